@@ -1,0 +1,134 @@
+"""Fluxes of all components on all energy axes, computed once for all datasets that share them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from gm.arrays import Array, IntArray
+from gm.models import BackgroundIRFModel, EnergyBins, Layout, Models, SkyModel
+
+Kind = Literal["integral", "point"]
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Consecutive columns of the flux vector: the summed spectra of some components on one energy axis.
+
+    ``integral``: integrals over the bins of ``energy`` (n_bins + 1 edges) [cm-2 s-1], or ``point``: values at ``energy``
+    [cm-2 s-1 TeV-1, or dimensionless for a background norm].
+    """
+
+    kind: Kind
+    components: tuple[str, ...]
+    energy: Array
+    columns: slice
+
+
+class FluxPlan:
+    """Collects the blocks that datasets ask for; equal requests share one block."""
+
+    def __init__(self) -> None:
+        self.blocks: dict[tuple[Kind, tuple[str, ...], bytes], Block] = {}
+        self.n_columns = 0
+
+    def block(self, kind: Kind, components: tuple[str, ...], energy: Array) -> Block:
+        """The block for these components on this axis, made on the first request."""
+        key = (kind, components, energy.tobytes())
+        if key not in self.blocks:
+            n_columns = energy.size - (kind == "integral")
+            columns = slice(self.n_columns, self.n_columns + n_columns)
+            self.blocks[key] = Block(kind, components, energy, columns)
+            self.n_columns += n_columns
+        return self.blocks[key]
+
+
+@dataclass(frozen=True, eq=False)
+class _Share:
+    """What one component adds to the flux vector: its integrals, then its point values, at their columns."""
+
+    component: SkyModel | BackgroundIRFModel
+    slots: slice
+    bins: EnergyBins | None
+    points: Array
+    columns: IntArray | slice = field(repr=False)
+
+    def flux(self, values: Array) -> Array:
+        model, own = self.component.spectral_model, values[self.slots]
+        if self.bins is None:
+            return model.evaluate(self.points, own)
+        if not self.points.size:
+            return model.integral(self.bins, own)
+        return np.concatenate([model.integral(self.bins, own), model.evaluate(self.points, own)])
+
+    def gradient(self, values: Array) -> Array:
+        """(n_par, n_columns of this share)."""
+        model, own = self.component.spectral_model, values[self.slots]
+        if self.bins is None:
+            return model.gradient(self.points, own)
+        integral = model.integral_gradient(self.bins, own)[1]
+        if not self.points.size:
+            return integral
+        return np.concatenate([integral, model.gradient(self.points, own)], axis=1)
+
+
+class FluxBank:
+    """The flux vector of a global model: every spectrum is evaluated once per distinct energy axis.
+
+    ``fluxes(values)`` is the vector (n_columns,), ``pullback`` its transposed Jacobian times a vector, ``jacobian`` the
+    Jacobian itself. ``values`` are all parameters in internal units, as `Layout.expand` gives them.
+    """
+
+    def __init__(self, plan: FluxPlan, models: Models, layout: Layout) -> None:
+        self.n_columns = plan.n_columns
+        self.n_parameters = len(layout.addresses)
+        self._shares: dict[str, _Share] = {}
+        for component in models:
+            blocks = [block for block in plan.blocks.values() if component.name in block.components]
+            if blocks:
+                self._shares[component.name] = _share(component, blocks, layout)
+
+    def fluxes(self, values: Array, components: Iterable[str] | None = None) -> Array:
+        """The flux vector, of all components or of some."""
+        flux = np.zeros(self.n_columns)
+        for name in self._shares if components is None else components:
+            if share := self._shares.get(name):
+                flux[share.columns] += share.flux(values)
+        return flux
+
+    def pullback(self, values: Array, d_flux: Array) -> Array:
+        """Gradient (n_par,) from the derivative with respect to each flux (n_columns,)."""
+        gradient = np.zeros(self.n_parameters)
+        for share in self._shares.values():
+            gradient[share.slots] = share.gradient(values) @ d_flux[share.columns]
+        return gradient
+
+    def jacobian(self, values: Array) -> Array:
+        """Derivative of each flux with respect to each parameter, (n_columns, n_par)."""
+        jacobian = np.zeros((self.n_columns, self.n_parameters))
+        for share in self._shares.values():
+            jacobian[share.columns, share.slots] = share.gradient(values).T
+        return jacobian
+
+
+def _share(component: SkyModel | BackgroundIRFModel, blocks: list[Block], layout: Layout) -> _Share:
+    integrals = [block for block in blocks if block.kind == "integral"]
+    points = [block for block in blocks if block.kind == "point"]
+    columns = np.concatenate([np.arange(b.columns.start, b.columns.stop) for b in [*integrals, *points]])
+    return _Share(
+        component=component,
+        slots=layout.slots(component.name, "spectral"),
+        bins=EnergyBins(*(block.energy for block in integrals)) if integrals else None,
+        points=np.concatenate([block.energy for block in points]) if points else np.empty(0),
+        columns=as_slice(columns),
+    )
+
+
+def as_slice(indices: IntArray) -> IntArray | slice:
+    """Consecutive indices as a slice, which NumPy reads and writes without a copy; others unchanged."""
+    if indices.size and np.array_equal(indices, np.arange(indices[0], indices[0] + indices.size)):
+        return slice(int(indices[0]), int(indices[0]) + indices.size)
+    return indices

@@ -1,0 +1,130 @@
+"""The joint likelihood of all datasets under one global model, as a function of one vector."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gm.arrays import Array
+from gm.datasets import Datasets, FluxPointsDataset
+from gm.likelihood.compilation import compile_terms
+from gm.likelihood.fluxes import FluxBank
+from gm.models import Layout, Models, SkyModel
+from gm.statistics import WStat
+
+
+@dataclass(frozen=True)
+class DatasetSummary:
+    """One dataset at one point of the parameter space; counts are sums over the bins that enter the fit.
+
+    ``counts``, ``predicted`` and ``background`` are None for flux points, which have no counts.
+    """
+
+    name: str
+    type: str
+    bins: int
+    statistic: float
+    counts: float | None = None
+    predicted: float | None = None
+    background: float | None = None
+    components: dict[str, float] | None = None
+
+
+class JointLikelihood:
+    """-2 ln L of `datasets` under `models`, compiled: only the vector of free parameters changes afterwards.
+
+    The vector holds the free parameters in their own units, in the order of ``layout.free_addresses``. Priors are
+    included, each counted once per parameter.
+    """
+
+    def __init__(self, datasets: Datasets, models: Models) -> None:
+        self.datasets, self.models = datasets, models
+        self.layout = Layout(models)
+        plan, self.terms = compile_terms(datasets, models)
+        self.bank = FluxBank(plan, models, self.layout)
+
+    @property
+    def n_bins(self) -> int:
+        """Number of bins that enter the statistic."""
+        return sum(term.offset.size for term in self.terms)
+
+    def value(self, vector: Array) -> float:
+        """-2 ln L at ``vector`` (n_free,)."""
+        flux = self.bank.fluxes(self.layout.expand(vector))
+        return sum(term.value(flux) for term in self.terms) + self.layout.prior_value(vector)
+
+    def value_and_gradient(self, vector: Array) -> tuple[float, Array]:
+        """-2 ln L and its exact gradient, (n_free,)."""
+        values = self.layout.expand(vector)
+        flux = self.bank.fluxes(values)
+        d_flux = np.zeros_like(flux)
+        value = sum(term.value_and_pullback(flux, d_flux) for term in self.terms) + self.layout.prior_value(vector)
+        return value, self.layout.reduce(self.bank.pullback(values, d_flux)) + self.layout.prior_gradient(vector)
+
+    def gradient(self, vector: Array) -> Array:
+        """Exact gradient of -2 ln L, (n_free,)."""
+        return self.value_and_gradient(vector)[1]
+
+    def information(self, vector: Array, *, expected: bool = False) -> Array:
+        """Approximate second derivatives of -2 ln L, (n_free, n_free): ``J^T diag(d2 W / d mu2) J`` and the priors'."""
+        values = self.layout.expand(vector)
+        flux = self.bank.fluxes(values)
+        jacobian = self.layout.reduce(self.bank.jacobian(values))
+        information = np.diag(self.layout.prior_curvature(vector))
+        for term in self.terms:
+            information = information + term.information(flux, jacobian, expected=expected)
+        return information
+
+    def summarize(self, vector: Array) -> list[DatasetSummary]:
+        """Counts, predicted counts and statistic of every dataset, in the order of the datasets."""
+        values = self.layout.expand(vector)
+        flux = self.bank.fluxes(values)
+        by_component = {c.name: self.bank.fluxes(values, [c.name]) for c in self.models if isinstance(c, SkyModel)}
+        n = len(self.datasets)
+        statistic, signal, background = np.zeros(n), np.zeros(n), np.zeros(n)
+        components = {name: np.zeros(n) for name in by_component}
+        bins = np.zeros(n, dtype=int)
+        for term in self.terms:
+            sums = _SumByDataset(term.dataset, n)
+            predicted = term.predict(flux)
+            statistic += sums(term.statistic.value(predicted))
+            bins += sums(np.ones_like(predicted)).astype(int)
+            if isinstance(term.statistic, WStat):
+                background += sums(term.statistic.background(predicted))
+            signal += sums(predicted)
+            for name, its_flux in by_component.items():
+                components[name] += sums(term.predict(its_flux) - term.offset)
+        return [
+            self._summary(i, bins[i], statistic[i], signal[i], background[i], {k: v[i] for k, v in components.items()})
+            for i in range(n)
+        ]
+
+    def _summary(
+        self, index: int, bins: int, statistic: float, signal: float, off: float, components: dict[str, float]
+    ) -> DatasetSummary:
+        dataset = self.datasets[index]
+        if isinstance(dataset, FluxPointsDataset):
+            return DatasetSummary(dataset.name, dataset.type, int(bins), float(statistic))
+        applied = {c.name for c in self.models.select(dataset.name)}
+        parts = {name: float(value) for name, value in components.items() if name in applied}
+        return DatasetSummary(
+            name=dataset.name,
+            type=dataset.type,
+            bins=int(bins),
+            statistic=float(statistic),
+            counts=float(dataset.counts[dataset.mask].sum()),
+            predicted=float(signal + off),
+            background=float(signal + off - sum(parts.values())),
+            components=parts,
+        )
+
+
+class _SumByDataset:
+    """Sums rows by the dataset they belong to."""
+
+    def __init__(self, dataset: Array, n_datasets: int) -> None:
+        self._dataset, self._n_datasets = dataset, n_datasets
+
+    def __call__(self, rows: Array) -> Array:
+        return np.bincount(self._dataset, weights=rows, minlength=self._n_datasets)

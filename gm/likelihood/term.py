@@ -1,0 +1,187 @@
+"""A term of the likelihood: bins whose prediction is linear in the flux vector, under one statistic."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from gm.arrays import Array, BoolArray, IntArray
+from gm.likelihood.fluxes import as_slice
+from gm.statistics import Statistic
+
+
+class Fold(ABC):
+    """A linear map from the flux vector onto some rows of a term."""
+
+    @abstractmethod
+    def add_predicted(self, flux: Array, predicted: Array) -> None:
+        """Add what the flux vector (n_columns,) predicts to ``predicted`` (n_rows,)."""
+
+    @abstractmethod
+    def add_adjoint(self, weights: Array, d_flux: Array) -> None:
+        """Add the transposed map of ``weights`` (n_rows,) to ``d_flux`` (n_columns,)."""
+
+    @abstractmethod
+    def add_jacobian(self, flux_jacobian: Array, jacobian: Array) -> None:
+        """Add the map of each column of ``flux_jacobian`` (n_columns, n_free) to ``jacobian`` (n_rows, n_free)."""
+
+    @abstractmethod
+    def take(self, keep: BoolArray) -> Fold:
+        """The fold onto the kept rows, renumbered; ``keep`` is (n_rows of the term,)."""
+
+    @abstractmethod
+    def is_positive(self) -> bool:
+        """No flux that is positive predicts something negative."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class MatrixFold(Fold):
+    """``predicted[rows] += matrix @ flux[columns]``: exposure and energy dispersion of datasets that share an axis."""
+
+    rows: IntArray | slice
+    columns: slice
+    matrix: Array
+
+    def add_predicted(self, flux: Array, predicted: Array) -> None:
+        predicted[self.rows] += self.matrix @ flux[self.columns]
+
+    def add_adjoint(self, weights: Array, d_flux: Array) -> None:
+        d_flux[self.columns] += weights[self.rows] @ self.matrix
+
+    def add_jacobian(self, flux_jacobian: Array, jacobian: Array) -> None:
+        jacobian[self.rows] += self.matrix @ flux_jacobian[self.columns]
+
+    def take(self, keep: BoolArray) -> MatrixFold:
+        here = keep[self.rows]
+        rows = (np.cumsum(keep) - 1)[self.rows][here]
+        return MatrixFold(as_slice(rows), self.columns, np.ascontiguousarray(self.matrix[here]))
+
+    def is_positive(self) -> bool:
+        return bool((self.matrix >= 0).all())
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class DiagonalFold(Fold):
+    """``predicted[rows] += weight * flux[columns]``: a background and its spectral norm, or flux points."""
+
+    rows: IntArray
+    columns: IntArray
+    weight: Array
+
+    def add_predicted(self, flux: Array, predicted: Array) -> None:
+        predicted[self.rows] += self.weight * flux[self.columns]
+
+    def add_adjoint(self, weights: Array, d_flux: Array) -> None:
+        np.add.at(d_flux, self.columns, weights[self.rows] * self.weight)
+
+    def add_jacobian(self, flux_jacobian: Array, jacobian: Array) -> None:
+        jacobian[self.rows] += self.weight[:, None] * flux_jacobian[self.columns]
+
+    def take(self, keep: BoolArray) -> DiagonalFold:
+        here = keep[self.rows]
+        return DiagonalFold((np.cumsum(keep) - 1)[self.rows[here]], self.columns[here], self.weight[here])
+
+    def is_positive(self) -> bool:
+        return bool((self.weight >= 0).all())
+
+
+class Term:
+    """Bins of several datasets under one statistic, ``predicted = offset + sum of folds``.
+
+    Empty bins are linear in the prediction while nothing is negative, so they are summed once at construction; each
+    evaluation then touches the bins with counts alone. A negative flux sends the term down its dense path, over every bin.
+
+    ``offset`` (n_rows,) is what is predicted without any model; ``dataset`` and ``bin`` (n_rows,) say which dataset, and
+    which of its energy bins, a row is.
+    """
+
+    def __init__(
+        self, statistic: Statistic, folds: Sequence[Fold], offset: Array, dataset: IntArray, bin: IntArray, n_columns: int
+    ) -> None:
+        self.statistic, self.folds, self.offset, self.dataset, self.bin = statistic, folds, offset, dataset, bin
+        self._sparse = self._summed(n_columns)
+
+    def _summed(self, n_columns: int) -> _Summed | None:
+        linear = self.statistic.linear()
+        if linear is None or not linear[0].any() or self._can_be_negative():
+            return None
+        empty, slope, intercept = linear
+        d_flux = np.zeros(n_columns)
+        _pull_back(self.folds, slope * empty, d_flux)
+        return _Summed(
+            d_flux=d_flux,
+            constant=float(np.sum(intercept[empty]) + slope * np.sum(self.offset[empty])),
+            statistic=self.statistic.take(~empty),
+            folds=[fold.take(~empty) for fold in self.folds],
+            offset=self.offset[~empty],
+        )
+
+    def _can_be_negative(self) -> bool:
+        return bool((self.offset < 0).any()) or not all(fold.is_positive() for fold in self.folds)
+
+    def predict(self, flux: Array) -> Array:
+        """Predicted counts (or flux) of every row, (n_rows,)."""
+        return _predict(self.folds, self.offset, flux)
+
+    def value(self, flux: Array) -> float:
+        """-2 ln L of the term."""
+        sparse = self._sparse
+        if sparse is None or flux.min(initial=0.0) < 0:
+            return float(np.sum(self.statistic.value(self.predict(flux))))
+        predicted = _predict(sparse.folds, sparse.offset, flux)
+        return float(np.sum(sparse.statistic.value(predicted)) + sparse.d_flux @ flux + sparse.constant)
+
+    def value_and_pullback(self, flux: Array, d_flux: Array) -> float:
+        """-2 ln L; its derivative with respect to each flux is added to ``d_flux`` (n_columns,)."""
+        sparse = self._sparse
+        if sparse is None or flux.min(initial=0.0) < 0:
+            value, weights = self.statistic.value_and_derivative(self.predict(flux))
+            _pull_back(self.folds, weights, d_flux)
+            return float(np.sum(value))
+        value, weights = sparse.statistic.value_and_derivative(_predict(sparse.folds, sparse.offset, flux))
+        _pull_back(sparse.folds, weights, d_flux)
+        d_flux += sparse.d_flux
+        return float(np.sum(value) + sparse.d_flux @ flux + sparse.constant)
+
+    def information(self, flux: Array, flux_jacobian: Array, *, expected: bool = False) -> Array:
+        """``J^T diag(d2 W / d predicted2) J``, with ``flux_jacobian`` (n_columns, n_free); shape (n_free, n_free).
+
+        With ``expected`` the curvature is averaged over the data, so that it stays positive far from the minimum.
+        """
+        rows = self if expected or self._sparse is None or flux.min(initial=0.0) < 0 else self._sparse
+        predicted = _predict(rows.folds, rows.offset, flux)
+        jacobian = np.zeros((predicted.size, flux_jacobian.shape[1]))
+        for fold in rows.folds:
+            fold.add_jacobian(flux_jacobian, jacobian)
+        statistic = rows.statistic
+        curvature = statistic.expected_curvature(predicted) if expected else statistic.curvature(predicted)
+        return np.asarray(jacobian.T @ (curvature[:, None] * jacobian))
+
+
+@dataclass(frozen=True, eq=False)
+class _Summed:
+    """The bins with counts, and the sum over the empty ones: ``constant + d_flux @ flux``."""
+
+    d_flux: Array
+    constant: float
+    statistic: Statistic
+    folds: Sequence[Fold]
+    offset: Array
+
+
+def _predict(folds: Sequence[Fold], offset: Array, flux: Array) -> Array:
+    predicted = offset.copy()
+    for fold in folds:
+        fold.add_predicted(flux, predicted)
+    return predicted
+
+
+def _pull_back(folds: Sequence[Fold], weights: Array, d_flux: Array) -> None:
+    for fold in folds:
+        fold.add_adjoint(weights, d_flux)

@@ -1,0 +1,40 @@
+"""The contract of a fit statistic."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Self
+
+from gm.arrays import Array, BoolArray, IntArray
+
+
+class Statistic(ABC):
+    """-2 ln L per bin as a function of what a model predicts there; holds the measured values, shape (n_bins,).
+
+    Bins marked `linear` cost ``slope * predicted + intercept`` as long as nothing predicted is negative: their sum is
+    computed once, which is why the cost of a likelihood follows the bins with counts.
+    """
+
+    @abstractmethod
+    def value_and_derivative(self, predicted: Array) -> tuple[Array, Array]:
+        """-2 ln L and its derivative with respect to ``predicted``, both (n_bins,)."""
+
+    def value(self, predicted: Array) -> Array:
+        """-2 ln L, (n_bins,)."""
+        return self.value_and_derivative(predicted)[0]
+
+    @abstractmethod
+    def curvature(self, predicted: Array) -> Array:
+        """Second derivative of -2 ln L with respect to ``predicted``, (n_bins,)."""
+
+    @abstractmethod
+    def expected_curvature(self, predicted: Array) -> Array:
+        """`curvature` averaged over data that the prediction would give: positive everywhere, (n_bins,)."""
+
+    @abstractmethod
+    def take(self, bins: IntArray | BoolArray) -> Self:
+        """The same statistic on a selection of bins."""
+
+    def linear(self) -> tuple[BoolArray, float, Array] | None:
+        """Which bins are linear, the slope common to all of them, and the intercept of each; None when none can be."""
+        return None

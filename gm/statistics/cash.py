@@ -1,0 +1,46 @@
+"""Cash statistic: Poisson counts and a known background."""
+
+from __future__ import annotations
+
+from typing import Self, final
+
+import numpy as np
+
+from gm.arrays import Array, BoolArray, IntArray
+from gm.statistics.base import Statistic
+
+TRUNCATION = 1e-25
+_ONE_IN_A_MILLION = 1e-6  # bins that expect less say nothing about a step
+
+
+@final
+class Cash(Statistic):
+    """Cash, 1979, ApJ 228, 939: ``2 (mu - n ln mu)`` with ``mu = max(predicted, 1e-25)`` and the total clipped at 0.
+
+    Counts ``n`` may be fractional (Asimov data).
+    """
+
+    def __init__(self, counts: Array) -> None:
+        self.counts = counts
+
+    def value(self, predicted: Array) -> Array:
+        mu = np.maximum(predicted, TRUNCATION)
+        return np.asarray(2.0 * (mu - self.counts * np.log(mu)))
+
+    def value_and_derivative(self, predicted: Array) -> tuple[Array, Array]:
+        mu = np.maximum(predicted, TRUNCATION)
+        value = 2.0 * (mu - self.counts * np.log(mu))
+        return value, np.where(predicted > TRUNCATION, 2.0 - 2.0 * self.counts / mu, 0.0)
+
+    def curvature(self, predicted: Array) -> Array:
+        mu = np.maximum(predicted, TRUNCATION)
+        return np.where(predicted > TRUNCATION, 2.0 * self.counts / mu**2, 0.0)
+
+    def expected_curvature(self, predicted: Array) -> Array:
+        return 2.0 / np.maximum(predicted, _ONE_IN_A_MILLION)
+
+    def linear(self) -> tuple[BoolArray, float, Array]:
+        return self.counts == 0, 2.0, np.zeros_like(self.counts)
+
+    def take(self, bins: IntArray | BoolArray) -> Self:
+        return type(self)(self.counts[bins])

@@ -1,0 +1,103 @@
+"""W statistic: Poisson counts on and off the source, the background rate profiled out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Self, final
+
+import numpy as np
+
+from gm.arrays import Array, BoolArray, IntArray
+from gm.statistics.base import Statistic
+
+_TINY = 1e-300
+_ONE_IN_A_MILLION = 1e-6  # bins that expect less say nothing about a step
+
+
+@final
+class WStat(Statistic):
+    """On/Off counts with an unknown background, profiled in each bin.
+
+    Sources: Li & Ma, 1983, ApJ 272, 317; the XSPEC manual, appendix B.
+
+    With ``alpha = acceptance / acceptance_off`` and the predicted signal ``s``, the background in the off region is the
+    positive root ``b = (C + D) / (2 alpha (1 + alpha))`` of
+
+        C = alpha (n_on + n_off) - (1 + alpha) s          D^2 = C^2 + 4 alpha (1 + alpha) n_off s
+
+        W = 2 [s + (1 + alpha) b - n_on ln(s + alpha b) - n_off ln b - n_on (1 - ln n_on) - n_off (1 - ln n_off)]
+
+    in which a term with ``n_on = 0`` or ``n_off = 0`` is dropped. The signal may be negative; ``alpha`` must not be 0.
+    """
+
+    def __init__(self, n_on: Array, n_off: Array, alpha: Array) -> None:
+        self.n_on, self.n_off, self.alpha = n_on, n_off, alpha
+        self._one_alpha = 1.0 + alpha
+        self._twice = 2.0 * alpha * self._one_alpha
+        self._four_off = 2.0 * self._twice * n_off
+        self._sum = alpha * (n_on + n_off)
+        self._constant = 2.0 * (_n_log_n(n_on) - n_on + _n_log_n(n_off) - n_off)
+        self._no_on = n_on == 0
+        self._any_no_on = bool(self._no_on.any())
+
+    def background(self, signal: Array) -> Array:
+        """Most probable background counts in the on region, ``alpha b``, (n_bins,)."""
+        return self.alpha * self._off(signal)[0]
+
+    def _off(self, signal: Array) -> tuple[Array, Array, Array]:
+        """``b``, ``C`` and ``D``; for C < 0 the root is taken in the form that does not cancel."""
+        c = self._sum - self._one_alpha * signal
+        d = np.sqrt(np.maximum(c * c + self._four_off * signal, 0.0))
+        negative = c < 0
+        b = (c + d) / self._twice
+        if negative.any():
+            b = np.where(negative, 2.0 * self.n_off * signal / np.maximum(d - c, _TINY), b)
+        return b, c, d
+
+    def value(self, predicted: Array) -> Array:
+        b, _, _ = self._off(predicted)
+        total = np.maximum(predicted + self.alpha * b, _TINY)
+        return self._value(predicted, b, total)
+
+    def _value(self, signal: Array, b: Array, total: Array) -> Array:
+        logs = self.n_on * np.log(total) + self.n_off * np.log(np.maximum(b, _TINY))
+        return np.asarray(2.0 * (signal + self._one_alpha * b - logs) + self._constant)
+
+    def value_and_derivative(self, predicted: Array) -> tuple[Array, Array]:
+        b, _, _ = self._off(predicted)
+        total = np.maximum(predicted + self.alpha * b, _TINY)
+        derivative = 2.0 - 2.0 * self.n_on / total
+        if self._any_no_on:
+            derivative = self._without_on(predicted, derivative, lambda s: -2.0 / self.alpha - 2.0 * self.n_off / s)
+        return self._value(predicted, b, total), derivative
+
+    def curvature(self, predicted: Array) -> Array:
+        b, c, d = self._off(predicted)
+        total = np.maximum(predicted + self.alpha * b, _TINY)
+        slope = 0.5 * (1.0 + (2.0 * self.alpha * self.n_off - c) / np.maximum(d, _TINY))  # d(s + alpha b)/ds
+        curvature = np.asarray(2.0 * self.n_on * np.clip(slope, 0.0, 1.0) / total**2)
+        if self._any_no_on:
+            curvature = self._without_on(predicted, curvature, lambda s: 2.0 * self.n_off / s**2)
+        return curvature
+
+    def expected_curvature(self, predicted: Array) -> Array:
+        """``2 / (s + alpha (1 + alpha) b)``: the Fisher information of the signal with the background profiled out."""
+        b, _, _ = self._off(predicted)
+        return 2.0 / np.maximum(predicted + self.alpha * self._one_alpha * b, _ONE_IN_A_MILLION)
+
+    def _without_on(self, signal: Array, usual: Array, depleted: Callable[[Array], Array]) -> Array:
+        """Where ``n_on = 0`` and the signal eats up the whole background, ``s + alpha b`` is stuck at 0."""
+        stuck = self._no_on & (self.alpha * self.n_off + self._one_alpha * signal < 0)
+        if not stuck.any():
+            return usual
+        return np.where(stuck, depleted(np.where(stuck, signal, -1.0)), usual)
+
+    def linear(self) -> tuple[BoolArray, float, Array]:
+        return self._no_on, 2.0, 2.0 * self.n_off * np.log1p(self.alpha)
+
+    def take(self, bins: IntArray | BoolArray) -> Self:
+        return type(self)(self.n_on[bins], self.n_off[bins], self.alpha[bins])
+
+
+def _n_log_n(n: Array) -> Array:
+    return np.asarray(n * np.log(np.where(n > 0, n, 1.0)))
