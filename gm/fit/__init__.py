@@ -1,0 +1,6 @@
+"""The fit: minimiser, covariance, asymmetric errors, contours, tests of components."""
+
+from gm.fit.fit import Fit, NothingToFit
+from gm.fit.result import Contour, FitResult, FittedComponent, FittedParameter, MinimizerReport
+
+__all__ = ["Contour", "Fit", "FitResult", "FittedComponent", "FittedParameter", "MinimizerReport", "NothingToFit"]

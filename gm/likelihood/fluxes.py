@@ -99,6 +99,10 @@ class FluxBank:
                 flux[share.columns] += share.flux(values)
         return flux
 
+    def slots(self) -> list[slice]:
+        """Positions of the parameters that the flux vector depends on, a slice per component."""
+        return [share.slots for share in self._shares.values()]
+
     def pullback(self, values: Array, d_flux: Array) -> Array:
         """Gradient (n_par,) from the derivative with respect to each flux (n_columns,)."""
         gradient = np.zeros(self.n_parameters)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gm.arrays import Array
+from gm.arrays import Array, BoolArray, IntArray
 from gm.datasets import Datasets, FluxPointsDataset
 from gm.likelihood.compilation import compile_terms
 from gm.likelihood.fluxes import FluxBank
@@ -76,6 +76,24 @@ class JointLikelihood:
             information = information + term.information(flux, jacobian, expected=expected)
         return information
 
+    def depends_on(self) -> BoolArray:
+        """Which free parameters any bin or prior depends on, (n_free,); the others cannot be fitted."""
+        visible = np.zeros(len(self.layout.addresses))
+        for slots in self.bank.slots():
+            visible[slots] = 1.0
+        return (self.layout.reduce(visible) != 0) | (self.layout.prior_curvature(self.layout.start) > 0)
+
+    def predicted(self, vector: Array) -> list[Array]:
+        """What is predicted in each energy bin of each dataset; 0 in bins that do not enter the fit."""
+        flux = self.bank.fluxes(self.layout.expand(vector))
+        predicted = [np.zeros(dataset.n_bins) for dataset in self.datasets]
+        for term in self.terms:
+            rows = term.predict(flux)
+            for index in np.unique(term.dataset):
+                here = term.dataset == index
+                predicted[index][term.bin[here]] = rows[here]
+        return predicted
+
     def summarize(self, vector: Array) -> list[DatasetSummary]:
         """Counts, predicted counts and statistic of every dataset, in the order of the datasets."""
         values = self.layout.expand(vector)
@@ -123,7 +141,7 @@ class JointLikelihood:
 class _SumByDataset:
     """Sums rows by the dataset they belong to."""
 
-    def __init__(self, dataset: Array, n_datasets: int) -> None:
+    def __init__(self, dataset: IntArray, n_datasets: int) -> None:
         self._dataset, self._n_datasets = dataset, n_datasets
 
     def __call__(self, rows: Array) -> Array:

@@ -1,0 +1,295 @@
+"""The joint fit: minimum, errors, MINOS, contours and tests, under one global model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gm.arrays import Array, BoolArray
+from gm.datasets import Datasets
+from gm.errors import DataError, GmError
+from gm.fit.covariance import Direction, at_limits, invert, observed_hessian
+from gm.fit.minimizer import Minimizer, Minimum
+from gm.fit.result import Contour, FitResult, FittedComponent, FittedParameter, MinimizerReport, Status
+from gm.likelihood import DatasetSummary, JointLikelihood
+from gm.models import Models, SkyModel
+
+Progress = Callable[[str, float], None]
+CONTOUR_LEVELS = (1.0, 2.295748928898636, 6.180074306244168)  # Delta(-2 ln L): 39.3 %, 68.3 % and 95.4 % of two parameters
+
+
+class NothingToFit(GmError):
+    """No parameter is free, or no free parameter changes any dataset."""
+
+    exit_code = 3
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Joint maximum-likelihood fit of all ``datasets``.
+
+    The global model is an argument and stays as it is; the result carries the fitted one::
+
+        result = Fit(datasets).run(models)
+        result.models["crab"]
+    """
+
+    datasets: Datasets
+
+    def optimize(self, models: Models, progress: Progress | None = None) -> FitResult:
+        """The best fit without errors. Raises `NothingToFit` and `DataError` (no bin is left)."""
+        return self._run(models, (), (), (), progress, errors=False)
+
+    def run(
+        self,
+        models: Models,
+        *,
+        minos: Iterable[str] = (),
+        contours: Iterable[Sequence[str]] = (),
+        test: Iterable[str] = (),
+        progress: Progress | None = None,
+    ) -> FitResult:
+        """The best fit with covariance, and what else is asked for.
+
+        ``minos``: addresses or patterns of parameters that get asymmetric errors. ``contours``: pairs of addresses.
+        ``test``: names of components; each is removed and everything else fitted again, which gives its TS.
+        Raises `NothingToFit` and `DataError` (no bin is left).
+        """
+        return self._run(models, minos, contours, test, progress, errors=True)
+
+    def _run(
+        self,
+        models: Models,
+        minos: Iterable[str],
+        contours: Iterable[Sequence[str]],
+        test: Iterable[str],
+        progress: Progress | None,
+        *,
+        errors: bool,
+    ) -> FitResult:
+        run = _Run.start(self.datasets, models, progress)
+        run.minimize()
+        if errors:
+            run.measure_errors()
+        best = run.best_models()
+        tested = {name: self._test(best, name, run.minimum.value) for name in test}
+        return run.result(best, tested, minos, contours)
+
+    def _test(self, best: Models, name: str, statistic: float) -> float | None:
+        """TS of a component: how much worse the best fit without it is; None when that fit fails."""
+        run = _Run.start(self.datasets, best.without([name]), None, need_free=False)
+        run.minimize()
+        return run.minimum.value - statistic if run.minimum.valid else None
+
+
+class _Active:
+    """The likelihood over those free parameters that any dataset depends on; the others stay where they are."""
+
+    def __init__(self, likelihood: JointLikelihood, start: Array, active: BoolArray) -> None:
+        self.likelihood, self._start, self.active = likelihood, start, active
+
+    def full(self, vector: Array) -> Array:
+        whole = self._start.copy()
+        whole[self.active] = vector
+        return whole
+
+    def value(self, vector: Array) -> float:
+        return self.likelihood.value(self.full(vector))
+
+    def value_and_gradient(self, vector: Array) -> tuple[float, Array]:
+        value, gradient = self.likelihood.value_and_gradient(self.full(vector))
+        return value, gradient[self.active]
+
+    def gradient(self, vector: Array) -> Array:
+        return self.value_and_gradient(vector)[1]
+
+    def information(self, vector: Array, *, expected: bool = False) -> Array:
+        return self.likelihood.information(self.full(vector), expected=expected)[np.ix_(self.active, self.active)]
+
+
+class _Run:
+    """One fit in progress."""
+
+    def __init__(self, likelihood: JointLikelihood, active: BoolArray, progress: Progress | None) -> None:
+        layout = likelihood.layout
+        self.likelihood, self.layout = likelihood, layout
+        self.objective = _Active(likelihood, layout.start, active)
+        self.names = [name for name, used in zip(layout.free_addresses, active, strict=True) if used]
+        self.lower, self.upper = layout.lower[active], layout.upper[active]
+        self.statistic_start = likelihood.value(layout.start)
+        self.warnings = [
+            f"{name} is free, but no dataset depends on it: left at its value"
+            for name, used in zip(layout.free_addresses, active, strict=True)
+            if not used
+        ]
+        self.minimizer = Minimizer(self.objective, self.lower, self.upper, progress)
+        self.minimum = Minimum(layout.start[active], self.statistic_start, True, 0.0, 1, 0, 0, "nothing is free")
+        self.covariance: Array | None = None
+        self.in_covariance = np.zeros(len(self.names), dtype=bool)
+        self.at_lower, self.at_upper = np.zeros_like(self.in_covariance), np.zeros_like(self.in_covariance)
+        self.degenerate: list[Direction] = []
+
+    @classmethod
+    def start(
+        cls, datasets: Datasets, models: Models, progress: Progress | None, *, need_free: bool = True
+    ) -> _Run:
+        likelihood = JointLikelihood(datasets, models)
+        if not likelihood.n_bins:
+            raise DataError("no bin is left in any dataset: the masks and energy ranges exclude everything")
+        if not np.isfinite(likelihood.value(likelihood.layout.start)):
+            raise DataError(f"the statistic is not finite at the start: {_culprits(likelihood)}")
+        active = likelihood.depends_on()
+        if need_free and not active.any():
+            what = "no parameter is free" if not active.size else "no dataset depends on any free parameter"
+            raise NothingToFit(f"nothing to fit: {what}")
+        return cls(likelihood, active, progress)
+
+    def minimize(self) -> None:
+        if self.names:
+            self.minimum = self.minimizer.minimize(self.layout.start[self.objective.active])
+
+    def measure_errors(self) -> None:
+        """Observed Hessian at the minimum, over the parameters that no limit holds."""
+        vector = self.minimum.vector
+        expected = np.diag(self.objective.information(vector, expected=True))
+        size = np.where(vector != 0, np.abs(vector), 1.0)
+        scale = np.where(expected > 0, np.sqrt(2.0 / np.where(expected > 0, expected, 1.0)), size)
+        gradient = self.objective.gradient(vector)
+        self.at_lower, self.at_upper = at_limits(vector, gradient, scale, self.lower, self.upper)
+        self.in_covariance = ~(self.at_lower | self.at_upper)
+        if not self.in_covariance.any():
+            return
+        inside = _Active(self.likelihood, self.objective.full(vector), self._chosen(self.in_covariance))
+        keep = self.in_covariance
+        hessian = observed_hessian(inside.gradient, vector[keep], scale[keep], self.lower[keep], self.upper[keep])
+        self.covariance, self.degenerate = invert(hessian, [n for n, k in zip(self.names, keep, strict=True) if k])
+
+    def _chosen(self, among_active: BoolArray) -> BoolArray:
+        chosen = self.objective.active.copy()
+        chosen[chosen] = among_active
+        return chosen
+
+    def best_models(self) -> Models:
+        """The global model at the minimum, with errors and covariance."""
+        n_free = len(self.layout.free_addresses)
+        matrix = np.zeros((n_free, n_free))
+        if self.covariance is not None:
+            chosen = self._chosen(self.in_covariance)
+            matrix[np.ix_(chosen, chosen)] = self.covariance
+        return self.layout.with_fit(self.objective.full(self.minimum.vector), matrix)
+
+    def verdict(self) -> tuple[Status, str]:
+        """Status of the fit and the sentence that explains it."""
+        if not np.isfinite(self.minimum.value):
+            return "failed", "the statistic is not finite at the point where the minimiser stopped"
+        if self.degenerate:
+            directions = "; ".join(str(direction) for direction in self.degenerate)
+            return "not_converged", f"the statistic does not change along {directions}"
+        if not self.minimum.valid:
+            return "not_converged", self.minimum.message
+        limits = [f"{name} is at its lower limit" for name, at in zip(self.names, self.at_lower, strict=True) if at]
+        limits += [f"{name} is at its upper limit" for name, at in zip(self.names, self.at_upper, strict=True) if at]
+        return ("at_limit", "; ".join(limits)) if limits else ("converged", self.minimum.message)
+
+    def result(
+        self, best: Models, tested: dict[str, float | None], minos: Iterable[str], contours: Iterable[Sequence[str]]
+    ) -> FitResult:
+        vector = self.objective.full(self.minimum.vector)
+        status, message = self.verdict()
+        intervals = self._minos(best, minos) if status in ("converged", "at_limit") else {}
+        summaries = tuple(self.likelihood.summarize(vector))
+        free = [name for name, used in zip(self.names, self.in_covariance, strict=True) if used]
+        minimum = self.minimum
+        return FitResult(
+            status=status,
+            message=message,
+            warnings=tuple(self.warnings),
+            models=best,
+            statistic=minimum.value,
+            statistic_start=self.statistic_start,
+            statistic_priors=self.layout.prior_value(vector),
+            n_bins=self.likelihood.n_bins,
+            n_free=len(self.names),
+            parameters=tuple(self._parameters(best, intervals)),
+            minimizer=MinimizerReport("minuit", minimum.edm, minimum.value_calls, minimum.gradient_calls, minimum.steps),
+            datasets=summaries,
+            components=tuple(self._components(best, summaries, tested)),
+            covariance=None if self.covariance is None else (tuple(free), self.covariance),
+            contours=tuple(self._contours(best, contours)) if status in ("converged", "at_limit") else (),
+        )
+
+    def _position(self, models: Models, address: str) -> int | None:
+        """Where a parameter is in the active vector; links are followed; None when it is not free."""
+        position = self.layout.free_position(models.resolve(address))
+        if position is None or not self.objective.active[position]:
+            return None
+        return int(np.count_nonzero(self.objective.active[:position]))
+
+    def _minos(self, models: Models, patterns: Iterable[str]) -> dict[str, tuple[float | None, float | None]]:
+        intervals = {}
+        for address in dict.fromkeys(models.addresses[i] for pattern in patterns for i in models.match(pattern)):
+            position = self._position(models, address)
+            if position is None:
+                self.warnings.append(f"{address} is not free: no asymmetric errors")
+            else:
+                intervals[address] = self.minimizer.minos(position)
+        return intervals
+
+    def _contours(self, models: Models, pairs: Iterable[Sequence[str]]) -> Iterable[Contour]:
+        for first, second in pairs:
+            positions = self._position(models, first), self._position(models, second)
+            if positions[0] is None or positions[1] is None or positions[0] == positions[1]:
+                self.warnings.append(f"no contour of {first} and {second}: both must be free, and not linked to each other")
+                continue
+            for delta in CONTOUR_LEVELS:
+                yield Contour((first, second), delta, self.minimizer.contour(*positions, delta))
+
+    def _parameters(
+        self, models: Models, intervals: dict[str, tuple[float | None, float | None]]
+    ) -> Iterable[FittedParameter]:
+        has_error = dict(zip(self.names, self.in_covariance & (self.covariance is not None), strict=True))
+        limited = {n: "lower" for n, at in zip(self.names, self.at_lower, strict=True) if at}
+        limited |= {n: "upper" for n, at in zip(self.names, self.at_upper, strict=True) if at}
+        targets = {models.addresses[models.resolve(link.parameter)]: link for link in models.links}
+        for index, (address, parameter) in enumerate(zip(models.addresses, models.parameters, strict=True)):
+            source = self.layout.free_position(index)
+            measured = source is not None and has_error.get(self.layout.free_addresses[source], False)
+            yield FittedParameter(
+                name=address,
+                value=parameter.value,
+                error=parameter.error if measured else None,
+                unit=parameter.unit,
+                frozen=parameter.frozen,
+                min=_finite(parameter.limits()[0]),
+                max=_finite(parameter.limits()[1]),
+                at_limit=limited.get(address),  # type: ignore[arg-type]  # "lower" or "upper"
+                link=targets[address].equals if address in targets else None,
+                minos=intervals.get(address),
+            )
+
+    def _components(
+        self, models: Models, summaries: Sequence[DatasetSummary], tested: dict[str, float | None]
+    ) -> Iterable[FittedComponent]:
+        free = {position for position, used in zip(self.layout.free, self.objective.active, strict=True) if used}
+        for component in models:
+            slots = self.layout.slots(component.name)
+            predicted = {s.name: s.components[component.name] for s in summaries if component.name in (s.components or {})}
+            yield FittedComponent(
+                name=component.name,
+                type=component.type,
+                predicted=predicted if isinstance(component, SkyModel) else {},
+                degrees_of_freedom=sum(position in free for position in range(slots.start, slots.stop)),
+                ts=tested.get(component.name),
+            )
+
+
+def _finite(number: float) -> float | None:
+    return number if np.isfinite(number) else None
+
+
+def _culprits(likelihood: JointLikelihood) -> str:
+    bad = [s.name for s in likelihood.summarize(likelihood.layout.start) if not np.isfinite(s.statistic)]
+    return f"datasets {', '.join(bad)}" if bad else "a prior is infinite at the start value"
+

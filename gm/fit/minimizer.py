@@ -1,0 +1,133 @@
+"""MIGRAD, MINOS and contours: the only module that knows iminuit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from iminuit import Minuit
+
+from gm.arrays import Array
+from gm.fit.scoring import Objective, score
+
+Progress = Callable[[str, float], None]
+_TOLERANCE = 1e-3  # MIGRAD stops at an estimated distance of 0.002 * tolerance: 2e-6 in -2 ln L, 0.0014 sigma
+_CONTOUR_UNIT = 2.27886856637673  # chi2 quantile of two parameters at iminuit's cl=0.68
+
+
+@dataclass(frozen=True)
+class Minimum:
+    """What the minimiser found: vector (n_free,), value there, and how it got there."""
+
+    vector: Array
+    value: float
+    valid: bool
+    edm: float
+    value_calls: int
+    gradient_calls: int
+    steps: int
+    message: str
+
+
+class Minimizer:
+    """Minimises an objective within limits, from any start.
+
+    Fisher scoring brings the vector near the minimum, then MIGRAD works with the exact gradient and the information
+    matrix as its Hessian, in units of one-sigma steps. Free parameters without any effect must not be among them.
+    """
+
+    def __init__(self, objective: Objective, lower: Array, upper: Array, progress: Progress | None = None) -> None:
+        self._objective, self._lower, self._upper, self._progress = objective, lower, upper, progress
+        self._minuit: Minuit | None = None
+        self._scale = np.ones_like(lower)
+
+    def minimize(self, start: Array) -> Minimum:
+        """Minimise from ``start`` (n_free,)."""
+        begin = score(self._objective, start, self._lower, self._upper)
+        self._scale = begin.scale
+        minuit = self._build(begin.vector)
+        for strategy in (1, 2):
+            minuit.strategy = strategy
+            minuit.migrad()
+            if minuit.valid:
+                break
+        return Minimum(
+            vector=self._vector(np.array(minuit.values)),
+            value=float(minuit.fval if minuit.fval is not None else np.nan),
+            valid=bool(minuit.valid),
+            edm=float(minuit.fmin.edm if minuit.fmin is not None else np.nan),
+            value_calls=int(minuit.nfcn) + begin.calls,
+            gradient_calls=int(minuit.ngrad) + begin.calls,
+            steps=begin.steps,
+            message=_message(minuit),
+        )
+
+    def _build(self, vector: Array) -> Minuit:
+        scale = self._scale
+
+        def value(scaled: Array) -> float:
+            result = self._objective.value(self._vector(scaled))
+            if self._progress is not None:
+                self._progress("fit", result)
+            return result
+
+        def gradient(scaled: Array) -> Array:
+            return self._objective.value_and_gradient(self._vector(scaled))[1] * scale
+
+        def hessian(scaled: Array) -> Array:
+            return self._objective.information(self._vector(scaled)) * np.outer(scale, scale)
+
+        names = [f"x{i}" for i in range(vector.size)]
+        minuit = Minuit(value, vector / scale, grad=gradient, hessian=hessian, name=names)
+        minuit.errordef, minuit.tol, minuit.errors = 1.0, _TOLERANCE, np.full(vector.size, 0.1)
+        minuit.limits = list(zip(self._lower / scale, self._upper / scale, strict=True))
+        self._minuit = minuit
+        return minuit
+
+    def _vector(self, scaled: Array) -> Array:
+        """Back to the parameters' own units; the product must not step over a limit by rounding."""
+        return np.clip(np.asarray(scaled) * self._scale, self._lower, self._upper)
+
+    def minos(self, index: int, sigma: float = 1.0) -> tuple[float | None, float | None]:
+        """Lower (negative) and upper distance to where the profiled statistic has risen by ``sigma**2``; None: not found."""
+        minuit = self._found()
+        try:
+            minuit.minos(f"x{index}", cl=sigma if sigma >= 1 else None)
+        except RuntimeError:
+            return None, None
+        error = minuit.merrors[f"x{index}"]
+        scale = float(self._scale[index])
+        return (error.lower * scale if error.lower_valid else None), (error.upper * scale if error.upper_valid else None)
+
+    def contour(self, first: int, second: int, delta: float, n_points: int = 40) -> Array:
+        """Points (n_points, 2) at which the statistic, minimised over the other parameters, has risen by ``delta``."""
+        minuit = self._found()
+        minuit.errordef = delta / _CONTOUR_UNIT
+        try:
+            points = minuit.mncontour(f"x{first}", f"x{second}", cl=0.68, size=n_points)
+        except RuntimeError:
+            points = np.empty((0, 2))
+        finally:
+            minuit.errordef = 1.0
+        return np.asarray(points).reshape(-1, 2) * self._scale[[first, second]]
+
+    def _found(self) -> Minuit:
+        if self._minuit is None:
+            raise RuntimeError("minimize first")
+        return self._minuit
+
+
+def _message(minuit: Minuit) -> str:
+    """Why MIGRAD stopped, in words."""
+    fmin = minuit.fmin
+    if fmin is None:
+        return "no minimum"
+    reasons: Sequence[tuple[bool, str]] = (
+        (fmin.has_reached_call_limit, "the call limit was reached"),
+        (not fmin.has_parameters_at_limit and fmin.is_above_max_edm, "the distance to the minimum is above the tolerance"),
+        (not fmin.has_posdef_covar, "the matrix of second derivatives is not positive definite"),
+    )
+    if fmin.is_valid:
+        return "the minimum was found"
+    return "; ".join(text for holds, text in reasons if holds) or "the minimiser stopped"
