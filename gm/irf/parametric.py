@@ -33,9 +33,9 @@ def log_normal_edisp(energy_true_edges: Array, energy_edges: Array, sigma: float
     The average over a bin [a, b] of :math:`t = \ln E_t` is exact for a spectrum :math:`\propto 1/E_t`:
     :math:`\int \Phi(u)\,du = u\,\Phi(u) + \phi(u)`.
 
-    energy_true_edges : (n_energy_true + 1,) [TeV]; energy_edges : (n_energy + 1,) [TeV]; sigma > 0; bias > -1, the median
-    of E / E_true minus one. Returns (n_energy_true, n_energy): the probability of each bin; a row sums to the part that
-    is reconstructed inside the axis.
+    energy_true_edges : (n_energy_true + 1,) [TeV]; energy_edges : (n_energy + 1,) [TeV]; sigma > 0; bias > -1, the
+    median of E / E_true minus one. Returns (n_energy_true, n_energy): the probability of each bin; a row sums to the
+    part that is reconstructed inside the axis.
     """
     t_edges = np.log(energy_true_edges) + np.log1p(bias)
     u = (np.log(energy_edges)[None, :] - t_edges[:, None]) / sigma
@@ -96,7 +96,7 @@ class CherenkovArray:
 class FermiLat:
     r"""A typical Fermi-LAT that scans the sky; the livetime is the time since the start of the scan.
 
-    - effective area :math:`A(E) = A_0 / (1 + (E/0.2\,\mathrm{GeV})^{-1.5})` with :math:`A_0` = 0.9 m2, flat above 1 GeV,
+    - effective area :math:`A(E) = A_0 / (1 + (E/0.2\,\mathrm{GeV})^{-1.5})` with :math:`A_0` = 0.9 m2, flat above a GeV
       as in Atwood et al. 2009, ApJ 697, 1071. A point of the sky gets 0.15 of it on average: a field of view of 2.4 sr
       of 4 pi, and data for 80 % of the time. Eight years give 3.4e11 cm2 s (3FHL has 2.8e11 cm2 s after seven)
     - log-normal energy resolution of 10 %
