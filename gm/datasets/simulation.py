@@ -1,0 +1,262 @@
+"""Datasets drawn from responses and predicted counts.
+
+A `Template` is a dataset without data: responses, axes and the expected background. Whoever evaluates models predicts
+its counts; `draw` turns the prediction into data. The random stream of a dataset depends on the seed and on the name of
+the dataset alone, so that adding, removing or reordering datasets changes no other one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from gm.arrays import Array, BoolArray
+from gm.datasets.datasets import Datasets, read_dataset
+from gm.datasets.flux_points import FluxPointsDataset
+from gm.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
+from gm.errors import DataError
+from gm.irf.parametric import Instrument, log_normal_edisp
+from gm.maps.axes import EnergyAxis
+
+Drawable = SpectrumDataset | SpectrumDatasetOnOff | FluxPointsDataset
+
+
+@dataclass(frozen=True, kw_only=True)
+class FormulaRecipe:
+    """Datasets of a parametrised instrument: what ``response: iact`` says."""
+
+    names: tuple[str, ...]
+    instrument: Instrument
+    on_off: bool
+    livetime: float
+    energy: EnergyAxis
+    energy_true: EnergyAxis
+    acceptance: float = 1.0
+    acceptance_off: float = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileRecipe:
+    """Datasets with the responses of an existing one; ``None`` means as in the file."""
+
+    names: tuple[str, ...]
+    path: Path
+    file_type: str
+    on_off: bool
+    livetime: float | None = None
+    acceptance: float | None = None
+    acceptance_off: float | None = None
+
+
+Recipe = FormulaRecipe | FileRecipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Simulation:
+    """What to simulate. ``recipes`` is None when the datasets of the analysis are to be drawn again."""
+
+    seed: int = 0
+    asimov: bool = False
+    recipes: tuple[Recipe, ...] | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the datasets that the recipes make."""
+        return tuple(name for recipe in self.recipes or () for name in recipe.names)
+
+    @property
+    def filenames(self) -> tuple[Path, ...]:
+        """Files that the recipes read, each once."""
+        return tuple(dict.fromkeys(r.path for r in self.recipes or () if isinstance(r, FileRecipe)))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Template:
+    """A dataset without data.
+
+    ``dataset`` has no masks, and all its bins are to be predicted. A spectrum is always a `SpectrumDataset` here, with
+    zero counts and the expected background of the ON region; it becomes an On/Off dataset when the acceptances
+    (n_energy,) are given. Flux points keep their errors, which are the widths to draw with.
+    """
+
+    dataset: SpectrumDataset | FluxPointsDataset
+    acceptance: Array | None = None
+    acceptance_off: Array | None = None
+    mask_safe: BoolArray | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the dataset that will be drawn."""
+        return self.dataset.name
+
+    def named(self, name: str) -> Template:
+        """The same template for a dataset of another name."""
+        return replace(self, dataset=self.dataset.with_(name=name))
+
+
+def build_templates(simulation: Simulation, datasets: Datasets | None = None) -> list[Template]:
+    """Templates of a simulation in order; ``datasets`` are those to draw again where there are no recipes.
+
+    Reads each response file once. Raises `DataError` when a file cannot be used.
+    """
+    if simulation.recipes is None:
+        return [template_of(dataset) for dataset in datasets or ()]
+    templates = []
+    for recipe in simulation.recipes:
+        first = _from_file(recipe) if isinstance(recipe, FileRecipe) else _from_formula(recipe)
+        templates += [first.named(name) for name in recipe.names]
+    return templates
+
+
+def template_of(dataset: Drawable) -> Template:
+    """The template of an existing dataset: its responses and, as the expected background, the one that it measured."""
+    if isinstance(dataset, FluxPointsDataset):
+        return Template(dataset=dataset.with_(mask_fit=None, mask_safe=None), mask_safe=dataset.mask_safe)
+    on_off = isinstance(dataset, SpectrumDatasetOnOff)
+    background = _rescale(dataset.counts_off, dataset.acceptance, dataset.acceptance_off) if on_off else dataset.background
+    blank = SpectrumDataset(
+        name=dataset.name,
+        energy=dataset.energy,
+        energy_true=dataset.energy_true,
+        counts=np.zeros(dataset.energy.n_bins),
+        exposure=dataset.exposure,
+        edisp=dataset.edisp,
+        background=background,
+        livetime=dataset.livetime,
+        gti=dataset.gti,
+        region=dataset.region,
+        meta=dataset.meta,
+    )
+    return Template(
+        dataset=blank,
+        acceptance=dataset.acceptance if on_off else None,
+        acceptance_off=dataset.acceptance_off if on_off else None,
+        mask_safe=dataset.mask_safe,
+    )
+
+
+def _from_formula(recipe: FormulaRecipe) -> Template:
+    """Template of a parametrised instrument."""
+    instrument, edges, true_edges = recipe.instrument, recipe.energy.edges, recipe.energy_true.edges
+    n_energy = recipe.energy.n_bins
+    blank = SpectrumDataset(
+        name=recipe.names[0],
+        energy=recipe.energy,
+        energy_true=recipe.energy_true,
+        counts=np.zeros(n_energy),
+        exposure=instrument.exposure(true_edges, recipe.livetime),
+        edisp=log_normal_edisp(true_edges, edges, instrument.resolution, instrument.bias),
+        background=instrument.background(true_edges, edges, recipe.livetime),
+        livetime=recipe.livetime,
+    )
+    return Template(
+        dataset=blank,
+        acceptance=np.full(n_energy, recipe.acceptance) if recipe.on_off else None,
+        acceptance_off=np.full(n_energy, recipe.acceptance_off) if recipe.on_off else None,
+    )
+
+
+def _from_file(recipe: FileRecipe) -> Template:
+    """Template with the responses of a file, scaled to the recipe's livetime."""
+    source = read_dataset(recipe.file_type, recipe.path, recipe.names[0])
+    template = template_of(source)
+    blank = template.dataset
+    if isinstance(blank, FluxPointsDataset):
+        raise DataError(f"{recipe.path}: flux points have no response to simulate with")
+    if recipe.livetime is not None:
+        if not blank.livetime:
+            raise DataError(f"{recipe.path}: no livetime in the file, so its exposure cannot be scaled to another one")
+        scale = recipe.livetime / blank.livetime
+        background = None if blank.background is None else blank.background * scale
+        blank = blank.with_(exposure=blank.exposure * scale, background=background, livetime=recipe.livetime)
+    if not recipe.on_off:
+        return replace(template, dataset=blank, acceptance=None, acceptance_off=None)
+    return replace(
+        template,
+        dataset=blank,
+        acceptance=_acceptance(recipe.acceptance, template.acceptance, 1.0, blank.energy.n_bins),
+        acceptance_off=_acceptance(recipe.acceptance_off, template.acceptance_off, 10.0, blank.energy.n_bins),
+    )
+
+
+def _acceptance(given: float | None, stored: Array | None, default: float, n_energy: int) -> Array:
+    if given is None and stored is not None:
+        return stored
+    return np.full(n_energy, default if given is None else given)
+
+
+def _rescale(counts: Array, acceptance: Array, of: Array) -> Array:
+    """Counts seen with one acceptance to those with another; nothing where nothing could be seen."""
+    return counts * np.divide(acceptance, of, out=np.zeros_like(counts), where=of > 0)
+
+
+def draw(template: Template, predicted: Array, seed: int, asimov: bool = False) -> Drawable:
+    """A dataset with data drawn around a prediction, or with the expected data when ``asimov``.
+
+    predicted : (n_energy,) total expected counts of ``template.dataset``, signal and background, in every bin; for flux
+    points (n,) the flux [cm-2 s-1 TeV-1]. Counts are Poisson, OFF counts around background * acceptance_off /
+    acceptance; fluxes are Gaussian around the prediction. Raises `DataError` for a prediction that is not finite or is
+    too large.
+    """
+    random = stream(seed, template.name)
+    if isinstance(template.dataset, FluxPointsDataset):
+        return _draw_flux_points(template.dataset, template.mask_safe, predicted, random, asimov)
+    blank = template.dataset
+    poisson = _poisson(template.name, random, asimov)
+    counts = poisson(predicted)
+    if template.acceptance is None or template.acceptance_off is None:
+        return blank.with_(counts=counts, mask_safe=template.mask_safe)
+    background = np.zeros(blank.energy.n_bins) if blank.background is None else blank.background
+    return SpectrumDatasetOnOff(
+        name=blank.name,
+        energy=blank.energy,
+        energy_true=blank.energy_true,
+        counts=counts,
+        counts_off=poisson(_rescale(background, template.acceptance_off, template.acceptance)),
+        acceptance=template.acceptance,
+        acceptance_off=template.acceptance_off,
+        exposure=blank.exposure,
+        edisp=blank.edisp,
+        mask_safe=template.mask_safe,
+        livetime=blank.livetime,
+        gti=blank.gti,
+        region=blank.region,
+        meta=blank.meta,
+    )
+
+
+def stream(seed: int, name: str) -> np.random.Generator:
+    """The random stream of a dataset: a function of the seed and of its name, and of nothing else."""
+    key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:16], "little")
+    return np.random.default_rng(np.random.SeedSequence([seed, key]))
+
+
+def _poisson(name: str, random: np.random.Generator, asimov: bool) -> Callable[[Array], Array]:
+    """Expected counts to counts; a negative expectation, from a negative component, is zero."""
+
+    def counts(expected: Array) -> Array:
+        if not np.isfinite(expected).all():
+            raise DataError(f"{name}: the models predict counts that are not finite; check their parameters")
+        expected = np.maximum(expected, 0.0)
+        if asimov:
+            return expected
+        if expected.max(initial=0.0) > 1e15:
+            raise DataError(f"{name}: the models predict {expected.max():.3g} counts in a bin, too many to draw")
+        return random.poisson(expected).astype(np.float64)
+
+    return counts
+
+
+def _draw_flux_points(
+    dataset: FluxPointsDataset, mask_safe: BoolArray | None, predicted: Array, random: np.random.Generator, asimov: bool
+) -> FluxPointsDataset:
+    """Flux points around a prediction; points without an error and upper limits stay as they are."""
+    points = dataset.points
+    error = np.where(np.isnan(points.dnde_err), 0.5 * (points.dnde_errn + points.dnde_errp), points.dnde_err)
+    drawn = predicted if asimov else predicted + error * random.standard_normal(predicted.size)
+    measured = np.isfinite(points.dnde) & np.isfinite(error) & ~points.is_ul
+    return dataset.with_(points=replace(points, dnde=np.where(measured, drawn, points.dnde)), mask_safe=mask_safe)

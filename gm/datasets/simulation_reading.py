@@ -1,0 +1,192 @@
+"""The ``simulate:`` section of a config to a `Simulation`, with every problem reported."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gm.datasets.simulation import FileRecipe, FormulaRecipe, Recipe, Simulation
+from gm.errors import JsonPath, suggest
+from gm.irf.parametric import INSTRUMENTS, Instrument
+from gm.maps.axes import EnergyAxis
+from gm.units import UnitError, convert
+
+Report = Callable[[JsonPath, str, str], None]
+
+INSTRUMENT_SETTINGS = ("area_scale", "resolution", "bias", "background_scale")
+MAX_BINS = 10_000
+TRUE_MARGIN = 3.0  # seven times a resolution of 15 % on each side
+TRUE_PER_DECADE = 20
+
+
+def simulation_from_dict(data: Mapping[str, Any], directory: Path, report: Report) -> Simulation | None:
+    """What a ``simulate:`` mapping, valid by its schema, asks for; None when a problem was reported.
+
+    Paths inside are relative to ``directory``. ``report(path, message, hint)`` gets paths relative to the mapping.
+    """
+    problems: list[JsonPath] = []
+
+    def note(path: JsonPath, message: str, hint: str = "") -> None:
+        problems.append(path)
+        report(path, message, hint)
+
+    recipes = None
+    if data.get("datasets") is not None:
+        recipes = [_Entry(entry, ("datasets", i), directory, note).read() for i, entry in enumerate(data["datasets"])]
+        _check_names(recipes, note)
+    if problems:
+        return None
+    return Simulation(
+        seed=int(data.get("seed", 0)),
+        asimov=bool(data.get("asimov", False)),
+        recipes=None if recipes is None else tuple(recipe for recipe in recipes if recipe is not None),
+    )
+
+
+def expand_names(name: str, copies: int) -> tuple[str, ...]:
+    """``run`` in 20 copies is run-01 ... run-20; one copy keeps its name."""
+    if copies == 1:
+        return (name,)
+    return tuple(f"{name}-{i:0{len(str(copies))}d}" for i in range(1, copies + 1))
+
+
+def _check_names(recipes: list[Recipe | None], note: Report) -> None:
+    seen: dict[str, int] = {}
+    for i, recipe in enumerate(recipes):
+        for name in recipe.names if recipe else ():
+            if seen.setdefault(name, i) != i:
+                note(("datasets", i, "name"), f"a dataset called '{name}' is already there", "names must be unique")
+                break
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One entry of ``simulate.datasets`` while it is read."""
+
+    data: Mapping[str, Any]
+    path: JsonPath
+    directory: Path
+    note: Report
+
+    def read(self) -> Recipe | None:
+        response = self.data["response"]
+        if isinstance(response, str):
+            response = {"instrument": response}
+        return self._file(response) if "filename" in response else self._formula(response)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return expand_names(self.data["name"], self.data.get("copies", 1))
+
+    def _formula(self, response: Mapping[str, Any]) -> FormulaRecipe | None:
+        name = response["instrument"]
+        if name not in INSTRUMENTS:
+            inside = () if isinstance(self.data["response"], str) else ("instrument",)
+            path = (*self.path, "response", *inside)
+            self.note(path, f"'{name}' is not an instrument", suggest(name, INSTRUMENTS, "instruments"))
+            return None
+        instrument: Instrument = INSTRUMENTS[name](
+            **{key: float(response[key]) for key in INSTRUMENT_SETTINGS if key in response}
+        )
+        on_off = self.data.get("type", instrument.dataset_type) == "SpectrumDatasetOnOff"
+        self._refuse_acceptances(on_off)
+        livetime = self._livetime() if "livetime" in self.data else instrument.livetime
+        lo, hi, per_decade = instrument.energy_bounds
+        energy = self._axis("energy", {"min": lo, "max": hi, "per_decade": per_decade})
+        if livetime is None or energy is None:
+            return None
+        default = {
+            "min": energy.edges[0] / TRUE_MARGIN,
+            "max": energy.edges[-1] * TRUE_MARGIN,
+            "per_decade": TRUE_PER_DECADE,
+        }
+        energy_true = self._axis("energy_true", default)
+        if energy_true is None:
+            return None
+        return FormulaRecipe(
+            names=self.names,
+            instrument=instrument,
+            on_off=on_off,
+            livetime=livetime,
+            energy=energy,
+            energy_true=energy_true,
+            acceptance=float(self.data.get("acceptance", 1.0)),
+            acceptance_off=float(self.data.get("acceptance_off", 10.0)),
+        )
+
+    def _file(self, response: Mapping[str, Any]) -> FileRecipe | None:
+        path = self.directory / os.path.expanduser(os.path.expandvars(response["filename"]))
+        file_type = response.get("type", "SpectrumDatasetOnOff")
+        on_off = self.data.get("type", file_type) == "SpectrumDatasetOnOff"
+        self._refuse_acceptances(on_off)
+        for key in ("energy", "energy_true"):
+            if key in self.data:
+                self.note((*self.path, key), "the energies are those of the response file", f"remove {key}")
+        if not path.is_file():
+            self.note((*self.path, "response", "filename"), f"no such file: {response['filename']}", "")
+            return None
+        livetime = self._livetime() if "livetime" in self.data else None
+        return FileRecipe(
+            names=self.names,
+            path=path,
+            file_type=file_type,
+            on_off=on_off,
+            livetime=livetime,
+            acceptance=self.data.get("acceptance"),
+            acceptance_off=self.data.get("acceptance_off"),
+        )
+
+    def _refuse_acceptances(self, on_off: bool) -> None:
+        for key in ("acceptance", "acceptance_off"):
+            if key in self.data and not on_off:
+                self.note((*self.path, key), "only a SpectrumDatasetOnOff has acceptances", f"remove {key}")
+
+    def _livetime(self) -> float | None:
+        return self._positive(self.data["livetime"], "s", (*self.path, "livetime"))
+
+    def _positive(self, quantity: object, unit: str, path: JsonPath) -> float | None:
+        """A positive, finite number in a unit, or None with the problem reported."""
+        try:
+            value = convert(quantity, unit)
+        except UnitError as error:
+            self.note(path, str(error), "")
+            return None
+        if not (math.isfinite(value) and value > 0.0):
+            self.note(path, f"{quantity} is not a positive number", "")
+            return None
+        return value
+
+    def _axis(self, key: str, default: Mapping[str, Any]) -> EnergyAxis | None:
+        """The axis of ``energy`` or ``energy_true``: bounds with a binning, or a list of edges."""
+        given, path = self.data.get(key, default), (*self.path, key)
+        if isinstance(given, Mapping):
+            return self._regular_axis(key, {**default, **given}, path)
+        edges = [self._positive(edge, "TeV", (*path, i)) for i, edge in enumerate(given)]
+        known = [edge for edge in edges if edge is not None]
+        if len(known) < len(edges):
+            return None
+        if len(known) < 2 or any(lo >= hi for lo, hi in pairwise(known)):
+            self.note(path, "the energies do not increase", "two edges or more, each above the one before")
+            return None
+        return EnergyAxis(np.array(known), key)
+
+    def _regular_axis(self, key: str, given: Mapping[str, Any], path: JsonPath) -> EnergyAxis | None:
+        lo = self._positive(given["min"], "TeV", (*path, "min"))
+        hi = self._positive(given["max"], "TeV", (*path, "max"))
+        if lo is None or hi is None:
+            return None
+        if hi <= lo:
+            self.note((*path, "max"), f"max ({hi:g} TeV) is not above min ({lo:g} TeV)", "")
+            return None
+        n_bins, per_decade = given.get("n_bins"), given["per_decade"]
+        if (n_bins or per_decade * math.log10(hi / lo)) > MAX_BINS:
+            self.note(path, f"more than {MAX_BINS} energy bins", "fewer bins per decade, or a shorter range")
+            return None
+        return EnergyAxis.from_bounds(lo, hi, n_bins, per_decade, key)
