@@ -1,0 +1,71 @@
+"""Plain scalars of the YAML 1.2 core schema, and how values are called in messages."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+_INTEGER = re.compile(r"[-+]?[0-9]+")
+_OCTAL_OR_HEX = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_WORDS: dict[str, Any] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    **dict.fromkeys((".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"), math.inf),
+    **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), -math.inf),
+    **dict.fromkeys((".nan", ".NaN", ".NAN"), math.nan),
+}
+_MAX_DIGITS = 4000  # Python refuses to convert longer integers
+
+
+class ScalarError(ValueError):
+    """A plain scalar is a number that cannot be represented."""
+
+
+def plain_scalar(text: str) -> Any:
+    """The value of an unquoted scalar. Raises `ScalarError` for numbers beyond the range of a float."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if text[0] not in "+-.0123456789":
+        return text
+    if _INTEGER.fullmatch(text):
+        if len(text) > _MAX_DIGITS:
+            raise ScalarError(f"an integer of {len(text)} digits")
+        return int(text)
+    if _FLOAT.fullmatch(text):
+        number = float(text)
+        if math.isinf(number):
+            raise ScalarError(f"{text} is too large for a number (write .inf for infinity)")
+        return number
+    if _OCTAL_OR_HEX.fullmatch(text):
+        if len(text) > _MAX_DIGITS:
+            raise ScalarError(f"an integer of {len(text)} digits")
+        return int(text, 0)
+    return text
+
+
+def is_number(text: str) -> bool:
+    """Whether the text would be a number without quotes."""
+    return bool(_INTEGER.fullmatch(text) or _FLOAT.fullmatch(text))
+
+
+def describe(value: Any) -> str:
+    """A value as messages call it: ``the string 'yes'``, ``a list``, ``nothing (null)``."""
+    if value is None:
+        return "nothing (null)"
+    if isinstance(value, bool):
+        return f"the boolean {str(value).lower()}"
+    if isinstance(value, int):
+        return f"the integer {_clipped(str(value)) if abs(value) < 10**40 else 'of many digits'}"
+    if isinstance(value, float):
+        return f"the number {value!r}"
+    if isinstance(value, str):
+        return f"the string '{_clipped(value)}'" if value else "an empty string"
+    return "a mapping" if isinstance(value, dict) else "a list"
+
+
+def _clipped(text: str, width: int = 60) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= width else text[: width - 3] + "..."
