@@ -7,7 +7,7 @@ astropy quantities given to the public API, into factors and floats.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gm.errors import GmError
 
@@ -32,10 +32,8 @@ def parse_unit(unit: str) -> UnitBase:
         raise UnitError(f"'{unit}' is not a unit") from error
     if not isinstance(parsed, u.UnitBase):
         raise UnitError(f"'{unit}' is not a linear unit")
-    bare: Any = u.dimensionless_unscaled * parsed.scale
-    for base, power in zip(parsed.bases, parsed.powers, strict=True):
-        if base not in (u.ph, u.ct, u.pix):
-            bare = bare * base**power
+    kept = [i for i, base in enumerate(parsed.bases) if base not in (u.ph, u.ct, u.pix)]
+    bare: UnitBase = u.CompositeUnit(parsed.scale, [parsed.bases[i] for i in kept], [parsed.powers[i] for i in kept])
     return bare
 
 
