@@ -1,0 +1,107 @@
+"""Parameters, formulae with their gradients, components, and the one global `Models`."""
+
+from __future__ import annotations
+
+from gm.models.addresses import Addresses
+from gm.models.component import BackgroundIRFModel, Component, FoVBackgroundModel, SkyModel
+from gm.models.compound import CompoundSpectralModel
+from gm.models.cutoffs import (
+    ExpCutoffPowerLaw3FGLSpectralModel,
+    ExpCutoffPowerLawNormSpectralModel,
+    ExpCutoffPowerLawSpectralModel,
+    SuperExpCutoffPowerLaw3FGLSpectralModel,
+    SuperExpCutoffPowerLaw4FGLDR3SpectralModel,
+    SuperExpCutoffPowerLaw4FGLSpectralModel,
+)
+from gm.models.errors import AddressError, LinkError, ModelError
+from gm.models.gaussian import GaussianSpectralModel
+from gm.models.integration import EnergyBins
+from gm.models.layout import Layout
+from gm.models.links import Link
+from gm.models.log_parabolas import LogParabola2SpectralModel, LogParabolaNormSpectralModel, LogParabolaSpectralModel
+from gm.models.models import Models, Parameters
+from gm.models.parameter import Parameter
+from gm.models.power_laws import (
+    BrokenPowerLawSpectralModel,
+    ConstantSpectralModel,
+    PowerLaw2SpectralModel,
+    PowerLawNormSpectralModel,
+    PowerLawSpectralModel,
+    SmoothBrokenPowerLawSpectralModel,
+)
+from gm.models.prior import GaussianPrior, GeneralizedGaussianPrior, LogUniformPrior, Prior, UniformPrior
+from gm.models.registry import SPATIAL_MODELS, SPECTRAL_MODELS, TEMPORAL_MODELS
+from gm.models.spatial import (
+    ConstantSpatialModel,
+    DiskSpatialModel,
+    GaussianSpatialModel,
+    GeneralizedGaussianSpatialModel,
+    PiecewiseNormSpatialModel,
+    PointSpatialModel,
+    Shell2SpatialModel,
+    ShellSpatialModel,
+    SpatialModel,
+    TemplateNDSpatialModel,
+    TemplateSpatialModel,
+)
+from gm.models.spectral import SpectralModel
+from gm.models.tables import PiecewiseNormSpectralModel, TemplateSpectralModel
+from gm.models.temporal import ConstantTemporalModel, TemporalModel
+
+__all__ = [
+    "SPATIAL_MODELS",
+    "SPECTRAL_MODELS",
+    "TEMPORAL_MODELS",
+    "AddressError",
+    "Addresses",
+    "BackgroundIRFModel",
+    "BrokenPowerLawSpectralModel",
+    "Component",
+    "CompoundSpectralModel",
+    "ConstantSpatialModel",
+    "ConstantSpectralModel",
+    "ConstantTemporalModel",
+    "DiskSpatialModel",
+    "EnergyBins",
+    "ExpCutoffPowerLaw3FGLSpectralModel",
+    "ExpCutoffPowerLawNormSpectralModel",
+    "ExpCutoffPowerLawSpectralModel",
+    "FoVBackgroundModel",
+    "GaussianPrior",
+    "GaussianSpatialModel",
+    "GaussianSpectralModel",
+    "GeneralizedGaussianPrior",
+    "GeneralizedGaussianSpatialModel",
+    "Layout",
+    "Link",
+    "LinkError",
+    "LogParabola2SpectralModel",
+    "LogParabolaNormSpectralModel",
+    "LogParabolaSpectralModel",
+    "LogUniformPrior",
+    "ModelError",
+    "Models",
+    "Parameter",
+    "Parameters",
+    "PiecewiseNormSpatialModel",
+    "PiecewiseNormSpectralModel",
+    "PointSpatialModel",
+    "PowerLaw2SpectralModel",
+    "PowerLawNormSpectralModel",
+    "PowerLawSpectralModel",
+    "Prior",
+    "Shell2SpatialModel",
+    "ShellSpatialModel",
+    "SkyModel",
+    "SmoothBrokenPowerLawSpectralModel",
+    "SpatialModel",
+    "SpectralModel",
+    "SuperExpCutoffPowerLaw3FGLSpectralModel",
+    "SuperExpCutoffPowerLaw4FGLDR3SpectralModel",
+    "SuperExpCutoffPowerLaw4FGLSpectralModel",
+    "TemplateNDSpatialModel",
+    "TemplateSpatialModel",
+    "TemplateSpectralModel",
+    "TemporalModel",
+    "UniformPrior",
+]

@@ -1,0 +1,110 @@
+"""The flat vector of a fit, and how every parameter of the global model follows from it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gm.arrays import Array, IntArray
+from gm.models.models import Models
+from gm.models.prior import Prior
+
+
+class Layout:
+    """Positions of parameters. The vector holds the free parameters in their own units; links and units are resolved here.
+
+    Every parameter is ``constant + slope * vector[source]`` in internal units: constants have slope 0, a free parameter
+    has its unit's factor, a linked one what its chain of links makes of it.
+
+    addresses : (n_par,) all parameters
+    free : (n_free,) positions of the free ones; free_addresses their names
+    start, lower, upper, error : (n_free,) in own units; limits of linked parameters count for the one that they follow
+    """
+
+    def __init__(self, models: Models) -> None:
+        parameters, factors, roots = models.parameters, models.factors(), models.roots()
+        n_par = len(parameters)
+        self.addresses = parameters.addresses
+        self.free: IntArray = np.array(
+            [k for k, p in enumerate(parameters) if not p.frozen and k not in roots], dtype=np.intp
+        )
+        self.free_addresses = tuple(self.addresses[k] for k in self.free)
+        self.start = np.array([parameters[int(k)].value for k in self.free])
+        self.error = np.array([parameters[int(k)].error for k in self.free])
+        limits = np.array([parameters[int(k)].limits() for k in self.free]).reshape(-1, 2)
+        self.lower, self.upper = limits[:, 0].copy(), limits[:, 1].copy()
+
+        number = {int(k): i for i, k in enumerate(self.free)}
+        self._factors = np.array(factors)
+        self._constant = np.array([p.value for p in parameters])
+        self._slope, self._source = np.zeros(n_par), np.zeros(n_par, dtype=np.intp)
+        for k, parameter in enumerate(parameters):
+            root = roots.get(k)
+            i = number.get(k if root is None else root.root)
+            if i is None:
+                continue
+            scale, offset = (1.0, 0.0) if root is None else (root.scale, root.offset)
+            self._constant[k], self._slope[k], self._source[k] = offset, scale, i
+            if root is not None and scale:
+                low, high = sorted((limit - offset) / scale for limit in parameter.limits())
+                self.lower[i], self.upper[i] = max(self.lower[i], low), min(self.upper[i], high)
+
+        moving = np.flatnonzero(self._slope)
+        self._moving = moving[np.argsort(self._source[moving], kind="stable")]
+        self._moving_slope = (self._slope * self._factors)[self._moving]
+        self._segments = np.searchsorted(self._source[self._moving], np.arange(len(self.free)))
+        self._slots = models.slots()
+        self._priors: list[tuple[int | None, float, Prior]] = [
+            (number.get(k), p.value, p.prior) for k, p in enumerate(parameters) if p.prior and k not in roots
+        ]
+
+    @property
+    def n_free(self) -> int:
+        return len(self.free)
+
+    def own(self, vector: Array) -> Array:
+        """All parameters in their own units, (n_par,)."""
+        if not len(self.free):
+            return self._constant.copy()
+        return np.asarray(self._constant + self._slope * np.asarray(vector)[self._source])
+
+    def expand(self, vector: Array) -> Array:
+        """All parameters in internal units, (n_par,), from the free ones in their own, (n_free,)."""
+        return self.own(vector) * self._factors
+
+    def reduce(self, gradient: Array) -> Array:
+        """Derivatives by the vector, (..., n_free), from those by every internal value, (..., n_par): chain rule."""
+        shares = gradient[..., self._moving] * self._moving_slope
+        if len(self._moving) == len(self.free):
+            return np.asarray(shares)
+        return np.asarray(np.add.reduceat(shares, self._segments, axis=-1))
+
+    def covariance(self, matrix: Array) -> Array:
+        """Covariance of all parameters in own units, (n_par, n_par), from that of the free ones; frozen ones have zeros."""
+        if not len(self.free):
+            return np.zeros((len(self._constant), len(self._constant)))
+        outer: Array = self._slope[:, None] * self._slope
+        return np.asarray(outer * matrix[np.ix_(self._source, self._source)])
+
+    def slots(self, component: str, section: str | None = None) -> slice:
+        """Where a component's values, or those of its ``spectral``, ``spatial`` or ``temporal`` model, lie."""
+        return self._slots[component, section]
+
+    def prior_value(self, vector: Array) -> float:
+        """Sum of the priors, -2 ln L: every parameter that has one counts once, frozen ones too."""
+        return sum(prior.value(value if i is None else float(vector[i])) for i, value, prior in self._priors)
+
+    def prior_gradient(self, vector: Array) -> Array:
+        """Derivatives of `prior_value`, (n_free,)."""
+        gradient = np.zeros(len(self.free))
+        for i, _, prior in self._priors:
+            if i is not None:
+                gradient[i] += prior.gradient(float(vector[i]))
+        return gradient
+
+    def prior_curvature(self, vector: Array) -> Array:
+        """Second derivatives of `prior_value`, (n_free,), negative ones as 0: an information matrix has none."""
+        curvature = np.zeros(len(self.free))
+        for i, _, prior in self._priors:
+            if i is not None:
+                curvature[i] += max(0.0, prior.curvature(float(vector[i])))
+        return curvature

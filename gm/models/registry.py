@@ -1,0 +1,94 @@
+"""Every model type that YAML may name, in order, and which of them this version evaluates."""
+
+from __future__ import annotations
+
+from gm.models import compound, cutoffs, gaussian, log_parabolas, power_laws, spatial, tables, temporal
+from gm.models.parametric import ParametricModel
+from gm.models.spectral import SpectralModel
+
+SPECTRAL_MODELS: tuple[type[SpectralModel], ...] = (
+    power_laws.ConstantSpectralModel,
+    power_laws.PowerLawSpectralModel,
+    power_laws.PowerLaw2SpectralModel,
+    power_laws.BrokenPowerLawSpectralModel,
+    power_laws.SmoothBrokenPowerLawSpectralModel,
+    cutoffs.ExpCutoffPowerLawSpectralModel,
+    cutoffs.ExpCutoffPowerLaw3FGLSpectralModel,
+    cutoffs.SuperExpCutoffPowerLaw3FGLSpectralModel,
+    cutoffs.SuperExpCutoffPowerLaw4FGLSpectralModel,
+    cutoffs.SuperExpCutoffPowerLaw4FGLDR3SpectralModel,
+    log_parabolas.LogParabolaSpectralModel,
+    log_parabolas.LogParabola2SpectralModel,
+    gaussian.GaussianSpectralModel,
+    tables.TemplateSpectralModel,
+    compound.CompoundSpectralModel,
+    power_laws.PowerLawNormSpectralModel,
+    log_parabolas.LogParabolaNormSpectralModel,
+    cutoffs.ExpCutoffPowerLawNormSpectralModel,
+    tables.PiecewiseNormSpectralModel,
+)
+
+SPATIAL_MODELS: tuple[type[spatial.SpatialModel], ...] = (
+    spatial.PointSpatialModel,
+    spatial.GaussianSpatialModel,
+    spatial.GeneralizedGaussianSpatialModel,
+    spatial.DiskSpatialModel,
+    spatial.ShellSpatialModel,
+    spatial.Shell2SpatialModel,
+    spatial.ConstantSpatialModel,
+    spatial.TemplateSpatialModel,
+    spatial.TemplateNDSpatialModel,
+    spatial.PiecewiseNormSpatialModel,
+)
+
+TEMPORAL_MODELS: tuple[type[temporal.TemporalModel], ...] = (
+    temporal.ConstantTemporalModel,
+    temporal.LinearTemporalModel,
+    temporal.ExpDecayTemporalModel,
+    temporal.GaussianTemporalModel,
+    temporal.GeneralizedGaussianTemporalModel,
+    temporal.PowerLawTemporalModel,
+    temporal.SineTemporalModel,
+    temporal.LightCurveTemplateTemporalModel,
+    temporal.TemplatePhaseCurveTemporalModel,
+)
+
+#: Types that Gammapy's documents may hold and that this version reads but does not evaluate, with their short tags.
+NOT_EVALUATED: dict[str, dict[str, str]] = {
+    "spectral": {
+        "TemplateNDSpectralModel": "templateND",
+        "EBLAbsorptionNormSpectralModel": "ebl-norm",
+        "ScaleSpectralModel": "scale",
+        "NaimaSpectralModel": "naima",
+    },
+    "temporal": {model.tags[0]: model.tags[1] for model in TEMPORAL_MODELS[1:]},
+    "component": {"TemplateNPredModel": "template-npred"},
+}
+
+_BY_TAG: dict[str, dict[str, type[ParametricModel]]] = {
+    section: {tag: model for model in models for tag in model.tags}
+    for section, models in (
+        ("spectral", SPECTRAL_MODELS),
+        ("spatial", SPATIAL_MODELS),
+        ("temporal", TEMPORAL_MODELS),
+    )
+}
+
+
+def find_model(section: str, tag: object) -> type[ParametricModel] | None:
+    """The class of a type tag, or None. The section tells apart short tags that are used twice."""
+    return _BY_TAG[section].get(tag) if isinstance(tag, str) else None
+
+
+def model_tags(section: str) -> list[str]:
+    """All type tags of a section, long ones first."""
+    tags = list(_BY_TAG[section])
+    return sorted(tags, key=lambda tag: not tag.endswith("Model"))
+
+
+def not_evaluated(section: str, tag: object) -> str | None:
+    """The full name of a type that this version recognises but does not evaluate, or None."""
+    for name, short in NOT_EVALUATED.get(section, {}).items():
+        if tag in (name, short):
+            return name
+    return None
