@@ -116,8 +116,11 @@ def template_of(dataset: Drawable) -> Template:
     """The template of an existing dataset: its responses and, as the expected background, the one that it measured."""
     if isinstance(dataset, FluxPointsDataset):
         return Template(dataset=dataset.with_(mask_fit=None, mask_safe=None), mask_safe=dataset.mask_safe)
-    on_off = isinstance(dataset, SpectrumDatasetOnOff)
-    background = _rescale(dataset.counts_off, dataset.acceptance, dataset.acceptance_off) if on_off else dataset.background
+    if isinstance(dataset, SpectrumDatasetOnOff):
+        acceptance, acceptance_off = dataset.acceptance, dataset.acceptance_off
+        background: Array | None = _rescale(dataset.counts_off, acceptance, acceptance_off)
+    else:
+        acceptance, acceptance_off, background = None, None, dataset.background
     blank = SpectrumDataset(
         name=dataset.name,
         energy=dataset.energy,
@@ -133,8 +136,8 @@ def template_of(dataset: Drawable) -> Template:
     )
     return Template(
         dataset=blank,
-        acceptance=dataset.acceptance if on_off else None,
-        acceptance_off=dataset.acceptance_off if on_off else None,
+        acceptance=acceptance,
+        acceptance_off=acceptance_off,
         mask_safe=dataset.mask_safe,
     )
 
