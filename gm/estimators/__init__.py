@@ -1,0 +1,7 @@
+"""Estimators: what is asked of the data around a global model."""
+
+from gm.estimators.flux_points import FluxPointsEstimator
+from gm.estimators.norm import NormEstimate
+from gm.estimators.result import FluxPoint, FluxPoints, PointDataset, ReferenceFlux
+
+__all__ = ["FluxPoint", "FluxPoints", "FluxPointsEstimator", "NormEstimate", "PointDataset", "ReferenceFlux"]

@@ -12,6 +12,7 @@ from gm.datasets import Datasets
 from gm.errors import DataError, GmError
 from gm.fit.covariance import Direction, at_limits, invert, observed_hessian
 from gm.fit.minimizer import Minimizer, Minimum
+from gm.fit.objective import Restricted
 from gm.fit.result import Contour, FitResult, FittedComponent, FittedParameter, MinimizerReport, Status
 from gm.likelihood import DatasetSummary, JointLikelihood
 from gm.models import Models, SkyModel
@@ -84,38 +85,13 @@ class Fit:
         return run.minimum.value - statistic if run.minimum.valid else None
 
 
-class _Active:
-    """The likelihood over those free parameters that any dataset depends on; the others stay where they are."""
-
-    def __init__(self, likelihood: JointLikelihood, start: Array, active: BoolArray) -> None:
-        self.likelihood, self._start, self.active = likelihood, start, active
-
-    def full(self, vector: Array) -> Array:
-        whole = self._start.copy()
-        whole[self.active] = vector
-        return whole
-
-    def value(self, vector: Array) -> float:
-        return self.likelihood.value(self.full(vector))
-
-    def value_and_gradient(self, vector: Array) -> tuple[float, Array]:
-        value, gradient = self.likelihood.value_and_gradient(self.full(vector))
-        return value, gradient[self.active]
-
-    def gradient(self, vector: Array) -> Array:
-        return self.value_and_gradient(vector)[1]
-
-    def information(self, vector: Array, *, expected: bool = False) -> Array:
-        return self.likelihood.information(self.full(vector), expected=expected)[np.ix_(self.active, self.active)]
-
-
 class _Run:
     """One fit in progress."""
 
     def __init__(self, likelihood: JointLikelihood, active: BoolArray, progress: Progress | None) -> None:
         layout = likelihood.layout
         self.likelihood, self.layout = likelihood, layout
-        self.objective = _Active(likelihood, layout.start, active)
+        self.objective = Restricted(likelihood, layout.start, active)
         self.names = [name for name, used in zip(layout.free_addresses, active, strict=True) if used]
         self.lower, self.upper = layout.lower[active], layout.upper[active]
         self.statistic_start = likelihood.value(layout.start)
@@ -161,7 +137,7 @@ class _Run:
         self.in_covariance = ~(self.at_lower | self.at_upper)
         if not self.in_covariance.any():
             return
-        inside = _Active(self.likelihood, self.objective.full(vector), self._chosen(self.in_covariance))
+        inside = Restricted(self.likelihood, self.objective.full(vector), self._chosen(self.in_covariance))
         keep = self.in_covariance
         hessian = observed_hessian(inside.gradient, vector[keep], scale[keep], self.lower[keep], self.upper[keep])
         self.covariance, self.degenerate = invert(hessian, [n for n, k in zip(self.names, keep, strict=True) if k])

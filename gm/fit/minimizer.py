@@ -9,7 +9,8 @@ import numpy as np
 from iminuit import Minuit
 
 from gm.arrays import Array
-from gm.fit.scoring import Objective, score
+from gm.fit.objective import Objective
+from gm.fit.scoring import score
 
 Progress = Callable[[str, float], None]
 _TOLERANCE = 1e-3  # MIGRAD stops at an estimated distance of 0.002 * tolerance: 2e-6 in -2 ln L, 0.0014 sigma

@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from gm.arrays import Array
-
-
-class Objective(Protocol):
-    """A function to minimise, with its exact gradient and an approximate Hessian, all of one vector (n_free,)."""
-
-    def value(self, vector: Array) -> float: ...
-
-    def value_and_gradient(self, vector: Array) -> tuple[float, Array]: ...
-
-    def information(self, vector: Array, *, expected: bool = False) -> Array: ...
+from gm.fit.objective import Objective
 
 
 @dataclass(frozen=True)

@@ -94,26 +94,30 @@ class FluxBank:
     def fluxes(self, values: Array, components: Iterable[str] | None = None) -> Array:
         """The flux vector, of all components or of some."""
         flux = np.zeros(self.n_columns)
-        for name in self._shares if components is None else components:
-            if share := self._shares.get(name):
-                flux[share.columns] += share.flux(values)
+        for share in self._chosen(components):
+            flux[share.columns] += share.flux(values)
         return flux
+
+    def _chosen(self, components: Iterable[str] | None) -> Iterable[_Share]:
+        if components is None:
+            return self._shares.values()
+        return [self._shares[name] for name in components if name in self._shares]
 
     def slots(self) -> list[slice]:
         """Positions of the parameters that the flux vector depends on, a slice per component."""
         return [share.slots for share in self._shares.values()]
 
-    def pullback(self, values: Array, d_flux: Array) -> Array:
+    def pullback(self, values: Array, d_flux: Array, components: Iterable[str] | None = None) -> Array:
         """Gradient (n_par,) from the derivative with respect to each flux (n_columns,)."""
         gradient = np.zeros(self.n_parameters)
-        for share in self._shares.values():
+        for share in self._chosen(components):
             gradient[share.slots] = share.gradient(values) @ d_flux[share.columns]
         return gradient
 
-    def jacobian(self, values: Array) -> Array:
+    def jacobian(self, values: Array, components: Iterable[str] | None = None) -> Array:
         """Derivative of each flux with respect to each parameter, (n_columns, n_par)."""
         jacobian = np.zeros((self.n_columns, self.n_parameters))
-        for share in self._shares.values():
+        for share in self._chosen(components):
             jacobian[share.columns, share.slots] = share.gradient(values).T
         return jacobian
 

@@ -125,6 +125,12 @@ class Term:
     def _can_be_negative(self) -> bool:
         return bool((self.offset < 0).any()) or not all(fold.is_positive() for fold in self.folds)
 
+    def take(self, keep: BoolArray, n_columns: int) -> Term:
+        """The term on the kept rows; ``keep`` is (n_rows,)."""
+        folds = [fold.take(keep) for fold in self.folds]
+        kept = self.offset[keep], self.dataset[keep], self.bin[keep]
+        return Term(self.statistic.take(keep), folds, *kept, n_columns)
+
     def predict(self, flux: Array) -> Array:
         """Predicted counts (or flux) of every row, (n_rows,)."""
         return _predict(self.folds, self.offset, flux)

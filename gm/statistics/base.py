@@ -35,6 +35,10 @@ class Statistic(ABC):
     def take(self, bins: IntArray | BoolArray) -> Self:
         """The same statistic on a selection of bins."""
 
+    def asimov(self, predicted: Array) -> Self | None:
+        """The same statistic on data equal to what is predicted; None where there are no counts."""
+        return None
+
     def linear(self) -> tuple[BoolArray, float, Array] | None:
         """Which bins are linear, the slope common to all of them, and the intercept of each; None when none can be."""
         return None

@@ -42,5 +42,8 @@ class Cash(Statistic):
     def linear(self) -> tuple[BoolArray, float, Array]:
         return self.counts == 0, 2.0, np.zeros_like(self.counts)
 
+    def asimov(self, predicted: Array) -> Self:
+        return type(self)(np.maximum(predicted, 0.0))
+
     def take(self, bins: IntArray | BoolArray) -> Self:
         return type(self)(self.counts[bins])

@@ -95,6 +95,10 @@ class WStat(Statistic):
     def linear(self) -> tuple[BoolArray, float, Array]:
         return self._no_on, 2.0, 2.0 * self.n_off * np.log1p(self.alpha)
 
+    def asimov(self, predicted: Array) -> Self:
+        """On counts as predicted with the profiled background; off counts as measured."""
+        return type(self)(np.maximum(predicted + self.background(predicted), 0.0), self.n_off, self.alpha)
+
     def take(self, bins: IntArray | BoolArray) -> Self:
         return type(self)(self.n_on[bins], self.n_off[bins], self.alpha[bins])
 

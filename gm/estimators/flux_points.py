@@ -1,0 +1,225 @@
+"""Flux points: the norm of a component in bands of energy, on all datasets together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gm.arrays import Array, BoolArray
+from gm.datasets import Dataset, Datasets, FluxPointsDataset
+from gm.errors import UsageError
+from gm.estimators.norm import Band, NormEstimate, NormProfile
+from gm.estimators.reoptimized import estimate_reoptimized
+from gm.estimators.result import TEV_IN_ERG, FluxPoint, FluxPoints, PointDataset, ReferenceFlux
+from gm.likelihood import JointLikelihood
+from gm.models import EnergyBins, Models, SkyModel
+from gm.statistics import WStat
+from gm.units import convert
+
+Progress = Callable[[str, float], None]
+DEFAULT_SCAN = tuple(np.geomspace(0.2, 5.0, 11))
+
+
+@dataclass(frozen=True, kw_only=True)
+class FluxPointsEstimator:
+    """Flux points of ``source`` in the bands between ``energy_edges`` (numbers in TeV, or quantities with a unit).
+
+    In each band the whole spectrum of the source is scaled by one norm, fitted to the reconstructed energies of the band:
+    ``dnde = norm * reference(e_ref)``. With ``reoptimize`` every other free parameter is fitted again in each band, and
+    profiled in errors, upper limits and TS; otherwise all stay as the model has them.
+
+    sigma, sigma_ul : ``norm_err*`` and ``norm_ul`` are where -2 ln L has risen by the square of these
+    sigma_sensitivity : ``norm_sensitivity`` is the norm that this significance expects
+    norm_scan : norms at which the profile is written out
+    """
+
+    source: str
+    energy_edges: Sequence[object]
+    reoptimize: bool = False
+    sigma: float = 1.0
+    sigma_ul: float = 2.0
+    sigma_sensitivity: float = 5.0
+    norm_scan: Sequence[float] = DEFAULT_SCAN
+
+    def run(self, datasets: Datasets, models: Models, progress: Progress | None = None) -> FluxPoints:
+        """The flux points around ``models``, which stay as they are.
+
+        Raises `UsageError` when the source is not a sky component or the edges do not increase.
+        """
+        component = self._component(models)
+        edges = self._edges(datasets)
+        likelihood = JointLikelihood(datasets, models)
+        bands = _Bands(self, likelihood, component)
+        points = []
+        for k in range(edges.size - 1):
+            if progress is not None:
+                progress(f"{edges[k]:.4g} - {edges[k + 1]:.4g} TeV", k / (edges.size - 1))
+            points.append(bands.point(float(edges[k]), float(edges[k + 1]), bands.requested(k)))
+        return FluxPoints(
+            source=self.source,
+            reference_model=component.to_dict()["spectral"],
+            points=tuple(points),
+            norm_scan=np.asarray(self.norm_scan, dtype=float),
+            sigma=self.sigma,
+            sigma_ul=self.sigma_ul,
+            sigma_sensitivity=self.sigma_sensitivity,
+            reoptimize=self.reoptimize,
+            datasets=tuple(dataset.name for dataset in datasets),
+        )
+
+    def _component(self, models: Models) -> SkyModel:
+        sky = [component.name for component in models if isinstance(component, SkyModel)]
+        if self.source not in sky:
+            raise UsageError(f"'{self.source}' is not a sky component; there are: {', '.join(sky) or 'none'}")
+        component = models[self.source]
+        assert isinstance(component, SkyModel)
+        return component
+
+    def requested_edges(self) -> Array:
+        """The edges asked for, (n_bands + 1,) [TeV]."""
+        edges = np.array([convert(edge, "TeV") for edge in self.energy_edges])
+        if edges.size < 2 or not (np.diff(edges) > 0).all() or edges[0] <= 0:
+            raise UsageError("energy_edges must be at least two positive energies, increasing")
+        return edges
+
+    def _edges(self, datasets: Datasets) -> Array:
+        """The edges that the points carry: moved to the datasets' bins where all datasets agree, else as asked for.
+
+        A dataset has whole bins only. Where every dataset that covers an edge has its nearest bin edge at the same
+        energy, that energy is the true one; where they differ, no common edge exists and the asked one stands.
+        """
+        edges = self.requested_edges()
+        moved = [{_key(e) for d in datasets if (e := _nearest_edge(d, edge)) is not None} for edge in edges]
+        final = np.array([next(iter(keys)) if len(keys) == 1 else edge for keys, edge in zip(moved, edges, strict=True)])
+        return final if (np.diff(final) > 0).all() else edges
+
+
+class _Bands:
+    """The joint likelihood cut into bands."""
+
+    def __init__(self, estimator: FluxPointsEstimator, likelihood: JointLikelihood, component: SkyModel) -> None:
+        self.estimator, self.likelihood, self.component = estimator, likelihood, component
+        layout, bank = likelihood.layout, likelihood.bank
+        self.vector = layout.start
+        values = layout.expand(self.vector)
+        others = [c.name for c in likelihood.models if c.name != component.name]
+        signal, rest = bank.fluxes(values, [component.name]), bank.fluxes(values, others)
+        self.signal = [term.predict(signal) - term.offset for term in likelihood.terms]
+        self.rest = [term.predict(rest) for term in likelihood.terms]
+        self._requested = estimator.requested_edges()
+
+    def requested(self, band: int) -> tuple[float, float]:
+        return float(self._requested[band]), float(self._requested[band + 1])
+
+    def point(self, e_min: float, e_max: float, requested: tuple[float, float]) -> FluxPoint:
+        """One flux point; every outcome is a point with a status and a reason."""
+        reference = self._reference(e_min, e_max)
+        ranges = [_bin_range(dataset, *requested) for dataset in self.likelihood.datasets]
+        rows = [
+            np.array([ranges[d][0] <= b < ranges[d][1] for d, b in zip(term.dataset, term.bin, strict=True)], dtype=bool)
+            for term in self.likelihood.terms
+        ]
+        if not any(here.any() for here in rows):
+            return FluxPoint(e_min, e_max, "no_data", self._no_data(ranges), reference)
+        if not any((signal[here] > 0).any() for signal, here in zip(self.signal, rows, strict=True)):
+            reason = f"no counts of {self.component.name} are predicted here"
+            return FluxPoint(e_min, e_max, "failed", reason, reference)
+        estimate = self._estimate(rows)
+        datasets = self._datasets(ranges, rows, estimate)
+        if not np.isfinite([estimate.norm, estimate.stat, estimate.stat_null]).all():
+            return FluxPoint(e_min, e_max, "failed", "the statistic is not finite", reference, None, datasets)
+        if estimate.norm_errp is None and estimate.norm_err is None:
+            return FluxPoint(e_min, e_max, "failed", "the norm is not constrained", reference, estimate, datasets)
+        threshold = self.estimator.sigma_ul**2
+        if estimate.norm <= 0 or estimate.ts < threshold:
+            reason = f"norm {estimate.norm:.3g}, TS {estimate.ts:.3g}: not above {threshold:.3g}"
+            return FluxPoint(e_min, e_max, "upper_limit", reason, reference, estimate, datasets)
+        return FluxPoint(e_min, e_max, "ok", None, reference, estimate, datasets)
+
+    def _no_data(self, ranges: Sequence[tuple[int, int]]) -> str:
+        if all(first == last for first, last in ranges):
+            return "no dataset has bins here"
+        return "every bin here is outside the masks and energy ranges"
+
+    def _estimate(self, rows: Sequence[BoolArray]) -> NormEstimate:
+        estimator = self.estimator
+        scan = np.asarray(estimator.norm_scan, dtype=float)
+        if estimator.reoptimize:
+            options = estimator.sigma, estimator.sigma_ul, scan
+            estimate = estimate_reoptimized(self.likelihood, self.component.name, rows, *options)
+            if estimate is not None:
+                return estimate
+        bands = [
+            Band(term.statistic.take(here), signal[here], rest[here])
+            for term, signal, rest, here in zip(self.likelihood.terms, self.signal, self.rest, rows, strict=True)
+            if here.any()
+        ]
+        profile = NormProfile(bands, self.likelihood.layout.prior_value(self.vector))
+        return profile.estimate(estimator.sigma, estimator.sigma_ul, scan, estimator.sigma_sensitivity)
+
+    def _reference(self, e_min: float, e_max: float) -> ReferenceFlux:
+        model, layout = self.component.spectral_model, self.likelihood.layout
+        values = layout.expand(self.vector)[layout.slots(self.component.name, "spectral")]
+        bins, e_ref = EnergyBins(np.array([e_min, e_max])), np.sqrt(e_min * e_max)
+        dnde = float(model.evaluate(np.array([e_ref]), values)[0])
+        return ReferenceFlux(
+            dnde=dnde,
+            flux=float(model.integral(bins, values)[0]),
+            eflux=float(model.energy_integral(bins, values)[0]) * TEV_IN_ERG,
+            e2dnde=dnde * e_ref**2 * TEV_IN_ERG,
+        )
+
+    def _datasets(
+        self, ranges: Sequence[tuple[int, int]], rows: Sequence[BoolArray], estimate: NormEstimate
+    ) -> dict[str, PointDataset]:
+        """Counts and predicted counts of each dataset that has bins in the band."""
+        datasets = {}
+        for index, dataset in enumerate(self.likelihood.datasets):
+            mine = [here & (term.dataset == index) for term, here in zip(self.likelihood.terms, rows, strict=True)]
+            if not any(here.any() for here in mine):
+                continue
+            k = next(i for i, here in enumerate(mine) if here.any())
+            low, high = ranges[index]
+            if isinstance(dataset, FluxPointsDataset):
+                energy = dataset.points.energy[low:high]
+                datasets[dataset.name] = PointDataset(float(energy[0]), float(energy[-1]), None, None, None)
+                continue
+            term, here = self.likelihood.terms[k], mine[k]
+            excess = estimate.norm * self.signal[k][here]
+            predicted = excess + self.rest[k][here]
+            if isinstance(term.statistic, WStat):
+                predicted = predicted + term.statistic.take(here).background(predicted)
+            counts = dataset.counts[term.bin[here]]
+            edges = dataset.energy.edges
+            datasets[dataset.name] = PointDataset(
+                float(edges[low]), float(edges[high]), float(counts.sum()), float(predicted.sum()), float(excess.sum())
+            )
+        return datasets
+
+
+def _bin_range(dataset: Dataset, e_min: float, e_max: float) -> tuple[int, int]:
+    """First and last + 1 bin of the dataset in a band: its edges are moved to the nearest bin edges (in ln E)."""
+    if isinstance(dataset, FluxPointsDataset):
+        inside = np.flatnonzero((dataset.points.energy >= e_min) & (dataset.points.energy < e_max))
+        return (int(inside[0]), int(inside[-1]) + 1) if inside.size else (0, 0)
+    edges = dataset.energy.edges
+    position = np.interp(np.log([e_min, e_max]), np.log(edges), np.arange(edges.size))
+    first, last = np.rint(position).astype(int)
+    return int(first), int(last)
+
+
+def _nearest_edge(dataset: Dataset, energy: float) -> float | None:
+    """The bin edge nearest to an energy that the dataset covers, else None."""
+    if isinstance(dataset, FluxPointsDataset):
+        return None
+    edges = dataset.energy.edges
+    if not edges[0] * (1 - 1e-9) <= energy <= edges[-1] * (1 + 1e-9):
+        return None
+    return float(edges[np.rint(np.interp(np.log(energy), np.log(edges), np.arange(edges.size))).astype(int)])
+
+
+def _key(energy: float) -> float:
+    """Energies that differ by rounding are the same edge."""
+    return float(f"{energy:.9g}")

@@ -1,0 +1,111 @@
+"""The norm of a component in one band with every other free parameter fitted again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+import numpy as np
+
+from gm.arrays import Array, BoolArray
+from gm.estimators.norm import NormEstimate, intervals
+from gm.fit.covariance import invert, observed_hessian
+from gm.fit.minimizer import Minimizer
+from gm.fit.objective import Restricted
+from gm.likelihood import JointLikelihood
+from gm.likelihood.term import Term
+from gm.models import Layout
+
+
+class NormObjective:
+    """-2 ln L of a band as a function of (norm of the source, all other free parameters); shape (1 + n_other,).
+
+    The source keeps its spectrum: its own parameters, and those linked to them, are frozen.
+    """
+
+    def __init__(self, likelihood: JointLikelihood, source: str, rows: Sequence[BoolArray]) -> None:
+        bank = likelihood.bank
+        own = {address: {"frozen": True} for address in likelihood.models.addresses_of(source)}
+        self.layout = Layout(likelihood.models.with_parameters(own))
+        self.terms: list[Term] = [
+            term.take(here, bank.n_columns) for term, here in zip(likelihood.terms, rows, strict=True) if here.any()
+        ]
+        self._bank = bank
+        self._others = [component.name for component in likelihood.models if component.name != source]
+        self._source_flux = bank.fluxes(self.layout.expand(self.layout.start), [source])
+        self.lower = np.concatenate([[-np.inf], self.layout.lower])
+        self.upper = np.concatenate([[np.inf], self.layout.upper])
+
+    @property
+    def start(self) -> Array:
+        return np.concatenate([[1.0], self.layout.start])
+
+    def value(self, vector: Array) -> float:
+        flux = self._flux(vector)
+        return sum(term.value(flux) for term in self.terms) + self.layout.prior_value(vector[1:])
+
+    def value_and_gradient(self, vector: Array) -> tuple[float, Array]:
+        flux = self._flux(vector)
+        d_flux = np.zeros_like(flux)
+        value = sum(term.value_and_pullback(flux, d_flux) for term in self.terms) + self.layout.prior_value(vector[1:])
+        others = self.layout.reduce(self._bank.pullback(self.layout.expand(vector[1:]), d_flux, self._others))
+        others = others + self.layout.prior_gradient(vector[1:])
+        return value, np.concatenate([[self._source_flux @ d_flux], others])
+
+    def information(self, vector: Array, *, expected: bool = False) -> Array:
+        flux = self._flux(vector)
+        others = self.layout.reduce(self._bank.jacobian(self.layout.expand(vector[1:]), self._others))
+        jacobian = np.column_stack([self._source_flux, others])
+        information = np.diag(np.concatenate([[0.0], self.layout.prior_curvature(vector[1:])]))
+        for term in self.terms:
+            information = information + term.information(flux, jacobian, expected=expected)
+        return information
+
+    def _flux(self, vector: Array) -> Array:
+        return vector[0] * self._source_flux + self._bank.fluxes(self.layout.expand(vector[1:]), self._others)
+
+
+class _Profile:
+    """-2 ln L of the norm with every other parameter fitted; each fit starts where the last one ended."""
+
+    def __init__(self, objective: NormObjective, active: BoolArray) -> None:
+        self._objective = objective
+        self._others = active & (np.arange(active.size) > 0)
+        self._last = objective.start
+
+    def value(self, norm: float) -> float:
+        self._last[0] = norm
+        others = Restricted(self._objective, self._last.copy(), self._others)
+        minimizer = Minimizer(others, self._objective.lower[self._others], self._objective.upper[self._others])
+        minimum = minimizer.minimize(self._last[self._others])
+        self._last = others.full(minimum.vector)
+        return minimum.value
+
+
+def estimate_reoptimized(
+    likelihood: JointLikelihood, source: str, rows: Sequence[BoolArray], sigma: float, sigma_ul: float, scan: Array
+) -> NormEstimate | None:
+    """The norm with the other free parameters profiled; None when the band depends on none of them."""
+    objective = NormObjective(likelihood, source, rows)
+    information = np.diag(objective.information(objective.start, expected=True))
+    active = information > 0
+    if not active[1:].any() or not active[0]:
+        return None
+    together = Restricted(objective, objective.start, active)
+    lower, upper = objective.lower[active], objective.upper[active]
+    minimum = Minimizer(together, lower, upper).minimize(objective.start[active])
+    scale = np.sqrt(2.0 / information[active])
+    hessian = observed_hessian(together.gradient, minimum.vector, scale, lower, upper)
+    covariance, _ = invert(hessian, [str(k) for k in range(minimum.vector.size)])
+    norm, profile = float(minimum.vector[0]), _Profile(objective, active)
+    error = None if covariance is None else float(np.sqrt(covariance[0, 0]))
+    step = error if error is not None else float(scale[0])
+    errn, errp, ul = intervals(profile.value, norm, minimum.value, step, sigma, sigma_ul)
+    return NormEstimate(
+        norm=norm,
+        norm_err=None if error is None else sigma * error,
+        norm_errn=errn,
+        norm_errp=errp,
+        norm_ul=ul,
+        stat=minimum.value,
+        stat_null=profile.value(0.0),
+        stat_scan=np.array([profile.value(float(x)) for x in scan]),
+    )
