@@ -1,0 +1,184 @@
+"""The datasets of an analysis: ordered, with unique names, and free of models."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, final, overload
+
+import yaml
+
+from gm.datasets.flux_points import STAT_TYPES, FluxPointsDataset
+from gm.datasets.reading import (
+    MAP_TYPES,
+    TYPES,
+    Dataset,
+    DatasetEntry,
+    read_all,
+    read_dataset,
+    write_dataset,
+)
+from gm.datasets.spectrum import SpectrumDatasetOnOff
+from gm.errors import DataError, JsonPath, format_path, suggest
+from gm.io.files import write_atomic
+from gm.io.yaml_writer import dump_yaml
+
+__all__ = ["Dataset", "Datasets", "dataset_entries", "datasets_from_dict", "read_dataset", "write_dataset"]
+
+Report = Callable[[JsonPath, str, str], None]
+
+
+@final
+class Datasets(Sequence[Dataset]):
+    """An immutable list of datasets, indexed by position or by name."""
+
+    def __init__(self, datasets: Iterable[Dataset] = ()) -> None:
+        self._datasets = tuple(datasets)
+        self._index = {dataset.name: index for index, dataset in enumerate(self._datasets)}
+        if len(self._index) != len(self._datasets):
+            names = self.names
+            twice = next(name for name in names if names.count(name) > 1)
+            raise DataError(f"two datasets are called '{twice}'\n    dataset names are unique")
+
+    @property
+    def names(self) -> list[str]:
+        """Names in order."""
+        return [dataset.name for dataset in self._datasets]
+
+    def __len__(self) -> int:
+        return len(self._datasets)
+
+    def __iter__(self) -> Iterator[Dataset]:
+        return iter(self._datasets)
+
+    @overload
+    def __getitem__(self, key: int | str) -> Dataset: ...
+    @overload
+    def __getitem__(self, key: slice) -> Datasets: ...
+    def __getitem__(self, key: int | str | slice) -> Dataset | Datasets:
+        if isinstance(key, slice):
+            return Datasets(self._datasets[key])
+        if isinstance(key, int):
+            return self._datasets[key]
+        if key not in self._index:
+            raise DataError(f"no dataset '{key}'\n    {suggest(key, self.names, 'datasets')}")
+        return self._datasets[self._index[key]]
+
+    def select(self, patterns: str | Sequence[str]) -> Datasets:
+        """Those whose name fits a shell pattern, or any of several, in the order they have here."""
+        wanted = [patterns] if isinstance(patterns, str) else list(patterns)
+        return Datasets(d for d in self._datasets if any(fnmatchcase(d.name, pattern) for pattern in wanted))
+
+    @classmethod
+    def read(cls, source: str | Path | Mapping[str, Any], workers: int | None = None) -> Datasets:
+        """Read the datasets of a datasets.yaml, or of such a document (relative to the working directory).
+
+        Raises `DataError` with everything that is wrong.
+        """
+        if isinstance(source, Mapping):
+            return datasets_from_dict(dict(source), Path(), None, workers)
+        path = Path(source)
+        try:
+            data = yaml.safe_load(path.read_text("utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise DataError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+        return datasets_from_dict(data, path.parent, None, workers)
+
+    def write(self, target: str | Path, overwrite: bool = False, format: str = "gadf") -> None:
+        """Write every dataset and the datasets.yaml that lists them, with Gammapy's file names.
+
+        ``target``: the YAML file, or the directory that gets a ``datasets.yaml``. Raises `DataError`.
+        """
+        target = Path(target)
+        index = target if target.suffix in (".yaml", ".yml") else target / "datasets.yaml"
+        files = [index.parent / file_name(dataset) for dataset in self._datasets]
+        existing = [path for path in (index, *files) if path.exists()]
+        if existing and not overwrite:
+            raise DataError(f"{existing[0]}: exists already\n    pass overwrite=True to replace it")
+        for dataset, path in zip(self._datasets, files, strict=True):
+            write_dataset(dataset, path, format if isinstance(dataset, SpectrumDatasetOnOff) else "gadf")
+        write_atomic(index, dump_yaml({"datasets": [_entry(d, p) for d, p in zip(self._datasets, files, strict=True)]}))
+
+
+def file_name(dataset: Dataset) -> str:
+    """The file name that Gammapy gives a dataset."""
+    name = dataset.name.replace(os.sep, "_")
+    if isinstance(dataset, SpectrumDatasetOnOff):
+        return f"pha_obs{name}.fits"
+    return f"{name.replace(' ', '_')}.fits"
+
+
+def _entry(dataset: Dataset, path: Path) -> dict[str, Any]:
+    entry = {"name": dataset.name, "type": dataset.type, "filename": path.name}
+    if isinstance(dataset, FluxPointsDataset) and dataset.stat_type != "chi2":
+        entry["stat_type"] = dataset.stat_type
+    return entry
+
+
+def datasets_from_dict(
+    data: Any, directory: Path, report: Report | None = None, workers: int | None = None
+) -> Datasets:
+    """The datasets of a datasets.yaml document; paths are relative to ``directory``. The name in the document wins.
+
+    What is wrong with the document itself goes to ``report(path, message, hint)``, entry by entry, and such entries are left
+    out; without ``report`` it is a `DataError`, as is everything that is wrong with the files.
+    """
+    return Datasets(read_all(dataset_entries(data, directory, report), workers))
+
+
+def dataset_entries(data: Any, directory: Path, report: Report | None = None) -> list[DatasetEntry]:
+    """The entries of a datasets.yaml document, checked without opening a file. See `datasets_from_dict`."""
+    problems: list[str] = []
+
+    def collect(path: JsonPath, message: str, hint: str) -> None:
+        problems.append(f"{format_path(path)}: {message}" + (f"\n    {hint}" if hint else ""))
+
+    say = report or collect
+    entries: list[DatasetEntry] = []
+    listed = data.get("datasets") if isinstance(data, Mapping) else None
+    if not isinstance(listed, list):
+        say(("datasets",), "no list of datasets", "datasets: [{name: ..., type: ..., filename: ...}]")
+        listed = []
+    names: set[str] = set()
+    for number, entry in enumerate(listed):
+        checked = _check_entry(entry, ("datasets", number), directory, say)
+        if checked is None:
+            continue
+        if checked.name in names:
+            say(("datasets", number, "name"), f"two datasets are called '{checked.name}'", "dataset names are unique")
+            continue
+        names.add(checked.name)
+        entries.append(checked)
+    if problems:
+        raise DataError("\n".join(problems))
+    return entries
+
+
+def _check_entry(entry: Any, at: JsonPath, directory: Path, say: Report) -> DatasetEntry | None:
+    if not isinstance(entry, Mapping):
+        say(at, "is not a mapping", "{name: ..., type: ..., filename: ...}")
+        return None
+    missing = [key for key in ("name", "type", "filename") if not isinstance(entry.get(key), str)]
+    for key in missing:
+        say((*at, key) if key in entry else at, f"'{key}' has to be a text", "")
+    if missing:
+        return None
+    if entry["type"] not in TYPES:
+        is_map = entry["type"] in MAP_TYPES
+        hint = "this version reads one-dimensional datasets" if is_map else suggest(entry["type"], TYPES)
+        say((*at, "type"), f"datasets of type '{entry['type']}' are not read", hint)
+        return None
+    stat_type = entry.get("stat_type", "chi2")
+    if stat_type not in STAT_TYPES:
+        say((*at, "stat_type"), f"'{stat_type}' is not a statistic of flux points", suggest(stat_type, STAT_TYPES))
+        return None
+    return DatasetEntry(entry["name"], entry["type"], _resolve(entry["filename"], directory), stat_type)
+
+
+def _resolve(filename: str, directory: Path) -> Path:
+    """``$VAR`` and ``~`` expanded; beside the document when it is there, else as given when that exists."""
+    path = Path(os.path.expandvars(filename)).expanduser()
+    beside = directory / path
+    return path if not beside.exists() and path.exists() else beside

@@ -1,0 +1,112 @@
+"""Published or estimated flux points as a dataset."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar, final
+
+import numpy as np
+
+from gm.arrays import Array, BoolArray
+from gm.datasets.sed import SedTable, sed_columns, sed_from_table
+from gm.errors import DataError
+from gm.io.fits_writer import write_fits
+from gm.io.sed_table import read_sed, write_sed
+from gm.io.tables import Column, Table
+
+STAT_TYPES = ("chi2", "distrib", "profile")
+
+
+@final
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FluxPointsDataset:
+    """Flux points and how they are compared with a model.
+
+    stat_type: ``chi2`` (symmetric errors, no upper limits), ``distrib`` (asymmetric errors, upper limits) or ``profile``
+    (the likelihood profile of each point); masks : (n,) or None. Raises `DataError` when sizes or columns do not fit.
+    """
+
+    name: str
+    points: SedTable
+    mask_safe: BoolArray | None = None
+    mask_fit: BoolArray | None = None
+    stat_type: str = "chi2"
+
+    type: ClassVar[str] = "FluxPointsDataset"
+
+    def __post_init__(self) -> None:
+        if self.stat_type not in STAT_TYPES:
+            raise DataError(f"dataset {self.name}: stat_type '{self.stat_type}', expected {', '.join(STAT_TYPES)}")
+        if self.stat_type == "profile" and (self.points.stat_scan is None or self.points.stat is None):
+            raise DataError(f"dataset {self.name}: stat_type 'profile' needs the columns stat_scan, norm_scan and stat")
+        for name in ("mask_safe", "mask_fit"):
+            mask = getattr(self, name)
+            if mask is not None and mask.shape != (self.points.n_points,):
+                raise DataError(f"dataset {self.name}: {name} has {mask.size} values, expected {self.points.n_points}")
+
+    def valid(self) -> BoolArray:
+        """``(n,)``: points that the masks keep and that have what the statistic needs.
+
+        chi2: a finite flux with an error, no upper limit. distrib: the same, or an upper limit with a finite limit.
+        profile: a finite profile.
+        """
+        points = self.points
+        if self.stat_type == "profile":
+            assert points.stat_scan is not None
+            assert points.stat is not None
+            usable = np.isfinite(points.stat_scan).all(axis=1) & np.isfinite(points.stat)
+        else:
+            low, high = (points.error(),) * 2 if self.stat_type == "chi2" else points.errors()
+            usable = np.isfinite(points.dnde) & _positive(low) & _positive(high) & ~points.is_ul
+            if self.stat_type == "distrib":
+                usable |= points.is_ul & _positive(points.dnde_ul)
+        for mask in (self.mask_safe, self.mask_fit):
+            if mask is not None:
+                usable &= mask
+        return usable
+
+    @property
+    def mask(self) -> BoolArray:
+        """The points that enter the statistic, as `valid`."""
+        return self.valid()
+
+    def with_(self, **changes: Any) -> FluxPointsDataset:
+        """A copy with some fields replaced."""
+        return replace(self, **changes)
+
+
+def _positive(values: Array) -> BoolArray:
+    return np.isfinite(values) & (values > 0)
+
+
+def read_flux_points(path: Path, name: str, stat_type: str = "chi2") -> FluxPointsDataset:
+    """Flux points from a FITS or ECSV table, with or without the columns mask_fit and mask_safe. Raises `DataError`."""
+    table = read_sed(path)
+    try:
+        return FluxPointsDataset(
+            name=name,
+            points=sed_from_table(table),
+            mask_safe=_mask(table, "mask_safe"),
+            mask_fit=_mask(table, "mask_fit"),
+            stat_type=stat_type,
+        )
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
+
+
+def _mask(table: Table, name: str) -> BoolArray | None:
+    return table.array(name).reshape(-1).astype(np.bool_) if table.find(name) else None
+
+
+def write_flux_points(dataset: FluxPointsDataset, path: Path) -> None:
+    """Write the table with its masks, as Gammapy's FluxPointsDataset reads it. Raises `DataError`."""
+    columns, meta = sed_columns(dataset.points)
+    n_points = dataset.points.n_points
+    safe = np.ones(n_points, dtype=np.bool_) if dataset.mask_safe is None else dataset.mask_safe
+    wanted = safe if dataset.mask_fit is None else dataset.mask_fit
+    columns += [Column("mask_fit", wanted.reshape(-1, 1, 1)), Column("mask_safe", safe.reshape(-1, 1, 1))]
+    if path.suffix == ".ecsv":
+        write_sed(path, columns, meta, "ecsv")
+    else:
+        write_fits(path, [Table("", tuple(columns), meta)])

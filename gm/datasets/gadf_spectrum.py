@@ -1,0 +1,159 @@
+"""Spectrum datasets in GADF files: one FITS file per dataset, as Gammapy writes them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gm.arrays import Array, BoolArray
+from gm.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
+from gm.io.fits import FitsFile
+from gm.io.fits_writer import write_fits
+from gm.io.gadf import GadfAxis, RegionMap, axis_names, map_tables, read_axes, read_values, require_tables
+from gm.io.tables import CardValue, Column, Table
+from gm.irf.edisp import migra_matrix
+from gm.maps.axes import EnergyAxis
+from gm.maps.regions import Region
+from gm.units import factor
+
+ON_OFF = ("COUNTS", "COUNTS_OFF", "ACCEPTANCE", "ACCEPTANCE_OFF", "EXPOSURE")
+KNOWN_BACKGROUND = ("COUNTS", "EXPOSURE")
+
+
+def read_gadf(file: FitsFile, kind: str, name: str) -> SpectrumDataset | SpectrumDatasetOnOff:
+    """The dataset in an opened file. A PSF is ignored: for a spectrum its effect is in the exposure. Raises `DataError`.
+
+    ``MASK_FIT`` is honoured for both kinds.
+    """
+    on_off = kind == SpectrumDatasetOnOff.type
+    require_tables(file, ON_OFF if on_off else KNOWN_BACKGROUND, f"a {kind}")
+    energy = _energy_axis(file, "COUNTS", "energy")
+    energy_true = _energy_axis(file, "EXPOSURE", "energy_true")
+    n_energy = (energy.n_bins,)
+    common: dict[str, Any] = {
+        "name": name,
+        "energy": energy,
+        "energy_true": energy_true,
+        "counts": read_values(file, "COUNTS", n_energy, ""),
+        "exposure": read_values(file, "EXPOSURE", (energy_true.n_bins,), "cm2 s"),
+        "edisp": _read_edisp(file, energy_true, energy),
+        "mask_safe": _read_mask(file, "MASK_SAFE", n_energy),
+        "mask_fit": _read_mask(file, "MASK_FIT", n_energy),
+        "livetime": _livetime(file),
+        "gti": _read_table(file, "GTI"),
+        "region": _read_region(file, "COUNTS_REGION"),
+        "meta": _read_meta(file),
+    }
+    if not on_off:
+        return SpectrumDataset(**common, background=read_values(file, "BACKGROUND", n_energy, ""))
+    parts = {part.lower(): read_values(file, part, n_energy, "") for part in ON_OFF[1:4]}
+    return SpectrumDatasetOnOff(**common, **parts, region_off=_read_region(file, "COUNTS_OFF_REGION"))
+
+
+def _energy_axis(file: FitsFile, map_name: str, name: str) -> EnergyAxis:
+    """The only axis of a map in TeV; an exposure axis called ``energy`` is taken for the true energy."""
+    axes = read_axes(file, map_name)
+    bands = file.get(f"{map_name}_BANDS")
+    if len(axes) != 1 or not axes[0].name.startswith("energy"):
+        bands.fail(f"axes {', '.join(axis.name for axis in axes) or 'none'}, expected {name} alone")
+    return EnergyAxis(axes[0].edges * _to_tev(file, map_name, axes[0]), name)
+
+
+def _to_tev(file: FitsFile, map_name: str, axis: GadfAxis) -> float:
+    try:
+        return factor(axis.unit, "TeV")
+    except ValueError:
+        file.get(f"{map_name}_BANDS").fail(f"axis {axis.name} is in '{axis.unit}', expected an energy")
+
+
+def _read_edisp(file: FitsFile, energy_true: EnergyAxis, energy: EnergyAxis) -> Array | None:
+    """The dispersion matrix, from a kernel map (energy, energy_true) or a migration map (migra, energy_true)."""
+    extension = file.find("EDISP")
+    if extension is None:
+        return None
+    names = axis_names(extension)
+    if names == ["energy", "energy_true"]:
+        return read_values(file, "EDISP", (energy_true.n_bins, energy.n_bins), "")
+    if names != ["migra", "energy_true"]:
+        extension.fail(f"axes {', '.join(names) or 'none'}, expected energy or migra, and energy_true")
+    migra = read_axes(file, "EDISP")[0]
+    density = read_values(file, "EDISP", (energy_true.n_bins, len(migra.edges) - 1))
+    assert density is not None
+    return migra_matrix(density, migra.edges, energy_true, energy)
+
+
+def _read_mask(file: FitsFile, name: str, shape: tuple[int, ...]) -> BoolArray | None:
+    values = read_values(file, name, shape)
+    return None if values is None else values != 0
+
+
+def _livetime(file: FitsFile) -> float | None:
+    """Gammapy drops the livetime here; gm writes it as the card LIVETIME [s] of the exposure."""
+    value = file.get("EXPOSURE").header.get("LIVETIME")
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _read_table(file: FitsFile, name: str) -> Table | None:
+    extension = file.find(name)
+    return None if extension is None else extension.table()
+
+
+def _read_region(file: FitsFile, name: str) -> Region | None:
+    table = _read_table(file, name)
+    return None if table is None else Region.from_table(table)
+
+
+def _read_meta(file: FitsFile) -> dict[str, Any]:
+    """Columns of META_TABLE; a single cell as a plain value."""
+    table = _read_table(file, "META_TABLE")
+    columns = {} if table is None else {column.name: np.asarray(column.values) for column in table.columns}
+    return {name: values[0].item() if values.shape == (1,) else values for name, values in columns.items()}
+
+
+def write_gadf(dataset: SpectrumDataset | SpectrumDatasetOnOff, path: Path) -> None:
+    """Write the file that `read_gadf`, and Gammapy, read. Raises `DataError` when it cannot be written."""
+    write_fits(path, gadf_tables(dataset), {"NAME": dataset.name})
+
+
+def gadf_tables(dataset: SpectrumDataset | SpectrumDatasetOnOff) -> list[Table]:
+    """The tables of the file in Gammapy's order."""
+    energy = GadfAxis("energy", dataset.energy.edges, "TeV")
+    true = GadfAxis("energy_true", dataset.energy_true.edges, "TeV")
+    region = dataset.region.to_table("REGION") if dataset.region is not None else None
+    tables: list[Table] = []
+
+    def add(name: str, data: NDArray[Any] | None, axes: tuple[GadfAxis, ...] = (energy,), unit: str = "") -> None:
+        livetime = dataset.livetime if name == "EXPOSURE" else None
+        header: dict[str, CardValue] = {} if livetime is None else {"LIVETIME": livetime}
+        if data is not None:
+            tables.extend(map_tables(RegionMap(name, axes, data, unit), off if "OFF" in name else region, header))
+
+    off = region
+    exposure = dataset.exposure * factor("cm2 s", "m2 s")
+    add("COUNTS", dataset.counts)
+    add("EXPOSURE", exposure, (true,), "m2 s")
+    if isinstance(dataset, SpectrumDataset):
+        add("BACKGROUND", dataset.background)
+    if dataset.edisp is not None:
+        squashed = GadfAxis("energy", dataset.energy.edges[[0, -1]], "TeV")
+        add("EDISP", dataset.edisp, (energy, true))
+        add("EDISP_EXPOSURE", exposure[:, None], (squashed, true), "m2 s")
+    add("MASK_SAFE", dataset.mask_safe)
+    add("MASK_FIT", dataset.mask_fit)
+    if dataset.gti is not None:
+        tables.append(Table("GTI", dataset.gti.columns, dataset.gti.header))
+    if dataset.meta:
+        tables.append(Table("META_TABLE", tuple(_meta_column(name, value) for name, value in dataset.meta.items())))
+    if isinstance(dataset, SpectrumDatasetOnOff):
+        off = dataset.region_off.to_table("REGION") if dataset.region_off is not None else region
+        for name in ON_OFF[1:4]:
+            add(name, getattr(dataset, name.lower()))
+    return tables
+
+
+def _meta_column(name: str, value: Any) -> Column:
+    values = value if isinstance(value, np.ndarray) else np.array([value])
+    return Column(name, values, "deg" if name.endswith("_PNT") else "")

@@ -1,0 +1,115 @@
+"""Dataset files read and written: one by one, or many in parallel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gm.arrays import Array
+from gm.datasets.flux_points import FluxPointsDataset, read_flux_points, write_flux_points
+from gm.datasets.gadf_spectrum import read_gadf, write_gadf
+from gm.datasets.ogip_spectrum import read_ogip, write_ogip
+from gm.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
+from gm.errors import DataError
+from gm.io.fits import read_fits
+from gm.io.ogip import is_ogip
+
+Dataset = SpectrumDataset | SpectrumDatasetOnOff | FluxPointsDataset
+TYPES = (SpectrumDataset.type, SpectrumDatasetOnOff.type, FluxPointsDataset.type)
+MAP_TYPES = ("MapDataset", "MapDatasetOnOff")
+
+
+@dataclass(frozen=True)
+class DatasetEntry:
+    """One line of datasets.yaml, checked: what to read from where, under which name."""
+
+    name: str
+    type: str
+    path: Path
+    stat_type: str = "chi2"
+
+
+def read_dataset(entry_type: str, path: str | Path, name: str = "", stat_type: str = "chi2") -> Dataset:
+    """Read one dataset; the file format is recognised. ``name`` empty: the one in the file, else the file's stem.
+
+    Raises `DataError`.
+    """
+    path = Path(path)
+    if entry_type == FluxPointsDataset.type:
+        return read_flux_points(path, name or path.name.split(".")[0], stat_type)
+    if entry_type not in TYPES:
+        hint = "this version reads one-dimensional datasets" if entry_type in MAP_TYPES else ", ".join(TYPES)
+        raise DataError(f"{path}: datasets of type {entry_type} are not read\n    {hint}")
+    file = read_fits(path)
+    try:
+        if is_ogip(file):
+            if entry_type == SpectrumDataset.type:
+                raise DataError(f"is an OGIP spectrum, expected a {entry_type}\n    its type is {SpectrumDatasetOnOff.type}")
+            return read_ogip(file, name)
+        stored = file.extensions[0].header.text("NAME")
+        return read_gadf(file, entry_type, name or stored or path.name.split(".")[0])
+    except DataError as error:
+        raise error if str(path.parent) in str(error) else DataError(f"{path}: {error}") from error
+
+
+def write_dataset(dataset: Dataset, path: str | Path, format: str = "gadf") -> None:
+    """Write one dataset. ``format``: ``gadf``, or ``ogip`` for on/off spectra. Raises `DataError`."""
+    path = Path(path)
+    if isinstance(dataset, FluxPointsDataset):
+        write_flux_points(dataset, path)
+    elif format == "gadf":
+        write_gadf(dataset, path)
+    elif format == "ogip" and isinstance(dataset, SpectrumDatasetOnOff):
+        write_ogip(dataset, path)
+    else:
+        raise DataError(f"dataset {dataset.name}: a {dataset.type} is not written as '{format}'")
+
+
+def read_all(entries: Sequence[DatasetEntry], workers: int | None = None) -> list[Dataset]:
+    """Read many datasets, in order. Equal axes and equal dispersion matrices are shared between them.
+
+    One `DataError` lists everything that is wrong with any of them.
+    """
+    outcomes = _outcomes(entries, workers)
+    problems = list(dict.fromkeys(str(outcome) for outcome in outcomes if isinstance(outcome, DataError)))
+    if problems:
+        raise DataError("\n".join(problems))
+    share = _Shared()
+    return [share.dataset(outcome) for outcome in outcomes if not isinstance(outcome, DataError)]
+
+
+def _outcomes(entries: Sequence[DatasetEntry], workers: int | None) -> list[Dataset | DataError]:
+    return [_outcome(entry) for entry in entries]
+
+
+def _outcome(entry: DatasetEntry) -> Dataset | DataError:
+    try:
+        return read_dataset(entry.type, entry.path, entry.name, entry.stat_type)
+    except DataError as error:
+        return error
+
+
+class _Shared:
+    """Keeps one copy of each axis and of each dispersion matrix."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[Any, ...], Any] = {}
+
+    def dataset(self, dataset: Dataset) -> Dataset:
+        if isinstance(dataset, FluxPointsDataset):
+            return dataset
+        energy = self._keep(("energy", dataset.energy.edges.tobytes()), dataset.energy)
+        true = self._keep(("energy_true", dataset.energy_true.edges.tobytes()), dataset.energy_true)
+        return dataset.with_(energy=energy, energy_true=true, edisp=self._array(dataset.edisp))
+
+    def _array(self, array: Array | None) -> Array | None:
+        if array is None:
+            return None
+        return np.asarray(self._keep((array.shape, hash(array.tobytes()), float(array.sum())), array))
+
+    def _keep(self, key: tuple[Any, ...], value: Any) -> Any:
+        return self._kept.setdefault(key, value)

@@ -1,0 +1,257 @@
+"""Flux points as a table of differential fluxes, whatever type of SED the file holds.
+
+A SED type stores multiples of a reference spectrum f: ``Q = norm ref_Q`` with ``ref_dnde = f(e_ref)``,
+``ref_e2dnde = e_ref^2 f(e_ref)``, ``ref_flux = ∫ f dE`` and ``ref_eflux = ∫ E f dE``. For ``likelihood`` tables f is their own
+``ref_dnde``, interpolated in log-log; for the others it is ``1e-12 (E / TeV)^-2 cm-2 s-1 TeV-1``. Where points have edges,
+``e_ref`` is their geometric mean. Source: Gammapy 2.1, ``FluxMaps``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+
+from gm.arrays import Array, BoolArray
+from gm.errors import DataError, suggest
+from gm.io.tables import CardValue, Column, Table
+from gm.units import UnitError, factor
+
+DNDE, FLUX, EFLUX = "cm-2 s-1 TeV-1", "cm-2 s-1", "erg cm-2 s-1"
+REQUIRED = {
+    "dnde": ("e_ref", "dnde"),
+    "e2dnde": ("e_ref", "e2dnde"),
+    "flux": ("e_min", "e_max", "flux"),
+    "eflux": ("e_min", "e_max", "eflux"),
+    "likelihood": ("e_ref", "ref_dnde", "norm"),
+}
+UNITS = {"dnde": DNDE, "e2dnde": EFLUX, "flux": FLUX, "eflux": EFLUX, "likelihood": ""}
+AMPLITUDE, INDEX = 1e-12, 2.0
+UL_SQRT_TS = 2.0
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SedTable:
+    """Flux points in order.
+
+    energy, e_min, e_max : (n,) [TeV]; dnde, dnde_err, dnde_errn, dnde_errp, dnde_ul, dnde_ref : (n,) [cm-2 s-1 TeV-1], NaN
+    where absent; is_ul : (n,); stat, stat_null, ts, sqrt_ts : (n,) or None; norm_scan, stat_scan : (n, n_norm) or None, with
+    the norm in multiples of ``dnde_ref``; n_sigma_ul : what the upper limits mean; meta : the table's header.
+    """
+
+    energy: Array
+    dnde: Array
+    dnde_err: Array
+    dnde_errn: Array
+    dnde_errp: Array
+    dnde_ul: Array
+    dnde_ref: Array
+    is_ul: BoolArray
+    e_min: Array | None = None
+    e_max: Array | None = None
+    ts: Array | None = None
+    sqrt_ts: Array | None = None
+    stat: Array | None = None
+    stat_null: Array | None = None
+    norm_scan: Array | None = None
+    stat_scan: Array | None = None
+    ref_flux: Array | None = None
+    ref_eflux: Array | None = None
+    sed_type: str = "dnde"
+    n_sigma_ul: float | None = None
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def n_points(self) -> int:
+        return len(self.energy)
+
+    def error(self) -> Array:
+        """Symmetric error ``(n,)``: ``dnde_err``, else the mean of the asymmetric errors."""
+        mean = 0.5 * (self.dnde_errn + self.dnde_errp)
+        return np.where(np.isnan(self.dnde_err), mean, self.dnde_err)
+
+    def errors(self) -> tuple[Array, Array]:
+        """Errors downwards and upwards, each ``(n,)``: the asymmetric ones, else ``dnde_err``."""
+        return (
+            np.where(np.isnan(self.dnde_errn), self.dnde_err, self.dnde_errn),
+            np.where(np.isnan(self.dnde_errp), self.dnde_err, self.dnde_errp),
+        )
+
+
+def sed_from_table(table: Table) -> SedTable:
+    """Flux points from a table as read. Raises `DataError`."""
+    table = _modern(table)
+    if table.find("time_min") is not None or table.find("x_min") is not None:
+        raise DataError("the table is a light curve or a profile, expected flux points with one row per energy")
+    sed_type = _sed_type(table)
+    energy, e_min, e_max = _energies(table)
+    to_dnde, reference = _reference(table, sed_type, energy, e_min, e_max)
+    quantity = "norm" if sed_type == "likelihood" else sed_type
+    fluxes = {
+        suffix: _optional(table, quantity + suffix, UNITS[sed_type], len(energy)) * to_dnde
+        for suffix in ("", "_err", "_errn", "_errp", "_ul")
+    }
+    if table.find("success") is not None:
+        failed = ~table.array("success").reshape(-1).astype(np.bool_)
+        fluxes |= {suffix: np.where(failed, np.nan, fluxes[suffix]) for suffix in ("", "_err")}
+    ts, sqrt_ts = (_plain(table, name) for name in ("ts", "sqrt_ts"))
+    stat_scan = _scan(table, "stat_scan", len(energy))
+    norm_scan = _scan(table, "norm_scan", len(energy))
+    confidence = table.header.get("UL_CONF")
+    return SedTable(
+        energy=energy,
+        e_min=e_min,
+        e_max=e_max,
+        dnde=fluxes[""],
+        dnde_err=fluxes["_err"],
+        dnde_errn=fluxes["_errn"],
+        dnde_errp=fluxes["_errp"],
+        dnde_ul=fluxes["_ul"],
+        dnde_ref=reference,
+        is_ul=_is_ul(table, quantity, fluxes, ts, sqrt_ts),
+        ts=ts,
+        sqrt_ts=sqrt_ts,
+        stat=_plain(table, "stat"),
+        stat_null=_plain(table, "stat_null"),
+        norm_scan=norm_scan if stat_scan is not None else None,
+        stat_scan=stat_scan if norm_scan is not None else None,
+        ref_flux=_optional(table, "ref_flux", FLUX, len(energy)) if table.find("ref_flux") else None,
+        ref_eflux=_optional(table, "ref_eflux", EFLUX, len(energy)) if table.find("ref_eflux") else None,
+        sed_type=sed_type,
+        n_sigma_ul=_n_sigma(confidence),
+        meta=dict(table.header),
+    )
+
+
+def _n_sigma(confidence: Any) -> float | None:
+    if not isinstance(confidence, float) or not 0 < confidence < 1:
+        return None
+    return round(NormalDist().inv_cdf(0.5 * (1 + confidence)), 1)
+
+
+def _modern(table: Table) -> Table:
+    """Legacy columns: ln L becomes -2 ln L by a factor 2."""
+    legacy = {"loglike": "stat", "loglike_null": "stat_null", "dloglike_scan": "stat_scan"}
+    more = tuple(
+        Column(new, 2.0 * table.array(old)) for old, new in legacy.items() if table.find(old) and not table.find(new)
+    )
+    return Table(table.name, table.columns + more, table.header)
+
+
+def _sed_type(table: Table) -> str:
+    """What the header says, else the first type whose columns are all there. Raises `DataError`."""
+    names = {name.lower() for name in table.names}
+    guess = next((kind for kind, required in REQUIRED.items() if names.issuperset(required)), None)
+    sed_type = str(table.header.get("SED_TYPE", guess or "")).strip().lower()
+    if sed_type not in REQUIRED:
+        what = f"SED_TYPE is '{sed_type}'" if sed_type else "the columns are of no SED type"
+        raise DataError(f"{what}, expected one of {', '.join(REQUIRED)}\n    {suggest('dnde', table.names, 'columns found')}")
+    missing = [name for name in REQUIRED[sed_type] if name not in names]
+    if missing:
+        raise DataError(f"no column {', '.join(missing)}, needed for SED type {sed_type}\n    found: {', '.join(table.names)}")
+    return sed_type
+
+
+def _energies(table: Table) -> tuple[Array, Array | None, Array | None]:
+    """e_ref, and the edges where there are any [TeV]."""
+    if table.find("e_min") and table.find("e_max"):
+        e_min, e_max = _numbers(table, "e_min", "TeV"), _numbers(table, "e_max", "TeV")
+        if not (np.isfinite(e_max).all() and (e_min > 0).all() and (e_min < e_max).all()):
+            raise DataError("columns e_min and e_max are not energies above 0 with e_min < e_max")
+        return np.sqrt(e_min * e_max), e_min, e_max
+    energy = _numbers(table, "e_ref", "TeV")
+    if not (np.isfinite(energy).all() and (energy > 0).all()):
+        raise DataError("column e_ref has values that are not energies above 0")
+    return energy, None, None
+
+
+def _reference(
+    table: Table, sed_type: str, energy: Array, e_min: Array | None, e_max: Array | None
+) -> tuple[Array, Array]:
+    """What multiplies the stored quantity to give dnde, and the reference dnde, both ``(n,)``."""
+    if sed_type == "likelihood":
+        nodes, values = _numbers(table, "e_ref", "TeV"), _numbers(table, "ref_dnde", DNDE)
+        if not (values > 0).all():
+            raise DataError("column ref_dnde has values that are not above 0")
+        order = np.argsort(nodes)
+        reference = np.exp(np.interp(np.log(energy), np.log(nodes[order]), np.log(values[order])))
+        reference = np.where(np.isclose(energy, nodes, rtol=1e-12, atol=0), values, reference)
+        return reference, reference
+    reference = AMPLITUDE * energy**-INDEX
+    if sed_type == "dnde":
+        return np.ones_like(energy), reference
+    if sed_type == "e2dnde":
+        return factor("erg", "TeV") * energy**-2, reference
+    assert e_min is not None
+    assert e_max is not None
+    if sed_type == "flux":
+        return reference / (AMPLITUDE * (1 / e_min - 1 / e_max)), reference
+    return reference / (AMPLITUDE * np.log(e_max / e_min) * factor("TeV", "erg")), reference
+
+
+def _numbers(table: Table, name: str, unit: str) -> Array:
+    """A column of one number per row in ``unit``, which is also what a column without unit is taken to be in."""
+    values = table.array(name)
+    if values.dtype.kind not in "iufb" or values.size != len(values):
+        raise DataError(f"column {name} is not one number per row")
+    try:
+        scale = factor(table.unit(name) or unit, unit)
+    except UnitError as error:
+        raise DataError(f"column {name} is in '{table.unit(name)}', expected a unit of '{unit}'") from error
+    return values.reshape(-1).astype(np.float64) * scale
+
+
+def _optional(table: Table, name: str, unit: str, n_points: int) -> Array:
+    return _numbers(table, name, unit) if table.find(name) else np.full(n_points, np.nan)
+
+
+def _plain(table: Table, name: str) -> Array | None:
+    return _numbers(table, name, "") if table.find(name) else None
+
+
+def _scan(table: Table, name: str, n_points: int) -> Array | None:
+    return table.array(name).astype(np.float64).reshape(n_points, -1) if table.find(name) else None
+
+
+def _is_ul(
+    table: Table, quantity: str, fluxes: Mapping[str, Array], ts: Array | None, sqrt_ts: Array | None
+) -> BoolArray:
+    """Stored flags; else sqrt(TS) below the threshold; else a finite upper limit; else no value."""
+    if table.find("is_ul"):
+        return table.array("is_ul").reshape(-1).astype(np.bool_)
+    has_ul = table.find(f"{quantity}_ul") is not None
+    if has_ul and (ts is not None or sqrt_ts is not None):
+        if sqrt_ts is None:
+            assert ts is not None
+            sqrt_ts = np.where(fluxes[""] > 0, 1.0, -1.0) * np.sqrt(np.clip(ts, 0.0, None))
+        threshold = table.header.get("sqrt_ts_threshold_ul", UL_SQRT_TS)
+        return np.asarray(sqrt_ts < float(threshold), dtype=np.bool_)
+    return np.isfinite(fluxes["_ul"]) if has_ul else np.isnan(fluxes[""])
+
+
+def sed_columns(points: SedTable) -> tuple[list[Column], dict[str, CardValue]]:
+    """Columns and header of the points as a ``likelihood`` table where they were one, else as ``dnde``."""
+    likelihood = points.sed_type == "likelihood" and points.ref_flux is not None and points.ref_eflux is not None
+    quantity, unit = ("norm", "") if likelihood else ("dnde", DNDE)
+    scale = points.dnde_ref if likelihood else np.ones_like(points.energy)
+    suffixes = ("_err", "_errn", "_errp", "_ul") if likelihood else ("_err", "_errp", "_errn", "_ul")
+    values: list[tuple[str, Array | BoolArray | None, str]] = [
+        ("e_ref", points.energy, "TeV"),
+        ("e_min", points.e_min, "TeV"),
+        ("e_max", points.e_max, "TeV"),
+    ]
+    if likelihood:
+        values += [("ref_dnde", points.dnde_ref, DNDE), ("ref_flux", points.ref_flux, FLUX)]
+        values += [("ref_eflux", points.ref_eflux, EFLUX)]
+    fluxes = [getattr(points, "dnde" + suffix) / scale for suffix in suffixes]
+    values += [(quantity, points.dnde / scale, unit)]
+    values += [(quantity + s, f, unit) for s, f in zip(suffixes, fluxes, strict=True) if np.isfinite(f).any()]
+    values += [(name, getattr(points, name), "") for name in ("ts", "sqrt_ts", "stat", "stat_null", "stat_scan")]
+    values += [("is_ul", points.is_ul, ""), ("norm_scan", points.norm_scan, "")]
+    meta: dict[str, CardValue] = {"SED_TYPE": "likelihood" if likelihood else "dnde"}
+    if points.n_sigma_ul is not None:
+        meta["UL_CONF"] = round(1 - 2 * NormalDist().cdf(-points.n_sigma_ul), 7)
+    return [Column(name, array, unit) for name, array, unit in values if array is not None], meta

@@ -1,0 +1,127 @@
+"""Spectrum datasets: counts per energy bin, and the responses that predict them."""
+
+from __future__ import annotations
+
+from abc import ABC
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Self, final
+
+import numpy as np
+
+from gm.arrays import Array, BoolArray
+from gm.errors import DataError
+from gm.io.tables import Table
+from gm.irf.edisp import overlap_matrix
+from gm.maps.axes import EnergyAxis
+from gm.maps.regions import Region
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Spectrum(ABC):
+    """What both kinds share. Sizes and values are checked when made: `DataError`."""
+
+    name: str
+    energy: EnergyAxis
+    energy_true: EnergyAxis
+    counts: Array
+    exposure: Array
+    edisp: Array | None = None
+    mask_safe: BoolArray | None = None
+    mask_fit: BoolArray | None = None
+    livetime: float | None = None
+    gti: Table | None = None
+    region: Region | None = None
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+    type: ClassVar[str]
+    stat_type: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        n_energy, n_true = self.energy.n_bins, self.energy_true.n_bins
+        self._check("counts", self.counts, (n_energy,))
+        self._check("exposure", self.exposure, (n_true,))
+        if self.edisp is not None:
+            self._check("edisp", self.edisp, (n_true, n_energy))
+        for name in ("mask_safe", "mask_fit"):
+            mask = getattr(self, name)
+            if mask is not None and mask.shape != (n_energy,):
+                raise DataError(f"dataset {self.name}: {name} has {mask.size} bins, expected {n_energy}")
+
+    def _check(self, name: str, values: Array, shape: tuple[int, ...], minimum: float = 0.0) -> None:
+        """Shape, finite, and not below ``minimum``; the message names the first bin that is wrong."""
+        if values.shape != shape:
+            raise DataError(f"dataset {self.name}: {name} has the shape {values.shape}, expected {shape}")
+        bad = ~np.isfinite(values) | (values < minimum)
+        if bad.any():
+            at = tuple(int(i) for i in np.argwhere(bad)[0])
+            number = ", ".join(map(str, at))
+            raise DataError(
+                f"dataset {self.name}: {name} is {values[at]:g} in bin {number}, expected a finite number that is not negative"
+                f"\n    {int(bad.sum())} of {bad.size} values are bad; set them to 0 and mask their bins"
+            )
+
+    @property
+    def mask(self) -> BoolArray:
+        """``(n_energy,)``: bins that are safe and wanted."""
+        mask = np.ones(self.energy.n_bins, dtype=np.bool_)
+        for part in (self.mask_safe, self.mask_fit):
+            if part is not None:
+                mask &= part
+        return mask
+
+    def response(self) -> Array:
+        """Exposure times energy dispersion, ``(n_energy_true, n_energy) [cm2 s]``: fluxes per true bin to counts."""
+        edisp = overlap_matrix(self.energy_true, self.energy) if self.edisp is None else self.edisp
+        return self.exposure[:, None] * edisp
+
+    def with_(self, **changes: Any) -> Self:
+        """A copy with some fields replaced."""
+        return replace(self, **changes)
+
+
+@final
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SpectrumDataset(_Spectrum):
+    """Counts with a known background: Cash statistic.
+
+    counts, background : (n_energy,); exposure : (n_energy_true,) [cm2 s]; edisp : (n_energy_true, n_energy), or None where
+    energies are measured exactly; masks : (n_energy,) or None; livetime [s].
+    """
+
+    background: Array | None = None
+
+    type: ClassVar[str] = "SpectrumDataset"
+    stat_type: ClassVar[str] = "cash"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.background is not None:
+            self._check("background", self.background, (self.energy.n_bins,))
+
+
+@final
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SpectrumDatasetOnOff(_Spectrum):
+    """Counts with a background measured elsewhere: W statistic.
+
+    As `SpectrumDataset`, with counts_off, acceptance, acceptance_off : (n_energy,) instead of a background.
+    """
+
+    counts_off: Array
+    acceptance: Array
+    acceptance_off: Array
+    region_off: Region | None = None
+
+    type: ClassVar[str] = "SpectrumDatasetOnOff"
+    stat_type: ClassVar[str] = "wstat"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("counts_off", "acceptance", "acceptance_off"):
+            self._check(name, getattr(self, name), (self.energy.n_bins,))
+
+    def alpha(self) -> Array:
+        """Acceptance ON / OFF, ``(n_energy,)``: 0 where both are 0, the largest float where only OFF is 0."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.nan_to_num(self.acceptance / self.acceptance_off)

@@ -1,0 +1,129 @@
+"""GADF region maps: a binned quantity of one sky region, as Gammapy stores the parts of a spectrum dataset.
+
+``NAME`` holds the values: one row per bin of the slowest axis, the cell holds the faster axes and two spatial axes of size 1.
+``NAME_BANDS`` holds the axes and ``NAME_REGION`` the region. Source: gamma-astro-data-formats, sky maps; Gammapy 2.1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gm.arrays import Array
+from gm.errors import DataError
+from gm.io.fits import Extension, FitsFile
+from gm.io.tables import CardValue, Column, Table
+
+MAX_AXES = 5
+
+
+@dataclass(frozen=True, eq=False)
+class GadfAxis:
+    """An axis with edges. ``edges : (n_bins + 1,)`` in ``unit`` as stored; ``interp``: lin, log or sqrt."""
+
+    name: str
+    edges: Array
+    unit: str
+    interp: str = "log"
+
+
+@dataclass(frozen=True, eq=False)
+class RegionMap:
+    """Values by axis, slowest axis first: ``data : (n_last_axis, ..., n_first_axis)`` in ``unit``."""
+
+    name: str
+    axes: tuple[GadfAxis, ...]
+    data: NDArray[Any]
+    unit: str = ""
+
+
+def axis_names(extension: Extension) -> list[str]:
+    """Names of the axes of a map, first (fastest) first, from its ``AXCOLSn`` cards."""
+    names = []
+    for number in range(1, MAX_AXES + 1):
+        text = extension.header.text(f"AXCOLS{number}")
+        if not text:
+            break
+        names.append(text.split(",")[0].strip().lower().removesuffix("_min").replace("theta", "rad"))
+    return ["energy" if name == "e" else name for name in names]
+
+
+def read_axes(file: FitsFile, name: str) -> list[GadfAxis]:
+    """The axes of the map ``name`` from its BANDS table, first (fastest) first. Raises `DataError`."""
+    bands = file.get(f"{name}_BANDS")
+    return [_read_axis(bands, number, axis) for number, axis in enumerate(axis_names(bands), start=1)]
+
+
+def _read_axis(bands: Extension, number: int, name: str) -> GadfAxis:
+    columns = [column.strip() for column in bands.header.text(f"AXCOLS{number}").split(",")]
+    if len(columns) != 2:
+        bands.fail(f"axis {name} has the columns {', '.join(columns)}, expected a lower and an upper edge")
+    lower, upper = (bands.floats(column) for column in columns)
+    if not (np.isfinite(lower).all() and np.isfinite(upper).all() and lower.size):
+        bands.fail(f"axis {name} has edges that are not finite, or none")
+    lows = np.unique(lower)
+    if "AXCOLS2" not in bands.header and not np.array_equal(lows, lower):
+        bands.fail(f"column {columns[0]} does not increase from row to row", "bins are stored in increasing order")
+    interp = bands.header.text(f"INTERP{number}", "lin")
+    return GadfAxis(name, np.append(lows, upper.max()), bands.unit(columns[0]), interp)
+
+
+def read_values(file: FitsFile, name: str, shape: tuple[int, ...], unit: str | None = None) -> Array | None:
+    """Values of the map ``name``, ``shape`` slowest axis first, in ``unit``; None when the file has no such map.
+
+    Raises `DataError` when the sizes differ or the unit does not convert.
+    """
+    extension = file.find(name)
+    if extension is None:
+        return None
+    values = extension.floats("DATA", unit)
+    if values.size != np.prod(shape):
+        extension.fail(f"{values.size} values, expected {' x '.join(map(str, shape))} as the axes say")
+    return values.reshape(shape)
+
+
+def map_tables(region_map: RegionMap, region: Table | None, header: dict[str, CardValue] | None = None) -> list[Table]:
+    """The tables ``NAME``, ``NAME_BANDS`` and, with a region, ``NAME_REGION`` (from ``region``, which is renamed)."""
+    axes = region_map.axes
+    cards: dict[str, CardValue] = {}
+    for number, axis in enumerate(axes, start=1):
+        prefix = _prefix(axis.name)
+        cards |= {f"AXCOLS{number}": f"{prefix}_MIN,{prefix}_MAX", f"INTERP{number}": axis.interp}
+    data = region_map.data.reshape(*region_map.data.shape, 1, 1)
+    channel = Column("CHANNEL", np.arange(len(data), dtype=np.int16))
+    tables = [
+        Table(region_map.name, (channel, Column("DATA", data, region_map.unit)), {**cards, **(header or {})}),
+        Table(f"{region_map.name}_BANDS", _band_columns(axes), cards),
+    ]
+    if region is not None:
+        tables.append(Table(f"{region_map.name}_REGION", region.columns, region.header))
+    return tables
+
+
+def _band_columns(axes: tuple[GadfAxis, ...]) -> tuple[Column, ...]:
+    """One row per combination of bins, first axis fastest."""
+    sizes = [len(axis.edges) - 1 for axis in axes]
+    index = np.indices(sizes[::-1]).reshape(len(axes), -1)[::-1]
+    columns = [Column("CHANNEL", np.arange(index.shape[1], dtype=np.int64))]
+    for axis, at in zip(axes, index, strict=True):
+        lower, upper = axis.edges[:-1], axis.edges[1:]
+        center = np.sqrt(lower * upper) if axis.interp == "log" else 0.5 * (lower + upper)
+        prefix = _prefix(axis.name)
+        names = (axis.name.upper(), f"{prefix}_MIN", f"{prefix}_MAX")
+        columns += [Column(n, v[at], axis.unit) for n, v in zip(names, (center, lower, upper), strict=True)]
+    return tuple(columns)
+
+
+def _prefix(name: str) -> str:
+    return "E" if name == "energy" else name.upper()
+
+
+def require_tables(file: FitsFile, names: tuple[str, ...], kind: str) -> None:
+    """Raise `DataError` naming all tables that a file of this kind lacks."""
+    missing = [name for name in names if file.find(name) is None]
+    if missing:
+        found = ", ".join(extension.name for extension in file.extensions if extension.name)
+        raise DataError(f"{file.path}: no HDU {', '.join(missing)}, needed for {kind}\n    found: {found}")

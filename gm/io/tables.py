@@ -1,0 +1,64 @@
+"""A table as files hold it: named columns with units, and a header of simple values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gm.errors import DataError, suggest
+
+CardValue: TypeAlias = str | int | float | bool
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """Values ``(n_rows, *cell)``, or a list of arrays (variable length); ``unit`` as written in the file."""
+
+    name: str
+    values: NDArray[Any] | list[NDArray[Any]]
+    unit: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Columns in file order, and the header: FITS cards or the metadata of an ECSV file."""
+
+    name: str
+    columns: tuple[Column, ...]
+    header: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def names(self) -> list[str]:
+        """Column names in file order."""
+        return [column.name for column in self.columns]
+
+    def find(self, name: str) -> Column | None:
+        """The column of that name, without regard to case."""
+        return next((column for column in self.columns if column.name.lower() == name.lower()), None)
+
+    def array(self, name: str) -> NDArray[Any]:
+        """Values of a fixed-length column; `DataError` lists the columns that exist."""
+        column = self.find(name)
+        if column is None:
+            raise DataError(f"no column {name}\n    {suggest(name, self.names, 'found')}")
+        return np.asarray(column.values)
+
+    def unit(self, name: str) -> str:
+        """Unit of a column, empty when it has none or is absent."""
+        column = self.find(name)
+        return column.unit if column is not None else ""
+
+    def same_as(self, other: Table) -> bool:
+        """Equal in names, units, headers and every bit of the values."""
+        return (
+            (self.name, self.names, dict(self.header)) == (other.name, other.names, dict(other.header))
+            and all(mine.unit == theirs.unit for mine, theirs in zip(self.columns, other.columns, strict=True))
+            and all(
+                np.array_equal(self.array(name), other.array(name), equal_nan=self.array(name).dtype.kind == "f")
+                for name in self.names
+            )
+        )

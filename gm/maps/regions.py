@@ -1,0 +1,51 @@
+"""Regions on the sky, as FITS files hold them: shapes in the pixels of a small world coordinate system."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from gm.errors import DataError
+from gm.io.tables import CardValue, Column, Table
+
+_WCS_SHAPE = re.compile(r"\(?\s*\d+(?:\s*,\s*\d+)*\s*,?\s*\)?")
+
+
+def parse_wcs_shape(text: str) -> tuple[int, ...]:
+    """``"(4,4)"`` -> ``(4, 4)``. Only digits and commas are read, nothing is evaluated; else `DataError`."""
+    if not _WCS_SHAPE.fullmatch(text.strip()):
+        raise DataError(f"WCSSHAPE is {text[:60]!r}, expected integers such as '(4,4)'")
+    return tuple(int(size) for size in re.findall(r"\d+", text))
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """Union of shapes, one per row.
+
+    ``columns`` : SHAPE (``circle``, ...), X and Y (pixels, counted from 1), R (pixels), ROTANG (deg), as in the FITS
+    region convention; ``wcs`` : the header cards of the pixel grid; ``wcs_shape`` : its size (n_x, n_y).
+    """
+
+    columns: tuple[Column, ...]
+    wcs: Mapping[str, CardValue]
+    wcs_shape: tuple[int, ...]
+
+    @classmethod
+    def from_table(cls, table: Table) -> Region:
+        """From a ``*_REGION`` table. Raises `DataError`."""
+        shape = parse_wcs_shape(str(table.header["WCSSHAPE"])) if "WCSSHAPE" in table.header else ()
+        return cls(table.columns, {name: card for name, card in table.header.items() if name != "WCSSHAPE"}, shape)
+
+    def to_table(self, name: str) -> Table:
+        """The table that `from_table` reads."""
+        shape: dict[str, CardValue] = {"WCSSHAPE": f"({','.join(map(str, self.wcs_shape))})"} if self.wcs_shape else {}
+        return Table(name, self.columns, {**self.wcs, **shape})
+
+    @property
+    def shapes(self) -> tuple[str, ...]:
+        """Shape of each row in lower case."""
+        column = next((column for column in self.columns if column.name == "SHAPE"), None)
+        return tuple(str(shape).lower() for shape in np.asarray(column.values)) if column is not None else ()

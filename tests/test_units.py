@@ -1,0 +1,86 @@
+"""Unit strings: the built-in table against astropy, and what is not a unit."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import astropy.units as u
+import pytest
+
+from gm.units import UnitError, convert, factor
+
+COMMON = [
+    ("keV", "TeV"),
+    ("eV", "TeV"),
+    ("MeV", "TeV"),
+    ("GeV", "TeV"),
+    ("PeV", "TeV"),
+    ("erg", "TeV"),
+    ("m2 s", "cm2 s"),
+    ("m**2 s", "cm2 s"),
+    ("m^2 h", "cm2 s"),
+    ("km2 min", "cm2 s"),
+    ("s m2", "cm2 s"),
+    ("d", "s"),
+    ("m", "cm"),
+    ("erg cm-2 s-1", "TeV cm-2 s-1"),
+    ("erg s-1 cm-2", "erg cm-2 s-1"),
+    ("TeV s-1 cm-2", "erg cm-2 s-1"),
+    ("cm-2 erg s-1", "erg cm-2 s-1"),
+    ("1 / (TeV s cm2)", "cm-2 s-1 TeV-1"),
+    ("1 / (MeV s m2)", "cm-2 s-1 TeV-1"),
+    ("1/(cm2 s GeV)", "cm-2 s-1 TeV-1"),
+    ("1/TeV", "TeV-1"),
+    ("erg / (cm2 s)", "TeV cm-2 s-1"),
+    ("cm-2 s-1 TeV-1 sr-1", "m-2 s-1 GeV-1 sr-1"),
+    ("cm2 s / s", "m2"),
+]
+
+
+@pytest.mark.parametrize(("unit", "target"), COMMON)
+def test_common_units_agree_with_astropy(unit: str, target: str) -> None:
+    # the table is exact before the final rounding; astropy rounds at each power
+    assert factor(unit, target) == pytest.approx(u.Unit(unit).to(u.Unit(target)), rel=1e-15)
+
+
+def test_decimal_factors_are_the_nearest_float() -> None:
+    assert factor("keV", "TeV") == 1e-9
+    assert factor("MeV-1", "TeV-1") == 1e6
+    assert factor("m2 s", "cm2 s") == 1e4
+
+
+@pytest.mark.parametrize(("unit", "target", "value"), [("ph cm-2 s-1", "cm-2 s-1", 1), ("ct", "", 1), ("deg2", "sr", None)])
+def test_photons_and_counts_are_numbers(unit: str, target: str, value: float | None) -> None:
+    expected = u.Unit(unit).to(u.Unit(target)) if value is None else value
+    assert factor(unit, target) == pytest.approx(expected, rel=1e-15)
+
+
+@pytest.mark.parametrize("unit", ["rad", "arcmin", "J", "kpc"])
+def test_uncommon_units_are_left_to_astropy(unit: str) -> None:
+    target = {"rad": "deg", "arcmin": "deg", "J": "TeV", "kpc": "cm"}[unit]
+    assert factor(unit, target) == pytest.approx(u.Unit(unit).to(u.Unit(target)), rel=1e-15)
+
+
+@pytest.mark.parametrize(("unit", "target"), [("TeV", "cm"), ("", "TeV"), ("cm-2 s-1", "cm-2 s-1 TeV-1"), ("m2", "cm2 s")])
+def test_units_that_do_not_convert(unit: str, target: str) -> None:
+    with pytest.raises(UnitError, match="does not convert"):
+        factor(unit, target)
+
+
+@pytest.mark.parametrize("unit", ["parsnip", "TeV TeV/", "mag"])
+def test_what_is_not_a_unit(unit: str) -> None:
+    with pytest.raises(UnitError):
+        factor(unit, "TeV")
+
+
+def test_convert_reads_numbers_strings_and_quantities() -> None:
+    assert convert("30 GeV", "TeV") == 0.03
+    assert convert(2, "TeV") == 2.0
+    assert convert(1 * u.MeV, "TeV") == 1e-6
+
+
+def test_common_units_do_not_import_astropy() -> None:
+    code = "import sys; from gm.units import factor; factor('1 / (MeV s m2)', 'cm-2 s-1 TeV-1'); print('astropy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
