@@ -1,10 +1,10 @@
 #!/usr/bin/env python
 """Write the flux points that Gammapy finds on the 1-D reference data, as numbers for gm's own tests.
 
-    $GM_PEER_PYTHON benchmarks/make_golden_flux_points.py [--data ../shared] [--output tests/estimators/golden_flux_points.json]
+    $GM_PEER_PYTHON benchmarks/make_golden_flux_points.py [--data ../shared] [--output FILE] [--case NAME ...]
 
-Needs an environment with Gammapy (``benchmarks/requirements-peer.txt``), not gm. Gammapy takes only datasets whose energy
-axes are aligned, so the instruments of the joint Crab are done one by one.
+Needs an environment with Gammapy (``benchmarks/requirements-peer.txt``), not gm. Gammapy takes only datasets whose
+energy axes are aligned, so the instruments of the joint Crab are done one by one.
 """
 
 from __future__ import annotations
@@ -32,25 +32,20 @@ HESS_EDGES = np.geomspace(0.7, 20, 11)
 WIDE_EDGES = np.geomspace(0.03, 20, 13)
 RANGES = {"fermi": (0.03, 3), "magic": (0.08, 20), "veritas": (0.15, 20), "fact": (0.4, 20), "hess": (0.7, 20)}
 
-#: case -> reference folder, start models, dataset name prefix, edges in TeV, options
+HESS = {"folder": "hess-crab-1d", "models": "models_start.yaml", "edges": HESS_EDGES}
+JOINT = {"folder": "joint-crab", "models": "models_start_lp.yaml", "edges": WIDE_EDGES}
+#: case -> reference folder, start models, edges in TeV, dataset name prefix, options
 CASES: dict[str, dict[str, Any]] = {
-    "hess-1d-pl": {"folder": "hess-crab-1d", "models": "models_start.yaml", "edges": HESS_EDGES},
-    "hess-1d-pl-reoptimize": {
-        "folder": "hess-crab-1d", "models": "models_start.yaml", "edges": HESS_EDGES,
-        "extra": True, "reoptimize": True,
-    },
-    "hess-1d-pl-extra-fixed": {
-        "folder": "hess-crab-1d", "models": "models_start.yaml", "edges": HESS_EDGES, "extra": True,
-    },
-    "hess-1d-lp": {"folder": "hess-crab-1d", "models": "models_start_lp.yaml", "edges": np.array([1.0, 3.0, 10.0])},
-    "joint-crab-hess": {"folder": "joint-crab", "models": "models_start_lp.yaml", "prefix": "hess", "edges": WIDE_EDGES},
-    "joint-crab-magic": {"folder": "joint-crab", "models": "models_start_lp.yaml", "prefix": "magic", "edges": WIDE_EDGES},
-    "joint-crab-veritas": {
-        "folder": "joint-crab", "models": "models_start_lp.yaml", "prefix": "veritas", "edges": WIDE_EDGES,
-    },
-    "joint-crab-fermi": {"folder": "joint-crab", "models": "models_start_lp.yaml", "prefix": "fermi", "edges": WIDE_EDGES},
-    "joint-crab-fact": {"folder": "joint-crab", "models": "models_start_lp.yaml", "prefix": "fact", "edges": WIDE_EDGES},
-}  # fmt: skip
+    "hess-1d-pl": HESS,
+    "hess-1d-pl-reoptimize": HESS | {"extra": True, "reoptimize": True},
+    "hess-1d-pl-extra-fixed": HESS | {"extra": True},
+    "hess-1d-lp": HESS | {"models": "models_start_lp.yaml", "edges": np.array([1.0, 3.0, 10.0])},
+    "joint-crab-hess": JOINT | {"prefix": "hess"},
+    "joint-crab-magic": JOINT | {"prefix": "magic"},
+    "joint-crab-veritas": JOINT | {"prefix": "veritas"},
+    "joint-crab-fermi": JOINT | {"prefix": "fermi"},
+    "joint-crab-fact": JOINT | {"prefix": "fact"},
+}
 
 
 def extra_component(names: list[str]) -> SkyModel:

@@ -11,7 +11,6 @@ Hessian (central differences in steps of 0.02 and 0.04 sigma, extrapolated), bec
 from __future__ import annotations
 
 import argparse
-import json
 import warnings
 from pathlib import Path
 from typing import Any
@@ -91,11 +90,11 @@ def run(case: dict[str, Any], data: Path) -> dict[str, Any]:
         "errors_hesse": rounded(np.sqrt(np.diag(hesse)) * scale),
         "covariance": rounded(covariance * jacobian),
         "minos": {
-            n: {"lower": rounded(minuit.merrors[n].lower * factors[n]), "upper": rounded(minuit.merrors[n].upper * factors[n])}
-            for n in names
+            name: {side: rounded(getattr(minuit.merrors[name], side) * factors[name]) for side in ("lower", "upper")}
+            for name in names
         },
         "contour": {"x": x, "y": y, "delta_statistic": 1.0, "points": rounded(points * [factors[x], factors[y]])},
-    }  # fmt: skip
+    }
 
 
 def main() -> None:
