@@ -23,8 +23,8 @@ class NormObjective:
 
     def __init__(self, likelihood: JointLikelihood, source: str, rows: Sequence[BoolArray]) -> None:
         bank = likelihood.bank
-        own = {address: {"frozen": True} for address in likelihood.models.addresses_of(source)}
-        self.layout = Layout(likelihood.models.with_parameters(own))
+        own = likelihood.layout.addresses[likelihood.layout.slots(source)]
+        self.layout = Layout(likelihood.models.with_parameters({address: {"frozen": True} for address in own}))
         self.terms: list[Term] = [
             term.take(here, bank.n_columns) for term, here in zip(likelihood.terms, rows, strict=True) if here.any()
         ]

@@ -80,7 +80,7 @@ class Fit:
 
     def _test(self, best: Models, name: str, statistic: float) -> float | None:
         """TS of a component: how much worse the best fit without it is; None when that fit fails."""
-        run = _Run.start(self.datasets, best.without([name]), None, need_free=False)
+        run = _Run.start(self.datasets, best.without(name), None, need_free=False)
         run.minimize()
         return run.minimum.value - statistic if run.minimum.valid else None
 
@@ -154,7 +154,9 @@ class _Run:
         if self.covariance is not None:
             chosen = self._chosen(self.in_covariance)
             matrix[np.ix_(chosen, chosen)] = self.covariance
-        return self.layout.with_fit(self.objective.full(self.minimum.vector), matrix)
+        vector = self.objective.full(self.minimum.vector)
+        fitted = self.likelihood.models.with_values(self.layout.own(vector))
+        return fitted.with_covariance(self.layout.covariance(matrix))
 
     def verdict(self) -> tuple[Status, str]:
         """Status of the fit and the sentence that explains it."""
@@ -198,19 +200,19 @@ class _Run:
 
     def _position(self, models: Models, address: str) -> int | None:
         """Where a parameter is in the active vector; links are followed; None when it is not free."""
-        position = self.layout.free_position(models.resolve(address))
+        position = self.layout.free_position(models.addresses().resolve(address))
         if position is None or not self.objective.active[position]:
             return None
         return int(np.count_nonzero(self.objective.active[:position]))
 
     def _minos(self, models: Models, patterns: Iterable[str]) -> dict[str, tuple[float | None, float | None]]:
-        intervals = {}
-        for address in dict.fromkeys(models.addresses[i] for pattern in patterns for i in models.match(pattern)):
+        intervals, asked = {}, list(patterns)
+        for address in dict.fromkeys(address for pattern in asked for address in models.parameters.match(pattern)):
             position = self._position(models, address)
-            if position is None:
-                self.warnings.append(f"{address} is not free: no asymmetric errors")
-            else:
+            if position is not None:
                 intervals[address] = self.minimizer.minos(position)
+            elif address in asked:
+                self.warnings.append(f"{address} is not free: no asymmetric errors")
         return intervals
 
     def _contours(self, models: Models, pairs: Iterable[Sequence[str]]) -> Iterable[Contour]:
@@ -228,8 +230,9 @@ class _Run:
         has_error = dict(zip(self.names, self.in_covariance & (self.covariance is not None), strict=True))
         limited = {n: "lower" for n, at in zip(self.names, self.at_lower, strict=True) if at}
         limited |= {n: "upper" for n, at in zip(self.names, self.at_upper, strict=True) if at}
-        targets = {models.addresses[models.resolve(link.parameter)]: link for link in models.links}
-        for index, (address, parameter) in enumerate(zip(models.addresses, models.parameters, strict=True)):
+        addresses = models.parameters.addresses
+        targets = {addresses[models.addresses().resolve(link.parameter)]: link for link in models.links}
+        for index, (address, parameter) in enumerate(zip(addresses, models.parameters, strict=True)):
             source = self.layout.free_position(index)
             measured = source is not None and has_error.get(self.layout.free_addresses[source], False)
             yield FittedParameter(
@@ -254,7 +257,7 @@ class _Run:
             predicted = {s.name: s.components[component.name] for s in summaries if component.name in (s.components or {})}
             yield FittedComponent(
                 name=component.name,
-                type=component.type,
+                type=component.tags[0],
                 predicted=predicted if isinstance(component, SkyModel) else {},
                 degrees_of_freedom=sum(position in free for position in range(slots.start, slots.stop)),
                 ts=tested.get(component.name),

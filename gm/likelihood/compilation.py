@@ -14,6 +14,8 @@ from gm.likelihood.term import DiagonalFold, Fold, MatrixFold, Term
 from gm.models import BackgroundIRFModel, Models, SkyModel
 from gm.statistics import Cash, Chi2, Distribution, Profile, Statistic, WStat
 
+_LARGEST_ALPHA = 1e30  # an acceptance of 0 in the off region
+
 TermKey = tuple[type[Statistic], int]
 
 
@@ -90,7 +92,7 @@ def _measured(dataset: Dataset) -> tuple[type[Statistic], tuple[Array, ...], Int
     if isinstance(dataset, SpectrumDatasetOnOff):
         alpha = dataset.alpha()
         # Where alpha is 0 or not finite the profiled background is undefined; by convention such a bin adds nothing.
-        bins = np.flatnonzero(dataset.mask & np.isfinite(alpha) & (alpha > 0))
+        bins = np.flatnonzero(dataset.mask & (alpha > 0) & (alpha < _LARGEST_ALPHA))
         return WStat, (dataset.counts[bins], dataset.counts_off[bins], alpha[bins]), bins
     bins = np.flatnonzero(dataset.mask)
     return Cash, (dataset.counts[bins],), bins

@@ -78,20 +78,20 @@ class JointLikelihood:
 
     def depends_on(self) -> BoolArray:
         """Which free parameters any bin or prior depends on, (n_free,); the others cannot be fitted."""
-        visible = np.zeros(len(self.layout.addresses))
+        depends = self.layout.prior_curvature(self.layout.start) > 0
         for slots in self.bank.slots():
-            visible[slots] = 1.0
-        return (self.layout.reduce(visible) != 0) | (self.layout.prior_curvature(self.layout.start) > 0)
+            for index in range(slots.start, slots.stop):
+                if (position := self.layout.free_position(index)) is not None:
+                    depends[position] = True
+        return depends
 
     def predicted(self, vector: Array) -> list[Array]:
         """What is predicted in each energy bin of each dataset; 0 in bins that do not enter the fit."""
         flux = self.bank.fluxes(self.layout.expand(vector))
-        predicted = [np.zeros(dataset.n_bins) for dataset in self.datasets]
+        predicted = [np.zeros(dataset.mask.size) for dataset in self.datasets]
         for term in self.terms:
-            rows = term.predict(flux)
-            for index in np.unique(term.dataset):
-                here = term.dataset == index
-                predicted[index][term.bin[here]] = rows[here]
+            for index, bin, value in zip(term.dataset, term.bin, term.predict(flux), strict=True):
+                predicted[index][bin] = value
         return predicted
 
     def summarize(self, vector: Array) -> list[DatasetSummary]:

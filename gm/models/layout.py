@@ -67,6 +67,10 @@ class Layout:
             return self._constant.copy()
         return np.asarray(self._constant + self._slope * np.asarray(vector)[self._source])
 
+    def free_position(self, index: int) -> int | None:
+        """Which element of the vector decides parameter ``index``, itself or through links; None: it is constant."""
+        return int(self._source[index]) if self._slope[index] else None
+
     def expand(self, vector: Array) -> Array:
         """All parameters in internal units, (n_par,), from the free ones in their own, (n_free,)."""
         return self.own(vector) * self._factors
@@ -82,8 +86,7 @@ class Layout:
         """Covariance of all parameters in own units, (n_par, n_par), from that of the free ones; frozen ones have zeros."""
         if not len(self.free):
             return np.zeros((len(self._constant), len(self._constant)))
-        outer: Array = self._slope[:, None] * self._slope
-        return np.asarray(outer * matrix[np.ix_(self._source, self._source)])
+        return np.asarray(np.outer(self._slope, self._slope) * matrix[np.ix_(self._source, self._source)])
 
     def slots(self, component: str, section: str | None = None) -> slice:
         """Where a component's values, or those of its ``spectral``, ``spatial`` or ``temporal`` model, lie."""
@@ -91,7 +94,7 @@ class Layout:
 
     def prior_value(self, vector: Array) -> float:
         """Sum of the priors, -2 ln L: every parameter that has one counts once, frozen ones too."""
-        return sum(prior.value(value if i is None else float(vector[i])) for i, value, prior in self._priors)
+        return sum((prior.value(value if i is None else float(vector[i])) for i, value, prior in self._priors), 0.0)
 
     def prior_gradient(self, vector: Array) -> Array:
         """Derivatives of `prior_value`, (n_free,)."""
