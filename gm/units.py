@@ -1,7 +1,7 @@
 """Unit strings to factors: units stop at the border.
 
-Inside gm every array is plain ``float64`` in TeV, cm, s, deg and sr. This module is the border: it turns unit strings, and
-astropy quantities given to the public API, into factors and floats.
+Inside gm every array is plain ``float64`` in TeV, cm, s, deg and sr. This module is the border: it turns unit strings,
+and astropy quantities given to the public API, into factors and floats.
 """
 
 from __future__ import annotations

@@ -50,19 +50,20 @@ def test_decimal_factors_are_the_nearest_float() -> None:
     assert factor("m2 s", "cm2 s") == 1e4
 
 
-@pytest.mark.parametrize(("unit", "target", "value"), [("ph cm-2 s-1", "cm-2 s-1", 1), ("ct", "", 1), ("deg2", "sr", None)])
-def test_photons_and_counts_are_numbers(unit: str, target: str, value: float | None) -> None:
-    expected = u.Unit(unit).to(u.Unit(target)) if value is None else value
-    assert factor(unit, target) == pytest.approx(expected, rel=1e-15)
+@pytest.mark.parametrize(
+    ("unit", "target", "value"), [("ph cm-2 s-1", "cm-2 s-1", 1), ("ct", "", 1), ("ct m2", "cm2", 1e4)]
+)
+def test_photons_and_counts_are_numbers(unit: str, target: str, value: float) -> None:
+    assert factor(unit, target) == value
 
 
-@pytest.mark.parametrize("unit", ["rad", "arcmin", "J", "kpc"])
+@pytest.mark.parametrize("unit", ["rad", "arcmin", "J", "kpc", "deg2"])
 def test_uncommon_units_are_left_to_astropy(unit: str) -> None:
-    target = {"rad": "deg", "arcmin": "deg", "J": "TeV", "kpc": "cm"}[unit]
+    target = {"rad": "deg", "arcmin": "deg", "J": "TeV", "kpc": "cm", "deg2": "sr"}[unit]
     assert factor(unit, target) == pytest.approx(u.Unit(unit).to(u.Unit(target)), rel=1e-15)
 
 
-@pytest.mark.parametrize(("unit", "target"), [("TeV", "cm"), ("", "TeV"), ("cm-2 s-1", "cm-2 s-1 TeV-1"), ("m2", "cm2 s")])
+@pytest.mark.parametrize(("unit", "target"), [("TeV", "cm"), ("", "TeV"), ("cm-2 s-1", "s-1 TeV-1"), ("m2", "cm2 s")])
 def test_units_that_do_not_convert(unit: str, target: str) -> None:
     with pytest.raises(UnitError, match="does not convert"):
         factor(unit, target)
@@ -81,6 +82,6 @@ def test_convert_reads_numbers_strings_and_quantities() -> None:
 
 
 def test_common_units_do_not_import_astropy() -> None:
-    code = "import sys; from gm.units import factor; factor('1 / (MeV s m2)', 'cm-2 s-1 TeV-1'); print('astropy' in sys.modules)"
+    code = "import sys, gm.units as u; u.factor('1 / (MeV s m2)', 'cm-2 s-1 TeV-1'); print('astropy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

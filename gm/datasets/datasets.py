@@ -122,8 +122,8 @@ def datasets_from_dict(
 ) -> Datasets:
     """The datasets of a datasets.yaml document; paths are relative to ``directory``. The name in the document wins.
 
-    What is wrong with the document itself goes to ``report(path, message, hint)``, entry by entry, and such entries are left
-    out; without ``report`` it is a `DataError`, as is everything that is wrong with the files.
+    What is wrong with the document itself goes to ``report(path, message, hint)``, entry by entry, and such entries are
+    left out; without ``report`` it is a `DataError`, as is everything that is wrong with the files.
     """
     return Datasets(read_all(dataset_entries(data, directory, report), workers))
 

@@ -23,8 +23,9 @@ STAT_TYPES = ("chi2", "distrib", "profile")
 class FluxPointsDataset:
     """Flux points and how they are compared with a model.
 
-    stat_type: ``chi2`` (symmetric errors, no upper limits), ``distrib`` (asymmetric errors, upper limits) or ``profile``
-    (the likelihood profile of each point); masks : (n,) or None. Raises `DataError` when sizes or columns do not fit.
+    stat_type: ``chi2`` (symmetric errors, no upper limits), ``distrib`` (asymmetric errors, upper limits) or
+    ``profile`` (the likelihood profile of each point); masks : (n,) or None. Raises `DataError` when sizes or columns
+    do not fit.
     """
 
     name: str

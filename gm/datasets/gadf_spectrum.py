@@ -24,9 +24,9 @@ KNOWN_BACKGROUND = ("COUNTS", "EXPOSURE")
 
 
 def read_gadf(file: FitsFile, kind: str, name: str) -> SpectrumDataset | SpectrumDatasetOnOff:
-    """The dataset in an opened file. A PSF is ignored: for a spectrum its effect is in the exposure. Raises `DataError`.
+    """The dataset in an opened file. Raises `DataError`.
 
-    ``MASK_FIT`` is honoured for both kinds.
+    A PSF is ignored: for a spectrum its effect is in the exposure. ``MASK_FIT`` is honoured for both kinds.
     """
     on_off = kind == SpectrumDatasetOnOff.type
     require_tables(file, ON_OFF if on_off else KNOWN_BACKGROUND, f"a {kind}")
@@ -49,7 +49,7 @@ def read_gadf(file: FitsFile, kind: str, name: str) -> SpectrumDataset | Spectru
     }
     if not on_off:
         return SpectrumDataset(**common, background=read_values(file, "BACKGROUND", n_energy, ""))
-    parts = {part.lower(): read_values(file, part, n_energy, "") for part in ON_OFF[1:4]}
+    parts: dict[str, Any] = {part.lower(): read_values(file, part, n_energy, "") for part in ON_OFF[1:4]}
     return SpectrumDatasetOnOff(**common, **parts, region_off=_read_region(file, "COUNTS_OFF_REGION"))
 
 

@@ -17,15 +17,15 @@ from gm.maps.regions import Region
 
 
 def read_ogip(file: FitsFile, name: str) -> SpectrumDatasetOnOff:
-    """The dataset of an opened PHA file and the files that its header names. ``name`` empty: OBS_ID. Raises `DataError`.
+    """The dataset of an opened PHA file and of the files that its header names. Raises `DataError`.
 
     Those files are looked for beside the PHA file, then from the working directory. Without RESPFILE energies count as
-    measured exactly.
+    measured exactly. ``name`` empty: OBS_ID.
     """
     pha = pha_from(file)
     if not pha.ancrfile or not pha.backfile:
         missing = "ANCRFILE" if not pha.ancrfile else "BACKFILE"
-        raise DataError(f"{pha.path}: HDU SPECTRUM: no card {missing}, which names a file that an on/off spectrum needs")
+        raise DataError(f"{pha.path}: HDU SPECTRUM: no card {missing}, the name of a file that is needed")
     off = pha_from(read_fits(_beside(pha.path, pha.backfile)))
     if len(off.counts) != len(pha.counts):
         raise DataError(f"{off.path}: {len(off.counts)} channels, {pha.path.name} has {len(pha.counts)}")
@@ -73,7 +73,7 @@ def _region(pha: Pha) -> Region | None:
 
 
 def write_ogip(dataset: SpectrumDatasetOnOff, path: Path) -> None:
-    """Write ``x.fits``, ``x_arf.fits``, ``x_bkg.fits`` and ``x_rmf.fits``. ``mask_fit`` and ``meta`` have no place there.
+    """Write ``x.fits``, ``x_arf.fits``, ``x_bkg.fits`` and ``x_rmf.fits``, without ``mask_fit`` and ``meta``.
 
     Raises `DataError` without a livetime, or when a file cannot be written.
     """
@@ -92,9 +92,8 @@ def write_ogip(dataset: SpectrumDatasetOnOff, path: Path) -> None:
     if dataset.edisp is not None:
         write_fits(files["rmf"], rmf_tables(dataset.energy_true.edges, dataset.energy.edges, dataset.edisp))
     region, region_off = (r.to_table("REGION") if r is not None else None for r in (dataset.region, dataset.region_off))
-    off = pha_tables(
-        counts=dataset.counts_off, backscal=dataset.acceptance_off, files={}, background=True, region=region_off, **common
-    )
+    off_counts: dict[str, Any] = {"counts": dataset.counts_off, "backscal": dataset.acceptance_off, "files": {}}
+    off = pha_tables(**off_counts, background=True, region=region_off, **common)
     write_fits(files["bkg"], off)
     names = {cards[part]: file.name for part, file in files.items()}
     on = pha_tables(

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+import warnings
 from collections.abc import Sequence
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +28,7 @@ from gm.io.ogip import is_ogip
 Dataset = SpectrumDataset | SpectrumDatasetOnOff | FluxPointsDataset
 TYPES = (SpectrumDataset.type, SpectrumDatasetOnOff.type, FluxPointsDataset.type)
 MAP_TYPES = ("MapDataset", "MapDatasetOnOff")
+MANY, CHUNK = 200, 25  # files from which on several processes read, and how many each takes at once
 
 
 @dataclass(frozen=True)
@@ -48,7 +56,8 @@ def read_dataset(entry_type: str, path: str | Path, name: str = "", stat_type: s
     try:
         if is_ogip(file):
             if entry_type == SpectrumDataset.type:
-                raise DataError(f"is an OGIP spectrum, expected a {entry_type}\n    its type is {SpectrumDatasetOnOff.type}")
+                hint = f"its type is {SpectrumDatasetOnOff.type}"
+                raise DataError(f"is an OGIP spectrum, expected a {entry_type}\n    {hint}")
             return read_ogip(file, name)
         stored = file.extensions[0].header.text("NAME")
         return read_gadf(file, entry_type, name or stored or path.name.split(".")[0])
@@ -83,7 +92,39 @@ def read_all(entries: Sequence[DatasetEntry], workers: int | None = None) -> lis
 
 
 def _outcomes(entries: Sequence[DatasetEntry], workers: int | None) -> list[Dataset | DataError]:
+    """What came of each file. Processes are worth their start for hundreds of files; threads gain nothing here."""
+    if workers is None:
+        workers = _n_cores() if len(entries) >= MANY else 1
+    if workers > 1 and len(entries) > CHUNK and _can_fork():
+        with contextlib.suppress(BrokenExecutor):  # a worker was killed: read everything here
+            return _outcomes_in_processes(entries, workers)
     return [_outcome(entry) for entry in entries]
+
+
+def _outcomes_in_processes(entries: Sequence[DatasetEntry], workers: int) -> list[Dataset | DataError]:
+    context = multiprocessing.get_context("fork")
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_ignore_interrupts)
+    try:
+        with warnings.catch_warnings():
+            # Python >= 3.12 warns of forking beside other threads; the children only read files and use no BLAS
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return list(pool.map(_outcome, entries, chunksize=CHUNK))
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _ignore_interrupts() -> None:
+    """Ctrl-C reaches the whole process group; only the parent reports it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _can_fork() -> bool:
+    """Fork is the only start that does not run the user's script again; elsewhere one process reads."""
+    return sys.platform == "linux" and not multiprocessing.current_process().daemon
+
+
+def _n_cores() -> int:
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else 1
 
 
 def _outcome(entry: DatasetEntry) -> Dataset | DataError:

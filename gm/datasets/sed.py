@@ -1,9 +1,9 @@
 """Flux points as a table of differential fluxes, whatever type of SED the file holds.
 
 A SED type stores multiples of a reference spectrum f: ``Q = norm ref_Q`` with ``ref_dnde = f(e_ref)``,
-``ref_e2dnde = e_ref^2 f(e_ref)``, ``ref_flux = ∫ f dE`` and ``ref_eflux = ∫ E f dE``. For ``likelihood`` tables f is their own
-``ref_dnde``, interpolated in log-log; for the others it is ``1e-12 (E / TeV)^-2 cm-2 s-1 TeV-1``. Where points have edges,
-``e_ref`` is their geometric mean. Source: Gammapy 2.1, ``FluxMaps``.
+``ref_e2dnde = e_ref^2 f(e_ref)``, ``ref_flux = ∫ f dE`` and ``ref_eflux = ∫ E f dE``. For ``likelihood`` tables f is
+their own ``ref_dnde``, interpolated in log-log; for the others it is ``1e-12 (E / TeV)^-2 cm-2 s-1 TeV-1``. Where
+points have edges, ``e_ref`` is their geometric mean. Source: Gammapy 2.1, ``FluxMaps``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from gm.arrays import Array, BoolArray
-from gm.errors import DataError, suggest
+from gm.errors import DataError
 from gm.io.tables import CardValue, Column, Table
 from gm.units import UnitError, factor
 
@@ -37,9 +37,10 @@ UL_SQRT_TS = 2.0
 class SedTable:
     """Flux points in order.
 
-    energy, e_min, e_max : (n,) [TeV]; dnde, dnde_err, dnde_errn, dnde_errp, dnde_ul, dnde_ref : (n,) [cm-2 s-1 TeV-1], NaN
-    where absent; is_ul : (n,); stat, stat_null, ts, sqrt_ts : (n,) or None; norm_scan, stat_scan : (n, n_norm) or None, with
-    the norm in multiples of ``dnde_ref``; n_sigma_ul : what the upper limits mean; meta : the table's header.
+    energy, e_min, e_max : (n,) [TeV]; dnde, dnde_err, dnde_errn, dnde_errp, dnde_ul, dnde_ref : (n,)
+    [cm-2 s-1 TeV-1], NaN where absent; is_ul : (n,); stat, stat_null, ts, sqrt_ts : (n,) or None; norm_scan,
+    stat_scan : (n, n_norm) or None, with the norm in multiples of ``dnde_ref``; n_sigma_ul : what the upper limits
+    mean; meta : the table's header.
     """
 
     energy: Array
@@ -148,10 +149,11 @@ def _sed_type(table: Table) -> str:
     sed_type = str(table.header.get("SED_TYPE", guess or "")).strip().lower()
     if sed_type not in REQUIRED:
         what = f"SED_TYPE is '{sed_type}'" if sed_type else "the columns are of no SED type"
-        raise DataError(f"{what}, expected one of {', '.join(REQUIRED)}\n    {suggest('dnde', table.names, 'columns found')}")
+        raise DataError(f"{what}, expected one of {', '.join(REQUIRED)}\n    columns found: {', '.join(table.names)}")
     missing = [name for name in REQUIRED[sed_type] if name not in names]
     if missing:
-        raise DataError(f"no column {', '.join(missing)}, needed for SED type {sed_type}\n    found: {', '.join(table.names)}")
+        found = ", ".join(table.names)
+        raise DataError(f"no column {', '.join(missing)}, needed for SED type {sed_type}\n    found: {found}")
     return sed_type
 
 

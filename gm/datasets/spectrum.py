@@ -57,7 +57,7 @@ class _Spectrum(ABC):
             at = tuple(int(i) for i in np.argwhere(bad)[0])
             number = ", ".join(map(str, at))
             raise DataError(
-                f"dataset {self.name}: {name} is {values[at]:g} in bin {number}, expected a finite number that is not negative"
+                f"dataset {self.name}: {name} is {values[at]:g} in bin {number}, expected a number that is not negative"
                 f"\n    {int(bad.sum())} of {bad.size} values are bad; set them to 0 and mask their bins"
             )
 
@@ -85,8 +85,8 @@ class _Spectrum(ABC):
 class SpectrumDataset(_Spectrum):
     """Counts with a known background: Cash statistic.
 
-    counts, background : (n_energy,); exposure : (n_energy_true,) [cm2 s]; edisp : (n_energy_true, n_energy), or None where
-    energies are measured exactly; masks : (n_energy,) or None; livetime [s].
+    counts, background : (n_energy,); exposure : (n_energy_true,) [cm2 s]; edisp : (n_energy_true, n_energy), or None
+    where energies are measured exactly; masks : (n_energy,) or None; livetime [s].
     """
 
     background: Array | None = None

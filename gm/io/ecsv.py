@@ -63,7 +63,7 @@ def read_ecsv(path: str | Path) -> Table:
         raise DataError(f"{path}: the line of column names does not match the header: {', '.join(names)}")
     for number, row in enumerate(rows[1:], start=1):
         if len(row) != len(names):
-            raise DataError(f"{path}: row {number} has {len(row)} values, expected {len(names)}\n    is the file cut short?")
+            raise DataError(f"{path}: row {number} has {len(row)} values, expected {len(names)}\n    is it cut short?")
     parsed = []
     for at, column in enumerate(columns):
         try:
@@ -104,8 +104,9 @@ def _parse_column(column: Mapping[str, Any], cells: Sequence[str]) -> NDArray[An
         shape = tuple(int(size) for size in subtype[2].split(","))
         nested = [json.loads(cell) if cell else np.full(shape, np.nan).tolist() for cell in cells]
         dtype = np.dtype(bool if subtype[1] == "bool" else subtype[1])
-        has_gap = dtype.kind == "f" or any("null" in cell for cell in cells)
-        return np.array(nested, dtype=np.float64 if has_gap and dtype.kind != "f" else dtype).reshape(len(cells), *shape)
+        has_gap = any(not cell or "null" in cell for cell in cells)
+        dtype = np.dtype(np.float64) if has_gap and dtype.kind != "f" else dtype
+        return np.array(nested, dtype=dtype).reshape(len(cells), *shape)
     if kind == "string":
         return np.array(cells, dtype=str)
     if kind == "bool":

@@ -73,9 +73,9 @@ def _encode(column: Column, heap: bytearray) -> tuple[str, str, NDArray[np.uint8
         return f"{width}A", "", np.frombuffer(text.tobytes(), np.uint8).reshape(rows, width)
     code = _CODES[values.dtype.newbyteorder("=").str[1:]]
     raw: NDArray[Any] = np.where(values, b"T", b"F") if code == "L" else values.astype(values.dtype.newbyteorder(">"))
-    width = values.dtype.itemsize * prod(cell)
     repeat = prod(cell)
-    return (code if repeat == 1 else f"{repeat}{code}"), dim, np.frombuffer(raw.tobytes(), np.uint8).reshape(rows, width)
+    body = np.frombuffer(raw.tobytes(), np.uint8).reshape(rows, values.dtype.itemsize * repeat)
+    return (code if repeat == 1 else f"{repeat}{code}"), dim, body
 
 
 def _encode_heap(rows: list[NDArray[Any]], heap: bytearray) -> tuple[str, str, NDArray[np.uint8]]:

@@ -1,7 +1,7 @@
 """GADF region maps: a binned quantity of one sky region, as Gammapy stores the parts of a spectrum dataset.
 
-``NAME`` holds the values: one row per bin of the slowest axis, the cell holds the faster axes and two spatial axes of size 1.
-``NAME_BANDS`` holds the axes and ``NAME_REGION`` the region. Source: gamma-astro-data-formats, sky maps; Gammapy 2.1.
+``NAME`` holds the values: one row per bin of the slowest axis, the cell holds the faster axes and two spatial axes of
+size 1. ``NAME_BANDS`` holds the axes and ``NAME_REGION`` the region. Source: gamma-astro-data-formats, sky maps.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """OGIP spectra: PHA and background counts, effective area (ARF) and redistribution matrix (RMF).
 
-Conventions as Gammapy 2.1 reads them, so that the same files give the same statistic: a channel is good where QUALITY is 0;
-the acceptance is BACKSCAL; F_CHAN counts from 0 and TLMIN is ignored; AREASCAL, GROUPING, CORRSCAL and SYS_ERR are ignored.
-Accepted beyond Gammapy: BACKSCAL and QUALITY as header cards, a PHA file without EBOUNDS, and the extension name
-``SPECRESP MATRIX``. Source: OGIP memos 92-007 and CAL/GEN/92-002.
+Conventions as Gammapy 2.1 reads them, so that the same files give the same statistic: a channel is good where QUALITY
+is 0; the acceptance is BACKSCAL; F_CHAN counts from 0 and TLMIN is ignored; AREASCAL, GROUPING, CORRSCAL and SYS_ERR
+are ignored. Accepted beyond Gammapy: BACKSCAL and QUALITY as header cards, a PHA file without EBOUNDS, and the extension
+name ``SPECRESP MATRIX``. Source: OGIP memos 92-007 and CAL/GEN/92-002.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Pha:
-    """Counts per channel. ``counts, backscal, good : (n_channels,)``; ``edges : (n_channels + 1,) [TeV]``; exposure [s].
+    """Counts per channel. ``counts, backscal, good : (n_channels,)``; ``edges : (n_channels + 1,) [TeV]``.
 
-    File names as the header has them, empty when absent.
+    exposure : live time [s]. File names as the header has them, empty when absent.
     """
 
     path: Path

@@ -9,7 +9,7 @@ from gm.maps.axes import EnergyAxis
 
 
 def overlap_matrix(energy_true: EnergyAxis, energy: EnergyAxis) -> Array:
-    """Matrix of a perfect measurement, ``(n_energy_true, n_energy)``: ``|true bin ∩ bin| / |true bin|`` in linear energy."""
+    """Matrix of a perfect measurement ``(n_energy_true, n_energy)``: ``|true bin ∩ bin| / |true bin|``, in energy."""
     lo = np.maximum(energy_true.lo[:, None], energy.lo)
     hi = np.minimum(energy_true.hi[:, None], energy.hi)
     matrix: Array = np.clip(hi - lo, 0.0, None) / energy_true.width[:, None]
@@ -19,8 +19,9 @@ def overlap_matrix(energy_true: EnergyAxis, energy: EnergyAxis) -> Array:
 def migra_matrix(density: Array, migra_edges: Array, energy_true: EnergyAxis, energy: EnergyAxis) -> Array:
     """Matrix ``(n_energy_true, n_energy)`` from a density in ``migra = E / E_true``.
 
-    density : (n_energy_true, n_migra) per unit of migra. Its cumulative sum, 0 at the first migra edge and flat outside, is
-    interpolated linearly at ``E_edge / sqrt(lo_true hi_true)``; differences below 1e-8 are 0; no renormalisation.
+    density : (n_energy_true, n_migra) per unit of migra. Its cumulative sum, 0 at the first migra edge and flat
+    outside, is interpolated linearly at ``E_edge / sqrt(lo_true hi_true)``; differences below 1e-8 are 0; the rows are
+    not renormalised.
     Source: Gammapy 2.1, ``EDispMap.get_edisp_kernel``.
     """
     cumulative = np.cumsum(density * np.diff(migra_edges), axis=1)
