@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gm.arrays import Array, BoolArray
+from gm.arrays import Array, BoolArray, IntArray
 from gm.datasets import Dataset, Datasets, FluxPointsDataset
 from gm.errors import UsageError
 from gm.estimators.norm import Band, NormEstimate, NormProfile
@@ -26,9 +26,9 @@ DEFAULT_SCAN = tuple(np.geomspace(0.2, 5.0, 11))
 class FluxPointsEstimator:
     """Flux points of ``source`` in the bands between ``energy_edges`` (numbers in TeV, or quantities with a unit).
 
-    In each band the whole spectrum of the source is scaled by one norm, fitted to the reconstructed energies of the band:
-    ``dnde = norm * reference(e_ref)``. With ``reoptimize`` every other free parameter is fitted again in each band, and
-    profiled in errors, upper limits and TS; otherwise all stay as the model has them.
+    In each band the whole spectrum of the source is scaled by one norm, fitted to the reconstructed energies of the
+    band: ``dnde = norm * reference(e_ref)``. With ``reoptimize`` every other free parameter is fitted again in each
+    band, and profiled in errors, upper limits and TS; otherwise all stay as the model has them.
 
     sigma, sigma_ul : ``norm_err*`` and ``norm_ul`` are where -2 ln L has risen by the square of these
     sigma_sensitivity : ``norm_sensitivity`` is the norm that this significance expects
@@ -49,17 +49,17 @@ class FluxPointsEstimator:
         Raises `UsageError` when the source is not a sky component or the edges do not increase.
         """
         component = self._component(models)
-        edges = self._edges(datasets)
+        asked, edges = self.requested_edges(), self._edges(datasets)
         likelihood = JointLikelihood(datasets, models)
         bands = _Bands(self, likelihood, component)
         points = []
         for k in range(edges.size - 1):
             if progress is not None:
                 progress(f"{edges[k]:.4g} - {edges[k + 1]:.4g} TeV", k / (edges.size - 1))
-            points.append(bands.point(float(edges[k]), float(edges[k + 1]), bands.requested(k)))
+            points.append(bands.point(float(edges[k]), float(edges[k + 1]), (asked[k], asked[k + 1])))
         return FluxPoints(
             source=self.source,
-            reference_model=component.to_dict()["spectral"],
+            reference_model=component,
             points=tuple(points),
             norm_scan=np.asarray(self.norm_scan, dtype=float),
             sigma=self.sigma,
@@ -85,15 +85,23 @@ class FluxPointsEstimator:
         return edges
 
     def _edges(self, datasets: Datasets) -> Array:
-        """The edges that the points carry: moved to the datasets' bins where all datasets agree, else as asked for.
+        """The edges that the points carry: those of the datasets' bins where all datasets agree, else as asked for.
 
-        A dataset has whole bins only. Where every dataset that covers an edge has its nearest bin edge at the same
+        A dataset has whole bins only. Where every dataset in the bands beside an edge has its bins end at the same
         energy, that energy is the true one; where they differ, no common edge exists and the asked one stands.
         """
-        edges = self.requested_edges()
-        moved = [{_key(e) for d in datasets if (e := _nearest_edge(d, edge)) is not None} for edge in edges]
-        final = np.array([next(iter(keys)) if len(keys) == 1 else edge for keys, edge in zip(moved, edges, strict=True)])
-        return final if (np.diff(final) > 0).all() else edges
+        asked = self.requested_edges()
+        found: list[set[float]] = [set() for _ in asked]
+        for dataset in datasets:
+            if isinstance(dataset, FluxPointsDataset):
+                continue
+            for k in range(asked.size - 1):
+                first, last = _bin_range(dataset, asked[k], asked[k + 1])
+                if first < last:
+                    found[k].add(float(f"{dataset.energy.edges[first]:.9g}"))
+                    found[k + 1].add(float(f"{dataset.energy.edges[last]:.9g}"))
+        edges = np.array([keys.pop() if len(keys) == 1 else edge for keys, edge in zip(found, asked, strict=True)])
+        return edges if (np.diff(edges) > 0).all() else asked
 
 
 class _Bands:
@@ -108,19 +116,13 @@ class _Bands:
         signal, rest = bank.fluxes(values, [component.name]), bank.fluxes(values, others)
         self.signal = [term.predict(signal) - term.offset for term in likelihood.terms]
         self.rest = [term.predict(rest) for term in likelihood.terms]
-        self._requested = estimator.requested_edges()
-
-    def requested(self, band: int) -> tuple[float, float]:
-        return float(self._requested[band]), float(self._requested[band + 1])
 
     def point(self, e_min: float, e_max: float, requested: tuple[float, float]) -> FluxPoint:
         """One flux point; every outcome is a point with a status and a reason."""
         reference = self._reference(e_min, e_max)
-        ranges = [_bin_range(dataset, *requested) for dataset in self.likelihood.datasets]
-        rows = [
-            np.array([ranges[d][0] <= b < ranges[d][1] for d, b in zip(term.dataset, term.bin, strict=True)], dtype=bool)
-            for term in self.likelihood.terms
-        ]
+        ranges = np.array([_bin_range(dataset, *requested) for dataset in self.likelihood.datasets])
+        first, last = ranges.T
+        rows = [(first[t.dataset] <= t.bin) & (t.bin < last[t.dataset]) for t in self.likelihood.terms]
         if not any(here.any() for here in rows):
             return FluxPoint(e_min, e_max, "no_data", self._no_data(ranges), reference)
         if not any((signal[here] > 0).any() for signal, here in zip(self.signal, rows, strict=True)):
@@ -138,8 +140,8 @@ class _Bands:
             return FluxPoint(e_min, e_max, "upper_limit", reason, reference, estimate, datasets)
         return FluxPoint(e_min, e_max, "ok", None, reference, estimate, datasets)
 
-    def _no_data(self, ranges: Sequence[tuple[int, int]]) -> str:
-        if all(first == last for first, last in ranges):
+    def _no_data(self, ranges: IntArray) -> str:
+        if (ranges[:, 0] == ranges[:, 1]).all():
             return "no dataset has bins here"
         return "every bin here is outside the masks and energy ranges"
 
@@ -171,32 +173,26 @@ class _Bands:
             e2dnde=dnde * e_ref**2 * TEV_IN_ERG,
         )
 
-    def _datasets(
-        self, ranges: Sequence[tuple[int, int]], rows: Sequence[BoolArray], estimate: NormEstimate
-    ) -> dict[str, PointDataset]:
-        """Counts and predicted counts of each dataset that has bins in the band."""
-        datasets = {}
-        for index, dataset in enumerate(self.likelihood.datasets):
-            mine = [here & (term.dataset == index) for term, here in zip(self.likelihood.terms, rows, strict=True)]
-            if not any(here.any() for here in mine):
-                continue
-            k = next(i for i, here in enumerate(mine) if here.any())
-            low, high = ranges[index]
-            if isinstance(dataset, FluxPointsDataset):
-                energy = dataset.points.energy[low:high]
-                datasets[dataset.name] = PointDataset(float(energy[0]), float(energy[-1]), None, None, None)
-                continue
-            term, here = self.likelihood.terms[k], mine[k]
-            excess = estimate.norm * self.signal[k][here]
-            predicted = excess + self.rest[k][here]
+    def _datasets(self, ranges: IntArray, rows: Sequence[BoolArray], estimate: NormEstimate) -> dict[str, PointDataset]:
+        """Counts and predicted counts of each dataset that has bins in the band, in the order of the datasets."""
+        found: dict[int, PointDataset] = {}
+        for term, here, signal, rest in zip(self.likelihood.terms, rows, self.signal, self.rest, strict=True):
+            excess = estimate.norm * signal[here]
+            predicted = excess + rest[here]
             if isinstance(term.statistic, WStat):
                 predicted = predicted + term.statistic.take(here).background(predicted)
-            counts = dataset.counts[term.bin[here]]
-            edges = dataset.energy.edges
-            datasets[dataset.name] = PointDataset(
-                float(edges[low]), float(edges[high]), float(counts.sum()), float(predicted.sum()), float(excess.sum())
-            )
-        return datasets
+            index, bins = term.dataset[here], term.bin[here]
+            for i in np.unique(index):
+                mine = index == i
+                dataset, (first, last) = self.likelihood.datasets[int(i)], ranges[i]
+                if isinstance(dataset, FluxPointsDataset):
+                    energy = dataset.points.energy[first:last]
+                    found[i] = PointDataset(float(energy[0]), float(energy[-1]), None, None, None)
+                else:
+                    edges, counts = dataset.energy.edges, float(dataset.counts[bins[mine]].sum())
+                    sums = counts, float(predicted[mine].sum()), float(excess[mine].sum())
+                    found[i] = PointDataset(float(edges[first]), float(edges[last]), *sums)
+        return {self.likelihood.datasets[int(i)].name: found[i] for i in sorted(found)}
 
 
 def _bin_range(dataset: Dataset, e_min: float, e_max: float) -> tuple[int, int]:
@@ -208,18 +204,3 @@ def _bin_range(dataset: Dataset, e_min: float, e_max: float) -> tuple[int, int]:
     position = np.interp(np.log([e_min, e_max]), np.log(edges), np.arange(edges.size))
     first, last = np.rint(position).astype(int)
     return int(first), int(last)
-
-
-def _nearest_edge(dataset: Dataset, energy: float) -> float | None:
-    """The bin edge nearest to an energy that the dataset covers, else None."""
-    if isinstance(dataset, FluxPointsDataset):
-        return None
-    edges = dataset.energy.edges
-    if not edges[0] * (1 - 1e-9) <= energy <= edges[-1] * (1 + 1e-9):
-        return None
-    return float(edges[np.rint(np.interp(np.log(energy), np.log(edges), np.arange(edges.size))).astype(int)])
-
-
-def _key(energy: float) -> float:
-    """Energies that differ by rounding are the same edge."""
-    return float(f"{energy:.9g}")

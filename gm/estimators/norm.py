@@ -112,7 +112,7 @@ class NormProfile:
 def intervals(
     value: Callable[[float], float], norm: float, stat: float, step: float, sigma: float, sigma_ul: float
 ) -> tuple[float | None, float | None, float | None]:
-    """Lower and upper error, both positive, and the upper limit: where ``value`` has risen by ``sigma**2``; None: never."""
+    """Lower and upper error (positive) and upper limit: where ``value`` has risen by ``sigma**2``; None: never."""
 
     def distance(sign: float, n_sigma: float) -> float | None:
         target = stat + n_sigma**2
@@ -149,9 +149,9 @@ def rising_crossing(function: Callable[[float], float], step: float) -> float | 
 
 
 def _bracketed(function: Callable[[float], float], low: float, f_low: float, high: float, f_high: float) -> float:
-    """Root between ``low`` (function <= 0) and ``high`` (> 0) by the Illinois rule; every fourth step is a bisection.
+    """Root between ``low`` (function <= 0) and ``high`` (> 0) by the Illinois rule, every fourth step a bisection.
 
-    Dowell & Jarratt, 1971, BIT 11, 168. SciPy's solvers do the same, but importing them takes longer than all roots here.
+    Dowell & Jarratt, 1971, BIT 11, 168. SciPy has such solvers, but importing them takes longer than all roots here.
     """
     root, last_side = high, 0
     for iteration in range(200):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+
 import numpy as np
 
 from gm.arrays import Array, BoolArray
@@ -60,7 +61,9 @@ class NormObjective:
         return information
 
     def _flux(self, vector: Array) -> Array:
-        return vector[0] * self._source_flux + self._bank.fluxes(self.layout.expand(vector[1:]), self._others)
+        return np.asarray(vector[0] * self._source_flux) + self._bank.fluxes(
+            self.layout.expand(vector[1:]), self._others
+        )
 
 
 class _Profile:

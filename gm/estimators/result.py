@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import copysign, sqrt
-from typing import Any, Literal
+from typing import Literal
 
 from gm.arrays import Array
 from gm.estimators.norm import NormEstimate
+from gm.models import SkyModel
 
 PointStatus = Literal["ok", "upper_limit", "no_data", "failed"]
 TEV_IN_ERG = 1.602176634  # exact, SI 2019
@@ -64,10 +65,10 @@ class FluxPoint:
 
 @dataclass(frozen=True, eq=False)
 class FluxPoints:
-    """A spectral energy distribution of one component, relative to its spectrum in the global model."""
+    """A spectral energy distribution of one component, relative to the ``reference_model`` of the global model."""
 
     source: str
-    reference_model: dict[str, Any]
+    reference_model: SkyModel
     points: tuple[FluxPoint, ...]
     norm_scan: Array
     sigma: float

@@ -15,7 +15,7 @@ _DEGENERATE = 1e-7  # smallest eigenvalue of the Hessian, scaled to a unit diago
 
 @dataclass(frozen=True)
 class Direction:
-    """A combination of free parameters along which the statistic does not change; weights over unit-scaled parameters."""
+    """A combination of free parameters, in units of their sigma, along which the statistic does not change."""
 
     weights: dict[str, float]
     eigenvalue: float
@@ -34,7 +34,7 @@ def observed_hessian(
     """Second derivatives of -2 ln L by differencing its exact gradient, (n_free, n_free).
 
     Central differences of 0.02 sigma; a parameter closer than that to a limit is differenced to the inside with the
-    second-order one-sided formula ``(-3 g0 + 4 g1 - g2) / 2h``. ``scale`` (n_free,) is about one sigma of each parameter.
+    second-order one-sided formula ``(-3 g0 + 4 g1 - g2) / 2h``. ``scale`` (n_free,) is about one sigma of each.
     """
     n_free = vector.size
     hessian = np.empty((n_free, n_free))

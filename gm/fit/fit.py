@@ -18,7 +18,7 @@ from gm.likelihood import DatasetSummary, JointLikelihood
 from gm.models import Models, SkyModel
 
 Progress = Callable[[str, float], None]
-CONTOUR_LEVELS = (1.0, 2.295748928898636, 6.180074306244168)  # Delta(-2 ln L): 39.3 %, 68.3 % and 95.4 % of two parameters
+CONTOUR_LEVELS = (1.0, 2.295748928898636, 6.180074306244168)  # rise of -2 ln L: 39.3, 68.3, 95.4 % of two parameters
 
 
 class NothingToFit(GmError):
@@ -108,9 +108,7 @@ class _Run:
         self.degenerate: list[Direction] = []
 
     @classmethod
-    def start(
-        cls, datasets: Datasets, models: Models, progress: Progress | None, *, need_free: bool = True
-    ) -> _Run:
+    def start(cls, datasets: Datasets, models: Models, progress: Progress | None, *, need_free: bool = True) -> _Run:
         likelihood = JointLikelihood(datasets, models)
         if not likelihood.n_bins:
             raise DataError("no bin is left in any dataset: the masks and energy ranges exclude everything")
@@ -180,6 +178,7 @@ class _Run:
         summaries = tuple(self.likelihood.summarize(vector))
         free = [name for name, used in zip(self.names, self.in_covariance, strict=True) if used]
         minimum = self.minimum
+        calls = minimum.value_calls, minimum.gradient_calls, minimum.steps
         return FitResult(
             status=status,
             message=message,
@@ -191,7 +190,7 @@ class _Run:
             n_bins=self.likelihood.n_bins,
             n_free=len(self.names),
             parameters=tuple(self._parameters(best, intervals)),
-            minimizer=MinimizerReport("minuit", minimum.edm, minimum.value_calls, minimum.gradient_calls, minimum.steps),
+            minimizer=MinimizerReport("minuit", minimum.edm, *calls),
             datasets=summaries,
             components=tuple(self._components(best, summaries, tested)),
             covariance=None if self.covariance is None else (tuple(free), self.covariance),
@@ -217,12 +216,12 @@ class _Run:
 
     def _contours(self, models: Models, pairs: Iterable[Sequence[str]]) -> Iterable[Contour]:
         for first, second in pairs:
-            positions = self._position(models, first), self._position(models, second)
-            if positions[0] is None or positions[1] is None or positions[0] == positions[1]:
-                self.warnings.append(f"no contour of {first} and {second}: both must be free, and not linked to each other")
+            x, y = self._position(models, first), self._position(models, second)
+            if x is None or y is None or x == y:
+                self.warnings.append(f"no contour of {first} and {second}: both must be free, and not linked together")
                 continue
             for delta in CONTOUR_LEVELS:
-                yield Contour((first, second), delta, self.minimizer.contour(*positions, delta))
+                yield Contour((first, second), delta, self.minimizer.contour(x, y, delta))
 
     def _parameters(
         self, models: Models, intervals: dict[str, tuple[float | None, float | None]]
@@ -254,7 +253,7 @@ class _Run:
         free = {position for position, used in zip(self.layout.free, self.objective.active, strict=True) if used}
         for component in models:
             slots = self.layout.slots(component.name)
-            predicted = {s.name: s.components[component.name] for s in summaries if component.name in (s.components or {})}
+            predicted = {s.name: s.components[component.name] for s in summaries if component.name in s.components}
             yield FittedComponent(
                 name=component.name,
                 type=component.tags[0],
@@ -271,4 +270,3 @@ def _finite(number: float) -> float | None:
 def _culprits(likelihood: JointLikelihood) -> str:
     bad = [s.name for s in likelihood.summarize(likelihood.layout.start) if not np.isfinite(s.statistic)]
     return f"datasets {', '.join(bad)}" if bad else "a prior is infinite at the start value"
-

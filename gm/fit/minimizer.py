@@ -58,8 +58,8 @@ class Minimizer:
             value=float(minuit.fval if minuit.fval is not None else np.nan),
             valid=bool(minuit.valid),
             edm=float(minuit.fmin.edm if minuit.fmin is not None else np.nan),
-            value_calls=int(minuit.nfcn) + begin.calls,
-            gradient_calls=int(minuit.ngrad) + begin.calls,
+            value_calls=int(minuit.nfcn) + begin.steps + 1,
+            gradient_calls=int(minuit.ngrad) + begin.steps + 1,
             steps=begin.steps,
             message=_message(minuit),
         )
@@ -91,7 +91,7 @@ class Minimizer:
         return np.clip(np.asarray(scaled) * self._scale, self._lower, self._upper)
 
     def minos(self, index: int, sigma: float = 1.0) -> tuple[float | None, float | None]:
-        """Lower (negative) and upper distance to where the profiled statistic has risen by ``sigma**2``; None: not found."""
+        """Lower (negative) and upper distance to where the profiled statistic has risen by ``sigma**2``, or None."""
         minuit = self._found()
         try:
             minuit.minos(f"x{index}", cl=sigma if sigma >= 1 else None)
@@ -99,7 +99,8 @@ class Minimizer:
             return None, None
         error = minuit.merrors[f"x{index}"]
         scale = float(self._scale[index])
-        return (error.lower * scale if error.lower_valid else None), (error.upper * scale if error.upper_valid else None)
+        lower = error.lower * scale if error.lower_valid else None
+        return lower, error.upper * scale if error.upper_valid else None
 
     def contour(self, first: int, second: int, delta: float, n_points: int = 40) -> Array:
         """Points (n_points, 2) at which the statistic, minimised over the other parameters, has risen by ``delta``."""
@@ -126,7 +127,7 @@ def _message(minuit: Minuit) -> str:
         return "no minimum"
     reasons: Sequence[tuple[bool, str]] = (
         (fmin.has_reached_call_limit, "the call limit was reached"),
-        (not fmin.has_parameters_at_limit and fmin.is_above_max_edm, "the distance to the minimum is above the tolerance"),
+        (fmin.is_above_max_edm, "the distance to the minimum is above the tolerance"),
         (not fmin.has_posdef_covar, "the matrix of second derivatives is not positive definite"),
     )
     if fmin.is_valid:

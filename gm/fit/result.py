@@ -30,7 +30,7 @@ class FittedParameter:
 
 @dataclass(frozen=True)
 class FittedComponent:
-    """A component: its predicted counts per dataset, and its test statistic against absence where that was asked for."""
+    """A component: its predicted counts per dataset, and where asked for its test statistic against absence."""
 
     name: str
     type: str

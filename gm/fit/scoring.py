@@ -6,18 +6,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gm.arrays import Array
+from gm.arrays import Array, BoolArray
 from gm.fit.objective import Objective
 
 
 @dataclass(frozen=True)
 class ScoringResult:
-    """Where scoring stopped, the step sizes there (n_free,), and how often the objective was called."""
+    """Where scoring stopped, the step sizes there (n_free,), and how many steps it tried."""
 
     vector: Array
     scale: Array
     steps: int
-    calls: int
 
 
 def score(
@@ -32,14 +31,14 @@ def score(
     vector = np.clip(start, lower, upper)
     value, gradient = objective.value_and_gradient(vector)
     information = objective.information(vector, expected=True)
-    damping, calls, step = 1e-4, 1, 0
-    for step in range(1, max_steps + 1):
+    damping, steps = 1e-4, 0
+    while steps < max_steps:
         move, improvement = _move(information, gradient, damping, (vector <= lower), (vector >= upper))
         if improvement < tolerance:
             break
         candidate = np.clip(vector + move, lower, upper)
         new_value, new_gradient = objective.value_and_gradient(candidate)
-        calls += 1
+        steps += 1
         if np.isfinite(new_value) and new_value < value and np.isfinite(new_gradient).all():
             vector, value, gradient = candidate, new_value, new_gradient
             information = objective.information(vector, expected=True)
@@ -48,11 +47,11 @@ def score(
             break
         else:
             damping = damping * 10.0
-    return ScoringResult(vector, _scale(vector, information), step, calls)
+    return ScoringResult(vector, _scale(vector, information), steps)
 
 
 def _move(
-    information: Array, gradient: Array, damping: float, at_lower: Array, at_upper: Array
+    information: Array, gradient: Array, damping: float, at_lower: BoolArray, at_upper: BoolArray
 ) -> tuple[Array, float]:
     """The damped step, with parameters that push against a limit held there; and the improvement it should bring."""
     diagonal = np.diag(information)

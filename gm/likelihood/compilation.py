@@ -7,15 +7,16 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from gm.arrays import Array, IntArray
+from gm.arrays import Array, BoolArray, IntArray
 from gm.datasets import Dataset, Datasets, FluxPointsDataset, SpectrumDataset, SpectrumDatasetOnOff, overlap_matrix
 from gm.likelihood.fluxes import Block, FluxPlan, as_slice
 from gm.likelihood.term import DiagonalFold, Fold, MatrixFold, Term
-from gm.models import BackgroundIRFModel, Models, SkyModel
+from gm.models import BackgroundIRFModel, Component, Models, SkyModel
 from gm.statistics import Cash, Chi2, Distribution, Profile, Statistic, WStat
 
 _LARGEST_ALPHA = 1e30  # an acceptance of 0 in the off region
 
+Measured = tuple[Array | BoolArray, ...]  # what a statistic is made of
 TermKey = tuple[type[Statistic], int]
 
 
@@ -44,14 +45,14 @@ class _TermBuilder:
     def __init__(self, statistic: type[Statistic]) -> None:
         self.n_rows = 0
         self._statistic = statistic
-        self._arrays: list[tuple[Array, ...]] = []
+        self._arrays: list[Measured] = []
         self._offsets: list[Array] = []
         self._datasets: list[IntArray] = []
         self._bins: list[IntArray] = []
         self._matrices: dict[Block, list[tuple[IntArray, Array]]] = defaultdict(list)
         self._diagonals: list[tuple[IntArray, IntArray, Array]] = []
 
-    def add_bins(self, dataset: int, bins: IntArray, arrays: tuple[Array, ...], offset: Array) -> None:
+    def add_bins(self, dataset: int, bins: IntArray, arrays: Measured, offset: Array) -> None:
         self.n_rows += bins.size
         self._datasets.append(np.full(bins.size, dataset))
         self._bins.append(bins)
@@ -71,8 +72,8 @@ class _TermBuilder:
         if self._diagonals:
             folds.append(DiagonalFold(*(np.concatenate(parts) for parts in zip(*self._diagonals, strict=True))))
         statistic = self._statistic(*(np.concatenate(parts) for parts in zip(*self._arrays, strict=True)))
-        offset, dataset, bins = (np.concatenate(parts) for parts in (self._offsets, self._datasets, self._bins))
-        return Term(statistic, folds, offset, dataset, bins, n_columns)
+        dataset, bins = np.concatenate(self._datasets), np.concatenate(self._bins)
+        return Term(statistic, folds, np.concatenate(self._offsets), dataset, bins, n_columns)
 
 
 def _matrix_fold(block: Block, parts: list[tuple[IntArray, Array]]) -> MatrixFold:
@@ -85,7 +86,7 @@ def _matrix_fold(block: Block, parts: list[tuple[IntArray, Array]]) -> MatrixFol
     return MatrixFold(as_slice(rows), columns, np.ascontiguousarray(matrix[:, first:last]))
 
 
-def _measured(dataset: Dataset) -> tuple[type[Statistic], tuple[Array, ...], IntArray]:
+def _measured(dataset: Dataset) -> tuple[type[Statistic], Measured, IntArray]:
     """The statistic of a dataset, the arrays it is made of in the bins that enter, and those bins."""
     if isinstance(dataset, FluxPointsDataset):
         return _measured_points(dataset)
@@ -98,11 +99,13 @@ def _measured(dataset: Dataset) -> tuple[type[Statistic], tuple[Array, ...], Int
     return Cash, (dataset.counts[bins],), bins
 
 
-def _measured_points(dataset: FluxPointsDataset) -> tuple[type[Statistic], tuple[Array, ...], IntArray]:
+def _measured_points(dataset: FluxPointsDataset) -> tuple[type[Statistic], Measured, IntArray]:
     points = dataset.points
     bins = np.flatnonzero(dataset.valid())
     if dataset.stat_type == "profile":
-        assert points.stat_scan is not None and points.norm_scan is not None and points.stat is not None
+        assert points.stat_scan is not None  # a profile dataset without them cannot be made
+        assert points.norm_scan is not None
+        assert points.stat is not None
         delta = np.abs(points.stat_scan - points.stat[:, None])
         return Profile, (points.dnde_ref[bins], points.norm_scan[bins], delta[bins]), bins
     if dataset.stat_type == "distrib":
@@ -112,7 +115,7 @@ def _measured_points(dataset: FluxPointsDataset) -> tuple[type[Statistic], tuple
 
 
 def _add_folds(
-    builder: _TermBuilder, plan: FluxPlan, dataset: Dataset, components: Iterable[SkyModel | BackgroundIRFModel], bins: IntArray
+    builder: _TermBuilder, plan: FluxPlan, dataset: Dataset, components: Iterable[Component], bins: IntArray
 ) -> Array:
     """Register how each component reaches the dataset's bins; returns what is predicted without a model, (n_bins,)."""
     sky = [component for component in components if isinstance(component, SkyModel)]
@@ -144,5 +147,6 @@ def _by_response(sky: Iterable[SkyModel]) -> dict[tuple[bool, bool], tuple[str, 
 
 def _response(dataset: SpectrumDataset | SpectrumDatasetOnOff, bins: IntArray, *, exposure: bool, edisp: bool) -> Array:
     """Counts in each bin per unit flux in each true-energy bin, (n_bins, n_energy_true) [cm2 s]."""
-    matrix = dataset.edisp if edisp and dataset.edisp is not None else overlap_matrix(dataset.energy_true, dataset.energy)
-    return matrix[:, bins].T * (dataset.exposure if exposure else 1.0)
+    kernel = dataset.edisp if edisp else None
+    matrix = overlap_matrix(dataset.energy_true, dataset.energy) if kernel is None else kernel
+    return np.asarray(matrix[:, bins].T * (dataset.exposure if exposure else 1.0))

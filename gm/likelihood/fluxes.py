@@ -18,8 +18,8 @@ Kind = Literal["integral", "point"]
 class Block:
     """Consecutive columns of the flux vector: the summed spectra of some components on one energy axis.
 
-    ``integral``: integrals over the bins of ``energy`` (n_bins + 1 edges) [cm-2 s-1], or ``point``: values at ``energy``
-    [cm-2 s-1 TeV-1, or dimensionless for a background norm].
+    ``integral``: integrals over the bins of ``energy`` (n_bins + 1 edges) [cm-2 s-1], or ``point``: values at
+    ``energy`` [cm-2 s-1 TeV-1, or dimensionless for a background norm].
     """
 
     kind: Kind

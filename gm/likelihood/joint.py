@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -28,7 +29,7 @@ class DatasetSummary:
     counts: float | None = None
     predicted: float | None = None
     background: float | None = None
-    components: dict[str, float] | None = None
+    components: dict[str, float] = field(default_factory=dict)
 
 
 class JointLikelihood:
@@ -104,7 +105,7 @@ class JointLikelihood:
         components = {name: np.zeros(n) for name in by_component}
         bins = np.zeros(n, dtype=int)
         for term in self.terms:
-            sums = _SumByDataset(term.dataset, n)
+            sums = partial(_sum_by_dataset, term.dataset, n)
             predicted = term.predict(flux)
             statistic += sums(term.statistic.value(predicted))
             bins += sums(np.ones_like(predicted)).astype(int)
@@ -138,11 +139,5 @@ class JointLikelihood:
         )
 
 
-class _SumByDataset:
-    """Sums rows by the dataset they belong to."""
-
-    def __init__(self, dataset: IntArray, n_datasets: int) -> None:
-        self._dataset, self._n_datasets = dataset, n_datasets
-
-    def __call__(self, rows: Array) -> Array:
-        return np.bincount(self._dataset, weights=rows, minlength=self._n_datasets)
+def _sum_by_dataset(dataset: IntArray, n_datasets: int, rows: Array) -> Array:
+    return np.bincount(dataset, weights=rows, minlength=n_datasets).astype(np.float64)

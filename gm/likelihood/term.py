@@ -95,14 +95,20 @@ class Term:
     """Bins of several datasets under one statistic, ``predicted = offset + sum of folds``.
 
     Empty bins are linear in the prediction while nothing is negative, so they are summed once at construction; each
-    evaluation then touches the bins with counts alone. A negative flux sends the term down its dense path, over every bin.
+    evaluation then touches the bins with counts alone. A negative flux sends the term down its dense path, over all.
 
-    ``offset`` (n_rows,) is what is predicted without any model; ``dataset`` and ``bin`` (n_rows,) say which dataset, and
-    which of its energy bins, a row is.
+    ``offset`` (n_rows,) is what is predicted without any model; ``dataset`` and ``bin`` (n_rows,) say which dataset,
+    and which of its energy bins, a row is.
     """
 
     def __init__(
-        self, statistic: Statistic, folds: Sequence[Fold], offset: Array, dataset: IntArray, bin: IntArray, n_columns: int
+        self,
+        statistic: Statistic,
+        folds: Sequence[Fold],
+        offset: Array,
+        dataset: IntArray,
+        bin: IntArray,
+        n_columns: int,
     ) -> None:
         self.statistic, self.folds, self.offset, self.dataset, self.bin = statistic, folds, offset, dataset, bin
         self._sparse = self._summed(n_columns)
@@ -113,7 +119,7 @@ class Term:
             return None
         empty, slope, intercept = linear
         d_flux = np.zeros(n_columns)
-        _pull_back(self.folds, slope * empty, d_flux)
+        _pull_back(self.folds, np.where(empty, slope, 0.0), d_flux)
         return _Summed(
             d_flux=d_flux,
             constant=float(np.sum(intercept[empty]) + slope * np.sum(self.offset[empty])),
