@@ -113,12 +113,13 @@ class _Stop(Exception):
 
 @dataclass(slots=True)
 class _Node:
-    """A finished value: its data, its place, how many nodes it holds, how deep it is."""
+    """A finished value: its data, its place, how many nodes it holds, how deep it is, whether it has no quotes."""
 
     data: Any
     place: Place
     size: int = 1
     height: int = 0
+    is_plain: bool = False
 
 
 @dataclass(slots=True)
@@ -154,7 +155,7 @@ class _Builder:
         if isinstance(event, yaml.ScalarEvent):
             place = _place(event)
             self._check_tag(event, place)
-            self._finish(_Node(self._scalar(event, place), place), event.anchor)
+            self._finish(_Node(self._scalar(event, place), place, is_plain=not event.style), event.anchor)
         elif isinstance(event, yaml.CollectionStartEvent):
             place = _place(event)
             self._check_tag(event, place)
@@ -246,7 +247,7 @@ class _Builder:
         if not isinstance(key, str):
             self._refuse_key(node)
             parent.key = str(key)
-        elif key == "<<":
+        elif key == "<<" and node.is_plain:
             hint = "write the keys out; an alias (*name) can stand for a whole value"
             self.report(line, column, (*self._path(), key), "merge keys ('<<') are not YAML 1.2", hint)
             parent.key = key

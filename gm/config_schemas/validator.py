@@ -99,7 +99,7 @@ def _departures(value: Any, schema: Schema, path: JsonPath, root: Schema) -> lis
         if "x-schema" in schema:
             other = load_schema(schema["x-schema"])
             return _departures(value, other, path, other)
-        found.extend(_mapping_departures(value, schema, path))
+        found.extend(_mapping_departures(value, schema, path, root))
         properties, extra = schema.get("properties", {}), schema.get("additionalProperties")
         for key, item in value.items():
             inside = properties.get(key, extra)
@@ -161,7 +161,8 @@ def _without_tag(branch: Schema) -> Schema:
 def _scalar_departures(value: Any, schema: Schema, path: JsonPath) -> Iterator[Finding]:
     """Departures of a value by itself: constants, enumerations, bounds, patterns."""
     if "const" in schema and value != schema["const"]:
-        yield Finding(path, f"expected {schema['const']!r}, found {describe(value)}", _about(schema))
+        expected = schema.get("x-expected", repr(schema["const"]))
+        yield Finding(path, f"expected {expected}, found {describe(value)}", _about(schema))
     if "enum" in schema and value not in schema["enum"]:
         yield _not_in_enum(value, schema, path)
     if isinstance(value, str):
@@ -178,12 +179,12 @@ def _scalar_departures(value: Any, schema: Schema, path: JsonPath) -> Iterator[F
                 yield Finding(path, f"must be {words} {schema[keyword]}, found {value}", _about(schema))
 
 
-def _mapping_departures(value: dict[str, Any], schema: Schema, path: JsonPath) -> Iterator[Finding]:
+def _mapping_departures(value: dict[str, Any], schema: Schema, path: JsonPath, root: Schema) -> Iterator[Finding]:
     """Missing and unknown keys of one mapping."""
     properties, planned = schema.get("properties", {}), schema.get("x-planned", {})
     for key in schema.get("required", ()):
         if key not in value:
-            yield Finding(path, f"key '{key}' is missing", _about(properties.get(key, {})))
+            yield Finding(path, f"key '{key}' is missing", _about(_resolved(properties[key], root)))
     if len(value) < schema.get("minProperties", 0):
         yield Finding(path, "must not be empty", _about(schema))
     for key in value:
@@ -202,10 +203,10 @@ def _list_departures(value: list[Any], schema: Schema, path: JsonPath) -> Iterat
     """Departures in the number of items and in their uniqueness."""
     least, most = schema.get("minItems", 0), schema.get("maxItems", math.inf)
     if not least <= len(value) <= most:
-        bounds = (
-            f"exactly {least}" if least == most else f"at least {least}" if len(value) < least else f"at most {most}"
-        )
-        yield Finding(path, f"expected {bounds} item{'s'[: most != 1]}, found {len(value)}", _about(schema))
+        bound = least if len(value) < least else most
+        words = "exactly" if least == most else "at least" if len(value) < least else "at most"
+        plural = "" if bound == 1 else "s"
+        yield Finding(path, f"expected {words} {bound} item{plural}, found {len(value)}", _about(schema))
     if schema.get("uniqueItems"):
         seen = set()
         for index, item in enumerate(value):

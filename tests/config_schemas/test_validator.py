@@ -1,0 +1,170 @@
+"""The validator against draft-07, the schemas against their own rules, and the users' real files."""
+
+from __future__ import annotations
+
+import copy
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gm.config_schemas.reader import Document, read_document
+from gm.config_schemas.validator import check, load_schema, schema_names
+
+HERE = Path(__file__).parent
+KNOWN = {
+    *("$schema", "$id", "$ref", "title", "description", "definitions", "type", "enum", "const", "anyOf"),
+    *("properties", "required", "additionalProperties", "propertyNames", "minProperties"),
+    *("items", "minItems", "maxItems", "uniqueItems", "minLength", "pattern"),
+    *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
+    *("x-expected", "x-planned", "x-not-finite", "x-schema"),
+}
+FREE = {"metadata", "reference_model"}  # what others write there is theirs
+
+
+def subschemas(schema: dict[str, Any], name: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """A schema and every schema in it, with the key that each is the value of."""
+    yield name, schema
+    for word in ("properties", "definitions"):
+        for key, inside in schema.get(word, {}).items():
+            yield from subschemas(inside, key)
+    for inside in schema.get("anyOf", []):
+        yield from subschemas(inside, name)
+    for word in ("items", "additionalProperties"):
+        if isinstance(schema.get(word), dict):
+            yield from subschemas(schema[word], name)
+
+
+@pytest.mark.parametrize("name", schema_names())
+def test_schemas_are_closed_described_and_draft_7(name: str) -> None:
+    schema = load_schema(name)
+    jsonschema.Draft7Validator.check_schema(schema)
+    assert schema["$schema"] == "http://json-schema.org/draft-07/schema#"
+    assert schema["$id"] == f"gm-{name}.schema.json"
+    assert schema["title"]
+    for key, inside in subschemas(schema):
+        assert set(inside) <= KNOWN, key
+        assert "pattern" not in inside or "x-expected" in inside, key
+        if "properties" in inside:
+            assert "additionalProperties" in inside, key
+        elif inside.get("type") == "object" and key not in FREE:
+            assert isinstance(inside.get("additionalProperties"), dict), key
+        for child, described in inside.get("properties", {}).items():
+            target = schema["definitions"][described["$ref"].split("/")[-1]] if "$ref" in described else {}
+            assert (described.get("description") or target.get("description", "")).strip(), f"{key}.{child}"
+
+
+def test_the_kinds_of_file() -> None:
+    assert schema_names() == ["config", "datasets", "fit", "flux-points", "models"]
+
+
+def nodes(data: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The paths of everything in plain data."""
+    yield path
+    items = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    for key, value in items:
+        yield from nodes(value, (*path, key))
+
+
+GOOD = [
+    (file.name.split(".")[0], read_document(file).data)
+    for file in sorted((HERE / "positive").glob("*.yaml"))
+    if not file.name.startswith("yaml.")
+]
+REPLACEMENTS = st.sampled_from(
+    [None, True, False, 0, -1, 7, 2.5, "", "x", "1 TeV", "iact", [], ["x"], [1.5, 2], {}, {"type": "pl"}]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_the_verdict_is_that_of_jsonschema(data: st.DataObject) -> None:
+    kind, good = data.draw(st.sampled_from(GOOD))
+    changed = copy.deepcopy(good)
+    path = data.draw(st.sampled_from(list(nodes(changed))[1:]))
+    parent = changed
+    for step in path[:-1]:
+        parent = parent[step]
+    how = data.draw(st.sampled_from(["replace", "remove", "rename"]))
+    if how == "replace" or isinstance(parent, list):
+        parent[path[-1]] = data.draw(REPLACEMENTS)
+    elif how == "remove":
+        del parent[path[-1]]
+    else:
+        parent[f"{path[-1]}x"] = parent.pop(path[-1])
+    is_valid = jsonschema.Draft7Validator(load_schema(kind)).is_valid(changed)
+    if any(isinstance(changed.get(key), dict) for key in ("models", "datasets")) and is_valid:
+        return  # what is inside an inline document only gm checks
+    assert (check(Document(changed, "x.yaml", Path(".")), kind) == []) == is_valid
+
+
+def test_a_missing_key_is_found_in_place_of_a_misspelt_one() -> None:
+    document = read_document("x.yaml", "datasets:\n  - {name: a, typ: SpectrumDataset, filename: a.fits}\n")
+    first, second = check(document, "datasets")
+    assert first.message == "key 'type' is missing"
+    assert second.hint.endswith("did you mean 'type'?")
+
+
+def test_hints_say_what_to_write() -> None:
+    text = (
+        "version: 1\nmodels: 3\nfit: {minos: 3}\nflux_points: {source: crab}\n"
+        "parameters: {a.b: {value: '3', frozen: on}}\n"
+    )
+    hints = {problem.path: problem.hint for problem in check(read_document("x.yaml", text), "config")}
+    assert hints == {
+        "$.models": "write '3' in quotes",
+        "$.fit.minos": "write '3' in quotes",
+        "$.flux_points": "start each item of the list with '- '",
+        "$.parameters.a.b.value": "write it without quotes",
+        "$.parameters.a.b.frozen": "write true or false: in YAML 1.2 nothing else is a boolean",
+    }
+
+
+def test_a_thousand_datasets_are_checked_in_a_moment() -> None:
+    rows = [{"name": f"run-{i}", "type": "SpectrumDatasetOnOff", "filename": f"pha_{i}.fits"} for i in range(1000)]
+    document = Document({"datasets": rows}, "x.yaml", Path("."))
+    start = time.perf_counter()
+    assert check(document, "datasets") == []
+    assert time.perf_counter() - start < 0.3  # 7 ms on two cores
+
+
+def test_the_users_files_are_valid(shared: Path) -> None:
+    files = [file for folder in ("data", "reference") for file in sorted((shared / folder).rglob("*models*.yaml"))]
+    assert len(files) > 10
+    for file in files:
+        assert check(read_document(file), "models") == [], file
+    for name in ("joint-crab", "hess-crab-1d", "flux-points"):
+        assert check(read_document(shared / "reference" / name / "datasets.yaml"), "datasets") == []
+
+
+def test_the_example_documents_of_the_manual(shared: Path) -> None:
+    # design/product.md, where ``...`` stands for a number: its config runs but for the sections that are planned
+    blocks = (shared / "design" / "product.md").read_text().split("```yaml\n")[1:]
+    config, fit, points = (block.split("```")[0] for block in blocks)
+    problems = check(read_document("config.yaml", config.replace("{...}", "{}")), "config")
+    assert {problem.path for problem in problems} == {"$.operations", "$.light_curves", "$.observations"}
+    fit = fit.replace(", ...}", "}").replace(", ...]", "]").replace("[[...]]", "[[1]]").replace(" ...", " 1")
+    fit = fit.replace("message: 1", "message: all is well")
+    assert check(read_document("fit.yaml", fit), "fit") == []
+    head = "schema: gm/flux-points/1\nname: a\nsource: crab\nreference_model: {type: pl}\n"
+    head += "confidence: {sigma: 1, sigma_ul: 2}\nstatus: ok\n"
+    points = points.replace("[...]", "[1]").replace(" ...", " 1")
+    assert check(read_document("sed.yaml", head + points), "flux-points") == []
+
+
+def test_reading_and_checking_import_no_numpy() -> None:
+    program = (
+        "import sys\nfrom gm.config_schemas.reader import read_document\n"
+        "from gm.config_schemas.validator import check\n"
+        "check(read_document('x', 'version: 1'), 'config')\n"
+        "print([name for name in ('numpy', 'astropy', 'scipy', 'jsonschema') if name in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
