@@ -1,0 +1,89 @@
+"""Errors become text and exit codes here, and nowhere else."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import click
+
+from gm.cli.output import paint, print_result, print_text, use_color
+from gm.errors import DataError, GmError, Interrupted, InvalidInput, Problem
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How a failure is told. Read from the bare arguments, since a wrong command line has no parsed ones."""
+
+    json: bool
+    traceback: bool
+    color: bool
+
+    @classmethod
+    def of(cls, arguments: Sequence[str]) -> Manner:
+        given = list(arguments[: arguments.index("--")] if "--" in arguments else arguments)
+        mode = "auto"
+        for position, argument in enumerate(given):
+            if argument == "--color" and position + 1 < len(given):
+                mode = given[position + 1]
+            elif argument.startswith("--color="):
+                mode = argument.removeprefix("--color=")
+        return cls("--json" in given, "--traceback" in given, use_color(mode))
+
+
+def exit_code_of(error: BaseException, manner: Manner) -> int:
+    """Tell ``error`` on standard error (and as a JSON document on standard output); return its exit code."""
+    code, text, problems = _describe(error)
+    if manner.traceback or code == 70:
+        print_text("".join(traceback.format_exception(error)).rstrip())
+    print_text("\n".join([*problem_lines(problems, manner.color), text]))
+    if manner.json:
+        document = {"status": "error", "exit_code": code, "message": text, "problems": [asdict(p) for p in problems]}
+        print_result(json.dumps(document, indent=2, ensure_ascii=False))
+    return code
+
+
+def _describe(error: BaseException) -> tuple[int, str, list[Problem]]:
+    """Exit code, one message, and the problems with a place that the error carries."""
+    if isinstance(error, click.exceptions.ClickException):
+        return 2, _usage_text(error), []
+    if isinstance(error, (click.Abort, KeyboardInterrupt, Interrupted)):
+        return 130, "interrupted; everything finished before is kept", []
+    if isinstance(error, InvalidInput):
+        return error.exit_code, count_text(len(error.problems)), error.problems
+    if isinstance(error, GmError) and error.exit_code != 70:
+        return error.exit_code, f"gm: {error}", []
+    if isinstance(error, MemoryError):
+        return DataError.exit_code, "gm: the data do not fit into memory", []
+    if isinstance(error, OSError):
+        place = f": {error.filename}" if error.filename else ""
+        return DataError.exit_code, f"gm: {error.strerror or error}{place}", []
+    return 70, f"gm: this is a bug in gm: {type(error).__name__}: {error}", []
+
+
+def _usage_text(error: click.exceptions.ClickException) -> str:
+    context = getattr(error, "ctx", None)
+    message = error.format_message()
+    message = message[:1].lower() + message[1:]
+    if context is None:
+        return f"gm: {message}"
+    usage = context.get_usage().replace("Usage: ", "usage: ")
+    return f"gm: {message}\n{usage}\n{context.command_path} --help says more"
+
+
+def problem_lines(problems: Sequence[Problem], color: bool) -> list[str]:
+    """Problems as ``file:line:column: path: message`` with their hints indented."""
+    lines = []
+    for problem in problems:
+        place = paint(f"{problem.file}:{problem.line}:{problem.column}:", "bold", color)
+        lines.append(f"{place} {paint(problem.path, 'cyan', color)}: {problem.message}")
+        if problem.hint:
+            lines.extend(f"    {line}" for line in problem.hint.splitlines())
+    return lines
+
+
+def count_text(count: int) -> str:
+    """``3 problems; nothing was run.``"""
+    return f"{count} problem{'' if count == 1 else 's'}; nothing was run."

@@ -1,0 +1,107 @@
+"""The ``gm`` command itself: finds a command's file on first use, and turns every ending into an exit code."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from types import FrameType
+from typing import Any, NoReturn
+
+import click
+
+from gm import __version__
+from gm.cli.failures import Manner, exit_code_of
+from gm.errors import suggest
+
+COMMANDS = (
+    "init",
+    "validate",
+    "plan",
+    "simulate",
+    "fit",
+    "flux-points",
+    "run",
+    "show",
+    "schema",
+    "deps",
+)
+
+HELP = """Fit gamma-ray data with one global model.
+
+An analysis is described in YAML; a command writes a result file and prints its path. Results go to standard output,
+everything else to standard error.
+
+\b
+  gm init crab           a complete, runnable analysis in the folder 'crab'
+  gm validate CONFIG     every problem at once, with line and column
+  gm fit CONFIG          the joint fit
+
+Exit codes: 0 done, 1 not converged or failed entries, 2 wrong command line, 3 invalid YAML file, 4 unusable data,
+5 engine failure, 70 a bug in gm, 130 interrupted.
+
+Shell completion: eval "$(_GM_COMPLETE=bash_source gm)", with zsh_source or fish_source for the other shells.
+"""
+
+
+class Gm(click.Group):
+    """The group of commands; each lives in ``gm/cli/<command>_command.py`` as ``command``."""
+
+    def __init__(self) -> None:
+        super().__init__(name="gm", help=HELP, context_settings={"help_option_names": ["-h", "--help"]})
+        self.params.append(_version_option())
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = import_module(f"gm.cli.{cmd_name.replace('-', '_')}_command").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            raise click.UsageError(f"no command '{args[0]}'\n    {suggest(args[0], COMMANDS, 'commands')}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def main(  # type: ignore[override]  # always standalone: endings are exit codes, never exceptions
+        self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
+    ) -> NoReturn:
+        arguments = list(sys.argv[1:] if args is None else args)
+        extra["standalone_mode"] = False
+        try:
+            _interrupt_on_termination()
+            code = super().main(arguments, prog_name or "gm", **extra)
+        except SystemExit:
+            raise
+        except BaseException as error:
+            sys.exit(exit_code_of(error, Manner.of(arguments)))
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _version_option() -> click.Option:
+    def show(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+        if wanted and not ctx.resilient_parsing:
+            click.echo(f"gm {__version__}")
+            ctx.exit()
+
+    return click.Option(
+        ["--version"], is_flag=True, is_eager=True, expose_value=False, callback=show, help="Print the version."
+    )
+
+
+def _interrupt_on_termination() -> None:
+    """SIGTERM ends a command as Ctrl-C does: temporary files are removed, what is finished is kept."""
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        signal.signal(signal.SIGTERM, interrupt)
+    except ValueError:  # not in the main thread: the caller's handlers stay
+        return

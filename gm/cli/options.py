@@ -1,0 +1,123 @@
+"""The options that commands share, flattened into two plain objects: what to do, and how to tell it."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from gm.cli.output import use_color
+from gm.pipeline.request import Request
+
+
+@dataclass(frozen=True)
+class Display:
+    """How results and progress are told."""
+
+    quiet: bool
+    verbose: int
+    json: bool
+    color: bool
+    traceback: bool
+
+
+class YamlPath(click.ParamType):
+    """A YAML file, or ``-`` for standard input; completes to YAML files and to the folders that may hold them."""
+
+    name = "file"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        folder, _, start = incomplete.rpartition("/")
+        try:
+            entries = sorted(Path(folder or ("/" if incomplete.startswith("/") else ".")).expanduser().iterdir())
+        except OSError:
+            return []
+        prefix = incomplete[: len(incomplete) - len(start)]
+        found = [entry for entry in entries if entry.name.startswith(start) and not entry.name.startswith(".")]
+        files = [prefix + entry.name for entry in found if entry.suffix in (".yaml", ".yml")]
+        if not files:
+            return [CompletionItem(incomplete, type="dir")]
+        return [CompletionItem(name) for name in files + [f"{prefix}{entry.name}/" for entry in found if entry.is_dir()]]
+
+
+def display_options(function: Callable[..., int]) -> Callable[..., int]:
+    """Add ``-q -v --json --color --traceback``; the command receives them as ``display``."""
+
+    @functools.wraps(function)
+    def command(quiet: bool, verbose: int, json: bool, color: str, traceback: bool, **rest: Any) -> int:
+        display = Display(quiet, verbose, json, use_color(color), traceback)
+        with _logging(display):
+            return function(display=display, **rest)
+
+    for option in (
+        click.option("--traceback", is_flag=True, help="Show Python's traceback with an error."),
+        click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True),
+        click.option("--json", is_flag=True, help="One JSON document on standard output."),
+        click.option("-v", "--verbose", count=True, help="Say more."),
+        click.option("-q", "--quiet", is_flag=True, help="Say nothing but results and errors."),
+    ):
+        command = option(command)
+    return command
+
+
+def analysis_options(function: Callable[..., int]) -> Callable[..., int]:
+    """Add the options of commands on a config; the command receives ``request`` beside ``display``."""
+
+    @functools.wraps(function)
+    def command(
+        config: str, sets: tuple[str, ...], output: str | None, workers: int | None, engine: str | None,
+        scheduler: str | None, force: bool, **rest: Any,
+    ) -> int:  # fmt: skip
+        asimov = bool(rest.pop("asimov", False))
+        line = ("gm", *map(os.fsdecode, sys.argv[1:]))
+        request = Request(config, sets, output, workers, engine, scheduler, force, asimov, line)
+        return function(request=request, **rest)
+
+    command = display_options(command)
+    for option in (
+        click.option("--force", is_flag=True, help="Run also what is up to date."),
+        click.option("--scheduler", metavar="ADDRESS", help="The scheduler of the dask engine."),
+        click.option("--engine", type=click.Choice(["local", "dask"]), help="Where the likelihood is computed."),
+        click.option("--workers", type=click.IntRange(min=1), metavar="N", help="How many threads read files."),
+        click.option("-o", "--output", metavar="DIR", help="The folder of the results."),
+        click.option(
+            "-s", "--set", "sets", multiple=True, metavar="PATH=VALUE",
+            help="Change a value of the config, such as fit.minos=[crab.index]; repeatable.",
+        ),
+        click.argument("config", type=YamlPath(), metavar="CONFIG"),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+class _logging:
+    """Log records and warnings of libraries go to standard error while a command runs, when they are wanted."""
+
+    def __init__(self, display: Display) -> None:
+        self.level = "ERROR" if display.quiet else ("WARNING", "INFO", "DEBUG")[min(display.verbose, 2)]
+
+    def __enter__(self) -> None:
+        import logging
+        import warnings
+
+        self.warnings = warnings.catch_warnings()
+        self.warnings.__enter__()
+        if self.level != "DEBUG":
+            warnings.simplefilter("ignore")
+        self.handler = logging.StreamHandler()
+        self.handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+        logging.getLogger("gm").addHandler(self.handler)
+        logging.getLogger("gm").setLevel(self.level)
+
+    def __exit__(self, *error: object) -> None:
+        import logging
+
+        logging.getLogger("gm").removeHandler(self.handler)
+        self.warnings.__exit__(None, None, None)

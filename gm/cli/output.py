@@ -1,0 +1,68 @@
+"""Where words go: results to standard output, everything for eyes to standard error; colours only when allowed."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+_CODES = {"bold": "1", "red": "31", "green": "32", "yellow": "33", "cyan": "36", "dim": "2"}
+
+
+def use_color(mode: str) -> bool:
+    """Whether standard error takes colours: ``always``, ``never``, or on a terminal without ``NO_COLOR``."""
+    if mode in ("always", "never"):
+        return mode == "always"
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return is_terminal()
+
+
+def is_terminal() -> bool:
+    """Whether a person reads standard error."""
+    try:
+        return sys.stderr is not None and sys.stderr.isatty()
+    except ValueError:  # closed
+        return False
+
+
+def paint(text: str, style: str, color: bool) -> str:
+    """The text with a terminal style, or as it is."""
+    return f"\x1b[{_CODES[style]}m{text}\x1b[0m" if color and text else text
+
+
+def print_result(text: str) -> None:
+    """Write to standard output at once. A reader that has gone away is no error; a full disk is."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _point_at_nothing(sys.stdout.fileno())
+
+
+def print_text(text: str) -> None:
+    """Write a line for eyes to standard error; a standard error that nobody reads is no reason to fail."""
+    if sys.stderr is None:
+        return
+    try:
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+    except UnicodeEncodeError:
+        sys.stderr.write(text.encode("ascii", "backslashreplace").decode() + "\n")
+    except (OSError, ValueError):
+        return
+
+
+def _point_at_nothing(descriptor: int) -> None:
+    """Send what is still buffered nowhere, so that Python's own flush at exit does not complain."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, descriptor)
+    os.close(nothing)
+
+
+def print_json(data: object) -> None:
+    """Write one JSON document to standard output."""
+    import json
+
+    print_result(json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False))

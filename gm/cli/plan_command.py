@@ -1,0 +1,18 @@
+"""``gm plan``."""
+
+from __future__ import annotations
+
+import click
+
+from gm.cli.options import Display, analysis_options
+from gm.pipeline.request import Request
+
+
+@click.command("plan")
+@analysis_options
+def command(request: Request, display: Display) -> int:
+    """What would run, and why; the parameters; the memory it takes. Runs nothing."""
+    from gm.cli.render_plan import show_plan
+    from gm.pipeline.plan import plan
+
+    return show_plan(plan(request), display)

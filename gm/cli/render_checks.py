@@ -1,0 +1,44 @@
+"""What ``gm validate`` says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from gm.cli.failures import count_text, problem_lines
+from gm.cli.options import Display
+from gm.cli.output import paint, print_json, print_text
+
+if TYPE_CHECKING:
+    from gm.pipeline.validate import Checked
+
+
+def show_checks(checks: Sequence[Checked], display: Display) -> int:
+    """Every problem of every config; the exit code of the worst, where an invalid file is worse than unusable data."""
+    problems = [problem for check in checks for problem in check.problems]
+    for check in checks:
+        if check.problems:
+            print_text("\n".join(problem_lines(check.problems, display.color)))
+        elif check.exit_code:
+            print_text(check.message)
+        elif not display.quiet:
+            print_text(f"{check.config}: {paint('valid', 'green', display.color)}: {check.message}")
+    bad = sum(max(len(check.problems), 1) for check in checks if check.exit_code)
+    if bad:
+        print_text(paint(count_text(bad), "red", display.color) + "      gm schema config | models | datasets")
+    codes = {check.exit_code for check in checks} - {0}
+    exit_code = min(codes, default=0)
+    if display.json:
+        print_json(
+            {
+                "status": "error" if bad else "ok",
+                "exit_code": exit_code,
+                "configs": [
+                    {"config": c.config, "exit_code": c.exit_code, "message": c.message, "problems": list(map(asdict, c.problems))}
+                    for c in checks
+                ],
+                "problems": [asdict(problem) for problem in problems],
+            }
+        )
+    return exit_code

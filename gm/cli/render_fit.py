@@ -1,0 +1,79 @@
+"""A fit result, read from its document, as lines of text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gm.cli.output import paint
+from gm.cli.tables import number, shortened, table, with_error
+
+_COLORS = {"converged": "green", "at_limit": "yellow", "not_converged": "red", "failed": "red"}
+
+
+def fit_lines(document: Mapping[str, Any], color: bool = False) -> list[str]:
+    """Status, statistic, parameters, datasets and components of a ``gm/fit/1`` document."""
+    status = document["status"]
+    head = f"{document['name']}: {paint(status.replace('_', ' '), _COLORS.get(status, 'bold'), color)}"
+    message = document.get("message")
+    lines = [head, *[f"  {line}" for line in str(message or "").splitlines()], ""]
+    lines += [f"  statistic   {_statistic(document)}", ""]
+    lines += _parameter_lines(document)
+    lines += ["", *_dataset_lines(document.get("datasets") or [])]
+    tests = [row for row in document.get("components") or [] if row.get("ts") is not None]
+    if tests:
+        rows = [[row["name"], number(row["ts"], 6), str(row.get("degrees_of_freedom") or "-")] for row in tests]
+        lines += ["", *table(["component", "TS", "degrees of freedom"], rows)]
+    return lines
+
+
+def _statistic(document: Mapping[str, Any]) -> str:
+    statistic = document["statistic"]
+    start = statistic.get("start")
+    before = f"   ({start:.2f} at the start)" if start is not None else ""
+    total = "-" if statistic["total"] is None else f"{statistic['total']:.2f}"
+    return f"{total}{before}   {statistic['bins']} bins, {statistic['free_parameters']} free parameters"
+
+
+def _parameter_lines(document: Mapping[str, Any]) -> list[str]:
+    rows, frozen = [], []
+    for row in document["parameters"]:
+        unit = row.get("unit") or ""
+        if row.get("frozen"):
+            frozen.append(f"{row['name']} = {row['value']:.6g} {unit}".rstrip())
+            continue
+        value, error = with_error(row["value"], row.get("error"))
+        note = f"= {row['link']}" if isinstance(row.get("link"), str) else ""
+        if row.get("at_limit"):
+            note = "at its limit"
+        rows.append([row["name"], value, error, _minos(row.get("minos"), row["value"], value), f"{unit}  {note}".strip()])
+    lines = table(["parameter", "value", "error", "MINOS", "unit"], shortened(rows)) if rows else []
+    if not any(row.get("minos") for row in document["parameters"]) and rows:
+        lines = table(["parameter", "value", "error", "unit"], [[*r[:3], r[4]] for r in shortened(rows)])
+    if frozen:
+        more = f", ... ({len(frozen)})" if len(frozen) > 4 else ""
+        lines.append(f"  (frozen: {', '.join(frozen[:4])}{more})")
+    return lines
+
+
+def _minos(minos: Mapping[str, Any] | None, value: float, shown: str) -> str:
+    if not minos:
+        return ""
+    upper, lower = minos.get("upper"), minos.get("lower")
+    texts = [f"+{with_error(value, upper)[1]}" if upper else "+?", f"-{with_error(value, abs(lower))[1]}" if lower else "-?"]
+    return " ".join(texts)
+
+
+def _dataset_lines(datasets: list[Mapping[str, Any]]) -> list[str]:
+    rows = [
+        [
+            row["name"],
+            number(row.get("counts"), 6) if isinstance(row.get("counts"), float) else str(row.get("counts") or 0),
+            "-" if row.get("predicted") is None else f"{row['predicted']:.1f}",
+            "-" if row.get("background") is None else f"{row['background']:.1f}",
+            "-" if row.get("statistic") is None else f"{row['statistic']:.2f}",
+            str(row.get("bins", "-")),
+        ]
+        for row in datasets
+    ]
+    return table(["dataset", "counts", "predicted", "background", "statistic", "bins"], shortened(rows)) if rows else []

@@ -1,0 +1,56 @@
+"""What ``gm plan`` says."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from gm.cli.options import Display
+from gm.cli.output import print_json, print_result, print_text
+from gm.cli.tables import number, shortened, table
+
+if TYPE_CHECKING:
+    from gm.pipeline.plan import Plan
+
+
+def show_plan(plan: Plan, display: Display) -> int:
+    """The plan is the result of this command, so it goes to standard output."""
+    if display.json:
+        print_json(asdict(plan))
+    else:
+        print_result("\n".join(plan_lines(plan)))
+        if not display.quiet:
+            print_text("Nothing was run.")
+    return 0
+
+
+def plan_lines(plan: Plan) -> list[str]:
+    """Stages with their reasons, the parameters, the datasets."""
+    width = max(len(stage.name) for stage in plan.stages)
+    what = max(len(stage.text) for stage in plan.stages)
+    lines = [f"{plan.name}   {len(plan.components)} components, memory about {plan.memory / 1e9:.1f} GB", ""]
+    for stage in plan.stages:
+        state = "yes" if stage.up_to_date else f"no ({stage.reason})"
+        lines.append(f"{stage.name:<{width}}   {stage.text:<{what}}   up to date: {state}")
+    rows = [_parameter(row) for row in plan.parameters]
+    lines += ["", *table(["parameter", "value", "limits", "state", "unit"], shortened(rows, 60))]
+    if plan.datasets:
+        data = [
+            [row["name"], row["type"], str(row["bins"]), number(row["counts"], 6), ", ".join(row["components"])]
+            for row in plan.datasets
+        ]
+        lines += ["", *table(["dataset", "type", "bins", "counts", "components"], shortened(data), left=2)]
+    return lines
+
+
+def _parameter(row: dict[str, Any]) -> list[str]:
+    limits = "" if row["min"] is None and row["max"] is None else f"{number(row['min'])} ... {number(row['max'])}"
+    state = "frozen" if row["frozen"] else "free"
+    if row["link"] is not None:
+        link = row["link"]
+        scale = f"{link['scale']:g} * " if link["scale"] != 1 else ""
+        offset = f" + {link['offset']:g}" if link["offset"] else ""
+        state = f"= {scale}{link['equals']}{offset}"
+    if row["prior"] is not None:
+        state += f", {row['prior']}"
+    return [row["name"], f"{row['value']:.6g}", limits, state, row["unit"]]

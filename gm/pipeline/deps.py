@@ -1,0 +1,63 @@
+"""``gm deps``: results and the files that they are made from, as Makefile rules without recipes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from gm.pipeline.inputs import dataset_files, document_files
+from gm.pipeline.load import Analysis, load
+from gm.pipeline.request import Request
+from gm.pipeline.run import build_stages, declared_stages
+from gm.pipeline.stages import FluxPoints, Stage
+
+Rule = dict[str, Any]
+"""``target``: a result file; ``inputs``: the files that it is made from."""
+
+
+def dependencies(request: Request) -> list[Rule]:
+    """One rule per result of the declared stages (of the fit, when none is declared)."""
+    analysis = load(request)
+    stages = build_stages(analysis, declared_stages(analysis) or ("fit",))
+    inputs = _inputs(analysis)
+    rules = []
+    for stage in stages:
+        rules.append({"stage": stage.label, "target": stage.result.as_posix(), "inputs": [*inputs, *_before(stage, stages)]})
+    return rules
+
+
+def makefile(rules: Iterable[Rule]) -> str:
+    """The rules as text to include; a recipe for the same targets is the user's own."""
+    lines = []
+    for rule in rules:
+        inputs = " \\\n  ".join(_escaped(file) for file in rule["inputs"])
+        lines.append(f"{_escaped(rule['target'], target=True)}: {inputs}")
+    return "\n".join(lines)
+
+
+def _inputs(analysis: Analysis) -> list[str]:
+    documents, request = analysis.documents, analysis.request
+    files = [Path(request.config)] if request.config != "-" else []
+    files += build_stages(analysis, ("fit",))[-1].model_files()
+    files += [*document_files(documents.datasets), *dataset_files(documents.datasets)]
+    files += analysis.simulation.filenames if analysis.simulation is not None else []
+    return list(dict.fromkeys(file.as_posix() for file in files))
+
+
+def _before(stage: Stage, stages: Iterable[Stage]) -> list[str]:
+    """Results of earlier stages that a stage starts from."""
+    needed = []
+    for other in stages:
+        if other is stage:
+            break
+        if other.name == "simulate" or (other.name == "fit" and isinstance(stage, FluxPoints)):
+            needed.append(other.result.as_posix())
+    return needed
+
+
+def _escaped(path: str, *, target: bool = False) -> str:
+    """A path as make reads it."""
+    text = re.sub(r"([\s#:])", r"\\\1", path).replace("$", "$$")
+    return text.replace("%", "\\%") if target else text

@@ -1,0 +1,51 @@
+"""The fit stage: the joint fit of the selected datasets, its result and the best-fit models as files."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gm.fit import Fit, FitResult
+from gm.pipeline.results import fit_document, write_document
+from gm.pipeline.settings import FitSettings
+
+if TYPE_CHECKING:
+    from gm.pipeline.session import Session
+
+
+def run_fit(
+    session: Session, result_file: Path, models_file: Path, inputs: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[str], dict[str, float]]:
+    """Fit, and write ``fit.yaml`` after the models beside it. Raises `DataError` when nothing is left to fit."""
+    analysis = session.analysis
+    settings = analysis.settings.fit or FitSettings()
+    datasets = session.datasets().select(settings.datasets)
+    models = session.models()
+    tested = [c.name for c in models if any(fnmatchcase(c.name, pattern) for pattern in settings.test)]
+    start = time.perf_counter()
+    steps = 0
+
+    def progress(_what: str, _value: float) -> None:
+        nonlocal steps
+        steps += 1
+        session.reporter.progress("fit", steps, 0)
+
+    result = Fit(datasets).run(
+        models, minos=settings.minos, contours=settings.contours, test=tested, progress=progress
+    )
+    seconds = time.perf_counter() - start
+    session.reporter.step("fit", _summary(result), seconds)
+    document = fit_document(result, analysis.settings.name, inputs)
+    result.models.write(models_file, overwrite=True)
+    write_document(result_file, document)
+    outputs = [path.relative_to(analysis.settings.output).as_posix() for path in (result_file, models_file)]
+    return document, outputs, {**session.seconds, "fit": seconds}
+
+
+def _summary(result: FitResult) -> str:
+    report = result.minimizer
+    verdict = result.status.replace("_", " ")
+    return f"{verdict}, {report.steps} steps, edm {report.edm:.1g}, {result.n_bins} bins"

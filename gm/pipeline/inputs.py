@@ -1,0 +1,125 @@
+"""What a stage is made from, as hashes: equal hashes mean that its result is up to date."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from gm import __version__
+from gm.errors import DataError
+from gm.io.files import sha256
+from gm.io.fits import read_fits
+from gm.pipeline.documents import Part
+from gm.pipeline.settings import expand
+
+Inputs = dict[str, Any]
+"""``gm``: version; ``config``: hash of the stage's part of the config; ``files``: hash of every file by its path."""
+
+_COMPANIONS = ("ANCRFILE", "RESPFILE", "BACKFILE")
+
+
+def fingerprint(data: Any) -> str:
+    """The SHA-256 of plain data, whatever its layout and comments in YAML were."""
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def data_file(directory: Path, name: str) -> Path:
+    """Where a file name in a datasets document points: beside the document, else as it is."""
+    path = Path(expand(name))
+    beside = directory / path
+    return beside if beside.exists() or not path.exists() else path
+
+
+def with_companions(file: Path) -> list[Path]:
+    """A data file and the OGIP response and background files that its header names, as far as they exist."""
+    if not file.is_file():
+        return [file]
+    try:
+        spectrum = read_fits(file).find("SPECTRUM") if _is_fits(file) else None
+    except DataError:
+        return [file]
+    if spectrum is None:
+        return [file]
+    names = [spectrum.header.text(card).strip() for card in _COMPANIONS]
+    found = [file.parent / name for name in names if name and name.lower() != "none"]
+    return [file, *(path for path in found if path.is_file())]
+
+
+def dataset_files(parts: Iterable[Part]) -> list[Path]:
+    """The files of all datasets, companions included, each once."""
+    names = [
+        data_file(part.document.directory, str(entry["filename"]))
+        for part in parts
+        for entry in part.document.data["datasets"]
+    ]
+    with ThreadPoolExecutor(4) as pool:
+        return list(dict.fromkeys(path for paths in pool.map(with_companions, names) for path in paths))
+
+
+def document_files(parts: Iterable[Part]) -> list[Path]:
+    """The YAML files among models or datasets documents, and the files that components read."""
+    found = []
+    for part in parts:
+        found += [part.file] if part.file is not None else []
+        paths = [data_file(part.document.directory, name) for name in _filenames(part.document.data.get("components"))]
+        found += [path for path in paths if path.is_file()]
+    return found
+
+
+def hash_files(files: Iterable[Path], output: Path, directory: Path) -> dict[str, str]:
+    """Files by their path as seen from the results, else from the config."""
+    files = list(dict.fromkeys(files))
+    with ThreadPoolExecutor(4) as pool:
+        return dict(zip([label(file, output, directory) for file in files], pool.map(sha256, files), strict=True))
+
+
+def stage_inputs(config: Any, files: Mapping[str, str]) -> Inputs:
+    """The inputs of a stage; ``config`` is its part of the resolved config."""
+    return {"gm": __version__, "config": fingerprint(config), "files": dict(files)}
+
+
+def why_stale(recorded: Any, current: Inputs) -> str:
+    """What changed between the inputs that a result records and those of now; empty when nothing did."""
+    if not isinstance(recorded, dict) or not isinstance(recorded.get("files"), dict):
+        return "the result does not say what it was made from"
+    if recorded.get("gm") != current["gm"]:
+        return f"made by gm {recorded.get('gm')}, this is {current['gm']}"
+    before, now = recorded["files"], current["files"]
+    reasons = ["config changed"] if recorded.get("config") != current["config"] else []
+    reasons += [f"{name} {'changed' if name in before else 'is new'}" for name in now if before.get(name) != now[name]]
+    reasons += [f"{name} is gone" for name in before if name not in now]
+    if len(reasons) > 3:
+        return f"{reasons[0]}, {reasons[1]} and {len(reasons) - 2} more changes"
+    return ", ".join(reasons)
+
+
+def label(file: Path, output: Path, directory: Path) -> str:
+    """A file's path relative to the results, else to the config, else as it is: the same on every machine."""
+    for base in (output, directory):
+        with contextlib.suppress(ValueError):
+            return file.relative_to(base).as_posix()
+    return file.as_posix()
+
+
+def _is_fits(file: Path) -> bool:
+    with file.open("rb") as stream:
+        start = stream.read(9)
+    return start.startswith((b"SIMPLE", b"\x1f\x8b"))
+
+
+def _filenames(data: Any) -> Iterable[str]:
+    if isinstance(data, dict):
+        for key, value in data.items():
+            if key == "filename" and isinstance(value, str):
+                yield value
+            else:
+                yield from _filenames(value)
+    elif isinstance(data, list):
+        for value in data:
+            yield from _filenames(value)

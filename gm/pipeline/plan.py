@@ -1,0 +1,154 @@
+"""``gm plan``: what would run, and why; the global model after the config's edits; what it costs. Runs nothing."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gm.errors import GmError
+from gm.pipeline.load import Analysis, load
+from gm.pipeline.reporter import Silent
+from gm.pipeline.request import Request
+from gm.pipeline.run import build_stages, declared_stages
+from gm.pipeline.session import Session
+from gm.pipeline.settings import FitSettings
+from gm.pipeline.stages import FluxPoints, Stage, reason_to_run
+
+if TYPE_CHECKING:
+    from gm.datasets import Dataset, Datasets
+
+_BASE_BYTES = 120e6  # the interpreter with NumPy, SciPy and astropy.units
+
+
+@dataclass(frozen=True)
+class PlannedStage:
+    """A stage, whether its result is up to date, and what it would do."""
+
+    name: str
+    up_to_date: bool
+    reason: str
+    text: str
+    result: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that ``gm plan`` tells; ``parameters`` are rows of plain data."""
+
+    name: str
+    components: list[str]
+    datasets: list[dict[str, Any]]
+    stages: list[PlannedStage]
+    parameters: list[dict[str, Any]]
+    memory: float
+    """Estimated peak [bytes]."""
+
+
+def plan(request: Request) -> Plan:
+    """Check everything, read the data, and say what each stage would do. Raises what loading raises."""
+    analysis = load(request)
+    session = Session(analysis, Silent())
+    wanted = declared_stages(analysis) or ("fit",)
+    stages = build_stages(analysis, wanted if "fit" in wanted else (*wanted, "fit"))
+    datasets = _datasets(session)
+    planned: list[PlannedStage] = []
+    for stage in stages:
+        earlier = next((before for before in planned if not before.up_to_date), None)
+        planned.append(_planned(stage, session, earlier, datasets))
+    return Plan(
+        name=analysis.settings.name,
+        components=[component.name for component in analysis.models],
+        datasets=[_dataset_row(dataset, analysis) for dataset in datasets or ()],
+        stages=planned,
+        parameters=parameter_rows(analysis),
+        memory=_BASE_BYTES + sum(map(_bytes, datasets or ())),
+    )
+
+
+def _datasets(session: Session) -> Datasets | None:
+    """The datasets, or None while they are still to be simulated."""
+    if session.analysis.simulation is not None and not session.parts():
+        return None
+    return session.datasets()
+
+
+def _planned(stage: Stage, session: Session, earlier: PlannedStage | None, datasets: Datasets | None) -> PlannedStage:
+    """A stage is out of date as soon as one before it is."""
+    text = _what(stage, session.analysis, datasets)
+    if earlier is not None and not (isinstance(stage, FluxPoints) and stage.start is None and earlier.name == "fit"):
+        return PlannedStage(stage.label, False, f"{earlier.name} runs before", text, str(stage.result))
+    try:
+        reason = reason_to_run(stage, stage.recorded(), stage.inputs(session), session.analysis.request.force)
+    except GmError as error:
+        reason = str(error)
+    return PlannedStage(stage.label, not reason, reason, text, str(stage.result))
+
+
+def _what(stage: Stage, analysis: Analysis, datasets: Datasets | None) -> str:
+    if stage.name == "simulate":
+        return f"{len(analysis.dataset_names)} datasets"
+    if isinstance(stage, FluxPoints):
+        start = "the best fit" if stage.start is not None else "the models as given"
+        return f"{len(stage.settings.energy_edges) - 1} bins, from {start}"
+    fitted = datasets.select((analysis.settings.fit or FitSettings()).datasets) if datasets is not None else ()
+    bins = f", {sum(_n_bins(dataset) for dataset in fitted)} bins" if datasets is not None else ""
+    rows = parameter_rows(analysis)
+    return f"{sum(row['free'] for row in rows)} free parameters{bins}"
+
+
+def _n_bins(dataset: Dataset) -> int:
+    from gm.datasets import FluxPointsDataset
+
+    if isinstance(dataset, FluxPointsDataset):
+        return int(dataset.valid().sum())
+    return int(dataset.mask.sum())
+
+
+def _dataset_row(dataset: Dataset, analysis: Analysis) -> dict[str, Any]:
+    from gm.datasets import FluxPointsDataset
+    from gm.pipeline.build import matches
+
+    fit = analysis.settings.fit or FitSettings()
+    counts = None if isinstance(dataset, FluxPointsDataset) else float(dataset.counts[dataset.mask].sum())
+    return {
+        "name": dataset.name,
+        "type": dataset.type,
+        "bins": _n_bins(dataset),
+        "counts": counts,
+        "fitted": matches(dataset.name, fit.datasets),
+        "components": [component.name for component in analysis.models.select(dataset.name)],
+    }
+
+
+def parameter_rows(analysis: Analysis) -> list[dict[str, Any]]:
+    """Every parameter of the global model: value, limits, prior, link, and whether the fit moves it by itself."""
+    models = analysis.models
+    links = {models.addresses().resolve(link.parameter): link for link in models.links}
+    rows = []
+    for position, (address, parameter) in enumerate(zip(models.parameters.addresses, models.parameters, strict=True)):
+        link = links.get(position)
+        low, high = parameter.limits()
+        rows.append(
+            {
+                "name": address,
+                "value": parameter.value,
+                "unit": parameter.unit,
+                "min": low if math.isfinite(low) else None,
+                "max": high if math.isfinite(high) else None,
+                "frozen": parameter.frozen,
+                "free": not parameter.frozen and link is None,
+                "link": None if link is None else {"equals": link.equals, "scale": link.scale, "offset": link.offset},
+                "prior": type(parameter.prior).__name__ if parameter.prior is not None else None,
+            }
+        )
+    return rows
+
+
+def _bytes(dataset: Dataset) -> float:
+    """What one dataset holds while it is fitted: its responses, once read and once folded with the exposure."""
+    from gm.datasets import FluxPointsDataset
+
+    if isinstance(dataset, FluxPointsDataset):
+        return 8.0 * 40 * dataset.points.n_points
+    return 8.0 * dataset.energy.n_bins * (3 * dataset.energy_true.n_bins + 20)

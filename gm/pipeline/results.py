@@ -1,0 +1,139 @@
+"""Results as documents: what ``fit.yaml`` and ``flux_points/NAME.yaml`` hold."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gm.config_schemas.reader import read_document
+from gm.errors import GmError
+from gm.io.files import write_atomic
+from gm.io.yaml_writer import dump_yaml
+
+if TYPE_CHECKING:
+    from gm.fit import FitResult, FittedComponent, FittedParameter
+    from gm.likelihood import DatasetSummary
+    from gm.models.links import Link
+
+FIT_SCHEMA = "gm/fit/1"
+FLUX_POINTS_SCHEMA = "gm/flux-points/1"
+
+
+def fit_document(result: FitResult, name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """The ``gm/fit/1`` document of a fit; numbers that do not exist are None."""
+    models = result.models
+    links = {models.addresses[models.resolve(link.parameter)]: link for link in models.links}
+    return {
+        "schema": FIT_SCHEMA,
+        "name": name,
+        "status": result.status,
+        "message": result.message,
+        "warnings": list(result.warnings),
+        "inputs": dict(inputs),
+        "start": {"statistic": finite(result.statistic_start)},
+        "statistic": {
+            "total": finite(result.statistic),
+            "datasets": {summary.name: finite(summary.statistic) for summary in result.datasets},
+            "priors": finite(result.statistic_priors),
+            "bins": result.n_bins,
+            "free_parameters": result.n_free,
+        },
+        "parameters": [_parameter(parameter, links.get(parameter.name)) for parameter in result.parameters],
+        "covariance": _covariance(result),
+        "minimizer": {
+            "name": result.minimizer.name,
+            "edm": finite(result.minimizer.edm),
+            "value_calls": result.minimizer.value_calls,
+            "gradient_calls": result.minimizer.gradient_calls,
+            "steps": result.minimizer.steps,
+        },
+        "datasets": [_dataset(summary) for summary in result.datasets],
+        "components": [_component(component) for component in result.components],
+        "contours": [
+            {
+                "parameters": list(contour.parameters),
+                "delta_statistic": contour.delta_statistic,
+                "points": [[float(x), float(y)] for x, y in contour.points],
+            }
+            for contour in result.contours
+        ],
+    }
+
+
+def finite(value: float | None) -> float | None:
+    """A number that YAML and JSON can hold, or None."""
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
+def write_document(path: Path, document: Mapping[str, Any]) -> None:
+    """Write a result as YAML, whole or not at all."""
+    write_atomic(path, dump_yaml(dict(document)))
+
+
+def read_result(path: Path, schema: str) -> dict[str, Any] | None:
+    """A result of an earlier run, or None when there is none that can be read."""
+    if not path.is_file():
+        return None
+    try:
+        data = read_document(path).data
+    except GmError:
+        return None
+    return data if isinstance(data, dict) and data.get("schema") == schema else None
+
+
+def _parameter(parameter: FittedParameter, link: Link | None) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "name": parameter.name,
+        "value": float(parameter.value),
+        "error": finite(parameter.error),
+        "unit": parameter.unit,
+        "frozen": parameter.frozen,
+        "min": finite(parameter.min),
+        "max": finite(parameter.max),
+    }
+    if parameter.at_limit is not None:
+        row["at_limit"] = {"lower": "min", "upper": "max"}[parameter.at_limit]
+    if link is not None:
+        row["link"] = {"equals": link.equals, "scale": link.scale, "offset": link.offset}
+    if parameter.minos is not None:
+        row["minos"] = {"lower": finite(parameter.minos[0]), "upper": finite(parameter.minos[1])}
+    return row
+
+
+def _covariance(result: FitResult) -> dict[str, Any] | None:
+    if result.covariance is None:
+        return None
+    names, matrix = result.covariance
+    return {"parameters": list(names), "matrix": [[finite(value) for value in row] for row in matrix.tolist()]}
+
+
+def _dataset(summary: DatasetSummary) -> dict[str, Any]:
+    return {
+        "name": summary.name,
+        "type": summary.type,
+        "bins": summary.bins,
+        "counts": _count(summary.counts),
+        "predicted": finite(summary.predicted),
+        "background": finite(summary.background),
+        "statistic": finite(summary.statistic),
+    }
+
+
+def _count(value: float | None) -> int | float | None:
+    """Counts are whole numbers, except where they were expected ones to begin with."""
+    number = finite(value)
+    return int(number) if number is not None and number.is_integer() else number
+
+
+def _component(component: FittedComponent) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "name": component.name,
+        "ts": finite(component.ts),
+        "degrees_of_freedom": component.degrees_of_freedom,
+        "predicted": {name: finite(value) for name, value in component.predicted.items()},
+    }
+    if component.decorrelation_energy is not None:
+        row["decorrelation_energy"] = finite(component.decorrelation_energy)
+    return row

@@ -1,0 +1,65 @@
+"""``gm validate``: configs with their models and datasets, data files included, checked without running anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from gm.errors import DataError, GmError, InvalidInput, Problem
+from gm.pipeline.load import Analysis, load
+from gm.pipeline.request import Request
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The verdict on one config: problems with a place, or a message about data, or what it holds when all is well."""
+
+    config: str
+    exit_code: int
+    problems: tuple[Problem, ...] = ()
+    message: str = ""
+
+
+def validate(request: Request, more: Iterable[str] = ()) -> list[Checked]:
+    """Check every config; one that is wrong does not keep the others from being checked."""
+    return [_checked(replace(request, config=config)) for config in (request.config, *more)]
+
+
+def _checked(request: Request) -> Checked:
+    try:
+        analysis = load(request)
+        read_data(analysis)
+    except InvalidInput as error:
+        return Checked(request.config, error.exit_code, tuple(error.problems))
+    except DataError as error:
+        return Checked(request.config, error.exit_code, message=str(error))
+    except GmError as error:
+        if error.exit_code == GmError.exit_code:
+            raise
+        return Checked(request.config, error.exit_code, message=str(error))
+    return Checked(request.config, 0, message=_summary(analysis))
+
+
+def read_data(analysis: Analysis) -> None:
+    """Open every data file that the analysis starts from. Raises `DataError` for what cannot be used."""
+    from gm.datasets.simulation import build_templates
+    from gm.pipeline.build import fit_masks, read_parts
+
+    if analysis.documents.datasets:
+        fit_masks(read_parts(analysis.documents.datasets, analysis.settings.workers), analysis.settings.fit)
+    if analysis.simulation is not None and analysis.simulation.recipes is not None:
+        build_templates(analysis.simulation)
+
+
+def _summary(analysis: Analysis) -> str:
+    parameters = analysis.models.parameters
+    free = len(parameters.free)
+    return (
+        f"{plural(len(analysis.dataset_names), 'dataset')}, {plural(len(analysis.models), 'component')}, "
+        f"{plural(len(parameters), 'parameter')} ({free} free)"
+    )
+
+
+def plural(number: int, noun: str) -> str:
+    """``1 dataset``, ``2 datasets``."""
+    return f"{number} {noun}" + ("" if number == 1 else "s")
