@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import ClassVar, Self, TypeAlias
+from typing import Any, ClassVar, Self, TypeAlias
 
 from gm.arrays import Array
 from gm.models.errors import ModelError
@@ -42,7 +42,8 @@ class _Component:
 
     def with_parameters(self, parameters: Sequence[Parameter]) -> Self:
         """The same component with other parameters, in the order of ``parameters``. Raises `UnitError`."""
-        changed, start = {}, 0
+        changed: dict[str, Any] = {}
+        start = 0
         for section, model in self.blocks():
             stop = start + len(model.parameters)
             changed[f"{section}_model"] = model.with_parameters(parameters[start:stop])
@@ -61,7 +62,7 @@ class SkyModel(_Component):
     tags = ("SkyModel", "sky-model")
 
     name: str = "source"
-    datasets_names: tuple[str, ...] | None = None
+    datasets_names: Sequence[str] | str | None = None
     apply_irf: Mapping[str, bool] = field(default_factory=lambda: APPLY_ALL_IRFS)
 
     def __post_init__(self) -> None:

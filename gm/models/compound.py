@@ -22,8 +22,8 @@ OPERATORS: dict[str, Callable[[Any, Any], Any]] = {"add": operator.add, "sub": o
 class CompoundSpectralModel(SpectralModel):
     """Two spectra joined by an operator.
 
-    ``f(E) = f1(E) + f2(E)``, ``f1 - f2`` or ``f1 f2``, with f1 the ``model1``, f2 the ``model2`` and ``operator`` one of
-    ``add``, ``sub``, ``mul``. Its parameters are those of the first, then those of the second.
+    ``f(E) = f1(E) + f2(E)``, ``f1 - f2`` or ``f1 f2``, with f1 the ``model1``, f2 the ``model2`` and ``operator``
+    one of ``add``, ``sub``, ``mul``. Its parameters are those of the first, then those of the second.
     """
 
     tags = ("CompoundSpectralModel", "compound")

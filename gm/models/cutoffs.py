@@ -51,7 +51,8 @@ class ExpCutoffPowerLawSpectralModel(_ExpCutoff):
 class ExpCutoffPowerLawNormSpectralModel(_ExpCutoff):
     """Power law with an exponential cut-off, as a dimensionless factor.
 
-    ``f(E) = N (E / E0)^-G exp(-(l E)^alpha)``, with N the ``norm``, G the ``index``, E0 the ``reference``, l the ``lambda_``.
+    ``f(E) = N (E / E0)^-G exp(-(l E)^alpha)``, with N the ``norm``, G the ``index``, E0 the ``reference``, l the
+    ``lambda_``.
     """
 
     tags = ("ExpCutoffPowerLawNormSpectralModel", "ecpl-norm")
@@ -91,8 +92,8 @@ class ExpCutoffPowerLaw3FGLSpectralModel(SpectralModel):
 class SuperExpCutoffPowerLaw3FGLSpectralModel(SpectralModel):
     """Power law with a super-exponential cut-off, as in the 3FGL catalogue.
 
-    ``f(E) = A (E / E0)^-G1 exp((E0 / Ec)^G2 - (E / Ec)^G2)``, with A the ``amplitude``, E0 the ``reference``, Ec the ``ecut``,
-    G1 and G2 the ``index_1`` and ``index_2``.
+    ``f(E) = A (E / E0)^-G1 exp((E0 / Ec)^G2 - (E / Ec)^G2)``, with A the ``amplitude``, E0 the ``reference``, Ec
+    the ``ecut``, G1 and G2 the ``index_1`` and ``index_2``.
     """
 
     tags = ("SuperExpCutoffPowerLaw3FGLSpectralModel", "secpl-3fgl")
@@ -155,10 +156,10 @@ class SuperExpCutoffPowerLaw4FGLSpectralModel(SpectralModel):
 class SuperExpCutoffPowerLaw4FGLDR3SpectralModel(SpectralModel):
     """Power law with a super-exponential cut-off, as in the 4FGL-DR3 catalogue.
 
-    ``f(E) = A x^-G1 x^(d/b) exp(d / b^2 (1 - x^b))``, ``x = E / E0``, with A the ``amplitude``, E0 the ``reference``, d the
-    ``expfactor``, G1 the ``index_1``, b the ``index_2``. With L = ln x and w = b L the cut-off is ``exp(-d L^2 psi(w))``,
-    ``psi(w) = (expm1(w) - w) / w^2``; for \\|w\\| < 0.01 the series ``1/2 + w/6 + w^2/24`` as in the Fermi Science Tools.
-    Equations (2) and (3) of https://arxiv.org/abs/2201.11184.
+    ``f(E) = A x^-G1 x^(d/b) exp(d / b^2 (1 - x^b))``, ``x = E / E0``, with A the ``amplitude``, E0 the
+    ``reference``, d the ``expfactor``, G1 the ``index_1``, b the ``index_2``. With L = ln x and w = b L the cut-off
+    is ``exp(-d L^2 psi(w))``, ``psi(w) = (expm1(w) - w) / w^2``; for \\|w\\| < 0.01 the series ``1/2 + w/6 +
+    w^2/24`` as in the Fermi Science Tools. Equations (2) and (3) of https://arxiv.org/abs/2201.11184.
     """
 
     tags = ("SuperExpCutoffPowerLaw4FGLDR3SpectralModel", "secpl-4fgl-dr3")

@@ -1,4 +1,4 @@
-"""What can be wrong with a model that is put together in Python; in a document the same are reported with their place."""
+"""What can be wrong with models that are put together in Python; in a document the same is reported with its place."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class AddressError(ModelError, LookupError):
 
 
 class LinkError(ModelError):
-    """Links are circular, bind a parameter twice, or join units that do not convert; ``position`` is the link's number."""
+    """Links are circular, bind a parameter twice, or join units that do not convert; ``position`` tells which link."""
 
     def __init__(self, message: str, hint: str = "", position: int = 0) -> None:
         super().__init__(message, hint)

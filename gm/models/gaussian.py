@@ -13,8 +13,8 @@ from gm.models.spectral import INTEGRAL_FLUX, SpectralModel, exponential
 class GaussianSpectralModel(SpectralModel):
     """Gaussian.
 
-    ``f(E) = A N(E; m, s)`` with ``N = exp(-u^2) / (s sqrt(2 pi))``, ``u = (E - m) / (s sqrt(2))``; A is the ``amplitude`` (an
-    integral flux), m the ``mean``, s the ``sigma``. Integrals over a bin in closed form::
+    ``f(E) = A N(E; m, s)`` with ``N = exp(-u^2) / (s sqrt(2 pi))``, ``u = (E - m) / (s sqrt(2))``; A is the
+    ``amplitude`` (an integral flux), m the ``mean``, s the ``sigma``. Integrals over a bin in closed form::
 
         integral f   = A / 2 [erf(u)]
         integral E f = -A s^2 [N] + A m / 2 [erf(u)]

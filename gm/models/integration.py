@@ -59,7 +59,7 @@ class LogLogRule:
             return np.add.reduceat(mean * self._widths, self._starts)
 
     def integrate_with_gradient(self, y: Array, d_y: Array) -> tuple[Array, Array]:
-        """Integrals (n_bins,) and their derivatives (n_par, n_bins), from ``y`` (n_nodes,) and ``d_y`` (n_par, n_nodes)."""
+        """Integrals (n_bins,), derivatives (n_par, n_bins), from ``y`` (n_nodes,) and ``d_y`` (n_par, n_nodes)."""
         with np.errstate(all="ignore"):
             g = self.nodes * y
             g0, g1 = g[:-1], g[1:]

@@ -10,7 +10,7 @@ from gm.models.prior import Prior
 
 
 class Layout:
-    """Positions of parameters. The vector holds the free parameters in their own units; links and units are resolved here.
+    """Positions of parameters. The vector holds the free ones in their own units; links and units are resolved here.
 
     Every parameter is ``constant + slope * vector[source]`` in internal units: constants have slope 0, a free parameter
     has its unit's factor, a linked one what its chain of links makes of it.
@@ -73,7 +73,7 @@ class Layout:
 
     def expand(self, vector: Array) -> Array:
         """All parameters in internal units, (n_par,), from the free ones in their own, (n_free,)."""
-        return self.own(vector) * self._factors
+        return np.asarray(self.own(vector) * self._factors)
 
     def reduce(self, gradient: Array) -> Array:
         """Derivatives by the vector, (..., n_free), from those by every internal value, (..., n_par): chain rule."""
@@ -83,7 +83,7 @@ class Layout:
         return np.asarray(np.add.reduceat(shares, self._segments, axis=-1))
 
     def covariance(self, matrix: Array) -> Array:
-        """Covariance of all parameters in own units, (n_par, n_par), from that of the free ones; frozen ones have zeros."""
+        """Covariance of all parameters in own units, (n_par, n_par), from that of the free ones; zeros if frozen."""
         if not len(self.free):
             return np.zeros((len(self._constant), len(self._constant)))
         return np.asarray(np.outer(self._slope, self._slope) * matrix[np.ix_(self._source, self._source)])

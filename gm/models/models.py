@@ -48,7 +48,7 @@ class Parameters(Sequence[Parameter]):
 
 
 class Models:
-    """Components with unique names, in order. A value: ``with_...`` return new ones; ``append`` and ``extend`` build one up.
+    """Components with unique names, in order. A value: ``with_...`` return new ones; ``append``, ``extend`` build one.
 
     links : parameters that follow others; their values are kept in step
     covariance : (n_par, n_par) of all parameters in their own units, or None; it decides the parameters' errors
@@ -113,7 +113,7 @@ class Models:
         return [f for component in self._components for _, model in component.blocks() for f in model.factors]
 
     def roots(self) -> dict[int, Root]:
-        """For every linked parameter, by position, the one that it follows in the end. Raises `LinkError`, `AddressError`."""
+        """For every linked parameter, by position, the one that it follows. Raises `LinkError`, `AddressError`."""
         if not self.links:
             return {}
         return resolve_links(self.links, self.addresses().resolve, self.parameters)
@@ -176,10 +176,10 @@ class Models:
         return self.with_flat(flat)
 
     def with_parameters(self, edits: Mapping[str, object], report: Any = None) -> Models:
-        """The same with edited parameters: ``{"crab.index": {"value": 2.3, "min": 1.0}, "*-bkg.tilt": {"frozen": False}}``.
+        """The same with edited parameters, such as ``{"crab.index": {"value": 2.3, "min": 1}, "*-bkg.norm": 1.1}``.
 
-        Keys are addresses or patterns; a number or a quantity alone is a value. Fields: value, min, max, error, frozen, prior.
-        Raises `ModelError`; with ``report(path, message, hint)`` problems go there, and what is wrong is left out.
+        Keys are addresses or patterns; a number or a quantity alone is a value. Fields: value, min, max, error, frozen,
+        prior. Raises `ModelError`; with ``report(path, message, hint)`` problems go there.
         """
         from gm.models.edits import apply_edits
 
@@ -188,7 +188,7 @@ class Models:
     def with_links(self, links: Sequence[Link | Mapping[str, object]], report: Any = None) -> Models:
         """The same with more links: `Link` or ``{"parameter": ..., "equals": ..., "scale": 1, "offset": "0.01 deg"}``.
 
-        Raises `LinkError`, `AddressError`; with ``report(path, message, hint)`` problems go there, and no link is added.
+        Raises `LinkError`; with ``report(path, message, hint)`` problems go there, and no link is added.
         """
         from gm.models.edits import apply_links
 

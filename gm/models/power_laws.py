@@ -74,9 +74,9 @@ class PowerLawNormSpectralModel(_PowerLaw):
 class PowerLaw2SpectralModel(SpectralModel):
     """Power law normalised by its integral.
 
-    ``f(E) = A E^-G / integral_{E1}^{E2} E^-G dE``, with A the ``amplitude`` (an integral flux), G the ``index``, E1 and E2
-    the ``emin`` and ``emax``. With l = ln(E2 / E1) and d = (1 - G) l the integral is ``E1^(1-G) l expm1(d) / d``, which has no
-    pole at G = 1.
+    ``f(E) = A E^-G / integral_{E1}^{E2} E^-G dE``, with A the ``amplitude`` (an integral flux), G the ``index``, E1
+    and E2 the ``emin`` and ``emax``. With l = ln(E2 / E1) and d = (1 - G) l the integral is ``E1^(1-G) l expm1(d) /
+    d``, which has no pole at G = 1.
     """
 
     tags = ("PowerLaw2SpectralModel", "pl-2")
@@ -134,9 +134,9 @@ class BrokenPowerLawSpectralModel(SpectralModel):
 class SmoothBrokenPowerLawSpectralModel(SpectralModel):
     """Smoothly broken power law.
 
-    ``f(E) = A (E / E0)^-G1 [1 + (E / Eb)^((G2 - G1) / b)]^-b`` with ``b = beta sign(G2 - G1)``; A is the ``amplitude``, E0 the
-    ``reference``, Eb the ``ebreak``, G1 and G2 the ``index1`` and ``index2``, ``beta`` the smoothness. Where the indices
-    are equal b is 0 and the power law alone is left, as in Gammapy.
+    ``f(E) = A (E / E0)^-G1 [1 + (E / Eb)^((G2 - G1) / b)]^-b`` with ``b = beta sign(G2 - G1)``; A is the
+    ``amplitude``, E0 the ``reference``, Eb the ``ebreak``, G1 and G2 the ``index1`` and ``index2``, ``beta`` the
+    smoothness. Where the indices are equal b is 0 and the power law alone is left, as in Gammapy.
     """
 
     tags = ("SmoothBrokenPowerLawSpectralModel", "sbpl")

@@ -1,6 +1,6 @@
 """Priors: what is known of a parameter beforehand, as -2 ln of a probability density.
 
-Every prior is a function of the parameter's value in the parameter's own unit, normalisation included, times ``weight``.
+Every prior is a function of the parameter's value in its own unit, normalisation included, times ``weight``.
 Formulas: Gammapy 2.1, ``gammapy.modeling.models.prior``.
 """
 
@@ -83,18 +83,18 @@ class GeneralizedGaussianPrior:
 
     def value(self, x: float) -> float:
         b, s = 1 / self.eta, self.sigma * sqrt(2)
-        return self.weight * 2 * (abs((x - self.mu) / s) ** b + log(2 * s / b) + lgamma(1 / b))
+        return float(self.weight * 2 * (abs((x - self.mu) / s) ** b + log(2 * s / b) + lgamma(1 / b)))
 
     def gradient(self, x: float) -> float:
         b, s = 1 / self.eta, self.sigma * sqrt(2)
         z = (x - self.mu) / s
-        return self.weight * 2 * b * abs(z) ** (b - 1) * copysign(1, z) / s if z else 0.0
+        return float(self.weight * 2 * b * abs(z) ** (b - 1) * copysign(1, z) / s) if z else 0.0
 
     def curvature(self, x: float) -> float:
         """The second derivative; infinite at ``x = mu`` for eta > 0.5, so ``|z|`` is kept above 0.01."""
         b, s = 1 / self.eta, self.sigma * sqrt(2)
         z = max(abs((x - self.mu) / s), 0.01)
-        return self.weight * 2 * b * (b - 1) * z ** (b - 2) / s**2
+        return float(self.weight * 2 * b * (b - 1) * z ** (b - 2) / s**2)
 
 
 Prior: TypeAlias = GaussianPrior | UniformPrior | LogUniformPrior | GeneralizedGaussianPrior

@@ -23,7 +23,7 @@ class SpatialModel(ParametricModel):
     """Shape of a component on the sky; ``frame`` (``icrs`` or ``galactic``) is that of lon_0, lat_0 and phi."""
 
     section = "spatial"
-    setting_names = ("frame",)
+    setting_names: ClassVar[tuple[str, ...]] = ("frame",)
     has_frame: ClassVar[bool] = True
 
     def __init__(self, *, frame: str = "icrs", **settings: object) -> None:
@@ -40,7 +40,7 @@ class PointSpatialModel(SpatialModel):
 
 
 class GaussianSpatialModel(SpatialModel):
-    """Gaussian of width ``sigma`` along its major axis, eccentricity ``e``, position angle ``phi`` of the major axis."""
+    """Gaussian of width ``sigma`` along its major axis, eccentricity ``e``, major axis at position angle ``phi``."""
 
     tags = ("GaussianSpatialModel", "gauss")
     defaults = (_LON, _LAT, Parameter("sigma", 1.0, "deg", min=0.0), _E, _PHI)

@@ -19,8 +19,8 @@ _TINY = float(np.finfo(np.float64).tiny)
 class TemplateSpectralModel(SpectralModel):
     """Table of a spectrum.
 
-    Straight lines in (ln E, ln f) between the nodes, continued beyond both ends; a single node is a constant. Values at or
-    below the smallest number of floating point count as zero, as in Gammapy. No parameters.
+    Straight lines in (ln E, ln f) between the nodes, continued beyond both ends; a single node is a constant.
+    Values at or below the smallest number of floating point count as zero, as in Gammapy. No parameters.
 
     ``energy`` and ``values``: ``{"data": [...], "unit": "..."}`` as in YAML, astropy quantities, or arrays in TeV and
     cm-2 s-1 TeV-1.
@@ -59,8 +59,8 @@ class TemplateSpectralModel(SpectralModel):
 class PiecewiseNormSpectralModel(SpectralModel):
     """Piecewise correction with a free norm at every energy node, a dimensionless factor.
 
-    Straight lines between ``(E_k, norm_k)``, in (ln E, ln norm) for ``interp: log`` and in (E, norm) for ``interp: lin``;
-    constant beyond the end nodes.
+    Straight lines between ``(E_k, norm_k)``, in (ln E, ln norm) for ``interp: log`` and in (E, norm) for ``interp:
+    lin``; constant beyond the end nodes.
 
     ``energy`` as for `TemplateSpectralModel`; ``norms`` as a list, or as ``norm_0=...``, ``norm_1=...``.
     """
@@ -88,7 +88,7 @@ class PiecewiseNormSpectralModel(SpectralModel):
         node, weight = self._locate(energy)
         norms = np.log(np.maximum(values, _TINY)) if self._is_log else np.asarray(values)
         f = norms[node] * (1 - weight) + norms[node + 1] * weight
-        return np.exp(np.minimum(f, 300.0)) if self._is_log else f
+        return np.exp(np.minimum(f, 300.0)) if self._is_log else np.asarray(f)
 
     def gradient(self, energy: Array, values: Array) -> Array:
         node, weight = self._locate(energy)

@@ -6,6 +6,8 @@ Only the constant one is evaluated, as a factor of 1. The others are records wit
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from gm.models.parameter import Parameter
 from gm.models.parametric import ParametricModel
 
@@ -17,7 +19,7 @@ class TemporalModel(ParametricModel):
     """Variation of a component with time; ``scale`` is the time scale of its reference time."""
 
     section = "temporal"
-    setting_names = ("scale",)
+    setting_names: ClassVar[tuple[str, ...]] = ("scale",)
 
     def __init__(self, *, scale: str = "utc", **settings: object) -> None:
         super().__init__(**{name: value for name, value in settings.items() if name not in self.setting_names})

@@ -1,0 +1,188 @@
+"""One parameter and its prior from plain data, and what can be wrong with them.
+
+Everything reports its problems through ``report(path, message, hint)`` and goes on.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from math import inf
+from typing import Any, TypeAlias
+
+from gm.errors import JsonPath, suggest
+from gm.models.errors import ModelError
+from gm.models.parameter import Parameter, in_unit, split_quantity
+from gm.models.prior import (
+    PRIORS,
+    GaussianPrior,
+    GeneralizedGaussianPrior,
+    LogUniformPrior,
+    Prior,
+    UniformPrior,
+    prior_parameters,
+)
+from gm.units import UnitError, factor
+
+Report: TypeAlias = Callable[[JsonPath, str, str], None]
+
+EXTRA_KEYS = (
+    "interp",
+    "scale_method",
+    "scale_transform",
+    "scan_min",
+    "scan_max",
+    "scan_n_values",
+    "scan_n_sigma",
+    "scan_values",
+)
+PARAMETER_KEYS = ("name", "value", "unit", "error", "min", "max", "frozen", "prior", "link", *EXTRA_KEYS)
+_IGNORED_KEYS = ("scale", "is_norm")
+
+
+def read_parameter(default: Parameter, data: Mapping[str, Any], path: JsonPath, report: Report) -> Parameter:
+    """A parameter of a model: the default with what the YAML gives. Its unit is checked by the model."""
+    for key in data:
+        if key not in PARAMETER_KEYS + _IGNORED_KEYS:
+            report((*path, key), f"unknown key '{key}'", suggest(key, PARAMETER_KEYS, "keys"))
+    unit = data.get("unit", default.unit)
+    if unit is not None and not isinstance(unit, str):
+        report((*path, "unit"), f"expected a unit, found {unit!r}", "such as TeV-1 s-1 cm-2")
+        unit = default.unit
+    edits = {key: data[key] for key in ("value", "error", "min", "max", "frozen", "prior") if key in data}
+    extra = {key: data[key] for key in EXTRA_KEYS if key in data}
+    return edit_parameter(replace(default, unit=unit or "", extra=extra), edits, path, report)
+
+
+def edit_parameter(parameter: Parameter, fields: Mapping[str, Any], path: JsonPath, report: Report) -> Parameter:
+    """The parameter with some fields changed, and checked: value, error, min, max (or ``"30 GeV"``), frozen, prior."""
+    changes: dict[str, Any] = {}
+    for key, value in fields.items():
+        here = (*path, key)
+        if key == "frozen":
+            if isinstance(value, bool):
+                changes[key] = value
+            else:
+                report(here, f"expected true or false, found {value!r}", "without quotes: frozen: true")
+        elif key == "prior":
+            changes[key] = _as_prior(value, parameter.unit, here, report)
+        elif key in ("value", "error", "min", "max"):
+            number = _as_number(value, parameter.unit, here, report)
+            if number is not None:
+                changes[key] = number
+        else:
+            allowed = ("value", "min", "max", "error", "frozen", "prior")
+            report(here, f"unknown key '{key}'", suggest(key, allowed, "keys"))
+    for key, none in (("min", -inf), ("max", inf), ("error", 0.0)):
+        if key in changes and math.isnan(changes[key]):
+            changes[key] = none
+    edited = replace(parameter, **changes)
+    for key, message, hint in parameter_problems(edited):
+        report((*path, key) if key in fields else path, message, hint)
+    return edited
+
+
+def parameter_problems(parameter: Parameter) -> Iterator[tuple[str, str, str]]:
+    """What is wrong with a parameter's numbers together: the field, a message and a hint."""
+    low, high = parameter.limits()
+    if low > high:
+        yield "min", f"min {low} is above max {high}", "no value lies between them"
+    elif not low <= parameter.value <= high and not math.isnan(parameter.value):
+        limits = " ... ".join("none" if math.isinf(limit) else f"{limit}" for limit in (low, high))
+        yield "value", f"{parameter.value} is outside the limits {limits}", "a fit starts inside the limits"
+    if math.isinf(parameter.value):
+        yield "value", f"expected a finite number, found {parameter.value}", ""
+    if parameter.error < 0:
+        yield "error", f"an error is not negative, found {parameter.error}", ""
+
+
+def read_prior(data: Any, unit: str, path: JsonPath, report: Report) -> Prior | None:
+    """A prior from ``{type, weight, parameters: [{name, value, unit}]}``; ``unit`` is that of its parameter."""
+    if not isinstance(data, Mapping):
+        report(path, f"expected a prior, found {data!r}", "{type: GaussianPrior, weight: 1, parameters: [...]}")
+        return None
+    kind = PRIORS.get(data["type"]) if isinstance(data.get("type"), str) else None
+    if kind is None:
+        report((*path, "type"), f"{data.get('type')!r} is not a prior", suggest(data.get("type"), PRIORS, "priors"))
+        return None
+    names = list(prior_parameters(kind()))
+    numbers: dict[str, float] = {}
+    entries = data.get("parameters", [])
+    for k, entry in enumerate(entries if isinstance(entries, list) else []):
+        here = (*path, "parameters", k)
+        if not isinstance(entry, Mapping) or entry.get("name") not in names:
+            name = entry.get("name") if isinstance(entry, Mapping) else entry
+            report((*here, "name"), f"{name!r} is not a parameter of {kind.tag}", suggest(name, names, "parameters"))
+            continue
+        number = _as_number(entry.get("value"), unit, (*here, "value"), report)
+        if number is not None:
+            numbers[entry["name"]] = number
+        own = entry.get("unit") or unit
+        if own != unit and not _same_unit(own, unit):
+            hint = "a prior is in the unit of its parameter; no conversion is made"
+            report((*here, "unit"), f"'{own}' is not the parameter's unit '{unit}'", hint)
+    if "weight" not in data:
+        report(path, "key 'weight' is missing", "weight: 1")
+    weight = _as_number(data.get("weight", 1.0), "", (*path, "weight"), report)
+    prior = kind(**numbers, weight=1.0 if weight is None else weight)
+    for name, message in prior_problems(prior):
+        positions = [k for k, entry in enumerate(entries) if isinstance(entry, Mapping) and entry.get("name") == name]
+        report((*path, "parameters", positions[0], "value") if positions else path, message, "")
+    return prior
+
+
+def prior_problems(prior: Prior) -> Iterator[tuple[str, str]]:
+    """What is wrong with a prior's numbers: the name and a message."""
+    if isinstance(prior, (GaussianPrior, GeneralizedGaussianPrior)):
+        if not prior.sigma > 0:
+            yield "sigma", f"sigma of a prior is positive, found {prior.sigma}"
+        if isinstance(prior, GeneralizedGaussianPrior) and not prior.eta > 0:
+            yield "eta", f"eta of a prior is positive, found {prior.eta}"
+    else:
+        if not prior.min < prior.max:
+            yield "min", f"min {prior.min} is not below max {prior.max}"
+        if isinstance(prior, LogUniformPrior) and not prior.min > 0:
+            yield "min", f"min of a LogUniformPrior is positive, found {prior.min}"
+    if not prior.weight >= 0:
+        yield "weight", f"the weight of a prior is not negative, found {prior.weight}"
+
+
+def raise_model_error(path: JsonPath, message: str, hint: str) -> None:
+    """A ``report`` for values given in Python: raises `ModelError` at once."""
+    place = ".".join(str(step) for step in path)
+    raise ModelError(f"{place}: {message}" if place else message, hint)
+
+
+def _as_prior(value: Any, unit: str, path: JsonPath, report: Report) -> Prior | None:
+    if value is None:
+        return None
+    if not isinstance(value, (GaussianPrior, UniformPrior, LogUniformPrior, GeneralizedGaussianPrior)):
+        return read_prior(value, unit, path, report)
+    for name, message in prior_problems(value):
+        report((*path, name), message, "")
+    return value
+
+
+def _as_number(value: Any, unit: str, path: JsonPath, report: Report) -> float | None:
+    if value is None and path[-1] in ("min", "max"):
+        return math.nan
+    try:
+        return in_unit(value, unit)
+    except UnitError as error:
+        report(path, f"expected a number, found {value!r}" if not _is_quantity(value) else str(error), "")
+        return None
+
+
+def _is_quantity(value: Any) -> bool:
+    try:
+        return split_quantity(value)[1] is not None
+    except UnitError:
+        return False
+
+
+def _same_unit(unit: str, other: str) -> bool:
+    try:
+        return factor(unit, other) == 1.0
+    except UnitError:
+        return False
