@@ -169,7 +169,8 @@ def _scalar_departures(value: Any, schema: Schema, path: JsonPath) -> Iterator[F
         if len(value) < schema.get("minLength", 0):
             yield Finding(path, "must not be empty", _about(schema))
         elif "pattern" in schema and not re.search(schema["pattern"], value):
-            yield Finding(path, f"expected {schema['x-expected']}, found {describe(value)}", _about(schema))
+            hint = _type_hint(value, schema["type"], schema) or _about(schema)
+            yield Finding(path, f"expected {schema['x-expected']}, found {describe(value)}", hint)
     elif isinstance(value, int | float) and not isinstance(value, bool):
         if not math.isfinite(value) and not schema.get("x-not-finite"):
             yield Finding(path, f"must be finite, found {describe(value)}", _about(schema))
@@ -218,12 +219,13 @@ def _list_departures(value: list[Any], schema: Schema, path: JsonPath) -> Iterat
 
 def _not_in_enum(value: Any, schema: Schema, path: JsonPath) -> Finding:
     planned = schema.get("x-planned", {})
+    names = ["null" if name is None else str(name) for name in schema["enum"]]
     if isinstance(value, str) and value in planned:
-        hint = suggest("", map(str, schema["enum"]))
+        hint = suggest("", names)
         return Finding(path, f"this version of gm does not run '{value}' ({planned[value]})", hint)
     found = f"'{value}'" if isinstance(value, str) else describe(value)
     message = f"{found} is not {schema.get('x-expected', 'allowed here')}"
-    return Finding(path, message, _suggested(value, map(str, schema["enum"]), "allowed"))
+    return Finding(path, message, _suggested(value, names, "allowed"))
 
 
 def _suggested(word: Any, names: Iterable[str], label: str) -> str:
@@ -244,7 +246,7 @@ def _wrong_type(value: Any, schema: Schema, path: JsonPath, root: Schema) -> Fin
     )
 
 
-def _type_hint(value: Any, kinds: list[str], schema: Schema) -> str:
+def _type_hint(value: Any, kinds: str | list[str], schema: Schema) -> str:
     """What turns the value that was found into one of the kinds that are expected, where that is simple."""
     if isinstance(value, str):
         if "boolean" in kinds and value.lower() in _OLD_BOOLEANS:
