@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 
 from gm.arrays import Array, BoolArray, IntArray
-from gm.datasets import Dataset, Datasets, FluxPointsDataset, SpectrumDataset, SpectrumDatasetOnOff, overlap_matrix
+from gm.datasets import Dataset, Datasets, FluxPointsDataset, SpectrumDatasetOnOff, overlap_matrix
 from gm.likelihood.fluxes import Block, FluxPlan, as_slice
 from gm.likelihood.term import DiagonalFold, Fold, MatrixFold, Term
 from gm.models import BackgroundIRFModel, Component, Models, SkyModel
 from gm.statistics import Cash, Chi2, Distribution, Profile, Statistic, WStat
-
-_LARGEST_ALPHA = 1e30  # an acceptance of 0 in the off region
 
 Measured = tuple[Array | BoolArray, ...]  # what a statistic is made of
 TermKey = tuple[type[Statistic], int]
@@ -49,7 +48,7 @@ class _TermBuilder:
         self._offsets: list[Array] = []
         self._datasets: list[IntArray] = []
         self._bins: list[IntArray] = []
-        self._matrices: dict[Block, list[tuple[IntArray, Array]]] = defaultdict(list)
+        self._responses: dict[Block, list[_Response]] = defaultdict(list)
         self._diagonals: list[tuple[IntArray, IntArray, Array]] = []
 
     def add_bins(self, dataset: int, bins: IntArray, arrays: Measured, offset: Array) -> None:
@@ -59,16 +58,16 @@ class _TermBuilder:
         self._arrays.append(arrays)
         self._offsets.append(offset)
 
-    def add_matrix(self, block: Block, matrix: Array) -> None:
-        """``matrix`` (n_bins, n_columns of the block) for the bins that are added next."""
-        self._matrices[block].append((np.arange(self.n_rows, self.n_rows + len(matrix)), matrix))
+    def add_response(self, block: Block, bins: IntArray, exposure: Array | None, edisp: Array) -> None:
+        """Exposure (n_columns,) and energy dispersion (n_columns, n_energy) for the bins that are added next."""
+        self._responses[block].append(_Response(self.n_rows, as_slice(bins), bins.size, exposure, edisp))
 
     def add_diagonal(self, block: Block, bins: IntArray, weight: Array) -> None:
         rows = np.arange(self.n_rows, self.n_rows + bins.size)
         self._diagonals.append((rows, block.columns.start + bins, weight))
 
     def build(self, n_columns: int) -> Term:
-        folds: list[Fold] = [_matrix_fold(block, parts) for block, parts in self._matrices.items()]
+        folds: list[Fold] = [_matrix_fold(block, responses) for block, responses in self._responses.items()]
         if self._diagonals:
             folds.append(DiagonalFold(*(np.concatenate(parts) for parts in zip(*self._diagonals, strict=True))))
         statistic = self._statistic(*(np.concatenate(parts) for parts in zip(*self._arrays, strict=True)))
@@ -76,14 +75,39 @@ class _TermBuilder:
         return Term(statistic, folds, np.concatenate(self._offsets), dataset, bins, n_columns)
 
 
-def _matrix_fold(block: Block, parts: list[tuple[IntArray, Array]]) -> MatrixFold:
+@dataclass(frozen=True, eq=False)
+class _Response:
+    """Counts per unit flux in some bins of one dataset: rows of a fold, not multiplied out yet."""
+
+    first_row: int
+    bins: IntArray | slice
+    n_bins: int
+    exposure: Array | None
+    edisp: Array
+
+    def seen(self) -> BoolArray:
+        """(n_columns,) true energies from which any count can come."""
+        seen = self.edisp[:, self.bins].any(axis=1)
+        return np.asarray(seen if self.exposure is None else seen & (self.exposure != 0))
+
+    def fill(self, matrix: Array, columns: slice) -> None:
+        """Write the rows, (n_bins, n_columns kept)."""
+        exposure = 1.0 if self.exposure is None else self.exposure[columns]
+        np.multiply(self.edisp[columns, self.bins].T, exposure, out=matrix)
+
+
+def _matrix_fold(block: Block, responses: list[_Response]) -> MatrixFold:
     """One product for all datasets on this block, without the true energies that none of them sees."""
-    rows = np.concatenate([rows for rows, _ in parts])
-    matrix = np.concatenate([matrix for _, matrix in parts])
-    seen = np.flatnonzero(matrix.any(axis=0))
-    first, last = (int(seen[0]), int(seen[-1]) + 1) if seen.size else (0, 0)
-    columns = slice(block.columns.start + first, block.columns.start + last)
-    return MatrixFold(as_slice(rows), columns, np.ascontiguousarray(matrix[:, first:last]))
+    seen = np.flatnonzero(np.logical_or.reduce([response.seen() for response in responses]))
+    columns = slice(int(seen[0]), int(seen[-1]) + 1) if seen.size else slice(0, 0)
+    matrix = np.empty((sum(response.n_bins for response in responses), columns.stop - columns.start))
+    rows, start = [], 0
+    for response in responses:
+        response.fill(matrix[start : start + response.n_bins], columns)
+        rows.append(np.arange(response.first_row, response.first_row + response.n_bins))
+        start += response.n_bins
+    first = block.columns.start
+    return MatrixFold(as_slice(np.concatenate(rows)), slice(first + columns.start, first + columns.stop), matrix)
 
 
 def _measured(dataset: Dataset) -> tuple[type[Statistic], Measured, IntArray]:
@@ -91,10 +115,10 @@ def _measured(dataset: Dataset) -> tuple[type[Statistic], Measured, IntArray]:
     if isinstance(dataset, FluxPointsDataset):
         return _measured_points(dataset)
     if isinstance(dataset, SpectrumDatasetOnOff):
-        alpha = dataset.alpha()
-        # Where alpha is 0 or not finite the profiled background is undefined; by convention such a bin adds nothing.
-        bins = np.flatnonzero(dataset.mask & (alpha > 0) & (alpha < _LARGEST_ALPHA))
-        return WStat, (dataset.counts[bins], dataset.counts_off[bins], alpha[bins]), bins
+        # Without acceptance on either side the profiled background is undefined; by convention such a bin adds nothing.
+        bins = np.flatnonzero(dataset.mask & (dataset.acceptance > 0) & (dataset.acceptance_off > 0))
+        alpha = dataset.acceptance[bins] / dataset.acceptance_off[bins]
+        return WStat, (dataset.counts[bins], dataset.counts_off[bins], alpha), bins
     bins = np.flatnonzero(dataset.mask)
     return Cash, (dataset.counts[bins],), bins
 
@@ -126,7 +150,10 @@ def _add_folds(
         return np.zeros(bins.size)
     for (exposure, edisp), names in _by_response(sky).items():
         block = plan.block("integral", names, dataset.energy_true.edges)
-        builder.add_matrix(block, _response(dataset, bins, exposure=exposure, edisp=edisp))
+        kernel = dataset.edisp if edisp else None
+        if kernel is None:
+            kernel = overlap_matrix(dataset.energy_true, dataset.energy)
+        builder.add_response(block, bins, dataset.exposure if exposure else None, kernel)
     if isinstance(dataset, SpectrumDatasetOnOff) or dataset.background is None:
         return np.zeros(bins.size)
     background = [component.name for component in components if isinstance(component, BackgroundIRFModel)]
@@ -143,10 +170,3 @@ def _by_response(sky: Iterable[SkyModel]) -> dict[tuple[bool, bool], tuple[str, 
         key = component.apply_irf["exposure"], component.apply_irf["edisp"]
         groups[key] = (*groups.get(key, ()), component.name)
     return groups
-
-
-def _response(dataset: SpectrumDataset | SpectrumDatasetOnOff, bins: IntArray, *, exposure: bool, edisp: bool) -> Array:
-    """Counts in each bin per unit flux in each true-energy bin, (n_bins, n_energy_true) [cm2 s]."""
-    kernel = dataset.edisp if edisp else None
-    matrix = overlap_matrix(dataset.energy_true, dataset.energy) if kernel is None else kernel
-    return np.asarray(matrix[:, bins].T * (dataset.exposure if exposure else 1.0))
