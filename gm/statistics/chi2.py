@@ -50,14 +50,15 @@ class Distribution(Statistic):
     is_upper_limit: BoolArray
 
     def value_and_derivative(self, predicted: Array) -> tuple[Array, Array]:
-        from scipy.special import erfc
+        from scipy.special import erfcx, log_ndtr
 
         error = np.where(predicted >= self.dnde, self.error_high, self.error_low)
         pull = (predicted - self.dnde) / error
+        # ln erfc(x) = ln 2 + log_ndtr(-x sqrt 2) and exp(-x^2) / erfc(x) = 1 / erfcx(x) hold where erfc underflows.
         x = (self.upper_limit - predicted) / self.upper_limit
-        tail = erfc(x)
-        limit_slope = 4.0 / np.sqrt(np.pi) * np.exp(-(x**2)) / tail / self.upper_limit
-        value = np.where(self.is_upper_limit, 2.0 * np.log(tail / erfc(1.0)), pull**2)
+        limit = 2.0 * (log_ndtr(-np.sqrt(2.0) * x) - log_ndtr(-np.sqrt(2.0)))
+        limit_slope = 4.0 / np.sqrt(np.pi) / (erfcx(x) * self.upper_limit)
+        value = np.where(self.is_upper_limit, limit, pull**2)
         return value, np.where(self.is_upper_limit, limit_slope, 2.0 * pull / error)
 
     def curvature(self, predicted: Array) -> Array:

@@ -10,7 +10,7 @@ import numpy as np
 from gm.arrays import Array, BoolArray, IntArray
 from gm.statistics.base import Statistic
 
-_TINY = 1e-300
+_TINY = 1e-100  # its square is still a float
 _ONE_IN_A_MILLION = 1e-6  # bins that expect less say nothing about a step
 
 
