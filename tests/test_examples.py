@@ -27,8 +27,8 @@ def example(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"}
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     return done
 
@@ -73,7 +73,7 @@ def test_example_recovers_the_truth(example: Path) -> None:
 
 def test_asimov_data_return_the_truth(example: Path) -> None:
     run(example, *GM, "simulate", "config.yaml", "--asimov")
-    run(example, *GM, "fit", "config.yaml", "--set", "simulate.asimov=true")
+    run(example, *GM, "fit", "config.yaml")  # takes the datasets that are there
     expected = truth(example)
     for row in free_parameters(read_document(example / "results/fit/fit.yaml").data):
         # the minimum is at the truth; 0.02 sigma is the tolerance of a fit

@@ -257,9 +257,15 @@ def _poisson(name: str, random: np.random.Generator, asimov: bool) -> Callable[[
 def _draw_flux_points(
     dataset: FluxPointsDataset, mask_safe: BoolArray | None, predicted: Array, random: np.random.Generator, asimov: bool
 ) -> FluxPointsDataset:
-    """Flux points around a prediction; points without an error and upper limits stay as they are."""
+    """Flux points around a prediction; upper limits, and points without an error or a prediction, stay as they are."""
+    if dataset.stat_type == "profile":
+        raise DataError(f"{dataset.name}: flux points with likelihood profiles cannot be drawn; use stat_type chi2")
     points = dataset.points
-    error = np.where(np.isnan(points.dnde_err), 0.5 * (points.dnde_errn + points.dnde_errp), points.dnde_err)
+    error = points.error()
     drawn = predicted if asimov else predicted + error * random.standard_normal(predicted.size)
-    measured = np.isfinite(points.dnde) & np.isfinite(error) & ~points.is_ul
-    return dataset.with_(points=replace(points, dnde=np.where(measured, drawn, points.dnde)), mask_safe=mask_safe)
+    measured = np.isfinite(points.dnde) & np.isfinite(drawn) & np.isfinite(error) & ~points.is_ul
+    dnde = np.where(measured, drawn, points.dnde)
+    points = replace(
+        points, dnde=dnde, ts=None, sqrt_ts=None, stat=None, stat_null=None, norm_scan=None, stat_scan=None
+    )
+    return dataset.with_(points=points, mask_safe=mask_safe)

@@ -24,6 +24,7 @@ FLUX_POINTS: dict[str, Any] = {
     "reoptimize": False,
     "confidence": {"sigma": 1, "sigma_ul": 2},
 }
+SIMULATE: dict[str, Any] = {"seed": 0, "asimov": False}
 CONFIG: dict[str, Any] = {
     "version": 1,
     "name": None,
@@ -95,6 +96,8 @@ def resolve(data: Mapping[str, Any]) -> dict[str, Any]:
     for key in ("parameters", "links"):
         resolved[key] = resolved[key] or type(CONFIG[key])()
     resolved["flux_points"] = [_filled(entry, FLUX_POINTS) for entry in _entries(data.get("flux_points"))]
+    if isinstance(data.get("simulate"), Mapping):
+        resolved["simulate"] = _filled(data["simulate"], SIMULATE)
     return resolved
 
 
@@ -163,7 +166,8 @@ def _fit_settings(data: Mapping[str, Any], report: Report) -> FitSettings:
     return FitSettings(
         datasets=patterns(data["datasets"]),
         energy_range=tuple(
-            _energy_range(entry, ("fit", "energy_range", *place), report) for place, entry in ranges(data["energy_range"])
+            _energy_range(entry, ("fit", "energy_range", *place), report)
+            for place, entry in ranges(data["energy_range"])
         ),
         minos=patterns(data["minos"] or []),
         contours=tuple((pair[0], pair[1]) for pair in data["contours"] or []),

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from gm.datasets.datasets import Datasets
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gm.arrays import Array
+from gm.datasets import Datasets, FluxPointsDataset, SedTable, read_dataset, write_dataset
 from gm.datasets.simulation import Drawable, Simulation, Template, build_templates, draw, template_of
 from gm.datasets.simulation_reading import expand_names, simulation_from_dict
 from gm.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
@@ -178,6 +179,60 @@ def test_datasets_of_the_analysis_are_drawn_again() -> None:
     lat = template_of(originals[1]).dataset
     assert isinstance(lat, SpectrumDataset)
     assert not lat.counts.any()
+
+
+def flux_points(**changes: Any) -> FluxPointsDataset:
+    """Four points: two measured, one upper limit, one without an error."""
+    nan = np.full(4, np.nan)
+    table = SedTable(
+        energy=np.array([1.0, 2.0, 4.0, 8.0]),
+        dnde=np.array([4e-12, 1e-12, 2e-13, 1e-13]),
+        dnde_err=np.array([4e-13, np.nan, 1e-13, np.nan]),
+        dnde_errn=np.array([np.nan, 1e-13, np.nan, np.nan]),
+        dnde_errp=np.array([np.nan, 3e-13, np.nan, np.nan]),
+        dnde_ul=np.array([np.nan, np.nan, 5e-13, np.nan]),
+        dnde_ref=nan,
+        is_ul=np.array([False, False, True, False]),
+        sqrt_ts=np.array([10.0, 7.0, 1.0, 1.0]),
+    )
+    return FluxPointsDataset(name="sed", points=table, **changes)
+
+
+def test_flux_points_are_drawn_within_their_errors() -> None:
+    template = template_of(flux_points(mask_safe=np.array([True, True, True, False])))
+    prediction = np.array([3e-12, 2e-12, 1e-12, np.nan])
+    draws = [draw(template, prediction, seed) for seed in range(300)]
+    assert all(isinstance(dataset, FluxPointsDataset) for dataset in draws)
+    fluxes = np.array([d.points.dnde for d in draws if isinstance(d, FluxPointsDataset)])
+    # 300 draws: the mean within 4 of its errors, the width within 4 of its (1 / sqrt(600))
+    assert (abs(fluxes.mean(axis=0)[:2] - prediction[:2]) < 4 * np.array([4e-13, 2e-13]) / np.sqrt(300)).all()
+    np.testing.assert_allclose(fluxes.std(axis=0)[:2], [4e-13, 2e-13], rtol=4 / np.sqrt(600))
+    np.testing.assert_array_equal(fluxes[:, 2:], np.tile([2e-13, 1e-13], (300, 1)))
+    first = draws[0]
+    assert isinstance(first, FluxPointsDataset)
+    assert first.points.sqrt_ts is None
+    np.testing.assert_array_equal(first.mask_safe, [True, True, True, False])
+
+
+def test_drawn_flux_points_survive_their_file(shared: Path, tmp_path: Path) -> None:
+    source = read_dataset("FluxPointsDataset", shared / "data/flux-points/crab_hess_fp/crab_hess_fp.fits", "sed")
+    assert isinstance(source, FluxPointsDataset)
+    prediction = 2.0 * source.points.dnde
+    drawn = draw(template_of(source), prediction, seed=0, asimov=True)
+    assert isinstance(drawn, FluxPointsDataset)
+    write_dataset(drawn, tmp_path / "sed.fits")
+    again = read_dataset("FluxPointsDataset", tmp_path / "sed.fits", "sed")
+    assert isinstance(again, FluxPointsDataset)
+    np.testing.assert_allclose(again.points.dnde[source.valid()], prediction[source.valid()], rtol=1e-12)
+    np.testing.assert_array_equal(again.points.is_ul, source.points.is_ul)
+
+
+def test_flux_points_with_profiles_cannot_be_drawn() -> None:
+    scan = {"norm_scan": np.ones((4, 3)), "stat_scan": np.ones((4, 3)), "stat": np.ones(4), "dnde_ref": np.ones(4)}
+    source = flux_points()
+    source = source.with_(points=replace(source.points, **scan), stat_type="profile")
+    with pytest.raises(DataError, match="sed: flux points with likelihood profiles cannot be drawn"):
+        draw(template_of(source), source.points.dnde, seed=0)
 
 
 PROBLEMS: list[tuple[Mapping[str, Any], JsonPath, str]] = [
