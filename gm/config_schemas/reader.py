@@ -21,7 +21,7 @@ from gm.config_schemas.syntax import syntax_problem
 from gm.errors import InvalidInput, JsonPath, Problem, format_path
 
 MAX_DEPTH = 100
-MAX_NODES = 5_000_000
+MAX_NODES = 2_000_000
 MAX_ALIAS_NODES = 100_000
 
 
