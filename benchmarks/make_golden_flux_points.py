@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Write the flux points that Gammapy finds on the 1-D reference data, as numbers for gm's own tests.
 
-    $GM_PEER_PYTHON benchmarks/make_golden_flux_points.py [--data ../shared] [--output FILE] [--case NAME ...]
+    $GM_PEER_PYTHON benchmarks/make_golden_flux_points.py [--output FILE] [--case NAME ...]
 
 Needs an environment with Gammapy (``benchmarks/requirements-peer.txt``), not gm. Gammapy takes only datasets whose
 energy axes are aligned, so the instruments of the joint Crab are done one by one.
@@ -21,25 +21,23 @@ import astropy.units as u
 import gammapy
 import numpy as np
 from astropy.table import Table
+from cases import BEST_JOINT_CRAB, HESS_EDGES, JOINT_EDGES, ROOT, Case
 from gammapy.datasets import Datasets
 from gammapy.estimators import FluxPointsEstimator
 from gammapy.modeling import Fit
 from gammapy.modeling.models import Models, PowerLawSpectralModel, SkyModel
+from gammapy_side import read
 
 warnings.simplefilter("ignore")
 
-HESS_EDGES = np.geomspace(0.7, 20, 11)
-WIDE_EDGES = np.geomspace(0.03, 20, 13)
-RANGES = {"fermi": (0.03, 3), "magic": (0.08, 20), "veritas": (0.15, 20), "fact": (0.4, 20), "hess": (0.7, 20)}
-
 HESS = {"folder": "hess-crab-1d", "models": "models_start.yaml", "edges": HESS_EDGES}
-JOINT = {"folder": "joint-crab", "models": "models_start_lp.yaml", "edges": WIDE_EDGES}
+JOINT = {"folder": "joint-crab", "models": "models_start_lp.yaml", "edges": JOINT_EDGES}
 #: case -> reference folder, start models, edges in TeV, dataset name prefix, options
 CASES: dict[str, dict[str, Any]] = {
     "hess-1d-pl": HESS,
     "hess-1d-pl-reoptimize": HESS | {"extra": True, "reoptimize": True},
     "hess-1d-pl-extra-fixed": HESS | {"extra": True},
-    "hess-1d-lp": HESS | {"models": "models_start_lp.yaml", "edges": np.array([1.0, 3.0, 10.0])},
+    "hess-1d-lp": HESS | {"models": "models_start_lp.yaml", "edges": (1.0, 3.0, 10.0)},
     "joint-crab-hess": JOINT | {"prefix": "hess"},
     "joint-crab-magic": JOINT | {"prefix": "magic"},
     "joint-crab-veritas": JOINT | {"prefix": "veritas"},
@@ -55,21 +53,11 @@ def extra_component(names: list[str]) -> SkyModel:
     return SkyModel(spectral_model=spectrum, name="extra", datasets_names=names[2:])
 
 
-def read(case: dict[str, Any], data: Path) -> tuple[Datasets, Models]:
-    """Datasets with the names of the YAML and the fit ranges of the reference README, and start models."""
-    import yaml
-
-    folder = data / "reference" / case["folder"]
-    entries = yaml.safe_load((folder / "datasets.yaml").read_text())["datasets"]
-    datasets = Datasets.read(folder / "datasets.yaml")
-    for dataset, entry in zip(datasets, entries, strict=True):  # On/Off datasets ignore the name in the YAML
-        dataset._name = entry["name"]
-    datasets = Datasets([d for d in datasets if d.name.startswith(case.get("prefix", ""))])
-    if case["folder"] == "joint-crab":
-        for dataset in datasets:
-            low, high = RANGES[dataset.name.split("-")[0]]
-            dataset.mask_fit = dataset.counts.geom.energy_mask(low * u.TeV, high * u.TeV)
-    models = Models.read(folder / case["models"])
+def prepare(case: dict[str, Any]) -> tuple[Datasets, Models]:
+    """Datasets with fit ranges, and start models."""
+    chosen = Case(case["folder"], case["models"])
+    datasets = read(str(chosen.datasets_file), chosen.ranges, case.get("prefix", ""))
+    models = Models.read(chosen.models_file)
     if case.get("extra"):
         models.append(extra_component(datasets.names))
     datasets.models = models
@@ -79,7 +67,7 @@ def read(case: dict[str, Any], data: Path) -> tuple[Datasets, Models]:
 def start(case: dict[str, Any], datasets: Datasets, models: Models) -> None:
     """The joint Crab keeps the best fit of all instruments together; the H.E.S.S. cases are fitted first."""
     if case["folder"] == "joint-crab":
-        for name, value in {"amplitude": 3.8452599475e-11, "alpha": 2.4954562152, "beta": 0.0986488623}.items():
+        for name, value in BEST_JOINT_CRAB.items():
             models["crab"].parameters[name].value = value
     else:
         Fit().run(datasets)
@@ -109,9 +97,9 @@ def converted(table: Table, name: str, row: int) -> Any:
     return table[name].quantity[row].to_value(unit) if unit else table[name][row]
 
 
-def flux_points(case: dict[str, Any], data: Path) -> dict[str, Any]:
+def flux_points(case: dict[str, Any]) -> dict[str, Any]:
     """One case: the models as used, the energy edges asked for, the rows, the seconds that Gammapy took."""
-    datasets, models = read(case, data)
+    datasets, models = prepare(case)
     start(case, datasets, models)
     reoptimize = case.get("reoptimize", False)
     # scipy's confidence, the default, loses the other parameters when it refits them: MINOS there
@@ -119,7 +107,7 @@ def flux_points(case: dict[str, Any], data: Path) -> dict[str, Any]:
     skipped = {"datasets", "is_ul", "sqrt_ts"} | ({"norm_sensitivity"} if reoptimize else set())
     estimator = FluxPointsEstimator(
         fit=fit,
-        energy_edges=case["edges"] * u.TeV,
+        energy_edges=np.array(case["edges"]) * u.TeV,
         source="crab",
         selection_optional="all",
         reoptimize=reoptimize,
@@ -138,7 +126,7 @@ def flux_points(case: dict[str, Any], data: Path) -> dict[str, Any]:
     return {
         "folder": case["folder"],
         "dataset_names": list(datasets.names),
-        "dataset_energy_ranges": RANGES if case["folder"] == "joint-crab" else {},
+        "dataset_energy_ranges": Case(case["folder"], case["models"]).ranges,
         "edges": rounded(case["edges"]),
         "reoptimize": reoptimize,
         "models": models.to_dict()["components"],
@@ -157,16 +145,14 @@ def as_text(document: dict[str, Any]) -> str:
 def main() -> None:
     """Run every case, or those named, and write one JSON document."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    root = Path(__file__).resolve().parent.parent
-    parser.add_argument("--data", type=Path, default=root.parent / "shared")
-    parser.add_argument("--output", type=Path, default=root / "tests/estimators/golden_flux_points.json")
+    parser.add_argument("--output", type=Path, default=ROOT / "tests/estimators/golden_flux_points.json")
     parser.add_argument("--case", nargs="*", choices=list(CASES), default=list(CASES))
     args = parser.parse_args()
     out: dict[str, Any] = {"source": f"Gammapy {gammapy.__version__}", "cases": {}}
     if args.output.exists():
         out["cases"] = json.loads(args.output.read_text())["cases"]
     for name in args.case:
-        out["cases"][name] = flux_points(CASES[name], args.data)
+        out["cases"][name] = flux_points(CASES[name])
         print(name, out["cases"][name]["seconds"], "s", flush=True)
         args.output.write_text(as_text(out))
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Write best fits, covariances, MINOS errors and contours of the 1-D counts cases, on Gammapy's statistic.
 
-    $GM_PEER_PYTHON benchmarks/make_golden_joint_crab.py [--data ../shared] [--output tests/fit/golden_joint_crab.json]
+    $GM_PEER_PYTHON benchmarks/make_golden_joint_crab.py [--output tests/fit/golden_joint_crab.json]
 
 Gammapy computes the statistic; iminuit is driven directly, with a tolerance 100 times tighter than Gammapy's own, so
 that the numbers are those of the statistic and not of where a minimiser stopped. The covariance is from a numerical
@@ -17,17 +17,21 @@ from typing import Any
 
 import gammapy
 import numpy as np
+from cases import CASES, ROOT
+from gammapy.modeling.models import Models
+from gammapy_side import read
 from iminuit import Minuit
-from make_golden_flux_points import as_text, read, rounded
+from make_golden_flux_points import as_text, rounded
 
 warnings.simplefilter("ignore")
 
-CASES = {
-    "joint-crab-lp": {"folder": "joint-crab", "models": "models_start_lp.yaml", "contour": ("amplitude", "alpha")},
-    "joint-crab-pl": {"folder": "joint-crab", "models": "models_start_pl.yaml", "contour": ("index", "amplitude")},
-    "joint-crab-ecpl": {"folder": "joint-crab", "models": "models_start_ecpl.yaml", "contour": ("index", "lambda_")},
-    "hess-crab-1d-pl": {"folder": "hess-crab-1d", "models": "models_start.yaml", "contour": ("index", "amplitude")},
-    "hess-crab-1d-lp": {"folder": "hess-crab-1d", "models": "models_start_lp.yaml", "contour": ("alpha", "beta")},
+#: case -> the pair of parameters whose contour is drawn
+CONTOURS = {
+    "joint-crab-lp": ("amplitude", "alpha"),
+    "joint-crab-pl": ("index", "amplitude"),
+    "joint-crab-ecpl": ("index", "lambda_"),
+    "hess-crab-1d-pl": ("index", "amplitude"),
+    "hess-crab-1d-lp": ("alpha", "beta"),
 }
 
 
@@ -49,9 +53,11 @@ def hessian(statistic: Any, best: np.ndarray, sigma: np.ndarray) -> np.ndarray:
     return (4 * differences(0.02) - differences(0.04)) / 3
 
 
-def run(case: dict[str, Any], data: Path) -> dict[str, Any]:
+def run(name: str) -> dict[str, Any]:
     """Fit one case, from the start models as they are, and describe the minimum."""
-    datasets, models = read(case, data)
+    case = CASES[name]
+    datasets = read(str(case.datasets_file), case.ranges)
+    datasets.models = models = Models.read(case.models_file)
     start = float(datasets.stat_sum())
     parameters = [p for p in models.parameters if not p.frozen]
     scale = np.array([p.value for p in parameters])
@@ -75,12 +81,12 @@ def run(case: dict[str, Any], data: Path) -> dict[str, Any]:
     minuit.values = best
     minuit.minos()
     jacobian = np.outer(scale, scale)
-    x, y = case["contour"]
+    x, y = CONTOURS[name]
     points = minuit.mncontour(x, y, cl=0.3934693402873666, size=20)  # 2 (ln L_max - ln L) = 1
     factors = dict(zip(names, scale, strict=True))
     return {
-        "folder": case["folder"],
-        "start_models": case["models"],
+        "folder": case.folder,
+        "start_models": case.models,
         "statistic_start": start,
         "statistic": statistic(*best),
         "parameters": names,
@@ -100,13 +106,11 @@ def run(case: dict[str, Any], data: Path) -> dict[str, Any]:
 def main() -> None:
     """Run every case and write one JSON document."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    root = Path(__file__).resolve().parent.parent
-    parser.add_argument("--data", type=Path, default=root.parent / "shared")
-    parser.add_argument("--output", type=Path, default=root / "tests/fit/golden_joint_crab.json")
+    parser.add_argument("--output", type=Path, default=ROOT / "tests/fit/golden_joint_crab.json")
     args = parser.parse_args()
     out: dict[str, Any] = {"source": f"Gammapy {gammapy.__version__} statistic, iminuit", "cases": {}}
-    for name, case in CASES.items():
-        out["cases"][name] = run(case, args.data)
+    for name in CONTOURS:
+        out["cases"][name] = run(name)
         print(name, out["cases"][name]["statistic"], out["cases"][name]["minos"], flush=True)
     args.output.write_text(as_text(out))
 

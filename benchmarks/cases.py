@@ -1,0 +1,59 @@
+"""The reference cases that are timed and compared: files, fit ranges, flux-point bands. Imports no science library."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+DATA = Path(os.environ.get("GM_TEST_DATA") or ROOT.parent / "shared")
+RESULTS = ROOT / "benchmarks" / "results"
+
+#: fit range in TeV by the beginning of the dataset's name, for the joint Crab
+RANGES = {
+    "fermi": (0.03, 3.0),
+    "magic": (0.08, 20.0),
+    "veritas": (0.15, 20.0),
+    "fact": (0.4, 20.0),
+    "hess": (0.7, 20.0),
+}
+
+
+def geometric(low: float, high: float, n_bands: int) -> tuple[float, ...]:
+    """Edges of ``n_bands`` bands of equal width in ln E."""
+    return (*(low * (high / low) ** (i / n_bands) for i in range(n_bands)), high)
+
+
+@dataclass(frozen=True)
+class Case:
+    """Datasets and start models of a reference folder."""
+
+    folder: str
+    models: str
+
+    @property
+    def datasets_file(self) -> Path:
+        return DATA / "reference" / self.folder / "datasets.yaml"
+
+    @property
+    def models_file(self) -> Path:
+        return DATA / "reference" / self.folder / self.models
+
+    @property
+    def ranges(self) -> dict[str, tuple[float, float]]:
+        return RANGES if self.folder == "joint-crab" else {}
+
+
+CASES = {
+    "joint-crab-lp": Case("joint-crab", "models_start_lp.yaml"),
+    "joint-crab-pl": Case("joint-crab", "models_start_pl.yaml"),
+    "joint-crab-ecpl": Case("joint-crab", "models_start_ecpl.yaml"),
+    "hess-crab-1d-pl": Case("hess-crab-1d", "models_start.yaml"),
+    "hess-crab-1d-lp": Case("hess-crab-1d", "models_start_lp.yaml"),
+}
+
+#: the joint Crab's spectrum at the joint best fit, where its flux points start
+BEST_JOINT_CRAB = {"amplitude": 3.845248684e-11, "alpha": 2.49545016, "beta": 0.09864648807}
+JOINT_EDGES = geometric(0.03, 20.0, 12)
+HESS_EDGES = geometric(0.7, 20.0, 10)

@@ -1,0 +1,119 @@
+"""Gammapy's side of the benchmarks; runs with the Python of ``requirements-peer.txt``. See ``alternate.py``."""
+
+from __future__ import annotations
+
+import resource
+import time
+import warnings
+from typing import Any
+
+import astropy.units as u
+import gammapy
+import numpy as np
+import yaml
+from alternate import serve
+from cases import BEST_JOINT_CRAB, CASES
+from gammapy.datasets import Datasets
+from gammapy.estimators import FluxPointsEstimator
+from gammapy.modeling import Fit
+from gammapy.modeling.models import Models
+
+warnings.simplefilter("ignore")
+
+_kept: dict[str, Any] = {}
+
+
+def read(datasets_file: str, ranges: dict[str, Any], prefix: str = "") -> Datasets:
+    """Datasets with the names of the YAML, which On/Off datasets ignore, and with fit ranges in TeV by prefix."""
+    with open(datasets_file) as file:
+        entries = yaml.safe_load(file)["datasets"]
+    datasets = Datasets.read(datasets_file)
+    for dataset, entry in zip(datasets, entries, strict=True):
+        dataset._name = entry["name"]
+    for dataset in datasets:
+        for start, (low, high) in ranges.items():
+            if dataset.name.startswith(start):
+                dataset.mask_fit = dataset.counts.geom.energy_mask(low * u.TeV, high * u.TeV)
+    return Datasets([dataset for dataset in datasets if dataset.name.startswith(prefix)])
+
+
+def keep(datasets_file: str, models_file: str, ranges: dict[str, Any]) -> dict[str, Any]:
+    """Read datasets for the tasks below."""
+    start = time.perf_counter()
+    _kept["datasets"] = read(datasets_file, ranges)
+    seconds = time.perf_counter() - start
+    _kept["models_file"] = models_file
+    return {"seconds": {"read": seconds}, "n": len(_kept["datasets"])}
+
+
+def statistic(n: int) -> dict[str, Any]:
+    """The statistic at ``n`` slightly different points, after a first evaluation."""
+    datasets, models = _kept["datasets"], Models.read(_kept["models_file"])
+    datasets.models = models
+    value = float(datasets.stat_sum())
+    amplitude = next(p for p in models.parameters if p.name == "amplitude")
+    start, first = time.perf_counter(), amplitude.value
+    for i in range(n):
+        amplitude.value = first * (1 + 1e-7 * (i + 1))
+        datasets.stat_sum()
+    return {"seconds": {"statistic": (time.perf_counter() - start) / n}, "value": value}
+
+
+def fit() -> dict[str, Any]:
+    """Best fit and covariance from the start models, after a first evaluation of the statistic.
+
+    ``fit`` is what ``Fit.run`` does: MIGRAD, whose own matrix becomes the covariance. ``fit_hesse``: MIGRAD, HESSE.
+    """
+    datasets = _kept["datasets"]
+    models = Models.read(_kept["models_file"])
+    datasets.models = models
+    datasets.stat_sum()
+    begin = time.perf_counter()
+    migrad = Fit()
+    result = migrad.optimize(datasets)
+    middle = time.perf_counter()
+    migrad.covariance(datasets, result)
+    end = time.perf_counter()
+    Fit().covariance(datasets)
+    hesse = time.perf_counter() - end
+    return {
+        "seconds": {"fit": end - begin, "fit_hesse": middle - begin + hesse},
+        "statistic": float(result.total_stat),
+        "success": bool(result.success),
+    }
+
+
+def flux_points(case: str, edges: list[float], prefix: str = "", optional: str | None = "all") -> dict[str, Any]:
+    """Flux points of one group of datasets whose axes are aligned; the joint Crab starts from its joint best fit."""
+    chosen = CASES[case]
+    datasets = read(str(chosen.datasets_file), chosen.ranges, prefix)
+    models = Models.read(chosen.models_file)
+    datasets.models = models
+    if chosen.folder == "joint-crab":
+        for name, value in BEST_JOINT_CRAB.items():
+            models["crab"].parameters[name].value = value
+    else:
+        Fit().run(datasets)
+    estimator = FluxPointsEstimator(energy_edges=np.array(edges) * u.TeV, source="crab", selection_optional=optional)
+    begin = time.perf_counter()
+    try:
+        points = estimator.run(datasets)
+    except Exception as error:
+        crash = f"{type(error).__name__}: {error}".splitlines()[0]
+        return {"seconds": {"flux_points": time.perf_counter() - begin}, "crash": crash}
+    seconds = time.perf_counter() - begin
+    return {"seconds": {"flux_points": seconds}, "points": len(points.to_table(sed_type="likelihood"))}
+
+
+def memory() -> dict[str, Any]:
+    """Peak memory of this process in MiB."""
+    return {"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+
+
+def versions() -> dict[str, Any]:
+    """What is being timed."""
+    return {"Gammapy": gammapy.__version__}
+
+
+if __name__ == "__main__":
+    serve({task.__name__: task for task in (keep, statistic, fit, flux_points, memory, versions)})

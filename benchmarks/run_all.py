@@ -1,0 +1,21 @@
+#!/usr/bin/env python
+"""Run every benchmark and comparison, and rewrite the README's table. Takes about ten minutes, most of it Gammapy's."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from cases import ROOT
+
+SCRIPTS = ("compare_references", "bench_joint_crab", "bench_flux_points", "bench_many_runs", "update_readme")
+
+
+def main() -> None:
+    """One script after the other; the first that fails ends it."""
+    for script in SCRIPTS:
+        subprocess.run([sys.executable, str(ROOT / "benchmarks" / f"{script}.py"), *sys.argv[1:]], check=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+#!/usr/bin/env python
+"""Write the README's table from ``benchmarks/results``, between its markers. ``--check`` only says whether it is so."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from alternate import spell, table
+from cases import RESULTS, ROOT
+
+BEGIN, END = "<!-- benchmarks -->\n", "<!-- /benchmarks -->"
+
+#: title of the rows of a results file
+TITLES = {"joint_crab": "joint Crab", "flux_points": "flux points", "many_runs": "many runs"}
+
+
+def rendered() -> str:
+    """The table: every timing that has a goal, then memory and agreement."""
+    rows = []
+    for name, title in TITLES.items():
+        path = RESULTS / f"{name}.json"
+        for timing in json.loads(path.read_text())["timings"] if path.exists() else []:
+            if timing["target"]:
+                ratio = timing["gammapy"] / timing["gm"]
+                cells = [spell(timing["gm"]), spell(timing["gammapy"]), f"{ratio:.0f}x", f"{timing['target']}x"]
+                rows.append([f"{title}: {timing['step']}", *cells])
+    text = table(["", "gm", "Gammapy 2.1", "faster by", "goal"], rows) if rows else ""
+    path = RESULTS / "references.json"
+    if path.exists():
+        cases = json.loads(path.read_text())["cases"]
+        shift = max(case["shift_sigma"] for case in cases)
+        text += f"\n{len(cases)} reference fits: parameters within {shift:.3f} sigma "
+        text += "([all numbers](benchmarks/results/references.md)).\n"
+    return text
+
+
+def main() -> None:
+    """Rewrite the README, or with ``--check`` exit with 1 when it is out of date."""
+    path = ROOT / "README.md"
+    before = path.read_text()
+    head, rest = before.split(BEGIN)
+    after = head + BEGIN + rendered() + END + rest.split(END)[1]
+    if "--check" in sys.argv:
+        sys.exit("the README's table is not that of benchmarks/results" if after != before else 0)
+    path.write_text(after)
+
+
+if __name__ == "__main__":
+    main()
