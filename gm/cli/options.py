@@ -44,7 +44,9 @@ class YamlPath(click.ParamType):
         files = [prefix + entry.name for entry in found if entry.suffix in (".yaml", ".yml")]
         if not files:
             return [CompletionItem(incomplete, type="dir")]
-        return [CompletionItem(name) for name in files + [f"{prefix}{entry.name}/" for entry in found if entry.is_dir()]]
+        return [
+            CompletionItem(name) for name in files + [f"{prefix}{entry.name}/" for entry in found if entry.is_dir()]
+        ]
 
 
 def display_options(function: Callable[..., int]) -> Callable[..., int]:

@@ -35,7 +35,12 @@ def show_checks(checks: Sequence[Checked], display: Display) -> int:
                 "status": "error" if bad else "ok",
                 "exit_code": exit_code,
                 "configs": [
-                    {"config": c.config, "exit_code": c.exit_code, "message": c.message, "problems": list(map(asdict, c.problems))}
+                    {
+                        "config": c.config,
+                        "exit_code": c.exit_code,
+                        "message": c.message,
+                        "problems": list(map(asdict, c.problems)),
+                    }
                     for c in checks
                 ],
                 "problems": [asdict(problem) for problem in problems],

@@ -46,7 +46,9 @@ def _parameter_lines(document: Mapping[str, Any]) -> list[str]:
         note = f"= {row['link']}" if isinstance(row.get("link"), str) else ""
         if row.get("at_limit"):
             note = "at its limit"
-        rows.append([row["name"], value, error, _minos(row.get("minos"), row["value"], value), f"{unit}  {note}".strip()])
+        rows.append(
+            [row["name"], value, error, _minos(row.get("minos"), row["value"], value), f"{unit}  {note}".strip()]
+        )
     lines = table(["parameter", "value", "error", "MINOS", "unit"], shortened(rows)) if rows else []
     if not any(row.get("minos") for row in document["parameters"]) and rows:
         lines = table(["parameter", "value", "error", "unit"], [[*r[:3], r[4]] for r in shortened(rows)])
@@ -60,7 +62,10 @@ def _minos(minos: Mapping[str, Any] | None, value: float, shown: str) -> str:
     if not minos:
         return ""
     upper, lower = minos.get("upper"), minos.get("lower")
-    texts = [f"+{with_error(value, upper)[1]}" if upper else "+?", f"-{with_error(value, abs(lower))[1]}" if lower else "-?"]
+    texts = [
+        f"+{with_error(value, upper)[1]}" if upper else "+?",
+        f"-{with_error(value, abs(lower))[1]}" if lower else "-?",
+    ]
     return " ".join(texts)
 
 

@@ -29,5 +29,7 @@ def flux_points_lines(document: Mapping[str, Any], color: bool = False) -> list[
             ]
         )
     unit = next((point["dnde_unit"] for point in document["points"] if point.get("dnde_unit")), "cm-2 s-1 TeV-1")
-    head = f"{document.get('name', 'flux points')}: {document['source']}, dnde in {unit}   {paint(status, style, color)}"
+    head = (
+        f"{document.get('name', 'flux points')}: {document['source']}, dnde in {unit}   {paint(status, style, color)}"
+    )
     return [head, "", *table(["energy", "dnde", "error", "upper limit", "TS", "status", "reason"], rows)]

@@ -149,7 +149,9 @@ def check_flux_points(documents: Documents, sources: Sequence[str], others: Sequ
             hint = suggest(source, sources, "sky components")
             findings.add(config, (*path, "source"), f"'{source}' is not a sky component", hint)
         elif source not in sources:
-            findings.add(config, (*path, "source"), f"no component is called '{source}'", suggest(source, sources, "components"))
+            findings.add(
+                config, (*path, "source"), f"no component is called '{source}'", suggest(source, sources, "components")
+            )
         name = str(entry.get("name") or f"{source}-sed")
         place = (*path, "name") if entry.get("name") else (*path, "source")
         if name in names:

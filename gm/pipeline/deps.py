@@ -24,7 +24,9 @@ def dependencies(request: Request) -> list[Rule]:
     inputs = _inputs(analysis)
     rules = []
     for stage in stages:
-        rules.append({"stage": stage.label, "target": stage.result.as_posix(), "inputs": [*inputs, *_before(stage, stages)]})
+        rules.append(
+            {"stage": stage.label, "target": stage.result.as_posix(), "inputs": [*inputs, *_before(stage, stages)]}
+        )
     return rules
 
 

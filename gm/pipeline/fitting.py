@@ -33,9 +33,7 @@ def run_fit(
         steps += 1
         session.reporter.progress("fit", steps, 0)
 
-    result = Fit(datasets).run(
-        models, minos=settings.minos, contours=settings.contours, test=tested, progress=progress
-    )
+    result = Fit(datasets).run(models, minos=settings.minos, contours=settings.contours, test=tested, progress=progress)
     seconds = time.perf_counter() - start
     session.reporter.step("fit", _summary(result), seconds)
     document = fit_document(result, analysis.settings.name, inputs)

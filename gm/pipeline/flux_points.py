@@ -66,7 +66,7 @@ def flux_points_document(points: FluxPoints, name: str, inputs: Mapping[str, Any
         "message": f"{len(statuses)} bins: " + ", ".join(f"{number} {kind}" for number, kind in counted if number),
         "warnings": list(points.warnings),
         "inputs": dict(inputs),
-        "reference_model": points.reference_model,
+        "reference_model": Models([points.reference_model]).to_dict()["components"][0]["spectral"],
         "confidence": {"sigma": points.sigma, "sigma_ul": points.sigma_ul},
         "reoptimize": points.reoptimize,
         "datasets": list(points.datasets),

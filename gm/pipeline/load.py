@@ -86,7 +86,9 @@ def load(request: Request) -> Analysis:
 
 def _check_engine(request: Request) -> None:
     if request.engine == "dask" or (request.engine is None and request.scheduler is not None):
-        raise EngineError("the engine 'dask' is not part of this version of gm\n    leave --engine out to compute locally")
+        raise EngineError(
+            "the engine 'dask' is not part of this version of gm\n    leave --engine out to compute locally"
+        )
     if request.scheduler is not None:
         raise UsageError("--scheduler belongs to --engine dask")
 
@@ -101,7 +103,9 @@ def _datasets(documents: Documents, findings: Findings) -> tuple[Simulation | No
         message = "datasets and simulate.datasets cannot be there together"
         findings.add(config, ("datasets",), message, "remove one of them", key=True)
     if not has_recipes and config.data.get("datasets") is None:
-        findings.add(config, (), "no datasets", "add 'datasets: datasets.yaml', or 'simulate:' with datasets of its own")
+        findings.add(
+            config, (), "no datasets", "add 'datasets: datasets.yaml', or 'simulate:' with datasets of its own"
+        )
     if not documents.config_is_valid or "simulate" not in config.data:
         return None, _simulated_names(section) if has_recipes else given
     from gm.datasets.simulation_reading import simulation_from_dict

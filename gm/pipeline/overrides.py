@@ -63,7 +63,9 @@ def find_path(text: str, data: Any) -> JsonPath:
         if isinstance(here, list):
             match = _INDEX.match(rest)
             if match is None or int(match[1] or match[2]) >= len(here):
-                raise UsageError(f"--set {text}: {format_path(tuple(path))} has {len(here)} entries, written [0], [1], ...")
+                raise UsageError(
+                    f"--set {text}: {format_path(tuple(path))} has {len(here)} entries, written [0], [1], ..."
+                )
             key: str | int = int(match[1] or match[2])
             rest = rest[match.end() :]
         elif isinstance(here, dict):
@@ -82,7 +84,9 @@ def _longest_key(rest: str, here: Mapping[str, Any], text: str, path: list[str |
     if not keys:
         word = re.split(r"[.\[]", rest, maxsplit=1)[0]
         hint = suggest(word, here, "keys")
-        raise UsageError(f"--set {text}: no key '{word}' in {format_path(tuple(path))}" + (f"\n    {hint}" if hint else ""))
+        raise UsageError(
+            f"--set {text}: no key '{word}' in {format_path(tuple(path))}" + (f"\n    {hint}" if hint else "")
+        )
     return max(keys, key=len)
 
 
@@ -103,7 +107,9 @@ def _read_value(text: str, where: str, value: str) -> Document:
         return read_document("--set", value, "--set", Path("."))
     except InvalidInput as error:
         problem = error.problems[0]
-        raise UsageError(f"--set {text}: {problem.message}" + (f"\n    {problem.hint}" if problem.hint else "")) from error
+        raise UsageError(
+            f"--set {text}: {problem.message}" + (f"\n    {problem.hint}" if problem.hint else "")
+        ) from error
 
 
 def _with_value(document: Document, path: JsonPath, value: Document) -> Document:

@@ -24,7 +24,7 @@ FLUX_POINTS_SCHEMA = "gm/flux-points/1"
 def fit_document(result: FitResult, name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
     """The ``gm/fit/1`` document of a fit; numbers that do not exist are None."""
     models = result.models
-    links = {models.addresses[models.resolve(link.parameter)]: link for link in models.links}
+    links = {models.addresses().short[models.addresses().resolve(link.parameter)]: link for link in models.links}
     return {
         "schema": FIT_SCHEMA,
         "name": name,

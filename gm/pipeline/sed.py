@@ -37,7 +37,10 @@ def sed_table(points: FluxPoints) -> tuple[list[Column], dict[str, CardValue]]:
 
     scans = [np.full(len(points.norm_scan), np.nan) if r.estimate is None else r.estimate.stat_scan for r in rows]
     counts = np.array(
-        [[_or_nan(row.datasets[name].counts if name in row.datasets else None) for name in points.datasets] for row in rows]
+        [
+            [_or_nan(row.datasets[name].counts if name in row.datasets else None) for name in points.datasets]
+            for row in rows
+        ]
     )
     columns = [
         Column("e_ref", np.array([row.e_ref for row in rows]), "TeV"),

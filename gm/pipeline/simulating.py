@@ -11,8 +11,8 @@ import numpy as np
 from gm.arrays import Array
 from gm.datasets import Datasets, FluxPointsDataset, write_dataset
 from gm.datasets.simulation import build_templates, draw
-from gm.io.yaml_writer import dump_yaml
 from gm.io.files import write_atomic
+from gm.io.yaml_writer import dump_yaml
 from gm.likelihood import JointLikelihood
 from gm.models import Models
 from gm.pipeline.build import read_parts

@@ -1,0 +1,99 @@
+"""What ``gm show`` prints for each kind of file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gm.cli.render_fit import fit_lines
+from gm.cli.render_flux_points import flux_points_lines
+from gm.cli.tables import energy, number, shortened, table, with_error
+
+if TYPE_CHECKING:
+    from gm.pipeline.show import Description
+
+
+def text_of(description: Description) -> str:
+    """The file's content for a person."""
+    data: Any = description.data
+    if description.kind == "fit":
+        return "\n".join(fit_lines(data))
+    if description.kind == "flux-points":
+        return "\n".join(flux_points_lines(data))
+    head = f"{description.source}: {description.kind.replace('-', ' ')}"
+    lines = {
+        "models": _models,
+        "datasets": _datasets,
+        "spectrum": _spectrum,
+        "flux-point-table": _points,
+        "fits": _extensions,
+    }.get(description.kind, _outline)(data)
+    return "\n".join([head, "", *lines])
+
+
+def _models(data: Any) -> list[str]:
+    components = [
+        [row["name"], row["type"], row["spectral"], ", ".join(row["datasets_names"] or ["all datasets"])]
+        for row in data["components"]
+    ]
+    parameters = []
+    for row in data["parameters"]:
+        value, error = with_error(row["value"], row["error"])
+        limits = "" if row["min"] is None and row["max"] is None else f"{number(row['min'])} ... {number(row['max'])}"
+        state = f"= {row['link']['equals']}" if row["link"] else "frozen" if row["frozen"] else "free"
+        parameters.append([row["name"], value, error, limits, state, row["unit"]])
+    return [
+        *table(["component", "type", "spectrum", "datasets"], shortened(components), left=4),
+        "",
+        *table(["parameter", "value", "error", "limits", "state", "unit"], shortened(parameters, 60)),
+    ]
+
+
+def _datasets(data: Any) -> list[str]:
+    rows = [
+        [
+            row["name"],
+            row["type"],
+            str(row["bins"]),
+            f"{energy(row['e_min'])} - {energy(row['e_max'])}",
+            number(row.get("counts"), 6),
+            number(row.get("counts_off", row.get("background")), 6),
+            f"{row['livetime'] / 3600:.2f}" if row.get("livetime") else "-",
+        ]
+        for row in data["datasets"]
+    ]
+    head = ["dataset", "type", "bins", "energy", "counts", "off or background", "livetime [h]"]
+    return table(head, shortened(rows, 60), left=2)
+
+
+def _spectrum(data: Any) -> list[str]:
+    return _datasets({"datasets": [data]})
+
+
+def _points(data: Any) -> list[str]:
+    rows = []
+    for row in data["points"]:
+        value, error = with_error(row["dnde"], row["dnde_err"]) if row["dnde"] is not None else ("-", "-")
+        limit = f"< {number(row['dnde_ul'])}" if row["dnde_ul"] is not None else "-"
+        rows.append([energy(row["e_ref"]), value, error, limit, "upper limit" if row["is_ul"] else "ok"])
+    head = ["e_ref", "dnde", "error", "upper limit", "status"]
+    return [f"  {data['sed_type']} table, dnde in {data['dnde_unit']}", "", *table(head, rows)]
+
+
+def _extensions(data: Any) -> list[str]:
+    rows = [
+        [row["name"], number(row["rows"]) if row["rows"] is None else str(row["rows"]), ", ".join(row["columns"])]
+        for row in data["extensions"]
+    ]
+    return table(["extension", "rows", "columns"], rows, left=3)
+
+
+def _outline(data: Any, indent: int = 2) -> list[str]:
+    """Nested data, one value per line."""
+    lines: list[str] = []
+    for key, value in data.items() if isinstance(data, dict) else enumerate(data):
+        label = f"{key}:" if isinstance(data, dict) else "-"
+        if isinstance(value, (dict, list)) and value:
+            lines += [" " * indent + label, *_outline(value, indent + 2)]
+        elif value is not None and value != {} and value != []:
+            lines.append(" " * indent + f"{label} {value}")
+    return lines

@@ -1,0 +1,195 @@
+"""``gm show``: what a file is, found from its content, and what is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gm.config_schemas.reader import Document, read_document
+from gm.config_schemas.validator import check
+from gm.errors import DataError, InvalidInput
+from gm.io.ecsv import MAGIC as ECSV_MAGIC
+from gm.pipeline.results import FIT_SCHEMA, FLUX_POINTS_SCHEMA
+
+_FITS_MAGIC = (b"SIMPLE  =", b"\x1f\x8b")
+
+
+@dataclass(frozen=True)
+class Description:
+    """A kind of file (``fit``, ``flux-points``, ``config``, ``models``, ``datasets``, ``spectrum``, ...) and its content."""
+
+    kind: str
+    source: str
+    data: Any
+
+
+def describe(file: str) -> Description:
+    """Read any file that gm knows. Raises `InvalidInput` and `DataError`."""
+    if file != "-":
+        start = _start(Path(file))
+        if start.startswith(_FITS_MAGIC):
+            return _fits(Path(file))
+        if start.startswith(ECSV_MAGIC.encode()):
+            return Description("flux-point-table", file, _sed(Path(file)))
+    document = read_document(file, repeated=("metadata",))
+    kind = _yaml_kind(document.data)
+    if kind is None:
+        message = "no kind of file that gm knows"
+        hint = "config, models, datasets, fit result, flux points, provenance; FITS spectra, responses and flux-point tables"
+        raise InvalidInput([document.problem((), message, hint)])
+    problems = check(document, kind) if kind != "provenance" else []
+    if problems:
+        raise InvalidInput(problems)
+    return Description(kind, document.source, _READERS.get(kind, _as_it_is)(document))
+
+
+def _start(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(32)
+    except IsADirectoryError:
+        return b""
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}") from error
+
+
+def _yaml_kind(data: Any) -> str | None:
+    if not isinstance(data, dict):
+        return None
+    schemas = {FIT_SCHEMA: "fit", FLUX_POINTS_SCHEMA: "flux-points", "gm/provenance/1": "provenance"}
+    if data.get("schema") in schemas:
+        return schemas[data["schema"]]
+    if "components" in data:
+        return "models"
+    if "version" in data or "models" in data:
+        return "config"
+    return "datasets" if isinstance(data.get("datasets"), list) else None
+
+
+def _as_it_is(document: Document) -> Any:
+    return document.data
+
+
+def _config(document: Document) -> Any:
+    from gm.pipeline.settings import resolve
+
+    return resolve(document.data)
+
+
+def _models(document: Document) -> Any:
+    """Components with their parameters, addresses included."""
+    from gm.models.reading import models_from_document
+
+    models, problems = models_from_document(document)
+    if models is None or problems:
+        raise InvalidInput(problems)
+    links = {models.addresses().resolve(link.parameter): link for link in models.links}
+    rows = []
+    for position, (address, parameter) in enumerate(zip(models.parameters.addresses, models.parameters, strict=True)):
+        low, high = parameter.limits()
+        link = links.get(position)
+        rows.append(
+            {
+                "name": address,
+                "value": parameter.value,
+                "error": parameter.error,
+                "unit": parameter.unit,
+                "min": low if low > -float("inf") else None,
+                "max": high if high < float("inf") else None,
+                "frozen": parameter.frozen,
+                "link": None if link is None else {"equals": link.equals, "scale": link.scale, "offset": link.offset},
+            }
+        )
+    components = [
+        {
+            "name": component.name,
+            "type": component.tags[0],
+            "spectral": type(component.spectral_model).__name__,
+            "datasets_names": component.datasets_names,
+        }
+        for component in models
+    ]
+    return {"components": components, "parameters": rows}
+
+
+def _datasets(document: Document) -> Any:
+    """One row per dataset, from its files."""
+    from gm.datasets import datasets_from_dict
+
+    return {"datasets": [dataset_row(dataset) for dataset in datasets_from_dict(document.data, document.directory)]}
+
+
+def dataset_row(dataset: Any) -> dict[str, Any]:
+    """A dataset in a few numbers; energies in TeV, livetime in s."""
+    from gm.datasets import FluxPointsDataset, SpectrumDatasetOnOff
+
+    row: dict[str, Any] = {"name": dataset.name, "type": dataset.type}
+    if isinstance(dataset, FluxPointsDataset):
+        energy = dataset.points.energy
+        return {**row, "bins": int(dataset.valid().sum()), "e_min": float(energy[0]), "e_max": float(energy[-1])}
+    mask = dataset.mask
+    row |= {
+        "bins": int(mask.sum()),
+        "bins_in_all": dataset.energy.n_bins,
+        "true_energy_bins": dataset.energy_true.n_bins,
+        "e_min": float(dataset.energy.edges[0]),
+        "e_max": float(dataset.energy.edges[-1]),
+        "livetime": dataset.livetime,
+        "counts": float(dataset.counts[mask].sum()),
+    }
+    if isinstance(dataset, SpectrumDatasetOnOff):
+        row["counts_off"] = float(dataset.counts_off[mask].sum())
+    elif dataset.background is not None:
+        row["background"] = float(dataset.background[mask].sum())
+    return row
+
+
+def _fits(path: Path) -> Description:
+    from gm.datasets import read_dataset
+    from gm.io.fits import read_fits
+    from gm.io.ogip import is_ogip
+
+    file = read_fits(path)
+    tables = [extension for extension in file.extensions if extension.is_table]
+    names = {name.lower() for table in tables[:1] for name in table.columns}
+    if is_ogip(file) and "ANCRFILE" in file.get("SPECTRUM").header:
+        return Description("spectrum", str(path), dataset_row(read_dataset("SpectrumDatasetOnOff", path)))
+    if file.find("COUNTS") is not None:
+        kind = "SpectrumDatasetOnOff" if file.find("COUNTS_OFF") is not None else "SpectrumDataset"
+        return Description("spectrum", str(path), dataset_row(read_dataset(kind, path)))
+    if {"e_ref", "e_min"} & names:
+        return Description("flux-point-table", str(path), _sed(path))
+    rows = [
+        {
+            "name": extension.name,
+            "columns": list(extension.columns) if extension.is_table else [],
+            "rows": extension.integer("NAXIS2") if extension.is_table else None,
+        }
+        for extension in file.extensions
+    ]
+    return Description("fits", str(path), {"extensions": rows})
+
+
+def _sed(path: Path) -> Any:
+    from gm.datasets import read_dataset
+    from gm.pipeline.results import finite
+
+    dataset: Any = read_dataset("FluxPointsDataset", path)
+    points = dataset.points
+    columns = ("dnde", "dnde_err", "dnde_errn", "dnde_errp", "dnde_ul")
+    rows = [
+        {
+            "e_ref": float(points.energy[row]),
+            "e_min": None if points.e_min is None else float(points.e_min[row]),
+            "e_max": None if points.e_max is None else float(points.e_max[row]),
+            **{name: finite(float(getattr(points, name)[row])) for name in columns},
+            "is_ul": bool(points.is_ul[row]),
+        }
+        for row in range(points.n_points)
+    ]
+    return {"sed_type": points.sed_type, "dnde_unit": "cm-2 s-1 TeV-1", "points": rows}
+
+
+_READERS: Mapping[str, Callable[[Document], Any]] = {"config": _config, "models": _models, "datasets": _datasets}
