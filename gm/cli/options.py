@@ -28,7 +28,7 @@ class Display:
     traceback: bool
 
 
-class YamlPath(click.ParamType):
+class YamlPath(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic only since click 8.4
     """A YAML file, or ``-`` for standard input; completes to YAML files and to the folders that may hold them."""
 
     name = "file"
@@ -82,7 +82,7 @@ def analysis_options(function: Callable[..., int]) -> Callable[..., int]:
         request = Request(config, sets, output, workers, engine, scheduler, force, asimov, line)
         return function(request=request, **rest)
 
-    command = display_options(command)
+    decorated: Callable[..., int] = display_options(command)
     for option in (
         click.option("--force", is_flag=True, help="Run also what is up to date."),
         click.option("--scheduler", metavar="ADDRESS", help="The scheduler of the dask engine."),
@@ -95,8 +95,8 @@ def analysis_options(function: Callable[..., int]) -> Callable[..., int]:
         ),
         click.argument("config", type=YamlPath(), metavar="CONFIG"),
     ):  # fmt: skip
-        command = option(command)
-    return command
+        decorated = option(decorated)
+    return decorated
 
 
 class _logging:

@@ -27,23 +27,8 @@ def show_checks(checks: Sequence[Checked], display: Display) -> int:
     bad = sum(max(len(check.problems), 1) for check in checks if check.exit_code)
     if bad:
         print_text(paint(count_text(bad), "red", display.color) + "      gm schema config | models | datasets")
-    codes = {check.exit_code for check in checks} - {0}
-    exit_code = min(codes, default=0)
+    exit_code = min((check.exit_code for check in checks if check.exit_code), default=0)
     if display.json:
-        print_json(
-            {
-                "status": "error" if bad else "ok",
-                "exit_code": exit_code,
-                "configs": [
-                    {
-                        "config": c.config,
-                        "exit_code": c.exit_code,
-                        "message": c.message,
-                        "problems": list(map(asdict, c.problems)),
-                    }
-                    for c in checks
-                ],
-                "problems": [asdict(problem) for problem in problems],
-            }
-        )
+        document = {"status": "error" if bad else "ok", "exit_code": exit_code, "problems": list(map(asdict, problems))}
+        print_json({**document, "configs": [asdict(check) for check in checks]})
     return exit_code

@@ -43,12 +43,10 @@ def _parameter_lines(document: Mapping[str, Any]) -> list[str]:
             frozen.append(f"{row['name']} = {row['value']:.6g} {unit}".rstrip())
             continue
         value, error = with_error(row["value"], row.get("error"))
-        note = f"= {row['link']}" if isinstance(row.get("link"), str) else ""
+        note = f"= {row['link']['equals']}" if row.get("link") else ""
         if row.get("at_limit"):
-            note = "at its limit"
-        rows.append(
-            [row["name"], value, error, _minos(row.get("minos"), row["value"], value), f"{unit}  {note}".strip()]
-        )
+            note = f"at its {row['at_limit']}"
+        rows.append([row["name"], value, error, _minos(row.get("minos"), row["value"]), f"{unit}  {note}".strip()])
     lines = table(["parameter", "value", "error", "MINOS", "unit"], shortened(rows)) if rows else []
     if not any(row.get("minos") for row in document["parameters"]) and rows:
         lines = table(["parameter", "value", "error", "unit"], [[*r[:3], r[4]] for r in shortened(rows)])
@@ -58,14 +56,11 @@ def _parameter_lines(document: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _minos(minos: Mapping[str, Any] | None, value: float, shown: str) -> str:
+def _minos(minos: Mapping[str, Any] | None, value: float) -> str:
     if not minos:
         return ""
-    upper, lower = minos.get("upper"), minos.get("lower")
-    texts = [
-        f"+{with_error(value, upper)[1]}" if upper else "+?",
-        f"-{with_error(value, abs(lower))[1]}" if lower else "-?",
-    ]
+    signs = (("+", minos.get("upper")), ("-", minos.get("lower")))
+    texts = [f"{sign}{with_error(value, abs(error))[1]}" if error else f"{sign}?" for sign, error in signs]
     return " ".join(texts)
 
 

@@ -39,7 +39,7 @@ class Findings:
         return report
 
     def key_reporter(self, document: Document, prefix: JsonPath) -> Report:
-        """As `reporter`, but a problem with an entry as a whole is at its key, such as an address that does not exist."""
+        """As `reporter`, but what is wrong with an entry as a whole is at its key, such as an unknown address."""
 
         def report(path: JsonPath, message: str, hint: str = "") -> None:
             self.add(document, (*prefix, *path), message, hint, key=len(path) == 1)
@@ -47,7 +47,7 @@ class Findings:
         return report
 
     def stop_if_any(self) -> None:
-        """Raise everything found so far as one `InvalidInput`; when only files are missing, with the exit code of that."""
+        """Raise everything found as one `InvalidInput`; when only files are missing, with the exit code of that."""
         if self.problems:
             error = InvalidInput(relabel(self.problems, self.config_source, self.set_paths))
             if self._all_missing:

@@ -1,8 +1,8 @@
 """``--set PATH=VALUE``: one value of the config changed on the command line.
 
-A path is keys joined by dots, with indices in brackets: ``fit.minos``, ``flux_points[0].reoptimize``. Keys that hold dots
-themselves, such as ``parameters.crab.index.value``, are matched as a whole. The path must exist in the config as resolved
-with its defaults; under ``parameters`` any address may be named, and is checked against the model later.
+A path is keys joined by dots, with indices in brackets: ``fit.minos``, ``flux_points[0].reoptimize``. Keys that hold
+dots themselves, such as ``parameters.crab.index.value``, are matched as a whole. The path must exist in the config as
+resolved with its defaults; under ``parameters`` any address may be named, and is checked against the model later.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def _longest_key(rest: str, here: Mapping[str, Any], text: str, path: list[str |
     keys = [key for key in here if rest == key or rest.startswith((f"{key}.", f"{key}["))]
     if not keys:
         word = re.split(r"[.\[]", rest, maxsplit=1)[0]
-        hint = suggest(word, here, "keys")
+        hint = suggest(word, here, "keys") or "it is empty"
         raise UsageError(
             f"--set {text}: no key '{word}' in {format_path(tuple(path))}" + (f"\n    {hint}" if hint else "")
         )

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -201,8 +202,8 @@ def _energy_edges(edges: Any, path: JsonPath, report: Report) -> tuple[float, ..
     if isinstance(edges, list):
         values = [_energy(edge, (*path, index), report) for index, edge in enumerate(edges)]
         numbers = [value for value in values if value is not None]
-        for index, (lower, upper) in enumerate(zip(numbers, numbers[1:], strict=False)):
-            if not lower < upper and len(numbers) == len(values):
+        for index, (low, high) in enumerate(pairwise(numbers)):
+            if not low < high and len(numbers) == len(values):
                 report((*path, index + 1), f"edge {edges[index + 1]} is not above {edges[index]}", "edges increase")
         return tuple(numbers)
     lower = _energy(edges["min"], (*path, "min"), report)

@@ -18,7 +18,7 @@ _FITS_MAGIC = (b"SIMPLE  =", b"\x1f\x8b")
 
 @dataclass(frozen=True)
 class Description:
-    """A kind of file (``fit``, ``flux-points``, ``config``, ``models``, ``datasets``, ``spectrum``, ...) and its content."""
+    """A kind of file (``fit``, ``flux-points``, ``config``, ``models``, ``spectrum``, ...) and its content."""
 
     kind: str
     source: str
@@ -37,7 +37,9 @@ def describe(file: str) -> Description:
     kind = _yaml_kind(document.data)
     if kind is None:
         message = "no kind of file that gm knows"
-        hint = "config, models, datasets, fit result, flux points, provenance; FITS spectra, responses and flux-point tables"
+        hint = (
+            "known: config, models, datasets, fit and flux-points results, provenance; FITS spectra and SED tables"
+        )
         raise InvalidInput([document.problem((), message, hint)])
     problems = check(document, kind) if kind != "provenance" else []
     if problems:
