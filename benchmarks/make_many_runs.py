@@ -1,7 +1,8 @@
 """Write many On/Off runs as GADF spectra: the four H.E.S.S. runs of the references, perturbed.
 
 Each run is one of the four files with counts and OFF counts drawn anew (Poisson, around those observed) and its
-exposure scaled by a factor around 1. The bytes of the file are changed in place, so the files have exactly Gammapy's layout.
+exposure scaled by a factor around 1. The bytes of the file are changed in place, so they have exactly
+Gammapy's layout.
 """
 
 from __future__ import annotations
