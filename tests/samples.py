@@ -1,0 +1,129 @@
+"""Datasets for tests: small synthetic ones with a fixed seed, and the references with their energy ranges."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gm.arrays import Array
+from gm.datasets import Dataset, Datasets, FluxPointsDataset, SedTable, SpectrumDataset, SpectrumDatasetOnOff
+from gm.maps.axes import EnergyAxis
+from gm.models import LogParabolaSpectralModel, PowerLawSpectralModel, SkyModel
+
+# reference/README.md, [TeV] per prefix of the dataset names
+JOINT_CRAB_RANGES = {
+    "fermi": (0.03, 3.0),
+    "magic": (0.08, 20.0),
+    "veritas": (0.15, 20.0),
+    "fact": (0.4, 20.0),
+    "hess": (0.7, 20.0),
+}
+AMPLITUDE = "1e-11 TeV-1 s-1 cm-2"
+
+
+def in_ranges(datasets: Datasets, ranges: Mapping[str, tuple[float, float]]) -> Datasets:
+    """The datasets with a fit mask, by the prefix of their names."""
+
+    def masked(dataset: Dataset) -> Dataset:
+        for prefix, (low, high) in ranges.items():
+            if dataset.name.startswith(prefix) and not isinstance(dataset, FluxPointsDataset):
+                return dataset.with_(mask_fit=dataset.energy.mask(low, high))
+        return dataset
+
+    return Datasets(map(masked, datasets))
+
+
+def read_reference(shared: Path, folder: str) -> Datasets:
+    """The datasets of a reference folder, in the energy ranges that its expected values are made with."""
+    datasets = Datasets.read(shared / "reference" / folder / "datasets.yaml")
+    return in_ranges(datasets, JOINT_CRAB_RANGES if folder == "joint-crab" else {})
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_text("utf-8"))
+
+
+def power_law(name: str = "source", index: object = 2.3, amplitude: object = AMPLITUDE, **options: Any) -> SkyModel:
+    spectrum = PowerLawSpectralModel(index=index, amplitude=amplitude)
+    return SkyModel(name=name, spectral_model=spectrum, **options)
+
+
+def log_parabola(name: str = "source", alpha: float = 2.2, beta: float = 0.1, **options: Any) -> SkyModel:
+    spectrum = LogParabolaSpectralModel(amplitude=AMPLITUDE, alpha=alpha, beta=beta)
+    return SkyModel(name=name, spectral_model=spectrum, **options)
+
+
+def _response(seed: int, n_energy: int, n_true: int, exposure: float) -> dict[str, Any]:
+    """Axes, exposure and energy dispersion; the exposure [cm2 s] of 1e12 gives some ten counts in a low bin."""
+    random = np.random.default_rng(seed)
+    energy = EnergyAxis(np.geomspace(0.5, 20.0, n_energy + 1))
+    energy_true = EnergyAxis(np.geomspace(0.3, 40.0, n_true + 1), "energy_true")
+    distance = np.log(energy.center / energy_true.center[:, None])
+    edisp = np.exp(-0.5 * (distance / 0.3) ** 2)
+    return {
+        "energy": energy,
+        "energy_true": energy_true,
+        "exposure": exposure * random.uniform(0.5, 1.5, n_true),
+        "edisp": edisp / edisp.sum(axis=1, keepdims=True),
+    }
+
+
+def on_off(
+    name: str = "on-off", seed: int = 1, n_energy: int = 6, n_true: int = 9, exposure: float = 1e12, **changes: Any
+) -> SpectrumDatasetOnOff:
+    """An On/Off spectrum; about a third of the bins have no on counts, some no off counts."""
+    random = np.random.default_rng(seed + 1000)
+    dataset = SpectrumDatasetOnOff(
+        name=name,
+        counts=random.poisson(np.geomspace(12.0, 0.3, n_energy)).astype(float),
+        counts_off=random.poisson(np.geomspace(15.0, 0.5, n_energy)).astype(float),
+        acceptance=np.ones(n_energy),
+        acceptance_off=random.uniform(2.0, 12.0, n_energy),
+        **_response(seed, n_energy, n_true, exposure),
+    )
+    return dataset.with_(**changes)
+
+
+def spectrum(
+    name: str = "known", seed: int = 1, n_energy: int = 7, n_true: int = 9, exposure: float = 1e12, **changes: Any
+) -> SpectrumDataset:
+    """A spectrum with a known background; about a third of the bins have no counts."""
+    random = np.random.default_rng(seed + 2000)
+    dataset = SpectrumDataset(
+        name=name,
+        counts=random.poisson(np.geomspace(14.0, 0.3, n_energy)).astype(float),
+        background=np.geomspace(3.0, 0.05, n_energy),
+        **_response(seed, n_energy, n_true, exposure),
+    )
+    return dataset.with_(**changes)
+
+
+def flux_points(name: str = "points", seed: int = 1, stat_type: str = "chi2", n_points: int = 7) -> FluxPointsDataset:
+    """Flux points scattered around a power law, the last one an upper limit."""
+    random = np.random.default_rng(seed + 3000)
+    energy = np.geomspace(0.4, 25.0, n_points)
+    truth = 1e-11 * energy**-2.3
+    error = 0.15 * truth
+    norm_scan = np.tile(np.geomspace(0.2, 5.0, 11), (n_points, 1))
+    best = random.normal(1.0, 0.15, n_points)
+    stat = random.uniform(0.0, 3.0, n_points)
+    is_ul = np.arange(n_points) == n_points - 1
+    nothing: Array = np.full(n_points, np.nan)
+    points = SedTable(
+        energy=energy,
+        dnde=np.where(is_ul, np.nan, truth * best),
+        dnde_err=error,
+        dnde_errn=0.9 * error,
+        dnde_errp=1.2 * error,
+        dnde_ul=np.where(is_ul, 2.5 * truth, nothing),
+        dnde_ref=truth,
+        is_ul=is_ul,
+        stat=stat,
+        norm_scan=norm_scan,
+        stat_scan=stat[:, None] + ((norm_scan - best[:, None]) / 0.15) ** 2,
+    )
+    return FluxPointsDataset(name=name, points=points, stat_type=stat_type)
