@@ -132,15 +132,14 @@ def gadf_tables(dataset: SpectrumDataset | SpectrumDatasetOnOff) -> list[Table]:
             tables.extend(map_tables(RegionMap(name, axes, data, unit), off if "OFF" in name else region, header))
 
     off = region
-    exposure = dataset.exposure * factor("cm2 s", "m2 s")
     add("COUNTS", dataset.counts)
-    add("EXPOSURE", exposure, (true,), "m2 s")
+    add("EXPOSURE", dataset.exposure, (true,), "cm2 s")
     if isinstance(dataset, SpectrumDataset):
         add("BACKGROUND", dataset.background)
     if dataset.edisp is not None:
         squashed = GadfAxis("energy", dataset.energy.edges[[0, -1]], "TeV")
         add("EDISP", dataset.edisp, (energy, true))
-        add("EDISP_EXPOSURE", exposure[:, None], (squashed, true), "m2 s")
+        add("EDISP_EXPOSURE", dataset.exposure[:, None], (squashed, true), "cm2 s")
     add("MASK_SAFE", dataset.mask_safe)
     add("MASK_FIT", dataset.mask_fit)
     if dataset.gti is not None:

@@ -68,7 +68,7 @@ def read_ecsv(path: str | Path) -> Table:
     for at, column in enumerate(columns):
         try:
             values = _parse_column(column, [row[at] for row in rows[1:]])
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, OverflowError) as error:
             raise DataError(f"{path}: column {names[at]}: {error}") from error
         parsed.append(Column(names[at], values, str(column.get("unit") or "")))
     return Table("", tuple(parsed), header)
@@ -110,7 +110,7 @@ def _parse_column(column: Mapping[str, Any], cells: Sequence[str]) -> NDArray[An
     if kind == "string":
         return np.array(cells, dtype=str)
     if kind == "bool":
-        return np.array([_BOOLS[cell] for cell in cells], dtype=np.bool_)
+        return np.array([_boolean(cell) for cell in cells], dtype=np.bool_)
     dtype = np.dtype(kind)
     if dtype.kind not in "iuf":
         raise ValueError(f"the datatype {kind} is not read here")
@@ -121,7 +121,10 @@ def _parse_column(column: Mapping[str, Any], cells: Sequence[str]) -> NDArray[An
     return np.array([int(cell) for cell in cells], dtype=dtype)
 
 
-_BOOLS = {"True": True, "False": False, "1": True, "0": False, "": False}
+def _boolean(cell: str) -> bool:
+    if cell not in ("True", "False", "1", "0", ""):
+        raise ValueError(f"'{cell}' is neither True nor False")
+    return cell in ("True", "1")
 
 
 def write_ecsv(path: str | Path, table: Table) -> None:

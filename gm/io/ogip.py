@@ -2,8 +2,8 @@
 
 Conventions as Gammapy 2.1 reads them, so that the same files give the same statistic: a channel is good where QUALITY
 is 0; the acceptance is BACKSCAL; F_CHAN counts from 0 and TLMIN is ignored; AREASCAL, GROUPING, CORRSCAL and SYS_ERR
-are ignored. Accepted beyond Gammapy: BACKSCAL and QUALITY as header cards, a PHA file without EBOUNDS, and the extension
-name ``SPECRESP MATRIX``. Source: OGIP memos 92-007 and CAL/GEN/92-002.
+are ignored. Accepted beyond Gammapy: BACKSCAL and QUALITY as header cards, a PHA file without EBOUNDS, and the
+extension name ``SPECRESP MATRIX``. Source: OGIP memos 92-007 and CAL/GEN/92-002.
 """
 
 from __future__ import annotations

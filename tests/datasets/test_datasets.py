@@ -1,0 +1,110 @@
+"""The container, and datasets.yaml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from gm.datasets import Datasets, SpectrumDataset, dataset_entries, datasets_from_dict
+from gm.errors import DataError, JsonPath
+from gm.maps.axes import EnergyAxis
+
+
+def spectrum(name: str) -> SpectrumDataset:
+    axis = np.array([1.0, 2.0, 4.0])
+    return SpectrumDataset(
+        name=name,
+        energy=EnergyAxis(axis),
+        energy_true=EnergyAxis(axis, "energy_true"),
+        counts=np.array([3.0, 1.0]),
+        exposure=np.array([1e10, 1e10]),
+    )
+
+
+def test_datasets_are_a_list_with_names() -> None:
+    datasets = Datasets(map(spectrum, ("hess-1", "hess-2", "fermi")))
+    assert len(datasets) == 3
+    assert datasets[0] is datasets["hess-1"] is next(iter(datasets))
+    assert datasets[-1].name == "fermi"
+    assert datasets[1:].names == ["hess-2", "fermi"]
+    assert datasets.select("hess-*").names == ["hess-1", "hess-2"]
+    assert datasets.select(["fermi", "*-1"]).names == ["hess-1", "fermi"]
+    assert datasets.select("veritas").names == []
+    with pytest.raises(DataError, match=r"no dataset 'fermy'\n.*did you mean 'fermi'"):
+        datasets["fermy"]
+
+
+def test_names_are_unique() -> None:
+    with pytest.raises(DataError, match="two datasets are called 'a'"):
+        Datasets([spectrum("a"), spectrum("b"), spectrum("a")])
+
+
+def test_written_and_read_again(tmp_path: Path) -> None:
+    datasets = Datasets([spectrum("with space"), spectrum("a/b")])
+    datasets.write(tmp_path / "sub" / "my.yaml")
+    assert yaml.safe_load((tmp_path / "sub" / "my.yaml").read_text())["datasets"][0] == {
+        "name": "with space",
+        "type": "SpectrumDataset",
+        "filename": "with_space.fits",
+    }
+    assert Datasets.read(tmp_path / "sub" / "my.yaml").names == datasets.names
+    with pytest.raises(DataError, match="exists already"):
+        datasets.write(tmp_path / "sub" / "my.yaml")
+    datasets.write(tmp_path / "sub" / "my.yaml", overwrite=True)
+
+
+def test_the_name_in_the_document_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Datasets([spectrum("stored")]).write(tmp_path)
+    monkeypatch.setenv("GM_SPECTRA", str(tmp_path))
+    entry = {"name": "mine", "type": "SpectrumDataset", "filename": "$GM_SPECTRA/stored.fits"}
+    assert datasets_from_dict({"datasets": [entry]}, Path("elsewhere")).names == ["mine"]
+    monkeypatch.chdir(tmp_path)
+    assert Datasets.read({"datasets": [entry | {"filename": "stored.fits"}]}).names == ["mine"]
+
+
+ENTRY = {"name": "a", "type": "SpectrumDataset", "filename": "a.fits"}
+BAD_DOCUMENTS: list[tuple[Any, JsonPath, str, str]] = [
+    ([], ("datasets",), "no list of datasets", ""),
+    ({"datasets": 3}, ("datasets",), "no list of datasets", ""),
+    ({"datasets": [3]}, ("datasets", 0), "is not a mapping", ""),
+    ({"datasets": [{"name": "a", "type": "SpectrumDataset"}]}, ("datasets", 0), "'filename' has to be a text", ""),
+    ({"datasets": [ENTRY | {"name": 23523}]}, ("datasets", 0, "name"), "'name' has to be a text", ""),
+    ({"datasets": [ENTRY | {"type": "SpectrumDataSet"}]}, ("datasets", 0, "type"), "are not read", "did you mean"),
+    ({"datasets": [ENTRY | {"type": "MapDataset"}]}, ("datasets", 0, "type"), "are not read", "one-dimensional"),
+    ({"datasets": [ENTRY | {"stat_type": "chi"}]}, ("datasets", 0, "stat_type"), "not a statistic", "'chi2'"),
+    ({"datasets": [ENTRY, ENTRY]}, ("datasets", 1, "name"), "two datasets are called 'a'", "unique"),
+]
+
+
+@pytest.mark.parametrize(("data", "path", "message", "hint"), BAD_DOCUMENTS)
+def test_problems_of_the_document_are_reported_with_their_place(
+    data: Any, path: JsonPath, message: str, hint: str
+) -> None:
+    reported: list[tuple[JsonPath, str, str]] = []
+    dataset_entries(data, Path(), lambda *problem: reported.append(problem))
+    assert [problem[0] for problem in reported] == [path]
+    assert message in reported[0][1]
+    assert hint in reported[0][2]
+    with pytest.raises(DataError, match=message):
+        dataset_entries(data, Path())
+
+
+def test_all_problems_come_at_once(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as raised:
+        dataset_entries({"datasets": [3, ENTRY, ENTRY, ENTRY | {"type": "MapDataset"}]}, tmp_path)
+    assert str(raised.value).count("$.datasets[") == 3
+    with pytest.raises(DataError) as raised:
+        Datasets.read({"datasets": [ENTRY, ENTRY | {"name": "b", "filename": "b.fits"}]})
+    assert str(raised.value).splitlines() == ["a.fits: no such file", "b.fits: no such file"]
+
+
+def test_a_document_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="cannot be read: No such file"):
+        Datasets.read(tmp_path / "absent.yaml")
+    (tmp_path / "bad.yaml").write_text("datasets: [")
+    with pytest.raises(DataError, match="cannot be read"):
+        Datasets.read(tmp_path / "bad.yaml")

@@ -1,0 +1,57 @@
+"""What gm writes opens in Gammapy with the same numbers; ``GM_PEER_PYTHON`` names a Python that has Gammapy."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gm.datasets import Datasets
+
+SCRIPT = """
+import json, sys
+from gammapy.datasets import Datasets
+from gammapy.estimators import FluxPoints
+rows = {}
+for dataset in Datasets.read(sys.argv[1]):
+    if dataset.tag == "FluxPointsDataset":
+        rows[dataset.name] = [dataset.data.dnde.quantity.to_value("cm-2 s-1 TeV-1").ravel().tolist()]
+        continue
+    kernel = dataset.edisp.get_edisp_kernel().data if dataset.edisp else [[0]]
+    exposure = dataset.exposure.quantity.to_value("cm2 s")
+    parts = [dataset.counts.data, dataset.counts_off.data, dataset.alpha.data, exposure, kernel, dataset.mask_safe.data]
+    rows[dataset.name] = [getattr(part, "ravel", lambda: part)().astype(float).tolist() for part in parts]
+print(json.dumps(rows))
+"""
+
+
+@pytest.fixture
+def peer() -> str:
+    python = os.environ.get("GM_PEER_PYTHON")
+    if not python:
+        pytest.skip("set GM_PEER_PYTHON to a Python that has Gammapy 2.1")
+    return python
+
+
+@pytest.mark.parametrize(
+    ("case", "form"),
+    [("joint-crab", "gadf"), ("joint-crab", "ogip"), ("hess-crab-1d", "gadf"), ("flux-points", "gadf")],
+)
+def test_gammapy_reads_the_same_numbers(shared: Path, tmp_path: Path, peer: str, case: str, form: str) -> None:
+    datasets = Datasets.read(shared / "reference" / case / "datasets.yaml")
+    datasets.write(tmp_path, format=form)
+    command = [peer, "-W", "ignore", "-c", SCRIPT, str(tmp_path / "datasets.yaml")]
+    rows = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1])
+    for dataset in datasets:
+        if dataset.type == "FluxPointsDataset":
+            ours = [dataset.points.dnde]
+        else:
+            safe = np.ones(dataset.energy.n_bins) if dataset.mask_safe is None else dataset.mask_safe
+            ours = [dataset.counts, dataset.counts_off, dataset.alpha(), dataset.exposure, dataset.edisp.ravel(), safe]
+        # OGIP files hold the matrix as float32
+        for mine, theirs in zip(ours, rows[dataset.name], strict=True):
+            np.testing.assert_allclose(theirs, mine, rtol=1e-7 if form == "ogip" else 1e-13)

@@ -1,0 +1,206 @@
+"""Flux points of every SED type, and the dataset made of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gm.datasets import Datasets, FluxPointsDataset, read_dataset, write_dataset
+from gm.datasets.sed import sed_from_table
+from gm.errors import DataError
+from gm.io.sed_table import read_sed, write_sed
+from gm.io.tables import Column, Table
+
+E_MIN, E_MAX = np.array([1.0, 2.0, 4.0]), np.array([2.0, 4.0, 9.0])
+E_REF = np.sqrt(E_MIN * E_MAX)
+ERG = 0.6241509074460763  # TeV; CODATA 2018
+
+
+def table(meta: dict[str, Any] | None = None, **columns: Any) -> Table:
+    """Columns by name: an array, or an array with its unit."""
+    pairs = {name: value if isinstance(value, tuple) else (value, "") for name, value in columns.items()}
+    return Table("", tuple(Column(name, np.asarray(v), unit) for name, (v, unit) in pairs.items()), meta or {})
+
+
+def edges() -> dict[str, Any]:
+    return {"e_min": (E_MIN, "TeV"), "e_max": (E_MAX, "TeV")}
+
+
+def test_real_points(shared: Path) -> None:
+    """Valid points as Gammapy 2.1 counts them: 4 of 5 (one without a value), 9 of 10 (one upper limit), 12 of 12."""
+    datasets = Datasets.read(shared / "reference/flux-points/datasets.yaml")
+    assert [dataset.valid().sum() for dataset in datasets] == [4, 9, 12]
+    hess, hawc, gammacat = (dataset.points for dataset in datasets)
+    assert (hess.sed_type, hawc.sed_type, gammacat.sed_type) == ("likelihood", "dnde", "dnde")
+    assert hess.n_sigma_ul == 3.0
+    assert hess.stat_scan.shape == hess.norm_scan.shape == (5, 11)
+    assert hawc.is_ul.tolist() == [False] * 9 + [True]
+    # norm * ref_dnde, straight from the file
+    raw = read_sed(shared / "reference/flux-points/hess.fits.gz")
+    np.testing.assert_allclose(hess.dnde, raw.array("norm") * raw.array("ref_dnde"), rtol=1e-15)
+    assert np.isnan(gammacat.dnde_err).all()
+    np.testing.assert_allclose(gammacat.error(), (gammacat.dnde_errn + gammacat.dnde_errp) / 2, rtol=1e-15)
+
+
+def test_every_type_gives_the_same_differential_flux() -> None:
+    """Points of the default reference, E^-2, written as each quantity."""
+    f = 3e-12 * E_REF**-2
+    flux = 3e-12 * (1 / E_MIN - 1 / E_MAX)
+    eflux = 3e-12 * np.log(E_MAX / E_MIN) / ERG
+    e2dnde = f * E_REF**2 / ERG
+    ones = np.ones(3)
+    tables = {
+        "dnde": table(**edges(), e_ref=(E_REF, "TeV"), dnde=(f * 1e4, "m-2 s-1 TeV-1"), dnde_err=(0.1 * f, "")),
+        "e2dnde": table(e_ref=(E_REF * 1e3, "GeV"), e2dnde=(e2dnde, "erg cm-2 s-1"), e2dnde_err=0.1 * e2dnde),
+        "flux": table(**edges(), flux=(flux, "cm-2 s-1"), flux_err=0.1 * flux),
+        "eflux": table(**edges(), eflux=(eflux, "erg cm-2 s-1"), eflux_err=(0.1 * eflux * ERG, "TeV cm-2 s-1")),
+        "likelihood": table(**edges(), e_ref=(E_REF, "TeV"), ref_dnde=(f / 2, ""), norm=2 * ones, norm_err=0.2 * ones),
+    }  # fmt: skip
+    for sed_type, rows in tables.items():
+        points = sed_from_table(rows)
+        assert points.sed_type == sed_type
+        np.testing.assert_allclose(points.energy, E_REF, rtol=1e-14)
+        np.testing.assert_allclose(points.dnde, f, rtol=1e-13)
+        np.testing.assert_allclose(points.dnde_err, 0.1 * f, rtol=1e-13)
+
+
+UL = np.array([3.0, np.nan, 3.0])
+RULES = [
+    ({"is_ul": np.array([True, False, False])}, [True, False, False]),
+    ({"dnde_ul": UL, "sqrt_ts": np.array([1.9, 1.0, 2.0])}, [True, True, False]),
+    ({"dnde_ul": UL, "ts": np.array([3.9, 9.0, 4.1])}, [True, False, True]),  # without a value the sign is negative
+    ({"dnde_ul": UL}, [True, False, True]),
+    ({"ts": np.zeros(3)}, [False, False, True]),
+    ({}, [False, False, True]),
+]
+
+
+@pytest.mark.parametrize(("columns", "expected"), RULES)
+def test_what_counts_as_an_upper_limit(columns: dict[str, Any], expected: list[bool]) -> None:
+    points = sed_from_table(table(e_ref=E_REF, dnde=np.array([1.0, 2.0, np.nan]), **columns))
+    assert points.is_ul.tolist() == expected
+
+
+def test_legacy_columns_and_failed_points() -> None:
+    points = sed_from_table(
+        table(
+            e_ref=E_REF,
+            dnde=np.ones(3),
+            dnde_err=np.ones(3),
+            loglike=np.arange(3.0),
+            loglike_null=np.ones(3),
+            dloglike_scan=np.ones((3, 2)),
+            norm_scan=np.tile([0.5, 2.0], (3, 1)),
+            success=np.array([True, False, True]),
+        )
+    )
+    assert points.stat.tolist() == [0, 2, 4]
+    assert points.stat_null.tolist() == [2, 2, 2]
+    assert points.stat_scan.tolist() == [[2, 2]] * 3
+    assert np.isnan(points.dnde).tolist() == [False, True, False]
+    assert np.isnan(points.dnde_err).tolist() == [False, True, False]
+
+
+def dataset(stat_type: str, **columns: Any) -> FluxPointsDataset:
+    return FluxPointsDataset(name="x", points=sed_from_table(table(e_ref=E_REF, **columns)), stat_type=stat_type)
+
+
+def test_valid_points_of_each_statistic() -> None:
+    columns = {
+        "dnde": np.array([1.0, 1.0, np.nan]),
+        "dnde_err": np.array([0.1, 0.0, 0.1]),
+        "dnde_ul": np.full(3, 2.0),
+        "is_ul": np.array([False, False, True]),
+        "stat": np.zeros(3),
+        "stat_scan": np.array([[1.0, 0.0, 1.0], [np.nan, 0.0, 1.0], [1.0, 0.0, 1.0]]),
+        "norm_scan": np.tile([0.5, 1.0, 2.0], (3, 1)),
+    }
+    assert dataset("chi2", **columns).valid().tolist() == [True, False, False]
+    assert dataset("distrib", **columns).valid().tolist() == [True, False, True]
+    assert dataset("profile", **columns).valid().tolist() == [True, False, True]
+    masked = dataset("profile", **columns).with_(mask_fit=np.array([False, True, True]))
+    assert masked.mask.tolist() == [False, False, True]
+
+
+def test_what_is_refused() -> None:
+    with pytest.raises(DataError, match="stat_type 'cash'"):
+        dataset("cash", dnde=np.ones(3))
+    with pytest.raises(DataError, match="needs the columns stat_scan"):
+        dataset("profile", dnde=np.ones(3))
+    with pytest.raises(DataError, match="mask_safe has 2 values"):
+        dataset("chi2", dnde=np.ones(3)).with_(mask_safe=np.ones(2, bool))
+
+
+BAD_TABLES = [
+    (table(e_ref=E_REF), "the columns are of no SED type"),
+    (table({"SED_TYPE": "dndee"}, e_ref=E_REF, dnde=E_REF), "SED_TYPE is 'dndee', expected one of dnde"),
+    (table({"SED_TYPE": "flux"}, e_ref=E_REF, dnde=E_REF), "no column e_min, e_max, flux, needed for SED type flux"),
+    (table(e_ref=(E_REF, "cm"), dnde=E_REF), "column e_ref is in 'cm', expected a unit of 'TeV'"),
+    (table(e_ref=E_REF, dnde=(E_REF, "cm-2 s-1")), "column dnde is in 'cm-2 s-1'"),
+    (table(e_ref=-E_REF, dnde=E_REF), "not energies above 0"),
+    (table(e_min=E_MAX, e_max=E_MIN, e_ref=E_REF, dnde=E_REF), "e_min < e_max"),
+    (table(e_ref=E_REF, ref_dnde=0 * E_REF, norm=E_REF), "ref_dnde has values that are not above 0"),
+    (table(e_ref=E_REF, dnde=np.array(["a", "b", "c"])), "column dnde is not one number per row"),
+    (table(time_min=E_REF, e_ref=E_REF, dnde=E_REF), "light curve"),
+]
+
+
+@pytest.mark.parametrize(("rows", "message"), BAD_TABLES)
+def test_bad_tables_give_one_clear_message(rows: Table, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "points.ecsv"
+    write_sed(path, rows.columns, rows.header)
+    with pytest.raises(DataError, match=message) as raised:
+        read_dataset("FluxPointsDataset", path, "x")
+    assert str(raised.value).startswith(str(path))
+
+
+def test_a_plain_text_table_is_not_read(shared: Path) -> None:
+    with pytest.raises(DataError, match="no ECSV header"):
+        read_dataset("FluxPointsDataset", shared / "data/flux-points/tev_spectra/crab_hess_spec.txt")
+
+
+@pytest.mark.parametrize("fmt", ["fits", "ecsv"])
+def test_tables_come_back_bit_for_bit(shared: Path, tmp_path: Path, fmt: str) -> None:
+    source = read_sed(shared / "data/flux-points/crab_hess_fp/crab_hess_fp.fits")
+    paths = [tmp_path / f"{n}.{fmt}" for n in range(2)]
+    for path in paths:
+        write_sed(path, source.columns, source.header)
+    back = read_sed(paths[0])
+    assert Table(source.name, back.columns, back.header).same_as(source)
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    with pytest.raises(ValueError, match="format"):
+        write_sed(paths[0], source.columns, source.header, "csv")
+
+
+@pytest.mark.parametrize("suffix", ["fits", "fits.gz", "ecsv"])
+def test_datasets_come_back(shared: Path, tmp_path: Path, suffix: str) -> None:
+    for one in Datasets.read(shared / "reference/flux-points/datasets.yaml"):
+        path = tmp_path / f"{one.name}.{suffix}"
+        write_dataset(one, path)
+        other = read_dataset("FluxPointsDataset", path, one.name)
+        assert np.array_equal(one.valid(), other.valid())
+        assert one.points.n_sigma_ul == other.points.n_sigma_ul
+        for name in (
+            "energy",
+            "dnde",
+            "dnde_err",
+            "dnde_errn",
+            "dnde_errp",
+            "dnde_ul",
+            "dnde_ref",
+            "is_ul",
+            "stat_scan",
+        ):
+            mine, theirs = getattr(one.points, name), getattr(other.points, name)
+            assert (mine is None) == (theirs is None)
+            if mine is not None:  # norm = dnde / ref rounds once each way
+                np.testing.assert_allclose(theirs, mine, rtol=5e-16)
+
+
+def test_the_statistic_is_kept_in_datasets_yaml(shared: Path, tmp_path: Path) -> None:
+    hess = Datasets.read(shared / "reference/flux-points/datasets.yaml")["hess"].with_(stat_type="profile")
+    Datasets([hess]).write(tmp_path)
+    assert Datasets.read(tmp_path / "datasets.yaml")["hess"].stat_type == "profile"

@@ -1,0 +1,224 @@
+"""The FITS table reader against astropy, and every way in which a file can be damaged."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from gm.errors import DataError
+from gm.io.fits import parse_value, read_fits
+from gm.io.fits_writer import write_fits
+from gm.io.tables import Column, Table
+
+
+def real_files(shared: Path) -> list[Path]:
+    folders = (
+        "data/joint-crab/spectra",
+        "reference/hess-crab-1d",
+        "reference/flux-points",
+        "data/flux-points",
+        "data/hawc/crab_flux",
+    )
+    return [file for folder in folders for file in sorted((shared / folder).rglob("*.fits*"))]
+
+
+def test_every_column_of_the_real_files_is_as_astropy_reads_it(shared: Path) -> None:
+    files = real_files(shared)
+    assert len(files) > 40
+    for path in files:
+        ours = read_fits(path)
+        with fits.open(path, memmap=False) as theirs:
+            assert len(ours.extensions) == len(theirs)
+            for mine, hdu in zip(ours.extensions[1:], theirs[1:], strict=True):
+                assert mine.name == hdu.name
+                assert all(mine.header[name] == hdu.header[name] for name in hdu.header if name != "COMMENT")
+                for column in hdu.columns:
+                    assert mine.unit(column.name) == (column.unit or "")
+                    same_column(mine, column.name, hdu.data[column.name], column.format)
+
+
+def same_column(mine: Any, name: str, expected: Any, form: str) -> None:
+    if form.startswith("P"):
+        assert all(np.array_equal(*rows) for rows in zip(mine.heap_column(name), expected, strict=True))
+        return
+    found = mine.column(name)
+    assert found.shape == expected.shape
+    assert np.array_equal(found, expected, equal_nan=found.dtype.kind == "f")
+
+
+def table_file(tmp_path: Path, *columns: fits.Column, name: str = "DATA", **cards: Any) -> Path:
+    hdu = fits.BinTableHDU.from_columns(columns, name=name)
+    for card, value in cards.items():
+        hdu.header[card] = value
+    path = tmp_path / "table.fits"
+    fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(path)
+    return path
+
+
+def test_scaled_null_unsigned_string_and_bit_columns(tmp_path: Path) -> None:
+    path = table_file(
+        tmp_path,
+        fits.Column("U", "I", array=np.array([0, 65535], np.uint16), bzero=32768),
+        fits.Column("N", "J", array=np.array([7, -99]), null=-99),
+        fits.Column("T", "5A", array=np.array(["it's", "x"])),
+        fits.Column("M", "6E", array=np.arange(12.0).reshape(2, 6), dim="(3,2)"),
+        fits.Column("B", "L", array=np.array([True, False])),
+    )
+    extension = read_fits(path).get("data")
+    assert extension.column("U").tolist() == [0, 65535]
+    assert extension.column("u").dtype.kind in "fi"
+    assert extension.floats("N")[0] == 7
+    assert np.isnan(extension.floats("N")[1])
+    assert extension.column("T").tolist() == ["it's", "x"]
+    assert extension.column("M").shape == (2, 2, 3)
+    assert extension.column("M")[1, 1, 2] == 11
+    assert extension.column("B").tolist() == [True, False]
+
+
+def test_scaled_columns(tmp_path: Path) -> None:
+    path = tmp_path / "scaled.fits"
+    write_fits(path, [Table("DATA", (Column("S", np.array([3, 5], np.int32)),), {"TSCAL1": 0.5, "TZERO1": 1.0})])
+    assert read_fits(path).get("DATA").column("S").tolist() == [2.5, 3.5]
+    with fits.open(path) as hdus:
+        assert hdus["DATA"].data["S"].tolist() == [2.5, 3.5]
+
+
+def test_long_strings_and_quotes_in_cards(tmp_path: Path) -> None:
+    text = "it's " + "a long value " * 12
+    path = table_file(
+        tmp_path, fits.Column("A", "D", array=[1.0]), META=text, SHORT="o'clock", LOGIC=True, NUMBER=1.5e-300
+    )
+    header = read_fits(path).get("DATA").header
+    assert header["META"] == text.rstrip()
+    assert (header["SHORT"], header["LOGIC"], header["NUMBER"]) == ("o'clock", True, 1.5e-300)
+
+
+@pytest.mark.parametrize(
+    ("card", "value"),
+    [
+        ("1.0D-3 / comment", 1e-3),
+        ("T", True),
+        ("  12 ", 12),
+        ("'a''b / c' / d", "a'b / c"),
+        ("''", ""),
+        ("", ""),
+        ("1.E5", 1e5),
+    ],
+)
+def test_card_values(card: str, value: Any) -> None:
+    assert parse_value(card) == value
+
+
+def test_a_gzip_file_of_several_members_is_one_stream(tmp_path: Path) -> None:
+    data = table_file(tmp_path, fits.Column("A", "D", array=[1.0, 2.0])).read_bytes()
+    path = tmp_path / "parts.fits.gz"
+    path.write_bytes(gzip.compress(data[:4000]) + gzip.compress(data[4000:]))
+    assert read_fits(path).get("DATA").column("A").tolist() == [1.0, 2.0]
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> bytes:
+    return table_file(tmp_path, fits.Column("A", "D", array=np.arange(1000.0), unit="TeV")).read_bytes()
+
+
+BAD_BYTES = {
+    "empty": (lambda data: b"", "not a FITS file; it is empty"),
+    "garbage": (lambda data: b"\x00\x01garbage" * 100, "not a FITS file"),
+    "text": (lambda data: b"name: value\n", "not a FITS file"),
+    "cut in the first header": (lambda data: data[:1000], "truncated inside a header"),
+    "cut in the data": (lambda data: data[:-2881], r"HDU DATA: truncated: needs 8000 bytes, 5759 are there"),
+    "gzip cut short": (lambda data: gzip.compress(data)[:-200], "cut short"),
+    "gzip without its last byte": (lambda data: gzip.compress(data)[:-1], "cut short"),
+    "gzip damaged": (lambda data: gzip.compress(data)[:-6] + b"xxxxxx", "gzip file is damaged"),
+    "gzip of text": (lambda data: gzip.compress(b"hello" * 100), "does not hold a FITS file"),
+    "no END": (lambda data: data.replace(b"END     ", b"EEND    "), "truncated inside a header"),
+    "huge table": (
+        lambda data: data.replace(b"                 1000", b"        1000000000000"),
+        "HDU DATA: truncated",
+    ),
+    "negative size": (lambda data: data.replace(b"                 1000", b"                -1000"), "negative"),
+    "size not a number": (
+        lambda data: data.replace(b"                 1000", b"                  abc"),
+        "NAXIS2 is 'abc'",
+    ),
+    "wrong BITPIX": (
+        lambda data: data.replace(b"BITPIX  =                    8", b"BITPIX  =                    7"),
+        "BITPIX",
+    ),
+    "row length": (
+        lambda data: data.replace(b"'D       '", b"'J       '"),
+        "the columns need 4 bytes per row, NAXIS1 is 8",
+    ),
+    "column format": (lambda data: data.replace(b"'D       '", b"'Z       '"), "format 'Z', unknown to FITS"),
+    "gzip bomb": (
+        lambda data: gzip.compress(data.replace(b"                 1000", b"          99000000000")),
+        "truncated",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_BYTES)
+def test_damaged_files_give_one_clear_message(tmp_path: Path, good: bytes, case: str) -> None:
+    damage, message = BAD_BYTES[case]
+    path = tmp_path / "bad.fits"
+    path.write_bytes(damage(good))
+    with pytest.raises(DataError, match=message) as raised:
+        read_fits(path).get("DATA").column("A")
+    assert str(path) in str(raised.value)
+
+
+def test_files_that_are_none(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such file"):
+        read_fits(tmp_path / "absent.fits")
+    with pytest.raises(DataError, match="is a directory"):
+        read_fits(tmp_path)
+    with pytest.raises(DataError, match="not a regular file"):
+        read_fits("/dev/null")
+
+
+def test_a_gigabyte_of_garbage_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "garbage.fits"
+    with path.open("wb") as file:
+        file.truncate(1 << 30)  # a sparse file: reading it would take a gigabyte of memory
+    with pytest.raises(DataError, match="not a FITS file"):
+        read_fits(path)
+
+
+def test_a_header_without_end_is_not_searched_for_ever(tmp_path: Path) -> None:
+    path = tmp_path / "endless.fits"
+    with path.open("wb") as file:
+        file.write(b"SIMPLE  =                    T")
+        file.truncate(1 << 30)
+    with pytest.raises(DataError, match="no END"):
+        read_fits(path)
+
+
+def test_what_is_missing_is_said_with_what_is_there(good: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "table.fits"
+    with pytest.raises(DataError, match=r"no HDU DATTA\n.*found: PRIMARY, DATA.*did you mean 'DATA'"):
+        read_fits(path).get("DATTA")
+    extension = read_fits(path).get("DATA")
+    with pytest.raises(DataError, match=r"HDU DATA: no column B\n.*found: A"):
+        extension.column("B")
+    with pytest.raises(DataError, match=r"column A is in 'TeV', expected a unit of 'cm2'"):
+        extension.floats("A", "cm2")
+    with pytest.raises(DataError, match="expected a binary table"):
+        read_fits(path).get("PRIMARY").column("A")
+
+
+def test_a_heap_that_points_outside_the_file(tmp_path: Path) -> None:
+    rows = np.empty(2, dtype=object)
+    rows[:] = [np.arange(3.0), np.arange(5.0)]
+    path = table_file(tmp_path, fits.Column("V", "PD()", array=rows))
+    extension = read_fits(path).get("DATA")
+    assert [row.tolist() for row in extension.heap_column("V")] == [[0, 1, 2], [0, 1, 2, 3, 4]]
+    data = bytearray(path.read_bytes())
+    data[extension.start : extension.start + 4] = (1 << 20).to_bytes(4, "big")
+    path.write_bytes(bytes(data))
+    with pytest.raises(DataError, match="points outside its heap"):
+        read_fits(path).get("DATA").heap_column("V")

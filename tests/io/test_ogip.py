@@ -1,0 +1,191 @@
+"""OGIP spectra: real files, conventions, and damage."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from gm.datasets.reading import read_dataset
+from gm.errors import DataError
+from gm.io.fits import read_fits
+from gm.io.fits_writer import write_fits
+from gm.io.ogip import pha_from, read_arf, read_rmf, rmf_tables
+
+
+@pytest.fixture
+def spectrum(shared: Path, tmp_path: Path) -> Path:
+    """A copy of the four files of one real run."""
+    for path in (shared / "data/joint-crab/spectra/hess").glob("*23523.fits"):
+        shutil.copyfile(path, tmp_path / path.name)
+    return tmp_path / "pha_obs23523.fits"
+
+
+def edit(path: Path, change: Callable[[Any], None]) -> None:
+    with fits.open(path, mode="update") as hdus:
+        change(hdus)
+
+
+def test_conventions_of_a_real_file(spectrum: Path) -> None:
+    pha = pha_from(read_fits(spectrum))
+    with fits.open(spectrum) as hdus:
+        data, bounds = hdus["SPECTRUM"].data, hdus["EBOUNDS"].data
+        assert np.array_equal(pha.good, data["QUALITY"] == 0)
+        assert np.array_equal(pha.backscal, data["BACKSCAL"])
+        # keV to TeV
+        assert pha.edges is not None
+        np.testing.assert_allclose(pha.edges[:-1], bounds["E_MIN"] * 1e-9, rtol=1e-15)
+        assert pha.edges[-1] == pytest.approx(bounds["E_MAX"][-1] * 1e-9, rel=1e-15)
+    assert (pha.name, pha.ancrfile, pha.exposure) == ("23523", "arf_obs23523.fits", 1581.736758410931)
+
+
+def test_a_matrix_is_expanded_from_its_groups(spectrum: Path) -> None:
+    edges_true, edges, matrix = read_rmf(spectrum.parent / "rmf_obs23523.fits")
+    with fits.open(spectrum.parent / "rmf_obs23523.fits") as hdus:
+        rows = hdus["MATRIX"].data
+        assert edges_true[0] == pytest.approx(float(rows["ENERG_LO"][0]) * 1e-9, rel=1e-15)  # float32 as stored
+        for index, row in enumerate(rows):
+            expected = np.zeros(80)
+            begin = 0
+            for first, count in zip(row["F_CHAN"], row["N_CHAN"], strict=True):
+                expected[first : first + count] = row["MATRIX"][begin : begin + count]
+                begin += count
+            assert np.array_equal(matrix[index], expected)
+    assert (edges_true.size, edges.size, matrix.shape) == (81, 81, (80, 80))
+
+
+def test_a_matrix_with_several_groups_and_empty_rows_comes_back(tmp_path: Path) -> None:
+    matrix = np.array([[0, 0, 0, 0], [0.5, 0, 0.25, 0.25], [0, 1, 0, 0], [0.1, 0, 0, 0.2]], dtype=np.float32)
+    edges = np.geomspace(1, 16, 5)
+    write_fits(tmp_path / "rmf.fits", rmf_tables(edges, edges, matrix.astype(np.float64)))
+    _, _, back = read_rmf(tmp_path / "rmf.fits")
+    assert np.array_equal(back, matrix)
+
+
+def test_header_cards_stand_for_columns(spectrum: Path) -> None:
+    """XSPEC files have BACKSCAL and QUALITY as cards."""
+    expected = read_dataset("SpectrumDatasetOnOff", spectrum)
+
+    def move(hdus: Any) -> None:
+        table = hdus["SPECTRUM"]
+        backscal = float(table.data["BACKSCAL"][0])
+        table.columns.del_col("BACKSCAL")
+        table.columns.del_col("QUALITY")
+        table.header["BACKSCAL"], table.header["QUALITY"] = backscal, 0
+
+    edit(spectrum, move)
+    dataset = read_dataset("SpectrumDatasetOnOff", spectrum)
+    assert dataset.mask_safe is not None
+    assert dataset.mask_safe.all()
+    assert np.array_equal(dataset.counts, expected.counts)
+    assert np.array_equal(dataset.acceptance, expected.acceptance)
+
+
+def test_ebounds_may_be_in_the_matrix_file_alone(spectrum: Path) -> None:
+    expected = read_dataset("SpectrumDatasetOnOff", spectrum)
+    edit(spectrum, lambda hdus: hdus.__delitem__(2))
+    edit(spectrum.parent / "rmf_obs23523.fits", lambda hdus: hdus["MATRIX"].header.set("EXTNAME", "SPECRESP MATRIX"))
+    assert np.array_equal(read_dataset("SpectrumDatasetOnOff", spectrum).energy.edges, expected.energy.edges)
+
+
+def test_without_respfile_energies_are_exact(spectrum: Path) -> None:
+    edit(spectrum, lambda hdus: hdus["SPECTRUM"].header.remove("RESPFILE"))
+    assert read_dataset("SpectrumDatasetOnOff", spectrum).edisp is None
+
+
+def test_channels_that_count_from_one_are_warned_of(spectrum: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = spectrum.parent / "rmf_obs23523.fits"
+    edit(path, lambda hdus: hdus["MATRIX"].header.set("TLMIN4", 1))
+    with caplog.at_level(logging.WARNING):
+        read_rmf(path)
+    assert "channels count from 1" in caplog.text
+
+
+def test_compressed_files(spectrum: Path) -> None:
+    import gzip
+
+    packed = spectrum.with_suffix(".fits.gz")
+    packed.write_bytes(gzip.compress(spectrum.read_bytes()))
+    assert read_dataset("SpectrumDatasetOnOff", packed).counts.sum() == 189
+
+
+def rewrite(column: str, value: Any, hdu: str = "SPECTRUM") -> Callable[[Any], None]:
+    def change(hdus: Any) -> None:
+        hdus[hdu].data[column][:] = value(hdus[hdu].data[column]) if callable(value) else value
+
+    return change
+
+
+def set_nan(hdus: Any) -> None:
+    hdus["SPECRESP"].data["SPECRESP"][3] = np.nan
+
+
+def set_negative(hdus: Any) -> None:
+    hdus["SPECTRUM"].data["COUNTS"][40] = -3
+
+
+def halve(name: str) -> Callable[[Any], None]:
+    def change(hdus: Any) -> None:
+        hdus[name].data = hdus[name].data[:40]
+
+    return change
+
+
+PHA, ARF, RMF, BKG = (f"{kind}_obs23523.fits" for kind in ("pha", "arf", "rmf", "bkg"))
+BAD = {
+    "negative counts": (PHA, set_negative, "counts is -3 in bin 40"),
+    "negative off counts": (BKG, set_negative, "counts_off is -3 in bin 40"),
+    "rates": (PHA, lambda hdus: hdus["SPECTRUM"].columns.change_name("COUNTS", "RATE"), "has a RATE column"),
+    "no counts": (PHA, lambda hdus: hdus["SPECTRUM"].columns.change_name("COUNTS", "CONTS"), "did you mean 'CONTS'"),
+    "no exposure": (PHA, lambda hdus: hdus["SPECTRUM"].header.remove("EXPOSURE"), "EXPOSURE is None"),
+    "no ARF": (PHA, lambda hdus: hdus["SPECTRUM"].header.remove("ANCRFILE"), "no card ANCRFILE"),
+    "no background": (PHA, lambda hdus: hdus["SPECTRUM"].header.set("BACKFILE", "none"), "no card BACKFILE"),
+    "file not there": (PHA, lambda hdus: hdus["SPECTRUM"].header.set("ANCRFILE", "arf.fits"), "arf.fits: no such file"),
+    "ARF as PHA": (PHA, lambda hdus: hdus["SPECTRUM"].header.set("ANCRFILE", BKG), "no HDU SPECRESP"),
+    "energies": (PHA, rewrite("E_MIN", lambda e: e[::-1].copy(), "EBOUNDS"), "E_MIN and E_MAX are not energies"),
+    "EBOUNDS too short": (PHA, halve("EBOUNDS"), "80 channels, EBOUNDS has 40"),
+    "background too short": (BKG, lambda hdus: [halve(name)(hdus) for name in ("SPECTRUM", "EBOUNDS")], "40 channels"),
+    "NaN in the ARF": (ARF, set_nan, "SPECRESP has values that are negative or not finite"),
+    "unit of the ARF": (ARF, lambda hdus: hdus["SPECRESP"].header.set("TUNIT3", "TeV"), "expected a unit of 'cm2'"),
+    "unknown unit": (ARF, lambda hdus: hdus["SPECRESP"].header.set("TUNIT3", "parsnip"), "is in 'parsnip'"),
+    "ARF and RMF lengths": (ARF, halve("SPECRESP"), "80 true-energy bins, arf_obs23523.fits has 40"),
+    "RMF channels": (RMF, halve("EBOUNDS"), "DETCHANS is 80, EBOUNDS has 40"),
+    "RMF groups": (RMF, rewrite("N_GRP", 5, "MATRIX"), "N_GRP is 5"),
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore")  # astropy complains about what is being broken on purpose
+@pytest.mark.parametrize("case", BAD)
+def test_damage_gives_one_clear_message(spectrum: Path, case: str) -> None:
+    name, change, message = BAD[case]
+    edit(spectrum.parent / name, change)
+    with pytest.raises(DataError, match=message) as raised:
+        read_dataset("SpectrumDatasetOnOff", spectrum, "hess")
+    assert str(spectrum.parent) in str(raised.value)
+    assert len(str(raised.value).splitlines()) <= 2
+
+
+def test_channels_outside_the_detector(spectrum: Path) -> None:
+    path = spectrum.parent / "rmf_obs23523.fits"
+    extension = read_fits(path).get("MATRIX")
+    data = bytearray(path.read_bytes())
+    first = extension.columns["F_CHAN"].offset
+    pointer = extension.start + first + 70 * extension.integer("NAXIS1")
+    offset = int.from_bytes(data[pointer + 4 : pointer + 8], "big")
+    heap = extension.start + extension.integer("NAXIS1") * extension.integer("NAXIS2")
+    data[heap + offset : heap + offset + 2] = (79).to_bytes(2, "big")
+    path.write_bytes(bytes(data))
+    with pytest.raises(DataError, match=r"from channel 79 on do not fit 80 channels\n.*counts from 0"):
+        read_dataset("SpectrumDatasetOnOff", spectrum)
+
+
+def test_the_area_is_in_square_centimetres(spectrum: Path) -> None:
+    _, area = read_arf(spectrum.parent / ARF)
+    edit(spectrum.parent / ARF, lambda hdus: hdus["SPECRESP"].header.set("TUNIT3", "m2"))
+    np.testing.assert_allclose(read_arf(spectrum.parent / ARF)[1], area * 1e4, rtol=1e-15)
