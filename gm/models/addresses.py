@@ -39,7 +39,10 @@ class Addresses:
         self._forms.append(forms)
 
     def _shortest(self, forms: tuple[str, ...]) -> str:
-        return next((form for form in forms if len(self._positions[form]) == 1), forms[-1])
+        return next((form for form in (*forms[:2], forms[-1]) if len(self._positions[form]) == 1), forms[-1])
+
+    def __contains__(self, address: object) -> bool:
+        return address in self._positions
 
     def resolve(self, address: str) -> int:
         """Position of the one parameter with this address. Raises `AddressError`, listing the candidates."""

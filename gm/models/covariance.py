@@ -38,13 +38,13 @@ def read_covariance(path: Path, models: Models) -> Array:
         raise DataError(f"{path}: cannot be read: {reason}") from error
     n_par = len(models.parameters)
     rows = [line.strip().strip("|").split("|") for line in lines if line.strip()]
-    try:
-        matrix = np.array([[float(cell) for cell in row[-n_par:]] for row in rows[1:]], dtype=np.float64)
-    except ValueError as error:
-        raise DataError(f"{path}: not a covariance file: {error}") from error
-    if matrix.shape != (n_par, n_par) or len(rows[0]) != n_par + 1:
+    if len(rows) != n_par + 1 or any(len(row) != n_par + 1 for row in rows):
         found = f"{len(rows) - 1} rows of {len(rows[0]) - 1} numbers" if rows else "nothing"
         raise DataError(f"{path}: found {found}; {n_par} parameters need {n_par} rows of {n_par}")
+    try:
+        matrix = np.array([[float(cell) for cell in row[1:]] for row in rows[1:]]).reshape(n_par, n_par)
+    except ValueError as error:
+        raise DataError(f"{path}: not a covariance file: {error}") from error
     if not np.isfinite(matrix).all():
         raise DataError(f"{path}: holds numbers that are not finite")
     return follow_links(models, matrix)

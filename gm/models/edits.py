@@ -29,7 +29,7 @@ def apply_edits(models: Models, edits: Mapping[str, object], report: Report | No
         if not positions:
             hint = suggest(pattern, addresses.short, "parameters")
             report((pattern,), f"no parameter is called '{pattern}'", hint)
-        elif len(positions) == 1 and positions[0] in linked:
+        elif pattern in addresses and positions[0] in linked:
             leader = addresses.short[linked[positions[0]].root]
             report((pattern,), f"'{pattern}' follows '{leader}' by a link", f"edit '{leader}'")
         mapping = fields if isinstance(fields, Mapping) else {"value": fields}

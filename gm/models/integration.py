@@ -98,9 +98,7 @@ class EnergyBins:
         self.lo: Array = np.concatenate([axis[:-1] for axis in edges])
         self.hi: Array = np.concatenate([axis[1:] for axis in edges])
         self.offsets = tuple(int(n) for n in np.cumsum([0, *(len(axis) - 1 for axis in edges)]))
-        n_nodes = [
-            int(np.maximum(np.max(NODES_PER_DECADE * np.log10(axis[1:] / axis[:-1])), 2)) for axis in edges
-        ]
+        n_nodes = [int(np.maximum(np.max(NODES_PER_DECADE * np.log10(axis[1:] / axis[:-1])), 2)) for axis in edges]
         self.fine = LogLogRule(edges, n_nodes)
         self.coarse = LogLogRule(edges, [2] * len(edges))
 

@@ -108,6 +108,14 @@ class Models:
             self._index = Addresses(self._components)
         return self._index
 
+    def resolve(self, address: str) -> int:
+        """Position of the one parameter with this address. Raises `AddressError`, listing the candidates."""
+        return self.addresses().resolve(address)
+
+    def match(self, pattern: str) -> list[int]:
+        """Positions of the parameters that an address or a shell pattern means; maybe none."""
+        return self.addresses().match(pattern)
+
     def factors(self) -> list[float]:
         """(n_par,) own unit -> internal unit."""
         return [f for component in self._components for _, model in component.blocks() for f in model.factors]

@@ -71,7 +71,9 @@ def models_from_dict(data: Any, report: Report, directory: Path) -> Models | Non
         return None
     models = Models([component for component in components if component is not None])
     models = _with_labels(models, reader.labels, count)
-    if data.get("links") is not None:
+    if not isinstance(data.get("links", []), list):
+        count(("links",), f"expected a list of links, found {data['links']!r}", "[{parameter: ..., equals: ...}]")
+    elif data.get("links"):
         models = models.with_links(data["links"], lambda path, *text: count(("links", *path), *text))
     if data.get("covariance") is not None and not found:
         models = _with_covariance_file(models, data["covariance"], directory, count)
@@ -129,4 +131,3 @@ def _with_covariance_file(models: Models, name: Any, directory: Path, report: Re
     except DataError as error:
         report(("covariance",), str(error), "remove the key to go without covariance")
         return models
-

@@ -70,9 +70,7 @@ class PiecewiseNormSpectralModel(SpectralModel):
     amplitude_name = None
     is_norm: ClassVar[bool] = True
 
-    def __init__(
-        self, energy: object, norms: Sequence[object] = (), interp: str = "log", **parameters: object
-    ) -> None:
+    def __init__(self, energy: object, norms: Sequence[object] = (), interp: str = "log", **parameters: object) -> None:
         if interp not in ("log", "lin"):
             raise ModelError(f"interp is '{interp}'; allowed: log, lin")
         self.settings = {"energy": _as_table(energy, "TeV"), "interp": interp}

@@ -1,0 +1,63 @@
+"""The log-log rule where spectra are zero, negative or change their sign."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gm.models.integration import EnergyBins, logarithmic_mean_slope
+
+EDGES = np.array([1.0, 10.0])
+
+
+def test_node_count_is_that_of_the_widest_bin_of_each_axis() -> None:
+    bins = EnergyBins(np.array([1.0, 10.0, 15.0]), np.geomspace(1, 10, 21))
+    # 100 nodes for a decade in the first axis; in the second 5 or, after rounding, 4
+    assert len(bins.fine.nodes) in (2 * 99 + 1 + 20 * 4 + 1, 2 * 99 + 1 + 20 * 3 + 1)
+    assert bins.offsets == (0, 2, 22)
+    np.testing.assert_allclose(bins.fine.nodes[[0, 99, 198]], [1.0, 10.0, 15.0], rtol=1e-15)
+
+
+def test_a_zero_end_contributes_nothing() -> None:
+    rule = EnergyBins(EDGES).coarse
+    integral, gradient = rule.integrate_with_gradient(np.array([1.0, 0.0]), np.ones((1, 2)))
+    assert integral.tolist() == [0.0]
+    assert gradient.tolist() == [[0.0]]
+
+
+def test_negative_spectra_are_mirrored() -> None:
+    rule = EnergyBins(EDGES).fine
+    y = rule.nodes**-2.3
+    np.testing.assert_array_equal(rule.integrate(-y), -rule.integrate(y))
+
+
+def test_a_sign_change_is_a_trapezoid() -> None:
+    rule = EnergyBins(EDGES).coarse
+    integral, gradient = rule.integrate_with_gradient(np.array([-1.0, 0.3]), np.array([[1.0, 0.0]]))
+    np.testing.assert_allclose(integral, np.log(10) * (-1.0 + 3.0) / 2, rtol=1e-14)
+    np.testing.assert_allclose(gradient, np.log(10) / 2, rtol=1e-14)
+
+
+@given(st.floats(-60, 60))
+def test_power_laws_are_exact_whatever_the_index(index: float) -> None:
+    integral, gradient = EnergyBins(EDGES).coarse.integrate_with_gradient(
+        EDGES**-index, (-np.log(EDGES) * EDGES**-index)[None]
+    )
+    v = 1 - index
+    d = v * np.log(10.0)
+    exact = np.log(10.0) * (np.expm1(d) / d if d else 1.0)
+    np.testing.assert_allclose(integral, exact, rtol=1e-12)
+    nodes = EnergyBins(EDGES).fine
+    # Derivative by the index through many nodes: the same integral, cut finer.
+    y = nodes.nodes**-index
+    fine = nodes.integrate_with_gradient(y, (-np.log(nodes.nodes) * y)[None])
+    np.testing.assert_allclose(fine[0], integral, rtol=1e-11)
+    np.testing.assert_allclose(fine[1], gradient, rtol=1e-9)
+
+
+@given(st.floats(-30, 30))
+def test_slope_of_the_logarithmic_mean(d: float) -> None:
+    step = 1e-6
+    up, down = (np.log(logarithmic_mean_slope(d + s)[0]) for s in (step, -step))
+    assert abs(logarithmic_mean_slope(d)[1] - (up - down) / (2 * step)) < 1e-8
