@@ -181,4 +181,4 @@ def _resolve(filename: str, directory: Path) -> Path:
     """``$VAR`` and ``~`` expanded; beside the document when it is there, else as given when that exists."""
     path = Path(os.path.expandvars(filename)).expanduser()
     beside = directory / path
-    return path if not beside.exists() and path.exists() else beside
+    return path if not os.path.exists(beside) and os.path.exists(path) else beside

@@ -313,11 +313,11 @@ class _GzipStream:
 def read_fits(path: str | Path) -> FitsFile:
     """Open a FITS file, plain or gzip. Headers are walked, columns are read when asked for. Raises `DataError`."""
     path = Path(path)
-    if path.is_dir():
-        raise DataError(f"{path}: is a directory, expected a FITS file")
-    if path.exists() and not path.is_file():
-        raise DataError(f"{path}: is not a regular file, expected a FITS file")
     try:
+        if path.is_dir():
+            raise DataError(f"{path}: is a directory, expected a FITS file")
+        if path.exists() and not path.is_file():
+            raise DataError(f"{path}: is not a regular file, expected a FITS file")
         with path.open("rb") as file:
             size = path.stat().st_size
             magic = file.read(9)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -17,10 +18,9 @@ HDU = "FLUXPOINTS"
 def read_sed(path: str | Path) -> Table:
     """The table of flux points in a file: HDU FLUXPOINTS, else the first table; or ECSV. Raises `DataError`."""
     path = Path(path)
-    if path.is_file():
-        with path.open("rb") as file:
-            if file.read(len(MAGIC)) == MAGIC.encode():
-                return read_ecsv(path)
+    with contextlib.suppress(OSError), path.open("rb") as file:  # read_ecsv and read_fits say what is wrong
+        if file.read(len(MAGIC)) == MAGIC.encode():
+            return read_ecsv(path)
     if path.suffix in (".ecsv", ".txt", ".csv", ".dat"):
         return read_ecsv(path)
     fits = read_fits(path)

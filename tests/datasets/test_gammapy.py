@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from gm.datasets import Datasets
+from gm.datasets.sed import sed_columns
+from gm.io.sed_table import write_sed
 
 SCRIPT = """
 import json, sys
@@ -26,6 +28,15 @@ for dataset in Datasets.read(sys.argv[1]):
     parts = [dataset.counts.data, dataset.counts_off.data, dataset.alpha.data, exposure, kernel, dataset.mask_safe.data]
     rows[dataset.name] = [getattr(part, "ravel", lambda: part)().astype(float).tolist() for part in parts]
 print(json.dumps(rows))
+"""
+
+
+SED_SCRIPT = """
+import json, sys
+from gammapy.estimators import FluxPoints
+points = FluxPoints.read(sys.argv[1])
+dnde, error = (q.quantity.to_value("cm-2 s-1 TeV-1").ravel().tolist() for q in (points.dnde, points.dnde_err))
+print(json.dumps([points.sed_type_init, points.n_sigma_ul, dnde, error, points.is_ul.data.ravel().tolist()]))
 """
 
 
@@ -55,3 +66,16 @@ def test_gammapy_reads_the_same_numbers(shared: Path, tmp_path: Path, peer: str,
         # OGIP files hold the matrix as float32
         for mine, theirs in zip(ours, rows[dataset.name], strict=True):
             np.testing.assert_allclose(theirs, mine, rtol=1e-7 if form == "ogip" else 1e-13)
+
+
+@pytest.mark.parametrize("fmt", ["fits", "ecsv"])
+@pytest.mark.parametrize("name", ["hess", "hawc"])
+def test_gammapy_reads_the_same_flux_points(shared: Path, tmp_path: Path, peer: str, name: str, fmt: str) -> None:
+    points = Datasets.read(shared / "reference/flux-points/datasets.yaml")[name].points
+    write_sed(tmp_path / f"sed.{fmt}", *sed_columns(points))
+    command = [peer, "-W", "ignore", "-c", SED_SCRIPT, str(tmp_path / f"sed.{fmt}")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    sed_type, n_sigma_ul, dnde, error, is_ul = json.loads(done.stdout.splitlines()[-1])
+    assert (sed_type, n_sigma_ul, is_ul) == (points.sed_type, points.n_sigma_ul, points.is_ul.tolist())
+    np.testing.assert_allclose(dnde, points.dnde, rtol=1e-13)
+    np.testing.assert_allclose(error, points.dnde_err, rtol=1e-13)

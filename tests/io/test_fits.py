@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from astropy.io import fits
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from gm.errors import DataError
 from gm.io.fits import parse_value, read_fits
@@ -222,3 +224,18 @@ def test_a_heap_that_points_outside_the_file(tmp_path: Path) -> None:
     path.write_bytes(bytes(data))
     with pytest.raises(DataError, match="points outside its heap"):
         read_fits(path).get("DATA").heap_column("V")
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_whatever_the_damage_it_is_a_data_error(tmp_path: Path, good: bytes, data: st.DataObject) -> None:
+    damaged = bytearray(good[:14400])
+    for place in data.draw(st.lists(st.integers(2880, 8640), min_size=1, max_size=6)):
+        damaged[place] = data.draw(st.sampled_from(b"0123456789.+-'ETDF =/,()\0\xffabcZ"))
+    path = tmp_path / "damaged.fits"
+    path.write_bytes(bytes(damaged))
+    try:
+        for extension in read_fits(path).extensions[1:]:
+            extension.table()
+    except DataError as error:
+        assert str(path) in str(error)  # noqa: PT017  both outcomes are right
