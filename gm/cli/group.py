@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from types import FrameType
 from typing import Any, NoReturn
@@ -73,10 +75,9 @@ class Gm(click.Group):
         self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
     ) -> NoReturn:
         arguments = list(sys.argv[1:] if args is None else args)
-        extra["standalone_mode"] = False
         try:
-            _interrupt_on_termination()
-            code = super().main(arguments, prog_name or "gm", **extra)
+            with _interrupt_on_termination():
+                code = super().main(arguments, prog_name or "gm", standalone_mode=False, obj=tuple(arguments), **extra)
         except SystemExit:
             raise
         except BaseException as error:
@@ -95,13 +96,18 @@ def _version_option() -> click.Option:
     )
 
 
-def _interrupt_on_termination() -> None:
+@contextmanager
+def _interrupt_on_termination() -> Iterator[None]:
     """SIGTERM ends a command as Ctrl-C does: temporary files are removed, what is finished is kept."""
 
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    try:
-        signal.signal(signal.SIGTERM, interrupt)
-    except ValueError:  # not in the main thread: the caller's handlers stay
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may handle signals: those of the caller stay
         return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,7 +76,7 @@ def analysis_options(function: Callable[..., int]) -> Callable[..., int]:
         scheduler: str | None, force: bool, **rest: Any,
     ) -> int:  # fmt: skip
         asimov = bool(rest.pop("asimov", False))
-        line = ("gm", *map(os.fsdecode, sys.argv[1:]))
+        line = ("gm", *click.get_current_context().obj)
         request = Request(config, sets, output, workers, engine, scheduler, force, asimov, line)
         return function(request=request, **rest)
 

@@ -15,8 +15,9 @@ def fit_lines(document: Mapping[str, Any], color: bool = False) -> list[str]:
     """Status, statistic, parameters, datasets and components of a ``gm/fit/1`` document."""
     status = document["status"]
     head = f"{document['name']}: {paint(status.replace('_', ' '), _COLORS.get(status, 'bold'), color)}"
-    message = document.get("message")
-    lines = [head, *[f"  {line}" for line in str(message or "").splitlines()], ""]
+    told = [] if status == "converged" else str(document.get("message") or "").splitlines()
+    told += [f"warning: {text}" for text in document.get("warnings") or []]
+    lines = [head, *[f"  {line}" for line in told], ""]
     lines += [f"  statistic   {_statistic(document)}", ""]
     lines += _parameter_lines(document)
     lines += ["", *_dataset_lines(document.get("datasets") or [])]
@@ -29,7 +30,7 @@ def fit_lines(document: Mapping[str, Any], color: bool = False) -> list[str]:
 
 def _statistic(document: Mapping[str, Any]) -> str:
     statistic = document["statistic"]
-    start = statistic.get("start")
+    start = (document.get("start") or {}).get("statistic")
     before = f"   ({start:.2f} at the start)" if start is not None else ""
     total = "-" if statistic["total"] is None else f"{statistic['total']:.2f}"
     return f"{total}{before}   {statistic['bins']} bins, {statistic['free_parameters']} free parameters"

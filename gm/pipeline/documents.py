@@ -25,13 +25,14 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Documents:
-    """All documents of one analysis."""
+    """All documents of one analysis. ``unread``: those of ``models`` and ``datasets`` that have a file nobody could read."""
 
     config: Document
     config_is_valid: bool
     stem: str
     models: tuple[Part, ...]
     datasets: tuple[Part, ...]
+    unread: frozenset[str]
 
 
 def read_documents(request: Request, findings: Findings) -> Documents:
@@ -46,13 +47,20 @@ def read_documents(request: Request, findings: Findings) -> Documents:
     findings.extend(problems)
     if not isinstance(config.data, dict):
         findings.stop_if_any()
+    parts = {role: tuple(_parts(config, role, findings)) for role in ("models", "datasets")}
     return Documents(
         config=config,
         config_is_valid=not problems,
         stem="stdin" if request.config == "-" else Path(request.config).stem,
-        models=tuple(_parts(config, "models", findings)),
-        datasets=tuple(_parts(config, "datasets", findings)),
+        models=parts["models"],
+        datasets=parts["datasets"],
+        unread=frozenset(role for role, read in parts.items() if len(read) < _n_named(config.data.get(role))),
     )
+
+
+def _n_named(value: object) -> int:
+    """How many documents a config names."""
+    return len(value) if isinstance(value, list) else int(value is not None)
 
 
 def _parts(config: Document, role: str, findings: Findings) -> Iterator[Part]:

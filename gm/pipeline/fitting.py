@@ -8,9 +8,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gm.datasets import Datasets
 from gm.fit import Fit, FitResult
+from gm.models import Layout, Models
 from gm.pipeline.results import fit_document, write_document
-from gm.pipeline.settings import FitSettings
+from gm.pipeline.settings import FitSettings, plural
 
 if TYPE_CHECKING:
     from gm.pipeline.session import Session
@@ -25,6 +27,7 @@ def run_fit(
     datasets = session.datasets().select(settings.datasets)
     models = session.models()
     tested = [c.name for c in models if any(fnmatchcase(c.name, pattern) for pattern in settings.test)]
+    session.reporter.say(_headline(session, datasets, models))
     start = time.perf_counter()
     steps = 0
 
@@ -41,6 +44,15 @@ def run_fit(
     write_document(result_file, document)
     outputs = [path.relative_to(analysis.settings.output).as_posix() for path in (result_file, models_file)]
     return document, outputs, {**session.seconds, "fit": seconds}
+
+
+def _headline(session: Session, datasets: Datasets, models: Models) -> str:
+    parts = (
+        plural(len(datasets), "dataset"),
+        plural(len(models), "component"),
+        plural(Layout(models).n_free, "free parameter"),
+    )
+    return f"{session.analysis.settings.name}  {', '.join(parts)}"
 
 
 def _summary(result: FitResult) -> str:

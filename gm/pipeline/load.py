@@ -60,10 +60,11 @@ def load(request: Request) -> Analysis:
         settings = build_settings(config.data, documents.stem, config.directory, report)
     simulation, names = _datasets(documents, findings)
     check_files(documents.datasets, findings)
-    check_datasets_names(documents.models, names, findings)
-    check_patterns(documents, names, findings)
-    sources, others = named_components(documents.models)
-    if documents.models:
+    if "datasets" not in documents.unread:
+        check_datasets_names(documents.models, names, findings)
+        check_patterns(documents, names, findings)
+    if "models" not in documents.unread:
+        sources, others = named_components(documents.models)
         check_flux_points(documents, sources, others, findings)
     models = build_models(documents, settings, findings)
     if models is not None and settings is not None:

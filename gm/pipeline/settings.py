@@ -143,6 +143,11 @@ def ranges(value: Any) -> list[tuple[JsonPath, Mapping[str, Any]]]:
     return [((index,), entry) for index, entry in entries if isinstance(entry, dict)]
 
 
+def plural(number: int, noun: str) -> str:
+    """``1 dataset``, ``2 datasets``."""
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
 def log_edges(e_min: float, e_max: float, per_decade: float) -> tuple[float, ...]:
     """Edges equally spaced in log energy: the nearest whole number of bins, at least one; the ends are exact."""
     n_bins = max(round(per_decade * math.log10(e_max / e_min)), 1)

@@ -37,9 +37,7 @@ def describe(file: str) -> Description:
     kind = _yaml_kind(document.data)
     if kind is None:
         message = "no kind of file that gm knows"
-        hint = (
-            "known: config, models, datasets, fit and flux-points results, provenance; FITS spectra and SED tables"
-        )
+        hint = "known: config, models, datasets, fit and flux-points results, provenance; FITS spectra and SED tables"
         raise InvalidInput([document.problem((), message, hint)])
     problems = check(document, kind) if kind != "provenance" else []
     if problems:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from gm.errors import DataError, GmError, InvalidInput, Problem
 from gm.pipeline.load import Analysis, load
 from gm.pipeline.request import Request
+from gm.pipeline.settings import plural
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,3 @@ def _summary(analysis: Analysis) -> str:
         f"{plural(len(analysis.dataset_names), 'dataset')}, {plural(len(analysis.models), 'component')}, "
         f"{plural(len(parameters), 'parameter')} ({free} free)"
     )
-
-
-def plural(number: int, noun: str) -> str:
-    """``1 dataset``, ``2 datasets``."""
-    return f"{number} {noun}" + ("" if number == 1 else "s")

@@ -1,0 +1,120 @@
+"""How commands end: interrupted, terminated, with nobody listening, or with a bug."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SLOW_FIT = """
+import time
+import gm.likelihood.joint as joint
+fast = joint.JointLikelihood.value_and_gradient
+def slow(self, vector):
+    time.sleep(0.2)
+    return fast(self, vector)
+joint.JointLikelihood.value_and_gradient = slow
+"""
+
+
+def wait_for(process: subprocess.Popen[str], word: str) -> str:
+    """Read standard error until a line holds ``word``."""
+    seen = ""
+    assert process.stderr is not None
+    for line in process.stderr:
+        seen += line
+        if word in line:
+            return seen
+    raise AssertionError(seen)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_during_a_fit(number: int, analysis: Path, start_gm: Any) -> None:
+    process = start_gm("fit", "config.yaml", code=SLOW_FIT)
+    wait_for(process, "free parameters")
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert out == ""
+    assert "interrupted" in err
+    assert "Traceback" not in err
+    assert not (analysis / "results" / "fit" / "fit.yaml").exists()
+    assert list(analysis.rglob("*.part")) == []
+
+
+def test_what_was_finished_before_an_interrupt_is_kept(analysis: Path, start_gm: Any) -> None:
+    process = start_gm("run", "simulation.yaml", "-s", "fit.test=[crab]", code=SLOW_FIT)
+    wait_for(process, "free parameters")
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert (analysis / "simulated" / "datasets.yaml").exists()
+    assert not (analysis / "simulated" / "fit").exists()
+
+
+def test_nobody_reads_the_results(analysis: Path, start_gm: Any) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    process = start_gm("fit", "-q", "config.yaml", stdout=write)
+    os.close(write)
+    _, err = process.communicate(timeout=60)
+    assert err == ""
+    assert process.returncode == 0
+    assert (analysis / "results" / "fit" / "fit.yaml").exists()
+
+
+def test_a_bug_shows_its_traceback(gm: Any, analysis: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("surprise")
+
+    monkeypatch.setattr("gm.pipeline.load.read_documents", broken)
+    called = gm("fit", "config.yaml")
+    assert called.code == 70
+    assert "Traceback" in called.err
+    assert "a bug in gm: KeyError: 'surprise'" in called.err
+
+
+def test_traceback_of_an_error_on_demand(gm: Any, analysis: Path) -> None:
+    assert "Traceback" not in gm("fit", "nowhere.yaml").err
+    assert "Traceback" in gm("fit", "nowhere.yaml", "--traceback").err
+
+
+def test_an_engine_that_is_not_there(gm: Any, analysis: Path) -> None:
+    assert gm("fit", "config.yaml", "--engine", "dask").code == 5
+    assert gm("fit", "config.yaml", "--scheduler", "tcp://127.0.0.1:1").code == 5
+    assert gm("fit", "config.yaml", "--engine", "local").code == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["fitt"],
+        ["fit"],
+        ["fit", "config.yaml", "--frce"],
+        ["schema", "confg"],
+        ["init"],
+        ["init", "x", "--example", "crap"],
+    ],
+)
+def test_wrong_command_lines(arguments: list[str], gm: Any, analysis: Path) -> None:
+    called = gm(*arguments)
+    assert called.code == 2
+    assert called.out == ""
+    assert "Traceback" not in called.err
+
+
+def test_colours_only_where_they_are_wanted(gm: Any, analysis: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (analysis / "config.yaml").write_text("version: 2\n")
+    assert "\x1b[" not in gm("fit", "config.yaml").err
+    assert "\x1b[" in gm("fit", "config.yaml", "--color", "always").err
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr("gm.cli.output.is_terminal", lambda: True)
+    assert "\x1b[" not in gm("fit", "config.yaml").err
+    monkeypatch.delenv("NO_COLOR")
+    monkeypatch.setenv("TERM", "xterm")
+    assert "\x1b[" in gm("fit", "config.yaml").err
+    assert "\x1b[" not in gm("fit", "config.yaml", "--color", "never").err

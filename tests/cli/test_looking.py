@@ -1,0 +1,151 @@
+"""The commands that look at an analysis, start one, or put it into a Makefile."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gm.config_schemas.reader import read_document
+from gm.config_schemas.validator import schema_names
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """All result files but the one with times in it."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != "provenance.yaml"]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def test_validate(gm: Any, analysis: Path) -> None:
+    called = gm("validate", "config.yaml", "simulation.yaml")
+    assert (called.code, called.out) == (0, "")
+    assert called.err.count(": valid: 2 datasets, 1 component") == 2
+    assert gm("validate", "config.yaml", "--json").json["status"] == "ok"
+
+
+def test_plan_runs_nothing(gm: Any, analysis: Path) -> None:
+    before = tree(analysis)
+    called = gm("plan", "config.yaml")
+    assert tree(analysis) == before
+    assert re.search(r"fit .*2 free parameters.* up to date: no \(no result yet\)", called.out)
+    assert "crab.reference" in called.out
+    gm("run", "config.yaml")
+    document = gm("plan", "config.yaml", "--json").json
+    assert [(stage["name"], stage["up_to_date"]) for stage in document["stages"]] == [
+        ("fit", True),
+        ("flux_points crab-sed", True),
+    ]
+    assert [row["name"] for row in document["parameters"] if row["free"]] == ["crab.index", "crab.amplitude"]
+    assert gm("plan", "simulation.yaml").code == 0
+
+
+def test_show_every_kind_of_file(gm: Any, analysis: Path) -> None:
+    gm("run", "config.yaml")
+    shown = {
+        "config.yaml": "config",
+        "models.yaml": "crab.index",
+        "datasets.yaml": "run-2",
+        "results/fit/fit.yaml": "converged",
+        "results/fit/models.yaml": "crab.index",
+        "results/flux_points/crab-sed.yaml": "dnde",
+        "results/flux_points/crab-sed.fits": "likelihood",
+        "results/flux_points/crab-sed.ecsv": "likelihood",
+        "results/provenance.yaml": "fit",
+        "run-1.fits": "SpectrumDatasetOnOff",
+        "pha_run-2.fits": "SpectrumDatasetOnOff",
+        "pha_run-2_rmf.fits": "MATRIX",
+    }
+    for file, word in shown.items():
+        called = gm("show", file)
+        assert called.code == 0, called.err
+        assert word in called.out
+        assert gm("show", file, "--json").json
+    (analysis / "note.yaml").write_text("hello: world\n")
+    assert gm("show", "note.yaml").code == 3
+    assert gm("show", "missing.yaml").code == 4
+
+
+def test_schemas_are_printed_as_they_are(gm: Any) -> None:
+    assert gm("schema").out.split() == schema_names()
+    for name in schema_names():
+        assert gm("schema", name).out == (ROOT / f"gm/config_schemas/schemas/{name}.schema.json").read_text()
+
+
+def test_init_writes_an_analysis_and_overwrites_nothing(gm: Any, tmp_path: Path) -> None:
+    assert "one-run" in gm("init", "--list").out
+    called = gm("init", tmp_path / "new", "--example", "one-run")
+    assert {"config.yaml", "models.yaml", "Makefile"} <= {path.name for path in (tmp_path / "new").iterdir()}
+    assert str(tmp_path / "new" / "config.yaml") in called.out
+    before = tree(tmp_path / "new")
+    again = gm("init", tmp_path / "new")
+    assert again.code == 4
+    assert "exists already" in again.err
+    assert tree(tmp_path / "new") == before
+    assert gm("run", "-q", tmp_path / "new" / "config.yaml").code == 0
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+def test_rules_for_make(gm: Any, analysis: Path, edit: Any) -> None:
+    shutil.copytree(analysis, analysis / "my $ folder")
+    os.chdir(analysis / "my $ folder")
+    Path("deps.mk").write_text(gm("deps", "config.yaml").out)
+    wrapper = f'PYTHONPATH={ROOT} "{sys.executable}" -c "from gm.cli import main; main()"'
+    rule = "results/fit/fit.yaml:\n\t@echo running\n\t@$(GM) fit -q config.yaml\n"
+    Path("Makefile").write_text(f"GM = {wrapper}\ninclude deps.mk\n{rule}")
+
+    def make() -> str:
+        done = subprocess.run(["make", "results/fit/fit.yaml"], capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert "running" in make()
+    assert "up to date" in make()
+    os.utime("pha_run-2_arf.fits", None)
+    assert "running" in make()
+    assert "up to date" in make()  # gm found nothing to do, and made its result newer than its inputs
+    rules = gm("deps", "config.yaml", "--json").json
+    assert rules[0]["target"] == "results/fit/fit.yaml"
+    assert {"config.yaml", "models.yaml", "datasets.yaml", "run-1.fits", "pha_run-2_rmf.fits"} <= set(
+        rules[0]["inputs"]
+    )
+    assert rules[1]["inputs"][-1] == "results/fit/fit.yaml"
+
+
+def test_provenance_says_what_was_made_from_what(gm: Any, analysis: Path) -> None:
+    gm("run", "config.yaml", "-s", "name=mine")
+    record = read_document("results/provenance.yaml").data
+    assert record["schema"] == "gm/provenance/1"
+    assert record["config"]["name"] == "mine"
+    assert list(record["stages"]) == ["fit", "flux_points/crab-sed"]
+    assert record["stages"]["fit"]["command"] == ["gm", "run", "config.yaml", "-s", "name=mine"]
+    assert record["stages"]["fit"]["inputs"] == read_document("results/fit/fit.yaml").data["inputs"]
+    assert record["stages"]["fit"]["versions"]["gm"]
+    assert os.uname().nodename not in json.dumps(record)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_script(shell: str, start_gm: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_GM_COMPLETE", f"{shell}_source")
+    process = start_gm()
+    out, err = process.communicate(timeout=60)
+    assert "_GM_COMPLETE" in out or "bash" in err  # an old bash has no completion, and says so
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"), [("gm fit con", "plain,config.yaml"), ("gm schema fl", "plain,flux-points")]
+)
+def test_completion(words: str, expected: str, analysis: Path, start_gm: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_GM_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", "2")
+    out, _ = start_gm().communicate(timeout=60)
+    assert out.split() == [expected]
