@@ -30,7 +30,7 @@ def serve(tasks: Mapping[str, Task]) -> None:
         request = json.loads(line)
         try:
             answer = tasks[request.pop("task")](**request)
-        except Exception as error:  # a crash of a side is a result of the comparison
+        except Exception as error:
             answer = {"error": f"{type(error).__name__}: {error}".splitlines()[0]}
         print(json.dumps(answer), file=answers, flush=True)
 
@@ -62,6 +62,8 @@ class Side:
         if not line:
             raise SystemExit(f"a side ended while it was asked for {task}")
         answer: dict[str, Any] = json.loads(line)
+        if "error" in answer:
+            raise SystemExit(f"{task}: {answer['error']}")
         return answer
 
 

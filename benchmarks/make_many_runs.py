@@ -44,7 +44,9 @@ def write_runs(folder: Path, n_runs: int, seed: int = 4242) -> Path:
     entries = ["datasets:"]
     for i in range(n_runs):
         content, columns = templates[i % len(templates)]
-        changed = bytearray(content)
+        # Gammapy names On/Off datasets by the file and refuses equal names
+        name_card, own_name = (f"NAME    = '{name}   '".encode() for name in (RUNS[i % len(RUNS)], f"{i:05d}"))
+        changed = bytearray(content.replace(name_card, own_name, 1))
         factor = generator.lognormal(0.0, 0.1)
         for name, (start, dtype, n_rows) in columns.items():
             rows = np.frombuffer(changed, dtype, n_rows, start)
