@@ -27,7 +27,7 @@ _PUBLIC = {
 def __getattr__(name: str) -> Any:
     if name in _PUBLIC:
         return getattr(import_module(_PUBLIC[name]), name)
-    if name.endswith(("SpectralModel", "Prior")):
+    if name.endswith(("SpectralModel", "SpatialModel", "TemporalModel", "Prior")):
         return getattr(import_module("gm.models"), name)
     raise AttributeError(f"module 'gm' has no attribute '{name}'")
 

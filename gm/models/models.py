@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, overload
@@ -19,14 +19,16 @@ from gm.models.parameter import Parameter
 
 
 class Parameters(Sequence[Parameter]):
-    """Parameters with their addresses: by position, by address, or several by pattern."""
+    """Parameters with their addresses: by position, by address, or several by pattern.
 
-    def __init__(self, parameters: tuple[Parameter, ...], addresses: tuple[str, ...], index: Addresses) -> None:
-        self._parameters, self.addresses, self._index = parameters, addresses, index
+    addresses : (n_par,) the short ones
+    free : those that a fit moves by themselves, neither frozen nor linked
+    """
 
-    @property
-    def free(self) -> list[Parameter]:
-        return [parameter for parameter in self._parameters if not parameter.frozen]
+    def __init__(self, parameters: Sequence[Parameter], linked: Collection[int], index: Addresses) -> None:
+        self._parameters, self._index = tuple(parameters), index
+        self.addresses = index.short
+        self.free = tuple(p for k, p in enumerate(self._parameters) if not p.frozen and k not in linked)
 
     @overload
     def __getitem__(self, key: int | str) -> Parameter: ...
@@ -99,8 +101,10 @@ class Models:
 
     @property
     def parameters(self) -> Parameters:
-        flat = tuple(parameter for component in self._components for parameter in component.parameters)
-        return Parameters(flat, self.addresses().short, self.addresses())
+        return Parameters(self._flat(), self.roots(), self.addresses())
+
+    def _flat(self) -> list[Parameter]:
+        return [parameter for component in self._components for parameter in component.parameters]
 
     def addresses(self) -> Addresses:
         """Names of all parameters, made when first asked for."""
@@ -124,7 +128,7 @@ class Models:
         """For every linked parameter, by position, the one that it follows. Raises `LinkError`, `AddressError`."""
         if not self.links:
             return {}
-        return resolve_links(self.links, self.addresses().resolve, self.parameters)
+        return resolve_links(self.links, self.addresses().resolve, self._flat())
 
     def slots(self) -> dict[tuple[str, str | None], slice]:
         """Positions of every component's parameters, as a whole (section None) and by section."""

@@ -31,7 +31,7 @@ class Parameter:
     max: float = inf
     frozen: bool = False
     prior: Prior | None = None
-    extra: Mapping[str, Any] = field(default_factory=lambda: _NO_EXTRA)
+    extra: Mapping[str, Any] = field(default_factory=lambda: _NO_EXTRA, hash=False)
 
     def limits(self) -> tuple[float, float]:
         """Lowest and highest value allowed; a uniform prior's support replaces ``min`` and ``max``."""

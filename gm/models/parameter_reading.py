@@ -69,7 +69,9 @@ def edit_parameter(parameter: Parameter, fields: Mapping[str, Any], path: JsonPa
             changes[key] = _as_prior(value, parameter.unit, here, report)
         elif key in ("value", "error", "min", "max"):
             number = _as_number(value, parameter.unit, here, report)
-            if number is not None:
+            if number is not None and key == "value" and not math.isfinite(number):
+                report(here, f"expected a finite number, found {number}", "")
+            elif number is not None:
                 changes[key] = number
         else:
             allowed = ("value", "min", "max", "error", "frozen", "prior")
@@ -91,8 +93,6 @@ def parameter_problems(parameter: Parameter) -> Iterator[tuple[str, str, str]]:
     elif not low <= parameter.value <= high and not math.isnan(parameter.value):
         limits = " ... ".join("none" if math.isinf(limit) else f"{limit}" for limit in (low, high))
         yield "value", f"{parameter.value} is outside the limits {limits}", "a fit starts inside the limits"
-    if math.isinf(parameter.value):
-        yield "value", f"expected a finite number, found {parameter.value}", ""
     if parameter.error < 0:
         yield "error", f"an error is not negative, found {parameter.error}", ""
 

@@ -11,7 +11,7 @@ from typing import Any
 from gm.config_schemas.reader import Document, read_document
 from gm.config_schemas.validator import check
 from gm.errors import DataError, InvalidInput, JsonPath, Problem, format_path, suggest
-from gm.models.component import BackgroundIRFModel, Component
+from gm.models.component import BackgroundIRFModel
 from gm.models.component_reading import ComponentReader, Label
 from gm.models.covariance import read_covariance
 from gm.models.links import Link
@@ -66,10 +66,11 @@ def models_from_dict(data: Any, report: Report, directory: Path) -> Models | Non
             count((key,), f"unknown key '{key}'", suggest(key, _KEYS[:3], "keys"))
     reader = ComponentReader(count, directory, [])
     components = [reader.read(entry, ("components", k)) for k, entry in enumerate(entries)]
-    _check_names(components, count)
-    if found:
+    is_whole = _check_names(entries, count)
+    made = [component for component in components if component is not None]
+    if not is_whole or len(made) < len(entries):
         return None
-    models = Models([component for component in components if component is not None])
+    models = Models(made)
     models = _with_labels(models, reader.labels, count)
     if not isinstance(data.get("links", []), list):
         count(("links",), f"expected a list of links, found {data['links']!r}", "[{parameter: ..., equals: ...}]")
@@ -80,19 +81,25 @@ def models_from_dict(data: Any, report: Report, directory: Path) -> Models | Non
     return None if found else models
 
 
-def _check_names(components: list[Component | None], report: Report) -> None:
-    """Names are unique, and a dataset has one background model."""
+def _check_names(entries: list[Any], report: Report) -> bool:
+    """Whether names are unique and every dataset has at most one background model."""
     seen: set[str] = set()
-    for k, component in enumerate(components):
-        if component is None:
-            continue
-        if component.name in seen and isinstance(component, BackgroundIRFModel):
-            message = f"dataset '{component.dataset_name}' has a background model already"
-            report(("components", k, "datasets_names"), message, "one FoVBackgroundModel per dataset")
-        elif component.name in seen:
-            message = f"'{component.name}' is the name of another component"
-            report(("components", k, "name"), message, "names are unique")
-        seen.add(component.name)
+    is_unique = True
+    for k, entry in enumerate(entries):
+        name = entry.get("name") if isinstance(entry, Mapping) else None
+        if isinstance(entry, Mapping) and entry.get("type") in BackgroundIRFModel.tags:
+            datasets = entry.get("datasets_names")
+            dataset = datasets[0] if isinstance(datasets, list) and datasets else datasets
+            name = f"{dataset}-bkg"
+            if name in seen:
+                message = f"dataset '{dataset}' has a background model already"
+                report(("components", k, "datasets_names"), message, "one FoVBackgroundModel per dataset")
+        elif isinstance(name, str) and name in seen:
+            report(("components", k, "name"), f"'{name}' is the name of another component", "names are unique")
+        is_unique = is_unique and name not in seen
+        if isinstance(name, str):
+            seen.add(name)
+    return is_unique
 
 
 def _with_labels(models: Models, labels: list[Label], report: Report) -> Models:

@@ -201,3 +201,14 @@ def test_a_component_leaves_unless_others_follow_it() -> None:
     assert linked.without("hess-bkg").names == ["crab", "halo.1"]
     with pytest.raises(ModelError, match=r"'halo.1.index' follows 'crab.beta', which would go with component 'crab'"):
         linked.without("crab")
+
+
+def test_free_parameters_are_neither_frozen_nor_linked() -> None:
+    linked = models().with_links([Link("crab.beta", "halo.1.index")])
+    n_frozen = sum(p.frozen for p in linked.parameters)
+    assert len(linked.parameters.free) == len(linked.parameters) - n_frozen - 1
+
+
+def test_models_of_models_keep_links_and_covariance() -> None:
+    linked = models().with_links([Link("crab.beta", "halo.1.index")])
+    assert Models(linked).links == linked.links
