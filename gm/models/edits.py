@@ -10,7 +10,7 @@ from gm.models.errors import AddressError, LinkError
 from gm.models.links import Link, resolve_links
 from gm.models.models import Models
 from gm.models.parameter import in_unit
-from gm.models.parameter_reading import Report, edit_parameter, raise_model_error
+from gm.models.parameter_reading import Report, edit_parameter, parameter_problems, raise_model_error
 from gm.units import UnitError
 
 _LINK_KEYS = ("parameter", "equals", "scale", "offset")
@@ -36,7 +36,9 @@ def apply_edits(models: Models, edits: Mapping[str, object], report: Report | No
         for k in positions:
             if k not in linked:
                 flat[k] = edit_parameter(flat[k], mapping, (pattern,), report)
-    return models.with_flat(flat)
+    edited = models.with_flat(flat)
+    _check_followers(edited, report)
+    return edited
 
 
 def apply_links(models: Models, links: Sequence[Link | Mapping[str, object]], report: Report | None) -> Models:
@@ -58,7 +60,18 @@ def apply_links(models: Models, links: Sequence[Link | Mapping[str, object]], re
             (report or _raise_link_error)(*problem)
         return models
     linked = Models(models, (*models.links, *made), models.covariance)
-    return linked.with_flat(linked.parameters)
+    linked = linked.with_flat(linked.parameters)
+    _check_followers(linked, report or _raise_link_error)
+    return linked
+
+
+def _check_followers(models: Models, report: Report) -> None:
+    """A link may carry a parameter out of its own limits."""
+    short = models.addresses().short
+    for k, root in models.roots().items():
+        for _, message, _ in parameter_problems(models.parameters[k]):
+            hint = f"it follows '{short[root.root]}' by a link"
+            report((), f"'{short[k]}': {message}", hint)
 
 
 def _read_link(models: Models, link: Any, path: JsonPath, report: Report) -> Link | None:

@@ -212,3 +212,14 @@ def test_free_parameters_are_neither_frozen_nor_linked() -> None:
 def test_models_of_models_keep_links_and_covariance() -> None:
     linked = models().with_links([Link("crab.beta", "halo.1.index")])
     assert Models(linked).links == linked.links
+
+
+def test_a_link_does_not_carry_a_parameter_out_of_its_limits() -> None:
+    limited = models().with_parameters({"halo.1.index": {"max": 2.2}})
+    with pytest.raises(
+        LinkError, match=r"'halo.1.index': 2.5 is outside the limits none ... 2.2; it follows 'crab.beta'"
+    ):
+        limited.with_links([Link("halo.1.index", "crab.beta", offset=1.5)])
+    linked = limited.with_links([Link("halo.1.index", "crab.beta")])
+    with pytest.raises(ModelError, match=r"'halo.1.index': 3.0 is outside the limits"):
+        linked.with_parameters({"crab.beta": 3.0})
