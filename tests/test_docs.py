@@ -1,0 +1,87 @@
+"""The documentation is true: its Python runs, its YAML is valid, and every key of the config is described."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gm.config_schemas.reader import read_document
+from gm.config_schemas.validator import check, load_schema
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+
+
+def blocks(path: Path, language: str) -> list[str]:
+    """The fenced code blocks of one language, without the indentation of a list."""
+    found = re.findall(rf"^( *)```{language}\n(.*?)^\1```", path.read_text(), re.MULTILINE | re.DOTALL)
+    return [re.sub(rf"^{indent}", "", text, flags=re.MULTILINE) for indent, text in found]
+
+
+def yaml_blocks() -> Iterator[Any]:
+    for path in [ROOT / "README.md", *DOCS]:
+        for number, text in enumerate(blocks(path, "yaml")):
+            first = re.sub(r"^#.*\n", "", text, flags=re.MULTILINE).split(":")[0]
+            schema = {"version": "config", "components": "models", "datasets": "datasets"}[first]
+            yield pytest.param(schema, text, id=f"{path.stem}-{number}-{schema}")
+
+
+@pytest.mark.parametrize(("schema", "text"), list(yaml_blocks()))
+def test_yaml_blocks_are_valid(schema: str, text: str) -> None:
+    assert check(read_document("block.yaml", text), schema) == []
+
+
+def test_python_blocks_run(shared: Path, tmp_path: Path) -> None:
+    shutil.copytree(shared / "reference" / "hess-crab-1d", tmp_path / "work")
+    code = "\n".join(blocks(ROOT / "docs" / "python-api.md", "python"))
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], cwd=tmp_path / "work", capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "converged" in done.stdout
+
+
+def keys(schema: Any) -> set[str]:
+    """All property names anywhere in a schema."""
+    if isinstance(schema, list):
+        return set().union(*map(keys, schema))
+    if not isinstance(schema, dict):
+        return set()
+    return set(schema.get("properties", {})).union(*map(keys, schema.values()))
+
+
+def test_every_key_of_the_config_is_described() -> None:
+    text = re.sub(r"^```.*?^```", "", (ROOT / "docs" / "configuration.md").read_text(), flags=re.MULTILINE | re.DOTALL)
+    code = " ".join(re.findall(r"`([^`]+)`", text))
+    words = set(re.findall(r"\w+", code))
+    assert keys(load_schema("config")) <= words
+
+
+@pytest.mark.parametrize(("document", "schema"), [("results.md", "fit"), ("results.md", "flux-points")])
+def test_top_level_keys_of_results_are_described(document: str, schema: str) -> None:
+    words = set(re.findall(r"\w+", (ROOT / "docs" / document).read_text()))
+    assert set(load_schema(schema)["properties"]) <= words
+
+
+def test_commands_of_the_documents_exist() -> None:
+    from gm.cli.group import COMMANDS
+
+    named = set()
+    for path in [ROOT / "README.md", *DOCS]:
+        named |= set(re.findall(r"^gm ([a-z][a-z-]*)", "\n".join(blocks(path, "console")), re.MULTILINE))
+        named |= set(re.findall(r"`gm ([a-z][a-z-]*)", path.read_text()))
+    assert named
+    assert named <= set(COMMANDS)
+
+
+def test_schema_documents_are_json() -> None:
+    for name in ("config", "models", "datasets", "fit", "flux-points"):
+        assert json.loads(json.dumps(load_schema(name)))["$schema"].endswith("draft-07/schema#")
