@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 
@@ -34,8 +35,12 @@ def print_result(text: str) -> None:
     """Write to standard output at once. A reader that has gone away is no error; a full disk is."""
     if sys.stdout is None:
         return
+    line = text if text.endswith("\n") else text + "\n"
     try:
-        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+        try:
+            sys.stdout.write(line)
+        except UnicodeEncodeError:
+            sys.stdout.write(line.encode("ascii", "backslashreplace").decode())
         sys.stdout.flush()
     except BrokenPipeError:
         _point_at_nothing(sys.stdout.fileno())
@@ -62,7 +67,15 @@ def _point_at_nothing(descriptor: int) -> None:
 
 
 def print_json(data: object) -> None:
-    """Write one JSON document to standard output."""
+    """Write one JSON document to standard output; JSON has no infinities, so they are null."""
     import json
 
-    print_result(json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False))
+    print_result(json.dumps(_finite(data), indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def _finite(data: object) -> object:
+    if isinstance(data, float):
+        return data if math.isfinite(data) else None
+    if isinstance(data, dict):
+        return {key: _finite(value) for key, value in data.items()}
+    return [_finite(value) for value in data] if isinstance(data, (list, tuple)) else data

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gm.cli.output import paint
-from gm.cli.tables import number, shortened, table, with_error
+from gm.cli.tables import count, number, shortened, table, with_error
 
 _COLORS = {"converged": "green", "at_limit": "yellow", "not_converged": "red", "failed": "red"}
 
@@ -16,6 +16,7 @@ def fit_lines(document: Mapping[str, Any], color: bool = False) -> list[str]:
     status = document["status"]
     head = f"{document['name']}: {paint(status.replace('_', ' '), _COLORS.get(status, 'bold'), color)}"
     told = [] if status == "converged" else str(document.get("message") or "").splitlines()
+    told += _advice(document)
     told += [f"warning: {text}" for text in document.get("warnings") or []]
     lines = [head, *[f"  {line}" for line in told], ""]
     lines += [f"  statistic   {_statistic(document)}", ""]
@@ -26,6 +27,18 @@ def fit_lines(document: Mapping[str, Any], color: bool = False) -> list[str]:
         rows = [[row["name"], number(row["ts"], 6), str(row.get("degrees_of_freedom") or "-")] for row in tests]
         lines += ["", *table(["component", "TS", "degrees of freedom"], rows)]
     return lines
+
+
+def _advice(document: Mapping[str, Any]) -> list[str]:
+    """What to do about parameters that the data do not fix."""
+    message = str(document.get("message") or "")
+    drifting = [row["name"] for row in document["parameters"] if not row["frozen"] and row["name"] in message.split()]
+    if document["status"] != "not_converged" or not drifting:
+        return []
+    return [
+        f"freeze one of them, or give it a prior or limits:   parameters: {{{drifting[-1]}: {{frozen: true}}}}",
+        "the best point so far and its parameters are in the result, marked not_converged",
+    ]
 
 
 def _statistic(document: Mapping[str, Any]) -> str:
@@ -69,7 +82,7 @@ def _dataset_lines(datasets: list[Mapping[str, Any]]) -> list[str]:
     rows = [
         [
             row["name"],
-            number(row.get("counts"), 6) if isinstance(row.get("counts"), float) else str(row.get("counts") or 0),
+            count(row.get("counts")),
             "-" if row.get("predicted") is None else f"{row['predicted']:.1f}",
             "-" if row.get("background") is None else f"{row['background']:.1f}",
             "-" if row.get("statistic") is None else f"{row['statistic']:.2f}",

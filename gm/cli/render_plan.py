@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from gm.cli.options import Display
 from gm.cli.output import print_json, print_result, print_text
-from gm.cli.tables import number, shortened, table
+from gm.cli.tables import count, number, shortened, table
+from gm.pipeline.settings import plural
 
 if TYPE_CHECKING:
     from gm.pipeline.plan import Plan
@@ -28,7 +29,7 @@ def plan_lines(plan: Plan) -> list[str]:
     """Stages with their reasons, the parameters, the datasets."""
     width = max(len(stage.name) for stage in plan.stages)
     what = max(len(stage.text) for stage in plan.stages)
-    lines = [f"{plan.name}   {len(plan.components)} components, memory about {plan.memory / 1e9:.1f} GB", ""]
+    lines = [f"{plan.name}   {plural(len(plan.components), 'component')}, memory about {plan.memory / 1e9:.1f} GB", ""]
     for stage in plan.stages:
         state = "yes" if stage.up_to_date else f"no ({stage.reason})"
         lines.append(f"{stage.name:<{width}}   {stage.text:<{what}}   up to date: {state}")
@@ -36,7 +37,7 @@ def plan_lines(plan: Plan) -> list[str]:
     lines += ["", *table(["parameter", "value", "limits", "state", "unit"], shortened(rows, 60))]
     if plan.datasets:
         data = [
-            [row["name"], row["type"], str(row["bins"]), number(row["counts"], 6), ", ".join(row["components"])]
+            [row["name"], row["type"], str(row["bins"]), count(row["counts"]), ", ".join(row["components"])]
             for row in plan.datasets
         ]
         lines += ["", *table(["dataset", "type", "bins", "counts", "components"], shortened(data), left=2)]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from gm.cli.render_fit import fit_lines
 from gm.cli.render_flux_points import flux_points_lines
-from gm.cli.tables import energy, number, shortened, table, with_error
+from gm.cli.tables import count, energy, number, shortened, table, with_error
 
 if TYPE_CHECKING:
     from gm.pipeline.show import Description
@@ -55,8 +55,8 @@ def _datasets(data: Any) -> list[str]:
             row["type"],
             str(row["bins"]),
             f"{energy(row['e_min'])} - {energy(row['e_max'])}",
-            number(row.get("counts"), 6),
-            number(row.get("counts_off", row.get("background")), 6),
+            count(row.get("counts")),
+            count(row.get("counts_off", row.get("background"))),
             f"{row['livetime'] / 3600:.2f}" if row.get("livetime") else "-",
         ]
         for row in data["datasets"]

@@ -17,6 +17,11 @@ def number(value: float | None, digits: int = 4) -> str:
     return f"{value:.{decimals}f}"
 
 
+def count(value: float | None) -> str:
+    """A number of events: whole where it is whole."""
+    return f"{value:.0f}" if value is not None and float(value).is_integer() else number(value, 6)
+
+
 def with_error(value: float, error: float | None) -> tuple[str, str]:
     """A value and its error with the same exponent, to three significant digits of the error."""
     if error is None or not math.isfinite(error) or error <= 0 or not math.isfinite(value):

@@ -25,7 +25,7 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Documents:
-    """All documents of one analysis. ``unread``: those of ``models`` and ``datasets`` that have a file nobody could read."""
+    """All documents of one analysis. ``unread``: ``models`` or ``datasets``, where a file of theirs cannot be read."""
 
     config: Document
     config_is_valid: bool

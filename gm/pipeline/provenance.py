@@ -52,7 +52,7 @@ def stage_record(
 def write_provenance(output: Path, config: Mapping[str, Any], stages: Mapping[str, Any]) -> None:
     """Write the record: the resolved config, and all stages, those of earlier commands included."""
     document = {"schema": SCHEMA, "config": dict(config), "stages": dict(stages)}
-    write_atomic(output / "provenance.yaml", dump_yaml(document))
+    write_atomic(output / "provenance.yaml", dump_yaml(document, allow_nan=True))
 
 
 def _versions() -> dict[str, str]:

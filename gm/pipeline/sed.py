@@ -59,8 +59,6 @@ def sed_table(points: FluxPoints) -> tuple[list[Column], dict[str, CardValue]]:
         "SED_TYPE": "likelihood",
         "UL_CONF": round(1 - 2 * NormalDist().cdf(-points.sigma_ul), 7),
         "n_sigma": points.sigma,
-        "n_sigma_ul": points.sigma_ul,
-        "sqrt_ts_threshold_ul": points.sigma_ul,
     }
     return columns, meta
 

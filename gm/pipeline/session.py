@@ -27,6 +27,7 @@ class Session:
     analysis: Analysis
     reporter: Reporter
     _datasets: Datasets | None = None
+    _simulated: tuple[Part, ...] | None = None
     _files: list[Path] | None = None
     _hashed: set[Path] = field(default_factory=set)
     _hashes: dict[str, str] = field(default_factory=dict)
@@ -36,7 +37,9 @@ class Session:
         """The datasets documents: the config's, or the one that the simulation has written."""
         if self.analysis.simulation is None:
             return self.analysis.documents.datasets
-        return simulated_parts(self.analysis.settings.output)
+        if self._simulated is None:
+            self._simulated = simulated_parts(self.analysis.settings.output)
+        return self._simulated
 
     def datasets(self) -> Datasets:
         """All datasets, with the fit masks of the config. Raises `DataError` for files that cannot be used."""
@@ -65,7 +68,7 @@ class Session:
 
     def forget_datasets(self) -> None:
         """The files have just been written anew."""
-        self._datasets = self._files = None
+        self._datasets = self._files = self._simulated = None
         self._hashed.clear()
 
     def models(self) -> Models:

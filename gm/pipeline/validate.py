@@ -54,7 +54,7 @@ def read_data(analysis: Analysis) -> None:
 
 def _summary(analysis: Analysis) -> str:
     parameters = analysis.models.parameters
-    free = len(parameters.free)
+    free = sum(not parameter.frozen for parameter in parameters)
     return (
         f"{plural(len(analysis.dataset_names), 'dataset')}, {plural(len(analysis.models), 'component')}, "
         f"{plural(len(parameters), 'parameter')} ({free} free)"

@@ -259,3 +259,19 @@ def test_a_fit_that_does_not_converge_is_written_and_says_so(gm: Any, analysis: 
     assert "does not change along" in called.err
     assert "flux points were not computed" in called.err
     assert gm("fit", "config.yaml").code == 1  # up to date, and still not converged
+
+
+def test_infinite_limits_are_no_obstacle(gm: Any, analysis: Path, edit: Any) -> None:
+    edit("config.yaml", "fit:", "parameters: {crab.index: {min: -.inf, max: 5}}\nfit:")
+    assert gm("fit", "config.yaml").code == 0
+    assert gm("show", "results/provenance.yaml").code == 0
+    assert gm("show", "config.yaml", "--json").json["parameters"]["crab.index"] == {"min": None, "max": 5}
+
+
+def test_datasets_are_drawn_again_from_their_own_responses(gm: Any, analysis: Path, edit: Any) -> None:
+    edit("config.yaml", "fit:", "simulate: {seed: 3}\nfit:")
+    called = gm("fit", "config.yaml", "--json")
+    assert [row["name"] for row in called.json["datasets"]] == ["run-1", "run-2"]
+    files = called.json["inputs"]["files"]
+    assert {"datasets.yaml", "datasets/run-1.fits", "datasets/run-2.fits"} <= set(files)
+    assert "up to date" in gm("fit", "config.yaml").err

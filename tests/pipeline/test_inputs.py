@@ -1,0 +1,75 @@
+"""Hashes of inputs, and what they say about a result."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gm.pipeline.deps import makefile
+from gm.pipeline.inputs import data_file, fingerprint, hash_files, stage_inputs, why_stale, with_companions
+
+FILES = {"models.yaml": "a", "run.fits": "b"}
+
+
+def test_fingerprints_see_content_only() -> None:
+    assert fingerprint({"a": 1, "b": [2.0]}) == fingerprint({"b": [2.0], "a": 1})
+    assert fingerprint({"a": 1}) != fingerprint({"a": 2})
+
+
+@pytest.mark.parametrize(
+    ("config", "files", "reason"),
+    [
+        ({"x": 1}, FILES, ""),
+        ({"x": 2}, FILES, "config changed"),
+        ({"x": 1}, {**FILES, "run.fits": "c"}, "run.fits changed"),
+        ({"x": 1}, {**FILES, "new.fits": "c"}, "new.fits is new"),
+        ({"x": 1}, {"models.yaml": "a"}, "run.fits is gone"),
+        ({"x": 2}, {"models.yaml": "z"}, "config changed, models.yaml changed, run.fits is gone"),
+        ({"x": 2}, {"1": "z", "2": "z"}, "config changed, 1 is new and 3 more changes"),
+    ],
+)
+def test_why_a_result_is_out_of_date(config: object, files: dict[str, str], reason: str) -> None:
+    assert why_stale(stage_inputs({"x": 1}, FILES), stage_inputs(config, files)) == reason
+
+
+@pytest.mark.parametrize("recorded", [None, 3, {}, {"files": []}])
+def test_a_result_without_a_record_is_out_of_date(recorded: object) -> None:
+    assert why_stale(recorded, stage_inputs({}, {})) == "the result does not say what it was made from"
+
+
+def test_another_version_makes_results_anew() -> None:
+    recorded = {**stage_inputs({}, {}), "gm": "0.0.1"}
+    assert why_stale(recorded, stage_inputs({}, {})).startswith("made by gm 0.0.1")
+
+
+def test_files_are_called_by_where_they_are_seen_from(tmp_path: Path) -> None:
+    names = [tmp_path / "results" / "a", tmp_path / "b", tmp_path / "sub" / "c"]
+    for name in names:
+        name.parent.mkdir(exist_ok=True)
+        name.write_text(name.name)
+    assert list(hash_files(names, tmp_path / "results", tmp_path)) == ["a", "b", "sub/c"]
+
+
+def test_ogip_companions_are_found(shared: Path) -> None:
+    folder = shared / "data" / "joint-crab" / "spectra" / "hess"
+    found = with_companions(folder / "pha_obs23523.fits")
+    assert sorted(path.name for path in found) == [
+        f"{kind}_obs23523.fits" for kind in ("arf", "bkg", "pha", "rmf")
+    ]  # fmt: skip
+
+
+def test_data_files_are_beside_the_document_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here.fits").write_text("")
+    (tmp_path / "sub").mkdir()
+    assert data_file(tmp_path / "sub", "here.fits") == Path("here.fits")
+    (tmp_path / "sub" / "here.fits").write_text("")
+    assert data_file(tmp_path / "sub", "here.fits") == tmp_path / "sub" / "here.fits"
+    monkeypatch.setenv("WHERE", "sub")
+    assert data_file(tmp_path, "$WHERE/here.fits") == tmp_path / "sub" / "here.fits"
+
+
+def test_names_are_escaped_for_make() -> None:
+    rule = {"target": "my 100% $x.yaml", "inputs": ["a b", "c#d", "e:f"]}
+    assert makefile([rule]) == "my\\ 100\\%\\ $$x.yaml: a\\ b \\\n  c\\#d \\\n  e\\:f"
