@@ -1,0 +1,243 @@
+"""Sky components on a map: what a unit flux in each true-energy bin gives in the bins with counts, and in total."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Protocol, final
+
+import numpy as np
+
+from gm.arrays import Array, IntArray
+from gm.likelihood.folding import Folding, MapWindow, Response
+
+
+class Image(Protocol):
+    """A shape on the sky as flux fractions per pixel of a window."""
+
+    def pixels(self, values: Array) -> Array:
+        """(ny, nx), or (n_energy_true, ny, nx) where the shape changes with energy."""
+
+    def pixels_gradient(self, values: Array) -> Array:
+        """(n_shape, ...) as `pixels`."""
+
+
+class Bilinear(Protocol):
+    """A point on the sky as weights of the four pixels around it."""
+
+    def weights(self, values: Array) -> tuple[IntArray, IntArray, Array, Array]:
+        """``x`` (4,), ``y`` (4,) in the map, ``weight`` (4,), and its derivatives (n_shape, 4)."""
+
+
+class MapSource(ABC):
+    """One sky component on one map dataset.
+
+    columns : where its fluxes are in the flux vector; shape_columns : where the values of its shape are, empty when its
+    shape is fixed. The last responses are kept, since a fit changes spectra more often than shapes.
+    """
+
+    def __init__(self, columns: slice, shape_columns: slice) -> None:
+        self.columns, self.shape_columns = columns, shape_columns
+        self._last: tuple[bytes, Response] | None = None
+        self._last_slopes: tuple[bytes, list[Response]] | None = None
+
+    @property
+    def n_shape(self) -> int:
+        return int(self.shape_columns.stop - self.shape_columns.start)
+
+    def response(self, flux: Array) -> Response:
+        """The response at the shape that the flux vector holds."""
+        values = flux[self.shape_columns]
+        key = values.tobytes()
+        if self._last is None or self._last[0] != key:
+            self._last = key, self._respond(values)
+        return self._last[1]
+
+    def slopes(self, flux: Array) -> list[Response]:
+        """Derivatives of the response with respect to each value of the shape."""
+        values = flux[self.shape_columns]
+        key = values.tobytes()
+        if self._last_slopes is None or self._last_slopes[0] != key:
+            self._last_slopes = key, self._respond_slopes(values)
+        return self._last_slopes[1]
+
+    def shape_pullback(self, flux: Array, weights: Array, slope: float) -> Array:
+        """(n_shape,) derivative of ``weights . predicted + slope * sum of all predicted`` with respect to the shape."""
+        spectrum = flux[self.columns]
+        return np.array(
+            [weights[d.rows] @ (d.matrix @ spectrum) + slope * (d.total @ spectrum) for d in self.slopes(flux)]
+        )
+
+    @abstractmethod
+    def _respond(self, values: Array) -> Response: ...
+
+    @abstractmethod
+    def _respond_slopes(self, values: Array) -> list[Response]: ...
+
+    @abstractmethod
+    def totals(self, flux: Array) -> Array:
+        """Counts per unit flux, summed over the bins that enter, by reconstructed energy: (n_energy, n_energy_true)."""
+
+    @abstractmethod
+    def counts(self, flux: Array) -> tuple[slice, slice, Array]:
+        """Predicted counts in every bin: the window's ``y`` and ``x``, and (n_energy, ny, nx)."""
+
+
+@final
+class ImageSource(MapSource):
+    """A component with an image: extended shapes, templates, and the flat sky."""
+
+    def __init__(self, columns: slice, shape_columns: slice, image: Image, folding: Folding) -> None:
+        super().__init__(columns, shape_columns)
+        self._image, self._folding = image, folding
+        self._asked: bytes | None = None
+
+    def shape_pullback(self, flux: Array, weights: Array, slope: float) -> Array:
+        """The adjoint costs one evaluation; a second gradient at the same shape is worth the response's derivatives."""
+        values = flux[self.shape_columns]
+        if self._asked == values.tobytes():
+            return super().shape_pullback(flux, weights, slope)
+        self._asked = values.tobytes()
+        d_image = self._image.pixels_gradient(values)
+        by_pixel = self._folding.pull_back(flux[self.columns], weights, slope, by_energy=d_image.ndim == 4)
+        return np.asarray(d_image.reshape(len(d_image), -1) @ by_pixel.reshape(-1))
+
+    def _respond(self, values: Array) -> Response:
+        return self._folding.respond(self._image.pixels(values))
+
+    def _respond_slopes(self, values: Array) -> list[Response]:
+        return [self._folding.respond(slope) for slope in self._image.pixels_gradient(values)]
+
+    def totals(self, flux: Array) -> Array:
+        return self._folding.totals(self._image.pixels(flux[self.shape_columns]))
+
+    def counts(self, flux: Array) -> tuple[slice, slice, Array]:
+        window = self._folding.window
+        image = self._image.pixels(flux[self.shape_columns])
+        return window.y, window.x, self._folding.counts(image, flux[self.columns])
+
+
+@final
+class PointSource(MapSource):
+    """A point: four shifted kernels, read off at the bins with counts; no transform is needed.
+
+    ``kernels`` : (n, size, size) for every true energy, or with ``reco_psf`` for every reconstructed one.
+    """
+
+    def __init__(
+        self,
+        columns: slice,
+        shape_columns: slice,
+        point: Bilinear,
+        window: MapWindow,
+        kernels: Array,
+        *,
+        reco_psf: bool,
+    ) -> None:
+        super().__init__(columns, shape_columns)
+        self._point, self._window, self._kernels, self._reco_psf = point, window, kernels, reco_psf
+        self._corners: tuple[bytes, list[Response], list[Array]] | None = None
+
+    def _respond(self, values: Array) -> Response:
+        x, y, weight, _ = self._point.weights(values)
+        return _combine(weight, self._at(x, y)[0])
+
+    def _respond_slopes(self, values: Array) -> list[Response]:
+        x, y, _, slopes = self._point.weights(values)
+        return [_combine(slope, self._at(x, y)[0]) for slope in slopes]
+
+    def totals(self, flux: Array) -> Array:
+        x, y, weight, _ = self._point.weights(flux[self.shape_columns])
+        return np.asarray(sum(w * total for w, total in zip(weight, self._at(x, y)[1], strict=True)))
+
+    def counts(self, flux: Array) -> tuple[slice, slice, Array]:
+        x, y, weight, _ = self._point.weights(flux[self.shape_columns])
+        window, spectrum = self._window, flux[self.columns]
+        counts = np.zeros((window.edisp.shape[1], *window.shape))
+        for w, ix, iy in zip(weight, x - window.x.start, y - window.y.start, strict=True):
+            if not (0 <= ix < window.shape[1] and 0 <= iy < window.shape[0]):
+                continue
+            kernel = self._shifted(int(ix), int(iy))
+            if self._reco_psf:
+                seen = window.edisp.T @ (spectrum * window.exposure[:, iy * window.shape[1] + ix])
+                counts += w * (seen[:, None] * kernel).reshape(counts.shape)
+            else:
+                counts += w * (window.edisp.T @ (spectrum[:, None] * window.exposure * kernel)).reshape(counts.shape)
+        return window.y, window.x, counts
+
+    def _at(self, x: IntArray, y: IntArray) -> tuple[list[Response], list[Array]]:
+        """Responses and totals by energy of a point on each of the four pixels."""
+        key = x.tobytes() + y.tobytes()
+        if self._corners is None or self._corners[0] != key:
+            window = self._window
+            corners = [
+                self._corner(int(i) - window.x.start, int(j) - window.y.start) for i, j in zip(x, y, strict=True)
+            ]
+            self._corners = key, [response for response, _ in corners], [totals for _, totals in corners]
+        return self._corners[1], self._corners[2]
+
+    def _corner(self, ix: int, iy: int) -> tuple[Response, Array]:
+        """A point on the pixel (ix, iy) of the window; nothing when it lies outside."""
+        window = self._window
+        n_true, n_energy = window.edisp.shape
+        if not (0 <= ix < window.shape[1] and 0 <= iy < window.shape[0]):
+            return Response(window.rows, np.zeros((window.rows.size, n_true)), np.zeros(n_true)), np.zeros(
+                (n_energy, n_true)
+            )
+        kernel = self._shifted(ix, iy)
+        edisp = window.edisp.T
+        if self._reco_psf:
+            exposure = window.exposure[:, iy * window.shape[1] + ix]
+            matrix = kernel[window.energy, window.pixel][:, None] * edisp[window.energy] * exposure
+            totals = edisp * exposure * np.einsum("kp,kp->k", window.mask, kernel)[:, None]
+        else:
+            exposed = window.exposure * kernel
+            matrix = edisp[window.energy] * exposed[:, window.pixel].T
+            totals = edisp * (window.mask @ exposed.T)
+        return Response(window.rows, matrix, totals.sum(axis=0)), totals
+
+    def _shifted(self, ix: int, iy: int) -> Array:
+        """The kernels around a pixel of the window, (n, n_pixels)."""
+        ny, nx = self._window.shape
+        half = self._kernels.shape[-1] // 2
+        shifted = np.zeros((len(self._kernels), ny, nx))
+        y0, y1, x0, x1 = max(iy - half, 0), min(iy + half + 1, ny), max(ix - half, 0), min(ix + half + 1, nx)
+        shifted[:, y0:y1, x0:x1] = self._kernels[:, y0 - iy + half : y1 - iy + half, x0 - ix + half : x1 - ix + half]
+        return shifted.reshape(len(shifted), -1)
+
+
+def _combine(weights: Array, corners: list[Response]) -> Response:
+    matrix = sum(w * corner.matrix for w, corner in zip(weights, corners, strict=True))
+    total = sum(w * corner.total for w, corner in zip(weights, corners, strict=True))
+    return Response(corners[0].rows, np.asarray(matrix), np.asarray(total))
+
+
+@final
+class FixedSource(MapSource):
+    """A component whose shape is fixed: its response is all that is kept.
+
+    ``totals`` : (n_energy, n_energy_true); ``again`` makes the source that it came from, for the rare prediction of
+    whole maps.
+    """
+
+    def __init__(self, columns: slice, response: Response, totals: Array, again: Callable[[], MapSource]) -> None:
+        super().__init__(columns, slice(0, 0))
+        self._response, self._totals, self._again = response, totals, again
+
+    def response(self, flux: Array) -> Response:
+        return self._response
+
+    def slopes(self, flux: Array) -> list[Response]:
+        return []
+
+    def totals(self, flux: Array) -> Array:
+        return self._totals
+
+    def counts(self, flux: Array) -> tuple[slice, slice, Array]:
+        return self._again().counts(flux)
+
+    def _respond(self, values: Array) -> Response:
+        return self._response
+
+    def _respond_slopes(self, values: Array) -> list[Response]:
+        return []
