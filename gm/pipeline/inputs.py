@@ -72,11 +72,11 @@ def document_files(parts: Iterable[Part]) -> list[Path]:
     return found
 
 
-def hash_files(files: Iterable[Path], output: Path, directory: Path) -> dict[str, str]:
-    """Files by their path as seen from the results, else from the config."""
+def hash_files(files: Iterable[Path]) -> dict[Path, str]:
+    """The SHA-256 of every file. Raises `DataError`."""
     files = list(dict.fromkeys(files))
     with ThreadPoolExecutor(4) as pool:
-        return dict(zip([label(file, output, directory) for file in files], pool.map(sha256, files), strict=True))
+        return dict(zip(files, pool.map(sha256, files), strict=True))
 
 
 def stage_inputs(config: Any, files: Mapping[str, str]) -> Inputs:

@@ -29,8 +29,7 @@ class Session:
     _datasets: Datasets | None = None
     _simulated: tuple[Part, ...] | None = None
     _files: list[Path] | None = None
-    _hashed: set[Path] = field(default_factory=set)
-    _hashes: dict[str, str] = field(default_factory=dict)
+    _hashes: dict[Path, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
     def parts(self) -> tuple[Part, ...]:
@@ -59,17 +58,16 @@ class Session:
         return self._files
 
     def hashes(self, files: Iterable[Path]) -> dict[str, str]:
-        """The hash of every file; a file is read once."""
+        """The hash of every file, by its name as seen from the results; a file is read once."""
         output, directory = self.analysis.settings.output, self.analysis.config.directory
         files = list(files)
-        self._hashes.update(hash_files([file for file in files if file not in self._hashed], output, directory))
-        self._hashed.update(files)
-        return {name: self._hashes[name] for name in (label(file, output, directory) for file in files)}
+        self._hashes |= hash_files(file for file in files if file not in self._hashes)
+        return {label(file, output, directory): self._hashes[file] for file in files}
 
     def forget_datasets(self) -> None:
         """The files have just been written anew."""
         self._datasets = self._files = self._simulated = None
-        self._hashed.clear()
+        self._hashes.clear()
 
     def models(self) -> Models:
         """The global model as the config edits it."""

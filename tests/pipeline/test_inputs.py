@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gm.pipeline.deps import makefile
-from gm.pipeline.inputs import data_file, fingerprint, hash_files, stage_inputs, why_stale, with_companions
+from gm.pipeline.inputs import data_file, fingerprint, label, stage_inputs, why_stale, with_companions
 
 FILES = {"models.yaml": "a", "run.fits": "b"}
 
@@ -44,11 +44,8 @@ def test_another_version_makes_results_anew() -> None:
 
 
 def test_files_are_called_by_where_they_are_seen_from(tmp_path: Path) -> None:
-    names = [tmp_path / "results" / "a", tmp_path / "b", tmp_path / "sub" / "c"]
-    for name in names:
-        name.parent.mkdir(exist_ok=True)
-        name.write_text(name.name)
-    assert list(hash_files(names, tmp_path / "results", tmp_path)) == ["a", "b", "sub/c"]
+    files = [tmp_path / "results" / "a", tmp_path / "b", tmp_path / "sub" / "c", Path("/else/where")]
+    assert [label(file, tmp_path / "results", tmp_path) for file in files] == ["a", "b", "sub/c", "/else/where"]
 
 
 def test_ogip_companions_are_found(shared: Path) -> None:
