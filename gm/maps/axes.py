@@ -1,11 +1,14 @@
-"""Energy axes."""
+"""Axes of binned quantities: energy bins, and axes of any other quantity (offset, migration, energy nodes)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from gm.arrays import Array, BoolArray
 from gm.errors import DataError
@@ -17,6 +20,8 @@ class EnergyAxis:
 
     edges: Array
     name: str = "energy"
+    unit: ClassVar[str] = "TeV"
+    interp: ClassVar[str] = "log"
 
     def __post_init__(self) -> None:
         edges = np.ascontiguousarray(self.edges, dtype=np.float64)
@@ -67,9 +72,15 @@ class EnergyAxis:
         """Widths ``(n_bins,) [TeV]``."""
         return np.diff(self.edges)
 
-    def same_as(self, other: EnergyAxis) -> bool:
+    def pixel(self, energy: ArrayLike) -> Array:
+        """Fractional bin index of energies [TeV], linear in ln E: 0 at the first centre, -0.5 at the first edge."""
+        return _bin_coordinate(np.log(self.edges), np.log(np.asarray(energy, dtype=np.float64))) - 0.5
+
+    def same_as(self, other: Axis) -> bool:
         """Whether both have the same name and exactly the same edges."""
-        return self is other or (self.name == other.name and np.array_equal(self.edges, other.edges))
+        return self is other or (
+            isinstance(other, EnergyAxis) and self.name == other.name and np.array_equal(self.edges, other.edges)
+        )
 
     def mask(self, e_min: float | None = None, e_max: float | None = None) -> BoolArray:
         """``(n_bins,)``: bins with lower edge >= ``e_min`` and upper edge <= ``e_max`` [TeV], compared exactly."""
@@ -79,3 +90,109 @@ class EnergyAxis:
         if e_max is not None:
             keep &= self.hi <= e_max
         return keep
+
+
+_Scale: TypeAlias = Callable[[Array], Array]
+_SCALES: dict[str, tuple[_Scale, _Scale]] = {
+    "lin": (np.asarray, np.asarray),
+    "log": (np.log, np.exp),
+    "sqrt": (np.sqrt, np.square),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class NodeAxis:
+    """An axis of any quantity: nodes at bin centres, and the edges between them.
+
+    ``center : (n_bins,)``, ``edges : (n_bins + 1,)`` in ``unit`` (TeV, deg or none), increasing; ``interp``: lin, log
+    or sqrt, the scale in which values between nodes are interpolated; ``has_edges``: whether the edges are what the
+    axis was made from, else they lie half-way between the nodes in that scale. Build with `from_edges`, `from_nodes`.
+    """
+
+    name: str
+    center: Array
+    edges: Array
+    unit: str = ""
+    interp: str = "lin"
+    has_edges: bool = True
+
+    @classmethod
+    def from_edges(cls, name: str, edges: ArrayLike, unit: str = "", interp: str = "lin") -> NodeAxis:
+        """Bins between edges; nodes half-way in the scale. Raises `DataError`."""
+        edges = _checked(name, edges, interp, 2)
+        forward, back = _SCALES[interp]
+        scaled = forward(edges)
+        return cls(name, back(0.5 * (scaled[:-1] + scaled[1:])), edges, unit, interp)
+
+    @classmethod
+    def from_nodes(cls, name: str, nodes: ArrayLike, unit: str = "", interp: str = "lin") -> NodeAxis:
+        """Nodes; edges half-way in the scale, extrapolated at the ends. Raises `DataError`."""
+        nodes = _checked(name, nodes, interp, 1)
+        forward, back = _SCALES[interp]
+        scaled = forward(nodes)
+        if len(nodes) == 1:
+            return cls(name, nodes, back(scaled[0] + np.array([-0.5, 0.5])), unit, interp, has_edges=False)
+        middle = 0.5 * (scaled[:-1] + scaled[1:])
+        ends = 2.0 * scaled[[0, -1]] - middle[[0, -1]]
+        return cls(name, nodes, back(np.concatenate([ends[:1], middle, ends[1:]])), unit, interp, has_edges=False)
+
+    @property
+    def n_bins(self) -> int:
+        return len(self.center)
+
+    @property
+    def lo(self) -> Array:
+        """Lower edges ``(n_bins,)``."""
+        return self.edges[:-1]
+
+    @property
+    def hi(self) -> Array:
+        """Upper edges ``(n_bins,)``."""
+        return self.edges[1:]
+
+    @cached_property
+    def width(self) -> Array:
+        """Widths ``(n_bins,)``."""
+        return np.diff(self.edges)
+
+    def pixel(self, values: ArrayLike) -> Array:
+        """Fractional node index of values, linear between nodes in the scale; extrapolated with the end segments."""
+        forward = _SCALES[self.interp][0]
+        scaled = forward(np.asarray(values, dtype=np.float64))
+        if self.has_edges:
+            return _bin_coordinate(forward(self.edges), scaled) - 0.5
+        return _bin_coordinate(forward(self.center), scaled)
+
+    def same_as(self, other: Axis) -> bool:
+        """Whether both have the same name, unit and scale, and exactly the same nodes and edges."""
+        return self is other or (
+            isinstance(other, NodeAxis)
+            and (self.name, self.unit, self.interp, self.has_edges)
+            == (other.name, other.unit, other.interp, other.has_edges)
+            and np.array_equal(self.center, other.center)
+            and np.array_equal(self.edges, other.edges)
+        )
+
+
+Axis: TypeAlias = EnergyAxis | NodeAxis
+
+
+def _checked(name: str, values: ArrayLike, interp: str, at_least: int) -> Array:
+    values = np.ascontiguousarray(values, dtype=np.float64)
+    if interp not in _SCALES:
+        raise DataError(f"axis {name}: interpolation '{interp}', expected one of {', '.join(_SCALES)}")
+    if values.ndim != 1 or len(values) < at_least or not np.isfinite(values).all():
+        raise DataError(f"axis {name}: needs at least {at_least} finite values, found {values.size}")
+    if (np.diff(values) <= 0).any():
+        raise DataError(f"axis {name}: values must increase")
+    if (interp == "log" and values[0] <= 0) or (interp == "sqrt" and values[0] < 0):
+        raise DataError(f"axis {name}: {values[0]:g} cannot be on a scale of type {interp}")
+    return values
+
+
+def _bin_coordinate(nodes: Array, values: Array) -> Array:
+    """Fractional index of values among increasing nodes, extrapolated with the first and the last segment."""
+    if len(nodes) == 1:
+        return np.zeros_like(values)
+    at = np.clip(np.searchsorted(nodes, values, side="right") - 1, 0, len(nodes) - 2)
+    return np.asarray(at + (values - nodes[at]) / (nodes[at + 1] - nodes[at]))

@@ -1,0 +1,42 @@
+"""Positions on the sphere: unit vectors, great-circle separations and position angles."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from gm.arrays import Array
+
+
+def unit_vectors(lon: ArrayLike, lat: ArrayLike) -> Array:
+    """Unit vectors ``(3, ...)`` of positions [deg]."""
+    lon, lat = np.radians(lon, dtype=np.float64), np.radians(lat, dtype=np.float64)
+    cosine = np.cos(lat)
+    return np.stack([cosine * np.cos(lon), cosine * np.sin(lon), np.broadcast_to(np.sin(lat), np.shape(cosine * lon))])
+
+
+def lon_lat(vectors: Array) -> tuple[Array, Array]:
+    """Longitude in [0, 360) and latitude [deg] of vectors ``(3, ...)`` of any length above 0."""
+    x, y, z = vectors
+    lon = np.degrees(np.arctan2(y, x)) % 360.0
+    return np.where(lon == 360.0, 0.0, lon), np.degrees(np.arctan2(z, np.hypot(x, y)))
+
+
+def separation(lon: ArrayLike, lat: ArrayLike, other_lon: ArrayLike, other_lat: ArrayLike) -> Array:
+    """Great-circle separation [deg], exact at every distance (Vincenty's formula on the sphere)."""
+    d_lon = np.radians(np.subtract(other_lon, lon, dtype=np.float64))
+    lat, other_lat = np.radians(lat, dtype=np.float64), np.radians(other_lat, dtype=np.float64)
+    sine, cosine, other_sine, other_cosine = np.sin(lat), np.cos(lat), np.sin(other_lat), np.cos(other_lat)
+    across = other_cosine * np.sin(d_lon)
+    along = cosine * other_sine - sine * other_cosine * np.cos(d_lon)
+    inside = sine * other_sine + cosine * other_cosine * np.cos(d_lon)
+    return np.asarray(np.degrees(np.arctan2(np.hypot(across, along), inside)))
+
+
+def position_angle(lon: ArrayLike, lat: ArrayLike, other_lon: ArrayLike, other_lat: ArrayLike) -> Array:
+    """Direction [deg] in [0, 360) from a position to the other, from north (+lat) towards east (+lon)."""
+    d_lon = np.radians(np.subtract(other_lon, lon, dtype=np.float64))
+    lat, other_lat = np.radians(lat, dtype=np.float64), np.radians(other_lat, dtype=np.float64)
+    across = np.sin(d_lon) * np.cos(other_lat)
+    along = np.sin(other_lat) * np.cos(lat) - np.cos(other_lat) * np.sin(lat) * np.cos(d_lon)
+    return np.asarray(np.degrees(np.arctan2(across, along)) % 360.0)
