@@ -47,7 +47,7 @@ def with_companions(file: Path) -> list[Path]:
     if spectrum is None:
         return [file]
     names = [spectrum.header.text(card).strip() for card in _COMPANIONS]
-    found = [file.parent / name for name in names if name and name.lower() != "none"]
+    found = [data_file(file.parent, name) for name in names if name and name.lower() != "none"]
     return [file, *(path for path in found if path.is_file())]
 
 

@@ -18,6 +18,7 @@ from gm.pipeline.stages import FluxPoints, Stage, reason_to_run
 if TYPE_CHECKING:
     from gm.datasets import Dataset, Datasets
 
+_SOURCES = ("simulate", "fit")  # the stages that later ones start from
 _BASE_BYTES = 120e6  # the interpreter with NumPy, SciPy and astropy.units
 
 
@@ -49,12 +50,11 @@ def plan(request: Request) -> Plan:
     """Check everything, read the data, and say what each stage would do. Raises what loading raises."""
     analysis = load(request)
     session = Session(analysis, Silent())
-    wanted = declared_stages(analysis) or ("fit",)
-    stages = build_stages(analysis, wanted if "fit" in wanted else (*wanted, "fit"))
+    stages = build_stages(analysis, declared_stages(analysis) or ("fit",))
     datasets = _datasets(session)
     planned: list[PlannedStage] = []
     for stage in stages:
-        earlier = next((before for before in planned if not before.up_to_date), None)
+        earlier = next((before for before in planned if not before.up_to_date and before.name in _SOURCES), None)
         planned.append(_planned(stage, session, earlier, datasets))
     return Plan(
         name=analysis.settings.name,
@@ -74,9 +74,9 @@ def _datasets(session: Session) -> Datasets | None:
 
 
 def _planned(stage: Stage, session: Session, earlier: PlannedStage | None, datasets: Datasets | None) -> PlannedStage:
-    """A stage is out of date as soon as one before it is."""
+    """A stage is out of date as soon as one that it starts from is."""
     text = _what(stage, session.analysis, datasets)
-    if earlier is not None and not (isinstance(stage, FluxPoints) and stage.start is None and earlier.name == "fit"):
+    if earlier is not None:
         return PlannedStage(stage.label, False, f"{earlier.name} runs before", text, str(stage.result))
     try:
         reason = reason_to_run(stage, stage.recorded(), stage.inputs(session), session.analysis.request.force)

@@ -102,7 +102,7 @@ def _run(analysis: Analysis, reporter: Reporter, wanted: Sequence[str]) -> Outco
     products = []
     exit_code = 0
     for stage in build_stages(analysis, wanted):
-        product = _run_stage(stage, session)
+        product = _run_stage(stage, session, force=analysis.request.force and stage.name in wanted)
         if stage.name in wanted:
             products.append(product)
         status = product.document.get("status")
@@ -114,11 +114,11 @@ def _run(analysis: Analysis, reporter: Reporter, wanted: Sequence[str]) -> Outco
     return Outcome(tuple(products), exit_code)
 
 
-def _run_stage(stage: Stage, session: Session) -> Product:
-    """Run one stage, or take its result from before."""
+def _run_stage(stage: Stage, session: Session, *, force: bool) -> Product:
+    """Run one stage, or take its result from before. ``force``: only what was asked for, not what comes before it."""
     inputs = stage.inputs(session)
     recorded = stage.recorded()
-    reason = reason_to_run(stage, recorded, inputs, session.analysis.request.force)
+    reason = reason_to_run(stage, recorded, inputs, force)
     if recorded is not None and not reason:
         session.reporter.say(f"{stage.label}: up to date")
         _touch(stage.result)

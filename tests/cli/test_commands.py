@@ -176,6 +176,9 @@ def test_simulate_then_fit(gm: Any, analysis: Path) -> None:
     err = gm("fit", "simulation.yaml").err
     assert "simulate: up to date" in err
     assert "run-2" in err
+    err = gm("fit", "simulation.yaml", "--force").err
+    assert "simulate: up to date" in err
+    assert "fit: forced" in err
 
 
 def test_fit_simulates_when_the_simulation_is_stale(gm: Any, analysis: Path, edit: Any) -> None:

@@ -149,3 +149,13 @@ def test_completion(words: str, expected: str, analysis: Path, start_gm: Any, mo
     monkeypatch.setenv("COMP_CWORD", "2")
     out, _ = start_gm().communicate(timeout=60)
     assert out.split() == [expected]
+
+
+def test_plan_of_several_flux_points(gm: Any, analysis: Path) -> None:
+    text = (analysis / "config.yaml").read_text()
+    (analysis / "config.yaml").write_text(text + "  - {source: crab, name: b, energy_edges: [1 TeV, 9 TeV]}\n")
+    reasons = [stage["reason"] for stage in gm("plan", "config.yaml", "--json").json["stages"]]
+    assert reasons == ["no result yet", "fit runs before", "fit runs before"]
+    gm("fit", "config.yaml")
+    reasons = [stage["reason"] for stage in gm("plan", "config.yaml", "--json").json["stages"]]
+    assert reasons == ["", "no result yet", "no result yet"]
