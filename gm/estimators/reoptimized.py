@@ -31,7 +31,8 @@ class NormObjective:
         ]
         self._bank = bank
         self._others = [component.name for component in likelihood.models if component.name != source]
-        self._source_flux = bank.fluxes(self.layout.expand(self.layout.start), [source])
+        values = self.layout.expand(self.layout.start)
+        self._source_flux = bank.fluxes(values, [source]) - bank.fluxes(values, [])
         self.lower = np.concatenate([[-np.inf], self.layout.lower])
         self.upper = np.concatenate([[np.inf], self.layout.upper])
 

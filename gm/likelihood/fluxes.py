@@ -11,7 +11,10 @@ import numpy as np
 from gm.arrays import Array, IntArray
 from gm.models import BackgroundIRFModel, EnergyBins, Layout, Models, SkyModel
 
-Kind = Literal["integral", "point"]
+Kind = Literal["integral", "point", "shape"]
+
+
+BlockKey = tuple[Kind, tuple[str, ...], bytes]
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,7 +22,8 @@ class Block:
     """Consecutive columns of the flux vector: the summed spectra of some components on one energy axis.
 
     ``integral``: integrals over the bins of ``energy`` (n_bins + 1 edges) [cm-2 s-1], or ``point``: values at
-    ``energy`` [cm-2 s-1 TeV-1, or dimensionless for a background norm].
+    ``energy`` [cm-2 s-1 TeV-1, or dimensionless for a background norm]. ``shape``: the values of one component's
+    spatial parameters, which ride along so that a term is a function of one vector; ``energy`` is empty.
     """
 
     kind: Kind
@@ -32,18 +36,29 @@ class FluxPlan:
     """Collects the blocks that datasets ask for; equal requests share one block."""
 
     def __init__(self) -> None:
-        self.blocks: dict[tuple[Kind, tuple[str, ...], bytes], Block] = {}
+        self.blocks: dict[BlockKey, Block] = {}
         self.n_columns = 0
 
     def block(self, kind: Kind, components: tuple[str, ...], energy: Array) -> Block:
         """The block for these components on this axis, made on the first request."""
-        key = (kind, components, energy.tobytes())
+        key: BlockKey = (kind, components, energy.tobytes())
         if key not in self.blocks:
-            n_columns = energy.size - (kind == "integral")
-            columns = slice(self.n_columns, self.n_columns + n_columns)
-            self.blocks[key] = Block(kind, components, energy, columns)
-            self.n_columns += n_columns
+            self._add(key, Block(kind, components, energy, self._next(energy.size - (kind == "integral"))))
         return self.blocks[key]
+
+    def shape(self, component: str, n_parameters: int) -> Block:
+        """The block that carries a component's spatial parameters."""
+        key: BlockKey = ("shape", (component,), b"")
+        if key not in self.blocks:
+            self._add(key, Block("shape", (component,), np.empty(0), self._next(n_parameters)))
+        return self.blocks[key]
+
+    def _next(self, n_columns: int) -> slice:
+        return slice(self.n_columns, self.n_columns + n_columns)
+
+    def _add(self, key: BlockKey, block: Block) -> None:
+        self.blocks[key] = block
+        self.n_columns = block.columns.stop
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,13 +102,21 @@ class FluxBank:
         self.n_parameters = len(layout.addresses)
         self._shares: dict[str, _Share] = {}
         for component in models:
-            blocks = [block for block in plan.blocks.values() if component.name in block.components]
+            blocks = [b for b in plan.blocks.values() if component.name in b.components and b.kind != "shape"]
             if blocks:
                 self._shares[component.name] = _share(component, blocks, layout)
 
+        self._shapes = [
+            (block.columns, layout.slots(block.components[0], "spatial"))
+            for block in plan.blocks.values()
+            if block.kind == "shape"
+        ]
+
     def fluxes(self, values: Array, components: Iterable[str] | None = None) -> Array:
-        """The flux vector, of all components or of some."""
+        """The flux vector, of all components or of some; the shapes of all are in it."""
         flux = np.zeros(self.n_columns)
+        for columns, slots in self._shapes:
+            flux[columns] = values[slots]
         for share in self._chosen(components):
             flux[share.columns] += share.flux(values)
         return flux
@@ -105,13 +128,15 @@ class FluxBank:
 
     def slots(self) -> list[slice]:
         """Positions of the parameters that the flux vector depends on, a slice per component."""
-        return [share.slots for share in self._shares.values()]
+        return [share.slots for share in self._shares.values()] + [slots for _, slots in self._shapes]
 
     def pullback(self, values: Array, d_flux: Array, components: Iterable[str] | None = None) -> Array:
         """Gradient (n_par,) from the derivative with respect to each flux (n_columns,)."""
         gradient = np.zeros(self.n_parameters)
         for share in self._chosen(components):
             gradient[share.slots] = share.gradient(values) @ d_flux[share.columns]
+        for columns, slots in self._shapes:
+            gradient[slots] += d_flux[columns]
         return gradient
 
     def jacobian(self, values: Array, components: Iterable[str] | None = None) -> Array:
@@ -119,6 +144,8 @@ class FluxBank:
         jacobian = np.zeros((self.n_columns, self.n_parameters))
         for share in self._chosen(components):
             jacobian[share.columns, share.slots] = share.gradient(values).T
+        for columns, slots in self._shapes:
+            jacobian[columns, slots] = np.eye(columns.stop - columns.start)
         return jacobian
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
@@ -30,6 +30,14 @@ class MapWindow:
     energy: IntArray
     pixel: IntArray
 
+    def cut(self, kept: IntArray, first: int, last: int) -> MapWindow:
+        """The window with energy bins ``first:last`` only; ``kept``: which of the dataset's bins with counts remain."""
+        mask = np.zeros_like(self.mask)
+        mask[first:last] = self.mask[first:last]
+        here = np.isin(self.rows, kept)
+        rows = np.searchsorted(kept, self.rows[here])
+        return replace(self, mask=mask, rows=rows, energy=self.energy[here], pixel=self.pixel[here])
+
     @property
     def shape(self) -> tuple[int, int]:
         return self.y.stop - self.y.start, self.x.stop - self.x.start
@@ -48,6 +56,10 @@ class Folding(ABC):
     """From an image to counts per unit flux: exposure, PSF and energy dispersion on a window, and their adjoint."""
 
     window: MapWindow
+
+    @abstractmethod
+    def cut(self, window: MapWindow) -> Folding:
+        """The same folding on a part of its bins."""
 
     @abstractmethod
     def respond(self, image: Array) -> Response: ...
@@ -85,6 +97,9 @@ class TrueEnergyFolding(Folding):
         self._per_row = window.edisp.T[window.energy] * window.exposure.T[window.pixel]
         self._per_pixel = window.exposure * (window.edisp @ window.mask)
         self._images = (n_true, *window.shape)
+
+    def cut(self, window: MapWindow) -> TrueEnergyFolding:
+        return TrueEnergyFolding(window, self._convolver)
 
     def _fold(self, image: Array) -> Array:
         """(n_energy_true, n_pixels)."""
@@ -125,6 +140,9 @@ class RecoEnergyFolding(Folding):
         seen = convolver.fold_adjoint_each(window.mask.reshape(self._images)).reshape(n_energy, -1)
         self._seen = seen
         self._per_pixel = window.exposure * (window.edisp @ seen)
+
+    def cut(self, window: MapWindow) -> RecoEnergyFolding:
+        return RecoEnergyFolding(window, self._convolver)
 
     def respond(self, image: Array) -> Response:
         window = self.window

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import partial
 
 import numpy as np
 
-from gm.arrays import Array, BoolArray, IntArray
+from gm.arrays import Array, BoolArray
 from gm.datasets import Datasets, FluxPointsDataset
 from gm.likelihood.compilation import compile_terms
 from gm.likelihood.fluxes import FluxBank
+from gm.likelihood.report import TermReport
 from gm.models import Layout, Models, SkyModel
-from gm.statistics import WStat
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class JointLikelihood:
     @property
     def n_bins(self) -> int:
         """Number of bins that enter the statistic."""
-        return sum(term.offset.size for term in self.terms)
+        return sum(term.n_bins for term in self.terms)
 
     def value(self, vector: Array) -> float:
         """-2 ln L at ``vector`` (n_free,)."""
@@ -100,44 +99,23 @@ class JointLikelihood:
         values = self.layout.expand(vector)
         flux = self.bank.fluxes(values)
         by_component = {c.name: self.bank.fluxes(values, [c.name]) for c in self.models if isinstance(c, SkyModel)}
-        n = len(self.datasets)
-        statistic, signal, background = np.zeros(n), np.zeros(n), np.zeros(n)
-        components = {name: np.zeros(n) for name in by_component}
-        bins = np.zeros(n, dtype=int)
-        for term in self.terms:
-            sums = partial(_sum_by_dataset, term.dataset, n)
-            predicted = term.predict(flux)
-            statistic += sums(term.statistic.value(predicted))
-            bins += sums(np.ones_like(predicted)).astype(int)
-            if isinstance(term.statistic, WStat):
-                background += sums(term.statistic.background(predicted))
-            signal += sums(predicted)
-            for name, its_flux in by_component.items():
-                components[name] += sums(term.predict(its_flux) - term.offset)
-        return [
-            self._summary(i, bins[i], statistic[i], signal[i], background[i], {k: v[i] for k, v in components.items()})
-            for i in range(n)
-        ]
+        reports = {r.dataset: r for term in self.terms for r in term.report(flux, by_component)}
+        return [self._summary(i, reports.get(i)) for i in range(len(self.datasets))]
 
-    def _summary(
-        self, index: int, bins: int, statistic: float, signal: float, off: float, components: dict[str, float]
-    ) -> DatasetSummary:
+    def _summary(self, index: int, report: TermReport | None) -> DatasetSummary:
         dataset = self.datasets[index]
+        report = report or TermReport(index, 0, 0.0, 0.0, {})
         if isinstance(dataset, FluxPointsDataset):
-            return DatasetSummary(dataset.name, dataset.type, int(bins), float(statistic))
-        applied = {c.name for c in self.models.select(dataset.name)}
-        parts = {name: float(value) for name, value in components.items() if name in applied}
+            return DatasetSummary(dataset.name, dataset.type, report.bins, report.statistic)
+        applied = {component.name for component in self.models.select(dataset.name)}
+        parts = {name: value for name, value in report.components.items() if name in applied}
         return DatasetSummary(
             name=dataset.name,
             type=dataset.type,
-            bins=int(bins),
-            statistic=float(statistic),
-            counts=float(dataset.counts[dataset.mask].sum()),
-            predicted=float(signal + off),
-            background=float(signal + off - sum(parts.values())),
+            bins=report.bins,
+            statistic=report.statistic,
+            counts=float(dataset.counts[dataset.mask].sum(dtype=np.float64)),
+            predicted=report.predicted,
+            background=report.predicted - sum(parts.values()),
             components=parts,
         )
-
-
-def _sum_by_dataset(dataset: IntArray, n_datasets: int, rows: Array) -> Array:
-    return np.bincount(dataset, weights=rows, minlength=n_datasets).astype(np.float64)

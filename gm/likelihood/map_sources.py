@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import cache
 from typing import Protocol, final
 
 import numpy as np
@@ -75,6 +76,10 @@ class MapSource(ABC):
     def _respond_slopes(self, values: Array) -> list[Response]: ...
 
     @abstractmethod
+    def cut(self, kept: IntArray, first: int, last: int) -> MapSource:
+        """The source in energy bins ``first:last``; ``kept`` (sorted) are the bins with counts that remain."""
+
+    @abstractmethod
     def totals(self, flux: Array) -> Array:
         """Counts per unit flux, summed over the bins that enter, by reconstructed energy: (n_energy, n_energy_true)."""
 
@@ -101,6 +106,10 @@ class ImageSource(MapSource):
         d_image = self._image.pixels_gradient(values)
         by_pixel = self._folding.pull_back(flux[self.columns], weights, slope, by_energy=d_image.ndim == 4)
         return np.asarray(d_image.reshape(len(d_image), -1) @ by_pixel.reshape(-1))
+
+    def cut(self, kept: IntArray, first: int, last: int) -> ImageSource:
+        folding = self._folding.cut(self._folding.window.cut(kept, first, last))
+        return ImageSource(self.columns, self.shape_columns, self._image, folding)
 
     def _respond(self, values: Array) -> Response:
         return self._folding.respond(self._image.pixels(values))
@@ -137,6 +146,11 @@ class PointSource(MapSource):
         super().__init__(columns, shape_columns)
         self._point, self._window, self._kernels, self._reco_psf = point, window, kernels, reco_psf
         self._corners: tuple[bytes, list[Response], list[Array]] | None = None
+
+    def cut(self, kept: IntArray, first: int, last: int) -> PointSource:
+        window = self._window.cut(kept, first, last)
+        where = self.columns, self.shape_columns
+        return PointSource(*where, self._point, window, self._kernels, reco_psf=self._reco_psf)
 
     def _respond(self, values: Array) -> Response:
         x, y, weight, _ = self._point.weights(values)
@@ -222,7 +236,7 @@ class FixedSource(MapSource):
 
     def __init__(self, columns: slice, response: Response, totals: Array, again: Callable[[], MapSource]) -> None:
         super().__init__(columns, slice(0, 0))
-        self._response, self._totals, self._again = response, totals, again
+        self._response, self._totals, self._again = response, totals, cache(again)
 
     def response(self, flux: Array) -> Response:
         return self._response
@@ -235,6 +249,15 @@ class FixedSource(MapSource):
 
     def counts(self, flux: Array) -> tuple[slice, slice, Array]:
         return self._again().counts(flux)
+
+    def cut(self, kept: IntArray, first: int, last: int) -> FixedSource:
+        response = self._response
+        totals = np.zeros_like(self._totals)
+        totals[first:last] = self._totals[first:last]
+        here = np.isin(response.rows, kept)
+        rows = np.searchsorted(kept, response.rows[here])
+        cut = Response(rows, response.matrix[here], totals.sum(axis=0))
+        return FixedSource(self.columns, cut, totals, self._again)
 
     def _respond(self, values: Array) -> Response:
         return self._response

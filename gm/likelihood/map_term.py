@@ -3,57 +3,208 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
 
 from gm.arrays import Array, BoolArray, IntArray
-from gm.likelihood.map_sources import FixedSource, MapSource
-from gm.statistics import Statistic
+from gm.likelihood.map_sources import MapSource
+from gm.likelihood.report import TermReport
+from gm.statistics import Statistic, WStat
 
 SLOPE = 2.0  # d(-2 ln L)/d(predicted) in a bin without counts, for Cash and W alike
 
 
 @final
+@dataclass(frozen=True, eq=False)
+class MapBins:
+    """The data of a map dataset in the bins that enter.
+
+    mask : (n_energy, ny, nx); energy, pixel : (n_rows,) of the bins with counts; statistic : of these bins; constant :
+    what the bins without counts cost when nothing is predicted; whole : the statistic of all bins that enter; off :
+    profiled background of the bins without counts, 0 where the background is known.
+    """
+
+    mask: BoolArray
+    energy: IntArray
+    pixel: IntArray
+    statistic: Statistic
+    constant: float
+    whole: Statistic
+    off: float = 0.0
+
+
+@final
+@dataclass(frozen=True, eq=False)
 class MapBackground:
     """Background counts times a factor of energy, which is a block of the flux vector; without a model the factor is 1.
 
-    columns : (n_energy,) of the factors, or None; rows : (n_rows,) background in the bins with counts; energy : (n_rows,)
-    their energy bins; totals : (n_energy,) background in all bins that enter.
+    columns : (n_energy,) of the factors, or None; rows : (n_rows,) background in the bins with counts; totals :
+    (n_energy,) background over all bins that enter; whole : (n_bins,) background in each of them.
     """
 
-    def __init__(self, columns: slice | None, rows: Array, energy: IntArray, totals: Array) -> None:
-        self.columns, self.rows, self.energy, self.totals = columns, rows, energy, totals
+    columns: slice | None
+    rows: Array
+    totals: Array
+    whole: Array
 
     def factor(self, flux: Array) -> Array:
+        """(n_energy,)."""
         return np.ones(self.totals.size) if self.columns is None else flux[self.columns]
 
 
 @final
 class MapTerm:
-    """-2 ln L of one map dataset: sums over all bins once per shape, values only where there are counts.
+    """-2 ln L of one map dataset: a sum over all bins, linear in the fluxes, and values where there are counts."""
 
-    dataset : its position; energy, pixel : (n_rows,) where the bins with counts are; statistic : of these bins;
-    constant : what bins without counts cost when nothing is predicted; mask : (n_energy, ny, nx); whole : the statistic of
-    all bins that enter, for predictions that are negative somewhere.
-    """
+    def __init__(self, dataset: int, bins: MapBins, sources: Sequence[MapSource], background: MapBackground) -> None:
+        self.dataset, self.bins, self.sources, self.background = dataset, bins, list(sources), background
 
-    def __init__(
-        self,
-        dataset: int,
-        energy: IntArray,
-        pixel: IntArray,
-        statistic: Statistic,
-        constant: float,
-        sources: Sequence[MapSource],
-        background: MapBackground,
-        mask: BoolArray,
-    ) -> None:
-        self.dataset, self.energy, self.pixel = dataset, energy, pixel
-        self.statistic, self.constant, self.sources, self.background, self.mask = (
-            statistic,
-            constant,
-            list(sources),
-            background,
-            mask,
+    @property
+    def n_bins(self) -> int:
+        """Bins that enter the statistic."""
+        return int(np.count_nonzero(self.bins.mask))
+
+    def value(self, flux: Array) -> float:
+        """-2 ln L of the dataset."""
+        if self._is_clipped(flux):
+            return float(np.sum(self.bins.whole.value(self.predict_whole(flux))))
+        rows, total = self._predict(flux)
+        return float(np.sum(self.bins.statistic.value(rows) - SLOPE * rows)) + SLOPE * total + self.bins.constant
+
+    def value_and_pullback(self, flux: Array, d_flux: Array) -> float:
+        """-2 ln L; its derivative with respect to the flux vector is added to ``d_flux`` (n_columns,)."""
+        if self._is_clipped(flux):
+            return self._clipped_pullback(flux, d_flux)
+        rows, total = self._predict(flux)
+        values, weights = self.bins.statistic.value_and_derivative(rows)
+        weights = weights - SLOPE
+        for source in self.sources:
+            response = source.response(flux)
+            d_flux[source.columns] += np.einsum("i,ij->j", weights[response.rows], response.matrix)
+            d_flux[source.columns] += SLOPE * response.total
+            if source.n_shape:
+                d_flux[source.shape_columns] += source.shape_pullback(flux, weights, SLOPE)
+        if self.background.columns is not None:
+            by_energy = np.bincount(self.bins.energy, weights * self.background.rows, self.background.totals.size)
+            d_flux[self.background.columns] += by_energy + SLOPE * self.background.totals
+        return float(np.sum(values - SLOPE * rows)) + SLOPE * total + self.bins.constant
+
+    def information(self, flux: Array, flux_jacobian: Array, *, expected: bool = False) -> Array:
+        """``J^T diag(curvature) J`` over the bins with counts; ``expected`` keeps it large far from the minimum."""
+        rows, _ = self._predict(flux)
+        jacobian = np.zeros((rows.size, flux_jacobian.shape[1]))
+        for source in self.sources:
+            response, spectrum = source.response(flux), flux[source.columns]
+            jacobian[response.rows] += response.matrix @ flux_jacobian[source.columns]
+            for k, slope in enumerate(source.slopes(flux)):
+                by_shape = flux_jacobian[source.shape_columns.start + k]
+                for free in np.flatnonzero(by_shape):
+                    jacobian[slope.rows, free] += (slope.matrix @ spectrum) * by_shape[free]
+        if self.background.columns is not None:
+            jacobian += self.background.rows[:, None] * flux_jacobian[self.background.columns][self.bins.energy]
+        statistic = self.bins.statistic
+        curvature = statistic.curvature(rows)
+        if expected:
+            curvature = np.maximum(curvature, statistic.expected_curvature(rows))
+        return np.asarray(jacobian.T @ (curvature[:, None] * jacobian))
+
+    def report(self, flux: Array, by_component: dict[str, Array]) -> list[TermReport]:
+        """Statistic and predicted counts of the dataset; ``by_component`` are flux vectors with one component each."""
+        rows, total = self._predict(flux)
+        off = self.bins.off
+        if isinstance(self.bins.statistic, WStat):
+            off += float(np.sum(self.bins.statistic.background(rows)))
+        components = {
+            name: sum(float(source.response(its).total @ its[source.columns]) for source in self.sources)
+            for name, its in by_component.items()
+        }
+        return [TermReport(self.dataset, self.n_bins, self.value(flux), total + off, components)]
+
+    def cut(self, ranges: IntArray) -> MapTerm | None:
+        """The term on a range of reconstructed energies; ``ranges`` (n_datasets, 2) holds first and last + 1 bin."""
+        first, last = ranges[self.dataset]
+        bins, background = self.bins, self.background
+        inside = np.zeros(bins.mask.shape, dtype=bool)
+        inside[first:last] = bins.mask[first:last]
+        if not inside.any():
+            return None
+        kept, among = np.flatnonzero((bins.energy >= first) & (bins.energy < last)), inside[bins.mask]
+        whole = bins.whole.take(among)
+        linear = whole.linear()
+        empty, _, intercept = linear if linear is not None else (np.zeros(0, dtype=bool), 0.0, np.zeros(0))
+        within = np.zeros(background.totals.size)
+        within[first:last] = background.totals[first:last]
+        off = whole.take(empty)
+        return MapTerm(
+            self.dataset,
+            replace(
+                bins,
+                mask=inside,
+                energy=bins.energy[kept],
+                pixel=bins.pixel[kept],
+                statistic=bins.statistic.take(kept),
+                constant=float(np.sum(intercept[empty])),
+                whole=whole,
+                off=float(np.sum(off.background(np.zeros(empty.sum())))) if isinstance(off, WStat) else 0.0,
+            ),
+            [source.cut(kept, int(first), int(last)) for source in self.sources],
+            replace(background, rows=background.rows[kept], totals=within, whole=background.whole[among]),
         )
+
+    def _predict(self, flux: Array) -> tuple[Array, float]:
+        """Predicted counts in the bins with counts (n_rows,), and their sum over all bins."""
+        factor = self.background.factor(flux)
+        rows, total = self.background.rows * factor[self.bins.energy], float(self.background.totals @ factor)
+        for source in self.sources:
+            response, spectrum = source.response(flux), flux[source.columns]
+            rows[response.rows] += np.einsum("ij,j->i", response.matrix, spectrum)
+            total += float(response.total @ spectrum)
+        return rows, total
+
+    def predict_map(self, flux: Array) -> Array:
+        """Predicted counts in every bin of the map, (n_energy, ny, nx), without the background."""
+        counts = np.zeros(self.bins.mask.shape)
+        for source in self.sources:
+            y, x, part = source.counts(flux)
+            counts[:, y, x] += part
+        return counts
+
+    def predict_whole(self, flux: Array) -> Array:
+        """Predicted counts in the bins that enter, with the background, (n_bins,)."""
+        factor = self.background.factor(flux)[np.nonzero(self.bins.mask)[0]]
+        return np.asarray(self.predict_map(flux)[self.bins.mask] + factor * self.background.whole)
+
+    def _is_clipped(self, flux: Array) -> bool:
+        """Something is predicted to be negative, where the statistic is not linear any more."""
+        parts = [flux[source.columns] for source in self.sources] + [self.background.factor(flux)]
+        return any(part.min(initial=0.0) < 0 for part in parts) and bool((self.predict_whole(flux) < 0).any())
+
+    def _clipped_pullback(self, flux: Array, d_flux: Array) -> float:
+        """As `value_and_pullback`, bin by bin: each flux column by its own prediction, each shape by differences."""
+        values, weights = self.bins.whole.value_and_derivative(self.predict_whole(flux))
+        energies = np.nonzero(self.bins.mask)[0]
+        for source in self.sources:
+            for column in range(source.columns.start, source.columns.stop):
+                unit = flux.copy()
+                unit[source.columns] = 0.0
+                unit[column] = 1.0
+                d_flux[column] += weights @ self._counts_of(source, unit)
+            for column in range(source.shape_columns.start, source.shape_columns.stop):
+                step = 1e-6 * max(abs(float(flux[column])), 1.0)
+                low, high = flux.copy(), flux.copy()
+                low[column], high[column] = flux[column] - step, flux[column] + step
+                slope = (self._counts_of(source, high) - self._counts_of(source, low)) / (2 * step)
+                d_flux[column] += weights @ slope
+        if self.background.columns is not None:
+            d_flux[self.background.columns] += np.bincount(
+                energies, weights * self.background.whole, self.background.totals.size
+            )
+        return float(np.sum(values))
+
+    def _counts_of(self, source: MapSource, flux: Array) -> Array:
+        counts = np.zeros(self.bins.mask.shape)
+        y, x, part = source.counts(flux)
+        counts[:, y, x] = part
+        return np.asarray(counts[self.bins.mask])

@@ -11,11 +11,14 @@ import numpy as np
 
 from gm.arrays import Array, BoolArray, IntArray
 from gm.likelihood.fluxes import as_slice
-from gm.statistics import Statistic
+from gm.likelihood.report import TermReport
+from gm.statistics import Statistic, WStat
 
 
 class Fold(ABC):
-    """A linear map from the flux vector onto some rows of a term."""
+    """A linear map from the flux vector onto some rows of a term; ``columns`` are those of the vector that it reads."""
+
+    columns: IntArray | slice
 
     @abstractmethod
     def add_predicted(self, flux: Array, predicted: Array) -> None:
@@ -116,6 +119,7 @@ class Term:
         n_columns: int,
     ) -> None:
         self.statistic, self.folds, self.offset, self.dataset, self.bin = statistic, folds, offset, dataset, bin
+        self._columns = _columns_of(folds)
         self._sparse = self._summed(n_columns)
 
     def _summed(self, n_columns: int) -> _Summed | None:
@@ -136,11 +140,43 @@ class Term:
     def _can_be_negative(self) -> bool:
         return bool((self.offset < 0).any()) or not all(fold.is_positive() for fold in self.folds)
 
+    @property
+    def n_bins(self) -> int:
+        """Bins that enter the statistic."""
+        return self.offset.size
+
+    def cut(self, ranges: IntArray, n_columns: int) -> Term | None:
+        """The term on a range of energy bins per dataset; ``ranges`` (n_datasets, 2) holds first and last + 1 bin."""
+        first, last = ranges.T
+        keep = (first[self.dataset] <= self.bin) & (self.bin < last[self.dataset])
+        return self.take(keep, n_columns) if keep.any() else None
+
     def take(self, keep: BoolArray, n_columns: int) -> Term:
         """The term on the kept rows; ``keep`` is (n_rows,)."""
         folds = [fold.take(keep) for fold in self.folds]
         kept = self.offset[keep], self.dataset[keep], self.bin[keep]
         return Term(self.statistic.take(keep), folds, *kept, n_columns)
+
+    def report(self, flux: Array, by_component: dict[str, Array]) -> list[TermReport]:
+        """Statistic and predicted counts per dataset; ``by_component`` are flux vectors with one component each."""
+        datasets, index = np.unique(self.dataset, return_inverse=True)
+
+        def sums(rows: Array) -> Array:
+            return np.bincount(index, weights=rows, minlength=datasets.size).astype(np.float64)
+
+        rows = self.predict(flux)
+        predicted = rows + self.statistic.background(rows) if isinstance(self.statistic, WStat) else rows
+        columns = sums(np.ones_like(rows)), sums(self.statistic.value(rows)), sums(predicted)
+        parts = {name: sums(self.predict(its) - self.offset) for name, its in by_component.items()}
+        return [
+            TermReport(
+                int(d), int(n), float(value), float(total), {name: float(part[i]) for name, part in parts.items()}
+            )
+            for i, (d, n, value, total) in enumerate(zip(datasets, *columns, strict=True))
+        ]
+
+    def _is_negative(self, flux: Array) -> bool:
+        return any(flux[columns].min(initial=0.0) < 0 for columns in self._columns)
 
     def predict(self, flux: Array) -> Array:
         """Predicted counts (or flux) of every row, (n_rows,)."""
@@ -149,7 +185,7 @@ class Term:
     def value(self, flux: Array) -> float:
         """-2 ln L of the term."""
         sparse = self._sparse
-        if sparse is None or flux.min(initial=0.0) < 0:
+        if sparse is None or self._is_negative(flux):
             return float(np.sum(self.statistic.value(self.predict(flux))))
         predicted = _predict(sparse.folds, sparse.offset, flux)
         return float(np.sum(sparse.statistic.value(predicted)) + sparse.d_flux @ flux + sparse.constant)
@@ -157,7 +193,7 @@ class Term:
     def value_and_pullback(self, flux: Array, d_flux: Array) -> float:
         """-2 ln L; its derivative with respect to each flux is added to ``d_flux`` (n_columns,)."""
         sparse = self._sparse
-        if sparse is None or flux.min(initial=0.0) < 0:
+        if sparse is None or self._is_negative(flux):
             value, weights = self.statistic.value_and_derivative(self.predict(flux))
             _pull_back(self.folds, weights, d_flux)
             return float(np.sum(value))
@@ -171,7 +207,7 @@ class Term:
 
         With ``expected`` the curvature is averaged over the data, so that it stays positive far from the minimum.
         """
-        rows = self if expected or self._sparse is None or flux.min(initial=0.0) < 0 else self._sparse
+        rows = self if expected or self._sparse is None or self._is_negative(flux) else self._sparse
         predicted = _predict(rows.folds, rows.offset, flux)
         jacobian = np.zeros((predicted.size, flux_jacobian.shape[1]))
         for fold in rows.folds:
@@ -190,6 +226,10 @@ class _Summed:
     statistic: Statistic
     folds: Sequence[Fold]
     offset: Array
+
+
+def _columns_of(folds: Sequence[Fold]) -> list[IntArray | slice]:
+    return [fold.columns for fold in folds]
 
 
 def _predict(folds: Sequence[Fold], offset: Array, flux: Array) -> Array:

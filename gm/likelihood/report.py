@@ -1,0 +1,16 @@
+"""What a term of the likelihood says about its datasets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class TermReport:
+    """One dataset: its position, bins that enter, -2 ln L, predicted counts in all, and those of each component."""
+
+    dataset: int
+    bins: int
+    statistic: float
+    predicted: float
+    components: dict[str, float]
