@@ -200,7 +200,7 @@ class WcsGeometry:
         x, y = (float(value) for value in self.position(lon, lat, frame))
         if not (np.isfinite(x) and np.isfinite(y)):
             return None
-        part_x, part_y = _overlap(x, size[0], self.shape[1]), _overlap(y, size[1], self.shape[0])
+        part_x, part_y = overlap(x, size[0], self.shape[1]), overlap(y, size[1], self.shape[0])
         if part_x is None or part_y is None:
             return None
         return Cutout(self.window(part_y, part_x), part_y, part_x)
@@ -259,7 +259,7 @@ def _pair(value: float | tuple[float, float]) -> tuple[float, float]:
     return (float(value[0]), float(value[1])) if isinstance(value, tuple) else (float(value), float(value))
 
 
-def _overlap(center: float, size: float, available: int) -> slice | None:
+def overlap(center: float, size: float, available: int) -> slice | None:
     """The pixels of ``size`` around ``center`` that exist."""
     start = int(np.ceil(center - size / 2.0 - _TIE))
     stop = start + int(size)
