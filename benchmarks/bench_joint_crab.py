@@ -88,7 +88,9 @@ def main() -> None:
     timings.append(whole_command(args.rounds))
     text = "# The joint Crab: ten On/Off spectra of five instruments\n\n"
     text += f"Medians over {args.rounds} rounds in turn; gm's fit includes compiling the likelihood, "
-    text += "Gammapy's starts after a first evaluation.\n\n" + comparison(timings)
+    text += "Gammapy's starts after a first evaluation and takes MIGRAD's own matrix, or HESSE's.\n\n" + comparison(
+        timings
+    )
     text += "\n" + table(["best statistic", "gm", "Gammapy"], minima)
     write_results("joint_crab", {"machine": versions, "timings": timings, "minima": minima}, text)
 

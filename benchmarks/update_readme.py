@@ -12,7 +12,7 @@ from cases import RESULTS, ROOT
 BEGIN, END = "<!-- benchmarks -->\n", "<!-- /benchmarks -->"
 
 #: title of the rows of a results file
-TITLES = {"joint_crab": "joint Crab", "flux_points": "flux points", "many_runs": "many runs"}
+TITLES = {"joint_crab": "joint Crab", "flux_points": "flux points", "many_runs": "{runs} runs"}
 
 
 def rendered() -> str:
@@ -20,11 +20,14 @@ def rendered() -> str:
     rows = []
     for name, title in TITLES.items():
         path = RESULTS / f"{name}.json"
-        for timing in json.loads(path.read_text())["timings"] if path.exists() else []:
+        document = json.loads(path.read_text()) if path.exists() else {"timings": []}
+        for timing in document["timings"]:
             if timing["target"]:
                 ratio = timing["gammapy"] / timing["gm"]
                 cells = [spell(timing["gm"]), spell(timing["gammapy"]), f"{ratio:.0f}x", f"{timing['target']}x"]
-                rows.append([f"{title}: {timing['step']}", *cells])
+                rows.append([f"{title.format(**document)}: {timing['step']}", *cells])
+        if peaks := document.get("peak_memory_MiB"):
+            rows.append([f"{title.format(**document)}: peak memory", *(f"{p:.0f} MiB" for p in peaks), "", ""])
     text = table(["", "gm", "Gammapy 2.1", "faster by", "goal"], rows) if rows else ""
     path = RESULTS / "references.json"
     if path.exists():
