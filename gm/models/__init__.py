@@ -31,19 +31,13 @@ from gm.models.power_laws import (
 )
 from gm.models.prior import GaussianPrior, GeneralizedGaussianPrior, LogUniformPrior, Prior, UniformPrior
 from gm.models.registry import SPATIAL_MODELS, SPECTRAL_MODELS, TEMPORAL_MODELS
-from gm.models.spatial import (
-    ConstantSpatialModel,
-    DiskSpatialModel,
-    GaussianSpatialModel,
-    GeneralizedGaussianSpatialModel,
-    PiecewiseNormSpatialModel,
-    PointSpatialModel,
-    Shell2SpatialModel,
-    ShellSpatialModel,
-    SpatialModel,
-    TemplateNDSpatialModel,
-    TemplateSpatialModel,
-)
+from gm.models.spatial import SpatialModel
+from gm.models.spatial_constant import ConstantSpatialModel
+from gm.models.spatial_disks import DiskSpatialModel, Shell2SpatialModel, ShellSpatialModel
+from gm.models.spatial_gaussians import GaussianSpatialModel, GeneralizedGaussianSpatialModel
+from gm.models.spatial_piecewise import PiecewiseNormSpatialModel
+from gm.models.spatial_point import PointSpatialModel
+from gm.models.spatial_templates import TemplateNDSpatialModel, TemplateSpatialModel
 from gm.models.spectral import SpectralModel
 from gm.models.tables import PiecewiseNormSpectralModel, TemplateSpectralModel
 from gm.models.temporal import ConstantTemporalModel, TemporalModel

@@ -19,8 +19,9 @@ from gm.models.parameter import Parameter
 from gm.models.parameter_reading import Report, read_parameter
 from gm.models.parametric import ParametricModel
 from gm.models.registry import find_model, model_tags, not_evaluated
-from gm.models.spatial import PiecewiseNormSpatialModel as PiecewiseSpatial
-from gm.models.spatial import SpatialModel, TemplateNDSpatialModel, TemplateSpatialModel
+from gm.models.spatial import SpatialModel
+from gm.models.spatial_piecewise import PiecewiseNormSpatialModel as PiecewiseSpatial
+from gm.models.spatial_templates import TemplateNDSpatialModel, TemplateSpatialModel
 from gm.models.spectral import FLUX, SpectralModel
 from gm.models.tables import PiecewiseNormSpectralModel
 from gm.models.temporal import TemporalModel

@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
-from gm.models import compound, cutoffs, gaussian, log_parabolas, power_laws, spatial, tables, temporal
+from gm.models import (
+    compound,
+    cutoffs,
+    gaussian,
+    log_parabolas,
+    power_laws,
+    spatial_constant,
+    spatial_disks,
+    spatial_gaussians,
+    spatial_piecewise,
+    spatial_point,
+    spatial_templates,
+    tables,
+    temporal,
+)
 from gm.models.parametric import ParametricModel
+from gm.models.spatial import SpatialModel
 from gm.models.spectral import SpectralModel
 
 SPECTRAL_MODELS: tuple[type[SpectralModel], ...] = (
@@ -28,17 +43,17 @@ SPECTRAL_MODELS: tuple[type[SpectralModel], ...] = (
     tables.PiecewiseNormSpectralModel,
 )
 
-SPATIAL_MODELS: tuple[type[spatial.SpatialModel], ...] = (
-    spatial.PointSpatialModel,
-    spatial.GaussianSpatialModel,
-    spatial.GeneralizedGaussianSpatialModel,
-    spatial.DiskSpatialModel,
-    spatial.ShellSpatialModel,
-    spatial.Shell2SpatialModel,
-    spatial.ConstantSpatialModel,
-    spatial.TemplateSpatialModel,
-    spatial.TemplateNDSpatialModel,
-    spatial.PiecewiseNormSpatialModel,
+SPATIAL_MODELS: tuple[type[SpatialModel], ...] = (
+    spatial_point.PointSpatialModel,
+    spatial_gaussians.GaussianSpatialModel,
+    spatial_gaussians.GeneralizedGaussianSpatialModel,
+    spatial_disks.DiskSpatialModel,
+    spatial_disks.ShellSpatialModel,
+    spatial_disks.Shell2SpatialModel,
+    spatial_constant.ConstantSpatialModel,
+    spatial_templates.TemplateSpatialModel,
+    spatial_templates.TemplateNDSpatialModel,
+    spatial_piecewise.PiecewiseNormSpatialModel,
 )
 
 TEMPORAL_MODELS: tuple[type[temporal.TemporalModel], ...] = (

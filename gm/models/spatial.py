@@ -1,22 +1,31 @@
-"""Spatial models: their parameters, limits and settings.
+"""Spatial models: shapes on the sky, their pixel integrals, and the derivatives of both by every parameter.
 
-For spectra and flux points the spatial factor is exactly 1, so a spatial model is a record that is read, checked and
-written. Defaults and limits as in Gammapy 2.1, ``gammapy.modeling.models.spatial``.
+A shape is a density [sr-1] on the sphere, evaluated at unit vectors in the frame of the model. ``values`` are the
+parameters in internal units (angles in deg), in the order of ``parameters``. Defaults, limits and conventions as in
+Gammapy 2.1, ``gammapy.modeling.models.spatial``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from abc import abstractmethod
+from math import ceil
+from typing import ClassVar
 
-from gm.models.errors import ModelError
+import numpy as np
+
+from gm.arrays import Array
+from gm.maps.pixel_grid import PixelGrid, Window
+from gm.maps.sphere import unit_vectors
+from gm.models.offsets import Offsets
 from gm.models.parameter import Parameter
 from gm.models.parametric import ParametricModel
 
-_LON = Parameter("lon_0", 0.0, "deg")
-_LAT = Parameter("lat_0", 0.0, "deg", min=-90.0, max=90.0)
-_E = Parameter("e", 0.0, min=0.0, max=1.0, frozen=True)
-_PHI = Parameter("phi", 0.0, "deg", min=-180.0, max=180.0, frozen=True)
+LON = Parameter("lon_0", 0.0, "deg")
+LAT = Parameter("lat_0", 0.0, "deg", min=-90.0, max=90.0)
+ECCENTRICITY = Parameter("e", 0.0, min=0.0, max=1.0, frozen=True)
+PHI = Parameter("phi", 0.0, "deg", min=-180.0, max=180.0, frozen=True)
+
+MAX_OVERSAMPLING = 200
 
 
 class SpatialModel(ParametricModel):
@@ -31,100 +40,97 @@ class SpatialModel(ParametricModel):
         extra = {name: settings[name] for name in self.setting_names if name in settings}
         self.settings = ({"frame": frame} if self.has_frame else {}) | extra
 
+    @property
+    def frame(self) -> str:
+        """Frame of the position; ``icrs`` for shapes that have none."""
+        return str(self.settings.get("frame", "icrs"))
 
-class PointSpatialModel(SpatialModel):
-    """Point source at lon_0, lat_0."""
+    @property
+    def is_energy_dependent(self) -> bool:
+        """Whether the shape changes with true energy: integrals then have an energy axis in front."""
+        return False
 
-    tags = ("PointSpatialModel", "point")
-    defaults = (_LON, _LAT)
+    def values(self) -> Array:
+        """The parameters' values in internal units, (n_par,)."""
+        return np.array([p.value * f for p, f in zip(self.parameters, self.factors, strict=True)])
 
+    def position(self, values: Array) -> tuple[float, float] | None:
+        """Longitude and latitude [deg] in the model's frame; None for shapes that are everywhere."""
+        return float(values[0]), float(values[1])
 
-class GaussianSpatialModel(SpatialModel):
-    """Gaussian of width ``sigma`` along its major axis, eccentricity ``e``, major axis at position angle ``phi``."""
+    @abstractmethod
+    def evaluation_radius(self, values: Array) -> float | None:
+        """Radius [deg] beyond which nothing is evaluated, None for no bound."""
 
-    tags = ("GaussianSpatialModel", "gauss")
-    defaults = (_LON, _LAT, Parameter("sigma", 1.0, "deg", min=0.0), _E, _PHI)
+    @abstractmethod
+    def integrate(self, grid: PixelGrid, values: Array, energy: Array | None = None) -> Array:
+        """Share of the flux in each pixel, (ny, nx); (n_energy, ny, nx) at true ``energy`` where that matters."""
 
-
-class GeneralizedGaussianSpatialModel(SpatialModel):
-    """Generalised Gaussian of radius ``r_0`` and shape ``eta`` (0.5: Gaussian, 1: Laplace)."""
-
-    tags = ("GeneralizedGaussianSpatialModel", "gauss-general")
-    defaults = (_LON, _LAT, Parameter("r_0", 1.0, "deg"), Parameter("eta", 0.5, min=0.01, max=1.0), _E, _PHI)
-
-
-class DiskSpatialModel(SpatialModel):
-    """Disk of radius ``r_0``, eccentricity ``e``, with an edge that is ``edge_width`` of the radius wide."""
-
-    tags = ("DiskSpatialModel", "disk")
-    defaults = (
-        _LON,
-        _LAT,
-        Parameter("r_0", 1.0, "deg", min=0.0),
-        _E,
-        _PHI,
-        Parameter("edge_width", 0.01, min=0.0, max=1.0, frozen=True),
-    )
+    @abstractmethod
+    def integrate_gradient(self, grid: PixelGrid, values: Array, energy: Array | None = None) -> tuple[Array, Array]:
+        """`integrate`, and its derivatives by every parameter, (n_par, ...)."""
 
 
-class ShellSpatialModel(SpatialModel):
-    """Projected shell of inner ``radius`` and ``width``."""
+class ExtendedModel(SpatialModel):
+    """A shape with a density [sr-1]."""
 
-    tags = ("ShellSpatialModel", "shell")
-    defaults = (_LON, _LAT, Parameter("radius", 1.0, "deg"), Parameter("width", 0.2, "deg"))
+    @abstractmethod
+    def evaluate(self, vectors: Array, values: Array, energy: Array | None = None) -> Array:
+        """Density [sr-1] at unit vectors (3, ...) of the model's frame, (...); (n_energy, ...) if energy matters."""
 
+    @abstractmethod
+    def evaluate_with_gradient(self, vectors: Array, values: Array, energy: Array | None = None) -> tuple[Array, Array]:
+        """Density, and its derivatives (n_par, ...)."""
 
-class Shell2SpatialModel(SpatialModel):
-    """Projected shell of outer radius ``r_0`` and relative width ``eta``."""
+    def bin_min(self, values: Array) -> float | None:
+        """Size [deg] of the pixels that resolve the shape, None where that is no question."""
+        return None
 
-    tags = ("Shell2SpatialModel", "shell2")
-    defaults = (_LON, _LAT, Parameter("r_0", 1.0, "deg"), Parameter("eta", 0.2, min=0.02, max=1.0))
+    def at(self, lon: Array, lat: Array, energy: Array | None = None) -> Array:
+        """Density [sr-1] at the parameters' own values; positions [deg] in the model's frame."""
+        return self.evaluate(unit_vectors(lon, lat), self.values(), energy)
 
+    def integrate(self, grid: PixelGrid, values: Array, energy: Array | None = None) -> Array:
+        window = self.window(grid, values)
+        return grid.integrate(self.evaluate(grid.vectors(self.frame, window), values, energy), window)
 
-class ConstantSpatialModel(SpatialModel):
-    """The same everywhere. Gammapy writes it without parameters and without frame."""
+    def integrate_gradient(self, grid: PixelGrid, values: Array, energy: Array | None = None) -> tuple[Array, Array]:
+        window = self.window(grid, values)
+        density, gradient = self.evaluate_with_gradient(grid.vectors(self.frame, window), values, energy)
+        return grid.integrate(density, window), grid.integrate(gradient, window)
 
-    tags = ("ConstantSpatialModel", "const")
-    defaults = (Parameter("value", 1.0, "sr-1", frozen=True),)
-    has_frame = False
+    def window(self, grid: PixelGrid, values: Array) -> Window:
+        """Where, and on how many sub-pixels, the shape is evaluated.
 
-
-class TemplateSpatialModel(SpatialModel):
-    """A map from a FITS file; lon_0 and lat_0 shift it, and are the map's centre where they are not given."""
-
-    tags = ("TemplateSpatialModel", "template")
-    setting_names = ("frame", "filename", "normalize", "unit")
-    defaults = (
-        Parameter("lon_0", float("nan"), "deg", frozen=True),
-        Parameter("lat_0", float("nan"), "deg", min=-90.0, max=90.0, frozen=True),
-    )
-
-
-class TemplateNDSpatialModel(SpatialModel):
-    """A map with further axes from a FITS file; one parameter for each axis that is not energy."""
-
-    tags = ("TemplateNDSpatialModel", "templateND")
-    setting_names = ("frame", "filename", "unit")
-
-    def __init__(self, **settings: object) -> None:
-        _free_parameters(self, settings)
-        super().__init__(**settings)  # type: ignore[arg-type]  # frame is checked with the document
+        ``k = ceil(pixel / bin_min)`` up to 200; with k = 1, or a shape outside the map, all pixel centres.
+        """
+        bin_min, radius, place = self.bin_min(values), self.evaluation_radius(values), self.position(values)
+        if bin_min is None or radius is None or place is None:
+            return grid.everything
+        k = min(ceil(grid.scale / bin_min), MAX_OVERSAMPLING) if bin_min > 0 else MAX_OVERSAMPLING
+        if k == 1:
+            return grid.everything
+        return grid.window(*place, self.frame, 2 * max(radius, grid.scale), k) or grid.everything
 
 
-class PiecewiseNormSpatialModel(SpatialModel):
-    """A correction with a free norm at every node (``lon``, ``lat``), at least four."""
+class RadialModel(ExtendedModel):
+    """A density around lon_0, lat_0: a function of separation and, when elongated, of position angle.
 
-    tags = ("PiecewiseNormSpatialModel", "piecewise-norm")
-    setting_names = ("frame", "lon", "lat", "interp")
+    ``shape`` are the parameters behind lon_0, lat_0.
+    """
 
-    def __init__(self, **settings: object) -> None:
-        _free_parameters(self, settings)
-        super().__init__(**settings)  # type: ignore[arg-type]  # frame is checked with the document
+    @abstractmethod
+    def surface(self, at: Offsets, shape: Array) -> Array:
+        """Density [sr-1]."""
 
+    @abstractmethod
+    def surface_gradient(self, at: Offsets, shape: Array) -> tuple[Array, Array, Array | None, list[Array]]:
+        """Density, and its derivatives by the versine, by the position angle (None: round), by every shape value."""
 
-def _free_parameters(model: SpatialModel, settings: Mapping[str, Any]) -> None:
-    """Take as defaults whatever parameters the document has: their names depend on a file or on the nodes."""
-    given = [value for name, value in settings.items() if name not in model.setting_names]
-    if not all(isinstance(value, Parameter) for value in given):
-        raise ModelError(f"the parameters of {model.tags[0]} are given as Parameter objects")
-    model.defaults = tuple(Parameter(value.name, 0.0, value.unit) for value in given)
+    def evaluate(self, vectors: Array, values: Array, energy: Array | None = None) -> Array:
+        return self.surface(Offsets(vectors, values[0], values[1]), values[2:])
+
+    def evaluate_with_gradient(self, vectors: Array, values: Array, energy: Array | None = None) -> tuple[Array, Array]:
+        at = Offsets(vectors, values[0], values[1])
+        density, d_versine, d_angle, d_shape = self.surface_gradient(at, values[2:])
+        return density, np.stack([*at.by_position(d_versine, d_angle), *d_shape])

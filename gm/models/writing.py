@@ -22,7 +22,7 @@ from gm.models.models import Models
 from gm.models.parameter import Parameter
 from gm.models.parametric import ParametricModel
 from gm.models.prior import Prior, prior_parameters
-from gm.models.spatial import ConstantSpatialModel
+from gm.models.spatial_constant import ConstantSpatialModel
 from gm.units import parse_unit
 
 _LOG_INTERP = ("amplitude", "norm")

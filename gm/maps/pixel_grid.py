@@ -1,0 +1,150 @@
+"""The pixels of a map as unit vectors, and sums over sub-pixels: what makes repeated integration of shapes cheap.
+
+Conventions of Gammapy 2.1, ``SpatialModel.integrate_geom``: a shape is evaluated at the centres of k x k sub-pixels of
+a window around it, averaged, and multiplied by the solid angle of the whole pixel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import isfinite
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gm.arrays import Array
+from gm.maps.geometry import WcsGeometry, overlap
+from gm.maps.rotation import matrix
+from gm.maps.sphere import unit_vectors
+
+_MARGIN = 2  # pixels kept around a window, so that a shape that moves a little finds its vectors there
+_KEPT = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Pixels ``y0 <= y < y1``, ``x0 <= x < x1``, each cut into k x k sub-pixels."""
+
+    y0: int
+    y1: int
+    x0: int
+    x1: int
+    k: int = 1
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.y1 - self.y0, self.x1 - self.x0
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        return slice(self.y0, self.y1), slice(self.x0, self.x1)
+
+    def holds(self, other: Window) -> bool:
+        """Whether another window with the same sub-pixels lies inside."""
+        return (
+            self.k == other.k
+            and self.y0 <= other.y0
+            and self.x0 <= other.x0
+            and other.y1 <= self.y1
+            and other.x1 <= self.x1
+        )
+
+
+class PixelGrid:
+    """Pixel and sub-pixel centres of a geometry, as unit vectors in any frame; kept from one call to the next.
+
+    solid_angle : (ny, nx) [sr], 0 where the projection has no sky
+    scale : the larger pixel side [deg]
+    """
+
+    def __init__(self, geometry: WcsGeometry) -> None:
+        self.geometry = geometry
+        self.shape = geometry.shape
+        self.scale = float(max(geometry.pixel_scales()))
+        self._wide: dict[tuple[str, int], tuple[Window, Array]] = {}
+        self._exact: dict[tuple[str, Window], Array] = {}
+
+    @cached_property
+    def solid_angle(self) -> Array:
+        return np.nan_to_num(np.asarray(self.geometry.solid_angle(), dtype=np.float64))
+
+    @property
+    def everything(self) -> Window:
+        """The window of all pixels, not cut."""
+        return Window(0, self.shape[0], 0, self.shape[1])
+
+    def window(self, lon: float, lat: float, frame: str, width: float, k: int) -> Window | None:
+        """The pixels of a square of ``width`` [deg] around a position, trimmed at the border; None: all are outside.
+
+        Placed as ``astropy.nddata.Cutout2D`` places them: from ``ceil(x0 - n / 2)``, n the rounded width in pixels.
+        """
+        x, y = self.geometry.position(lon, lat, frame)
+        if not (isfinite(x) and isfinite(y)):
+            return None
+        n_x, n_y = (round(max(width / scale, 1.0)) for scale in self.geometry.pixel_scales())
+        columns, rows = overlap(float(x), n_x, self.shape[1]), overlap(float(y), n_y, self.shape[0])
+        if rows is None or columns is None:
+            return None
+        return Window(rows.start, rows.stop, columns.start, columns.stop, k)
+
+    def vectors(self, frame: str, window: Window) -> Array:
+        """Unit vectors of the sub-pixel centres, ``(3, k * k, n_y, n_x)``, contiguous."""
+        found = self._exact.get((frame, window))
+        if found is not None:
+            return found
+        wide = self._wide.get((frame, window.k))
+        if wide is None or not wide[0].holds(window):
+            outer = _widened(window, self.shape)
+            wide = self._wide[frame, window.k] = outer, self._build(frame, outer)
+        outer, vectors = wide
+        rows = slice(window.y0 - outer.y0, window.y1 - outer.y0)
+        columns = slice(window.x0 - outer.x0, window.x1 - outer.x0)
+        exact = np.ascontiguousarray(vectors[..., rows, columns])
+        if len(self._exact) >= _KEPT:
+            self._exact.pop(next(iter(self._exact)), None)
+        self._exact[frame, window] = exact
+        return exact
+
+    def _build(self, frame: str, window: Window) -> Array:
+        k = window.k
+        centre = (np.arange(k) + 0.5) / k - 0.5
+        sub_y, sub_x = (part.reshape(-1, 1, 1) for part in np.meshgrid(centre, centre, indexing="ij"))
+        y = np.arange(window.y0, window.y1)[:, None] + sub_y
+        x = np.arange(window.x0, window.x1)[None, :] + sub_x
+        return self.sky(frame, *np.broadcast_arrays(x, y))
+
+    def sky(self, frame: str, x: Array, y: Array) -> Array:
+        """Unit vectors (3, ...) at pixel coordinates; NaN where the projection has no sky."""
+        lon, lat = self.geometry.sky(x, y)
+        vectors = unit_vectors(lon, lat)
+        if frame == self.geometry.frame:
+            return vectors
+        return np.asarray((matrix(self.geometry.frame, frame) @ vectors.reshape(3, -1)).reshape(vectors.shape))
+
+    def integrate(self, density: Array, window: Window) -> Array:
+        """Pixel integrals (..., ny, nx) of densities (..., k * k, n_y, n_x) [sr-1] in a window, 0 outside it.
+
+        Averages over sub-pixels are rounded to single precision, as Gammapy stores them; plain pixel centres are not.
+        """
+        shape = (*density.shape[:-3], *self.shape)
+        if window.k == 1:
+            mean: NDArray[Any] = density[..., 0, :, :]
+        else:
+            mean = (density.sum(axis=-3) / window.k**2).astype(np.float32)
+        if not np.isfinite(mean).all():
+            mean = np.nan_to_num(mean, posinf=0.0, neginf=0.0)
+        inside = mean * self.solid_angle[window.slices]
+        if window.shape == self.shape:
+            return np.asarray(inside, dtype=np.float64)
+        image = np.zeros(shape)
+        image[(..., *window.slices)] = inside
+        return image
+
+
+def _widened(window: Window, shape: tuple[int, int]) -> Window:
+    (n_y, n_x), m = shape, _MARGIN
+    return Window(
+        max(window.y0 - m, 0), min(window.y1 + m, n_y), max(window.x0 - m, 0), min(window.x1 + m, n_x), window.k
+    )

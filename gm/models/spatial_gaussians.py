@@ -1,0 +1,131 @@
+"""Gaussian shapes, round and elongated, and their generalisation."""
+
+from __future__ import annotations
+
+from math import exp, expm1, pi, radians, sin
+
+import numpy as np
+
+from gm.arrays import Array
+from gm.models.offsets import DEGREE, Offsets, axis_ratio, effective_radius
+from gm.models.parameter import Parameter
+from gm.models.spatial import ECCENTRICITY, LAT, LON, PHI, RadialModel
+
+_TINY = 1e-300
+
+
+class GaussianSpatialModel(RadialModel):
+    """Gaussian of width ``sigma`` along its major axis, eccentricity ``e``, major axis at position angle ``phi``.
+
+    Round: ``exp(-(1 - cos sep) / (2 a)) / (4 pi a (1 - exp(-1 / a)))`` with ``a = 1 - cos sigma``, 1 over the sphere.
+    Elongated: ``exp(-(1 - cos sep) / (2 (1 - cos r))) / (2 pi sigma b)``, r the ellipse's radius at the position angle.
+    """
+
+    tags = ("GaussianSpatialModel", "gauss")
+    defaults = (LON, LAT, Parameter("sigma", 1.0, "deg", min=0.0), ECCENTRICITY, PHI)
+
+    def evaluation_radius(self, values: Array) -> float:
+        return float(5.0 * values[2])
+
+    def bin_min(self, values: Array) -> float:
+        return float(values[2] / 3.0)
+
+    def surface(self, at: Offsets, shape: Array) -> Array:
+        if shape[1] == 0:
+            norm, _, a, _ = _round(shape[0])
+            return np.asarray(norm * np.exp(at.versine * (-0.5 / a)))
+        r, _, _ = effective_radius(radians(shape[0]), float(shape[1]), radians(shape[2]), at.position_angle)
+        return np.asarray(_elongated_norm(shape) * np.exp(at.versine * (-0.25 / np.sin(0.5 * r) ** 2)))
+
+    def surface_gradient(self, at: Offsets, shape: Array) -> tuple[Array, Array, Array | None, list[Array]]:
+        if shape[1] == 0:
+            norm, d_norm, width, d_width = _round(shape[0])
+            density = norm * np.exp(at.versine * (-0.5 / width))
+            d_sigma = density * (d_norm / norm + at.versine * (0.5 * d_width / width**2))
+            zero = np.zeros_like(density)
+            return density, density * (-0.5 / width), None, [d_sigma, zero, zero]
+        sigma, e, phi = radians(shape[0]), float(shape[1]), radians(shape[2])
+        r, d_e, d_phi = effective_radius(sigma, e, phi, at.position_angle)
+        a = 2.0 * np.sin(0.5 * r) ** 2
+        density = _elongated_norm(shape) * np.exp(at.versine * (-0.5 / a))
+        by_r = density * at.versine * (0.5 * np.sin(r) / a**2)
+        d_sigma = (by_r * (r / sigma) - density * (2.0 / sigma)) * DEGREE
+        rows = [d_sigma, by_r * d_e + density * (e / axis_ratio(e) ** 2), by_r * d_phi * DEGREE]
+        return density, density * (-0.5 / a), -by_r * d_phi, rows
+
+
+def _round(sigma: float) -> tuple[float, float, float, float]:
+    """Norm, its derivative by sigma [deg], ``a = 1 - cos sigma`` and its derivative."""
+    sigma = radians(sigma)
+    a = max(2.0 * sin(0.5 * sigma) ** 2, _TINY)
+    whole = -expm1(-1.0 / a)
+    norm = 1.0 / (4.0 * pi * a * whole)
+    d_a = sin(sigma) * DEGREE
+    d_norm = -norm * (1.0 / a - exp(-1.0 / a) / (a * a * whole)) * d_a
+    return norm, d_norm, a, d_a
+
+
+def _elongated_norm(shape: Array) -> float:
+    sigma = max(radians(shape[0]), _TINY)
+    return 1.0 / (2.0 * pi * sigma * sigma * axis_ratio(float(shape[1])))
+
+
+class GeneralizedGaussianSpatialModel(RadialModel):
+    """Generalised Gaussian of radius ``r_0`` and shape ``eta`` (0.5: Gaussian, 1: Laplace).
+
+    ``exp(-(sep / r)^(1 / eta)) / (2 pi b r_0 eta Gamma(2 eta))``, r the ellipse's radius at the position angle.
+    """
+
+    tags = ("GeneralizedGaussianSpatialModel", "gauss-general")
+    defaults = (
+        LON,
+        LAT,
+        Parameter("r_0", 1.0, "deg"),
+        Parameter("eta", 0.5, min=0.01, max=1.0),
+        ECCENTRICITY,
+        PHI,
+    )
+
+    def evaluation_radius(self, values: Array) -> float:
+        return float(values[2] * (1.0 + 8.0 * values[3]))
+
+    def bin_min(self, values: Array) -> float:
+        return float(values[2] / (3.0 + 8.0 * values[3]) / (1.0 + values[4]))
+
+    def surface(self, at: Offsets, shape: Array) -> Array:
+        r, _, _ = _radius(at, shape[0], shape[2], shape[3])
+        return np.asarray(self._norm(shape) * np.exp(-_power(at.separation / r, 1.0 / shape[1])))
+
+    def surface_gradient(self, at: Offsets, shape: Array) -> tuple[Array, Array, Array | None, list[Array]]:
+        from scipy.special import digamma
+
+        r_0, eta, e = radians(shape[0]), float(shape[1]), float(shape[2])
+        r, d_e, d_phi = _radius(at, shape[0], e, shape[3])
+        z = at.separation / r
+        raised = _power(z, 1.0 / eta)
+        density = self._norm(shape) * np.exp(-raised)
+        slope = density * raised / eta  # -z df/dz
+        by_r = slope / r
+        d_eta = slope * np.log(np.maximum(z, _TINY)) / eta - density * (1.0 / eta + 2.0 * digamma(2.0 * eta))
+        d_r_0 = (slope - 2.0 * density) / r_0 * DEGREE
+        d_by_e = by_r * d_e + density * (e / axis_ratio(e) ** 2)
+        # d sep = d versine / sin(sep)
+        d_versine = -slope / np.maximum(at.separation * np.sin(at.separation), _TINY)
+        return density, d_versine, -by_r * d_phi, [d_r_0, d_eta, d_by_e, by_r * d_phi * DEGREE]
+
+    def _norm(self, shape: Array) -> float:
+        from scipy.special import gamma
+
+        r_0, eta = max(radians(shape[0]), _TINY), float(shape[1])
+        return float(1.0 / (2.0 * pi * axis_ratio(float(shape[2])) * r_0 * r_0 * eta * gamma(2.0 * eta)))
+
+
+def _radius(at: Offsets, major: float, e: float, phi: float) -> tuple[Array, Array, Array]:
+    if e == 0:
+        zero = np.zeros(())
+        return np.full((), max(radians(major), _TINY)), zero, zero
+    return effective_radius(radians(major), float(e), radians(phi), at.position_angle)
+
+
+def _power(z: Array, exponent: float) -> Array:
+    return np.asarray(np.minimum(z, 1e3) ** min(exponent, 100.0))
