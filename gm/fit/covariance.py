@@ -10,7 +10,7 @@ import numpy as np
 from gm.arrays import Array, BoolArray
 
 _STEP = 0.02  # of one sigma: the cubic term of the statistic changes the derivative by a relative 1e-4 of it
-_DEGENERATE = 1e-7  # smallest eigenvalue of the Hessian, scaled to a unit diagonal, that still measures something
+DEGENERATE = 1e-7  # smallest eigenvalue of the Hessian, scaled to a unit diagonal, that still measures something
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,9 @@ def observed_hessian(
     return 0.5 * (hessian + hessian.T)
 
 
-def invert(hessian: Array, names: list[str]) -> tuple[Array | None, list[Direction]]:
+def invert(
+    hessian: Array, names: list[str], degenerate_below: float = DEGENERATE
+) -> tuple[Array | None, list[Direction]]:
     """Covariance ``2 H^-1`` (n_free, n_free), and the directions that the data do not constrain.
 
     The matrix is scaled to a unit diagonal first, so that the verdict does not depend on units. None when it is not
@@ -65,7 +67,7 @@ def invert(hessian: Array, names: list[str]) -> tuple[Array | None, list[Directi
     eigenvalues, vectors = np.linalg.eigh(hessian * np.outer(scale, scale))
     degenerate = [
         Direction(dict(zip(names, map(float, vectors[:, k]), strict=True)), float(eigenvalues[k]))
-        for k in np.flatnonzero(eigenvalues < _DEGENERATE)
+        for k in np.flatnonzero(eigenvalues < degenerate_below)
     ]
     if degenerate:
         return None, degenerate

@@ -17,6 +17,7 @@ from gm.fit.result import Contour, FitResult, FittedComponent, FittedParameter, 
 from gm.likelihood import DatasetSummary, JointLikelihood
 from gm.models import Models, SkyModel
 
+_DEPENDENT = 1e-11  # eigenvalue of J^T J, scaled to a unit diagonal, below which parameters are one and the same
 Progress = Callable[[str, float], None]
 CONTOUR_LEVELS = (1.0, 2.295748928898636, 6.180074306244168)  # rise of -2 ln L: 39.3, 68.3, 95.4 % of two parameters
 
@@ -138,7 +139,10 @@ class _Run:
         inside = Restricted(self.likelihood, self.objective.full(vector), self._chosen(self.in_covariance))
         keep = self.in_covariance
         hessian = observed_hessian(inside.gradient, vector[keep], scale[keep], self.lower[keep], self.upper[keep])
-        self.covariance, self.degenerate = invert(hessian, [n for n, k in zip(self.names, keep, strict=True) if k])
+        names = [name for name, kept in zip(self.names, keep, strict=True) if kept]
+        self.covariance, self.degenerate = invert(hessian, names)
+        if not self.degenerate:
+            _, self.degenerate = invert(inside.information(vector[keep], expected=True), names, _DEPENDENT)
 
     def _chosen(self, among_active: BoolArray) -> BoolArray:
         chosen = self.objective.active.copy()
@@ -174,7 +178,9 @@ class _Run:
     ) -> FitResult:
         vector = self.objective.full(self.minimum.vector)
         status, message = self.verdict()
-        intervals = self._minos(best, minos) if status in ("converged", "at_limit") else {}
+        found = status in ("converged", "at_limit")
+        intervals = self._minos(best, minos) if found else {}
+        lines = tuple(self._contours(best, contours)) if found else ()
         summaries = tuple(self.likelihood.summarize(vector))
         free = [name for name, used in zip(self.names, self.in_covariance, strict=True) if used]
         minimum = self.minimum
@@ -194,7 +200,7 @@ class _Run:
             datasets=summaries,
             components=tuple(self._components(best, summaries, tested)),
             covariance=None if self.covariance is None else (tuple(free), self.covariance),
-            contours=tuple(self._contours(best, contours)) if status in ("converged", "at_limit") else (),
+            contours=lines,
         )
 
     def _position(self, models: Models, address: str) -> int | None:

@@ -13,7 +13,10 @@ from gm.fit.objective import Objective
 from gm.fit.scoring import score
 
 Progress = Callable[[str, float], None]
+_ROUNDS = 5  # of finding out which limits hold
+_NEAR = 1e-3  # sigma from a limit
 _TOLERANCE = 1e-3  # MIGRAD stops at an estimated distance of 0.002 * tolerance: 2e-6 in -2 ln L, 0.0014 sigma
+_REGULAR = 1e-6  # added to a unit-scaled Hessian, which MIGRAD wants to be positive definite
 _CONTOUR_UNIT = 2.27886856637673  # chi2 quantile of two parameters at iminuit's cl=0.68
 
 
@@ -48,10 +51,14 @@ class Minimizer:
         begin = score(self._objective, start, self._lower, self._upper)
         self._scale = begin.scale
         minuit = self._build(begin.vector)
-        for strategy in (1, 2):
-            minuit.strategy = strategy
-            minuit.migrad()
-            if minuit.valid:
+        for _ in range(_ROUNDS):
+            self._hold(minuit)
+            for strategy in (1, 2):
+                minuit.strategy = strategy
+                minuit.migrad()
+                if minuit.valid:
+                    break
+            if not self._hold(minuit):
                 break
         return Minimum(
             vector=self._vector(np.array(minuit.values)),
@@ -77,7 +84,8 @@ class Minimizer:
             return self._objective.value_and_gradient(self._vector(scaled))[1] * scale
 
         def hessian(scaled: Array) -> Array:
-            return self._objective.information(self._vector(scaled)) * np.outer(scale, scale)
+            information = self._objective.information(self._vector(scaled)) * np.outer(scale, scale)
+            return np.asarray(information + _REGULAR * np.eye(scale.size))
 
         names = [f"x{i}" for i in range(vector.size)]
         minuit = Minuit(value, vector / scale, grad=gradient, hessian=hessian, name=names)
@@ -86,6 +94,24 @@ class Minimizer:
         self._minuit = minuit
         return minuit
 
+    def _hold(self, minuit: Minuit) -> bool:
+        """Hold parameters that the statistic pushes against their limits, free those that it pulls back; any change?
+
+        MIGRAD's own limits are a sine, whose slope vanishes at the limit: it cannot say that a minimum there is one.
+        """
+        vector = self._vector(np.array(minuit.values))
+        _, gradient = self._objective.value_and_gradient(vector)
+        near_lower = vector - self._lower <= _NEAR * self._scale
+        near_upper = self._upper - vector <= _NEAR * self._scale
+        held = (near_lower & (gradient > 0)) | (near_upper & (gradient < 0))
+        changed = held != np.array(minuit.fixed)
+        bound = np.where(near_lower, self._lower, self._upper)
+        for k in np.flatnonzero(held):
+            minuit.values[k] = bound[k] / self._scale[k]
+        for k in np.flatnonzero(changed):
+            minuit.fixed[k] = bool(held[k])
+        return bool(changed.any())
+
     def _vector(self, scaled: Array) -> Array:
         """Back to the parameters' own units; the product must not step over a limit by rounding."""
         return np.clip(np.asarray(scaled) * self._scale, self._lower, self._upper)
@@ -93,6 +119,8 @@ class Minimizer:
     def minos(self, index: int, sigma: float = 1.0) -> tuple[float | None, float | None]:
         """Lower (negative) and upper distance to where the profiled statistic has risen by ``sigma**2``, or None."""
         minuit = self._found()
+        if minuit.fixed[index]:
+            return None, None
         try:
             minuit.minos(f"x{index}", cl=sigma if sigma >= 1 else None)
         except RuntimeError:
@@ -105,6 +133,8 @@ class Minimizer:
     def contour(self, first: int, second: int, delta: float, n_points: int = 40) -> Array:
         """Points (n_points, 2) at which the statistic, minimised over the other parameters, has risen by ``delta``."""
         minuit = self._found()
+        if minuit.fixed[first] or minuit.fixed[second]:
+            return np.empty((0, 2))
         minuit.errordef = delta / _CONTOUR_UNIT
         try:
             points = minuit.mncontour(f"x{first}", f"x{second}", cl=0.68, size=n_points)

@@ -51,16 +51,19 @@ class JointLikelihood:
 
     def value(self, vector: Array) -> float:
         """-2 ln L at ``vector`` (n_free,)."""
-        flux = self.bank.fluxes(self.layout.expand(vector))
-        return sum(term.value(flux) for term in self.terms) + self.layout.prior_value(vector)
+        with np.errstate(over="ignore", invalid="ignore"):  # a step too far is told by a value that is not finite
+            flux = self.bank.fluxes(self.layout.expand(vector))
+            return sum(term.value(flux) for term in self.terms) + self.layout.prior_value(vector)
 
     def value_and_gradient(self, vector: Array) -> tuple[float, Array]:
         """-2 ln L and its exact gradient, (n_free,)."""
-        values = self.layout.expand(vector)
-        flux = self.bank.fluxes(values)
-        d_flux = np.zeros_like(flux)
-        value = sum(term.value_and_pullback(flux, d_flux) for term in self.terms) + self.layout.prior_value(vector)
-        return value, self.layout.reduce(self.bank.pullback(values, d_flux)) + self.layout.prior_gradient(vector)
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = self.layout.expand(vector)
+            flux = self.bank.fluxes(values)
+            d_flux = np.zeros_like(flux)
+            value = sum(term.value_and_pullback(flux, d_flux) for term in self.terms) + self.layout.prior_value(vector)
+            gradient = self.layout.reduce(self.bank.pullback(values, d_flux))
+            return value, gradient + self.layout.prior_gradient(vector)
 
     def gradient(self, vector: Array) -> Array:
         """Exact gradient of -2 ln L, (n_free,)."""
@@ -99,7 +102,8 @@ class JointLikelihood:
         values = self.layout.expand(vector)
         flux = self.bank.fluxes(values)
         by_component = {c.name: self.bank.fluxes(values, [c.name]) for c in self.models if isinstance(c, SkyModel)}
-        reports = {r.dataset: r for term in self.terms for r in term.report(flux, by_component)}
+        with np.errstate(over="ignore", invalid="ignore"):
+            reports = {r.dataset: r for term in self.terms for r in term.report(flux, by_component)}
         return [self._summary(i, reports.get(i)) for i in range(len(self.datasets))]
 
     def _summary(self, index: int, report: TermReport | None) -> DatasetSummary:
