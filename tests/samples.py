@@ -58,7 +58,7 @@ def log_parabola(name: str = "source", alpha: float = 2.2, beta: float = 0.1, **
 
 
 def _response(seed: int, n_energy: int, n_true: int, exposure: float) -> dict[str, Any]:
-    """Axes, exposure and energy dispersion; the exposure [cm2 s] of 1e12 gives some ten counts in a low bin."""
+    """Axes, exposure [cm2 s] and energy dispersion."""
     random = np.random.default_rng(seed)
     energy = EnergyAxis(np.geomspace(0.5, 20.0, n_energy + 1))
     energy_true = EnergyAxis(np.geomspace(0.3, 40.0, n_true + 1), "energy_true")
@@ -72,34 +72,40 @@ def _response(seed: int, n_energy: int, n_true: int, exposure: float) -> dict[st
     }
 
 
+def _signal(response: dict[str, Any]) -> Array:
+    """What `power_law` predicts in every bin, (n_energy,)."""
+    edges = response["energy_true"].edges
+    flux = 1e-11 / 1.3 * (edges[:-1] ** -1.3 - edges[1:] ** -1.3)
+    return np.asarray((flux * response["exposure"]) @ response["edisp"])
+
+
 def on_off(
-    name: str = "on-off", seed: int = 1, n_energy: int = 6, n_true: int = 9, exposure: float = 1e12, **changes: Any
+    name: str = "on-off", seed: int = 1, n_energy: int = 6, n_true: int = 9, exposure: float = 2e11, **changes: Any
 ) -> SpectrumDatasetOnOff:
-    """An On/Off spectrum; about a third of the bins have no on counts, some no off counts."""
+    """An On/Off spectrum of `power_law`: some ten counts in a low bin, few or none in on and off at the highest."""
     random = np.random.default_rng(seed + 1000)
+    response = _response(seed, n_energy, n_true, exposure)
+    off, acceptance_off = np.geomspace(15.0, 0.5, n_energy), random.uniform(2.0, 12.0, n_energy)
     dataset = SpectrumDatasetOnOff(
         name=name,
-        counts=random.poisson(np.geomspace(12.0, 0.3, n_energy)).astype(float),
-        counts_off=random.poisson(np.geomspace(15.0, 0.5, n_energy)).astype(float),
+        counts=random.poisson(_signal(response) + off / acceptance_off).astype(float),
+        counts_off=random.poisson(off).astype(float),
         acceptance=np.ones(n_energy),
-        acceptance_off=random.uniform(2.0, 12.0, n_energy),
-        **_response(seed, n_energy, n_true, exposure),
+        acceptance_off=acceptance_off,
+        **response,
     )
     return dataset.with_(**changes)
 
 
 def spectrum(
-    name: str = "known", seed: int = 1, n_energy: int = 7, n_true: int = 9, exposure: float = 1e12, **changes: Any
+    name: str = "known", seed: int = 1, n_energy: int = 7, n_true: int = 9, exposure: float = 2e11, **changes: Any
 ) -> SpectrumDataset:
-    """A spectrum with a known background; about a third of the bins have no counts."""
+    """A spectrum of `power_law` with a known background, few or no counts at the highest energies."""
     random = np.random.default_rng(seed + 2000)
-    dataset = SpectrumDataset(
-        name=name,
-        counts=random.poisson(np.geomspace(14.0, 0.3, n_energy)).astype(float),
-        background=np.geomspace(3.0, 0.05, n_energy),
-        **_response(seed, n_energy, n_true, exposure),
-    )
-    return dataset.with_(**changes)
+    response = _response(seed, n_energy, n_true, exposure)
+    background = np.geomspace(3.0, 0.05, n_energy)
+    counts = random.poisson(_signal(response) + background).astype(float)
+    return SpectrumDataset(name=name, counts=counts, background=background, **response).with_(**changes)
 
 
 def flux_points(name: str = "points", seed: int = 1, stat_type: str = "chi2", n_points: int = 7) -> FluxPointsDataset:

@@ -190,6 +190,6 @@ def test_flux_points_of_one_instrument(shared: Path, name: str) -> None:
     for parameter in result.parameters:
         reference = expected["parameters"][parameter.name.removeprefix("crab.")]
         assert abs(parameter.value - reference["value"]) <= 0.01 * (parameter.error or 0.0)
-        # With asymmetric errors the second derivative jumps where the model crosses a point, as it does at this minimum.
+        # With asymmetric errors the second derivative jumps where the model crosses a point, as it does here.
         if parameter.error is not None and name != "hess_lp_distrib":
             assert parameter.error == pytest.approx(reference["error"], rel=0.02)
