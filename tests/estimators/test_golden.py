@@ -73,17 +73,19 @@ def test_every_band_is_a_row(case: Case) -> None:
 def test_energies_and_reference_fluxes(case: Case) -> None:
     """The golden edges have ten digits; integrals of curved spectra depend at 5e-6 on a node more or less per bin.
 
-    Gammapy ends a row where the next one begins, also where a gap is between them; its fluxes are those without the gap.
+    Gammapy ends a row where the next one begins, also where there is a gap between them: such a row is left out.
     """
     edges = np.concatenate([dataset.energy.edges for dataset in case.datasets])
     for point, row in case.pairs():
         assert point.e_min == pytest.approx(row["e_min"], rel=1e-8)
-        if np.isclose(edges, row["e_max"], rtol=1e-8).any():
-            assert point.e_max == pytest.approx(row["e_max"], rel=1e-8)
-            assert point.e_ref == pytest.approx(row["e_ref"], rel=1e-8)
-        assert point.reference.dnde == pytest.approx(row["ref_dnde"], rel=1e-6)
-        assert point.reference.flux == pytest.approx(row["ref_flux"], rel=1e-5)
-        assert point.reference.eflux == pytest.approx(row["ref_eflux"], rel=1e-5)
+        if not np.isclose(edges, row["e_max"], rtol=1e-8).any():
+            assert point.e_max < row["e_max"]
+            continue
+        assert point.e_max == pytest.approx(row["e_max"], rel=1e-8)
+        assert point.e_ref == pytest.approx(row["e_ref"], rel=1e-8)
+        assert point.reference.dnde == pytest.approx(row["ref_dnde"], rel=1e-6, abs=0)
+        assert point.reference.flux == pytest.approx(row["ref_flux"], rel=1e-5, abs=0)
+        assert point.reference.eflux == pytest.approx(row["ref_eflux"], rel=1e-5, abs=0)
 
 
 def test_norm_and_statistic(case: Case) -> None:
