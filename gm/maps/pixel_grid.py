@@ -9,10 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from math import isfinite
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gm.arrays import Array
 from gm.maps.geometry import WcsGeometry, overlap
@@ -128,19 +126,21 @@ class PixelGrid:
 
         Averages over sub-pixels are rounded to single precision, as Gammapy stores them; plain pixel centres are not.
         """
-        shape = (*density.shape[:-3], *self.shape)
-        if window.k == 1:
-            mean: NDArray[Any] = density[..., 0, :, :]
-        else:
-            mean = (density.sum(axis=-3) / window.k**2).astype(np.float32)
-        if not np.isfinite(mean).all():
-            mean = np.nan_to_num(mean, posinf=0.0, neginf=0.0)
-        inside = mean * self.solid_angle[window.slices]
+        inside = self.average(density, window, single=window.k > 1)
         if window.shape == self.shape:
-            return np.asarray(inside, dtype=np.float64)
-        image = np.zeros(shape)
+            return inside
+        image = np.zeros((*density.shape[:-3], *self.shape))
         image[(..., *window.slices)] = inside
         return image
+
+    def average(self, density: Array, window: Window, *, single: bool = False) -> Array:
+        """Averages over sub-pixels times the solid angle of the pixel, (..., n_y, n_x); what is not finite counts 0."""
+        mean = density[..., 0, :, :] if window.k == 1 else density.sum(axis=-3) * (1.0 / window.k**2)
+        if single:
+            mean = mean.astype(np.float32)
+        if not np.isfinite(mean).all():
+            mean = np.nan_to_num(mean, posinf=0.0, neginf=0.0)
+        return np.asarray(mean * self.solid_angle[window.slices], dtype=np.float64)
 
 
 def _widened(window: Window, shape: tuple[int, int]) -> Window:

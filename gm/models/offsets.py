@@ -18,6 +18,7 @@ from gm.arrays import Array
 
 _TINY = 1e-300
 DEGREE = radians(1.0)
+NOTHING = np.zeros(())
 
 
 class Offsets:
@@ -25,7 +26,7 @@ class Offsets:
 
     east, north, along : (...)
     versine : (...) 1 - cos(separation)
-    separation, position_angle : (...) [rad], computed when first asked for
+    separation : (...) [rad], computed when first asked for
     """
 
     def __init__(self, vectors: Array, lon: float, lat: float) -> None:
@@ -41,51 +42,54 @@ class Offsets:
         self.east, self.north, self.along = turned.reshape(vectors.shape)
 
     @cached_property
-    def _sine2(self) -> Array:
+    def sine2(self) -> Array:
+        """sin^2(separation)."""
         return np.asarray(self.east * self.east + self.north * self.north)
 
     @cached_property
     def versine(self) -> Array:
-        near: Array = self._sine2 / (1.0 + np.maximum(self.along, 0.0))
+        near: Array = self.sine2 / (1.0 + np.maximum(self.along, 0.0))
         return near if self.along.min(initial=1.0) >= 0 else np.where(self.along < 0, 1.0 - self.along, near)
 
     @cached_property
     def separation(self) -> Array:
-        return np.asarray(np.arctan2(np.sqrt(self._sine2), self.along))
-
-    @cached_property
-    def position_angle(self) -> Array:
-        return np.asarray(np.arctan2(self.east, self.north))
+        return np.asarray(np.arctan2(np.sqrt(self.sine2), self.along))
 
     def by_position(self, d_versine: Array, d_angle: Array | None) -> tuple[Array, Array]:
         """Derivatives by lon and lat [deg] of a function of separation and position angle.
 
         From its derivatives by the versine and, where it depends on it, by the position angle [rad].
         """
-        d_lon, d_lat = -self._cos * self.east * d_versine, -self.north * d_versine
+        by_versine = d_versine * -DEGREE
+        d_lon, d_lat = self.east * by_versine, self.north * by_versine
+        d_lon *= self._cos
         if d_angle is not None:
-            turn = d_angle * (self.along / np.maximum(self._sine2, _TINY))
+            by_angle = d_angle * DEGREE
+            turn = by_angle * (self.along / np.maximum(self.sine2, _TINY))
             d_lat += turn * self.east
-            d_lon += d_angle * self._sin - self._cos * turn * self.north
-        return d_lon * DEGREE, d_lat * DEGREE
+            d_lon += by_angle * self._sin - self._cos * turn * self.north
+        return d_lon, d_lat
 
 
 def _sines(lon: float, lat: float) -> tuple[float, float, float, float]:
     return sin(radians(lon)), cos(radians(lon)), sin(radians(lat)), cos(radians(lat))
 
 
-def effective_radius(major: float, e: float, phi: float, angle: Array) -> tuple[Array, Array, Array]:
-    """Radius of an ellipse at position angles, and its derivatives by e and by phi; all angles [rad].
+def effective_radius(at: Offsets, major: float, e: float, phi: float) -> tuple[Array, Array, Array]:
+    """Radius of an ellipse at the position angles of some directions, and its derivatives by e and phi; angles [rad].
 
     ``a b / sqrt(a^2 sin^2(phi - PA) + b^2 cos^2(phi - PA))`` with ``b = a sqrt(1 - e^2)``; phi is the position angle of
     the major axis. The derivative by PA is minus that by phi, the one by the major axis is radius / major.
     """
+    if e == 0:
+        return np.full((), max(major, _TINY)), NOTHING, NOTHING
     q = axis_ratio(e)
-    sine, cosine = np.sin(phi - angle), np.cos(phi - angle)
-    s = sine * sine + (q * q) * (cosine * cosine)
-    radius = (major * q) / np.sqrt(s)
-    d_e = -(e / q) * radius * (sine * sine) / (s * q)
-    return radius, d_e, -(e * e) * radius * (sine * cosine) / s
+    across, beside = sin(phi) * at.north - cos(phi) * at.east, cos(phi) * at.north + sin(phi) * at.east
+    whole = np.maximum(at.sine2, _TINY)
+    sine2 = across * across / whole
+    s = np.maximum(sine2 + (q * q) * (beside * beside / whole), q * q)
+    radius = (max(major, _TINY) * q) / np.sqrt(s)
+    return radius, (-e / q**2) * radius * sine2 / s, (-e * e) * radius * (across * beside) / (s * whole)
 
 
 def axis_ratio(e: float) -> float:

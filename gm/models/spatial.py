@@ -131,6 +131,20 @@ class RadialModel(ExtendedModel):
         return self.surface(Offsets(vectors, values[0], values[1]), values[2:])
 
     def evaluate_with_gradient(self, vectors: Array, values: Array, energy: Array | None = None) -> tuple[Array, Array]:
+        density, rows = self._rows(vectors, values)
+        return density, np.stack([np.broadcast_to(row, density.shape) for row in rows])
+
+    def integrate_gradient(self, grid: PixelGrid, values: Array, energy: Array | None = None) -> tuple[Array, Array]:
+        window = self.window(grid, values)
+        density, rows = self._rows(grid.vectors(self.frame, window), values)
+        gradient = np.zeros((len(rows), *grid.shape))
+        for k, row in enumerate(rows):
+            if row.ndim:
+                gradient[(k, *window.slices)] = grid.average(row, window)
+        return grid.integrate(density, window), gradient
+
+    def _rows(self, vectors: Array, values: Array) -> tuple[Array, list[Array]]:
+        """Density, and its derivatives one by one; a number is one that is 0 everywhere."""
         at = Offsets(vectors, values[0], values[1])
         density, d_versine, d_angle, d_shape = self.surface_gradient(at, values[2:])
-        return density, np.stack([*at.by_position(d_versine, d_angle), *d_shape])
+        return density, [*at.by_position(d_versine, d_angle), *d_shape]

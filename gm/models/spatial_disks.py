@@ -42,14 +42,14 @@ class DiskSpatialModel(RadialModel):
     def surface(self, at: Offsets, shape: Array) -> Array:
         from scipy.special import erf
 
-        r, _, _ = _radius(at, shape)
+        r, _, _ = effective_radius(at, radians(shape[0]), float(shape[1]), radians(shape[2]))
         norm, _, _ = _disk_norm(shape[0], shape[1])
         return np.asarray(0.5 * norm * (1.0 - erf(_edge(shape) * (at.separation / r - 1.0))))
 
     def surface_gradient(self, at: Offsets, shape: Array) -> tuple[Array, Array, Array | None, list[Array]]:
         from scipy.special import erf
 
-        r, d_e, d_phi = _radius(at, shape)
+        r, d_e, d_phi = effective_radius(at, radians(shape[0]), float(shape[1]), radians(shape[2]))
         norm, norm_by_r, norm_by_e = _disk_norm(shape[0], shape[1])
         edge, z = _edge(shape), at.separation / r
         t = edge * (z - 1.0)
@@ -68,13 +68,6 @@ class DiskSpatialModel(RadialModel):
 
 def _edge(shape: Array) -> float:
     return _EDGE / max(float(shape[3]), 1e-9)
-
-
-def _radius(at: Offsets, shape: Array) -> tuple[Array, Array, Array]:
-    if shape[1] == 0:
-        zero = np.zeros(())
-        return np.full((), max(radians(shape[0]), _TINY)), zero, zero
-    return effective_radius(max(radians(shape[0]), _TINY), float(shape[1]), radians(shape[2]), at.position_angle)
 
 
 def _disk_norm(r_0: float, e: float) -> tuple[float, float, float]:

@@ -7,7 +7,7 @@ from math import exp, expm1, pi, radians, sin
 import numpy as np
 
 from gm.arrays import Array
-from gm.models.offsets import DEGREE, Offsets, axis_ratio, effective_radius
+from gm.models.offsets import DEGREE, NOTHING, Offsets, axis_ratio, effective_radius
 from gm.models.parameter import Parameter
 from gm.models.spatial import ECCENTRICITY, LAT, LON, PHI, RadialModel
 
@@ -34,7 +34,7 @@ class GaussianSpatialModel(RadialModel):
         if shape[1] == 0:
             norm, _, a, _ = _round(shape[0])
             return np.asarray(norm * np.exp(at.versine * (-0.5 / a)))
-        r, _, _ = effective_radius(radians(shape[0]), float(shape[1]), radians(shape[2]), at.position_angle)
+        r, _, _ = effective_radius(at, radians(shape[0]), float(shape[1]), radians(shape[2]))
         return np.asarray(_elongated_norm(shape) * np.exp(at.versine * (-0.25 / np.sin(0.5 * r) ** 2)))
 
     def surface_gradient(self, at: Offsets, shape: Array) -> tuple[Array, Array, Array | None, list[Array]]:
@@ -42,10 +42,9 @@ class GaussianSpatialModel(RadialModel):
             norm, d_norm, width, d_width = _round(shape[0])
             density = norm * np.exp(at.versine * (-0.5 / width))
             d_sigma = density * (d_norm / norm + at.versine * (0.5 * d_width / width**2))
-            zero = np.zeros_like(density)
-            return density, density * (-0.5 / width), None, [d_sigma, zero, zero]
+            return density, density * (-0.5 / width), None, [d_sigma, NOTHING, NOTHING]
         sigma, e, phi = radians(shape[0]), float(shape[1]), radians(shape[2])
-        r, d_e, d_phi = effective_radius(sigma, e, phi, at.position_angle)
+        r, d_e, d_phi = effective_radius(at, sigma, e, phi)
         a = 2.0 * np.sin(0.5 * r) ** 2
         density = _elongated_norm(shape) * np.exp(at.versine * (-0.5 / a))
         by_r = density * at.versine * (0.5 * np.sin(r) / a**2)
@@ -93,14 +92,14 @@ class GeneralizedGaussianSpatialModel(RadialModel):
         return float(values[2] / (3.0 + 8.0 * values[3]) / (1.0 + values[4]))
 
     def surface(self, at: Offsets, shape: Array) -> Array:
-        r, _, _ = _radius(at, shape[0], shape[2], shape[3])
+        r, _, _ = effective_radius(at, radians(shape[0]), float(shape[2]), radians(shape[3]))
         return np.asarray(self._norm(shape) * np.exp(-_power(at.separation / r, 1.0 / shape[1])))
 
     def surface_gradient(self, at: Offsets, shape: Array) -> tuple[Array, Array, Array | None, list[Array]]:
         from scipy.special import digamma
 
         r_0, eta, e = radians(shape[0]), float(shape[1]), float(shape[2])
-        r, d_e, d_phi = _radius(at, shape[0], e, shape[3])
+        r, d_e, d_phi = effective_radius(at, r_0, e, radians(shape[3]))
         z = at.separation / r
         raised = _power(z, 1.0 / eta)
         density = self._norm(shape) * np.exp(-raised)
@@ -118,13 +117,6 @@ class GeneralizedGaussianSpatialModel(RadialModel):
 
         r_0, eta = max(radians(shape[0]), _TINY), float(shape[1])
         return float(1.0 / (2.0 * pi * axis_ratio(float(shape[2])) * r_0 * r_0 * eta * gamma(2.0 * eta)))
-
-
-def _radius(at: Offsets, major: float, e: float, phi: float) -> tuple[Array, Array, Array]:
-    if e == 0:
-        zero = np.zeros(())
-        return np.full((), max(radians(major), _TINY)), zero, zero
-    return effective_radius(radians(major), float(e), radians(phi), at.position_angle)
 
 
 def _power(z: Array, exponent: float) -> Array:
