@@ -7,15 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gm.arrays import Array, BoolArray, IntArray
+from gm.arrays import Array, IntArray
 from gm.datasets import Dataset, Datasets, FluxPointsDataset
 from gm.errors import UsageError
-from gm.estimators.norm import Band, NormEstimate, NormProfile
+from gm.estimators.norm import NormEstimate, NormProfile
 from gm.estimators.reoptimized import estimate_reoptimized
 from gm.estimators.result import TEV_IN_ERG, FluxPoint, FluxPoints, PointDataset, ReferenceFlux
-from gm.likelihood import JointLikelihood
+from gm.likelihood import JointLikelihood, LikelihoodTerm, TermReport
 from gm.models import EnergyBins, Models, SkyModel
-from gm.statistics import WStat
 from gm.units import convert
 
 Progress = Callable[[str, float], None]
@@ -112,24 +111,22 @@ class _Bands:
         layout, bank = likelihood.layout, likelihood.bank
         self.vector = layout.start
         values = layout.expand(self.vector)
-        others = [c.name for c in likelihood.models if c.name != component.name]
-        signal, rest = bank.fluxes(values, [component.name]), bank.fluxes(values, others)
-        self.signal = [term.predict(signal) - term.offset for term in likelihood.terms]
-        self.rest = [term.predict(rest) for term in likelihood.terms]
+        self.shapes = bank.fluxes(values, [])
+        self.signal = bank.fluxes(values, [component.name]) - self.shapes
+        self.rest = bank.fluxes(values, [c.name for c in likelihood.models if c.name != component.name])
 
     def point(self, e_min: float, e_max: float, requested: tuple[float, float]) -> FluxPoint:
         """One flux point; every outcome is a point with a status and a reason."""
         reference = self._reference(e_min, e_max)
         ranges = np.array([_bin_range(dataset, *requested) for dataset in self.likelihood.datasets])
-        first, last = ranges.T
-        rows = [(first[t.dataset] <= t.bin) & (t.bin < last[t.dataset]) for t in self.likelihood.terms]
-        if not any(here.any() for here in rows):
+        terms = self.likelihood.cut(ranges)
+        if not terms:
             return FluxPoint(e_min, e_max, "no_data", self._no_data(ranges), reference)
-        if not any((signal[here] > 0).any() for signal, here in zip(self.signal, rows, strict=True)):
+        if not any(report.components[self.component.name] > 0 for report in self._reports(terms, self.rest, 1.0)):
             reason = f"no counts of {self.component.name} are predicted here"
             return FluxPoint(e_min, e_max, "failed", reason, reference)
-        estimate = self._estimate(rows)
-        datasets = self._datasets(ranges, rows, estimate)
+        estimate, rest = self._estimate(terms, ranges)
+        datasets = self._datasets(ranges, self._reports(terms, rest, estimate.norm))
         if not np.isfinite([estimate.norm, estimate.stat, estimate.stat_null]).all():
             return FluxPoint(e_min, e_max, "failed", "the statistic is not finite", reference, None, datasets)
         if estimate.norm_errp is None and estimate.norm_err is None:
@@ -145,21 +142,23 @@ class _Bands:
             return "no dataset has bins here"
         return "every bin here is outside the masks and energy ranges"
 
-    def _estimate(self, rows: Sequence[BoolArray]) -> NormEstimate:
+    def _reports(self, terms: Sequence[LikelihoodTerm], rest: Array, norm: float) -> list[TermReport]:
+        source = {self.component.name: self.shapes + norm * self.signal}
+        return [report for term in terms for report in term.report(rest + norm * self.signal, source)]
+
+    def _estimate(self, terms: Sequence[LikelihoodTerm], ranges: IntArray) -> tuple[NormEstimate, Array]:
+        """The norm, and the flux vector of the other components that goes with it."""
         estimator = self.estimator
         scan = np.asarray(estimator.norm_scan, dtype=float)
         if estimator.reoptimize:
             options = estimator.sigma, estimator.sigma_ul, scan
-            estimate = estimate_reoptimized(self.likelihood, self.component.name, rows, *options)
-            if estimate is not None:
-                return estimate
-        bands = [
-            Band(term.statistic.take(here), signal[here], rest[here])
-            for term, signal, rest, here in zip(self.likelihood.terms, self.signal, self.rest, rows, strict=True)
-            if here.any()
-        ]
-        profile = NormProfile(bands, self.likelihood.layout.prior_value(self.vector))
-        return profile.estimate(estimator.sigma, estimator.sigma_ul, scan, estimator.sigma_sensitivity)
+            found = estimate_reoptimized(self.likelihood, self.component.name, ranges, *options)
+            if found is not None:
+                return found
+        lines = [term.line(self.rest, self.signal) for term in terms]
+        profile = NormProfile(lines, self.likelihood.layout.prior_value(self.vector))
+        sigmas = estimator.sigma, estimator.sigma_ul
+        return profile.estimate(*sigmas, scan, estimator.sigma_sensitivity), self.rest
 
     def _reference(self, e_min: float, e_max: float) -> ReferenceFlux:
         model, layout = self.component.spectral_model, self.likelihood.layout
@@ -173,26 +172,20 @@ class _Bands:
             e2dnde=dnde * e_ref**2 * TEV_IN_ERG,
         )
 
-    def _datasets(self, ranges: IntArray, rows: Sequence[BoolArray], estimate: NormEstimate) -> dict[str, PointDataset]:
+    def _datasets(self, ranges: IntArray, reports: Sequence[TermReport]) -> dict[str, PointDataset]:
         """Counts and predicted counts of each dataset that has bins in the band, in the order of the datasets."""
-        found: dict[int, PointDataset] = {}
-        for term, here, signal, rest in zip(self.likelihood.terms, rows, self.signal, self.rest, strict=True):
-            excess = estimate.norm * signal[here]
-            predicted = excess + rest[here]
-            if isinstance(term.statistic, WStat):
-                predicted = predicted + term.statistic.take(here).background(predicted)
-            index, bins = term.dataset[here], term.bin[here]
-            for i in np.unique(index):
-                mine = index == i
-                dataset, (first, last) = self.likelihood.datasets[int(i)], ranges[i]
-                if isinstance(dataset, FluxPointsDataset):
-                    energy = dataset.points.energy[first:last]
-                    found[i] = PointDataset(float(energy[0]), float(energy[-1]), None, None, None)
-                else:
-                    edges, counts = dataset.energy.edges, float(dataset.counts[bins[mine]].sum())
-                    sums = counts, float(predicted[mine].sum()), float(excess[mine].sum())
-                    found[i] = PointDataset(float(edges[first]), float(edges[last]), *sums)
-        return {self.likelihood.datasets[int(i)].name: found[i] for i in sorted(found)}
+        found = {}
+        for report in sorted(reports, key=lambda report: report.dataset):
+            dataset, (first, last) = self.likelihood.datasets[report.dataset], ranges[report.dataset]
+            if isinstance(dataset, FluxPointsDataset):
+                energy = dataset.points.energy[first:last]
+                found[dataset.name] = PointDataset(float(energy[0]), float(energy[-1]), None, None, None)
+                continue
+            edges = dataset.energy.edges
+            counts = float(dataset.counts[first:last][dataset.mask[first:last]].sum(dtype=np.float64))
+            sums = counts, report.predicted, report.components[self.component.name]
+            found[dataset.name] = PointDataset(float(edges[first]), float(edges[last]), *sums)
+        return found
 
 
 def _bin_range(dataset: Dataset, e_min: float, e_max: float) -> tuple[int, int]:

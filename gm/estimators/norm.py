@@ -1,4 +1,4 @@
-"""The likelihood as a function of one norm: in a band of energy, ``predicted = norm * signal + rest`` in every bin."""
+"""The norm of a component in a band of energy: its best value, errors, upper limit, TS, profile and sensitivity."""
 
 from __future__ import annotations
 
@@ -8,18 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from gm.arrays import Array
-from gm.statistics import Statistic
+from gm.likelihood.line import Line
 
 _TOLERANCE = 1e-10
-
-
-@dataclass(frozen=True, eq=False)
-class Band:
-    """The bins of one term in one band: their statistic, and ``signal`` and ``rest``, both (n_bins,)."""
-
-    statistic: Statistic
-    signal: Array
-    rest: Array
 
 
 @dataclass(frozen=True)
@@ -45,41 +36,27 @@ class NormEstimate:
 class NormProfile:
     """-2 ln L of a norm with everything else fixed; convex, so that each number is a root of a monotonic function."""
 
-    def __init__(self, bands: Sequence[Band], constant: float = 0.0) -> None:
-        self._bands, self._constant = bands, constant
+    def __init__(self, lines: Sequence[Line], constant: float = 0.0) -> None:
+        self._lines, self._constant = lines, constant
 
     def value(self, norm: float) -> float:
         """-2 ln L at a norm."""
-        return self._constant + sum(
-            float(np.sum(band.statistic.value(norm * band.signal + band.rest))) for band in self._bands
-        )
+        return self._constant + sum(line.value(norm) for line in self._lines)
 
     def slope(self, norm: float) -> float:
         """Its derivative."""
-        return sum(
-            float(band.signal @ band.statistic.value_and_derivative(norm * band.signal + band.rest)[1])
-            for band in self._bands
-        )
-
-    def curvature(self, norm: float) -> float:
-        """Its second derivative."""
-        return sum(
-            float(band.signal**2 @ band.statistic.curvature(norm * band.signal + band.rest)) for band in self._bands
-        )
+        return sum(line.slope(norm) for line in self._lines)
 
     def step(self) -> float:
         """A typical error of the norm, from the expected information at a norm of 1."""
-        information = sum(
-            float(band.signal**2 @ band.statistic.expected_curvature(np.abs(band.signal) + band.rest))
-            for band in self._bands
-        )
+        information = sum(line.expected_curvature(1.0) for line in self._lines)
         return float(np.sqrt(2.0 / information)) if information > 0 else 1.0
 
     def estimate(self, sigma: float, sigma_ul: float, scan: Array, sensitivity: float) -> NormEstimate:
         """Everything about the norm: minimum, Hessian and profile errors, upper limit, TS, scan and sensitivity."""
         step = self.step()
         norm = rising_root(self.slope, 1.0, step)
-        stat, curvature = self.value(norm), self.curvature(norm)
+        stat, curvature = self.value(norm), sum(line.curvature(norm) for line in self._lines)
         errn, errp, ul = intervals(self.value, norm, stat, step, sigma, sigma_ul)
         return NormEstimate(
             norm=norm,
@@ -97,14 +74,8 @@ class NormProfile:
         """The norm whose expected data would be detected at ``n_sigma``."""
 
         def excess(norm: float) -> float:
-            ts = 0.0
-            for band in self._bands:
-                predicted = norm * band.signal + band.rest
-                asimov = band.statistic.asimov(predicted)
-                if asimov is None:
-                    return float("nan")
-                ts += float(np.sum(asimov.value(band.rest) - asimov.value(predicted)))
-            return ts - n_sigma**2
+            expected = [line.expected_ts(norm) for line in self._lines]
+            return sum(ts for ts in expected if ts is not None) - n_sigma**2 if None not in expected else float("nan")
 
         return rising_crossing(excess, step * n_sigma)
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from gm.arrays import Array, BoolArray
+from gm.arrays import Array, BoolArray, IntArray
 from gm.estimators.norm import NormEstimate, intervals
-from gm.fit.covariance import invert, observed_hessian
+from gm.fit.covariance import measure_errors
 from gm.fit.minimizer import Minimizer
 from gm.fit.objective import Restricted
 from gm.likelihood import JointLikelihood
-from gm.likelihood.term import Term
 from gm.models import Layout
 
 
@@ -22,13 +19,12 @@ class NormObjective:
     The source keeps its spectrum: its own parameters, and those linked to them, are frozen.
     """
 
-    def __init__(self, likelihood: JointLikelihood, source: str, rows: Sequence[BoolArray]) -> None:
+    def __init__(self, likelihood: JointLikelihood, source: str, ranges: IntArray) -> None:
         bank = likelihood.bank
-        own = likelihood.layout.addresses[likelihood.layout.slots(source)]
+        slots, linked = likelihood.layout.slots(source), likelihood.models.roots()
+        own = [likelihood.layout.addresses[k] for k in range(slots.start, slots.stop) if k not in linked]
         self.layout = Layout(likelihood.models.with_parameters({address: {"frozen": True} for address in own}))
-        self.terms: list[Term] = [
-            term.take(here, bank.n_columns) for term, here in zip(likelihood.terms, rows, strict=True) if here.any()
-        ]
+        self.terms = likelihood.cut(ranges)
         self._bank = bank
         self._others = [component.name for component in likelihood.models if component.name != source]
         values = self.layout.expand(self.layout.start)
@@ -61,19 +57,20 @@ class NormObjective:
             information = information + term.information(flux, jacobian, expected=expected)
         return information
 
+    def other_flux(self, vector: Array) -> Array:
+        """The flux vector of all components but the source."""
+        return self._bank.fluxes(self.layout.expand(vector[1:]), self._others)
+
     def _flux(self, vector: Array) -> Array:
-        return np.asarray(vector[0] * self._source_flux) + self._bank.fluxes(
-            self.layout.expand(vector[1:]), self._others
-        )
+        return np.asarray(vector[0] * self._source_flux + self.other_flux(vector))
 
 
 class _Profile:
     """-2 ln L of the norm with every other parameter fitted; each fit starts where the last one ended."""
 
-    def __init__(self, objective: NormObjective, active: BoolArray) -> None:
-        self._objective = objective
+    def __init__(self, objective: NormObjective, start: Array, active: BoolArray) -> None:
+        self._objective, self._last = objective, start
         self._others = active & (np.arange(active.size) > 0)
-        self._last = objective.start
 
     def value(self, norm: float) -> float:
         self._last[0] = norm
@@ -85,10 +82,13 @@ class _Profile:
 
 
 def estimate_reoptimized(
-    likelihood: JointLikelihood, source: str, rows: Sequence[BoolArray], sigma: float, sigma_ul: float, scan: Array
-) -> NormEstimate | None:
-    """The norm with the other free parameters profiled; None when the band depends on none of them."""
-    objective = NormObjective(likelihood, source, rows)
+    likelihood: JointLikelihood, source: str, ranges: IntArray, sigma: float, sigma_ul: float, scan: Array
+) -> tuple[NormEstimate, Array] | None:
+    """The norm with the other free parameters profiled, and the flux vector of the others at its minimum.
+
+    None when the band depends on none of them.
+    """
+    objective = NormObjective(likelihood, source, ranges)
     information = np.diag(objective.information(objective.start, expected=True))
     active = information > 0
     if not active[1:].any() or not active[0]:
@@ -96,14 +96,12 @@ def estimate_reoptimized(
     together = Restricted(objective, objective.start, active)
     lower, upper = objective.lower[active], objective.upper[active]
     minimum = Minimizer(together, lower, upper).minimize(objective.start[active])
-    scale = np.sqrt(2.0 / information[active])
-    hessian = observed_hessian(together.gradient, minimum.vector, scale, lower, upper)
-    covariance, _ = invert(hessian, [str(k) for k in range(minimum.vector.size)])
-    norm, profile = float(minimum.vector[0]), _Profile(objective, active)
-    error = None if covariance is None else float(np.sqrt(covariance[0, 0]))
-    step = error if error is not None else float(scale[0])
+    errors = measure_errors(together, minimum.vector, lower, upper, [str(k) for k in range(minimum.vector.size)])
+    norm, profile = float(minimum.vector[0]), _Profile(objective, together.full(minimum.vector), active)
+    error = None if errors.covariance is None else float(np.sqrt(errors.covariance[0, 0]))
+    step = float(np.sqrt(2.0 / information[0])) if error is None else error
     errn, errp, ul = intervals(profile.value, norm, minimum.value, step, sigma, sigma_ul)
-    return NormEstimate(
+    estimate = NormEstimate(
         norm=norm,
         norm_err=None if error is None else sigma * error,
         norm_errn=errn,
@@ -113,3 +111,4 @@ def estimate_reoptimized(
         stat_null=profile.value(0.0),
         stat_scan=np.array([profile.value(float(x)) for x in scan]),
     )
+    return estimate, objective.other_flux(together.full(minimum.vector))

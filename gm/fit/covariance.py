@@ -1,16 +1,19 @@
-"""The observed Hessian, what it says about errors, and about directions in which the data say nothing."""
+"""Errors: the observed Hessian at the minimum, and directions in which the data say nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from gm.arrays import Array, BoolArray
+from gm.fit.objective import Objective, Restricted
 
 _STEP = 0.02  # of one sigma: the cubic term of the statistic changes the derivative by a relative 1e-4 of it
-DEGENERATE = 1e-7  # smallest eigenvalue of the Hessian, scaled to a unit diagonal, that still measures something
+_NEAR = 1e-3  # sigma from a limit
+_IDENTICAL = 1e-11  # the same of J^T J, below which parameters are one and the same
+_DEGENERATE = 1e-7  # smallest eigenvalue of the Hessian, scaled to a unit diagonal, that still measures something
 
 
 @dataclass(frozen=True)
@@ -51,9 +54,7 @@ def observed_hessian(
     return 0.5 * (hessian + hessian.T)
 
 
-def invert(
-    hessian: Array, names: list[str], degenerate_below: float = DEGENERATE
-) -> tuple[Array | None, list[Direction]]:
+def invert(hessian: Array, names: Sequence[str], degenerate_below: float) -> tuple[Array | None, list[Direction]]:
     """Covariance ``2 H^-1`` (n_free, n_free), and the directions that the data do not constrain.
 
     The matrix is scaled to a unit diagonal first, so that the verdict does not depend on units. None when it is not
@@ -75,7 +76,40 @@ def invert(
     return 2.0 * inverse * np.outer(scale, scale), []
 
 
-def at_limits(vector: Array, gradient: Array, scale: Array, lower: Array, upper: Array) -> tuple[BoolArray, BoolArray]:
-    """Which parameters sit at their lower and at their upper limit, held there by the slope of the statistic."""
-    near = 1e-3 * scale
-    return (vector - lower <= near) & (gradient > 0), (upper - vector <= near) & (gradient < 0)
+@dataclass(frozen=True, eq=False)
+class Errors:
+    """What the data say about the parameters at a minimum.
+
+    at_lower, at_upper : (n_free,) held at a limit by the slope of the statistic; kept : (n_free,) the others;
+    covariance : (n_kept, n_kept), or None where it does not exist; degenerate : combinations without a constraint.
+    """
+
+    at_lower: BoolArray
+    at_upper: BoolArray
+    covariance: Array | None
+    degenerate: list[Direction]
+
+    @property
+    def kept(self) -> BoolArray:
+        return ~(self.at_lower | self.at_upper)
+
+
+def measure_errors(objective: Objective, vector: Array, lower: Array, upper: Array, names: Sequence[str]) -> Errors:
+    """Errors at the minimum ``vector`` (n_free,) from the observed Hessian over the parameters that no limit holds."""
+    diagonal = np.diag(objective.information(vector, expected=True))
+    size = np.where(vector != 0, np.abs(vector), 1.0)
+    scale = np.where(diagonal > 0, np.sqrt(2.0 / np.where(diagonal > 0, diagonal, 1.0)), size)
+    gradient = objective.value_and_gradient(vector)[1]
+    near = _NEAR * scale
+    at_lower = (vector - lower <= near) & (gradient > 0)
+    at_upper = (upper - vector <= near) & (gradient < 0)
+    kept = ~(at_lower | at_upper)
+    if not kept.any():
+        return Errors(at_lower, at_upper, None, [])
+    inside = Restricted(objective, vector, kept)
+    hessian = observed_hessian(inside.gradient, vector[kept], scale[kept], lower[kept], upper[kept])
+    among = [name for name, stays in zip(names, kept, strict=True) if stays]
+    covariance, degenerate = invert(hessian, among, _DEGENERATE)
+    if not degenerate:
+        _, degenerate = invert(inside.information(vector[kept], expected=True), among, _IDENTICAL)
+    return Errors(at_lower, at_upper, covariance, degenerate)

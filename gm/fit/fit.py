@@ -7,17 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gm.arrays import Array, BoolArray
+from gm.arrays import BoolArray
 from gm.datasets import Datasets
 from gm.errors import DataError, GmError
-from gm.fit.covariance import Direction, at_limits, invert, observed_hessian
+from gm.fit.covariance import Errors, measure_errors
 from gm.fit.minimizer import Minimizer, Minimum
 from gm.fit.objective import Restricted
 from gm.fit.result import Contour, FitResult, FittedComponent, FittedParameter, MinimizerReport, Status
 from gm.likelihood import DatasetSummary, JointLikelihood
 from gm.models import Models, SkyModel
 
-_DEPENDENT = 1e-11  # eigenvalue of J^T J, scaled to a unit diagonal, below which parameters are one and the same
 Progress = Callable[[str, float], None]
 CONTOUR_LEVELS = (1.0, 2.295748928898636, 6.180074306244168)  # rise of -2 ln L: 39.3, 68.3, 95.4 % of two parameters
 
@@ -103,10 +102,8 @@ class _Run:
         ]
         self.minimizer = Minimizer(self.objective, self.lower, self.upper, progress)
         self.minimum = Minimum(layout.start[active], self.statistic_start, True, 0.0, 1, 0, 0, "nothing is free")
-        self.covariance: Array | None = None
-        self.in_covariance = np.zeros(len(self.names), dtype=bool)
-        self.at_lower, self.at_upper = np.zeros_like(self.in_covariance), np.zeros_like(self.in_covariance)
-        self.degenerate: list[Direction] = []
+        inside = np.zeros(len(self.names), dtype=bool)
+        self.errors = Errors(inside, inside, None, [])
 
     @classmethod
     def start(cls, datasets: Datasets, models: Models, progress: Progress | None, *, need_free: bool = True) -> _Run:
@@ -126,23 +123,7 @@ class _Run:
             self.minimum = self.minimizer.minimize(self.layout.start[self.objective.active])
 
     def measure_errors(self) -> None:
-        """Observed Hessian at the minimum, over the parameters that no limit holds."""
-        vector = self.minimum.vector
-        expected = np.diag(self.objective.information(vector, expected=True))
-        size = np.where(vector != 0, np.abs(vector), 1.0)
-        scale = np.where(expected > 0, np.sqrt(2.0 / np.where(expected > 0, expected, 1.0)), size)
-        gradient = self.objective.gradient(vector)
-        self.at_lower, self.at_upper = at_limits(vector, gradient, scale, self.lower, self.upper)
-        self.in_covariance = ~(self.at_lower | self.at_upper)
-        if not self.in_covariance.any():
-            return
-        inside = Restricted(self.likelihood, self.objective.full(vector), self._chosen(self.in_covariance))
-        keep = self.in_covariance
-        hessian = observed_hessian(inside.gradient, vector[keep], scale[keep], self.lower[keep], self.upper[keep])
-        names = [name for name, kept in zip(self.names, keep, strict=True) if kept]
-        self.covariance, self.degenerate = invert(hessian, names)
-        if not self.degenerate:
-            _, self.degenerate = invert(inside.information(vector[keep], expected=True), names, _DEPENDENT)
+        self.errors = measure_errors(self.objective, self.minimum.vector, self.lower, self.upper, self.names)
 
     def _chosen(self, among_active: BoolArray) -> BoolArray:
         chosen = self.objective.active.copy()
@@ -153,9 +134,9 @@ class _Run:
         """The global model at the minimum, with errors and covariance."""
         n_free = len(self.layout.free_addresses)
         matrix = np.zeros((n_free, n_free))
-        if self.covariance is not None:
-            chosen = self._chosen(self.in_covariance)
-            matrix[np.ix_(chosen, chosen)] = self.covariance
+        if self.errors.covariance is not None:
+            chosen = self._chosen(self.errors.kept)
+            matrix[np.ix_(chosen, chosen)] = self.errors.covariance
         vector = self.objective.full(self.minimum.vector)
         fitted = self.likelihood.models.with_values(self.layout.own(vector))
         return fitted.with_covariance(self.layout.covariance(matrix))
@@ -164,13 +145,17 @@ class _Run:
         """Status of the fit and the sentence that explains it."""
         if not np.isfinite(self.minimum.value):
             return "failed", "the statistic is not finite at the point where the minimiser stopped"
-        if self.degenerate:
-            directions = "; ".join(str(direction) for direction in self.degenerate)
+        if self.errors.degenerate:
+            directions = "; ".join(str(direction) for direction in self.errors.degenerate)
             return "not_converged", f"the statistic does not change along {directions}"
         if not self.minimum.valid:
             return "not_converged", self.minimum.message
-        limits = [f"{name} is at its lower limit" for name, at in zip(self.names, self.at_lower, strict=True) if at]
-        limits += [f"{name} is at its upper limit" for name, at in zip(self.names, self.at_upper, strict=True) if at]
+        limits = [
+            f"{name} is at its lower limit" for name, at in zip(self.names, self.errors.at_lower, strict=True) if at
+        ]
+        limits += [
+            f"{name} is at its upper limit" for name, at in zip(self.names, self.errors.at_upper, strict=True) if at
+        ]
         return ("at_limit", "; ".join(limits)) if limits else ("converged", self.minimum.message)
 
     def result(
@@ -182,7 +167,7 @@ class _Run:
         intervals = self._minos(best, minos) if found else {}
         lines = tuple(self._contours(best, contours)) if found else ()
         summaries = tuple(self.likelihood.summarize(vector))
-        free = [name for name, used in zip(self.names, self.in_covariance, strict=True) if used]
+        free = [name for name, used in zip(self.names, self.errors.kept, strict=True) if used]
         minimum = self.minimum
         calls = minimum.value_calls, minimum.gradient_calls, minimum.steps
         return FitResult(
@@ -199,7 +184,7 @@ class _Run:
             minimizer=MinimizerReport("minuit", minimum.edm, *calls),
             datasets=summaries,
             components=tuple(self._components(best, summaries, tested)),
-            covariance=None if self.covariance is None else (tuple(free), self.covariance),
+            covariance=None if self.errors.covariance is None else (tuple(free), self.errors.covariance),
             contours=lines,
         )
 
@@ -232,9 +217,9 @@ class _Run:
     def _parameters(
         self, models: Models, intervals: dict[str, tuple[float | None, float | None]]
     ) -> Iterable[FittedParameter]:
-        has_error = dict(zip(self.names, self.in_covariance & (self.covariance is not None), strict=True))
-        limited = {n: "lower" for n, at in zip(self.names, self.at_lower, strict=True) if at}
-        limited |= {n: "upper" for n, at in zip(self.names, self.at_upper, strict=True) if at}
+        has_error = dict(zip(self.names, self.errors.kept & (self.errors.covariance is not None), strict=True))
+        limited = {n: "lower" for n, at in zip(self.names, self.errors.at_lower, strict=True) if at}
+        limited |= {n: "upper" for n, at in zip(self.names, self.errors.at_upper, strict=True) if at}
         addresses = models.parameters.addresses
         targets = {addresses[models.addresses().resolve(link.parameter)]: link for link in models.links}
         for index, (address, parameter) in enumerate(zip(addresses, models.parameters, strict=True)):

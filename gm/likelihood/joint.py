@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gm.arrays import Array, BoolArray
+from gm.arrays import Array, BoolArray, IntArray
 from gm.datasets import Datasets, FluxPointsDataset
 from gm.likelihood.compilation import compile_terms
+from gm.likelihood.contract import LikelihoodTerm
 from gm.likelihood.fluxes import FluxBank
 from gm.likelihood.report import TermReport
 from gm.models import Layout, Models, SkyModel
@@ -78,6 +79,11 @@ class JointLikelihood:
         for term in self.terms:
             information = information + term.information(flux, jacobian, expected=expected)
         return information
+
+    def cut(self, ranges: IntArray) -> list[LikelihoodTerm]:
+        """The terms on a range of energy bins per dataset; ``ranges`` (n_datasets, 2) holds first and last + 1 bin."""
+        cuts = (term.cut(ranges, self.bank.n_columns) for term in self.terms)
+        return [term for term in cuts if term is not None]
 
     def depends_on(self) -> BoolArray:
         """Which free parameters any bin or prior depends on, (n_free,); the others cannot be fitted."""

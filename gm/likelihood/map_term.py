@@ -9,6 +9,7 @@ from typing import final
 import numpy as np
 
 from gm.arrays import Array, BoolArray, IntArray
+from gm.likelihood.line import Line, RowLine, SummedLine
 from gm.likelihood.map_sources import MapSource
 from gm.likelihood.report import TermReport
 from gm.statistics import Statistic, WStat
@@ -122,7 +123,24 @@ class MapTerm:
         }
         return [TermReport(self.dataset, self.n_bins, self.value(flux), total + off, components)]
 
-    def cut(self, ranges: IntArray) -> MapTerm | None:
+    def line(self, rest: Array, signal: Array) -> Line:
+        """-2 ln L where the flux vector is ``rest + norm * signal``."""
+        (rows, total), (more, more_total) = self._predict(rest), self._predict(rest + signal)
+        whole = self.predict_whole
+
+        def make_whole() -> RowLine:
+            predicted = whole(rest)
+            return RowLine(self.bins.whole, whole(rest + signal) - predicted, predicted)
+
+        return SummedLine(
+            rows=RowLine(self.bins.statistic, more - rows, rows),
+            linear_slope=SLOPE,
+            total=more_total - total,
+            constant=self.bins.constant + SLOPE * (total - float(np.sum(rows))),
+            make_whole=make_whole,
+        )
+
+    def cut(self, ranges: IntArray, n_columns: int) -> MapTerm | None:
         """The term on a range of reconstructed energies; ``ranges`` (n_datasets, 2) holds first and last + 1 bin."""
         first, last = ranges[self.dataset]
         bins, background = self.bins, self.background

@@ -11,6 +11,7 @@ import numpy as np
 
 from gm.arrays import Array, BoolArray, IntArray
 from gm.likelihood.fluxes import as_slice
+from gm.likelihood.line import Line, RowLine
 from gm.likelihood.report import TermReport
 from gm.statistics import Statistic, WStat
 
@@ -174,6 +175,11 @@ class Term:
             )
             for i, (d, n, value, total) in enumerate(zip(datasets, *columns, strict=True))
         ]
+
+    def line(self, rest: Array, signal: Array) -> Line:
+        """-2 ln L where the flux vector is ``rest + norm * signal``."""
+        predicted = self.predict(rest)
+        return RowLine(self.statistic, self.predict(rest + signal) - predicted, predicted)
 
     def _is_negative(self, flux: Array) -> bool:
         return any(flux[columns].min(initial=0.0) < 0 for columns in self._columns)

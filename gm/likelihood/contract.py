@@ -1,0 +1,35 @@
+"""What the joint likelihood asks of its terms."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from gm.arrays import Array, IntArray
+from gm.likelihood.line import Line
+from gm.likelihood.report import TermReport
+
+
+class LikelihoodTerm(Protocol):
+    """A part of -2 ln L, a function of the flux vector (n_columns,), which carries fluxes and shapes."""
+
+    @property
+    def n_bins(self) -> int:
+        """Bins that enter the statistic."""
+
+    def value(self, flux: Array) -> float:
+        """-2 ln L."""
+
+    def value_and_pullback(self, flux: Array, d_flux: Array) -> float:
+        """-2 ln L; its derivative is added to ``d_flux`` (n_columns,)."""
+
+    def information(self, flux: Array, flux_jacobian: Array, *, expected: bool = False) -> Array:
+        """Approximate second derivatives (n_free, n_free), from the Jacobian of the vector (n_columns, n_free)."""
+
+    def report(self, flux: Array, by_component: dict[str, Array]) -> list[TermReport]:
+        """What is predicted for each dataset."""
+
+    def line(self, rest: Array, signal: Array) -> Line:
+        """-2 ln L where the vector is ``rest + norm * signal``."""
+
+    def cut(self, ranges: IntArray, n_columns: int) -> LikelihoodTerm | None:
+        """The term on a range of energy bins per dataset, (n_datasets, 2): first, last + 1; None: nothing is left."""
