@@ -1,4 +1,4 @@
-"""FITS binary tables written: the same tables give the same bytes, with no date and no version in them."""
+"""FITS tables and images written: the same data give the same bytes, with no date and no version in them."""
 
 from __future__ import annotations
 
@@ -13,29 +13,49 @@ from numpy.typing import NDArray
 
 from gm.io.files import write_atomic
 from gm.io.fits import BLOCK, CARD
-from gm.io.tables import CardValue, Column, Table
+from gm.io.tables import CardValue, Column, Image, Table
 
+_BITPIX = {"u1": 8, "i2": 16, "i4": 32, "i8": 64, "f4": -32, "f8": -64}
 _CODES = {"b1": "L", "u1": "B", "i2": "I", "i4": "J", "i8": "K", "f4": "E", "f8": "D"}
 
 
-def write_fits(path: str | Path, tables: Iterable[Table], primary: Mapping[str, CardValue] | None = None) -> None:
-    """Write an empty primary extension with the cards ``primary``, then the tables; gzip when the name ends in ``.gz``.
+def write_fits(
+    path: str | Path, extensions: Iterable[Table | Image], primary: Mapping[str, CardValue] | None = None
+) -> None:
+    """Write an empty primary extension with the cards ``primary``, then the rest; gzip when the name ends in ``.gz``.
 
     The file is whole or absent. Raises `DataError` when it cannot be written.
     """
-    data = fits_bytes(tables, primary)
+    data = fits_bytes(extensions, primary)
     if str(path).endswith(".gz"):
         data = gzip.compress(data, compresslevel=6, mtime=0)
     write_atomic(path, data)
 
 
-def fits_bytes(tables: Iterable[Table], primary: Mapping[str, CardValue] | None = None) -> bytes:
-    """The bytes of a FITS file with these tables."""
+def fits_bytes(extensions: Iterable[Table | Image], primary: Mapping[str, CardValue] | None = None) -> bytes:
+    """The bytes of a FITS file with these tables and images."""
     cards: dict[str, CardValue] = {"SIMPLE": True, "BITPIX": 8, "NAXIS": 0, "EXTEND": True}
-    return _header(cards | dict(primary or {})) + b"".join(map(_extension, tables))
+    return b"".join([_header(cards | dict(primary or {})), *map(_extension, extensions)])
 
 
-def _extension(table: Table) -> bytes:
+def _extension(extension: Table | Image) -> bytes:
+    return _image(extension) if isinstance(extension, Image) else _table(extension)
+
+
+def _image(image: Image) -> bytes:
+    """An image extension; logicals are written as 0 and 1."""
+    data = image.data.astype(np.uint8) if image.data.dtype.kind == "b" else image.data
+    kind = data.dtype.newbyteorder("=").str[1:]
+    if kind not in _BITPIX:
+        raise TypeError(f"image {image.name}: FITS has no type for {data.dtype}")
+    cards: dict[str, CardValue] = {"XTENSION": "IMAGE", "BITPIX": _BITPIX[kind], "NAXIS": data.ndim}
+    cards |= {f"NAXIS{axis}": size for axis, size in enumerate(reversed(data.shape), start=1)}
+    cards |= {"PCOUNT": 0, "GCOUNT": 1}
+    name: dict[str, CardValue] = {"EXTNAME": image.name} if image.name else {}
+    return _header(cards | dict(image.header) | name) + _pad(data.astype(data.dtype.newbyteorder(">")).tobytes(), b"\0")
+
+
+def _table(table: Table) -> bytes:
     rows = len(table.columns[0].values) if table.columns else 0
     cells, heap = [], bytearray()
     layout: dict[str, CardValue] = {}

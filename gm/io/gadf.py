@@ -1,4 +1,4 @@
-"""GADF region maps: a binned quantity of one sky region, as Gammapy stores the parts of a spectrum dataset.
+"""GADF axes and region maps: a binned quantity of one sky region, as Gammapy stores the parts of a spectrum dataset.
 
 ``NAME`` holds the values: one row per bin of the slowest axis, the cell holds the faster axes and two spatial axes of
 size 1. ``NAME_BANDS`` holds the axes and ``NAME_REGION`` the region. Source: gamma-astro-data-formats, sky maps.
@@ -6,6 +6,8 @@ size 1. ``NAME_BANDS`` holds the axes and ``NAME_REGION`` the region. Source: ga
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,16 +20,25 @@ from gm.io.fits import Extension, FitsFile
 from gm.io.tables import CardValue, Column, Table
 
 MAX_AXES = 5
+_WCS_SHAPE = re.compile(r"\(?\s*\d{1,9}(?:\s*,\s*\d{1,9})*\s*,?\s*\)?")
 
 
 @dataclass(frozen=True, eq=False)
 class GadfAxis:
-    """An axis with edges. ``edges : (n_bins + 1,)`` in ``unit`` as stored; ``interp``: lin, log or sqrt."""
+    """An axis. ``edges : (n_bins + 1,)`` in ``unit`` as stored, or with ``nodes : (n_bins,)`` no edges.
+
+    ``interp``: lin, log or sqrt.
+    """
 
     name: str
     edges: Array
     unit: str
     interp: str = "log"
+    nodes: Array | None = None
+
+    @property
+    def n_bins(self) -> int:
+        return len(self.edges) - 1 if self.nodes is None else len(self.nodes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +49,13 @@ class RegionMap:
     axes: tuple[GadfAxis, ...]
     data: NDArray[Any]
     unit: str = ""
+
+
+def parse_wcs_shape(text: str) -> tuple[int, ...]:
+    """``"(4,4)"`` -> ``(4, 4)``. Only digits and commas are read, nothing is evaluated; else `DataError`."""
+    if not _WCS_SHAPE.fullmatch(text.strip()):
+        raise DataError(f"WCSSHAPE is {text[:60]!r}, expected integers such as '(4,4)'")
+    return tuple(int(size) for size in re.findall(r"\d+", text))
 
 
 def axis_names(extension: Extension) -> list[str]:
@@ -53,22 +71,28 @@ def axis_names(extension: Extension) -> list[str]:
 
 def read_axes(file: FitsFile, name: str) -> list[GadfAxis]:
     """The axes of the map ``name`` from its BANDS table, first (fastest) first. Raises `DataError`."""
-    bands = file.get(f"{name}_BANDS")
+    return band_axes(file.get(f"{name}_BANDS"))
+
+
+def band_axes(bands: Extension) -> list[GadfAxis]:
+    """The axes in a BANDS table, first (fastest) first. Raises `DataError`."""
     return [_read_axis(bands, number, axis) for number, axis in enumerate(axis_names(bands), start=1)]
 
 
 def _read_axis(bands: Extension, number: int, name: str) -> GadfAxis:
     columns = [column.strip() for column in bands.header.text(f"AXCOLS{number}").split(",")]
-    if len(columns) != 2:
-        bands.fail(f"axis {name} has the columns {', '.join(columns)}, expected a lower and an upper edge")
-    lower, upper = (bands.floats(column) for column in columns)
+    if len(columns) > 2:
+        bands.fail(f"axis {name} has the columns {', '.join(columns)}, expected a lower and an upper edge, or nodes")
+    lower, upper = bands.floats(columns[0]), bands.floats(columns[-1])
     if not (np.isfinite(lower).all() and np.isfinite(upper).all() and lower.size):
-        bands.fail(f"axis {name} has edges that are not finite, or none")
-    lows = np.unique(lower)
+        bands.fail(f"axis {name} has values that are not finite, or none")
+    lows, unit = np.unique(lower), bands.unit(columns[0])
     if "AXCOLS2" not in bands.header and not np.array_equal(lows, lower):
         bands.fail(f"column {columns[0]} does not increase from row to row", "bins are stored in increasing order")
-    interp = bands.header.text(f"INTERP{number}", "lin")
-    return GadfAxis(name, np.append(lows, upper.max()), bands.unit(columns[0]), interp)
+    interp = bands.header.text(f"INTERP{number}", "lin").lower()
+    if len(columns) == 1:
+        return GadfAxis(name, np.empty(0), unit, interp, lows)
+    return GadfAxis(name, np.append(lows, upper.max()), unit, interp)
 
 
 def read_values(file: FitsFile, name: str, shape: tuple[int, ...], unit: str | None = None) -> Array | None:
@@ -88,33 +112,44 @@ def read_values(file: FitsFile, name: str, shape: tuple[int, ...], unit: str | N
 def map_tables(region_map: RegionMap, region: Table | None, header: dict[str, CardValue] | None = None) -> list[Table]:
     """The tables ``NAME``, ``NAME_BANDS`` and, with a region, ``NAME_REGION`` (from ``region``, which is renamed)."""
     axes = region_map.axes
-    cards: dict[str, CardValue] = {}
-    for number, axis in enumerate(axes, start=1):
-        prefix = _prefix(axis.name)
-        cards |= {f"AXCOLS{number}": f"{prefix}_MIN,{prefix}_MAX", f"INTERP{number}": axis.interp}
+    cards = axis_cards(axes)
     data = region_map.data.reshape(*region_map.data.shape, 1, 1)
     channel = Column("CHANNEL", np.arange(len(data), dtype=np.int16))
     tables = [
         Table(region_map.name, (channel, Column("DATA", data, region_map.unit)), {**cards, **(header or {})}),
-        Table(f"{region_map.name}_BANDS", _band_columns(axes), cards),
+        band_table(f"{region_map.name}_BANDS", axes),
     ]
     if region is not None:
         tables.append(Table(f"{region_map.name}_REGION", region.columns, region.header))
     return tables
 
 
-def _band_columns(axes: tuple[GadfAxis, ...]) -> tuple[Column, ...]:
-    """One row per combination of bins, first axis fastest."""
-    sizes = [len(axis.edges) - 1 for axis in axes]
-    index = np.indices(sizes[::-1]).reshape(len(axes), -1)[::-1]
+def axis_cards(axes: Sequence[GadfAxis]) -> dict[str, CardValue]:
+    """The cards that name the columns of each axis, first (fastest) first."""
+    cards: dict[str, CardValue] = {}
+    for number, axis in enumerate(axes, start=1):
+        prefix = _prefix(axis.name)
+        columns = f"{prefix}_MIN,{prefix}_MAX" if axis.nodes is None else axis.name.upper()
+        cards |= {f"AXCOLS{number}": columns, f"INTERP{number}": axis.interp}
+    return cards
+
+
+def band_table(name: str, axes: Sequence[GadfAxis]) -> Table:
+    """The BANDS table: one row per combination of bins, first axis fastest."""
+    index = np.indices([axis.n_bins for axis in reversed(axes)]).reshape(len(axes), -1)[::-1]
     columns = [Column("CHANNEL", np.arange(index.shape[1], dtype=np.int64))]
     for axis, at in zip(axes, index, strict=True):
-        lower, upper = axis.edges[:-1], axis.edges[1:]
-        center = np.sqrt(lower * upper) if axis.interp == "log" else 0.5 * (lower + upper)
-        prefix = _prefix(axis.name)
-        names = (axis.name.upper(), f"{prefix}_MIN", f"{prefix}_MAX")
-        columns += [Column(n, v[at], axis.unit) for n, v in zip(names, (center, lower, upper), strict=True)]
-    return tuple(columns)
+        columns += [Column(column, values[at], axis.unit) for column, values in _axis_columns(axis).items()]
+    return Table(name, tuple(columns), axis_cards(axes))
+
+
+def _axis_columns(axis: GadfAxis) -> dict[str, Array]:
+    if axis.nodes is not None:
+        return {axis.name.upper(): axis.nodes}
+    lower, upper = axis.edges[:-1], axis.edges[1:]
+    center = np.sqrt(lower * upper) if axis.interp == "log" else 0.5 * (lower + upper)
+    prefix = _prefix(axis.name)
+    return {axis.name.upper(): center, f"{prefix}_MIN": lower, f"{prefix}_MAX": upper}
 
 
 def _prefix(name: str) -> str:

@@ -1,4 +1,4 @@
-"""A table as files hold it: named columns with units, and a header of simple values."""
+"""What FITS files hold: tables of named columns with units, images, and their headers of simple values."""
 
 from __future__ import annotations
 
@@ -62,3 +62,12 @@ class Table:
                 for name in self.names
             )
         )
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """An array, slowest axis first, and its header."""
+
+    name: str
+    data: NDArray[Any]
+    header: Mapping[str, CardValue] = field(default_factory=dict)

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from gm.errors import DataError
+from gm.io.gadf import parse_wcs_shape
 from gm.io.tables import CardValue, Column, Table
-
-_WCS_SHAPE = re.compile(r"\(?\s*\d+(?:\s*,\s*\d+)*\s*,?\s*\)?")
-
-
-def parse_wcs_shape(text: str) -> tuple[int, ...]:
-    """``"(4,4)"`` -> ``(4, 4)``. Only digits and commas are read, nothing is evaluated; else `DataError`."""
-    if not _WCS_SHAPE.fullmatch(text.strip()):
-        raise DataError(f"WCSSHAPE is {text[:60]!r}, expected integers such as '(4,4)'")
-    return tuple(int(size) for size in re.findall(r"\d+", text))
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,3 +39,17 @@ class Region:
         """Shape of each row in lower case."""
         column = next((column for column in self.columns if column.name == "SHAPE"), None)
         return tuple(str(shape).lower() for shape in np.asarray(column.values)) if column is not None else ()
+
+
+@dataclass(frozen=True, eq=False)
+class RegionGeometry:
+    """One bin on the sky, of any shape; ``region``: None where the file does not say which."""
+
+    region: Region | None
+    shape: tuple[int, int] = (1, 1)
+
+    def same_as(self, other: RegionGeometry) -> bool:
+        """Whether both are the same region, as files hold it."""
+        if self.region is None or other.region is None:
+            return self.region is other.region
+        return self.region.to_table("").same_as(other.region.to_table(""))

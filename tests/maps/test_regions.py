@@ -8,7 +8,8 @@ import pytest
 
 from gm.errors import DataError
 from gm.io.fits import read_fits
-from gm.maps.regions import Region, parse_wcs_shape
+from gm.io.gadf import parse_wcs_shape
+from gm.maps.regions import Region
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,154 @@
+"""HEALPix maps in FITS files: one table column per bin, or a row per value that is not 0.
+
+``INDXSCHM`` says which pixels the rows are: IMPLICIT all of them, or those of ``HPX_REG`` in order; EXPLICIT those of
+the column PIX; LOCAL the numbers within ``HPX_REG``; SPARSE PIX, CHANNEL and VALUE. Columns are called CHANNEL1, ...
+(GADF, Fermi's counts and source maps), ENERGY1, ... (Fermi's templates and exposures), Bin0, ... (GALPROP) or anything
+(healpy). Source: gamma-astro-data-formats, HEALPix.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gm.io.fits import Extension, FitsFile
+from gm.io.gadf import GadfAxis, axis_cards, band_table
+from gm.io.map_fits import FileMap, read_map_axes, read_meta, sparse_array, sparse_columns
+from gm.io.tables import CardValue, Column, Image, Table
+
+_FRAMES = {"GAL": "galactic", "G": "galactic", "GALACTIC": "galactic", "CEL": "icrs", "C": "icrs", "EQU": "icrs",
+           "EQUATORIAL": "icrs", "ICRS": "icrs", "": "icrs"}  # fmt: skip
+_VALUES = re.compile(r"(CHANNEL|ENERGY|BIN|COSBINS)\d+")
+_REGION = re.compile(r"\s*([A-Z_]+)\s*\(([^()]*)\)\s*")
+MAX_NSIDE = 1 << 15
+
+
+@dataclass(frozen=True, eq=False)
+class HealpixHeader:
+    """What the header says of the pixels: ``region`` as (``"DISK"``, [numbers as text]) or None for the whole sky."""
+
+    nside: int
+    nested: bool
+    frame: str
+    region: tuple[str, list[str]] | None = None
+
+
+def read_healpix_header(extension: Extension) -> HealpixHeader:
+    """The pixelisation of a HEALPix table. Raises `DataError`."""
+    header = extension.header
+    ordering = header.text("ORDERING").upper()
+    if ordering not in ("RING", "NESTED", "NEST"):
+        extension.fail(f"ORDERING is {ordering!r}, expected RING or NESTED")
+    order = extension.integer("ORDER") if "NSIDE" not in header else 0
+    nside = 1 << min(max(order, 0), 40) if "NSIDE" not in header else extension.integer("NSIDE")
+    if not 1 <= nside <= MAX_NSIDE:
+        extension.fail(f"NSIDE is {nside}, expected 1 to {MAX_NSIDE}")
+    system = (header.text("COORDSYS") or header.text("COORDTYPE")).upper()
+    if system not in _FRAMES:
+        extension.fail(f"COORDSYS is {system!r}, expected GAL or CEL")
+    region = header.text("HPX_REG") or header.text("HPXREGION")
+    found = _REGION.fullmatch(region.upper())
+    if region and found is None and region.lower() != "explicit":
+        extension.fail(f"HPX_REG is {region!r}, expected such as DISK(0,0,5)")
+    parsed = (found[1], [word.strip() for word in found[2].split(",")]) if found else None
+    return HealpixHeader(nside, ordering != "RING", _FRAMES[system], parsed)
+
+
+def read_healpix(
+    file: FitsFile, extension: Extension, n_sky: int, region: NDArray[np.intp] | None
+) -> tuple[FileMap, NDArray[np.intp] | None]:
+    """Values and the numbers of the pixels that they belong to (None: all ``n_sky`` of the sky, in order).
+
+    ``region``: the numbers of the pixels of ``HPX_REG``, None when the header has none. Raises `DataError`.
+    """
+    axes, scheme = _axes(file, extension), extension.header.text("INDXSCHM", "IMPLICIT").upper()
+    bins = tuple(axis.n_bins for axis in axes)
+    if scheme == "SPARSE":
+        data, pixels = sparse_array(extension, bins, (n_sky,)), None
+    else:
+        data = _columns(extension, bins)
+        pixels = _pixels(extension, scheme, data.shape[-1], n_sky, region)
+        if pixels is not None:
+            order = np.argsort(pixels, kind="stable")
+            data, pixels = data[..., order], pixels[order]
+    unit = extension.header.text("BUNIT")
+    if not unit and extension.header.text("HPX_CONV").upper() == "FGST-BEXPCUBE":
+        unit = "cm2 s"
+    return FileMap(data, axes, unit, extension.header, read_meta(extension)), pixels
+
+
+def _axes(file: FitsFile, extension: Extension) -> tuple[GadfAxis, ...]:
+    single = sum(name.upper() != "PIX" for name in extension.columns) == 1
+    if single and not extension.header.text("BANDSHDU"):
+        return ()
+    return read_map_axes(file, extension)
+
+
+def _columns(extension: Extension, bins: tuple[int, ...]) -> NDArray[Any]:
+    """Values ``(*bins, n_rows)`` of the columns that hold values; a cell of several values is several pixels."""
+    others = [name for name in extension.columns if name.upper() != "PIX"]
+    names = [name for name in others if _VALUES.fullmatch(name.upper())] or others
+    wanted = int(np.prod(bins))
+    if len(names) < wanted:
+        extension.fail(f"{len(names)} columns of values, expected {wanted} as the axes say")
+    data = np.stack([extension.column(name).reshape(-1) for name in names[:wanted]])
+    if data.dtype.kind not in "fiub":
+        extension.fail("columns of values are not numeric")
+    return data.reshape(*bins, -1)
+
+
+def _pixels(
+    extension: Extension, scheme: str, n_rows: int, n_sky: int, region: NDArray[np.intp] | None
+) -> NDArray[np.intp] | None:
+    if scheme == "EXPLICIT" or (scheme == "IMPLICIT" and extension.find("PIX") is not None):
+        pixels = extension.column("PIX").astype(np.intp).reshape(-1)
+    elif scheme == "LOCAL":
+        local = extension.column("PIX").astype(np.intp).reshape(-1)
+        if region is None or local.size == 0 or local.min() < 0 or local.max() >= len(region):
+            extension.fail("INDXSCHM is LOCAL, and PIX does not go with HPX_REG")
+        pixels = region[local]
+    elif scheme == "IMPLICIT":
+        if n_rows != (n_sky if region is None else len(region)):
+            extension.fail(f"{n_rows} pixels, expected {n_sky if region is None else len(region)}")
+        return region
+    else:
+        extension.fail(f"INDXSCHM is {scheme!r}, expected IMPLICIT, EXPLICIT, LOCAL or SPARSE")
+    if pixels.size != n_rows or not 0 <= pixels.min() <= pixels.max() < n_sky or np.unique(pixels).size != n_rows:
+        extension.fail(f"PIX are not different pixels of the {n_sky} of the sky")
+    return pixels
+
+
+def healpix_extensions(
+    name: str, grid: HealpixHeader, pixels: NDArray[np.intp] | None, file_map: FileMap, sparse: bool = False
+) -> list[Image | Table]:
+    """The table ``NAME`` and, with axes, ``NAME_BANDS``; ``sparse``: a row per value that is not 0."""
+    axes = tuple(reversed(file_map.axes))
+    data = file_map.data.reshape(-1, file_map.data.shape[-1])
+    values: tuple[Column, ...]
+    if sparse:
+        values = sparse_columns(data, axes)
+        if pixels is not None:
+            values = (Column("PIX", pixels[np.asarray(values[0].values)]), *values[1:])
+    else:
+        explicit = () if pixels is None else (Column("PIX", pixels.astype(np.int64)),)
+        values = (*explicit, *(Column(f"CHANNEL{n}", row) for n, row in enumerate(data, start=1)))
+    header: dict[str, CardValue] = {
+        "PIXTYPE": "HEALPIX",
+        "ORDERING": "NESTED" if grid.nested else "RING",
+        "INDXSCHM": "SPARSE" if sparse else "IMPLICIT" if pixels is None else "EXPLICIT",
+        "ORDER": grid.nside.bit_length() - 1 if grid.nside & (grid.nside - 1) == 0 else -1,
+        "NSIDE": grid.nside,
+        "FIRSTPIX": 0,
+        "LASTPIX": 12 * grid.nside**2 - 1,
+        "HPX_CONV": "GADF",
+        "COORDSYS": "GAL" if grid.frame == "galactic" else "CEL",
+    }
+    header |= {"EQUINOX": 2000.0} if grid.frame == "icrs" else {}
+    header |= axis_cards(axes) | ({"BANDSHDU": f"{name}_BANDS"} if axes else {})
+    header |= {"META": json.dumps(dict(file_map.meta)), "BUNIT": file_map.unit}
+    return [Table(name, values, header), *([band_table(f"{name}_BANDS", axes)] if axes else [])]

@@ -1,0 +1,179 @@
+"""Sky maps in FITS files: GADF images, their sparse variant, and the cubes of the Fermi science tools.
+
+An image ``NAME`` has the celestial world coordinate system in its header, ``WCSSHAPE`` and the axes before the two of
+the sky in the table that ``BANDSHDU`` names. Fermi's count cubes have ``EBOUNDS`` (bin edges) in its place, its diffuse
+templates and exposure cubes ``ENERGIES`` (nodes in MeV). Source: gamma-astro-data-formats, sky maps; gtbin, gtexpcube2.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gm.io.fits import Extension, FitsFile
+from gm.io.fits_image import first_data, read_image
+from gm.io.gadf import GadfAxis, axis_cards, band_axes, band_table, parse_wcs_shape
+from gm.io.tables import CardValue, Column, Image, Table
+
+_MASKS = ("mask", "is_ul", "success")
+
+
+@dataclass(frozen=True, eq=False)
+class FileMap:
+    """A map as a file holds it: ``data : (*axes slowest first, n_y, n_x)`` or ``(*axes, n_pixels)``.
+
+    ``axes`` slowest first, in the file's units; ``header``: all cards of the map; ``meta``: its ``META``.
+    """
+
+    data: NDArray[Any]
+    axes: tuple[GadfAxis, ...]
+    unit: str = ""
+    header: Mapping[str, CardValue] = field(default_factory=dict)
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+def map_extension(file: FitsFile, name: str | None) -> Extension:
+    """The extension ``name``, by default the first that holds anything. Raises `DataError`."""
+    return first_data(file) if name is None else file.get(name)
+
+
+def read_wcs_map(file: FitsFile, extension: Extension) -> FileMap:
+    """An image, or a sparse table of its pixels, with its axes. Raises `DataError`."""
+    axes, unit = read_map_axes(file, extension), extension.header.text("BUNIT")
+    if extension.is_table:
+        data = _read_sparse(extension, axes)
+    else:
+        data = read_image(extension)
+        _check_shape(extension, data.shape, axes)
+    if any(word in extension.name.lower() for word in _MASKS):
+        data = data.astype(np.bool_)
+    if not unit and _bands_name(file, extension) == "ENERGIES":  # an exposure comes with its time intervals
+        unit = "cm2 s" if file.find("GTI") is not None else "cm-2 s-1 MeV-1 sr-1"
+    return FileMap(data, axes, unit, extension.header, read_meta(extension))
+
+
+def read_map_axes(file: FitsFile, extension: Extension) -> tuple[GadfAxis, ...]:
+    """The axes of a map, slowest first, from the table that belongs to it. Raises `DataError`."""
+    name = _bands_name(file, extension)
+    if not name:
+        return ()
+    bands = file.get(name)
+    if name == "EBOUNDS" and not bands.header.text("AXCOLS1"):
+        edges = np.append(bands.floats("E_MIN"), bands.floats("E_MAX")[-1:])
+        return (GadfAxis("energy", edges, bands.unit("E_MIN") or "keV"),)
+    if name == "ENERGIES":  # whatever unit the column says: Gammapy writes none, the science tools MeV
+        return (GadfAxis("energy_true", np.empty(0), "MeV", "log", bands.floats("ENERGY")),)
+    for column in ("NPIX", "CDELT", "CRPIX", "NSIDE"):
+        if bands.find(column) is not None and (np.ptp(bands.floats(column), axis=0) > 0).any():
+            bands.fail(f"{column} differs from bin to bin", "the pixels must be the same in every bin")
+    return tuple(reversed(band_axes(bands)))
+
+
+def _bands_name(file: FitsFile, extension: Extension) -> str:
+    """The table with the axes: named in the header, or Fermi's; empty when there is none."""
+    name = extension.header.text("BANDSHDU").upper()
+    if name or (not extension.is_table and extension.integer("NAXIS") < 3):
+        return name
+    names = (f"{extension.name}_BANDS", "EBOUNDS", "ENERGIES")
+    return next((other for other in names if file.find(other) is not None), "")
+
+
+def read_meta(extension: Extension) -> dict[str, Any]:
+    """The ``META`` card, a JSON object; empty when there is none."""
+    text = extension.header.text("META")
+    try:
+        meta = json.loads(text) if text else {}
+    except (ValueError, RecursionError):
+        meta = None
+    if not isinstance(meta, dict):
+        extension.fail("card META is not a JSON object")
+    return meta
+
+
+def _check_shape(extension: Extension, shape: tuple[int, ...], axes: tuple[GadfAxis, ...]) -> None:
+    expected = tuple(axis.n_bins for axis in axes)
+    if len(shape) != len(axes) + 2 or shape[:-2] != expected:
+        names = " x ".join(f"{axis.name} ({axis.n_bins})" for axis in axes) or "none"
+        extension.fail(f"an image of shape {shape}, its axes before the sky are: {names}")
+    if "WCSSHAPE" in extension.header:
+        declared = parse_wcs_shape(extension.header.text("WCSSHAPE"))[:2]
+        if declared != shape[:-3:-1]:
+            extension.fail(f"WCSSHAPE begins with {declared}, the image has {shape[:-3:-1]} pixels")
+
+
+def _read_sparse(extension: Extension, axes: tuple[GadfAxis, ...]) -> NDArray[Any]:
+    """Pixels by number (``PIX``, ``y n_x + x``) and by bin (``CHANNEL``); all others are 0."""
+    sizes = parse_wcs_shape(extension.header.text("WCSSHAPE"))
+    if len(sizes) < 2:
+        extension.fail(f"WCSSHAPE is {sizes}, expected at least two sizes")
+    return sparse_array(extension, tuple(axis.n_bins for axis in axes), (sizes[1], sizes[0]))
+
+
+def read_region_map(file: FitsFile, extension: Extension) -> FileMap:
+    """The table of a region map: ``data : (*axes, 1, 1)``. Raises `DataError`."""
+    axes = read_map_axes(file, extension)
+    shape = tuple(axis.n_bins for axis in axes)
+    data = extension.column("DATA")
+    if data.size != np.prod(shape):
+        extension.fail(f"{data.size} values, expected {' x '.join(map(str, shape))} as the axes say")
+    if any(word in extension.name.lower() for word in _MASKS):
+        data = data.astype(np.bool_)
+    return FileMap(data.reshape(*shape, 1, 1), axes, extension.unit("DATA"), extension.header, read_meta(extension))
+
+
+def region_map_extensions(name: str, file_map: FileMap) -> list[Image | Table]:
+    """The tables ``NAME`` (one row per bin of the slowest axis) and ``NAME_BANDS``."""
+    axes = tuple(reversed(file_map.axes))
+    header = axis_cards(axes) | ({"META": json.dumps(dict(file_map.meta))} if file_map.meta else {})
+    data = file_map.data if axes else file_map.data[None]
+    channel = Column("CHANNEL", np.arange(len(data), dtype=np.int16))
+    table = Table(name, (channel, Column("DATA", data, file_map.unit)), header)
+    return [table, *([band_table(f"{name}_BANDS", axes)] if axes else [])]
+
+
+def sparse_array(extension: Extension, bins: tuple[int, ...], pixels: tuple[int, ...]) -> NDArray[Any]:
+    """The array ``(*bins, *pixels)`` from the columns PIX, CHANNEL and VALUE. Raises `DataError`."""
+    n_bins, n_pixels = int(np.prod(bins)), int(np.prod(pixels))
+    if n_bins * n_pixels > 1 << 31:
+        extension.fail(f"a sparse map of {n_bins} x {n_pixels} values is too large")
+    values = extension.column("VALUE")
+    pix = extension.column("PIX").astype(np.int64)
+    channel = extension.column("CHANNEL").astype(np.int64) if extension.find("CHANNEL") else np.zeros_like(pix)
+    if not (_within(pix, n_pixels) and _within(channel, n_bins) and values.ndim == 1):
+        extension.fail(f"PIX or CHANNEL outside the map of {n_pixels} pixels and {n_bins} bins")
+    data = np.zeros(n_bins * n_pixels, values.dtype)
+    data[channel * n_pixels + pix] = values
+    return data.reshape(*bins, *pixels)
+
+
+def _within(index: NDArray[np.int64], size: int) -> bool:
+    return index.size == 0 or bool(index.min() >= 0 and index.max() < size)
+
+
+def wcs_map_extensions(name: str, file_map: FileMap, sparse: bool = False) -> list[Image | Table]:
+    """The extensions ``NAME`` (with ``sparse`` a table of the pixels that are not 0) and, with axes, ``NAME_BANDS``."""
+    axes = tuple(reversed(file_map.axes))
+    n_y, n_x = file_map.data.shape[-2:]
+    sizes = ",".join(str(size) for size in (n_x, n_y, *(axis.n_bins for axis in axes)))
+    header: dict[str, CardValue] = {"WCSAXES": 2, **file_map.header, **axis_cards(axes), "WCSSHAPE": f"({sizes})"}
+    header |= {"BANDSHDU": f"{name}_BANDS"} if axes else {}
+    header |= {"META": json.dumps(dict(file_map.meta)), "BUNIT": file_map.unit}
+    if sparse:
+        first: Image | Table = Table(name, sparse_columns(file_map.data.reshape(-1, n_y * n_x), axes), header)
+    else:
+        first = Image(name, file_map.data, header)
+    return [first, *([band_table(f"{name}_BANDS", axes)] if axes else [])]
+
+
+def sparse_columns(data: NDArray[Any], axes: Sequence[GadfAxis]) -> tuple[Column, ...]:
+    """PIX, CHANNEL and VALUE of what is not 0 in ``data : (n_bins, n_pixels)``."""
+    channel, pix = np.nonzero(data)
+    values = data[channel, pix]
+    columns = [Column("PIX", pix.astype(np.int32)), Column("CHANNEL", channel.astype(np.int32))]
+    value = Column("VALUE", values.astype(np.uint8) if values.dtype.kind == "b" else values)
+    return (*columns[: 2 if axes else 1], value)
