@@ -1,0 +1,61 @@
+"""Energy bins selected and summed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gm.arrays import BoolArray, IntArray
+from gm.datasets.operations.outcome import Refused
+from gm.maps.axes import EnergyAxis
+
+
+def snapped(axis: EnergyAxis, energies: Sequence[float]) -> IntArray:
+    """The edges of an axis nearest to energies [TeV] in the logarithm, by number: increasing, each once.
+
+    Half-way goes to the even edge; beyond the axis is its end. Source: Gammapy 2.1, ``MapAxis.group_table``.
+    """
+    position = np.interp(np.log(energies), np.log(axis.edges), np.arange(len(axis.edges)))
+    return np.unique(np.round(position).astype(np.intp))
+
+
+def between(axis: EnergyAxis, low: float | None, high: float | None, dataset: str) -> IntArray:
+    """First and last edge of the bins between two energies [TeV]; None is the end of the axis. Raises `Refused`."""
+    first = axis.edges[0] if low is None else low
+    last = axis.edges[-1] if high is None else high
+    if not first < last:
+        raise Refused(f"min {first:g} TeV is not below max {last:g} TeV")
+    edges = snapped(axis, [first, last])
+    if len(edges) < 2:
+        raise Refused(
+            f"dataset {dataset} has no energy bin between {first:g} and {last:g} TeV",
+            f"its bins reach from {axis.edges[0]:g} to {axis.edges[-1]:g} TeV; edges are moved to the nearest of them",
+        )
+    return edges
+
+
+def every(axis: EnergyAxis, factor: int, dataset: str) -> IntArray:
+    """The edges that remain when ``factor`` bins at a time are joined. Raises `Refused` when they do not divide."""
+    if axis.n_bins % factor:
+        raise Refused(
+            f"dataset {dataset}: {axis.n_bins} energy bins cannot be joined {factor} by {factor}",
+            "take a divisor, or resample_energy with edges",
+        )
+    return np.arange(0, axis.n_bins + 1, factor)
+
+
+def summed(values: Any, safe: BoolArray | None, groups: IntArray, axis: int = 0) -> Any:
+    """Sums of bins between the edges ``groups`` along an axis, over safe bins, in double precision."""
+    inside = values if safe is None else np.where(safe, values, 0)
+    part = np.take(inside, np.arange(groups[0], groups[-1]), axis=axis)
+    return np.add.reduceat(part, groups[:-1] - groups[0], axis=axis, dtype=np.float64)
+
+
+def any_of(mask: BoolArray | None, groups: IntArray) -> BoolArray | None:
+    """A joined bin is in when any of its bins is."""
+    if mask is None:
+        return None
+    joined: BoolArray = np.logical_or.reduceat(mask[groups[0] : groups[-1]], groups[:-1] - groups[0], axis=0)
+    return joined

@@ -1,0 +1,33 @@
+"""The kinds of datasets that operations tell apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gm.datasets.flux_points import FluxPointsDataset
+from gm.datasets.operations.outcome import Refused
+from gm.datasets.reading import Dataset
+from gm.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
+
+Spectrum = SpectrumDataset | SpectrumDatasetOnOff
+Counts = Spectrum
+
+
+def as_counts(dataset: Dataset, operation: str) -> Counts:
+    """The dataset, when it has counts; flux points have none, and are refused."""
+    if isinstance(dataset, FluxPointsDataset):
+        raise Refused(
+            f"dataset {dataset.name} holds flux points, which {operation} cannot sum",
+            "leave it out of the pattern; flux points can be copied, sliced and masked",
+        )
+    return dataset
+
+
+def masks_note(datasets: Sequence[Dataset], how: str) -> str:
+    """What becomes of the masks, as far as there are some."""
+    there = [
+        word
+        for word, key in (("safe", "mask_safe"), ("fit", "mask_fit"))
+        if any(getattr(dataset, key) is not None for dataset in datasets)
+    ]
+    return f"{' and '.join(there)} mask{'s' if len(there) > 1 else ''} {how}" if there else ""

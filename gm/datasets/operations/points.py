@@ -1,0 +1,41 @@
+"""Flux points selected."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+
+from gm.arrays import BoolArray
+from gm.datasets.flux_points import FluxPointsDataset
+from gm.datasets.operations.outcome import Refused
+
+
+def sliced_points(dataset: FluxPointsDataset, name: str, low: float | None, high: float | None) -> FluxPointsDataset:
+    """The points whose bins, or energies where they have no bins, lie between two energies [TeV]."""
+    points = dataset.points
+    starts = points.energy if points.e_min is None else points.e_min
+    stops = points.energy if points.e_max is None else points.e_max
+    keep = np.ones(points.n_points, dtype=np.bool_)
+    keep &= True if low is None else starts >= low * (1 - 1e-9)
+    keep &= True if high is None else stops <= high * (1 + 1e-9)
+    return _taken(dataset, name, keep, "between these energies")
+
+
+def safe_points(dataset: FluxPointsDataset, name: str) -> FluxPointsDataset:
+    """The points that the safe mask keeps."""
+    keep = np.ones(dataset.points.n_points, dtype=np.bool_) if dataset.mask_safe is None else dataset.mask_safe
+    return _taken(dataset, name, keep, "in the safe mask")
+
+
+def _taken(dataset: FluxPointsDataset, name: str, keep: BoolArray, where: str) -> FluxPointsDataset:
+    if not keep.any():
+        raise Refused(f"dataset {dataset.name} has no flux point {where}")
+    points, n = dataset.points, dataset.points.n_points
+    columns = {field.name: getattr(points, field.name) for field in fields(points)}
+    rows: dict[str, Any] = {
+        key: v[keep] for key, v in columns.items() if isinstance(v, np.ndarray) and v.ndim and len(v) == n
+    }
+    masks = {key: None if (m := getattr(dataset, key)) is None else m[keep] for key in ("mask_safe", "mask_fit")}
+    return dataset.with_(name=name, points=replace(points, **rows), **masks)

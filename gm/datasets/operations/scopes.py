@@ -1,0 +1,96 @@
+"""Sky components under an operation: which datasets they apply to afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Literal
+
+from gm.datasets.operations.outcome import Edit, Refused
+from gm.datasets.operations.revision import Revision
+from gm.models import Models, SkyModel
+
+OnOrphan = Literal["drop", "keep"]
+
+
+def rescope(revision: Revision, models: Models, renamed: Mapping[str, str], *, keep: bool) -> list[Edit]:
+    """Components with a list of datasets follow ``renamed`` (input -> result); with ``keep`` the inputs stay listed."""
+    edits = []
+    for component in models:
+        if not isinstance(component, SkyModel) or component.datasets_names is None:
+            continue
+        names: list[str] = []
+        for name in component.datasets_names:
+            names += [name] if keep or name not in renamed else []
+            names += [renamed[name]] if name in renamed else []
+        names = list(dict.fromkeys(names))
+        if any(name in renamed for name in component.datasets_names):
+            edits.append(set_scope(revision, component, names))
+    return edits
+
+
+def set_scope(revision: Revision, component: SkyModel, names: Sequence[str]) -> Edit:
+    """The component applies to these datasets from now on."""
+    current = revision.current(component.name)
+    assert isinstance(current, SkyModel)
+    revision.replace(component.name, replace(current, datasets_names=tuple(names)))
+    before = None if component.datasets_names is None else list(component.datasets_names)
+    text = f"datasets_names {_listed(before)} -> {_listed(names)}"
+    return Edit("rescoped", component.name, text, {"from": before, "to": list(names)})
+
+
+def scope_of(revision: Revision, name: str) -> tuple[str, ...] | None:
+    """The datasets that a component applies to by now; None for all."""
+    names = revision.current(name).datasets_names
+    return None if names is None else tuple(names)
+
+
+def copy_scoped(revision: Revision, models: Models, original: str, name: str) -> list[Edit]:
+    """For a copy of a dataset: components of the original alone are copied, shared ones apply to the copy too."""
+    edits = []
+    for component in models:
+        if not isinstance(component, SkyModel) or component.datasets_names is None:
+            continue
+        if tuple(component.datasets_names) == (original,):
+            twin = replace(component, name=f"{component.name}-{name}", datasets_names=(name,))
+            revision.copy(component.name, twin)
+            text = f"copied to {twin.name} with its own parameters, for {name} alone"
+            edits.append(Edit("copied", component.name, text, {"to": twin.name, "dataset": name}))
+        elif original in component.datasets_names:
+            edits.append(set_scope(revision, component, [*(scope_of(revision, component.name) or ()), name]))
+    return edits
+
+
+def check_whole(models: Models, inputs: Sequence[str], name: str) -> None:
+    """Refuse a stack in which a component of some inputs would apply to the whole."""
+    for component in models:
+        if not isinstance(component, SkyModel) or component.datasets_names is None:
+            continue
+        missing = [n for n in inputs if n not in component.datasets_names]
+        if missing and len(missing) < len(inputs):
+            raise Refused(
+                f"{component.name} applies to some of the inputs and would apply to the whole of {name}; "
+                f"not to {_listed(missing)}",
+                "allow_partial: true accepts that; or add the datasets to its datasets_names, or leave them out",
+            )
+
+
+def orphan(revision: Revision, component: SkyModel, on_orphan: OnOrphan | None, reason: str) -> Edit:
+    """A component that no dataset is left for: dropped or kept as told, refused when not told."""
+    if on_orphan is None:
+        raise Refused(
+            f"{component.name} would lose its last dataset: {reason}",
+            "on_orphan: drop removes the component, on_orphan: keep leaves it without a dataset",
+        )
+    if on_orphan == "keep":
+        edit = set_scope(revision, component, ())
+        return Edit(edit.action, edit.component, f"{edit.text}: no dataset is left, kept", edit.data)
+    revision.drop(component.name, reason)
+    return Edit("dropped", component.name, f"no dataset is left: {reason}", {"reason": reason})
+
+
+def _listed(names: Collection[str] | None) -> str:
+    if names is None:
+        return "all"
+    shown = list(names)
+    return f"[{', '.join(shown[:4])}{f', ... ({len(shown)})' if len(shown) > 4 else ''}]"

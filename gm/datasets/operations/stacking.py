@@ -1,0 +1,21 @@
+"""Datasets stacked, whatever their kind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gm.datasets.operations.kinds import Counts
+from gm.datasets.operations.outcome import Refused
+from gm.datasets.operations.stacking_spectra import stacked_spectra
+
+
+def stacked(datasets: Sequence[Counts], name: str) -> Counts:
+    """One dataset of several of one type. Raises `Refused` for different types, axes or grids."""
+    first = datasets[0]
+    for other in datasets[1:]:
+        if type(other) is not type(first):
+            raise Refused(
+                f"{first.name} is a {first.type} ({first.stat_type}), {other.name} a {other.type} ({other.stat_type})",
+                "stack datasets of one type, or fit them jointly without a stack",
+            )
+    return stacked_spectra(datasets, name)
