@@ -9,25 +9,39 @@ from dataclasses import dataclass
 import numpy as np
 
 from gm.arrays import Array, BoolArray, IntArray
-from gm.datasets import Dataset, Datasets, FluxPointsDataset, SpectrumDatasetOnOff, overlap_matrix
+from gm.datasets import (
+    Dataset,
+    Datasets,
+    FluxPointsDataset,
+    SpectrumDatasetOnOff,
+    overlap_matrix,
+)
+from gm.datasets.map_dataset import MapDataset, MapDatasetOnOff
+from gm.likelihood.contract import LikelihoodTerm
 from gm.likelihood.fluxes import Block, FluxPlan, as_slice
 from gm.likelihood.term import DiagonalFold, Fold, MatrixFold, Term
-from gm.models import BackgroundIRFModel, Component, Models, SkyModel
+from gm.models import BackgroundIRFModel, Component, Layout, Models, SkyModel
 from gm.statistics import Cash, Chi2, Distribution, Profile, Statistic, WStat
 
 Measured = tuple[Array | BoolArray, ...]  # what a statistic is made of
 TermKey = tuple[type[Statistic], int]
 
 
-def compile_terms(datasets: Datasets, models: Models) -> tuple[FluxPlan, list[Term]]:
-    """The flux columns that the datasets need, and one term per statistic.
+def compile_terms(
+    datasets: Datasets, models: Models, layout: Layout, conventions: str
+) -> tuple[FluxPlan, list[LikelihoodTerm]]:
+    """The flux columns that the datasets need; one term for each map, and one per statistic for all other datasets.
 
     Datasets whose bins fall under the same statistic share a term, and those with the same components on the same axis
     share one matrix product.
     """
     plan = FluxPlan()
     builders: dict[TermKey, _TermBuilder] = {}
+    maps: list[tuple[int, MapDataset | MapDatasetOnOff]] = []
     for index, dataset in enumerate(datasets):
+        if isinstance(dataset, (MapDataset, MapDatasetOnOff)):
+            maps.append((index, dataset))
+            continue
         components = models.select(dataset.name)
         statistic, arrays, bins = _measured(dataset)
         if not bins.size:
@@ -35,7 +49,13 @@ def compile_terms(datasets: Datasets, models: Models) -> tuple[FluxPlan, list[Te
         builder = builders.setdefault((statistic, arrays[-1].ndim and arrays[-1][0].size), _TermBuilder(statistic))
         offset = _add_folds(builder, plan, dataset, components, bins)
         builder.add_bins(index, bins, arrays, offset)
-    return plan, [builder.build(plan.n_columns) for builder in builders.values()]
+    terms: list[LikelihoodTerm] = []
+    if maps:
+        from gm.likelihood.map_compilation import compile_maps
+
+        terms.extend(compile_maps(maps, models, plan, layout, conventions))
+    terms.extend(builder.build(plan.n_columns) for builder in builders.values())
+    return plan, terms
 
 
 class _TermBuilder:

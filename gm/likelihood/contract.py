@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from gm.arrays import Array, IntArray
@@ -27,6 +28,9 @@ class LikelihoodTerm(Protocol):
 
     def report(self, flux: Array, by_component: dict[str, Array]) -> list[TermReport]:
         """What is predicted for each dataset."""
+
+    def fill(self, flux: Array, predicted: Sequence[Array]) -> None:
+        """Write what is predicted in each bin that enters into the arrays of its datasets, one for every dataset."""
 
     def line(self, rest: Array, signal: Array) -> Line:
         """-2 ln L where the vector is ``rest + norm * signal``."""

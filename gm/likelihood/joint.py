@@ -39,10 +39,10 @@ class JointLikelihood:
     included, each counted once per parameter.
     """
 
-    def __init__(self, datasets: Datasets, models: Models) -> None:
+    def __init__(self, datasets: Datasets, models: Models, conventions: str = "gammapy") -> None:
         self.datasets, self.models = datasets, models
         self.layout = Layout(models)
-        plan, self.terms = compile_terms(datasets, models)
+        plan, self.terms = compile_terms(datasets, models, self.layout, conventions)
         self.bank = FluxBank(plan, models, self.layout)
 
     @property
@@ -95,12 +95,11 @@ class JointLikelihood:
         return depends
 
     def predicted(self, vector: Array) -> list[Array]:
-        """What is predicted in each energy bin of each dataset; 0 in bins that do not enter the fit."""
+        """What is predicted in each bin of each dataset, in the shape of its mask; 0 in bins that do not enter."""
         flux = self.bank.fluxes(self.layout.expand(vector))
-        predicted = [np.zeros(dataset.mask.size) for dataset in self.datasets]
+        predicted = [np.zeros(dataset.mask.shape) for dataset in self.datasets]
         for term in self.terms:
-            for index, bin, value in zip(term.dataset, term.bin, term.predict(flux), strict=True):
-                predicted[index][bin] = value
+            term.fill(flux, predicted)
         return predicted
 
     def summarize(self, vector: Array) -> list[DatasetSummary]:

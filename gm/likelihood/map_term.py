@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import final
 
 import numpy as np
@@ -35,6 +36,31 @@ class MapBins:
     whole: Statistic
     off: float = 0.0
 
+    @classmethod
+    def of(cls, mask: BoolArray, whole: Statistic) -> MapBins:
+        """From the bins that enter, and the statistic of all of them."""
+        energy, y, x = np.nonzero(mask)
+        linear = whole.linear()
+        empty = np.zeros(energy.size, dtype=bool) if linear is None else linear[0]
+        unexplained = whole.take(empty)
+        return cls(
+            mask=mask,
+            energy=energy[~empty],
+            pixel=(y * mask.shape[2] + x)[~empty],
+            statistic=whole.take(~empty),
+            constant=0.0 if linear is None else float(np.sum(linear[2][empty])),
+            whole=whole,
+            off=float(np.sum(unexplained.background(np.zeros(int(empty.sum())))))
+            if isinstance(unexplained, WStat)
+            else 0.0,
+        )
+
+    def cut(self, first: int, last: int) -> MapBins | None:
+        """The bins in a range of energies; None when there are none."""
+        inside = np.zeros_like(self.mask)
+        inside[first:last] = self.mask[first:last]
+        return MapBins.of(inside, self.whole.take(inside[self.mask])) if inside.any() else None
+
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -42,13 +68,17 @@ class MapBackground:
     """Background counts times a factor of energy, which is a block of the flux vector; without a model the factor is 1.
 
     columns : (n_energy,) of the factors, or None; rows : (n_rows,) background in the bins with counts; totals :
-    (n_energy,) background over all bins that enter; whole : (n_bins,) background in each of them.
+    (n_energy,) background over all bins that enter; whole : (n_bins,) background in each of them, made when needed.
     """
 
     columns: slice | None
     rows: Array
     totals: Array
-    whole: Array
+    make_whole: Callable[[], Array]
+
+    @cached_property
+    def whole(self) -> Array:
+        return self.make_whole()
 
     def factor(self, flux: Array) -> Array:
         """(n_energy,)."""
@@ -123,6 +153,10 @@ class MapTerm:
         }
         return [TermReport(self.dataset, self.n_bins, self.value(flux), total + off, components)]
 
+    def fill(self, flux: Array, predicted: Sequence[Array]) -> None:
+        """Write the prediction of each bin that enters into the array of the dataset, (n_energy, ny, nx)."""
+        predicted[self.dataset][self.bins.mask] = self.predict_whole(flux)
+
     def line(self, rest: Array, signal: Array) -> Line:
         """-2 ln L where the flux vector is ``rest + norm * signal``."""
         (rows, total), (more, more_total) = self._predict(rest), self._predict(rest + signal)
@@ -142,34 +176,18 @@ class MapTerm:
 
     def cut(self, ranges: IntArray, n_columns: int) -> MapTerm | None:
         """The term on a range of reconstructed energies; ``ranges`` (n_datasets, 2) holds first and last + 1 bin."""
-        first, last = ranges[self.dataset]
-        bins, background = self.bins, self.background
-        inside = np.zeros(bins.mask.shape, dtype=bool)
-        inside[first:last] = bins.mask[first:last]
-        if not inside.any():
+        first, last = (int(edge) for edge in ranges[self.dataset])
+        bins, background = self.bins.cut(first, last), self.background
+        if bins is None:
             return None
-        kept, among = np.flatnonzero((bins.energy >= first) & (bins.energy < last)), inside[bins.mask]
-        whole = bins.whole.take(among)
-        linear = whole.linear()
-        empty, _, intercept = linear if linear is not None else (np.zeros(0, dtype=bool), 0.0, np.zeros(0))
-        within = np.zeros(background.totals.size)
-        within[first:last] = background.totals[first:last]
-        off = whole.take(empty)
-        return MapTerm(
-            self.dataset,
-            replace(
-                bins,
-                mask=inside,
-                energy=bins.energy[kept],
-                pixel=bins.pixel[kept],
-                statistic=bins.statistic.take(kept),
-                constant=float(np.sum(intercept[empty])),
-                whole=whole,
-                off=float(np.sum(off.background(np.zeros(empty.sum())))) if isinstance(off, WStat) else 0.0,
-            ),
-            [source.cut(kept, int(first), int(last)) for source in self.sources],
-            replace(background, rows=background.rows[kept], totals=within, whole=background.whole[among]),
+        kept = np.flatnonzero((self.bins.energy >= first) & (self.bins.energy < last))
+        totals = np.zeros_like(background.totals)
+        totals[first:last] = background.totals[first:last]
+        among = bins.mask[self.bins.mask]
+        within = replace(
+            background, rows=background.rows[kept], totals=totals, make_whole=lambda: background.whole[among]
         )
+        return MapTerm(self.dataset, bins, [source.cut(kept, first, last) for source in self.sources], within)
 
     def _predict(self, flux: Array) -> tuple[Array, float]:
         """Predicted counts in the bins with counts (n_rows,), and their sum over all bins."""

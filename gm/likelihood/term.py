@@ -176,6 +176,13 @@ class Term:
             for i, (d, n, value, total) in enumerate(zip(datasets, *columns, strict=True))
         ]
 
+    def fill(self, flux: Array, predicted: Sequence[Array]) -> None:
+        """Write the prediction of each row into the array of its dataset."""
+        rows = self.predict(flux)
+        starts = np.flatnonzero(np.diff(self.dataset, prepend=-1))
+        for part in np.split(np.arange(rows.size), starts[1:]):
+            predicted[self.dataset[part[0]]][self.bin[part]] = rows[part]
+
     def line(self, rest: Array, signal: Array) -> Line:
         """-2 ln L where the flux vector is ``rest + norm * signal``."""
         predicted = self.predict(rest)

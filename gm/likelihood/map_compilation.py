@@ -1,0 +1,236 @@
+"""From a map dataset and the components that apply to it to its term."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from gm.arrays import Array, IntArray
+from gm.datasets import overlap_matrix
+from gm.datasets.map_dataset import MapDataset, MapDatasetOnOff
+from gm.irf.psf_kernel import KernelGrids, PsfKernel
+from gm.likelihood.convolution import Convolver
+from gm.likelihood.fluxes import FluxPlan
+from gm.likelihood.folding import Folding, MapWindow, RecoEnergyFolding, TrueEnergyFolding
+from gm.likelihood.map_sources import FixedSource, ImageSource, MapSource, PointSource
+from gm.likelihood.map_term import MapBackground, MapBins, MapTerm
+from gm.maps.pixel_grid import PixelGrid
+from gm.models import BackgroundIRFModel, Layout, Models, PointSpatialModel, SkyModel, SpatialModel
+from gm.statistics import Cash, Statistic, WStat
+
+AnyMapDataset = MapDataset | MapDatasetOnOff
+
+MARGIN = 0.1  # [deg] beyond the evaluation radius, as Gammapy has it
+_GROWTH = 1.5  # how far a free shape may grow before its window is too small
+
+
+def compile_maps(
+    maps: Sequence[tuple[int, AnyMapDataset]], models: Models, plan: FluxPlan, layout: Layout, conventions: str
+) -> list[MapTerm]:
+    """The terms of map datasets, given with their positions; those whose masks leave nothing have none.
+
+    NumPy and the transforms release the interpreter, so several datasets are compiled at the same time.
+    """
+    views = [_View(index, dataset, bins) for index, dataset in maps if (bins := _bins(dataset)) is not None]
+    grids = KernelGrids()
+    builders = [
+        [
+            _Builder(view, component, plan, layout, grids, conventions)
+            for component in models.select(view.dataset.name)
+            if isinstance(component, SkyModel)
+        ]
+        for view in views
+    ]
+    backgrounds = [_background(view, models, plan) for view in views]
+    with ThreadPoolExecutor(max_workers=min(len(views), os.cpu_count() or 1) or 1) as pool:
+        sources = pool.map(lambda row: [builder.build() for builder in row], builders)
+        return [
+            MapTerm(view.index, view.bins, row, background)
+            for view, row, background in zip(views, sources, backgrounds, strict=True)
+        ]
+
+
+def _bins(dataset: AnyMapDataset) -> MapBins | None:
+    """The bins that enter, and those with counts among them."""
+    mask = dataset.mask
+    if isinstance(dataset, MapDatasetOnOff):
+        # Without acceptance on either side the profiled background is undefined; by convention such a bin adds nothing.
+        mask = mask & (dataset.acceptance > 0) & (dataset.acceptance_off > 0)
+    if not mask.any():
+        return None
+    whole: Statistic = Cash(dataset.counts[mask].astype(np.float64))
+    if isinstance(dataset, MapDatasetOnOff):
+        on, off = dataset.counts[mask].astype(np.float64), dataset.counts_off[mask].astype(np.float64)
+        alpha = dataset.acceptance[mask].astype(np.float64) / dataset.acceptance_off[mask]
+        whole = WStat(on, off, alpha)
+    return MapBins.of(mask, whole)
+
+
+def _background(view: _View, models: Models, plan: FluxPlan) -> MapBackground:
+    """Background counts of the dataset; none with On/Off counts, where they are profiled."""
+    dataset, bins = view.dataset, view.bins
+    model = next((c for c in models.select(dataset.name) if isinstance(c, BackgroundIRFModel)), None)
+    stored = None if isinstance(dataset, MapDatasetOnOff) else dataset.background
+    counts = np.zeros(bins.mask.shape, dtype=np.float32) if stored is None else stored
+    columns = None
+    if model is not None and stored is not None:
+        if model.spatial_model is not None:
+            counts = counts * model.spatial_factor(dataset.geometry)
+        columns = plan.block("point", (model.name,), dataset.energy.center).columns
+    totals = np.where(bins.mask, counts, 0.0).sum(axis=(1, 2), dtype=np.float64)
+    rows = counts.reshape(len(counts), -1)[bins.energy, bins.pixel].astype(np.float64)
+    return MapBackground(columns, rows, totals, lambda: counts[bins.mask].astype(np.float64))
+
+
+@dataclass(frozen=True, eq=False)
+class _View:
+    """A dataset with its position, and its bins with counts."""
+
+    index: int
+    dataset: AnyMapDataset
+    bins: MapBins
+
+    def window(self, y: slice, x: slice, edisp: Array, exposed: bool) -> MapWindow:
+        """The window of these rows and columns."""
+        dataset, bins = self.dataset, self.bins
+        n_x = dataset.geometry.shape[1]
+        row, column = np.divmod(bins.pixel, n_x)
+        inside = (row >= y.start) & (row < y.stop) & (column >= x.start) & (column < x.stop)
+        rows = np.flatnonzero(inside)
+        exposure = dataset.exposure[:, y, x].reshape(dataset.energy_true.n_bins, -1).astype(np.float64)
+        return MapWindow(
+            y=y,
+            x=x,
+            exposure=exposure if exposed else np.ones_like(exposure),
+            edisp=edisp,
+            mask=bins.mask[:, y, x].reshape(dataset.energy.n_bins, -1).astype(np.float64),
+            rows=rows,
+            energy=bins.energy[rows],
+            pixel=(row[rows] - y.start) * (x.stop - x.start) + column[rows] - x.start,
+        )
+
+
+class _Builder:
+    """One sky component on one map dataset: where it is, its responses there, and its source."""
+
+    def __init__(
+        self,
+        view: _View,
+        component: SkyModel,
+        plan: FluxPlan,
+        layout: Layout,
+        grids: KernelGrids,
+        conventions: str,
+    ) -> None:
+        self.view, self.component, self.grids, self.conventions = view, component, grids, conventions
+        self.shape = component.spatial_model
+        self.values = self._start(layout)
+        self.is_free = any(layout.free_position(k) is not None for k in self._slots(layout))
+        self.columns = plan.block("integral", (component.name,), view.dataset.energy_true.edges).columns
+        self.shape_columns = slice(0, 0)
+        if self.is_free:
+            self.shape_columns = plan.shape(component.name, self.values.size).columns
+
+    def _slots(self, layout: Layout) -> range:
+        if self.shape is None:
+            return range(0)
+        slots = layout.slots(self.component.name, "spatial")
+        return range(slots.start, slots.stop)
+
+    def _start(self, layout: Layout) -> Array:
+        return layout.expand(layout.start)[list(self._slots(layout))]
+
+    def build(self) -> MapSource:
+        """The source; one with a fixed shape keeps no more than its response."""
+        source = self._source()
+        if self.is_free:
+            return source
+        still = np.zeros(self.columns.stop)
+        again = partial(_Builder._source, self)
+        return FixedSource(self.columns, source.response(still), source.totals(still), again)
+
+    def _source(self) -> MapSource:
+        dataset, apply = self.view.dataset, self.component.apply_irf
+        place = None if self.shape is None else self.shape.position(self.values)
+        at = (*place, self.shape.frame) if place is not None and self.shape is not None else (None, None, None)
+        edisp = self._edisp(at) if apply["edisp"] else None
+        kernel = self._kernel(at) if apply["psf"] else None
+        if edisp is None:
+            edisp = overlap_matrix(dataset.energy_true, dataset.energy)
+        y, x = self._extent(kernel)
+        window = self.view.window(y, x, edisp, apply["exposure"])
+        is_reco = dataset.psf is not None and dataset.psf.is_reco and kernel is not None
+        where = self.columns, self.shape_columns
+        grid = PixelGrid(dataset.geometry.window(y, x))
+        if isinstance(self.shape, PointSpatialModel):
+            shape, values = self.shape, self.values
+            point = _Point(shape, PixelGrid(dataset.geometry), None if self.is_free else values)
+            kernels = np.ones((dataset.energy_true.n_bins, 1, 1)) if kernel is None else kernel.data.astype(np.float64)
+            return PointSource(*where, point, window, kernels, reco_psf=is_reco)
+        image = _Image(self.shape, grid, dataset.energy_true.center, None if self.is_free else self.values)
+        convolver = None if kernel is None else Convolver(kernel.data.astype(np.float64), window.shape)
+        folding: Folding = TrueEnergyFolding(window, convolver)
+        if is_reco and convolver is not None:
+            folding = RecoEnergyFolding(window, convolver)
+        return ImageSource(*where, image, folding)
+
+    def _edisp(self, at: tuple[float | None, float | None, str | None]) -> Array | None:
+        dataset = self.view.dataset
+        return None if dataset.edisp is None else dataset.edisp.kernel(dataset.energy, *at, self.conventions)
+
+    def _kernel(self, at: tuple[float | None, float | None, str | None]) -> PsfKernel | None:
+        dataset = self.view.dataset
+        if dataset.psf is None:
+            return None
+        axis = dataset.energy if dataset.psf.is_reco else dataset.energy_true
+        return dataset.psf.kernel(dataset.geometry, axis, *at, self.conventions, self.grids)
+
+    def _extent(self, kernel: PsfKernel | None) -> tuple[slice, slice]:
+        """Rows and columns of the map that the component can reach."""
+        geometry = self.view.dataset.geometry
+        everything = slice(0, geometry.shape[0]), slice(0, geometry.shape[1])
+        place = None if self.shape is None else self.shape.position(self.values)
+        radius = None if self.shape is None else self.shape.evaluation_radius(self.values)
+        if self.shape is None or place is None or radius is None:
+            return everything
+        reach = (radius * _GROWTH if self.is_free else radius) + MARGIN * (2 if self.is_free else 1)
+        width = 2 * reach + (0.0 if kernel is None else kernel.shape[0] * max(geometry.pixel_scales()))
+        cutout = geometry.cutout(*place, width, self.shape.frame, odd=True)
+        return everything if cutout is None else (cutout.y, cutout.x)
+
+
+class _Image:
+    """The shape of a component on the pixels of a window; no shape means the full flux in every pixel."""
+
+    def __init__(self, shape: SpatialModel | None, grid: PixelGrid, energy: Array, values: Array | None) -> None:
+        self._shape, self._grid, self._values = shape, grid, values
+        self._energy = energy if shape is not None and shape.is_energy_dependent else None
+
+    def pixels(self, values: Array) -> Array:
+        if self._shape is None:
+            return np.ones(self._grid.shape)
+        return self._shape.integrate(self._grid, self._at(values), self._energy)
+
+    def pixels_gradient(self, values: Array) -> Array:
+        if self._shape is None:
+            return np.zeros((0, *self._grid.shape))
+        return self._shape.integrate_gradient(self._grid, self._at(values), self._energy)[1]
+
+    def _at(self, values: Array) -> Array:
+        return values if self._values is None else self._values
+
+
+class _Point:
+    """The four pixels around a point, and its share in each."""
+
+    def __init__(self, shape: PointSpatialModel, grid: PixelGrid, values: Array | None) -> None:
+        self._shape, self._grid, self._values = shape, grid, values
+
+    def weights(self, values: Array) -> tuple[IntArray, IntArray, Array, Array]:
+        found = self._shape.pixels(self._grid, values if self._values is None else self._values)
+        return found.x, found.y, found.weight, np.stack([found.d_lon, found.d_lat])
