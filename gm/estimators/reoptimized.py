@@ -16,13 +16,14 @@ from gm.models import Layout
 class NormObjective:
     """-2 ln L of a band as a function of (norm of the source, all other free parameters); shape (1 + n_other,).
 
-    The source keeps its spectrum: its own parameters, and those linked to them, are frozen.
+    The source keeps its spectrum: its own parameters, and those that they are linked to, are frozen.
     """
 
     def __init__(self, likelihood: JointLikelihood, source: str, ranges: IntArray) -> None:
         bank = likelihood.bank
-        slots, linked = likelihood.layout.slots(source), likelihood.models.roots()
-        own = [likelihood.layout.addresses[k] for k in range(slots.start, slots.stop) if k not in linked]
+        slots, roots = likelihood.layout.slots(source), likelihood.models.roots()
+        leaders = {roots[k].root if k in roots else k for k in range(slots.start, slots.stop)}
+        own = [likelihood.layout.addresses[k] for k in sorted(leaders)]
         self.layout = Layout(likelihood.models.with_parameters({address: {"frozen": True} for address in own}))
         self.terms = likelihood.cut(ranges)
         self._bank = bank

@@ -60,15 +60,18 @@ class Minimizer:
                     break
             if not self._hold(minuit):
                 break
+        vector = self._vector(np.array(minuit.values))
+        # MIGRAD with nothing left to move has no matrix and calls that a failure.
+        cornered = all(minuit.fixed)
         return Minimum(
-            vector=self._vector(np.array(minuit.values)),
-            value=float(minuit.fval if minuit.fval is not None else np.nan),
-            valid=bool(minuit.valid),
-            edm=float(minuit.fmin.edm if minuit.fmin is not None else np.nan),
+            vector=vector,
+            value=self._objective.value(vector) if minuit.fval is None or cornered else float(minuit.fval),
+            valid=cornered or bool(minuit.valid),
+            edm=float(minuit.fmin.edm) if minuit.fmin is not None and not cornered else 0.0,
             value_calls=int(minuit.nfcn) + begin.steps + 1,
             gradient_calls=int(minuit.ngrad) + begin.steps + 1,
             steps=begin.steps,
-            message=_message(minuit),
+            message="every parameter is at a limit" if cornered else _message(minuit),
         )
 
     def _build(self, vector: Array) -> Minuit:

@@ -98,6 +98,17 @@ def test_any_start_inside_the_limits_ends_at_the_limit(start: float) -> None:
     assert parameter(result, "source.index").value == pytest.approx(2.1, abs=1e-6)
 
 
+def test_every_parameter_at_a_limit() -> None:
+    amplitude = Parameter("amplitude", 3e-11, FLUX, min=2e-11)
+    for first in (index(frozen=True), index(4.0, min=3.5)):
+        result = Fit(DATASETS).run(Models([power_law(index=first, amplitude=amplitude)]), minos=["*"])
+        assert result.status == "at_limit"
+        assert "source.amplitude is at its lower limit" in result.message
+        assert parameter(result, "source.amplitude").value == pytest.approx(2e-11, rel=1e-9, abs=0)
+        assert result.covariance is None
+        assert all(p.error is None for p in result.parameters)
+
+
 def test_wide_limits_change_nothing() -> None:
     free = Fit(DATASETS).run(Models([power_law()]))
     limited = Fit(DATASETS).run(Models([power_law(index=index(2.3, min=0.0, max=10.0))]))
