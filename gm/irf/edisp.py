@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gm.arrays import Array
-from gm.maps.axes import EnergyAxis
+from gm.maps.axes import Axis, EnergyAxis
 
 
 def overlap_matrix(energy_true: EnergyAxis, energy: EnergyAxis) -> Array:
@@ -16,17 +16,21 @@ def overlap_matrix(energy_true: EnergyAxis, energy: EnergyAxis) -> Array:
     return matrix
 
 
-def migra_matrix(density: Array, migra_edges: Array, energy_true: EnergyAxis, energy: EnergyAxis) -> Array:
+def migra_matrix(
+    density: Array, migra_edges: Array, energy_true: Axis, energy: EnergyAxis, interp: str = "lin"
+) -> Array:
     """Matrix ``(n_energy_true, n_energy)`` from a density in ``migra = E / E_true``.
 
     density : (n_energy_true, n_migra) per unit of migra. Its cumulative sum, 0 at the first migra edge and flat
-    outside, is interpolated linearly at ``E_edge / sqrt(lo_true hi_true)``; differences below 1e-8 are 0; the rows are
-    not renormalised.
+    outside, is interpolated at ``E_edge / sqrt(lo_true hi_true)``, linearly in migra or (``interp``) its logarithm;
+    differences below 1e-8 are 0; the rows are not renormalised.
     Source: Gammapy 2.1, ``EDispMap.get_edisp_kernel``.
     """
     cumulative = np.cumsum(density * np.diff(migra_edges), axis=1)
     cumulative = np.concatenate([np.zeros((len(density), 1)), cumulative], axis=1)
     migra = energy.edges / energy_true.center[:, None]
+    if interp == "log":
+        migra, migra_edges = np.log(migra), np.log(migra_edges)
     at_edges = np.array([np.interp(m, migra_edges, c) for m, c in zip(migra, cumulative, strict=True)])
     matrix: Array = np.clip(np.diff(at_edges, axis=1), 0.0, None)
     matrix[matrix < 1e-8] = 0.0

@@ -1,0 +1,110 @@
+"""Energy dispersion of a dataset: a matrix, or a density in ``migra``, for every pixel of a coarse map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gm.arrays import Array
+from gm.errors import DataError
+from gm.irf.edisp import migra_matrix
+from gm.irf.positions import (
+    ResponseGeometry,
+    exposure_of,
+    finite,
+    nearest_pixel,
+    pixel_of,
+    response_geometry,
+    valid_pixel,
+)
+from gm.maps.axes import Axis, EnergyAxis, NodeAxis
+from gm.maps.map import Map
+
+
+@dataclass(frozen=True, eq=False)
+class EdispKernelMap:
+    """Probabilities of the bins of reconstructed energy, for every true energy and position.
+
+    data : (n_energy_true, n_energy, n_y, n_x); exposure : (n_energy_true, n_y, n_x) [cm2 s], needed for stacking only
+    """
+
+    geometry: ResponseGeometry
+    energy_true: Axis
+    energy: EnergyAxis
+    data: NDArray[Any]
+    exposure: NDArray[Any] | None = None
+
+    def kernel(
+        self,
+        energy: EnergyAxis,
+        lon: float | None = None,
+        lat: float | None = None,
+        frame: str | None = None,
+        conventions: str = "gammapy",
+    ) -> Array:
+        """Matrix (n_energy_true, n_energy) of the pixel nearest to a position [deg] that has a response.
+
+        Without a position: the centre of the map. Raises `DataError` when the map has another energy axis.
+        """
+        if not np.array_equal(self.energy.edges, energy.edges):
+            raise DataError(
+                f"energy dispersion has {self.energy.n_bins} energy bins, the counts {energy.n_bins} (or other edges)\n"
+                "    both need the same axis 'energy'"
+            )
+        at = valid_pixel(self.geometry, self.data, lon, lat, frame)
+        return np.asarray(self.data[(..., *nearest_pixel(self.geometry.shape, *at))], dtype=np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class EdispMigraMap:
+    """Probability density of ``migra = E / E_true``, for every true energy and position.
+
+    data : (n_energy_true, n_migra, n_y, n_x) per unit of migra; exposure : (n_energy_true, n_y, n_x) [cm2 s]
+    """
+
+    geometry: ResponseGeometry
+    energy_true: Axis
+    migra: NodeAxis
+    data: NDArray[Any]
+    exposure: NDArray[Any] | None = None
+
+    def kernel(
+        self,
+        energy: EnergyAxis,
+        lon: float | None = None,
+        lat: float | None = None,
+        frame: str | None = None,
+        conventions: str = "gammapy",
+    ) -> Array:
+        """Matrix (n_energy_true, n_energy) of the pixel nearest to a position [deg]; without one, of the map's centre.
+
+        With ``exact`` conventions an empty pixel is replaced by the nearest one that has a response; Gammapy leaves the
+        source without a response there.
+        """
+        if conventions == "exact":
+            at = valid_pixel(self.geometry, self.data, lon, lat, frame)
+        else:
+            at = pixel_of(self.geometry, lon, lat, frame)
+        density = np.asarray(self.data[(..., *nearest_pixel(self.geometry.shape, *at))], dtype=np.float64)
+        return migra_matrix(density, self.migra.edges, self.energy_true, energy, self.migra.interp)
+
+
+EdispMap: TypeAlias = EdispKernelMap | EdispMigraMap
+
+
+def edisp_from_map(edisp: Map, exposure: Map | None = None) -> EdispMap:
+    """The energy dispersion that a map holds, told by its axes. Raises `DataError`."""
+    names = edisp.axis_names
+    last = edisp.axes[-1] if edisp.axes else None
+    geometry, data = response_geometry(edisp, "energy dispersion"), finite(edisp.data)
+    if names == ("energy_true", "energy") and isinstance(last, EnergyAxis):
+        return EdispKernelMap(geometry, edisp.axes[0], last, data, exposure_of(exposure))
+    if names == ("energy_true", "migra") and isinstance(last, NodeAxis):
+        return EdispMigraMap(geometry, edisp.axes[0], last, data, exposure_of(exposure))
+    raise DataError(
+        "an energy dispersion map has the axes energy_true and energy (or migra), slowest first; "
+        f"found {', '.join(names) or 'none'}"
+    )

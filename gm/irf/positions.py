@@ -1,0 +1,96 @@
+"""Where on a coarse response map the response of a source is taken."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gm.arrays import Array
+from gm.errors import DataError
+from gm.maps.geometry import WcsGeometry
+from gm.maps.map import Map
+from gm.maps.reading import converted
+from gm.maps.regions import RegionGeometry
+from gm.maps.rotation import rotate
+
+ResponseGeometry: TypeAlias = WcsGeometry | RegionGeometry
+
+_TIE = 1e-9  # [pixel]
+
+log = logging.getLogger(__name__)
+
+
+def valid_pixel(
+    geometry: ResponseGeometry, data: NDArray[Any], lon: float | None, lat: float | None, frame: str | None
+) -> tuple[float, float]:
+    """Pixel coordinates (x, y) of a position [deg], or of the nearest pixel with a response when there is none.
+
+    data : (..., n_y, n_x); a pixel is valid when any of its values is above 0. Without a position: the map's centre.
+    Source: Gammapy 2.1, ``IRFMap._get_nearest_valid_position``.
+    """
+    if isinstance(geometry, RegionGeometry):
+        return 0.0, 0.0
+    x, y = pixel_of(geometry, lon, lat, frame)
+    if _is_valid(data, x, y):
+        return x, y
+    valid = (data > 0).any(axis=tuple(range(data.ndim - 2)))
+    if not valid.any():
+        return x, y
+    if lon is None or lat is None:
+        lon, lat = geometry.center()
+    else:
+        lon, lat = (float(value) for value in rotate(lon, lat, frame or geometry.frame, geometry.frame))
+    distance: Array = np.where(valid, geometry.separation(lon, lat), np.inf)
+    row, column = np.unravel_index(int(np.argmin(distance)), distance.shape)
+    log.info("no response at lon %.4f, lat %.4f deg: taken %.3f deg away", lon, lat, distance[row, column])
+    return float(column), float(row)
+
+
+def pixel_of(
+    geometry: ResponseGeometry, lon: float | None, lat: float | None, frame: str | None
+) -> tuple[float, float]:
+    """Pixel coordinates (x, y) of a position [deg]; without a position, or on a region: of the centre."""
+    if lon is None or lat is None or isinstance(geometry, RegionGeometry):
+        return (geometry.shape[1] - 1) / 2.0, (geometry.shape[0] - 1) / 2.0
+    x, y = geometry.position(lon, lat, frame)
+    return float(x), float(y)
+
+
+def _is_valid(data: NDArray[Any], x: float, y: float) -> bool:
+    if not (np.isfinite(x) and np.isfinite(y)):
+        return False
+    row, column = round(y), round(x)
+    inside = 0 <= row < data.shape[-2] and 0 <= column < data.shape[-1]
+    return inside and bool((data[..., row, column] > 0).any())
+
+
+def nearest_pixel(shape: tuple[int, int], x: float, y: float) -> tuple[int, int]:
+    """Row and column of the pixel nearest to pixel coordinates; outside the map the one at the border.
+
+    Half-way between two it is the lower one, whatever the last digit of the coordinates.
+    """
+    row, column = (int(np.clip(np.ceil(at - 0.5 - _TIE), 0, size - 1)) for at, size in zip((y, x), shape, strict=True))
+    return row, column
+
+
+def response_geometry(held: Map, what: str) -> ResponseGeometry:
+    """The geometry of a map with responses; `DataError` for HEALPix, where no interpolation is defined."""
+    if not isinstance(held.geometry, ResponseGeometry):
+        raise DataError(f"{what} is on a {type(held.geometry).__name__}, expected an image or a region")
+    return held.geometry
+
+
+def finite(data: NDArray[Any]) -> NDArray[Any]:
+    """The data with 0 for what is not finite."""
+    return data if np.isfinite(data).all() else np.nan_to_num(data, posinf=0.0, neginf=0.0)
+
+
+def exposure_of(exposure: Map | None) -> NDArray[Any] | None:
+    """Exposure (n_energy, n_y, n_x) [cm2 s] of a response map, whose second axis has one bin."""
+    if exposure is None:
+        return None
+    data = exposure.data.reshape(len(exposure.data), *exposure.geometry.shape)
+    return converted(data, exposure.unit, "cm2 s", "the exposure of the response")
