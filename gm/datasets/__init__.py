@@ -1,9 +1,10 @@
-"""Data and responses, free of models: spectra and flux points, read from and written to Gammapy's and OGIP files."""
+"""Data and responses, free of models: maps, spectra and flux points, in the files of Gammapy and of OGIP."""
 
 from __future__ import annotations
 
 from gm.datasets.datasets import Dataset, Datasets, dataset_entries, datasets_from_dict, read_dataset, write_dataset
 from gm.datasets.flux_points import FluxPointsDataset
+from gm.datasets.map_dataset import MapDataset, MapDatasetOnOff
 from gm.datasets.sed import SedTable
 from gm.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
 from gm.irf.edisp import overlap_matrix
@@ -12,6 +13,8 @@ __all__ = [
     "Dataset",
     "Datasets",
     "FluxPointsDataset",
+    "MapDataset",
+    "MapDatasetOnOff",
     "SedTable",
     "SpectrumDataset",
     "SpectrumDatasetOnOff",

@@ -12,7 +12,6 @@ import yaml
 
 from gm.datasets.flux_points import STAT_TYPES, FluxPointsDataset
 from gm.datasets.reading import (
-    MAP_TYPES,
     TYPES,
     Dataset,
     DatasetEntry,
@@ -166,9 +165,7 @@ def _check_entry(entry: Any, at: JsonPath, directory: Path, say: Report) -> Data
     if missing:
         return None
     if entry["type"] not in TYPES:
-        is_map = entry["type"] in MAP_TYPES
-        hint = "this version reads one-dimensional datasets" if is_map else suggest(entry["type"], TYPES)
-        say((*at, "type"), f"datasets of type '{entry['type']}' are not read", hint)
+        say((*at, "type"), f"datasets of type '{entry['type']}' are not read", suggest(entry["type"], TYPES))
         return None
     stat_type = entry.get("stat_type", "chi2")
     if stat_type not in STAT_TYPES:

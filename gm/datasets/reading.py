@@ -9,7 +9,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Sequence
-from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,15 +19,18 @@ import numpy as np
 from gm.arrays import Array
 from gm.datasets.flux_points import FluxPointsDataset, read_flux_points, write_flux_points
 from gm.datasets.gadf_spectrum import read_gadf, write_gadf
+from gm.datasets.map_dataset import MapDataset, MapDatasetOnOff
+from gm.datasets.map_reading import read_map_dataset
+from gm.datasets.map_writing import write_map_dataset
 from gm.datasets.ogip_spectrum import read_ogip, write_ogip
 from gm.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
 from gm.errors import DataError
 from gm.io.fits import read_fits
 from gm.io.ogip import is_ogip
 
-Dataset = SpectrumDataset | SpectrumDatasetOnOff | FluxPointsDataset
-TYPES = (SpectrumDataset.type, SpectrumDatasetOnOff.type, FluxPointsDataset.type)
-MAP_TYPES = ("MapDataset", "MapDatasetOnOff")
+Dataset = SpectrumDataset | SpectrumDatasetOnOff | FluxPointsDataset | MapDataset | MapDatasetOnOff
+MAP_TYPES = (MapDataset.type, MapDatasetOnOff.type)
+TYPES = (SpectrumDataset.type, SpectrumDatasetOnOff.type, FluxPointsDataset.type, *MAP_TYPES)
 MANY, CHUNK = 200, 25  # files from which on several processes read, and how many each takes at once
 
 
@@ -50,17 +53,18 @@ def read_dataset(entry_type: str, path: str | Path, name: str = "", stat_type: s
     if entry_type == FluxPointsDataset.type:
         return read_flux_points(path, name or path.name.split(".")[0], stat_type)
     if entry_type not in TYPES:
-        hint = "this version reads one-dimensional datasets" if entry_type in MAP_TYPES else ", ".join(TYPES)
-        raise DataError(f"{path}: datasets of type {entry_type} are not read\n    {hint}")
+        raise DataError(f"{path}: datasets of type {entry_type} are not read\n    {', '.join(TYPES)}")
     file = read_fits(path)
     try:
         if is_ogip(file):
-            if entry_type == SpectrumDataset.type:
+            if entry_type != SpectrumDatasetOnOff.type:
                 hint = f"its type is {SpectrumDatasetOnOff.type}"
                 raise DataError(f"is an OGIP spectrum, expected a {entry_type}\n    {hint}")
             return read_ogip(file, name)
-        stored = file.extensions[0].header.text("NAME")
-        return read_gadf(file, entry_type, name or stored or path.name.split(".")[0])
+        name = name or file.extensions[0].header.text("NAME") or path.name.split(".")[0]
+        if entry_type in MAP_TYPES:
+            return read_map_dataset(file, entry_type, name)
+        return read_gadf(file, entry_type, name)
     except DataError as error:
         raise error if str(path.parent) in str(error) else DataError(f"{path}: {error}") from error
 
@@ -70,7 +74,9 @@ def write_dataset(dataset: Dataset, path: str | Path, format: str = "gadf") -> N
     path = Path(path)
     if isinstance(dataset, FluxPointsDataset):
         write_flux_points(dataset, path)
-    elif format == "gadf":
+    elif isinstance(dataset, MapDataset | MapDatasetOnOff) and format == "gadf":
+        write_map_dataset(dataset, path)
+    elif isinstance(dataset, SpectrumDataset | SpectrumDatasetOnOff) and format == "gadf":
         write_gadf(dataset, path)
     elif format == "ogip" and isinstance(dataset, SpectrumDatasetOnOff):
         write_ogip(dataset, path)
@@ -92,7 +98,16 @@ def read_all(entries: Sequence[DatasetEntry], workers: int | None = None) -> lis
 
 
 def _outcomes(entries: Sequence[DatasetEntry], workers: int | None) -> list[Dataset | DataError]:
-    """What came of each file. Processes are worth their start for hundreds of files; threads gain nothing here."""
+    """What came of each file, in order."""
+    maps = [entry for entry in entries if entry.type in MAP_TYPES]
+    others = iter(_spectra([entry for entry in entries if entry.type not in MAP_TYPES], workers))
+    with ThreadPoolExecutor(workers or _n_cores()) as pool:  # maps are arrays, and mostly compressed: threads gain
+        read = pool.map(_outcome, maps)
+        return [next(read if entry.type in MAP_TYPES else others) for entry in entries]
+
+
+def _spectra(entries: Sequence[DatasetEntry], workers: int | None) -> list[Dataset | DataError]:
+    """Processes are worth their start for hundreds of small files; threads gain nothing there."""
     if workers is None:
         workers = _n_cores() if len(entries) >= MANY else 1
     if workers > 1 and len(entries) > CHUNK and _can_fork():
@@ -143,9 +158,17 @@ class _Shared:
     def dataset(self, dataset: Dataset) -> Dataset:
         if isinstance(dataset, FluxPointsDataset):
             return dataset
+        if isinstance(dataset, MapDataset | MapDatasetOnOff):
+            return self._map(dataset)
         energy = self._keep(("energy", dataset.energy.edges.tobytes()), dataset.energy)
         true = self._keep(("energy_true", dataset.energy_true.edges.tobytes()), dataset.energy_true)
         return dataset.with_(energy=energy, energy_true=true, edisp=self._array(dataset.edisp))
+
+    def _map(self, dataset: MapDataset | MapDatasetOnOff) -> Dataset:
+        energy = self._keep(("energy", dataset.energy.edges.tobytes()), dataset.energy)
+        true = self._keep(("energy_true", dataset.energy_true.edges.tobytes()), dataset.energy_true)
+        geometry = self._keep(("geometry", dataset.geometry.key), dataset.geometry)
+        return dataset.with_(energy=energy, energy_true=true, geometry=geometry)
 
     def _array(self, array: Array | None) -> Array | None:
         if array is None:

@@ -185,14 +185,17 @@ class Extension:
         if column.code in "PQ":
             self.fail(f"column {name} has variable length, expected a fixed one")
         rows, width = self.integer("NAXIS2"), self.integer("NAXIS1")
-        if column.code == "A":
-            raw = np.ndarray((rows,), f"S{column.repeat}" if column.repeat else "S1", self.buffer,
-                             self.start + column.offset, (width,))  # fmt: skip
-            return np.char.rstrip(np.char.decode(raw, "latin-1"))
-        dtype = np.dtype(_DTYPES[column.code])
         cell = self._cell(column)
+        if column.code == "A":  # the fastest axis counts the characters of one string
+            dtype, cell = np.dtype(f"S{(cell or (1,))[-1] or 1}"), cell[:-1]
+        else:
+            dtype = np.dtype(_DTYPES[column.code])
         strides = tuple(dtype.itemsize * prod(cell[axis + 1 :]) for axis in range(len(cell)))
-        values = np.ndarray((rows, *cell), dtype, self.buffer, self.start + column.offset, (width, *strides))
+        values: NDArray[Any] = np.empty((0, *cell), dtype)  # a table without rows may begin where the file ends
+        if rows:
+            values = np.ndarray((rows, *cell), dtype, self.buffer, self.start + column.offset, (width, *strides))
+        if column.code == "A":
+            return np.char.rstrip(np.char.decode(values, "latin-1"))
         if column.code == "L":
             return np.asarray(values == b"T")
         return self._scaled(values.astype(dtype.newbyteorder("=")), column.number)

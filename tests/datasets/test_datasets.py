@@ -74,7 +74,7 @@ BAD_DOCUMENTS: list[tuple[Any, JsonPath, str, str]] = [
     ({"datasets": [{"name": "a", "type": "SpectrumDataset"}]}, ("datasets", 0), "'filename' has to be a text", ""),
     ({"datasets": [ENTRY | {"name": 23523}]}, ("datasets", 0, "name"), "'name' has to be a text", ""),
     ({"datasets": [ENTRY | {"type": "SpectrumDataSet"}]}, ("datasets", 0, "type"), "are not read", "did you mean"),
-    ({"datasets": [ENTRY | {"type": "MapDataset"}]}, ("datasets", 0, "type"), "are not read", "one-dimensional"),
+    ({"datasets": [ENTRY | {"type": "MapDataSet"}]}, ("datasets", 0, "type"), "are not read", "'MapDataset'"),
     ({"datasets": [ENTRY | {"stat_type": "chi"}]}, ("datasets", 0, "stat_type"), "not a statistic", "'chi2'"),
     ({"datasets": [ENTRY, ENTRY]}, ("datasets", 1, "name"), "two datasets are called 'a'", "unique"),
 ]

@@ -233,7 +233,7 @@ def test_damage_gives_one_clear_message(run: Path, case: str) -> None:
 
 
 def test_the_wrong_type_or_file(run: Path, shared: Path) -> None:
-    with pytest.raises(DataError, match="this version reads one-dimensional datasets"):
+    with pytest.raises(DataError, match="holds the counts of a region, with a PSF or off counts"):
         read_dataset("MapDataset", run)
     with pytest.raises(DataError, match="is an OGIP spectrum, expected a SpectrumDataset"):
         read_dataset("SpectrumDataset", shared / "data/joint-crab/spectra/fermi/pha_obs0.fits")

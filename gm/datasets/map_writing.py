@@ -1,0 +1,81 @@
+"""Map datasets written as GADF files, which Gammapy reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gm.datasets.map_dataset import ON_OFF, MapDataset, MapDatasetOnOff
+from gm.io.fits_writer import write_fits
+from gm.io.tables import Image, Table
+from gm.irf.edisp_map import EdispKernelMap, EdispMap
+from gm.irf.psf import PsfMap
+from gm.maps.axes import Axis, EnergyAxis, NodeAxis
+from gm.maps.map import Map
+from gm.maps.writing import map_hdus
+
+
+def write_map_dataset(dataset: MapDataset | MapDatasetOnOff, path: Path) -> None:
+    """Write the file that `read_map_dataset`, and Gammapy, read; gzip when its name ends in ``.gz``.
+
+    Raises `DataError` when it cannot be written.
+    """
+    write_fits(path, map_dataset_hdus(dataset), {"NAME": dataset.name})
+
+
+def map_dataset_hdus(dataset: MapDataset | MapDatasetOnOff) -> list[Image | Table]:
+    """The extensions of the file in Gammapy's order."""
+    hdus: list[Image | Table] = []
+
+    def add(name: str, data: NDArray[Any] | None, axis: EnergyAxis = dataset.energy, **more: Any) -> None:
+        if data is not None:
+            hdus.extend(map_hdus(Map(dataset.geometry, (axis,), data, **more), name))
+
+    livetime = {} if dataset.livetime is None else {"livetime": f"{dataset.livetime!r} s"}
+    add("COUNTS", dataset.counts)
+    add("EXPOSURE", dataset.exposure, dataset.energy_true, unit="cm2 s", meta=livetime)
+    if isinstance(dataset, MapDataset):
+        add("BACKGROUND", dataset.background)
+    hdus += _edisp_hdus(dataset.edisp) + _psf_hdus(dataset.psf)
+    for name in ("MASK_SAFE", "MASK_FIT"):
+        mask = getattr(dataset, name.lower())
+        add(name, None if mask is None else mask.astype(np.int16))  # Gammapy takes bytes for something else
+    hdus += [Table("GTI", dataset.gti.columns, dataset.gti.header)] if dataset.gti is not None else []
+    hdus += [Table("META_TABLE", dataset.meta.columns, dataset.meta.header)] if dataset.meta is not None else []
+    if isinstance(dataset, MapDatasetOnOff):
+        for name in ON_OFF:
+            add(name.upper(), getattr(dataset, name))
+    return hdus
+
+
+def _edisp_hdus(edisp: EdispMap | None) -> list[Image | Table]:
+    if edisp is None:
+        return []
+    axis: Axis = edisp.energy if isinstance(edisp, EdispKernelMap) else edisp.migra
+    return _response_hdus("EDISP", Map(edisp.geometry, (edisp.energy_true, axis), edisp.data), edisp.exposure)
+
+
+def _psf_hdus(psf: PsfMap | None) -> list[Image | Table]:
+    if psf is None:
+        return []
+    return _response_hdus("PSF", Map(psf.geometry, (psf.energy, psf.rad), psf.data, "sr-1"), psf.exposure)
+
+
+def _response_hdus(name: str, response: Map, exposure: NDArray[Any] | None) -> list[Image | Table]:
+    """A response and its exposure, whose second axis is one bin over the whole range."""
+    hdus = map_hdus(response, name)
+    if exposure is None:
+        return hdus
+    slow, fast = response.axes
+    data = exposure[:, None]
+    return hdus + map_hdus(Map(response.geometry, (slow, _squashed(fast)), data, "cm2 s"), f"{name}_EXPOSURE")
+
+
+def _squashed(axis: Axis) -> Axis:
+    ends = axis.edges[[0, -1]]
+    if isinstance(axis, EnergyAxis):
+        return EnergyAxis(ends, axis.name)
+    return NodeAxis.from_edges(axis.name, ends, axis.unit, axis.interp)
