@@ -41,6 +41,16 @@ from gm.models.spatial_templates import TemplateNDSpatialModel, TemplateSpatialM
 from gm.models.spectral import SpectralModel
 from gm.models.tables import PiecewiseNormSpectralModel, TemplateSpectralModel
 from gm.models.temporal import ConstantTemporalModel, TemporalModel
+from gm.models.temporal_formulae import (
+    ExpDecayTemporalModel,
+    GaussianTemporalModel,
+    GeneralizedGaussianTemporalModel,
+    LinearTemporalModel,
+    PowerLawTemporalModel,
+    SineTemporalModel,
+)
+from gm.models.temporal_templates import LightCurveTemplateTemporalModel, TemplatePhaseCurveTemporalModel
+from gm.models.time_intervals import TimeIntervals
 
 __all__ = [
     "SPATIAL_MODELS",
@@ -60,13 +70,18 @@ __all__ = [
     "ExpCutoffPowerLaw3FGLSpectralModel",
     "ExpCutoffPowerLawNormSpectralModel",
     "ExpCutoffPowerLawSpectralModel",
+    "ExpDecayTemporalModel",
     "FoVBackgroundModel",
     "GaussianPrior",
     "GaussianSpatialModel",
     "GaussianSpectralModel",
+    "GaussianTemporalModel",
     "GeneralizedGaussianPrior",
     "GeneralizedGaussianSpatialModel",
+    "GeneralizedGaussianTemporalModel",
     "Layout",
+    "LightCurveTemplateTemporalModel",
+    "LinearTemporalModel",
     "Link",
     "LinkError",
     "LogParabola2SpectralModel",
@@ -83,9 +98,11 @@ __all__ = [
     "PowerLaw2SpectralModel",
     "PowerLawNormSpectralModel",
     "PowerLawSpectralModel",
+    "PowerLawTemporalModel",
     "Prior",
     "Shell2SpatialModel",
     "ShellSpatialModel",
+    "SineTemporalModel",
     "SkyModel",
     "SmoothBrokenPowerLawSpectralModel",
     "SpatialModel",
@@ -94,8 +111,10 @@ __all__ = [
     "SuperExpCutoffPowerLaw4FGLDR3SpectralModel",
     "SuperExpCutoffPowerLaw4FGLSpectralModel",
     "TemplateNDSpatialModel",
+    "TemplatePhaseCurveTemporalModel",
     "TemplateSpatialModel",
     "TemplateSpectralModel",
     "TemporalModel",
+    "TimeIntervals",
     "UniformPrior",
 ]

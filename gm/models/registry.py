@@ -16,6 +16,8 @@ from gm.models import (
     spatial_templates,
     tables,
     temporal,
+    temporal_formulae,
+    temporal_templates,
 )
 from gm.models.parametric import ParametricModel
 from gm.models.spatial import SpatialModel
@@ -58,14 +60,14 @@ SPATIAL_MODELS: tuple[type[SpatialModel], ...] = (
 
 TEMPORAL_MODELS: tuple[type[temporal.TemporalModel], ...] = (
     temporal.ConstantTemporalModel,
-    temporal.LinearTemporalModel,
-    temporal.ExpDecayTemporalModel,
-    temporal.GaussianTemporalModel,
-    temporal.GeneralizedGaussianTemporalModel,
-    temporal.PowerLawTemporalModel,
-    temporal.SineTemporalModel,
-    temporal.LightCurveTemplateTemporalModel,
-    temporal.TemplatePhaseCurveTemporalModel,
+    temporal_formulae.LinearTemporalModel,
+    temporal_formulae.ExpDecayTemporalModel,
+    temporal_formulae.GaussianTemporalModel,
+    temporal_formulae.GeneralizedGaussianTemporalModel,
+    temporal_formulae.PowerLawTemporalModel,
+    temporal_formulae.SineTemporalModel,
+    temporal_templates.LightCurveTemplateTemporalModel,
+    temporal_templates.TemplatePhaseCurveTemporalModel,
 )
 
 #: Types that Gammapy's documents may hold and that this version reads but does not evaluate, with their short tags.
@@ -76,7 +78,7 @@ NOT_EVALUATED: dict[str, dict[str, str]] = {
         "ScaleSpectralModel": "scale",
         "NaimaSpectralModel": "naima",
     },
-    "temporal": {model.tags[0]: model.tags[1] for model in TEMPORAL_MODELS[1:]},
+    "temporal": {},
     "component": {"TemplateNPredModel": "template-npred"},
 }
 

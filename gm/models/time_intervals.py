@@ -1,0 +1,94 @@
+"""Good time intervals on one uniform clock.
+
+Elapsed time is counted on terrestrial time (TT), which has no leap seconds: a reference time given in UTC is moved by
+the difference TT - UTC of its day.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from gm.arrays import Array
+from gm.errors import DataError
+from gm.io.tables import Table
+from gm.units import UnitError, factor
+
+DAY = 86400.0
+_TT_MINUS_TAI = 32.184 / DAY
+SCALES = ("utc", "tt", "tai", "tdb", "tcb", "tcg", "ut1")
+
+
+@dataclass(frozen=True, eq=False)
+class TimeIntervals:
+    """``start``, ``stop``: (n,) Modified Julian Dates [d] in TT. Raises `DataError` when nothing lies between."""
+
+    start: Array
+    stop: Array
+
+    def __post_init__(self) -> None:
+        if len(self.start) == 0 or not np.isfinite([self.start, self.stop]).all() or not self.total > 0:
+            raise DataError("the good time intervals (GTI) are empty, and a model varies with time")
+
+    @classmethod
+    def from_mjd(cls, start: object, stop: object, scale: str = "tt") -> TimeIntervals:
+        """From Modified Julian Dates [d] on any time scale."""
+        return cls(to_tt(start, scale), to_tt(stop, scale))
+
+    @classmethod
+    def from_table(cls, table: Table) -> TimeIntervals:
+        """From a ``GTI`` extension: START, STOP, counted from MJDREFI + MJDREFF on the scale TIMESYS (default TT)."""
+        scale = str(table.header.get("TIMESYS", "tt")).strip().lower()
+        reference = [header_number(table.header, name) for name in ("MJDREFI", "MJDREFF")]
+        columns = {column.name.upper(): column for column in table.columns}
+        days = []
+        for name in ("START", "STOP"):
+            if name not in columns:
+                raise DataError(f"HDU {table.name}: no column {name}\n    a GTI has START and STOP")
+            unit = columns[name].unit or str(table.header.get("TIMEUNIT", "s"))
+            try:
+                seconds = np.asarray(columns[name].values, dtype=np.float64) * factor(unit, "d")
+            except UnitError as error:
+                raise DataError(f"HDU {table.name}: column {name}: {error}") from error
+            days.append(reference[0] + (reference[1] + seconds))
+        return cls.from_mjd(days[0], days[1], scale)
+
+    @property
+    def total(self) -> float:
+        """Summed duration [d]."""
+        return float(np.sum(self.stop - self.start))
+
+
+def header_number(header: Any, name: str) -> float:
+    """A card that is a number, or text that is one (some files have it so). Raises `DataError`."""
+    try:
+        return float(header[name])
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"card {name} is {header.get(name)!r}, expected a number") from error
+
+
+def to_tt(mjd: object, scale: str) -> Array:
+    """Modified Julian Dates in TT from those on another scale. Raises `DataError` for a scale that does not exist."""
+    days = np.atleast_1d(np.asarray(mjd, dtype=np.float64))
+    if scale == "tt":
+        return days
+    return np.asarray(days + np.array([tt_minus(scale, float(day)) for day in np.floor(days)]))
+
+
+@lru_cache(maxsize=4096)
+def tt_minus(scale: str, day: float) -> float:
+    """TT minus another scale [d] during a day, given as its Modified Julian Date."""
+    if scale == "tt":
+        return 0.0
+    if scale == "tai":
+        return _TT_MINUS_TAI
+    if scale not in SCALES:
+        raise DataError(f"'{scale}' is not a time scale\n    allowed: {', '.join(SCALES)}")
+    from astropy.time import Time
+
+    time = Time(day, 0.5, format="mjd", scale=scale)
+    tt = time.tt
+    return float((tt.jd1 - time.jd1) + (tt.jd2 - time.jd2))

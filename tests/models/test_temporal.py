@@ -1,0 +1,164 @@
+"""Every temporal model: averages against dense sums, derivatives against differences, clocks, files, damage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gm.arrays import Array
+from gm.errors import DataError, JsonPath
+from gm.io.tables import Column, Table
+from gm.models import TEMPORAL_MODELS, TemporalModel
+from gm.models.component_reading import ComponentReader
+from gm.models.polyline import Polyline
+from gm.models.time_intervals import TimeIntervals, to_tt
+
+
+def block(kind: str, *parameters: tuple[str, float, str], t_ref: float = 55555.3, **settings: str) -> dict[str, Any]:
+    rows = [{"name": name, "value": value, "unit": unit} for name, value, unit in (*parameters, ("t_ref", t_ref, "d"))]
+    return {"type": kind, **settings, "parameters": rows}
+
+
+CASES: dict[str, dict[str, Any]] = {
+    "const": {"type": "const"},
+    "linear": block("linear", ("alpha", 1.2, ""), ("beta", 0.1, "d-1")),
+    "exp-decay": block("exp-decay", ("t0", 30.0, "h")),
+    "gauss": block("gauss", ("sigma", 1.7, "d")),
+    "gauss, narrow": block("gauss", ("sigma", 0.2, "d"), t_ref=55555.2),
+    "gengauss": block("gengauss", ("t_rise", 0.8, "d"), ("t_decay", 2.1, "d"), ("eta", 0.7, ""), t_ref=55556.21),
+    "powerlaw": block("powerlaw", ("alpha", -1.3, ""), ("t0", 2.0, "d")),
+    "powerlaw at -1": block("powerlaw", ("alpha", -1.0, "")),
+    "sinus": block("sinus", ("amp", 0.4, ""), ("omega", 2.3, "rad / d")),
+    "template": block("template", filename="curve.fits"),
+    "template-phase": block(
+        "template-phase", ("f0", 3.1e-5, "s-1"), ("phi_ref", 0.3, ""), ("f1", 1e-16, "s-2"), filename="phase.fits"
+    ),
+}
+# Three intervals, none of equal length, all after 55555.3 (for the power law).
+INTERVALS = TimeIntervals.from_mjd([55555.41, 55556.2, 55558.9], [55555.83, 55556.3, 55559.7], "tt")
+
+
+def build(data: dict[str, Any], directory: Path) -> TemporalModel:
+    def refuse(path: JsonPath, message: str, hint: str) -> None:
+        pytest.fail(f"{path}: {message} {hint}")
+
+    model = ComponentReader(refuse, directory, []).read_block("temporal", data, (), "x")
+    assert isinstance(model, TemporalModel)
+    return model
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from astropy.table import Table as AstropyTable
+
+    folder = tmp_path_factory.mktemp("templates")
+    meta = {"MJDREFI": 55555, "MJDREFF": 0.25, "TIMESYS": "utc"}
+    days = np.array([0.0, 0.7, 1.1, 2.0, 4.0])
+    AstropyTable({"TIME": days, "NORM": [0.3, 1.0, 0.8, 0.4, 0.2]}, units={"TIME": "d"}, meta=meta).write(
+        folder / "curve.fits"
+    )
+    AstropyTable({"PHASE": [0.05, 0.3, 0.5, 0.9], "NORM": [1.0, 4.0, 2.0, 0.5]}).write(folder / "phase.fits")
+    return folder
+
+
+def dense_average(model: TemporalModel, intervals: TimeIntervals, values: Array) -> float:
+    """The mean of 200000 midpoints in each interval."""
+    offset = model._elapsed(intervals, values)[0][0] - intervals.start[0]
+    total = 0.0
+    for start, stop in zip(intervals.start, intervals.stop, strict=True):
+        middle = start + (np.arange(200000) + 0.5) / 200000 * (stop - start)
+        total += float(model.evaluate(middle + offset, values).mean() * (stop - start))
+    return total / intervals.total
+
+
+def test_every_registered_model_has_a_case(files: Path) -> None:
+    assert {type(build(data, files)) for data in CASES.values()} == set(TEMPORAL_MODELS)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_averages_are_those_of_dense_sums(name: str, files: Path) -> None:
+    model = build(CASES[name], files)
+    values = model.values()
+    # The midpoint rule at a cusp, a kink or a jump of the phase curve: up to a few of its steps, 2e-6 d.
+    np.testing.assert_allclose(model.average(INTERVALS, values), dense_average(model, INTERVALS, values), rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_gradient_is_that_of_differences(name: str, files: Path) -> None:
+    model = build(CASES[name], files)
+    values = model.values()
+    average, gradient = model.average_gradient(INTERVALS, values)
+    assert average == pytest.approx(model.average(INTERVALS, values), rel=1e-13)
+    steps = {"t_ref": 1e-4, "f0": 1e-9, "f1": 1e-16, "f2": 1e-21, "beta": 1e-3}
+    for k, parameter in enumerate(model.parameters):
+        shift = np.zeros_like(values)
+        shift[k] = steps.get(parameter.name, 1e-4)
+        expected = (model.average(INTERVALS, values + shift) - model.average(INTERVALS, values - shift)) / (
+            2 * shift[k]
+        )
+        # The step squared; the drift of the frequency within an interval, 1e-7, for the phase curve.
+        assert gradient[k] == pytest.approx(expected, rel=2e-5, abs=1e-8), parameter.name
+
+
+def test_a_constant_light_curve_is_1_and_stays_so_beyond_its_end(tmp_path: Path) -> None:
+    from astropy.table import Table as AstropyTable
+
+    meta = {"MJDREFI": 55555, "MJDREFF": 0.0, "TIMESYS": "tt"}
+    AstropyTable({"TIME": [0.0, 1.0], "NORM": [1.0, 1.0]}, units={"TIME": "d"}, meta=meta).write(
+        tmp_path / "curve.fits"
+    )
+    model = build({"type": "template", "filename": "curve.fits"}, tmp_path)
+    assert np.isnan(model.t_ref.value)
+    assert model.average(INTERVALS, model.values()) == pytest.approx(1.0, rel=1e-12)
+
+
+def test_reference_times_in_utc_are_66_seconds_off_tt() -> None:
+    # TT - UTC = 32.184 s + 34 leap seconds from 2009 to mid-2012 (IERS Bulletin C).
+    np.testing.assert_allclose(to_tt(55555.3, "utc") - 55555.3, 66.184 / 86400, rtol=0, atol=1e-11)
+    np.testing.assert_allclose(to_tt(55555.3, "tai") - 55555.3, 32.184 / 86400, rtol=0, atol=1e-11)
+    with pytest.raises(DataError, match="'gps' is not a time scale"):
+        to_tt(55555.3, "gps")
+
+
+def test_intervals_from_a_gti_table() -> None:
+    seconds = np.array([100.0, 400.0])
+    columns = (Column("START", seconds, "s"), Column("STOP", seconds + 200.0, "s"))
+    table = Table("GTI", columns, {"MJDREFI": 51910, "MJDREFF": 0.000742870370370241, "TIMESYS": "TT"})
+    intervals = TimeIntervals.from_table(table)
+    np.testing.assert_allclose(intervals.start, 51910.000742870370 + seconds / 86400, rtol=1e-15)
+    assert intervals.total * 86400 == pytest.approx(400.0, abs=1e-5)
+    with pytest.raises(DataError, match="no column STOP"):
+        TimeIntervals.from_table(Table("GTI", columns[:1], table.header))
+    with pytest.raises(DataError, match="MJDREFF"):
+        TimeIntervals.from_table(Table("GTI", columns, {"MJDREFI": 51910}))
+    with pytest.raises(DataError, match="empty"):
+        TimeIntervals.from_mjd([], [])
+
+
+def test_lines_end_at_zero() -> None:
+    line = Polyline(np.array([0.0, 1.0, 2.0]), np.array([1.0, -1.0, 3.0]))
+    np.testing.assert_allclose(line.evaluate(np.array([-1.0, 0.25, 0.75, 1.25, 3.0])), [3.0, 0.5, 0.0, 0.0, 7.0])
+    np.testing.assert_allclose(np.diff(line.primitive(np.array([0.0, 1.0, 2.0]))), [0.25, 0.5 * 0.75 * 3.0])
+    falling = Polyline(np.array([0.0, 1.0]), np.array([2.0, 1.0]))
+    np.testing.assert_allclose(falling.evaluate(np.array([1.5, 5.0])), [0.5, 0.0])
+    np.testing.assert_allclose(np.diff(falling.primitive(np.array([1.0, 9.0]))), 0.5)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ({"TIME": [0.0, 1.0], "NRM": [1.0, 1.0]}, "no column NORM"),
+        ({"TIME": [0.0, 0.0], "NORM": [1.0, 1.0]}, "TIME must increase"),
+        ({"TIME": [0.0], "NORM": [1.0]}, "expected at least two"),
+    ],
+)
+def test_damaged_files_say_what_is_wrong(rows: dict[str, list[float]], message: str, tmp_path: Path) -> None:
+    from astropy.table import Table as AstropyTable
+
+    AstropyTable(rows, units={"TIME": "d"}, meta={"MJDREFI": 55555, "MJDREFF": 0.0}).write(tmp_path / "curve.fits")
+    model = build(block("template", filename="curve.fits"), tmp_path)
+    with pytest.raises(DataError, match=message):
+        model.average(INTERVALS, model.values())
