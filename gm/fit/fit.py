@@ -100,7 +100,7 @@ class _Run:
             for name, used in zip(layout.free_addresses, active, strict=True)
             if not used
         ]
-        self.minimizer = Minimizer(self.objective, self.lower, self.upper, progress)
+        self.minimizer = Minimizer(self.objective, self.lower, self.upper, _amplitudes(likelihood)[active], progress)
         self.minimum = Minimum(layout.start[active], self.statistic_start, True, 0.0, 1, 0, 0, "nothing is free")
         inside = np.zeros(len(self.names), dtype=bool)
         self.errors = Errors(inside, inside, None, [])
@@ -252,6 +252,19 @@ class _Run:
                 degrees_of_freedom=sum(position in free for position in range(slots.start, slots.stop)),
                 ts=tested.get(component.name),
             )
+
+
+def _amplitudes(likelihood: JointLikelihood) -> BoolArray:
+    """Which free parameters a predicted spectrum is proportional to, (n_free,)."""
+    layout = likelihood.layout
+    found = np.zeros(len(layout.free_addresses), dtype=bool)
+    for component in likelihood.models:
+        position = component.spectral_model.amplitude_position()
+        if position is not None:
+            free = layout.free_position(layout.slots(component.name, "spectral").start + position)
+            if free is not None:
+                found[free] = True
+    return found
 
 
 def _finite(number: float) -> float | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from iminuit import Minuit
 
-from gm.arrays import Array
+from gm.arrays import Array, BoolArray
 from gm.fit.objective import Objective
 from gm.fit.scoring import score
 
@@ -41,14 +41,22 @@ class Minimizer:
     matrix as its Hessian, in units of one-sigma steps. Free parameters without any effect must not be among them.
     """
 
-    def __init__(self, objective: Objective, lower: Array, upper: Array, progress: Progress | None = None) -> None:
+    def __init__(
+        self,
+        objective: Objective,
+        lower: Array,
+        upper: Array,
+        amplitudes: BoolArray | None = None,
+        progress: Progress | None = None,
+    ) -> None:
         self._objective, self._lower, self._upper, self._progress = objective, lower, upper, progress
+        self._amplitudes = np.zeros(lower.size, dtype=bool) if amplitudes is None else amplitudes
         self._minuit: Minuit | None = None
         self._scale = np.ones_like(lower)
 
     def minimize(self, start: Array) -> Minimum:
         """Minimise from ``start`` (n_free,)."""
-        begin = score(self._objective, start, self._lower, self._upper)
+        begin = score(self._objective, start, self._lower, self._upper, self._amplitudes)
         self._scale = begin.scale
         minuit = self._build(begin.vector)
         for _ in range(_ROUNDS):

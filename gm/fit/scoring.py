@@ -9,6 +9,8 @@ import numpy as np
 from gm.arrays import Array, BoolArray
 from gm.fit.objective import Objective
 
+_FAR = 0.5  # a gain of -2 ln L above which the information has changed
+
 
 @dataclass(frozen=True)
 class ScoringResult:
@@ -20,13 +22,20 @@ class ScoringResult:
 
 
 def score(
-    objective: Objective, start: Array, lower: Array, upper: Array, max_steps: int = 100, tolerance: float = 1e-5
+    objective: Objective,
+    start: Array,
+    lower: Array,
+    upper: Array,
+    amplitudes: BoolArray,
+    max_steps: int = 100,
+    tolerance: float = 1e-5,
 ) -> ScoringResult:
     """Damped Fisher scoring within limits (Levenberg-Marquardt with the expected information as the Hessian).
 
     The expected information stays positive however wrong the start is, and for a parameter that the prediction is
     proportional to one step lands at the minimum, be it wrong by a factor of a thousand. Stops when the expected
-    improvement of the objective is below ``tolerance``, or after ``max_steps``.
+    improvement of the objective is below ``tolerance``, or after ``max_steps``. The information is computed again while
+    a step still gains much. ``amplitudes`` (n_free,) are parameters that the prediction is proportional to.
     """
     vector = np.clip(start, lower, upper)
     value, gradient = objective.value_and_gradient(vector)
@@ -36,18 +45,25 @@ def score(
         move, improvement = _move(information, gradient, damping, (vector <= lower), (vector >= upper))
         if improvement < tolerance:
             break
-        candidate = np.clip(vector + move, lower, upper)
-        new_value, new_gradient = objective.value_and_gradient(candidate)
+        candidate = np.clip(vector + _short_of_zero(vector, move, amplitudes), lower, upper)
         steps += 1
-        if np.isfinite(new_value) and new_value < value and np.isfinite(new_gradient).all():
-            vector, value, gradient = candidate, new_value, new_gradient
-            information = objective.information(vector, expected=True)
+        if objective.value(candidate) < value:
+            vector, old = candidate, value
+            value, gradient = objective.value_and_gradient(vector)
+            if old - value > _FAR:
+                information = objective.information(vector, expected=True)
             damping = max(damping / 10.0, 1e-10)
         elif damping > 1e8:
             break
         else:
             damping = damping * 10.0
     return ScoringResult(vector, _scale(vector, information), steps)
+
+
+def _short_of_zero(vector: Array, move: Array, amplitudes: BoolArray) -> Array:
+    """The step, shortened where it would take a positive amplitude below a tenth of itself."""
+    down = amplitudes & (vector > 0) & (vector + move < 0.1 * vector)
+    return move * float(np.min(0.9 * vector[down] / -move[down])) if down.any() else move
 
 
 def _move(

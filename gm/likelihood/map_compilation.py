@@ -26,6 +26,7 @@ from gm.statistics import Cash, Statistic, WStat
 AnyMapDataset = MapDataset | MapDatasetOnOff
 
 MARGIN = 0.1  # [deg] beyond the evaluation radius, as Gammapy has it
+_NOTHING = 1e-10  # of a shape's flux
 _GROWTH = 1.5  # how far a free shape may grow before its window is too small
 
 
@@ -173,7 +174,8 @@ class _Builder:
             kernels = np.ones((dataset.energy_true.n_bins, 1, 1)) if kernel is None else kernel.data.astype(np.float64)
             return PointSource(*where, point, window, kernels, reco_psf=is_reco)
         image = _Image(self.shape, grid, dataset.energy_true.center, None if self.is_free else self.values)
-        convolver = None if kernel is None else Convolver(kernel.data.astype(np.float64), window.shape)
+        support = _support(self.shape, grid, self.values, image) if self.shape is not None else None
+        convolver = None if kernel is None else Convolver(kernel.data.astype(np.float64), window.shape, support)
         folding: Folding = TrueEnergyFolding(window, convolver)
         if is_reco and convolver is not None:
             folding = RecoEnergyFolding(window, convolver)
@@ -202,6 +204,19 @@ class _Builder:
         width = 2 * reach + (0.0 if kernel is None else kernel.shape[0] * max(geometry.pixel_scales()))
         cutout = geometry.cutout(*place, width, self.shape.frame, odd=True)
         return everything if cutout is None else (cutout.y, cutout.x)
+
+
+def _support(shape: SpatialModel, grid: PixelGrid, values: Array, image: _Image) -> tuple[slice, slice] | None:
+    """Rows and columns of a window that hold all of a compact shape, with room to move and grow; None: everything."""
+    place, radius = shape.position(values), shape.evaluation_radius(values)
+    if place is None or radius is None:
+        return None
+    around = grid.window(*place, shape.frame, 2 * (radius * _GROWTH + 2 * MARGIN), 1)
+    if around is None:
+        return None
+    pixels = image.pixels(values)
+    outside = float(pixels.sum() - pixels[(..., *around.slices)].sum())
+    return around.slices if abs(outside) <= _NOTHING * float(pixels.sum()) else None
 
 
 class _Image:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import cache
-from typing import Protocol, final
+from typing import Generic, Protocol, TypeVar, final
 
 import numpy as np
 
 from gm.arrays import Array, IntArray
 from gm.likelihood.folding import Folding, MapWindow, Response
+from gm.likelihood.products import times
+
+T = TypeVar("T")
+_RECENT = 3
 
 
 class Image(Protocol):
@@ -30,6 +34,26 @@ class Bilinear(Protocol):
         """``x`` (4,), ``y`` (4,) in the map, ``weight`` (4,), and its derivatives (n_shape, 4)."""
 
 
+class Recent(Generic[T]):
+    """Results for the last few shapes. The one asked for most stays: differences around it come and go."""
+
+    def __init__(self) -> None:
+        self._kept: dict[bytes, tuple[int, T]] = {}
+
+    def get(self, values: Array, make: Callable[[Array], T]) -> T:
+        key = values.tobytes()
+        asked, result = self._kept.get(key, (0, None))
+        if result is None:
+            if len(self._kept) >= _RECENT:
+                del self._kept[min(self._kept, key=lambda old: self._kept[old][0])]
+            result = make(values)
+        self._kept[key] = asked + 1, result
+        return result
+
+    def __contains__(self, values: Array) -> bool:
+        return values.tobytes() in self._kept
+
+
 class MapSource(ABC):
     """One sky component on one map dataset.
 
@@ -39,8 +63,8 @@ class MapSource(ABC):
 
     def __init__(self, columns: slice, shape_columns: slice) -> None:
         self.columns, self.shape_columns = columns, shape_columns
-        self._last: tuple[bytes, Response] | None = None
-        self._last_slopes: tuple[bytes, list[Response]] | None = None
+        self._responses: Recent[Response] = Recent()
+        self._slopes: Recent[list[Response]] = Recent()
 
     @property
     def n_shape(self) -> int:
@@ -48,25 +72,17 @@ class MapSource(ABC):
 
     def response(self, flux: Array) -> Response:
         """The response at the shape that the flux vector holds."""
-        values = flux[self.shape_columns]
-        key = values.tobytes()
-        if self._last is None or self._last[0] != key:
-            self._last = key, self._respond(values)
-        return self._last[1]
+        return self._responses.get(flux[self.shape_columns], self._respond)
 
     def slopes(self, flux: Array) -> list[Response]:
         """Derivatives of the response with respect to each value of the shape."""
-        values = flux[self.shape_columns]
-        key = values.tobytes()
-        if self._last_slopes is None or self._last_slopes[0] != key:
-            self._last_slopes = key, self._respond_slopes(values)
-        return self._last_slopes[1]
+        return self._slopes.get(flux[self.shape_columns], self._respond_slopes)
 
     def shape_pullback(self, flux: Array, weights: Array, slope: float) -> Array:
         """(n_shape,) derivative of ``weights . predicted + slope * sum of all predicted`` with respect to the shape."""
         spectrum = flux[self.columns]
         return np.array(
-            [weights[d.rows] @ (d.matrix @ spectrum) + slope * (d.total @ spectrum) for d in self.slopes(flux)]
+            [weights[d.rows] @ times(d.matrix, spectrum) + slope * (d.total @ spectrum) for d in self.slopes(flux)]
         )
 
     @abstractmethod
@@ -100,7 +116,7 @@ class ImageSource(MapSource):
     def shape_pullback(self, flux: Array, weights: Array, slope: float) -> Array:
         """The adjoint costs one evaluation; a second gradient at the same shape is worth the response's derivatives."""
         values = flux[self.shape_columns]
-        if self._asked == values.tobytes():
+        if self._asked == values.tobytes() or values in self._slopes:
             return super().shape_pullback(flux, weights, slope)
         self._asked = values.tobytes()
         d_image = self._image.pixels_gradient(values)

@@ -12,6 +12,7 @@ import numpy as np
 from gm.arrays import Array, BoolArray, IntArray
 from gm.likelihood.line import Line, RowLine, SummedLine
 from gm.likelihood.map_sources import MapSource
+from gm.likelihood.products import add_products, times, transposed_times, weighted_square
 from gm.likelihood.report import TermReport
 from gm.statistics import Statistic, WStat
 
@@ -113,7 +114,7 @@ class MapTerm:
         weights = weights - SLOPE
         for source in self.sources:
             response = source.response(flux)
-            d_flux[source.columns] += np.einsum("i,ij->j", weights[response.rows], response.matrix)
+            d_flux[source.columns] += transposed_times(response.matrix, weights[response.rows])
             d_flux[source.columns] += SLOPE * response.total
             if source.n_shape:
                 d_flux[source.shape_columns] += source.shape_pullback(flux, weights, SLOPE)
@@ -128,18 +129,18 @@ class MapTerm:
         jacobian = np.zeros((rows.size, flux_jacobian.shape[1]))
         for source in self.sources:
             response, spectrum = source.response(flux), flux[source.columns]
-            jacobian[response.rows] += response.matrix @ flux_jacobian[source.columns]
-            for k, slope in enumerate(source.slopes(flux)):
-                by_shape = flux_jacobian[source.shape_columns.start + k]
-                for free in np.flatnonzero(by_shape):
-                    jacobian[slope.rows, free] += (slope.matrix @ spectrum) * by_shape[free]
+            part = np.zeros((response.rows.size, flux_jacobian.shape[1]))
+            add_products(response.matrix, flux_jacobian[source.columns], part)
+            for slope, by_shape in zip(source.slopes(flux), flux_jacobian[source.shape_columns], strict=True):
+                part += np.outer(times(slope.matrix, spectrum), by_shape)
+            jacobian[response.rows] += part
         if self.background.columns is not None:
             jacobian += self.background.rows[:, None] * flux_jacobian[self.background.columns][self.bins.energy]
         statistic = self.bins.statistic
         curvature = statistic.curvature(rows)
         if expected:
             curvature = np.maximum(curvature, statistic.expected_curvature(rows))
-        return np.asarray(jacobian.T @ (curvature[:, None] * jacobian))
+        return weighted_square(jacobian, curvature)
 
     def report(self, flux: Array, by_component: dict[str, Array]) -> list[TermReport]:
         """Statistic and predicted counts of the dataset; ``by_component`` are flux vectors with one component each."""
@@ -195,7 +196,7 @@ class MapTerm:
         rows, total = self.background.rows * factor[self.bins.energy], float(self.background.totals @ factor)
         for source in self.sources:
             response, spectrum = source.response(flux), flux[source.columns]
-            rows[response.rows] += np.einsum("ij,j->i", response.matrix, spectrum)
+            rows[response.rows] += times(response.matrix, spectrum)
             total += float(response.total @ spectrum)
         return rows, total
 

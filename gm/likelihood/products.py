@@ -1,0 +1,33 @@
+"""Products of tall matrices with short vectors, without the threads of BLAS.
+
+`numpy.einsum` is as fast as BLAS for these: both wait for memory. Threads of BLAS only cost, and on shared cores a
+hundred times as much, because a product this short ends before they have met.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gm.arrays import Array
+
+
+def times(matrix: Array, vector: Array) -> Array:
+    """``matrix @ vector``, (n_rows,)."""
+    return np.asarray(np.einsum("ij,j->i", matrix, vector))
+
+
+def transposed_times(matrix: Array, vector: Array) -> Array:
+    """``matrix.T @ vector``, (n_columns,)."""
+    return np.asarray(np.einsum("ij,i->j", matrix, vector))
+
+
+def add_products(matrix: Array, columns: Array, target: Array) -> None:
+    """``target += matrix @ columns``, for the few columns that are not 0; target : (n_rows, n) view or array."""
+    for k in np.flatnonzero(columns.any(axis=0)):
+        target[:, k] += times(matrix, np.ascontiguousarray(columns[:, k]))
+
+
+def weighted_square(matrix: Array, weights: Array) -> Array:
+    """``matrix.T @ diag(weights) @ matrix``, (n_columns, n_columns); weights are not negative."""
+    scaled = matrix * weights[:, None]
+    return np.asarray(np.einsum("ij,ik->jk", scaled, matrix) if matrix.shape[1] <= 8 else scaled.T @ matrix)
