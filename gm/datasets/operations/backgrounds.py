@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from gm.datasets.map_dataset import MapDataset
 from gm.datasets.operations.kinds import as_counts
 from gm.datasets.operations.outcome import Edit, Refused
 from gm.datasets.operations.revision import Revision
@@ -31,10 +32,10 @@ def has_background(dataset: Dataset) -> bool:
 
 def corrected(dataset: Dataset, component: BackgroundIRFModel | None) -> Dataset:
     """The dataset with its background times the component at its values, in double precision."""
-    if component is None or not isinstance(dataset, SpectrumDataset) or dataset.background is None:
+    if component is None or not isinstance(dataset, SpectrumDataset | MapDataset) or dataset.background is None:
         return dataset
     factor = component.spectral_model(dataset.energy.center)
-    return dataset.with_(background=dataset.background * factor)
+    return dataset.with_(background=dataset.background * factor.reshape(-1, *[1] * (dataset.background.ndim - 1)))
 
 
 def is_flat(component: BackgroundIRFModel) -> bool:

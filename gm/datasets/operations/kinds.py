@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gm.datasets.flux_points import FluxPointsDataset
+from gm.datasets.map_dataset import MapDataset, MapDatasetOnOff
 from gm.datasets.operations.outcome import Refused
 from gm.datasets.reading import Dataset
 from gm.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
 
 Spectrum = SpectrumDataset | SpectrumDatasetOnOff
-Counts = Spectrum
+Maps = MapDataset | MapDatasetOnOff
+Counts = Spectrum | Maps
 
 
 def as_counts(dataset: Dataset, operation: str) -> Counts:
@@ -19,6 +21,16 @@ def as_counts(dataset: Dataset, operation: str) -> Counts:
         raise Refused(
             f"dataset {dataset.name} holds flux points, which {operation} cannot sum",
             "leave it out of the pattern; flux points can be copied, sliced and masked",
+        )
+    return dataset
+
+
+def as_map(dataset: Dataset, operation: str) -> Maps:
+    """The dataset, when it is a map; others have no pixels, and are refused."""
+    if not isinstance(dataset, MapDataset | MapDatasetOnOff):
+        raise Refused(
+            f"dataset {dataset.name} is a {dataset.type}: it has no pixels to {operation}",
+            "leave it out of the pattern; a spectrum can be sliced, resampled and stacked",
         )
     return dataset
 

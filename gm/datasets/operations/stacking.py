@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gm.datasets.map_dataset import MapDataset, MapDatasetOnOff
 from gm.datasets.operations.kinds import Counts
 from gm.datasets.operations.outcome import Refused
+from gm.datasets.operations.stacking_maps import stacked_maps
 from gm.datasets.operations.stacking_spectra import stacked_spectra
+from gm.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
 
 
 def stacked(datasets: Sequence[Counts], name: str) -> Counts:
@@ -18,4 +21,8 @@ def stacked(datasets: Sequence[Counts], name: str) -> Counts:
                 f"{first.name} is a {first.type} ({first.stat_type}), {other.name} a {other.type} ({other.stat_type})",
                 "stack datasets of one type, or fit them jointly without a stack",
             )
-    return stacked_spectra(datasets, name)
+    if isinstance(first, MapDataset | MapDatasetOnOff):
+        return stacked_maps(
+            [dataset for dataset in datasets if isinstance(dataset, MapDataset | MapDatasetOnOff)], name
+        )
+    return stacked_spectra([d for d in datasets if isinstance(d, SpectrumDataset | SpectrumDatasetOnOff)], name)

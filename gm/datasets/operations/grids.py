@@ -1,0 +1,90 @@
+"""Pixel grids that belong together: parts of one larger grid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gm.arrays import BoolArray
+from gm.datasets.operations.outcome import Refused
+from gm.irf.positions import ResponseGeometry
+from gm.maps.geometry import WcsGeometry
+
+Place = tuple[slice, slice]
+"""Rows and columns of a part in the whole."""
+
+_SURELY = 1e-9  # of one pixel's mask
+
+
+def whole_grid(
+    geometries: Sequence[ResponseGeometry], names: Sequence[str], what: str
+) -> tuple[ResponseGeometry, list[Place]]:
+    """The smallest grid that holds all, and where each is in it. Raises `Refused` when the pixels do not coincide."""
+    first = geometries[0]
+    if not isinstance(first, WcsGeometry) or any(not isinstance(other, WcsGeometry) for other in geometries):
+        if any(isinstance(other, WcsGeometry) or other.shape != first.shape for other in geometries[1:]):
+            raise _misfit(what, names[0], names[1])
+        return first, [(slice(0, first.shape[0]), slice(0, first.shape[1]))] * len(geometries)
+    offsets = []
+    for geometry, name in zip(geometries, names, strict=True):
+        offset = geometry.offset_in(first) if isinstance(geometry, WcsGeometry) else None
+        if offset is None:
+            raise _misfit(what, names[0], name)
+        offsets.append(offset)
+    starts = np.array(offsets)
+    stops = starts + [geometry.shape for geometry in geometries]
+    low, high = starts.min(axis=0), stops.max(axis=0)
+    places = [(slice(*y), slice(*x)) for y, x in np.stack([starts - low, stops - low], axis=2).tolist()]
+    grid = first.window(slice(int(low[0]), int(high[0])), slice(int(low[1]), int(high[1])))
+    return grid, places
+
+
+def _misfit(what: str, first: str, other: str) -> Refused:
+    return Refused(
+        f"{what} of {first} and {other} are on different pixel grids",
+        "stack maps whose pixels coincide (cutouts of one grid), or fit them jointly without a stack",
+    )
+
+
+def safe_image(safe: BoolArray | None, shape: tuple[int, ...]) -> BoolArray:
+    """(n_y, n_x): pixels that are safe at any energy."""
+    return np.ones(shape, dtype=np.bool_) if safe is None else np.asarray(safe.any(axis=0))
+
+
+def nearest_mask(mask: BoolArray, geometry: WcsGeometry, response: ResponseGeometry) -> BoolArray:
+    """An image (n_y, n_x) at the pixel centres of a response map; False outside the image."""
+    if not isinstance(response, WcsGeometry):
+        return np.full(response.shape, mask.any())
+    rows, columns = geometry.index(*response.grid(), response.frame)
+    return np.asarray(mask[rows, columns] & (rows >= 0))
+
+
+def interpolated_mask(mask: BoolArray, geometry: WcsGeometry, response: ResponseGeometry) -> BoolArray:
+    """Images (..., n_y, n_x) at the pixel centres of a response map: in where linear interpolation is not zero.
+
+    Outside the image it is extrapolated. Source: Gammapy 2.1, ``MapDataset.mask_safe_edisp``.
+    """
+    if not isinstance(response, WcsGeometry):
+        return np.broadcast_to(np.any(mask, axis=(-2, -1), keepdims=True), (*mask.shape[:-2], *response.shape))
+    at_x, at_y = geometry.position(*response.grid(), response.frame)
+    rows, weight_y = _cell(at_y, geometry.shape[0])
+    columns, weight_x = _cell(at_x, geometry.shape[1])
+    value: Any = 0.0
+    for step_y in (0, 1):
+        for step_x in (0, 1):
+            weight = np.where(step_y, weight_y, 1 - weight_y) * np.where(step_x, weight_x, 1 - weight_x)
+            row, column = (
+                np.minimum(rows + step_y, geometry.shape[0] - 1),
+                np.minimum(columns + step_x, mask.shape[-1] - 1),
+            )
+            value = value + weight * mask[..., row, column]
+    return np.asarray(np.abs(value) > _SURELY)
+
+
+def _cell(at: Any, size: int) -> tuple[Any, Any]:
+    """The lower of the two pixels between which (or beyond which) a coordinate is, and how far along it."""
+    at = np.where(np.isfinite(at), at, 0.0)
+    low = np.clip(np.floor(at), 0, max(size - 2, 0)).astype(np.intp)
+    return low, at - low

@@ -1,0 +1,90 @@
+"""Pixels of a map dataset selected, joined, and added around."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gm.datasets.map_dataset import MapDatasetOnOff
+from gm.datasets.operations.kinds import Maps
+from gm.datasets.operations.on_off import joined_acceptance_off, off_background
+from gm.datasets.operations.outcome import Refused
+from gm.datasets.operations.response_cutouts import cut_response
+from gm.errors import DataError
+
+Position = tuple[float, float, str]
+"""Longitude and latitude [deg], and the frame."""
+
+_BY_PIXEL = (
+    "counts", "exposure", "background", "counts_off", "acceptance", "acceptance_off", "mask_safe", "mask_fit"
+)  # fmt: skip
+
+
+def cut_out(dataset: Maps, name: str, center: Position, width: float | tuple[float, float]) -> Maps:
+    """The pixels in a window [deg] around a position, rounded to whole ones and trimmed at the border.
+
+    Responses are cut with the same width, at least three of their pixels. Source: Gammapy 2.1, ``MapDataset.cutout``.
+    """
+    lon, lat, frame = center
+    part = dataset.geometry.cutout(lon, lat, width, frame)
+    if part is None:
+        raise Refused(f"the window around {lon:g} {lat:g} ({frame}) does not touch dataset {dataset.name}")
+    changes = {key: values[:, part.y, part.x] for key, values in _arrays(dataset).items()}
+    responses = {key: cut_response(getattr(dataset, key), center, width) for key in ("psf", "edisp")}
+    return dataset.with_(name=name, geometry=part.geometry, **changes, **responses)
+
+
+def padded(dataset: Maps, name: str, width: float | tuple[float, float]) -> Maps:
+    """Pixels added on all sides, ``width`` [deg] of them: empty, without exposure, and outside the masks."""
+    wide, high = width if isinstance(width, tuple) else (width, width)
+    scale_x, scale_y = dataset.geometry.pixel_scales()
+    n_x, n_y = round(wide / scale_x), round(high / scale_y)
+    around = ((0, 0), (n_y, n_y), (n_x, n_x))
+    changes = {key: np.pad(values, around) for key, values in _arrays(dataset).items()}
+    shape = (dataset.energy.n_bins, *dataset.geometry.shape)
+    if dataset.mask_safe is None:
+        changes["mask_safe"] = np.pad(np.ones(shape, dtype=np.bool_), around)
+    return dataset.with_(name=name, geometry=dataset.geometry.pad(n_x, n_y), **changes)
+
+
+def joined_pixels(dataset: Maps, name: str, factor: int) -> Maps:
+    """``factor`` x ``factor`` pixels at a time: sums over safe ones, mean exposure, masks in when any pixel is.
+
+    acceptance : mean; the off acceptance such that the background stays. Responses keep their own grid.
+    """
+    try:
+        geometry = dataset.geometry.downsample(factor)
+    except DataError as error:
+        raise Refused(f"dataset {dataset.name}: {str(error).splitlines()[0]}", "pad it first, or cut it out") from error
+    safe, arrays = dataset.mask_safe, _arrays(dataset)
+
+    def total(values: Any) -> Any:
+        return _blocks(values if safe is None else np.where(safe, values, 0), factor).sum(axis=(2, 4), dtype=np.float64)
+
+    def mean(values: Any) -> Any:
+        return _blocks(values, factor).mean(axis=(2, 4), dtype=np.float64)
+
+    changes: dict[str, Any] = {key: total(arrays[key]) for key in ("counts", "background") if key in arrays}
+    changes["counts"] = changes["counts"].astype(dataset.counts.dtype)
+    changes["exposure"] = mean(dataset.exposure)
+    for key in ("mask_safe", "mask_fit"):
+        if key in arrays:
+            changes[key] = _blocks(arrays[key], factor).any(axis=(2, 4))
+    if isinstance(dataset, MapDatasetOnOff):
+        each = total(off_background(dataset.counts_off, dataset.acceptance, dataset.acceptance_off))
+        changes |= {"counts_off": total(dataset.counts_off), "acceptance": mean(dataset.acceptance)}
+        changes["acceptance_off"] = joined_acceptance_off(
+            changes["acceptance"], changes["counts_off"], each, mean(dataset.acceptance_off)
+        )
+    return dataset.with_(name=name, geometry=geometry, **changes)
+
+
+def _blocks(values: Any, factor: int) -> Any:
+    """(n, n_y / factor, factor, n_x / factor, factor)."""
+    n, n_y, n_x = values.shape
+    return values.reshape(n, n_y // factor, factor, n_x // factor, factor)
+
+
+def _arrays(dataset: Maps) -> dict[str, Any]:
+    return {key: values for key in _BY_PIXEL if (values := getattr(dataset, key, None)) is not None}
