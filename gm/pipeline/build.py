@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from gm.arrays import Array, BoolArray
 from gm.config_schemas.reader import Document
-from gm.datasets import Dataset, Datasets, FluxPointsDataset, dataset_entries
+from gm.datasets import Dataset, Datasets, MapDataset, MapDatasetOnOff, dataset_entries
+from gm.datasets.masks import mask_from
 from gm.datasets.reading import read_all
-from gm.errors import GmError
+from gm.errors import DataError, GmError
+from gm.maps.map import Map
+from gm.maps.reading import read_map
 from gm.models import Models
 from gm.models.covariance import read_covariance
 from gm.models.reading import models_from_document
@@ -100,36 +100,35 @@ def read_parts(parts: Iterable[Part], workers: int | None) -> Datasets:
 
 
 def fit_masks(datasets: Datasets, fit: FitSettings | None) -> Datasets:
-    """The datasets with the energy ranges of the config as fit masks; several ranges of one dataset all hold."""
-    if fit is None or not fit.energy_range:
+    """The datasets with the energy ranges and sky masks of the config as fit masks; all entries for a dataset hold.
+
+    Raises `DataError` for a mask that cannot be used, or that is for no map.
+    """
+    if fit is None or not (fit.energy_range or fit.mask):
         return datasets
-    masked: list[Dataset] = []
-    for dataset in datasets:
-        ranges = [entry for entry in fit.energy_range if matches(dataset.name, entry.datasets)]
-        if ranges:
-            lower = max((entry.min for entry in ranges if entry.min is not None), default=None)
-            upper = min((entry.max for entry in ranges if entry.max is not None), default=None)
-            masked.append(dataset.with_(mask_fit=_mask(dataset, lower, upper)))
-        else:
-            masked.append(dataset)
-    return Datasets(masked)
+    for number, sky in enumerate(fit.mask):
+        if not any(isinstance(d, MapDataset | MapDatasetOnOff) and matches(d.name, sky.datasets) for d in datasets):
+            raise DataError(f"fit.mask[{number}] is for no map: {', '.join(sky.datasets)}")
+    exclusions = {sky.file: read_map(sky.file) for sky in fit.mask if sky.file is not None}
+    return Datasets(_masked(dataset, fit, exclusions) for dataset in datasets)
+
+
+def _masked(dataset: Dataset, fit: FitSettings, exclusions: Mapping[Path, Map]) -> Dataset:
+    ranges = [entry for entry in fit.energy_range if matches(dataset.name, entry.datasets)]
+    skies = [entry for entry in fit.mask if matches(dataset.name, entry.datasets)]
+    if not isinstance(dataset, MapDataset | MapDatasetOnOff):
+        skies = []
+    if not (ranges or skies):
+        return dataset
+    lower = max((entry.min for entry in ranges if entry.min is not None), default=None)
+    upper = min((entry.max for entry in ranges if entry.max is not None), default=None)
+    mask = mask_from(dataset, (lower, upper))
+    for sky in skies:
+        exclusion = None if sky.file is None else exclusions[sky.file]
+        mask &= mask_from(dataset, include=sky.include, exclude=sky.exclude, exclusion=exclusion)
+    return dataset.with_(mask_fit=mask)
 
 
 def matches(name: str, patterns: Iterable[str]) -> bool:
     """Whether a name fits one of the shell patterns."""
     return any(fnmatchcase(name, pattern) for pattern in patterns)
-
-
-def _mask(dataset: Dataset, lower: float | None, upper: float | None) -> BoolArray:
-    """Bins (or flux points, by their edges where they have some) that lie between the two energies as a whole."""
-    if not isinstance(dataset, FluxPointsDataset):
-        return dataset.energy.mask(lower, upper)
-    points = dataset.points
-    low: Array = points.energy if points.e_min is None else points.e_min
-    high: Array = points.energy if points.e_max is None else points.e_max
-    keep = np.ones(points.n_points, dtype=np.bool_)
-    if lower is not None:
-        keep &= low >= lower
-    if upper is not None:
-        keep &= high <= upper
-    return keep

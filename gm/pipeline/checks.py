@@ -169,6 +169,8 @@ def _dataset_patterns(data: Mapping[str, Any]) -> list[tuple[JsonPath, Any]]:
         found.append((("fit", "datasets"), fit.get("datasets")))
         for place, entry in ranges(fit.get("energy_range")):
             found.append((("fit", "energy_range", *place, "datasets"), entry.get("datasets")))
+        for index, entry in enumerate(_rows(fit, "mask")):
+            found.append((("fit", "mask", index, "datasets"), entry.get("datasets")))
     for index, entry in enumerate(_flux_points_rows(data)):
         found.append((("flux_points", index, "datasets"), entry.get("datasets")))
     return [(path, value) for path, value in found if isinstance(value, (str, list))]

@@ -52,14 +52,15 @@ def with_companions(file: Path) -> list[Path]:
 
 
 def dataset_files(parts: Iterable[Part]) -> list[Path]:
-    """The files of all datasets, companions included, each once."""
-    names = [
-        data_file(part.document.directory, str(entry["filename"]))
+    """The files of all datasets, each once, with the companions of on/off spectra: no other type has any."""
+    files = [
+        (data_file(part.document.directory, str(entry["filename"])), entry["type"] == "SpectrumDatasetOnOff")
         for part in parts
         for entry in part.document.data["datasets"]
     ]
     with ThreadPoolExecutor(4) as pool:
-        return list(dict.fromkeys(path for paths in pool.map(with_companions, names) for path in paths))
+        groups = pool.map(lambda file: with_companions(file[0]) if file[1] else [file[0]], files)
+        return list(dict.fromkeys(path for group in groups for path in group))
 
 
 def document_files(parts: Iterable[Part]) -> list[Path]:

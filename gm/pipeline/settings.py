@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from gm.errors import JsonPath
+from gm.pipeline.sky_masks import SkyMask, read_sky_masks
 from gm.units import UnitError, convert
 
 Report = Callable[[JsonPath, str, str], None]
 
-FIT: dict[str, Any] = {"datasets": "*", "energy_range": [], "minos": [], "contours": [], "test": []}
+FIT: dict[str, Any] = {"datasets": "*", "energy_range": [], "mask": [], "minos": [], "contours": [], "test": []}
 FLUX_POINTS: dict[str, Any] = {
     "source": None,
     "name": None,
@@ -57,6 +58,7 @@ class FitSettings:
 
     datasets: tuple[str, ...] = ("*",)
     energy_range: tuple[EnergyRange, ...] = ()
+    mask: tuple[SkyMask, ...] = ()
     minos: tuple[str, ...] = ()
     contours: tuple[tuple[str, str], ...] = ()
     test: tuple[str, ...] = ()
@@ -115,7 +117,7 @@ def build_settings(data: Mapping[str, Any], stem: str, directory: Path, report: 
         conventions=resolved["conventions"],
         parameters=resolved["parameters"],
         links=tuple(resolved["links"]),
-        fit=_fit_settings(resolved["fit"], report) if "fit" in data else None,
+        fit=_fit_settings(resolved["fit"], directory, report) if "fit" in data else None,
         flux_points=tuple(
             _flux_points_settings(entry, ("flux_points", index), report)
             for index, entry in enumerate(resolved["flux_points"])
@@ -168,13 +170,14 @@ def _filled(data: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, A
     return filled
 
 
-def _fit_settings(data: Mapping[str, Any], report: Report) -> FitSettings:
+def _fit_settings(data: Mapping[str, Any], directory: Path, report: Report) -> FitSettings:
     return FitSettings(
         datasets=patterns(data["datasets"]),
         energy_range=tuple(
             _energy_range(entry, ("fit", "energy_range", *place), report)
             for place, entry in ranges(data["energy_range"])
         ),
+        mask=read_sky_masks(data["mask"], directory, report),
         minos=patterns(data["minos"] or []),
         contours=tuple((pair[0], pair[1]) for pair in data["contours"] or []),
         test=patterns(data["test"] or []),

@@ -13,6 +13,7 @@ from gm.pipeline.load import Analysis
 from gm.pipeline.results import FIT_SCHEMA, FLUX_POINTS_SCHEMA, read_result
 from gm.pipeline.session import Session
 from gm.pipeline.settings import FluxPointsSettings
+from gm.pipeline.sky_masks import mask_files
 
 Ran = tuple[dict[str, Any], list[str], dict[str, float]]
 """The result's document, its files relative to the folder of the results, and the wall times of its parts."""
@@ -73,6 +74,11 @@ class Stage(ABC):
         covariances = [covariance_file(part, config, self.analysis.settings.covariance) for part in parts]
         return [*document_files(parts), *(file for file in covariances if file is not None)]
 
+    def mask_files(self) -> list[Path]:
+        """The files that say which part of the sky is fitted."""
+        fit = self.analysis.config.data.get("fit") or {}
+        return list(mask_files(fit.get("mask"), self.analysis.config.directory))
+
 
 def reason_to_run(stage: Stage, recorded: Mapping[str, Any] | None, inputs: Inputs, force: bool) -> str:
     """Why a stage runs, in words; empty when its result is up to date."""
@@ -97,7 +103,7 @@ class Fitting(Stage):
         return self.output / "fit" / "models.yaml"
 
     def inputs(self, session: Session) -> Inputs:
-        files = session.hashes([*self.model_files(), *session.dataset_files()])
+        files = session.hashes([*self.model_files(), *session.dataset_files(), *self.mask_files()])
         return stage_inputs({"name": self.analysis.settings.name, **self.config_part("fit")}, files)
 
     def recorded(self) -> dict[str, Any] | None:
@@ -140,7 +146,7 @@ class FluxPoints(Stage):
         index = self.analysis.settings.flux_points.index(self.settings)
         config = {**self.config_part("fit"), "flux_points": self.analysis.resolved["flux_points"][index]}
         models = self.model_files() if self.start is None else [self.start] if self.start.is_file() else []
-        return stage_inputs(config, session.hashes([*models, *session.dataset_files()]))
+        return stage_inputs(config, session.hashes([*models, *session.dataset_files(), *self.mask_files()]))
 
     def recorded(self) -> dict[str, Any] | None:
         tables = [self.result.with_name(f"{self.settings.name}.{suffix}") for suffix in ("fits", "ecsv")]
