@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gm.errors import JsonPath, suggest
+from gm.errors import DataError, JsonPath, suggest
 from gm.models.component import APPLY_ALL_IRFS, BackgroundIRFModel, Component, SkyModel
 from gm.models.compound import OPERATORS, CompoundSpectralModel
 from gm.models.errors import ModelError
@@ -139,6 +139,10 @@ class ComponentReader:
         except (ModelError, UnitError, TypeError) as error:
             missing = [name for name in ("energy", "values") if name in model.setting_names and name not in data]
             self.report(path, f"key '{missing[0]}' is missing" if missing else str(error), "")
+            return None
+        except DataError as error:
+            message, _, hint = str(error).partition("\n")
+            self.report((*path, "filename"), message, hint.strip())
             return None
 
     def _read_compound(self, data: Mapping[str, Any], path: JsonPath, address: str) -> ParametricModel | None:

@@ -1,6 +1,7 @@
 """Writes ``golden_spatial.json``: densities and pixel integrals of spatial models by Gammapy 2.1.
 
-Run once in an environment with Gammapy 2.1 (``python make_golden_spatial.py``), never by the tests; gm does not import Gammapy.
+Run once in an environment with Gammapy 2.1 (``python make_golden_spatial.py``), never by the tests; gm does not import
+Gammapy.
 """
 
 import json
@@ -52,7 +53,8 @@ def make_model(tag: str, shape: dict, size: float, position: SkyCoord, frame: st
 
 def make_geom(grid: str) -> WcsGeom:
     settings = GRIDS[grid]
-    return WcsGeom.create(**{**settings, "skydir": SkyCoord(*settings["skydir"], unit="deg", frame=settings["frame"])})
+    skydir = SkyCoord(*settings["skydir"], unit="deg", frame=settings["frame"])
+    return WcsGeom.create(**{**settings, "skydir": skydir})
 
 
 def make_grid(grid: str) -> dict:
@@ -83,7 +85,7 @@ def make_case(name: str, grid: str, place: str) -> dict:
     }
     if tag != "point":
         coords = geom.get_coord(frame=model.frame)
-        lon, lat = (np.asarray(c.deg if hasattr(c, "deg") else c).ravel()[keep] for c in (coords.lon, coords.lat))
+        lon, lat = (np.asarray(c.to_value("deg")).ravel()[keep] for c in (coords.lon, coords.lat))
         case["lon"], case["lat"] = lon.tolist(), lat.tolist()
         case["density"] = model(lon * u.deg, lat * u.deg).to_value("sr-1").tolist()
     return case
@@ -97,7 +99,8 @@ def main() -> None:
         for place in PLACES
         if place == "inside" or grid in ("car", "pole")
     }
-    document = {"creator": f"Gammapy {gammapy.__version__}", "grids": {grid: make_grid(grid) for grid in GRIDS}, "cases": cases}
+    grids = {grid: make_grid(grid) for grid in GRIDS}
+    document = {"creator": f"Gammapy {gammapy.__version__}", "grids": grids, "cases": cases}
     path = Path(__file__).parent / "golden_spatial.json"
     path.write_text(json.dumps(document, separators=(",", ":")) + "\n", encoding="utf-8")
 

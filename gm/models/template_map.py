@@ -1,0 +1,224 @@
+"""Template maps: read on first use, normalised, and interpolated in pixels, with derivatives by position.
+
+Gammapy 2.1's conventions. Values on a pixel grid are interpolated linearly in their logarithm, in pixel coordinates of
+the sky and of the energy axis; half a pixel beyond the outermost centres the lines go on, further out there is nothing.
+HEALPix values are interpolated linearly with the four pixels around a position.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gm.arrays import Array, IntArray
+from gm.errors import DataError
+from gm.maps.axes import Axis
+from gm.maps.geometry import WcsGeometry
+from gm.maps.healpix import HealpixGeometry
+from gm.maps.reading import read_map
+from gm.models.template_files import read_template
+from gm.units import UnitError, factor
+
+_ENERGY = ("energy_true", "energy")
+_UNITS = ("sr-1", "TeV-1 cm-2 s-1 sr-1", "TeV-1 sr-1", "")
+_STEP = 1e-5  # deg, for the derivatives of pixel coordinates by sky coordinates
+
+
+class TemplateMap:
+    """A map that a model takes its shape from. Raises `DataError`, when it is first used, for a file that is no map.
+
+    normalize : whether every slice of the map is made to integrate to 1 over the sky
+    """
+
+    def __init__(self, filename: str, normalize: bool = False) -> None:
+        self.filename, self.normalize = filename, normalize
+
+    @cached_property
+    def _loaded(self) -> tuple[WcsGeometry | HealpixGeometry, tuple[Axis, ...], NDArray[Any], float]:
+        """Geometry, axes (slowest first), values and the factor that turns them into internal units."""
+        found = read_map(read_template(self.filename))
+        geometry: Any = found.geometry
+        if not isinstance(geometry, (WcsGeometry, HealpixGeometry)):
+            raise DataError(f"{self.filename}: a map of a region, expected one of the sky")
+        data = found.data
+        if not np.isfinite(data).any() or not (data > 0).any():
+            raise DataError(f"{self.filename}: the map has no value above 0")
+        data = np.where(np.isfinite(data), data, data.dtype.type(0)) if data.dtype.kind == "f" else data.astype(float)
+        if not self.normalize:
+            return geometry, found.axes, data, self._unit_factor(found.unit)
+        sky = tuple(range(len(found.axes), data.ndim))
+        total = data.astype(np.float64).sum(axis=sky, keepdims=True)
+        share = np.divide(data, total, out=np.zeros(data.shape), where=total != 0)
+        return geometry, found.axes, share / geometry.solid_angle(), 1.0
+
+    def _unit_factor(self, unit: str) -> float:
+        for candidate in _UNITS:
+            try:
+                return factor(unit, candidate)
+            except UnitError:
+                continue
+        raise DataError(f"{self.filename}: a template in '{unit}'\n    expected sr-1 or cm-2 s-1 TeV-1 sr-1")
+
+    @property
+    def geometry(self) -> WcsGeometry | HealpixGeometry:
+        return self._loaded[0]
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        return self._loaded[1]
+
+    @property
+    def frame(self) -> str:
+        return self.geometry.frame
+
+    @property
+    def energy_axis(self) -> Axis | None:
+        """The axis of true energy, or None."""
+        return next((axis for axis in self.axes if axis.name in _ENERGY), None)
+
+    @property
+    def parameter_axes(self) -> tuple[Axis, ...]:
+        """The axes that are not energy."""
+        return tuple(axis for axis in self.axes if axis.name not in _ENERGY)
+
+    def center(self) -> tuple[float, float]:
+        """The middle of the map [deg]; (0, 0) for HEALPix."""
+        return self.geometry.center() if isinstance(self.geometry, WcsGeometry) else (0.0, 0.0)
+
+    def radius(self) -> float | None:
+        """Half of the larger side of the map [deg]; None for HEALPix."""
+        return max(self.geometry.width()) / 2 if isinstance(self.geometry, WcsGeometry) else None
+
+    @cached_property
+    def scaled(self) -> NDArray[Any]:
+        """What is interpolated, (*axes, n_pixels): logarithms in the file's own precision, or HEALPix values."""
+        geometry, axes, data, _ = self._loaded
+        flat = data.reshape(*data.shape[: len(axes)], -1)
+        if isinstance(geometry, HealpixGeometry):
+            return flat
+        return np.asarray(np.log(np.maximum(flat, np.finfo(flat.dtype).tiny)))
+
+    def evaluate(self, lon: Array, lat: Array, energy: Array | None, slices: NDArray[Any] | None = None) -> Array:
+        """Values at positions [deg] in the map's frame, (...), or (n_energy, ...) where the map has energies.
+
+        slices : (n_axis_energy, n_pixels) or (n_pixels,) to interpolate instead of the map's own
+        """
+        index, weight, inside = self._corners(lon, lat)
+        return self._finish(self._interpolate(index, weight, energy, slices), inside, energy)
+
+    def collapsed(self, values: Array) -> tuple[NDArray[Any], list[NDArray[Any]]]:
+        """What is interpolated at values of the axes that are not energy, (n_axis_energy, n_pixels) or (n_pixels,).
+
+        And its derivatives by each of the values.
+        """
+        slices, slopes = self.scaled, list[NDArray[Any]]()
+        names = [axis.name for axis in self.axes]
+        for axis, value in zip(self.parameter_axes, values, strict=True):
+            along = names.index(axis.name)
+            names.pop(along)
+            pixel = float(axis.pixel(np.array([value]))[0])
+            node = int(np.clip(np.floor(pixel), 0, max(axis.n_bins - 2, 0)))
+            ends, share = (node, min(node + 1, axis.n_bins - 1)), pixel - node
+            step = 1e-6 * float(axis.edges[-1] - axis.edges[0])
+            per_unit = float(np.diff(axis.pixel(np.array([value - step, value + step])))[0]) / (2 * step)
+            lower, upper = (np.take(slices, k, axis=along) for k in ends)
+            slopes = [_between(slope, ends, share, along) for slope in slopes]
+            slopes.append((upper - lower) * per_unit)
+            slices = _between(slices, ends, share, along)
+        return slices, slopes
+
+    def interpolated(self, lon: Array, lat: Array, energy: Array | None, slices: NDArray[Any]) -> Array:
+        """Other numbers on the same pixels, interpolated as they are; the shape is that of `evaluate`."""
+        index, weight, _ = self._corners(lon, lat)
+        return self._interpolate(index, weight, energy, slices)
+
+    def evaluate_with_slopes(self, lon: Array, lat: Array, energy: Array | None) -> tuple[Array, Array, Array]:
+        """Values, and their derivatives by lon and lat [1/deg]."""
+        value = self.evaluate(lon, lat, energy)
+        if isinstance(self.geometry, HealpixGeometry):
+            h = 1e-3 / self.geometry.nside
+            lons, lats = (
+                [self.evaluate(lon + a * h, np.clip(lat + b * h, -90, 90), energy) for a, b in pair]
+                for pair in (((1, 0), (-1, 0)), ((0, 1), (0, -1)))
+            )
+            return value, (lons[0] - lons[1]) / (2 * h), (lats[0] - lats[1]) / (2 * h)
+        index, _, _ = self._corners(lon, lat)
+        x, y = self.geometry.pixel(lon, lat)
+        u, v = x - index[0] % self.geometry.shape[1], y - index[0] // self.geometry.shape[1]
+        by_x = self._interpolate(index, np.stack([v - 1, 1 - v, -v, v]), energy, None)
+        by_y = self._interpolate(index, np.stack([u - 1, -u, 1 - u, u]), energy, None)
+        (x_lon, y_lon), (x_lat, y_lat) = self._jacobian(lon, lat)
+        return value, value * (by_x * x_lon + by_y * y_lon), value * (by_x * x_lat + by_y * y_lat)
+
+    def _jacobian(self, lon: Array, lat: Array) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+        """Derivatives of x and y by lon, and by lat."""
+        geometry: Any = self.geometry
+        up, down = np.minimum(lat + _STEP, 90.0), np.maximum(lat - _STEP, -90.0)
+        east, west = geometry.pixel(lon + _STEP, lat), geometry.pixel(lon - _STEP, lat)
+        north, south = geometry.pixel(lon, up), geometry.pixel(lon, down)
+        by_lon = [np.nan_to_num(a - b) / (2 * _STEP) for a, b in zip(east, west, strict=True)]
+        by_lat = [np.nan_to_num(a - b) / (up - down) for a, b in zip(north, south, strict=True)]
+        return (by_lon[0], by_lon[1]), (by_lat[0], by_lat[1])
+
+    def _corners(self, lon: Array, lat: Array) -> tuple[IntArray, Array, Array]:
+        """Four pixels around each position, (4, ...), their weights, and 1 where the position is on the map."""
+        geometry = self.geometry
+        if isinstance(geometry, HealpixGeometry):
+            index, weight = geometry.weights(lon, lat)
+            return np.maximum(index, 0), np.where(index >= 0, weight, 0.0), np.ones(np.shape(lon))
+        x, y = geometry.pixel(lon, lat)
+        n_y, n_x = geometry.shape
+        inside = (x >= -0.5) & (x < n_x - 0.5) & (y >= -0.5) & (y < n_y - 0.5)
+        x, y = np.where(inside, x, 0.0), np.where(inside, y, 0.0)
+        left = np.clip(np.floor(x), 0, max(n_x - 2, 0)).astype(np.intp)
+        low = np.clip(np.floor(y), 0, max(n_y - 2, 0)).astype(np.intp)
+        u, v = (x - left if n_x > 1 else np.zeros_like(x)), (y - low if n_y > 1 else np.zeros_like(y))
+        first = low * n_x + left
+        right, above = int(n_x > 1), n_x * int(n_y > 1)
+        index = np.stack([first, first + right, first + above, first + above + right])
+        return index, np.stack([(1 - u) * (1 - v), u * (1 - v), (1 - u) * v, u * v]), inside.astype(np.float64)
+
+    def _interpolate(self, index: IntArray, weight: Array, energy: Array | None, slices: NDArray[Any] | None) -> Array:
+        """Weighted sums of what is interpolated, (...), or (n_energy, ...)."""
+        slices = self.scaled if slices is None else slices
+        if self.energy_axis is None:
+            return np.asarray(np.sum(weight * slices[index], axis=0))
+        if energy is None:
+            raise ValueError("a template with an energy axis needs energies")
+        node, share = self._energy_nodes(energy)
+        needed, where = np.unique(np.stack([node, np.minimum(node + 1, len(slices) - 1)]), return_inverse=True)
+        by_node = np.stack([np.sum(weight * slices[k][index], axis=0) for k in needed])
+        lower, upper = by_node[where.reshape(2, -1)]
+        share = share.reshape(-1, *(1,) * (lower.ndim - 1))
+        return np.asarray(lower * (1.0 - share) + upper * share)
+
+    def _energy_nodes(self, energy: Array) -> tuple[IntArray, Array]:
+        axis = self.energy_axis
+        assert axis is not None
+        pixel = axis.pixel(energy)
+        node = np.clip(np.floor(pixel), 0, max(axis.n_bins - 2, 0)).astype(np.intp)
+        share = pixel - node if axis.n_bins > 1 else np.zeros_like(pixel)
+        if isinstance(self.geometry, HealpixGeometry) and axis.n_bins > 1:
+            share = (energy - axis.center[node]) / (axis.center[node + 1] - axis.center[node])
+        return node, share
+
+    def _finish(self, scaled: Array, inside: Array, energy: Array | None) -> Array:
+        """Values from what was interpolated: not below 0, and 0 outside of the map and its energies."""
+        scale = self._loaded[3]
+        is_log = isinstance(self.geometry, WcsGeometry)
+        value = np.exp(np.minimum(scaled, 700.0)) if is_log else np.maximum(scaled, 0.0)
+        value *= inside * scale
+        axis = self.energy_axis
+        if axis is not None and energy is not None and is_log:
+            pixel = axis.pixel(energy)
+            covered = (pixel >= -0.5) & (pixel < axis.n_bins - 0.5)
+            value *= covered.reshape(-1, *(1,) * (value.ndim - 1))
+        return np.asarray(value)
+
+
+def _between(slices: NDArray[Any], ends: tuple[int, int], share: float, axis: int) -> NDArray[Any]:
+    lower, upper = (np.take(slices, k, axis=axis) for k in ends)
+    return np.asarray(lower * (1.0 - share) + upper * share)
