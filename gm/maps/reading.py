@@ -9,6 +9,7 @@ from gm.errors import DataError
 from gm.io.fits import Extension, FitsFile, read_fits
 from gm.io.fits_image import image_shape
 from gm.io.gadf import GadfAxis, parse_wcs_shape
+from gm.io.gtpsf import read_gtpsf
 from gm.io.map_fits import map_extension, read_map_axes, read_meta, read_region_map, read_wcs_map
 from gm.maps.axes import Axis, EnergyAxis, NodeAxis
 from gm.maps.geometry import WcsGeometry
@@ -45,6 +46,16 @@ def read_geometry(file: FitsFile, name: str) -> tuple[WcsGeometry | RegionGeomet
         sizes = parse_wcs_shape(extension.header.text("WCSSHAPE"))
         return _wcs_geometry(extension, sizes[1::-1]), axes
     return _wcs_geometry(extension, image_shape(extension)[-2:]), axes
+
+
+def read_psf_and_exposure(source: str | Path | FitsFile) -> tuple[Map, Map]:
+    """The PSF and the exposure in a file of the Fermi tool ``gtpsf``: maps on a region. Raises `DataError`."""
+    file = source if isinstance(source, FitsFile) else read_fits(source)
+    psf, exposure = (
+        Map(RegionGeometry(None), build_axes(file.get("PSF"), held.axes), held.data, held.unit)
+        for held in read_gtpsf(file)
+    )
+    return psf, exposure
 
 
 def read_livetime(extension: Extension) -> float | None:

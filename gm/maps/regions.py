@@ -15,8 +15,8 @@ from gm.io.tables import CardValue, Column, Table
 class Region:
     """Union of shapes, one per row.
 
-    ``columns`` : SHAPE (``circle``, ...), X and Y (pixels, counted from 1), R (pixels), ROTANG (deg), as in the FITS
-    region convention; ``wcs`` : the header cards of the pixel grid; ``wcs_shape`` : its size (n_x, n_y).
+    ``columns`` : SHAPE (``circle``, ...), X and Y (pixels, counted from 0 as Gammapy does), R (pixels), ROTANG (deg),
+    else as in the FITS region convention; ``wcs`` : the header cards of the pixel grid; ``wcs_shape`` : (n_x, n_y).
     """
 
     columns: tuple[Column, ...]

@@ -1,0 +1,169 @@
+"""Shapes on the sky, and which pixels they hold.
+
+A shape is brought to the pixels of a grid with one scale and one angle, those of a step of one arcsecond north of its
+centre; then pixel centres are inside or not. This is what the ``regions`` package does before version 0.12 and with it
+Gammapy, so masks agree. Angles turn the width axis anticlockwise from west, as in ``regions`` and DS9.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import hypot
+from typing import TypeAlias
+
+import numpy as np
+
+from gm.arrays import Array, BoolArray
+from gm.errors import DataError, suggest
+from gm.maps.geometry import WcsGeometry
+from gm.maps.rotation import rotate
+
+_STEP = 1.0 / 3600.0  # [deg]
+KINDS = {"circle": 1, "annulus": 2, "ellipse": 2, "rectangle": 2, "polygon": 0, "point": 0}
+
+
+@dataclass(frozen=True)
+class SkyShape:
+    """One shape. ``lon``, ``lat`` [deg] in ``frame``: its centre, or the vertices of a polygon; ``sizes`` [deg]: circle
+    (radius), annulus (inner, outer radius), ellipse and rectangle (full width, height); ``angle`` [deg].
+
+    ``include``: False for a shape that is cut out of a union. Raises `DataError`.
+    """
+
+    kind: str
+    frame: str
+    lon: tuple[float, ...]
+    lat: tuple[float, ...]
+    sizes: tuple[float, ...] = ()
+    angle: float = 0.0
+    include: bool = True
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise DataError(f"a region of type '{self.kind}' is not known\n    {suggest(self.kind, KINDS)}")
+        if len(self.sizes) != KINDS[self.kind] or not all(np.isfinite(size) and size >= 0 for size in self.sizes):
+            raise DataError(f"{self.kind}: sizes {self.sizes}, expected {KINDS[self.kind]} that are not negative")
+        at_least = 3 if self.kind == "polygon" else 1
+        if len(self.lon) != len(self.lat) or len(self.lon) < at_least:
+            raise DataError(f"{self.kind}: {len(self.lon)} positions, expected {at_least}")
+        if not (np.isfinite(self.lon).all() and np.isfinite(self.lat).all() and np.abs(self.lat).max() <= 90.0):
+            raise DataError(f"{self.kind}: a position is no point of the sky")
+        if self.kind == "annulus" and self.sizes[0] > self.sizes[1]:
+            raise DataError(f"annulus: the inner radius {self.sizes[0]:g} is above the outer {self.sizes[1]:g} deg")
+
+    @property
+    def reach(self) -> float:
+        """Distance [deg] from the centre, or from the vertices, that the shape may have points at."""
+        return 0.5 * hypot(*self.sizes) if self.kind in ("ellipse", "rectangle") else max(self.sizes, default=0.0)
+
+    def to_pixels(self, grid: WcsGeometry) -> PixelShape:
+        """The shape in the pixels of a grid. Raises `DataError` when its centre has no place there."""
+        lon, lat = rotate(np.array(self.lon), np.array(self.lat), self.frame, grid.frame)
+        x, y = grid.pixel(lon, lat)
+        if not (np.isfinite(x).all() and np.isfinite(y).all()):
+            raise DataError(f"{self.kind} at {self.lon[0]:g}, {self.lat[0]:g} deg: outside the projection of the map")
+        if not self.sizes:
+            return PixelShape(self.kind, x, y)
+        scale, north = _scale_and_north(grid, float(lon[0]), float(lat[0]))
+        return PixelShape(self.kind, x, y, tuple(size / scale for size in self.sizes), self.angle + north - 90.0)
+
+    def contains(self, grid: WcsGeometry) -> BoolArray:
+        """``(n_y, n_x)``: pixels with their centre inside; for a point the four pixels around it."""
+        try:
+            shape = self.to_pixels(grid)
+        except DataError:
+            return np.zeros(grid.shape, dtype=np.bool_)  # on the other side of the sky
+        mask = np.broadcast_to(shape.contains(*grid.sub_pixels()), grid.shape).copy()
+        y, x = np.nonzero(mask)
+        mask[y, x] = np.isfinite(grid.sky(x, y)[1])  # pixels off the sky are in no region
+        return mask
+
+
+@dataclass(frozen=True, eq=False)
+class PixelShape:
+    """A shape in pixels: ``x``, ``y`` of the centre or the vertices, ``sizes`` [pixel], ``angle`` [deg] from +x."""
+
+    kind: str
+    x: Array
+    y: Array
+    sizes: tuple[float, ...] = ()
+    angle: float = 0.0
+
+    def contains(self, x: Array, y: Array) -> BoolArray:
+        """Whether points are inside."""
+        return np.asarray(_INSIDE[self.kind](self, x, y))
+
+    def to_sky(self, grid: WcsGeometry) -> SkyShape:
+        """The shape on the sky, in the frame of the grid."""
+        lon, lat = grid.sky(self.x, self.y)
+        if not np.isfinite(lon).all():
+            raise DataError(f"{self.kind} at pixel {self.x[0]:g}, {self.y[0]:g}: not on the sky")
+        positions = tuple(lon.tolist()), tuple(lat.tolist())
+        if not self.sizes:
+            return SkyShape(self.kind, grid.frame, *positions)
+        scale, north = _scale_and_north(grid, float(lon[0]), float(lat[0]))
+        sizes = tuple(size * scale for size in self.sizes)
+        return SkyShape(self.kind, grid.frame, *positions, sizes, self.angle - (north - 90.0))
+
+
+def _scale_and_north(grid: WcsGeometry, lon: float, lat: float) -> tuple[float, float]:
+    """Size of a pixel [deg] along north, and the direction of north [deg] from +x, at a position."""
+    north_lon, north_lat = (lon, lat + _STEP) if lat + _STEP <= 90.0 else (lon + 180.0, 180.0 - lat - _STEP)
+    (x0, x1), (y0, y1) = grid.pixel(np.array([lon, north_lon]), np.array([lat, north_lat]))
+    return _STEP / float(np.hypot(x1 - x0, y1 - y0)), float(np.degrees(np.arctan2(y1 - y0, x1 - x0)))
+
+
+_Inside: TypeAlias = Callable[[PixelShape, Array, Array], BoolArray]
+
+
+def _in_circle(shape: PixelShape, x: Array, y: Array) -> BoolArray:
+    return np.asarray(np.hypot(x - shape.x[0], y - shape.y[0]) < shape.sizes[-1])
+
+
+def _in_annulus(shape: PixelShape, x: Array, y: Array) -> BoolArray:
+    distance = np.hypot(x - shape.x[0], y - shape.y[0])
+    return np.asarray((distance < shape.sizes[1]) & ~(distance < shape.sizes[0]))
+
+
+def _turned(shape: PixelShape, x: Array, y: Array) -> tuple[Array, Array]:
+    """Offsets along the width and the height."""
+    cosine, sine = np.cos(np.radians(shape.angle)), np.sin(np.radians(shape.angle))
+    dx, dy = x - shape.x[0], y - shape.y[0]
+    return cosine * dx + sine * dy, sine * dx - cosine * dy
+
+
+def _in_ellipse(shape: PixelShape, x: Array, y: Array) -> BoolArray:
+    if 0.0 in shape.sizes:
+        return np.zeros(np.broadcast_shapes(x.shape, y.shape), dtype=np.bool_)
+    along, across = _turned(shape, x, y)
+    return np.asarray((2.0 * along / shape.sizes[0]) ** 2 + (2.0 * across / shape.sizes[1]) ** 2 <= 1.0)
+
+
+def _in_rectangle(shape: PixelShape, x: Array, y: Array) -> BoolArray:
+    along, across = _turned(shape, x, y)
+    return np.asarray((np.abs(along) < 0.5 * shape.sizes[0]) & (np.abs(across) < 0.5 * shape.sizes[1]))
+
+
+def _in_polygon(shape: PixelShape, x: Array, y: Array) -> BoolArray:
+    """An odd number of edges to the right."""
+    inside = np.zeros(np.broadcast_shapes(x.shape, y.shape), dtype=np.bool_)
+    for x0, y0, x1, y1 in zip(shape.x, shape.y, np.roll(shape.x, 1), np.roll(shape.y, 1), strict=True):
+        if y0 != y1:
+            inside ^= ((y0 > y) != (y1 > y)) & (x < (x1 - x0) * (y - y0) / (y1 - y0) + x0)
+    return inside
+
+
+def _in_point(shape: PixelShape, x: Array, y: Array) -> BoolArray:
+    """The pixels that share in a point when it is spread bilinearly."""
+    return np.asarray((np.abs(x - shape.x[0]) < 1.0) & (np.abs(y - shape.y[0]) < 1.0))
+
+
+_INSIDE: dict[str, _Inside] = {
+    "circle": _in_circle,
+    "annulus": _in_annulus,
+    "ellipse": _in_ellipse,
+    "rectangle": _in_rectangle,
+    "polygon": _in_polygon,
+    "point": _in_point,
+}
