@@ -7,6 +7,7 @@ from typing import Protocol
 
 from gm.arrays import Array, IntArray
 from gm.likelihood.line import Line
+from gm.likelihood.map_sources import Lattice
 from gm.likelihood.report import TermReport
 
 
@@ -31,6 +32,12 @@ class LikelihoodTerm(Protocol):
 
     def fill(self, flux: Array, predicted: Sequence[Array]) -> None:
         """Write what is predicted in each bin that enters into the arrays of its datasets, one for every dataset."""
+
+    def left_behind(self, flux: Array) -> list[str]:
+        """Components whose shape has gone beyond what their responses were made for."""
+
+    def lattices(self) -> list[Lattice]:
+        """Free positions in which the statistic has kinks."""
 
     def line(self, rest: Array, signal: Array) -> Line:
         """-2 ln L where the vector is ``rest + norm * signal``."""

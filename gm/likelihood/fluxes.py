@@ -130,6 +130,13 @@ class FluxBank:
         """Positions of the parameters that the flux vector depends on, a slice per component."""
         return [share.slots for share in self._shares.values()] + [slots for _, slots in self._shapes]
 
+    def parameter_at(self, column: int) -> int:
+        """The parameter that a column of a shape carries."""
+        for columns, slots in self._shapes:
+            if columns.start <= column < columns.stop:
+                return int(slots.start + column - columns.start)
+        raise IndexError(f"column {column} carries no shape")
+
     def pullback(self, values: Array, d_flux: Array, components: Iterable[str] | None = None) -> Array:
         """Gradient (n_par,) from the derivative with respect to each flux (n_columns,)."""
         gradient = np.zeros(self.n_parameters)

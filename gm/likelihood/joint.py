@@ -85,6 +85,21 @@ class JointLikelihood:
         cuts = (term.cut(ranges, self.bank.n_columns) for term in self.terms)
         return [term for term in cuts if term is not None]
 
+    def left_behind(self, vector: Array) -> list[str]:
+        """Components that have gone beyond the reach of the responses taken where they started."""
+        flux = self.bank.fluxes(self.layout.expand(vector))
+        return list(dict.fromkeys(name for term in self.terms for name in term.left_behind(flux)))
+
+    def lattices(self) -> list[tuple[int, int, float]]:
+        """Free longitudes and latitudes (in the vector) with kinks at pixel centres, and pixel sizes [deg]."""
+        found: dict[tuple[int, int], float] = {}
+        for lattice in (lattice for term in self.terms for lattice in term.lattices()):
+            first = self.bank.parameter_at(lattice.column)
+            lon, lat = self.layout.free_position(first), self.layout.free_position(first + 1)
+            if lon is not None and lat is not None:
+                found[lon, lat] = min(lattice.scale, found.get((lon, lat), lattice.scale))
+        return [(lon, lat, scale) for (lon, lat), scale in found.items()]
+
     def depends_on(self) -> BoolArray:
         """Which free parameters any bin or prior depends on, (n_free,); the others cannot be fitted."""
         depends = self.layout.prior_curvature(self.layout.start) > 0

@@ -20,6 +20,7 @@ from gm.likelihood.folding import Folding, MapWindow, RecoEnergyFolding, TrueEne
 from gm.likelihood.map_sources import FixedSource, ImageSource, MapSource, PointSource
 from gm.likelihood.map_term import MapBackground, MapBins, MapTerm
 from gm.maps.pixel_grid import PixelGrid
+from gm.maps.sphere import unit_vectors
 from gm.models import BackgroundIRFModel, Layout, Models, PointSpatialModel, SkyModel, SpatialModel
 from gm.statistics import Cash, Statistic, WStat
 
@@ -149,11 +150,15 @@ class _Builder:
     def build(self) -> MapSource:
         """The source; one with a fixed shape keeps no more than its response."""
         source = self._source()
-        if self.is_free:
+        source.name = self.component.name
+        if self.is_free and self.shape is not None:
+            source.reach = _Reach(self.shape, self.values)
             return source
         still = np.zeros(self.columns.stop)
         again = partial(_Builder._source, self)
-        return FixedSource(self.columns, source.response(still), source.totals(still), again)
+        fixed = FixedSource(self.columns, source.response(still), source.totals(still), again)
+        fixed.name = self.component.name
+        return fixed
 
     def _source(self) -> MapSource:
         dataset, apply = self.view.dataset, self.component.apply_irf
@@ -219,6 +224,27 @@ def _support(shape: SpatialModel, grid: PixelGrid, values: Array, image: _Image)
     return around.slices if abs(outside) <= _NOTHING * float(pixels.sum()) else None
 
 
+class _Reach:
+    """Responses are taken where a shape starts; as in Gammapy they hold until it moves by its radius and 0.1 deg."""
+
+    def __init__(self, shape: SpatialModel, values: Array) -> None:
+        self._shape, self._start = shape, values
+
+    def covers(self, values: Array) -> bool:
+        here, there = self._shape.position(values), self._shape.position(self._start)
+        now, before = self._shape.evaluation_radius(values), self._shape.evaluation_radius(self._start)
+        if here is None or there is None or now is None or before is None:
+            return True
+        if not np.isfinite(here).all():
+            return False
+        a, b = (
+            unit_vectors(np.array([here[0]]), np.array([here[1]])),
+            unit_vectors(np.array([there[0]]), np.array([there[1]])),
+        )
+        moved = float(np.degrees(2 * np.arcsin(np.clip(np.linalg.norm(a - b) / 2, 0, 1))))
+        return moved <= before + MARGIN and moved + now <= before * _GROWTH + 2 * MARGIN
+
+
 class _Image:
     """The shape of a component on the pixels of a window; no shape means the full flux in every pixel."""
 
@@ -245,6 +271,7 @@ class _Point:
 
     def __init__(self, shape: PointSpatialModel, grid: PixelGrid, values: Array | None) -> None:
         self._shape, self._grid, self._values = shape, grid, values
+        self.scale = grid.scale
 
     def weights(self, values: Array) -> tuple[IntArray, IntArray, Array, Array]:
         found = self._shape.pixels(self._grid, values if self._values is None else self._values)

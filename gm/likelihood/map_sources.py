@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from typing import Generic, Protocol, TypeVar, final
 
@@ -28,10 +29,27 @@ class Image(Protocol):
 
 
 class Bilinear(Protocol):
-    """A point on the sky as weights of the four pixels around it."""
+    """A point on the sky as weights of the four pixels around it; ``scale`` is the pixel size [deg]."""
+
+    scale: float
 
     def weights(self, values: Array) -> tuple[IntArray, IntArray, Array, Array]:
         """``x`` (4,), ``y`` (4,) in the map, ``weight`` (4,), and its derivatives (n_shape, 4)."""
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """Positions on a grid of pixels: the first of the two columns of a position, and the pixel size [deg]."""
+
+    column: int
+    scale: float
+
+
+class Reach(Protocol):
+    """How far a shape may go before its responses are too far away."""
+
+    def covers(self, values: Array) -> bool:
+        """Whether the responses still hold for a shape."""
 
 
 class Recent(Generic[T]):
@@ -57,14 +75,22 @@ class Recent(Generic[T]):
 class MapSource(ABC):
     """One sky component on one map dataset.
 
+    name : of the component; reach : where its responses hold, of a free shape;
     columns : where its fluxes are in the flux vector; shape_columns : where the values of its shape are, empty when its
     shape is fixed. The last responses are kept, since a fit changes spectra more often than shapes.
     """
+
+    name: str
+    reach: Reach
 
     def __init__(self, columns: slice, shape_columns: slice) -> None:
         self.columns, self.shape_columns = columns, shape_columns
         self._responses: Recent[Response] = Recent()
         self._slopes: Recent[list[Response]] = Recent()
+
+    def lattice(self) -> Lattice | None:
+        """The grid on which a free position has kinks, if it has."""
+        return None
 
     @property
     def n_shape(self) -> int:
@@ -162,6 +188,9 @@ class PointSource(MapSource):
         super().__init__(columns, shape_columns)
         self._point, self._window, self._kernels, self._reco_psf = point, window, kernels, reco_psf
         self._corners: tuple[bytes, list[Response], list[Array]] | None = None
+
+    def lattice(self) -> Lattice | None:
+        return Lattice(self.shape_columns.start, self._point.scale) if self.n_shape else None
 
     def cut(self, kept: IntArray, first: int, last: int) -> PointSource:
         window = self._window.cut(kept, first, last)

@@ -11,7 +11,7 @@ import numpy as np
 
 from gm.arrays import Array, BoolArray, IntArray
 from gm.likelihood.line import Line, RowLine, SummedLine
-from gm.likelihood.map_sources import MapSource
+from gm.likelihood.map_sources import Lattice, MapSource
 from gm.likelihood.products import add_products, times, transposed_times, weighted_square
 from gm.likelihood.report import TermReport
 from gm.statistics import Statistic, WStat
@@ -153,6 +153,15 @@ class MapTerm:
             for name, its in by_component.items()
         }
         return [TermReport(self.dataset, self.n_bins, self.value(flux), total + off, components)]
+
+    def left_behind(self, flux: Array) -> list[str]:
+        """Components whose shape has moved or grown beyond what their responses were made for."""
+        return [s.name for s in self.sources if s.n_shape and not s.reach.covers(flux[s.shape_columns])]
+
+    def lattices(self) -> list[Lattice]:
+        """Free positions in which the statistic has kinks where they cross pixel centres."""
+        found = (source.lattice() for source in self.sources)
+        return [lattice for lattice in found if lattice is not None]
 
     def fill(self, flux: Array, predicted: Sequence[Array]) -> None:
         """Write the prediction of each bin that enters into the array of the dataset, (n_energy, ny, nx)."""

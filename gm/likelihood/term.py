@@ -12,6 +12,7 @@ import numpy as np
 from gm.arrays import Array, BoolArray, IntArray
 from gm.likelihood.fluxes import as_slice
 from gm.likelihood.line import Line, RowLine
+from gm.likelihood.map_sources import Lattice
 from gm.likelihood.products import add_products, times, transposed_times, weighted_square
 from gm.likelihood.report import TermReport
 from gm.statistics import Statistic, WStat
@@ -173,6 +174,14 @@ class Term:
             )
             for i, (d, n, value, total) in enumerate(zip(datasets, *columns, strict=True))
         ]
+
+    def left_behind(self, flux: Array) -> list[str]:
+        """Nothing: what is not a map sees no shapes."""
+        return []
+
+    def lattices(self) -> list[Lattice]:
+        """None: what is not a map has no pixels."""
+        return []
 
     def fill(self, flux: Array, predicted: Sequence[Array]) -> None:
         """Write the prediction of each row into the array of its dataset."""
