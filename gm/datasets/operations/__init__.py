@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
-from gm.datasets.operations.functions import copy, downsample, resample_energy, slice_energy, stack, to_image, to_masked
+from gm.datasets.operations.functions import (
+    copy,
+    cutout,
+    downsample,
+    pad,
+    resample_energy,
+    slice_energy,
+    stack,
+    to_image,
+    to_masked,
+)
 from gm.datasets.operations.outcome import Edit, Outcome, Predict, Product, Refused
+from gm.datasets.operations.spectra_of_regions import to_spectrum_dataset
 
 __all__ = [
     "Edit",
@@ -12,10 +23,13 @@ __all__ = [
     "Product",
     "Refused",
     "copy",
+    "cutout",
     "downsample",
+    "pad",
     "resample_energy",
     "slice_energy",
     "stack",
     "to_image",
     "to_masked",
+    "to_spectrum_dataset",
 ]

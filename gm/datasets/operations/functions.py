@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -18,13 +19,14 @@ from gm.datasets.flux_points import FluxPointsDataset
 from gm.datasets.operations.backgrounds import backgrounds, bake, carry, corrected, is_flat
 from gm.datasets.operations.driver import Task, Treatment, Which, each
 from gm.datasets.operations.energy import between, every, snapped
-from gm.datasets.operations.kinds import Counts, as_counts, masks_note
+from gm.datasets.operations.kinds import Counts, as_counts, as_map, masks_note
 from gm.datasets.operations.naming import in_place, new_names, selected
 from gm.datasets.operations.outcome import Edit, Outcome, Product, Refused
 from gm.datasets.operations.points import safe_points, sliced_points
 from gm.datasets.operations.rebinning import regrouped, sliced
 from gm.datasets.operations.revision import Revision
 from gm.datasets.operations.scopes import check_whole, copy_scoped, rescope
+from gm.datasets.operations.sky import cut_out, joined_pixels, padded
 from gm.datasets.operations.stacking import stacked
 from gm.datasets.reading import Dataset
 from gm.models import BackgroundIRFModel, Models
@@ -138,7 +140,11 @@ def downsample(
     task = Task.of(datasets, which, name, suffix)
     if axis == "energy":
         return _regroup(datasets, models, task, lambda d: every(d.energy, factor, d.name), "downsample", keep)
-    raise Refused("a spectrum has no pixels", "axis: energy joins its energy bins")
+
+    def make(dataset: Dataset, new: str) -> Dataset:
+        return joined_pixels(as_map(dataset, "join"), new, factor)
+
+    return each(datasets, models, task, make, _carried, keep=keep, masks="combined by 'or'")
 
 
 def slice_energy(
@@ -178,6 +184,56 @@ def to_masked(
         return safe_points(dataset, new) if isinstance(dataset, FluxPointsDataset) else stacked([dataset], new)
 
     return each(datasets, models, Task.of(datasets, which, name, suffix), make, _carried, keep=keep, masks="carried")
+
+
+def cutout(
+    datasets: Datasets,
+    models: Models,
+    which: Which,
+    *,
+    center: tuple[object, object],
+    width: object,
+    frame: str = "icrs",
+    name: str | None = None,
+    suffix: str | None = None,
+    keep: bool = False,
+) -> Outcome:
+    """The pixels in a window around a position; ``width`` is one angle, or one each in longitude and latitude."""
+    position = (convert(center[0], "deg"), convert(center[1], "deg"), frame)
+    size = _widths(width)
+
+    def make(dataset: Dataset, new: str) -> Dataset:
+        return cut_out(as_map(dataset, "cut out"), new, position, size)
+
+    return each(datasets, models, Task.of(datasets, which, name, suffix), make, _carried, keep=keep, masks="carried")
+
+
+def pad(
+    datasets: Datasets,
+    models: Models,
+    which: Which,
+    *,
+    width: object,
+    name: str | None = None,
+    suffix: str | None = None,
+    keep: bool = False,
+) -> Outcome:
+    """Empty pixels added on all sides, outside the safe mask; ``width`` as for `cutout`, of each side."""
+    size = _widths(width)
+
+    def make(dataset: Dataset, new: str) -> Dataset:
+        return padded(as_map(dataset, "pad"), new, size)
+
+    return each(datasets, models, Task.of(datasets, which, name, suffix), make, _carried, keep=keep, masks="carried")
+
+
+def _widths(width: Any) -> tuple[float, float]:
+    """(x, y) [deg]."""
+    both = (width, width) if isinstance(width, str) or not hasattr(width, "__len__") else tuple(width)
+    x, y = (convert(one, "deg") for one in both)
+    if not (0 < x < 360 and 0 < y < 360):
+        raise Refused(f"width {x:g} x {y:g} deg is no window on the sky")
+    return x, y
 
 
 def _carried(dataset: Dataset, component: BackgroundIRFModel) -> Treatment:

@@ -1,0 +1,125 @@
+"""The spectrum of a region of a map."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gm.arrays import Array, BoolArray
+from gm.datasets.map_dataset import MapDataset, MapDatasetOnOff
+from gm.datasets.operations.kinds import Maps, Spectrum
+from gm.datasets.operations.on_off import joined_acceptance_off, off_background
+from gm.datasets.operations.outcome import Refused
+from gm.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
+from gm.io.tables import Table
+from gm.irf.edisp_map import EdispKernelMap
+from gm.maps.sky_region import SkyRegion
+
+
+def region_mask(dataset: Maps, region: SkyRegion) -> BoolArray:
+    """``(n_y, n_x)``: the pixels with their centre inside. Raises `Refused` when the map does not hold all of it.
+
+    Also when the masks cut through the region: what is left of its counts would not be what a source predicts.
+    """
+    around = region.contains(dataset.geometry.pad(1))
+    inside = around[1:-1, 1:-1]
+    if around.sum() > inside.sum():
+        raise Refused(f"the region is not inside the map of {dataset.name}", "take a smaller region, or pad the map")
+    if not inside.any():
+        raise Refused(f"no pixel centre of {dataset.name} lies in the region", "take a larger region")
+    masked = dataset.mask[:, inside]
+    if not (masked.all(axis=1) | ~masked.any(axis=1)).all():
+        at = int(np.argmin(masked.all(axis=1) | ~masked.any(axis=1)))
+        raise Refused(
+            f"the masks of {dataset.name} cut through the region in energy bin {at} "
+            f"({dataset.energy.lo[at]:g} to {dataset.energy.hi[at]:g} TeV)",
+            "slice_energy to the bins where the whole region is in, or take another region",
+        )
+    return inside
+
+
+def holds(region: SkyRegion, dataset: Maps, lon: float, lat: float, frame: str) -> bool:
+    """Whether a position [deg] lies in the region."""
+    x, y = dataset.geometry.position(lon, lat, frame)
+    inside = False
+    for included in (True, False):
+        for shape in region.shapes:
+            if shape.include is included and shape.to_pixels(dataset.geometry).contains(x, y).all():
+                inside = included
+    return inside
+
+
+def spectrum_of(dataset: Maps, name: str, region: SkyRegion, *, containment_correction: bool = False) -> Spectrum:
+    """Counts and background summed over safe pixels of the region, the mean exposure, the response at its centre.
+
+    containment_correction : the exposure times the part of the PSF of a source at the centre of a circle that falls
+    inside. Source: Gammapy 2.1, ``MapDataset.to_spectrum_dataset``.
+    """
+    inside, safe = region_mask(dataset, region), dataset.mask_safe
+    exposure = np.asarray(dataset.exposure[:, inside].mean(axis=1, dtype=np.float64))
+    if containment_correction:
+        exposure = exposure * _containment(dataset, region)
+    common: dict[str, Any] = {
+        "name": name,
+        "energy": dataset.energy,
+        "energy_true": dataset.energy_true,
+        "counts": _total(dataset.counts, safe, inside),
+        "exposure": exposure,
+        "edisp": _matrix(dataset, region),
+        "mask_safe": None if safe is None else safe[:, inside].any(axis=1),
+        "mask_fit": None if dataset.mask_fit is None else dataset.mask_fit[:, inside].any(axis=1),
+        "livetime": dataset.livetime,
+        "gti": dataset.gti,
+        "region": region.to_file_region(),
+        "meta": _meta(dataset.meta),
+    }
+    if isinstance(dataset, MapDatasetOnOff):
+        return SpectrumDatasetOnOff(**common, **_on_off(dataset, inside))
+    background = None if dataset.background is None else _total(dataset.background, safe, inside)
+    return SpectrumDataset(**common, background=background)
+
+
+def added_background(dataset: Maps, counts: Any) -> Maps:
+    """The map with more counts (n_energy, n_y, n_x) in its background."""
+    assert isinstance(dataset, MapDataset)
+    background = counts if dataset.background is None else dataset.background + counts
+    return dataset.with_(background=background)
+
+
+def _total(values: Any, safe: BoolArray | None, inside: BoolArray) -> Array:
+    part = values[:, inside]
+    return np.asarray(np.sum(part, axis=1, dtype=np.float64, where=True if safe is None else safe[:, inside]))
+
+
+def _containment(dataset: Maps, region: SkyRegion) -> Array:
+    shape = region.shapes[0]
+    if len(region.shapes) > 1 or shape.kind != "circle":
+        raise Refused("the containment correction needs a circle", "containment_correction: false, or a circle")
+    if dataset.psf is None:
+        raise Refused(f"dataset {dataset.name} has no PSF to correct for", "containment_correction: false")
+    lon, lat = region.center()
+    return dataset.psf.containment(shape.sizes[0], dataset.energy_true.center, lon, lat, region.frame)
+
+
+def _matrix(dataset: Maps, region: SkyRegion) -> Array | None:
+    if dataset.edisp is None:
+        return None
+    energy = dataset.edisp.energy if isinstance(dataset.edisp, EdispKernelMap) else dataset.energy
+    return dataset.edisp.kernel(energy, *region.center(), region.frame)
+
+
+def _on_off(dataset: MapDatasetOnOff, inside: BoolArray) -> dict[str, Any]:
+    """Acceptance: mean over safe pixels; that of the off counts such that the background stays."""
+    safe = np.ones(dataset.counts.shape, dtype=np.bool_) if dataset.mask_safe is None else dataset.mask_safe
+    n_safe = np.maximum(safe[:, inside].sum(axis=1), 1)
+    each = off_background(dataset.counts_off, dataset.acceptance, dataset.acceptance_off)
+    counts_off, background = _total(dataset.counts_off, safe, inside), _total(each, safe, inside)
+    acceptance, plain = (_total(array, safe, inside) / n_safe for array in (dataset.acceptance, dataset.acceptance_off))
+    acceptance_off = joined_acceptance_off(acceptance, counts_off, background, plain)
+    return {"counts_off": counts_off, "acceptance": acceptance, "acceptance_off": acceptance_off}
+
+
+def _meta(table: Table | None) -> dict[str, Any]:
+    columns = {} if table is None else {c.name: np.asarray(c.values) for c in table.columns}
+    return {name: values[0].item() if values.shape == (1,) else values for name, values in columns.items()}
