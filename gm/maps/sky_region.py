@@ -143,7 +143,7 @@ class SkyRegion:
             reach = max(reach, float(separation(lon, lat, *there).max()) + shape.reach)
         if reach > 60.0:
             raise DataError(f"the region reaches {reach:.0f} deg from its centre, too far for one flat image")
-        n = 2 * int(np.ceil(max(reach, 0.5 * width_min) / binsz)) + 2
+        n = max(1, 2 * int(np.ceil(max(reach, 0.5 * width_min) / binsz - 1e-9)))  # as Gammapy: even, 1 for a point
         return WcsGeometry.create(lon, lat, binsz, shape=(n, n), frame=self.frame, projection="TAN")
 
 
