@@ -14,20 +14,21 @@ from pathlib import Path
 
 import numpy as np
 
-from gm.arrays import Array, BoolArray
-from gm.datasets.datasets import Datasets, read_dataset
+from gm.arrays import Array, BoolArray, MapArray
+from gm.datasets.datasets import Dataset, Datasets, read_dataset
 from gm.datasets.flux_points import FluxPointsDataset
+from gm.datasets.map_dataset import MapDataset, MapDatasetOnOff
+from gm.datasets.map_simulation import map_of_instrument, map_without_data, scaled, stored
 from gm.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
 from gm.errors import DataError
 from gm.irf.parametric import Instrument, log_normal_edisp
 from gm.maps.axes import EnergyAxis
-
-Drawable = SpectrumDataset | SpectrumDatasetOnOff | FluxPointsDataset
+from gm.maps.geometry import WcsGeometry
 
 
 @dataclass(frozen=True, kw_only=True)
 class FormulaRecipe:
-    """Datasets of a parametrised instrument: what ``response: iact`` says."""
+    """Datasets of a parametrised instrument: what ``response: iact`` says. With a ``geometry`` they are maps."""
 
     names: tuple[str, ...]
     instrument: Instrument
@@ -37,6 +38,7 @@ class FormulaRecipe:
     energy_true: EnergyAxis
     acceptance: float = 1.0
     acceptance_off: float = 10.0
+    geometry: WcsGeometry | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,14 +80,14 @@ class Simulation:
 class Template:
     """A dataset without data.
 
-    ``dataset`` has no masks, and all its bins are to be predicted. A spectrum is always a `SpectrumDataset` here, with
-    zero counts and the expected background of the ON region; it becomes an On/Off dataset when the acceptances
-    (n_energy,) are given. Flux points keep their errors, which are the widths to draw with.
+    ``dataset`` has no masks, and all its bins are to be predicted. A spectrum is always a `SpectrumDataset` here and a
+    map a `MapDataset`, with zero counts and the expected ON background; it becomes an On/Off dataset when the
+    acceptances, in the shape of the counts, are given. Flux points keep their errors: the widths to draw with.
     """
 
-    dataset: SpectrumDataset | FluxPointsDataset
-    acceptance: Array | None = None
-    acceptance_off: Array | None = None
+    dataset: SpectrumDataset | MapDataset | FluxPointsDataset
+    acceptance: MapArray | None = None
+    acceptance_off: MapArray | None = None
     mask_safe: BoolArray | None = None
 
     @property
@@ -112,16 +114,27 @@ def build_templates(simulation: Simulation, datasets: Datasets | None = None) ->
     return templates
 
 
-def template_of(dataset: Drawable) -> Template:
+def template_of(dataset: Dataset) -> Template:
     """The template of an existing dataset: its responses and, as the expected background, the one that it measured."""
     if isinstance(dataset, FluxPointsDataset):
         return Template(dataset=dataset.with_(mask_fit=None, mask_safe=None), mask_safe=dataset.mask_safe)
+    blank = map_without_data(dataset) if isinstance(dataset, MapDataset | MapDatasetOnOff) else _without_data(dataset)
+    if not isinstance(dataset, SpectrumDatasetOnOff | MapDatasetOnOff):
+        return Template(dataset=blank, mask_safe=dataset.mask_safe)
+    return Template(
+        dataset=blank,
+        acceptance=dataset.acceptance,
+        acceptance_off=dataset.acceptance_off,
+        mask_safe=dataset.mask_safe,
+    )
+
+
+def _without_data(dataset: SpectrumDataset | SpectrumDatasetOnOff) -> SpectrumDataset:
     if isinstance(dataset, SpectrumDatasetOnOff):
-        acceptance, acceptance_off = dataset.acceptance, dataset.acceptance_off
-        background: Array | None = _rescale(dataset.counts_off, acceptance, acceptance_off)
+        background: Array | None = _doubles(scaled(dataset.counts_off, dataset.acceptance, dataset.acceptance_off))
     else:
-        acceptance, acceptance_off, background = None, None, dataset.background
-    blank = SpectrumDataset(
+        background = dataset.background
+    return SpectrumDataset(
         name=dataset.name,
         energy=dataset.energy,
         energy_true=dataset.energy_true,
@@ -134,32 +147,32 @@ def template_of(dataset: Drawable) -> Template:
         region=dataset.region,
         meta=dataset.meta,
     )
-    return Template(
-        dataset=blank,
-        acceptance=acceptance,
-        acceptance_off=acceptance_off,
-        mask_safe=dataset.mask_safe,
-    )
 
 
 def _from_formula(recipe: FormulaRecipe) -> Template:
     """Template of a parametrised instrument."""
-    instrument, edges, true_edges = recipe.instrument, recipe.energy.edges, recipe.energy_true.edges
-    n_energy = recipe.energy.n_bins
+    name, instrument, livetime = recipe.names[0], recipe.instrument, recipe.livetime
+    if recipe.geometry is not None:
+        blank_map = map_of_instrument(name, instrument, recipe.geometry, recipe.energy, recipe.energy_true, livetime)
+        return Template(dataset=blank_map)
+    edges, true_edges = recipe.energy.edges, recipe.energy_true.edges
     blank = SpectrumDataset(
-        name=recipe.names[0],
+        name=name,
         energy=recipe.energy,
         energy_true=recipe.energy_true,
-        counts=np.zeros(n_energy),
-        exposure=instrument.exposure(true_edges, recipe.livetime),
+        counts=np.zeros(recipe.energy.n_bins),
+        exposure=instrument.exposure(true_edges, livetime),
         edisp=log_normal_edisp(true_edges, edges, instrument.resolution, instrument.bias),
-        background=instrument.background(true_edges, edges, recipe.livetime),
-        livetime=recipe.livetime,
+        background=instrument.background(true_edges, edges, livetime),
+        livetime=livetime,
     )
+    if not recipe.on_off:
+        return Template(dataset=blank)
+    n_energy = recipe.energy.n_bins
     return Template(
         dataset=blank,
-        acceptance=np.full(n_energy, recipe.acceptance) if recipe.on_off else None,
-        acceptance_off=np.full(n_energy, recipe.acceptance_off) if recipe.on_off else None,
+        acceptance=np.full(n_energy, recipe.acceptance),
+        acceptance_off=np.full(n_energy, recipe.acceptance_off),
     )
 
 
@@ -181,29 +194,28 @@ def _from_file(recipe: FileRecipe) -> Template:
     return replace(
         template,
         dataset=blank,
-        acceptance=_acceptance(recipe.acceptance, template.acceptance, 1.0, blank.energy.n_bins),
-        acceptance_off=_acceptance(recipe.acceptance_off, template.acceptance_off, 10.0, blank.energy.n_bins),
+        acceptance=_acceptance(recipe.acceptance, template.acceptance, 1.0, blank.counts.shape),
+        acceptance_off=_acceptance(recipe.acceptance_off, template.acceptance_off, 10.0, blank.counts.shape),
     )
 
 
-def _acceptance(given: float | None, stored: Array | None, default: float, n_energy: int) -> Array:
+def _acceptance(given: float | None, stored: MapArray | None, default: float, shape: tuple[int, ...]) -> MapArray:
     if given is None and stored is not None:
         return stored
-    return np.full(n_energy, default if given is None else given)
+    return np.full(shape, default if given is None else given)
 
 
-def _rescale(counts: Array, acceptance: Array, of: Array) -> Array:
-    """Counts seen with one acceptance to those with another; nothing where nothing could be seen."""
-    return counts * np.divide(acceptance, of, out=np.zeros_like(counts), where=of > 0)
+def _doubles(values: MapArray) -> Array:
+    return values.astype(np.float64, copy=False)
 
 
-def draw(template: Template, predicted: Array, seed: int, asimov: bool = False) -> Drawable:
+def draw(template: Template, predicted: Array, seed: int, asimov: bool = False) -> Dataset:
     """A dataset with data drawn around a prediction, or with the expected data when ``asimov``.
 
-    predicted : (n_energy,) total expected counts of ``template.dataset``, signal and background, in every bin; for flux
-    points (n,) the flux [cm-2 s-1 TeV-1]. Counts are Poisson, OFF counts around background * acceptance_off /
-    acceptance; fluxes are Gaussian around the prediction. Raises `DataError` for a prediction that is not finite or is
-    too large.
+    predicted : total expected counts of ``template.dataset``, signal and background, in every bin, in the shape of its
+    counts; for flux points (n,) the flux [cm-2 s-1 TeV-1]. Counts are Poisson, OFF counts around background *
+    acceptance_off / acceptance; fluxes are Gaussian around the prediction. Raises `DataError` for a prediction that is
+    not finite or is too large.
     """
     random = stream(seed, template.name)
     if isinstance(template.dataset, FluxPointsDataset):
@@ -212,16 +224,36 @@ def draw(template: Template, predicted: Array, seed: int, asimov: bool = False) 
     poisson = _poisson(template.name, random, asimov)
     counts = poisson(predicted)
     if template.acceptance is None or template.acceptance_off is None:
-        return blank.with_(counts=counts, mask_safe=template.mask_safe)
-    background = np.zeros(blank.energy.n_bins) if blank.background is None else blank.background
+        filled = stored(counts) if isinstance(blank, MapDataset) else counts
+        return blank.with_(counts=filled, mask_safe=template.mask_safe)
+    background = np.zeros(counts.shape) if blank.background is None else blank.background
+    counts_off = poisson(_doubles(scaled(background, template.acceptance_off, template.acceptance)))
+    if isinstance(blank, MapDataset):
+        return MapDatasetOnOff(
+            name=blank.name,
+            geometry=blank.geometry,
+            energy=blank.energy,
+            energy_true=blank.energy_true,
+            counts=stored(counts),
+            counts_off=stored(counts_off),
+            acceptance=template.acceptance,
+            acceptance_off=template.acceptance_off,
+            exposure=blank.exposure,
+            psf=blank.psf,
+            edisp=blank.edisp,
+            mask_safe=template.mask_safe,
+            livetime=blank.livetime,
+            gti=blank.gti,
+            meta=blank.meta,
+        )
     return SpectrumDatasetOnOff(
         name=blank.name,
         energy=blank.energy,
         energy_true=blank.energy_true,
         counts=counts,
-        counts_off=poisson(_rescale(background, template.acceptance_off, template.acceptance)),
-        acceptance=template.acceptance,
-        acceptance_off=template.acceptance_off,
+        counts_off=counts_off,
+        acceptance=_doubles(template.acceptance),
+        acceptance_off=_doubles(template.acceptance_off),
         exposure=blank.exposure,
         edisp=blank.edisp,
         mask_safe=template.mask_safe,

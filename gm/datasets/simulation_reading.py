@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from gm.datasets.simulation import FileRecipe, FormulaRecipe, Recipe, Simulation
-from gm.errors import JsonPath, suggest
-from gm.irf.parametric import INSTRUMENTS, Instrument
+from gm.errors import DataError, JsonPath, suggest
+from gm.irf.parametric import INSTRUMENTS, CherenkovArray, Instrument
 from gm.maps.axes import EnergyAxis
+from gm.maps.geometry import WcsGeometry
 from gm.units import UnitError, convert
 
 Report = Callable[[JsonPath, str, str], None]
@@ -23,7 +24,9 @@ Report = Callable[[JsonPath, str, str], None]
 INSTRUMENT_SETTINGS = ("area_scale", "resolution", "bias", "background_scale")
 MAX_BINS = 10_000
 TRUE_MARGIN = 3.0  # seven times a resolution of 15 % on each side
-TRUE_PER_DECADE = 20
+TRUE_PER_DECADE, TRUE_PER_DECADE_MAP = 20, 10
+MAX_SIMULATED_PIXELS = 4_000_000
+ON_OFF_TYPES = ("SpectrumDatasetOnOff", "MapDatasetOnOff")
 
 
 def simulation_from_dict(data: Mapping[str, Any], directory: Path, report: Report) -> Simulation | None:
@@ -95,17 +98,19 @@ class _Entry:
         instrument: Instrument = INSTRUMENTS[name](
             **{key: float(response[key]) for key in INSTRUMENT_SETTINGS if key in response}
         )
-        on_off = self.data.get("type", instrument.dataset_type) == "SpectrumDatasetOnOff"
+        is_map = self._is_map(instrument)
+        on_off = not is_map and self.data.get("type", instrument.dataset_type) == "SpectrumDatasetOnOff"
         self._refuse_acceptances(on_off)
+        geometry = self._geometry() if is_map else None
         livetime = self._livetime() if "livetime" in self.data else instrument.livetime
         lo, hi, per_decade = instrument.energy_bounds
         energy = self._axis("energy", {"min": lo, "max": hi, "per_decade": per_decade})
-        if livetime is None or energy is None:
+        if livetime is None or energy is None or (is_map and geometry is None):
             return None
         default = {
             "min": energy.edges[0] / TRUE_MARGIN,
             "max": energy.edges[-1] * TRUE_MARGIN,
-            "per_decade": TRUE_PER_DECADE,
+            "per_decade": TRUE_PER_DECADE_MAP if is_map else TRUE_PER_DECADE,
         }
         energy_true = self._axis("energy_true", default)
         if energy_true is None:
@@ -119,16 +124,64 @@ class _Entry:
             energy_true=energy_true,
             acceptance=float(self.data.get("acceptance", 1.0)),
             acceptance_off=float(self.data.get("acceptance_off", 10.0)),
+            geometry=geometry,
         )
+
+    def _is_map(self, instrument: Instrument) -> bool:
+        """Whether the entry is for maps, which have a ``geometry`` and an instrument that is known on maps."""
+        kind = self.data.get("type", "MapDataset" if "geometry" in self.data else instrument.dataset_type)
+        is_map = str(kind).startswith("Map")
+        if is_map != ("geometry" in self.data):
+            place, hint = ((), "add geometry") if is_map else (("geometry",), "type: MapDataset")
+            self.note((*self.path, *place), f"a {kind} {'needs a' if is_map else 'has no'} geometry", hint)
+        elif is_map and not isinstance(instrument, CherenkovArray):
+            self.note((*self.path, "response"), "only the instrument 'iact' is known on maps", "")
+        elif kind == "MapDatasetOnOff":
+            self.note((*self.path, "type"), "maps with off counts are simulated like a file only", "type: MapDataset")
+        return is_map
+
+    def _geometry(self) -> WcsGeometry | None:
+        """The pixels of ``geometry``; None, with the problem reported, when there can be none."""
+        given, path = self.data.get("geometry"), (*self.path, "geometry")
+        if given is None:
+            return None
+        width = given["width"] if isinstance(given["width"], list) else [given["width"]]
+        at = [(*path, "width", i) if isinstance(given["width"], list) else (*path, "width") for i in range(len(width))]
+        sizes = [self._positive(size, "deg", place) for size, place in zip(width, at, strict=True)]
+        step = self._positive(given["binsz"], "deg", (*path, "binsz"))
+        known = [size for size in sizes if size is not None]
+        if step is None or len(known) < len(sizes):
+            return None
+        if math.prod(max(size / step, 1.0) for size in (known[0], known[-1])) > MAX_SIMULATED_PIXELS:
+            self.note(path, f"more than {MAX_SIMULATED_PIXELS} pixels", "a smaller width, or a larger binsz")
+            return None
+        lon, lat = given["center"]
+        frame, projection = given.get("frame", "icrs"), given.get("projection", "CAR")
+        try:
+            if not abs(lat) <= 90.0:
+                raise DataError(f"the latitude {lat:g} deg is no point of the sky")
+            geometry = WcsGeometry.create(
+                lon, lat, step, width=(known[0], known[-1]), frame=frame, projection=projection
+            )
+            geometry.center()
+        except DataError as error:
+            self.note(path, str(error), "")
+            return None
+        return geometry
 
     def _file(self, response: Mapping[str, Any]) -> FileRecipe | None:
         path = self.directory / os.path.expanduser(os.path.expandvars(response["filename"]))
         file_type = response.get("type", "SpectrumDatasetOnOff")
-        on_off = self.data.get("type", file_type) == "SpectrumDatasetOnOff"
+        kind = self.data.get("type", file_type)
+        if kind.startswith("Map") != file_type.startswith("Map"):
+            self.note(
+                (*self.path, "type"), f"a {kind} cannot have the responses of a {file_type}", f"type: {file_type}"
+            )
+        on_off = kind in ON_OFF_TYPES
         self._refuse_acceptances(on_off)
-        for key in ("energy", "energy_true"):
+        for key, what in (("energy", "energies"), ("energy_true", "energies"), ("geometry", "pixels")):
             if key in self.data:
-                self.note((*self.path, key), "the energies are those of the response file", f"remove {key}")
+                self.note((*self.path, key), f"the {what} are those of the response file", f"remove {key}")
         if not path.is_file():
             self.note((*self.path, "response", "filename"), f"no such file: {response['filename']}", "")
             return None
@@ -146,7 +199,7 @@ class _Entry:
     def _refuse_acceptances(self, on_off: bool) -> None:
         for key in ("acceptance", "acceptance_off"):
             if key in self.data and not on_off:
-                self.note((*self.path, key), "only a SpectrumDatasetOnOff has acceptances", f"remove {key}")
+                self.note((*self.path, key), "only On/Off datasets have acceptances", f"remove {key}")
 
     def _livetime(self) -> float | None:
         return self._positive(self.data["livetime"], "s", (*self.path, "livetime"))

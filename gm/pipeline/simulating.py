@@ -6,8 +6,6 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from gm.arrays import Array
 from gm.datasets import Datasets, FluxPointsDataset, write_dataset
 from gm.datasets.simulation import build_templates, draw
@@ -55,17 +53,7 @@ def run_simulation(session: Session) -> tuple[dict[str, Any], list[str]]:
 def predict(datasets: Datasets, models: Models) -> list[Array]:
     """Expected counts of every dataset in all of its bins (fluxes, for flux points) at the models' values."""
     likelihood = JointLikelihood(datasets, models)
-    flux = likelihood.bank.fluxes(likelihood.layout.expand(likelihood.layout.start))
-    predicted = [
-        np.full(d.points.n_points, np.nan) if isinstance(d, FluxPointsDataset) else np.zeros(d.energy.n_bins)
-        for d in datasets
-    ]
-    for term in likelihood.terms:
-        rows = term.predict(flux)
-        for index in np.unique(term.dataset):
-            mine = term.dataset == index
-            predicted[index][term.bin[mine]] = rows[mine]
-    return predicted
+    return likelihood.predicted(likelihood.layout.start)
 
 
 def simulation_document(analysis: Analysis, outputs: Sequence[str]) -> dict[str, Any]:

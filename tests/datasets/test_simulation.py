@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from gm.arrays import Array
 from gm.datasets import Datasets, FluxPointsDataset, SedTable, read_dataset, write_dataset
-from gm.datasets.simulation import Drawable, Simulation, Template, build_templates, draw, template_of
+from gm.datasets.simulation import Simulation, Template, build_templates, draw, template_of
 from gm.datasets.simulation_reading import expand_names, simulation_from_dict
 from gm.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
 from gm.errors import DataError, JsonPath
@@ -44,7 +44,7 @@ def predicted(template: Template) -> Array:
     return template.dataset.background + np.linspace(9.0, 0.5, template.dataset.energy.n_bins)
 
 
-def numbers(dataset: Drawable) -> Array:
+def numbers(dataset: Dataset) -> Array:
     if isinstance(dataset, SpectrumDatasetOnOff):
         return np.concatenate([dataset.counts, dataset.counts_off])
     assert isinstance(dataset, SpectrumDataset)
@@ -246,7 +246,7 @@ PROBLEMS: list[tuple[Mapping[str, Any], JsonPath, str]] = [
     ({**RUN, "energy": {"per_decade": 1e6}}, ("datasets", 0, "energy"), "more than 10000 energy bins"),
     ({**RUN, "energy": ["2 TeV", "1 TeV"]}, ("datasets", 0, "energy"), "the energies do not increase"),
     ({**RUN, "energy_true": ["1 TeV", "3 kg"]}, ("datasets", 0, "energy_true", 1), "'kg' does not convert to 'TeV'"),
-    ({**LAT, "acceptance": 2}, ("datasets", 0, "acceptance"), "only a SpectrumDatasetOnOff has acceptances"),
+    ({**LAT, "acceptance": 2}, ("datasets", 0, "acceptance"), "only On/Off datasets have acceptances"),
     ({**RUN, "response": {"filename": "a.fits"}}, ("datasets", 0, "response", "filename"), "no such file: a.fits"),
 ]
 
