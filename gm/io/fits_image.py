@@ -37,8 +37,10 @@ def read_image(extension: Extension) -> NDArray[Any]:
         if extension.header.get("ZIMAGE") is True:
             extension.fail("is a tile-compressed image, which is not read", "unpack it first: funpack FILE.fz")
         extension.fail(f"is a {extension.header.text('XTENSION', 'PRIMARY')} without an image, expected an image")
-    dtype = np.dtype(_DTYPES[extension.integer("BITPIX")])
-    raw = np.ndarray(image_shape(extension), dtype, extension.buffer, extension.start)
+    dtype, shape = np.dtype(_DTYPES[extension.integer("BITPIX")]), image_shape(extension)
+    if 0 in shape:
+        extension.fail(f"is an image of shape {shape}, which holds nothing")
+    raw = np.ndarray(shape, dtype, extension.buffer, extension.start)
     values = raw.astype(dtype.newbyteorder("="))
     header = extension.header
     scale, zero = (_real(extension, name, default) for name, default in (("BSCALE", 1.0), ("BZERO", 0.0)))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from astropy.io import fits
+from scipy.integrate import trapezoid
 
 from gm.errors import DataError
 from gm.io.fits import read_fits
@@ -101,7 +102,7 @@ def test_gtpsf(shared: Path, tmp_path: Path) -> None:
     assert rad.center[0] == 0.0
     # nearly all of the PSF lies in the table: its integral over the angles is 1 to the sampling of the table
     angles = np.radians(rad.center)
-    total = np.trapezoid(psf.data[:, :, 0, 0] * 2 * np.pi * np.sin(angles), angles, axis=1)
+    total = trapezoid(psf.data[:, :, 0, 0] * 2 * np.pi * np.sin(angles), angles, axis=1)
     assert total == pytest.approx(np.ones(11), abs=0.05)
     held = read_gtpsf(read_fits(path))
     write_fits(tmp_path / "psf.fits", gtpsf_tables(*held))
