@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gm.models.addresses import Addresses
-from gm.models.component import BackgroundIRFModel, Component, FoVBackgroundModel, SkyModel
+from gm.models.component import BackgroundIRFModel, Component, FoVBackgroundModel, SkyModel, TemplateNPredModel
 from gm.models.compound import CompoundSpectralModel
 from gm.models.cutoffs import (
     ExpCutoffPowerLaw3FGLSpectralModel,
@@ -111,6 +111,7 @@ __all__ = [
     "SuperExpCutoffPowerLaw4FGLDR3SpectralModel",
     "SuperExpCutoffPowerLaw4FGLSpectralModel",
     "TemplateNDSpatialModel",
+    "TemplateNPredModel",
     "TemplatePhaseCurveTemporalModel",
     "TemplateSpatialModel",
     "TemplateSpectralModel",

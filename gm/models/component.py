@@ -7,12 +7,18 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, ClassVar, Self, TypeAlias
 
+import numpy as np
+
 from gm.arrays import Array
+from gm.maps.axes import EnergyAxis
+from gm.maps.geometry import WcsGeometry
+from gm.maps.pixel_grid import PixelGrid
+from gm.models.counts_template import CountsTemplate
 from gm.models.errors import ModelError
 from gm.models.parameter import Parameter
 from gm.models.parametric import ParametricModel
 from gm.models.power_laws import PowerLawNormSpectralModel
-from gm.models.spatial import SpatialModel
+from gm.models.spatial import ExtendedModel, SpatialModel
 from gm.models.spectral import SpectralModel
 from gm.models.temporal import TemporalModel
 
@@ -107,6 +113,77 @@ class BackgroundIRFModel(_Component):
         """The factor at energies (array in TeV or an astropy quantity), at the parameters' own values."""
         return self.spectral_model(energy)
 
+    def spatial_factor(self, geometry: WcsGeometry, values: Array | None = None) -> Array:
+        """The factor of the spatial model at pixel centres, (ny, nx), its unit dropped; 1 without spatial model.
+
+        ``values`` of the spatial parameters in internal units, by default their own. Raises `DataError` where a model
+        has no value, such as outside of its nodes.
+        """
+        return _spatial_factor(self.spatial_model, geometry, values)
+
+    def spatial_factor_gradient(self, geometry: WcsGeometry, values: Array | None = None) -> tuple[Array, Array]:
+        """`spatial_factor`, and its derivatives by the spatial parameters, (n_par, ny, nx)."""
+        shape = self.spatial_model
+        if not isinstance(shape, ExtendedModel):
+            return np.ones(geometry.shape), np.zeros((0, *geometry.shape))
+        return shape.at_pixels_with_gradient(PixelGrid(geometry), shape.values() if values is None else values)
+
 
 FoVBackgroundModel = BackgroundIRFModel
-Component: TypeAlias = SkyModel | BackgroundIRFModel
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TemplateNPredModel(_Component):
+    """Predicted counts from a map, times a dimensionless factor of the reconstructed energy; no response is applied.
+
+    ``filename``: a map of counts with an ``energy`` axis of bins, read on first use. For one dataset, or with
+    ``datasets_names`` None for all. Raises `ModelError` when the spectrum is not a norm model.
+    """
+
+    tags = ("TemplateNPredModel", "template-npred")
+
+    spectral_model: SpectralModel = field(default_factory=PowerLawNormSpectralModel)
+    filename: str
+    name: str = "template"
+    datasets_names: Sequence[str] | str | None = None
+    counts: CountsTemplate | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        names = (self.datasets_names,) if isinstance(self.datasets_names, str) else self.datasets_names
+        if names is not None and len(names) != 1:
+            raise ModelError(f"a template of predicted counts is for one dataset, not for {len(names)}")
+        if not self.spectral_model.is_norm:
+            kind = type(self.spectral_model).__name__
+            raise ModelError(f"a template of predicted counts needs a norm model, not {kind}")
+        object.__setattr__(self, "datasets_names", None if names is None else tuple(names))
+        if self.counts is None or self.counts.filename != self.filename:
+            object.__setattr__(self, "counts", CountsTemplate(self.filename))
+
+    def applies_to(self, dataset_name: str) -> bool:
+        """True when the component is predicted for a dataset."""
+        return self.datasets_names is None or dataset_name in self.datasets_names
+
+    def template(self, geometry: WcsGeometry, energy: EnergyAxis) -> Array:
+        """The counts before the spectral factor, (n_energy, ny, nx), spatial factor included.
+
+        Raises `DataError` when the map's pixels or energies are not those of the dataset.
+        """
+        assert self.counts is not None
+        counts = self.counts.on(geometry, energy)
+        return counts if self.spatial_model is None else counts * self.spatial_factor(geometry)
+
+    def spatial_factor(self, geometry: WcsGeometry, values: Array | None = None) -> Array:
+        """The factor of the spatial model at pixel centres, (ny, nx), its unit dropped; 1 without spatial model."""
+        return _spatial_factor(self.spatial_model, geometry, values)
+
+
+def _spatial_factor(shape: SpatialModel | None, geometry: WcsGeometry, values: Array | None) -> Array:
+    if shape is None:
+        return np.ones(geometry.shape)
+    if not isinstance(shape, ExtendedModel):
+        raise ModelError(f"{type(shape).__name__} has no density, which a factor of the position needs")
+    return shape.at_pixels(PixelGrid(geometry), shape.values() if values is None else values)
+
+
+Component: TypeAlias = SkyModel | BackgroundIRFModel | TemplateNPredModel

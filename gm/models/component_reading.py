@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from gm.errors import DataError, JsonPath, suggest
-from gm.models.component import APPLY_ALL_IRFS, BackgroundIRFModel, Component, SkyModel
+from gm.models.component import APPLY_ALL_IRFS, BackgroundIRFModel, Component, SkyModel, TemplateNPredModel
 from gm.models.compound import OPERATORS, CompoundSpectralModel
 from gm.models.errors import ModelError
 from gm.models.parameter import Parameter
 from gm.models.parameter_reading import Report, read_parameter
 from gm.models.parametric import ParametricModel
+from gm.models.power_laws import PowerLawNormSpectralModel
 from gm.models.registry import find_model, model_tags, not_evaluated
-from gm.models.spatial import SpatialModel
+from gm.models.spatial import ExtendedModel, SpatialModel
 from gm.models.spatial_piecewise import PiecewiseNormSpatialModel as PiecewiseSpatial
 from gm.models.spatial_templates import TemplateNDSpatialModel, TemplateSpatialModel
 from gm.models.spectral import FLUX, SpectralModel
@@ -49,13 +50,11 @@ class ComponentReader:
             return self._read_sky_model(data, path)
         if kind in BackgroundIRFModel.tags:
             return self._read_background(data, path)
-        later = not_evaluated("component", kind)
-        if later:
-            self.report((*path, "type"), f"this version does not evaluate {later}", "")
-        else:
-            tags = [*SkyModel.tags, *BackgroundIRFModel.tags[:2]]
-            message = "key 'type' is missing" if kind is None else f"{kind!r} is not a component type"
-            self.report(path if kind is None else (*path, "type"), message, suggest(kind, tags, "types"))
+        if kind in TemplateNPredModel.tags:
+            return self._read_counts_template(data, path)
+        tags = [*SkyModel.tags, *BackgroundIRFModel.tags[:2], TemplateNPredModel.tags[0]]
+        message = "key 'type' is missing" if kind is None else f"{kind!r} is not a component type"
+        self.report(path if kind is None else (*path, "type"), message, suggest(kind, tags, "types"))
         return None
 
     def _read_sky_model(self, data: Mapping[str, Any], path: JsonPath) -> SkyModel | None:
@@ -93,19 +92,56 @@ class ComponentReader:
             self.report(where, f"expected one dataset, found {found}", "a background model is for exactly one dataset")
             return None
         name = f"{datasets[0]}-bkg"
-        spatial = self._read_section("spatial", data, path, name)
-        shape = spatial if isinstance(spatial, SpatialModel) else None
-        if "spectral" not in data:
-            return BackgroundIRFModel(dataset_name=datasets[0], spatial_model=shape)
-        spectral = self._read_section("spectral", data, path, name)
-        if not isinstance(spectral, SpectralModel):
-            return None
-        if not spectral.is_norm:
-            tags = [tag for tag in model_tags("spectral") if getattr(find_model("spectral", tag), "is_norm", False)]
-            message = f"{spectral.tags[0]} is not a norm model, which a background model needs"
-            self.report((*path, "spectral", "type"), message, suggest("", tags, "norm models"))
+        shape, spectral = self._read_shape_factor(data, path, name), self._read_norm(data, path, name)
+        if spectral is None:
             return None
         return BackgroundIRFModel(dataset_name=datasets[0], spectral_model=spectral, spatial_model=shape)
+
+    def _read_counts_template(self, data: Mapping[str, Any], path: JsonPath) -> TemplateNPredModel | None:
+        self._check_keys(data, ("name", "type", "spatial", "spectral", "filename", "datasets_names"), path)
+        name = data.get("name")
+        if not isinstance(name, str) or not name:
+            message = "key 'name' is missing" if name is None else f"expected a name, found {name!r}"
+            self.report(path if name is None else (*path, "name"), message, "every TemplateNPredModel has its own name")
+            name = None
+        if "filename" in data:
+            filename = self._resolve_file(data["filename"], (*path, "filename"))
+        else:
+            self.report(path, "key 'filename' is missing", "the map of predicted counts")
+            filename = ""
+        datasets = self._read_datasets_names(data.get("datasets_names"), (*path, "datasets_names"))
+        if datasets is not None and len(datasets) != 1:
+            message = f"expected one dataset, found {', '.join(datasets) or 'none'}"
+            self.report((*path, "datasets_names"), message, "a template of predicted counts is for one dataset")
+            return None
+        shape, spectral = self._read_shape_factor(data, path, str(name)), self._read_norm(data, path, str(name))
+        if spectral is None or name is None:
+            return None
+        return TemplateNPredModel(
+            name=name, filename=filename, spectral_model=spectral, spatial_model=shape, datasets_names=datasets
+        )
+
+    def _read_norm(self, data: Mapping[str, Any], path: JsonPath, name: str) -> SpectralModel | None:
+        """A spectrum that is a factor, by default a power law."""
+        if "spectral" not in data:
+            return PowerLawNormSpectralModel()
+        spectral = self._read_section("spectral", data, path, name)
+        if not isinstance(spectral, SpectralModel) or spectral.is_norm:
+            return spectral if isinstance(spectral, SpectralModel) else None
+        tags = [tag for tag in model_tags("spectral") if getattr(find_model("spectral", tag), "is_norm", False)]
+        kind = "background" if data.get("type") in BackgroundIRFModel.tags else "template"
+        message = f"{spectral.tags[0]} is not a norm model, which a {kind} model needs"
+        self.report((*path, "spectral", "type"), message, suggest("", tags, "norm models"))
+        return None
+
+    def _read_shape_factor(self, data: Mapping[str, Any], path: JsonPath, name: str) -> SpatialModel | None:
+        """A spatial model whose density is a factor."""
+        spatial = self._read_section("spatial", data, path, name)
+        if isinstance(spatial, SpatialModel) and not isinstance(spatial, ExtendedModel):
+            message = f"{spatial.tags[0]} has no density, which a factor of the position needs"
+            self.report((*path, "spatial", "type"), message, "such as PiecewiseNormSpatialModel")
+            return None
+        return spatial if isinstance(spatial, SpatialModel) else None
 
     def _read_section(
         self, section: str, data: Mapping[str, Any], path: JsonPath, component: str

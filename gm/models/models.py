@@ -12,7 +12,7 @@ import numpy as np
 from gm.arrays import Array
 from gm.errors import suggest
 from gm.models.addresses import Addresses
-from gm.models.component import BackgroundIRFModel, Component, SkyModel
+from gm.models.component import Component
 from gm.models.errors import ModelError
 from gm.models.links import Link, Root, resolve_links
 from gm.models.parameter import Parameter
@@ -66,7 +66,7 @@ class Models:
         self._index: Addresses | None = None
         self.links = tuple(links)
         self.covariance = covariance
-        for component in [components] if isinstance(components, (SkyModel, BackgroundIRFModel)) else components:
+        for component in [components] if isinstance(components, Component) else components:
             self._check(component)
             self._components.append(component)
         if isinstance(components, Models):
@@ -88,8 +88,10 @@ class Models:
                 self.covariance = _grown(self.covariance, [p.error for p in component.parameters])
 
     def _check(self, component: Component) -> None:
-        if not isinstance(component, (SkyModel, BackgroundIRFModel)):
-            raise ModelError(f"{type(component).__name__} is not a component", "a SkyModel or a BackgroundIRFModel")
+        given: object = component
+        if not isinstance(given, Component):
+            allowed = "a SkyModel, a BackgroundIRFModel or a TemplateNPredModel"
+            raise ModelError(f"{type(given).__name__} is not a component", allowed)
         if any(component.name == other.name for other in self._components):
             raise ModelError(f"two components are called '{component.name}'", "names are unique")
 

@@ -78,8 +78,6 @@ NOT_EVALUATED: dict[str, dict[str, str]] = {
         "ScaleSpectralModel": "scale",
         "NaimaSpectralModel": "naima",
     },
-    "temporal": {},
-    "component": {"TemplateNPredModel": "template-npred"},
 }
 
 _BY_TAG: dict[str, dict[str, type[ParametricModel]]] = {

@@ -90,6 +90,18 @@ class ExtendedModel(SpatialModel):
         """Density [sr-1] at the parameters' own values; positions [deg] in the model's frame."""
         return self.evaluate(unit_vectors(lon, lat), self.values(), energy)
 
+    def at_pixels(self, grid: PixelGrid, values: Array, energy: Array | None = None) -> Array:
+        """Density at pixel centres, (ny, nx) or (n_energy, ny, nx)."""
+        return self.evaluate(grid.vectors(self.frame, grid.everything), values, energy)[..., 0, :, :]
+
+    def at_pixels_with_gradient(
+        self, grid: PixelGrid, values: Array, energy: Array | None = None
+    ) -> tuple[Array, Array]:
+        """`at_pixels`, and its derivatives (n_par, ...)."""
+        vectors = grid.vectors(self.frame, grid.everything)
+        density, gradient = self.evaluate_with_gradient(vectors, values, energy)
+        return density[..., 0, :, :], gradient[..., 0, :, :]
+
     def integrate(self, grid: PixelGrid, values: Array, energy: Array | None = None) -> Array:
         window = self.window(grid, values)
         return grid.integrate(self.evaluate(grid.vectors(self.frame, window), values, energy), window)

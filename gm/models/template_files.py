@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from gm.arrays import Array
 from gm.errors import DataError, suggest
+from gm.io.files import write_atomic
 from gm.io.fits import Extension, FitsFile, read_fits
 
 
@@ -40,3 +42,24 @@ def read_curve(table: Extension, x: str, y: str) -> tuple[Array, Array]:
     if not (np.isfinite(first).all() and np.isfinite(second).all()) or (np.diff(first) <= 0).any():
         table.fail(f"{x} must increase, and all values be finite")
     return first, second
+
+
+def is_copy(source: Path, target: Path) -> bool:
+    """Whether the second is the first, or a file with its size and time."""
+    try:
+        return filecmp.cmp(source, target)
+    except OSError:
+        return False
+
+
+def copy_beside(source: Path, directory: Path) -> None:
+    """Copy a file into a directory, unless one of that name is there or it is gone itself. Raises `DataError`."""
+    target = directory / source.name
+    if target.exists() or not source.is_file():
+        return
+    try:
+        content, times = source.read_bytes(), source.stat()
+    except OSError as error:
+        raise DataError(f"{source}: cannot be read: {error.strerror or error}") from error
+    write_atomic(target, content)
+    os.utime(target, ns=(times.st_atime_ns, times.st_mtime_ns))

@@ -14,7 +14,7 @@ from gm.arrays import Array
 from gm.errors import DataError
 from gm.io.files import write_atomic
 from gm.io.yaml_writer import dump_yaml
-from gm.models.component import APPLY_ALL_IRFS, BackgroundIRFModel, Component
+from gm.models.component import APPLY_ALL_IRFS, BackgroundIRFModel, Component, SkyModel, TemplateNPredModel
 from gm.models.compound import CompoundSpectralModel
 from gm.models.covariance import format_covariance
 from gm.models.links import Link
@@ -23,6 +23,7 @@ from gm.models.parameter import Parameter
 from gm.models.parametric import ParametricModel
 from gm.models.prior import Prior, prior_parameters
 from gm.models.spatial_constant import ConstantSpatialModel
+from gm.models.template_files import copy_beside, is_copy
 from gm.units import parse_unit
 
 _LOG_INTERP = ("amplitude", "norm")
@@ -34,6 +35,7 @@ def write_models(models: Models, path: str | Path, overwrite: bool = False) -> N
     path = Path(path)
     if path.exists() and not overwrite:
         raise DataError(f"{path}: exists already; pass overwrite=True to replace it")
+    copy_templates(models, path.parent)
     document = models_to_dict(models, path.parent)
     matrix = written_covariance(models)
     if matrix is not None:
@@ -41,6 +43,17 @@ def write_models(models: Models, path: str | Path, overwrite: bool = False) -> N
         write_atomic(path.parent / name, format_covariance(models.addresses().full, matrix))
         document["covariance"] = name
     write_atomic(path, dump_yaml(document, allow_nan=True))
+
+
+def copy_templates(models: Models, directory: Path) -> None:
+    """Copy the files that models take their numbers from into a directory, where none of that name is. `DataError`."""
+    for component in models:
+        names = [str(block.settings["filename"]) for _, block in component.blocks() if "filename" in block.settings]
+        if isinstance(component, TemplateNPredModel):
+            names.append(component.filename)
+        for name in names:
+            if os.path.isabs(name):
+                copy_beside(Path(name), directory)
 
 
 def models_to_dict(models: Models, directory: Path | None = None) -> dict[str, Any]:
@@ -107,8 +120,10 @@ def _component_to_dict(
     if not isinstance(component, BackgroundIRFModel):
         data["name"] = component.name
     data["type"] = component.tags[0]
-    if not isinstance(component, BackgroundIRFModel) and dict(component.apply_irf) != dict(APPLY_ALL_IRFS):
+    if isinstance(component, SkyModel) and dict(component.apply_irf) != dict(APPLY_ALL_IRFS):
         data["apply_irf"] = dict(component.apply_irf)
+    if isinstance(component, TemplateNPredModel):
+        data["filename"] = _relative(component.filename, directory)
     if component.datasets_names is not None:
         data["datasets_names"] = list(component.datasets_names)
     start = 0
@@ -183,9 +198,11 @@ def _link_to_dict(models: Models, link: Link) -> dict[str, Any]:
 
 
 def _relative(name: str, directory: Path | None) -> str:
-    """A file name as seen from a directory; ones with variables, and those kept elsewhere by name, stay as they are."""
+    """A file name as seen from a directory, by name where a copy is there; ones with variables stay as they are."""
     if directory is None or not os.path.isabs(name):
         return name
+    if is_copy(Path(name), directory / Path(name).name):
+        return Path(name).name
     return Path(os.path.relpath(name, os.path.abspath(directory))).as_posix()
 
 

@@ -140,15 +140,23 @@ def test_links_have_stable_labels_and_general_ones_their_own_list() -> None:
     ]
 
 
-def test_file_names_are_relative_to_where_the_document_is(tmp_path: Path) -> None:
-    (tmp_path / "map.fits").touch()
+def test_files_are_copied_beside_a_document_that_is_written_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "map.fits").write_bytes(b"a map")
     shape = {"type": "TemplateSpatialModel", "frame": "galactic", "filename": "map.fits", "normalize": True}
     component = {"name": "a", "type": "SkyModel", "spectral": {"type": "pl"}, "spatial": shape}
     models = models_from_dict({"components": [component]}, lambda *problem: pytest.fail(str(problem)), tmp_path)
     assert models is not None
     assert isinstance(models["a"].spatial_model, TemplateSpatialModel)
     models.write(tmp_path / "results" / "fit" / "models.yaml")
-    assert "filename: ../../map.fits" in (tmp_path / "results" / "fit" / "models.yaml").read_text(encoding="utf-8")
+    written = tmp_path / "results" / "fit" / "models.yaml"
+    assert "filename: map.fits" in written.read_text(encoding="utf-8")
+    assert (written.parent / "map.fits").read_bytes() == b"a map"
+    # Another file of that name stays as it is, and the document says where the right one is.
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "map.fits").write_bytes(b"another map")
+    models.write(tmp_path / "other" / "models.yaml")
+    assert "filename: ../map.fits" in (tmp_path / "other" / "models.yaml").read_text(encoding="utf-8")
+    assert (tmp_path / "other" / "map.fits").read_bytes() == b"another map"
     Models.read(tmp_path / "results" / "fit" / "models.yaml")
 
 
