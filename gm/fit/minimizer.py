@@ -58,7 +58,7 @@ class Minimizer:
         """Minimise from ``start`` (n_free,)."""
         begin = score(self._objective, start, self._lower, self._upper, self._amplitudes)
         self._scale = begin.scale
-        minuit = self._build(begin.vector)
+        minuit = self._build(begin.vector, begin.information)
         for _ in range(_ROUNDS):
             self._hold(minuit)
             for strategy in (1, 2):
@@ -82,7 +82,7 @@ class Minimizer:
             message="every parameter is at a limit" if cornered else _message(minuit),
         )
 
-    def _build(self, vector: Array) -> Minuit:
+    def _build(self, vector: Array, information: Array) -> Minuit:
         scale = self._scale
 
         def value(scaled: Array) -> float:
@@ -94,9 +94,10 @@ class Minimizer:
         def gradient(scaled: Array) -> Array:
             return self._objective.value_and_gradient(self._vector(scaled))[1] * scale
 
+        curvature = information * np.outer(scale, scale) + _REGULAR * np.eye(scale.size)
+
         def hessian(scaled: Array) -> Array:
-            information = self._objective.information(self._vector(scaled)) * np.outer(scale, scale)
-            return np.asarray(information + _REGULAR * np.eye(scale.size))
+            return curvature
 
         names = [f"x{i}" for i in range(vector.size)]
         minuit = Minuit(value, vector / scale, grad=gradient, hessian=hessian, name=names)

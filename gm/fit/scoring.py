@@ -14,10 +14,11 @@ _FAR = 0.5  # a gain of -2 ln L above which the information has changed
 
 @dataclass(frozen=True)
 class ScoringResult:
-    """Where scoring stopped, the step sizes there (n_free,), and how many steps it tried."""
+    """Where scoring stopped, step sizes (n_free,) and information (n_free, n_free) there, and the steps it tried."""
 
     vector: Array
     scale: Array
+    information: Array
     steps: int
 
 
@@ -28,7 +29,7 @@ def score(
     upper: Array,
     amplitudes: BoolArray,
     max_steps: int = 100,
-    tolerance: float = 1e-5,
+    tolerance: float = 1e-6,
 ) -> ScoringResult:
     """Damped Fisher scoring within limits (Levenberg-Marquardt with the expected information as the Hessian).
 
@@ -57,7 +58,7 @@ def score(
             break
         else:
             damping = damping * 10.0
-    return ScoringResult(vector, _scale(vector, information), steps)
+    return ScoringResult(vector, _scale(vector, information), information, steps)
 
 
 def _short_of_zero(vector: Array, move: Array, amplitudes: BoolArray) -> Array:
@@ -82,7 +83,11 @@ def _move(
 
 
 def _scale(vector: Array, information: Array) -> Array:
-    """Conditional one-sigma step of each parameter; where nothing depends on it, its own size."""
+    """Conditional one-sigma step of each parameter, or its own size where nothing depends on it.
+
+    Rounded to a power of two: a vector goes into these units and back without rounding, and is recognised.
+    """
     diagonal = np.diag(information)
     size = np.where(vector != 0, np.abs(vector), 1.0)
-    return np.where(diagonal > 0, np.sqrt(2.0 / np.where(diagonal > 0, diagonal, 1.0)), size)
+    sigma = np.where(diagonal > 0, np.sqrt(2.0 / np.where(diagonal > 0, diagonal, 1.0)), size)
+    return np.asarray(np.exp2(np.round(np.log2(sigma))))

@@ -88,45 +88,59 @@ class Folding(ABC):
 class TrueEnergyFolding(Folding):
     """PSF in true energy: ``counts[k] = sum_e edisp[e, k] flux[e] exposure[e] (kernel[e] * image)``.
 
-    The order, PSF before exposure, is Gammapy's.
+    The order, PSF before exposure, is Gammapy's. True energies that no bin sees are not folded. ``kernels`` :
+    (n_energy_true, n, n), or None; ``support`` : rows and columns that hold the image.
     """
 
-    def __init__(self, window: MapWindow, convolver: Convolver | None) -> None:
-        self.window, self._convolver = window, convolver
-        n_true = len(window.exposure)
-        self._per_row = window.edisp.T[window.energy] * window.exposure.T[window.pixel]
-        self._per_pixel = window.exposure * (window.edisp @ window.mask)
-        self._images = (n_true, *window.shape)
+    def __init__(self, window: MapWindow, kernels: Array | None, support: tuple[slice, slice] | None = None) -> None:
+        self.window, self._kernels, self._support = window, kernels, support
+        per_pixel = window.exposure * (window.edisp @ window.mask)
+        self._seen = np.flatnonzero(per_pixel.any(axis=1))
+        self._convolver = None if kernels is None else Convolver(kernels[self._seen], window.shape, support)
+        self._per_pixel = per_pixel[self._seen]
+        self._edisp, self._exposure = window.edisp[self._seen], window.exposure[self._seen]
+        self._per_row = self._edisp.T[window.energy] * self._exposure.T[window.pixel]
 
     def cut(self, window: MapWindow) -> TrueEnergyFolding:
-        return TrueEnergyFolding(window, self._convolver)
+        return TrueEnergyFolding(window, self._kernels, self._support)
 
     def _fold(self, image: Array) -> Array:
-        """(n_energy_true, n_pixels)."""
-        folded = self._convolver.fold(image) if self._convolver is not None else np.broadcast_to(image, self._images)
-        return folded.reshape(self._images[0], -1)
+        """(n_seen, n_pixels)."""
+        images = image if image.ndim == 2 else image[self._seen]
+        if self._convolver is not None:
+            return self._convolver.fold(images).reshape(self._seen.size, -1)
+        return np.broadcast_to(images, (self._seen.size, *self.window.shape)).reshape(self._seen.size, -1)
+
+    def _all(self, seen: Array, axis: int) -> Array:
+        """Zeros for the true energies that are not seen, along an axis."""
+        shape = list(seen.shape)
+        shape[axis] = len(self.window.exposure)
+        whole = np.zeros(shape)
+        whole[(slice(None),) * axis + (self._seen,)] = seen
+        return whole
 
     def respond(self, image: Array) -> Response:
         folded = self._fold(image)
         matrix = self._per_row * folded.T[self.window.pixel]
-        return Response(self.window.rows, matrix, np.einsum("ep,ep->e", self._per_pixel, folded))
+        total = np.einsum("ep,ep->e", self._per_pixel, folded)
+        return Response(self.window.rows, self._all(matrix, 1), self._all(total, 0))
 
     def pull_back(self, spectrum: Array, weights: Array, slope: float, *, by_energy: bool) -> Array:
         window = self.window
         on_pixels = slope * self._per_pixel
         np.add.at(on_pixels.T, window.pixel, self._per_row * weights[window.rows, None])
-        images = (spectrum[:, None] * on_pixels).reshape(self._images)
-        if self._convolver is None:
-            return images if by_energy else images.sum(axis=0)
-        return self._convolver.fold_adjoint_each(images) if by_energy else self._convolver.fold_adjoint(images)
+        images = (spectrum[self._seen, None] * on_pixels).reshape(-1, *window.shape)
+        if by_energy:
+            return self._all(images if self._convolver is None else self._convolver.fold_adjoint_each(images), 0)
+        return images.sum(axis=0) if self._convolver is None else self._convolver.fold_adjoint(images)
 
     def totals(self, image: Array) -> Array:
-        window = self.window
-        return np.asarray(window.edisp.T * (window.mask @ (window.exposure * self._fold(image)).T))
+        by_energy = self._edisp.T * (self.window.mask @ (self._exposure * self._fold(image)).T)
+        return self._all(by_energy, 1)
 
     def counts(self, image: Array, spectrum: Array) -> Array:
-        true = spectrum[:, None] * self.window.exposure * self._fold(image)
-        return np.asarray(self.window.edisp.T @ true).reshape(-1, *self.window.shape)
+        true = spectrum[self._seen, None] * self._exposure * self._fold(image)
+        return np.asarray(self._edisp.T @ true).reshape(-1, *self.window.shape)
 
 
 @final

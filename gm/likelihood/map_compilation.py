@@ -52,7 +52,7 @@ def compile_maps(
     with ThreadPoolExecutor(max_workers=min(len(views), os.cpu_count() or 1) or 1) as pool:
         sources = pool.map(lambda row: [builder.build() for builder in row], builders)
         return [
-            MapTerm(view.index, view.bins, row, background)
+            MapTerm(view.index, view.dataset.counts, view.bins, row, background)
             for view, row, background in zip(views, sources, backgrounds, strict=True)
         ]
 
@@ -65,12 +65,18 @@ def _bins(dataset: AnyMapDataset) -> MapBins | None:
         mask = mask & (dataset.acceptance > 0) & (dataset.acceptance_off > 0)
     if not mask.any():
         return None
-    whole: Statistic = Cash(dataset.counts[mask].astype(np.float64))
+    counts = dataset.counts.ravel()
     if isinstance(dataset, MapDatasetOnOff):
-        on, off = dataset.counts[mask].astype(np.float64), dataset.counts_off[mask].astype(np.float64)
-        alpha = dataset.acceptance[mask].astype(np.float64) / dataset.acceptance_off[mask]
-        whole = WStat(on, off, alpha)
-    return MapBins.of(mask, whole)
+        off, acceptance, acceptance_off = (
+            a.ravel() for a in (dataset.counts_off, dataset.acceptance, dataset.acceptance_off)
+        )
+
+        def w_statistic(bins: IntArray) -> Statistic:
+            on, away = counts[bins].astype(np.float64), off[bins].astype(np.float64)
+            return WStat(on, away, acceptance[bins].astype(np.float64) / acceptance_off[bins])
+
+        return MapBins.of(mask, dataset.counts, w_statistic)
+    return MapBins.of(mask, dataset.counts, lambda bins: Cash(counts[bins].astype(np.float64)))
 
 
 def _background(view: _View, models: Models, plan: FluxPlan) -> MapBackground:
@@ -180,10 +186,11 @@ class _Builder:
             return PointSource(*where, point, window, kernels, reco_psf=is_reco)
         image = _Image(self.shape, grid, dataset.energy_true.center, None if self.is_free else self.values)
         support = _support(self.shape, grid, self.values, image) if self.shape is not None else None
-        convolver = None if kernel is None else Convolver(kernel.data.astype(np.float64), window.shape, support)
-        folding: Folding = TrueEnergyFolding(window, convolver)
-        if is_reco and convolver is not None:
-            folding = RecoEnergyFolding(window, convolver)
+        folding: Folding
+        if is_reco and kernel is not None:
+            folding = RecoEnergyFolding(window, Convolver(kernel.data, window.shape, support))
+        else:
+            folding = TrueEnergyFolding(window, None if kernel is None else kernel.data, support)
         return ImageSource(*where, image, folding)
 
     def _edisp(self, at: tuple[float | None, float | None, str | None]) -> Array | None:
@@ -205,7 +212,7 @@ class _Builder:
         radius = None if self.shape is None else self.shape.evaluation_radius(self.values)
         if self.shape is None or place is None or radius is None:
             return everything
-        reach = (radius * _GROWTH if self.is_free else radius) + MARGIN * (2 if self.is_free else 1)
+        reach = (radius * _GROWTH if self.is_free else radius) + MARGIN
         width = 2 * reach + (0.0 if kernel is None else kernel.shape[0] * max(geometry.pixel_scales()))
         cutout = geometry.cutout(*place, width, self.shape.frame, odd=True)
         return everything if cutout is None else (cutout.y, cutout.x)
@@ -216,7 +223,7 @@ def _support(shape: SpatialModel, grid: PixelGrid, values: Array, image: _Image)
     place, radius = shape.position(values), shape.evaluation_radius(values)
     if place is None or radius is None:
         return None
-    around = grid.window(*place, shape.frame, 2 * (radius * _GROWTH + 2 * MARGIN), 1)
+    around = grid.window(*place, shape.frame, 2 * (radius * _GROWTH + MARGIN), 1)
     if around is None:
         return None
     pixels = image.pixels(values)
@@ -242,7 +249,7 @@ class _Reach:
             unit_vectors(np.array([there[0]]), np.array([there[1]])),
         )
         moved = float(np.degrees(2 * np.arcsin(np.clip(np.linalg.norm(a - b) / 2, 0, 1))))
-        return moved <= before + MARGIN and moved + now <= before * _GROWTH + 2 * MARGIN
+        return moved <= before + MARGIN and moved + now <= before * _GROWTH + MARGIN
 
 
 class _Image:

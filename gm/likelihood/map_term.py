@@ -9,7 +9,7 @@ from typing import final
 
 import numpy as np
 
-from gm.arrays import Array, BoolArray, IntArray
+from gm.arrays import Array, BoolArray, IntArray, MapArray
 from gm.likelihood.line import Line, RowLine, SummedLine
 from gm.likelihood.map_sources import Lattice, MapSource
 from gm.likelihood.products import add_products, times, transposed_times, weighted_square
@@ -25,8 +25,8 @@ class MapBins:
     """The data of a map dataset in the bins that enter.
 
     mask : (n_energy, ny, nx); energy, pixel : (n_rows,) of the bins with counts; statistic : of these bins; constant :
-    what the bins without counts cost when nothing is predicted; whole : the statistic of all bins that enter; off :
-    profiled background of the bins without counts, 0 where the background is known.
+    what the bins without counts cost when nothing is predicted; off : their profiled background, 0 where it is known;
+    make : the statistic of any bins, given as positions in the flat map.
     """
 
     mask: BoolArray
@@ -34,33 +34,33 @@ class MapBins:
     pixel: IntArray
     statistic: Statistic
     constant: float
-    whole: Statistic
-    off: float = 0.0
+    off: float
+    make: Callable[[IntArray], Statistic]
 
     @classmethod
-    def of(cls, mask: BoolArray, whole: Statistic) -> MapBins:
-        """From the bins that enter, and the statistic of all of them."""
-        energy, y, x = np.nonzero(mask)
-        linear = whole.linear()
-        empty = np.zeros(energy.size, dtype=bool) if linear is None else linear[0]
-        unexplained = whole.take(empty)
-        return cls(
-            mask=mask,
-            energy=energy[~empty],
-            pixel=(y * mask.shape[2] + x)[~empty],
-            statistic=whole.take(~empty),
-            constant=0.0 if linear is None else float(np.sum(linear[2][empty])),
-            whole=whole,
-            off=float(np.sum(unexplained.background(np.zeros(int(empty.sum())))))
-            if isinstance(unexplained, WStat)
-            else 0.0,
-        )
+    def of(cls, mask: BoolArray, counts: MapArray, make: Callable[[IntArray], Statistic]) -> MapBins:
+        """From the bins that enter, the counts, and the statistic that bins of the flat map have."""
+        rows = np.flatnonzero((mask & (counts > 0)).ravel())
+        energy, pixel = np.divmod(rows, mask[0].size)
+        constant = off = 0.0
+        statistic = make(rows)
+        if isinstance(statistic, WStat):
+            empty = make(np.flatnonzero((mask & (counts == 0)).ravel()))
+            linear = empty.linear()
+            constant = float(np.sum(linear[2])) if linear is not None else 0.0
+            off = float(np.sum(empty.background(np.zeros(empty.n_off.size)))) if isinstance(empty, WStat) else 0.0
+        return cls(mask, energy, pixel, statistic, constant, off, make)
 
-    def cut(self, first: int, last: int) -> MapBins | None:
+    @cached_property
+    def whole(self) -> Statistic:
+        """The statistic of all bins that enter."""
+        return self.make(np.flatnonzero(self.mask))
+
+    def cut(self, first: int, last: int, counts: MapArray) -> MapBins | None:
         """The bins in a range of energies; None when there are none."""
         inside = np.zeros_like(self.mask)
         inside[first:last] = self.mask[first:last]
-        return MapBins.of(inside, self.whole.take(inside[self.mask])) if inside.any() else None
+        return MapBins.of(inside, counts, self.make) if inside.any() else None
 
 
 @final
@@ -90,8 +90,11 @@ class MapBackground:
 class MapTerm:
     """-2 ln L of one map dataset: a sum over all bins, linear in the fluxes, and values where there are counts."""
 
-    def __init__(self, dataset: int, bins: MapBins, sources: Sequence[MapSource], background: MapBackground) -> None:
+    def __init__(
+        self, dataset: int, counts: MapArray, bins: MapBins, sources: Sequence[MapSource], background: MapBackground
+    ) -> None:
         self.dataset, self.bins, self.sources, self.background = dataset, bins, list(sources), background
+        self._counts = counts
 
     @property
     def n_bins(self) -> int:
@@ -187,7 +190,7 @@ class MapTerm:
     def cut(self, ranges: IntArray, n_columns: int) -> MapTerm | None:
         """The term on a range of reconstructed energies; ``ranges`` (n_datasets, 2) holds first and last + 1 bin."""
         first, last = (int(edge) for edge in ranges[self.dataset])
-        bins, background = self.bins.cut(first, last), self.background
+        bins, background = self.bins.cut(first, last, self._counts), self.background
         if bins is None:
             return None
         kept = np.flatnonzero((self.bins.energy >= first) & (self.bins.energy < last))
@@ -197,7 +200,9 @@ class MapTerm:
         within = replace(
             background, rows=background.rows[kept], totals=totals, make_whole=lambda: background.whole[among]
         )
-        return MapTerm(self.dataset, bins, [source.cut(kept, first, last) for source in self.sources], within)
+        return MapTerm(
+            self.dataset, self._counts, bins, [source.cut(kept, first, last) for source in self.sources], within
+        )
 
     def _predict(self, flux: Array) -> tuple[Array, float]:
         """Predicted counts in the bins with counts (n_rows,), and their sum over all bins."""
