@@ -21,6 +21,7 @@ from gm.maps.geometry import WcsGeometry
 ON_OFF = ("counts_off", "acceptance", "acceptance_off")
 ARRAYS = ("counts", "exposure", "background", *ON_OFF)
 MASKS = ("mask_safe", "mask_fit")
+_NOISE = 1e-9  # of the largest value: what a Fourier transform leaves below 0
 _SAME_ENERGY = 1e-5  # files before Gammapy 2.0 hold energies in single precision
 
 
@@ -112,9 +113,9 @@ def check_parts(
 ) -> dict[str, Any]:
     """Arrays and responses of a dataset, checked; returns those that had to change.
 
-    Where ``mask_safe`` leaves a bin out its values do not count, and become 0 when they are no counts at all. Raises
-    `DataError` for a size that does not fit, and for values in safe bins that are negative or not finite; its message
-    begins with ``where``.
+    Where ``mask_safe`` leaves a bin out its values do not count, and become 0 when they are no counts at all; so do
+    values that rounding has left below 0. Raises `DataError` for a size that does not fit, and for values in safe bins
+    that are negative or not finite; its message begins with ``where``.
     """
     by_energy, by_true = (energy.n_bins, *shape), (energy_true.n_bins, *shape)
     for key in MASKS:
@@ -141,13 +142,15 @@ def check_parts(
 
 
 def _checked(what: str, values: MapArray, shape: tuple[int, ...], used: BoolArray | None) -> MapArray:
-    """The values when all that are used are finite and not negative; those that are not used made so."""
+    """The values, when all that are used are finite and not negative; the others made so."""
     if values.shape != shape:
         raise DataError(f"{what} has the shape {values.shape}, expected {shape}")
     if values.min() >= 0.0 and values.max() < np.inf:  # neither holds with a NaN anywhere
         return values
-    bad = ~np.isfinite(values) | (values < 0.0)
-    wrong = bad if used is None else bad & used
+    finite = np.isfinite(values)
+    noise = -_NOISE * values.max(where=finite, initial=0.0)
+    bad = ~finite | (values < 0.0)
+    wrong = (~finite | (values < noise)) & (True if used is None else used)
     if wrong.any():
         at = tuple(int(i) for i in np.argwhere(wrong)[0])
         raise DataError(

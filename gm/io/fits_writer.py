@@ -86,16 +86,23 @@ def _encode(column: Column, heap: bytearray) -> tuple[str, str, NDArray[np.uint8
         return _encode_heap(column.values, heap)
     values = column.values
     rows, cell = len(values), values.shape[1:]
-    dim = "(" + ",".join(str(size) for size in reversed(cell)) + ")" if cell else ""
-    if values.dtype.kind in "US":
-        text = np.char.encode(values.astype(str), "ascii", "replace") if values.size else np.zeros(rows, "S1")
+    if values.dtype.kind in "US":  # in a cell, the characters of a string are its fastest axis
+        text = np.char.encode(values.astype(str), "ascii", "replace") if values.size else np.zeros(values.shape, "S1")
         width = max(text.dtype.itemsize, 1)
-        return f"{width}A", "", np.frombuffer(text.tobytes(), np.uint8).reshape(rows, width)
+        length = width * prod(cell)
+        dim = _dimensions((*cell, width)) if cell else ""
+        return f"{length}A", dim, np.frombuffer(text.tobytes(), np.uint8).reshape(rows, length)
+    dim = _dimensions(cell) if cell else ""
     code = _CODES[values.dtype.newbyteorder("=").str[1:]]
     raw: NDArray[Any] = np.where(values, b"T", b"F") if code == "L" else values.astype(values.dtype.newbyteorder(">"))
     repeat = prod(cell)
     body = np.frombuffer(raw.tobytes(), np.uint8).reshape(rows, values.dtype.itemsize * repeat)
     return (code if repeat == 1 else f"{repeat}{code}"), dim, body
+
+
+def _dimensions(cell: tuple[int, ...]) -> str:
+    """The value of ``TDIMn``, fastest axis first."""
+    return "(" + ",".join(str(size) for size in reversed(cell)) + ")"
 
 
 def _encode_heap(rows: list[NDArray[Any]], heap: bytearray) -> tuple[str, str, NDArray[np.uint8]]:

@@ -16,10 +16,14 @@ from gm.errors import DataError
 
 @dataclass(frozen=True, eq=False)
 class EnergyAxis:
-    """Contiguous energy bins. ``edges : (n_bins + 1,) [TeV]``, positive and increasing, else `DataError`."""
+    """Contiguous energy bins. ``edges : (n_bins + 1,) [TeV]``, positive and increasing, else `DataError`.
+
+    ``nodes : (n_bins,) [TeV]`` : the energies that the edges were put between, of an axis that was given by them.
+    """
 
     edges: Array
     name: str = "energy"
+    nodes: Array | None = None
     unit: ClassVar[str] = "TeV"
     interp: ClassVar[str] = "log"
 
@@ -63,9 +67,13 @@ class EnergyAxis:
 
     @cached_property
     def center(self) -> Array:
-        """Geometric centres ``sqrt(lo hi)``, ``(n_bins,) [TeV]``."""
-        centers: Array = np.sqrt(self.lo * self.hi)
-        return centers
+        """The nodes, or geometric centres ``sqrt(lo hi)``, ``(n_bins,) [TeV]``."""
+        return np.sqrt(self.lo * self.hi) if self.nodes is None else self.nodes
+
+    @property
+    def has_edges(self) -> bool:
+        """Whether the edges are what the axis was made from."""
+        return self.nodes is None
 
     @cached_property
     def width(self) -> Array:
@@ -79,7 +87,9 @@ class EnergyAxis:
     def same_as(self, other: Axis) -> bool:
         """Whether both have the same name and exactly the same edges."""
         return self is other or (
-            isinstance(other, EnergyAxis) and self.name == other.name and np.array_equal(self.edges, other.edges)
+            isinstance(other, EnergyAxis)
+            and (self.name, self.has_edges) == (other.name, other.has_edges)
+            and np.array_equal(self.edges, other.edges)
         )
 
     def mask(self, e_min: float | None = None, e_max: float | None = None) -> BoolArray:
