@@ -22,6 +22,7 @@ COMMANDS = (
     "validate",
     "plan",
     "simulate",
+    "apply",
     "fit",
     "flux-points",
     "run",

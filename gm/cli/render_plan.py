@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gm.cli.options import Display
 from gm.cli.output import print_json, print_result, print_text
+from gm.cli.render_operations import operation_lines
 from gm.cli.tables import count, number, shortened, table
 from gm.pipeline.settings import plural
 
@@ -30,6 +31,7 @@ def plan_lines(plan: Plan) -> list[str]:
     width = max(len(stage.name) for stage in plan.stages)
     what = max(len(stage.text) for stage in plan.stages)
     lines = [f"{plan.name}   {plural(len(plan.components), 'component')}, memory about {plan.memory / 1e9:.1f} GB", ""]
+    lines += operation_lines(plan.operations)
     for stage in plan.stages:
         state = "yes" if stage.up_to_date else f"no ({stage.reason})"
         lines.append(f"{stage.name:<{width}}   {stage.text:<{what}}   up to date: {state}")

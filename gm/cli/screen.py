@@ -67,8 +67,9 @@ def show_outcome(outcome: Outcome, display: Display) -> int:
     """Tables for eyes on standard error, the paths (or one JSON document) on standard output."""
     from gm.cli.render_fit import fit_lines
     from gm.cli.render_flux_points import flux_points_lines
+    from gm.cli.render_operations import edits_lines
 
-    renderers = {"fit": fit_lines, "flux_points": flux_points_lines}
+    renderers = {"fit": fit_lines, "flux_points": flux_points_lines, "apply": edits_lines}
     for product in outcome.products:
         if product.kind in renderers and product.ran and not display.quiet:
             print_text("\n".join(renderers[product.kind](product.document, display.color)))

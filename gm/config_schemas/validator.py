@@ -188,6 +188,9 @@ def _mapping_departures(value: dict[str, Any], schema: Schema, path: JsonPath, r
             yield Finding(path, f"key '{key}' is missing", _about(_resolved(properties[key], root)))
     if len(value) < schema.get("minProperties", 0):
         yield Finding(path, "must not be empty", _about(schema))
+    if len(value) > schema.get("maxProperties", math.inf):
+        found = ", ".join(map(str, value))
+        yield Finding(path, f"expected {schema['maxProperties']} key, found {found}", _about(schema))
     for key in value:
         if "minLength" in schema.get("propertyNames", {}) and not key:
             yield Finding((*path, key), "a key must not be empty", at_key=True)

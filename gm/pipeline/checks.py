@@ -91,6 +91,12 @@ def named_components(parts: Iterable[Part]) -> tuple[list[str], list[str]]:
     return sky, others
 
 
+def sky_and_other(models: Models) -> tuple[list[str], list[str]]:
+    """The names of the sky components, and those of all others, of models that are there."""
+    others = [component.name for component in models if component.tags[0] in _BACKGROUND_TYPES]
+    return [component.name for component in models if component.name not in others], others
+
+
 def check_parameters(documents: Documents, models: Models, findings: Findings) -> None:
     """What the fit is asked about exists: parameters of ``minos`` and ``contours``, components of ``test``."""
     fit = documents.config.data.get("fit")

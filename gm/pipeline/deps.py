@@ -42,7 +42,7 @@ def makefile(rules: Iterable[Rule]) -> str:
 def _inputs(analysis: Analysis) -> list[str]:
     documents, request = analysis.documents, analysis.request
     files = [Path(request.config)] if request.config != "-" else []
-    files += build_stages(analysis, ("fit",))[-1].model_files()
+    files += build_stages(analysis, ("fit",))[-1].source_model_files()
     files += [*document_files(documents.datasets), *dataset_files(documents.datasets)]
     files += analysis.simulation.filenames if analysis.simulation is not None else []
     return list(dict.fromkeys(file.as_posix() for file in files))
@@ -54,7 +54,7 @@ def _before(stage: Stage, stages: Iterable[Stage]) -> list[str]:
     for other in stages:
         if other is stage:
             break
-        if other.name == "simulate" or (other.name == "fit" and isinstance(stage, FluxPoints)):
+        if other.name in ("simulate", "apply") or (other.name == "fit" and isinstance(stage, FluxPoints)):
             needed.append(other.result.as_posix())
     return needed
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gm.config_schemas.reader import Document
-from gm.errors import EngineError, UsageError
+from gm.errors import EngineError, JsonPath, UsageError
 from gm.pipeline.build import build_models, edit_models
 from gm.pipeline.checks import (
     check_datasets_names,
@@ -18,9 +18,11 @@ from gm.pipeline.checks import (
     check_patterns,
     named_components,
     named_datasets,
+    sky_and_other,
 )
 from gm.pipeline.documents import Documents, read_documents
 from gm.pipeline.findings import Findings
+from gm.pipeline.operations_settings import OperationSettings, check_operations, read_operations
 from gm.pipeline.request import Request
 from gm.pipeline.settings import Settings, build_settings, expand, resolve
 
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 class Analysis:
     """A valid analysis. ``models`` is the global model with the config's edits and links in it.
 
-    ``dataset_names`` are those that the stages after a simulation see.
+    ``dataset_names`` are those that a simulation makes, or the config names; ``operations`` then make others.
     """
 
     request: Request
@@ -43,10 +45,17 @@ class Analysis:
     models: Models
     simulation: Simulation | None
     dataset_names: tuple[str, ...]
+    operations: tuple[OperationSettings, ...] = ()
+    set_paths: tuple[JsonPath, ...] = ()
 
     @property
     def config(self) -> Document:
         return self.documents.config
+
+    @property
+    def applied(self) -> Path:
+        """The folder of what the operations make: that of the results, unless a simulation writes there."""
+        return self.settings.output / "operations" if self.simulation is not None else self.settings.output
 
 
 def load(request: Request) -> Analysis:
@@ -60,16 +69,19 @@ def load(request: Request) -> Analysis:
         settings = build_settings(config.data, documents.stem, config.directory, report)
     simulation, names = _datasets(documents, findings)
     check_files(documents.datasets, findings)
+    operations = _operations(documents, findings)
     if "datasets" not in documents.unread:
         check_datasets_names(documents.models, names, findings)
-        check_patterns(documents, names, findings)
-    if "models" not in documents.unread:
+        after = check_operations(operations, names, config, findings) if operations else names
+        if after is not None:
+            check_patterns(documents, after, findings)
+    if "models" not in documents.unread and not operations:
         sources, others = named_components(documents.models)
         check_flux_points(documents, sources, others, findings)
     models = build_models(documents, settings, findings)
     if models is not None and settings is not None:
         models = edit_models(models, documents, settings, findings)
-    if models is not None:
+    if models is not None and not operations:
         check_parameters(documents, models, findings)
     findings.stop_if_any()
     if settings is None or models is None:  # every way to get here has left a problem
@@ -82,7 +94,28 @@ def load(request: Request) -> Analysis:
         models=models,
         simulation=simulation,
         dataset_names=tuple(names),
+        operations=tuple(operations),
+        set_paths=findings.set_paths,
     )
+
+
+def _operations(documents: Documents, findings: Findings) -> list[OperationSettings]:
+    if not documents.config_is_valid:
+        return []
+    config = documents.config
+    return read_operations(config.data.get("operations"), config.directory, config, findings)
+
+
+def check_edited(analysis: Analysis, models: Models) -> None:
+    """What the stages after the operations are asked about is in the models that the operations make.
+
+    Raises `InvalidInput`.
+    """
+    findings = Findings()
+    findings.config_source, findings.set_paths = analysis.config.source, analysis.set_paths
+    check_parameters(analysis.documents, models, findings)
+    check_flux_points(analysis.documents, *sky_and_other(models), findings)
+    findings.stop_if_any()
 
 
 def _check_engine(request: Request) -> None:

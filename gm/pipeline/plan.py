@@ -7,18 +7,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gm.errors import GmError
-from gm.pipeline.load import Analysis, load
+from gm.pipeline.build import fit_masks
+from gm.pipeline.load import Analysis, check_edited, load
+from gm.pipeline.operations import apply_operations, predicted_rows, step_document
 from gm.pipeline.reporter import Silent
 from gm.pipeline.request import Request
 from gm.pipeline.run import build_stages, declared_stages
 from gm.pipeline.session import Session
-from gm.pipeline.settings import FitSettings
+from gm.pipeline.settings import FitSettings, plural
 from gm.pipeline.stages import FluxPoints, Stage, reason_to_run
 
 if TYPE_CHECKING:
     from gm.datasets import Dataset, Datasets
+    from gm.models import Models
 
-_SOURCES = ("simulate", "fit")  # the stages that later ones start from
+_SOURCES = ("simulate", "apply", "fit")  # the stages that later ones start from
 _BASE_BYTES = 120e6  # the interpreter with NumPy, SciPy and astropy.units
 
 
@@ -35,13 +38,14 @@ class PlannedStage:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that ``gm plan`` tells; ``parameters`` are rows of plain data."""
+    """Everything that ``gm plan`` tells; ``datasets``, ``parameters`` and ``operations`` are rows of plain data."""
 
     name: str
     components: list[str]
     datasets: list[dict[str, Any]]
     stages: list[PlannedStage]
     parameters: list[dict[str, Any]]
+    operations: list[dict[str, Any]]
     memory: float
     """Estimated peak [bytes]."""
 
@@ -51,31 +55,37 @@ def plan(request: Request) -> Plan:
     analysis = load(request)
     session = Session(analysis, Silent())
     stages = build_stages(analysis, declared_stages(analysis) or ("fit",))
-    datasets = _datasets(session)
+    before = _datasets(session)
+    steps = apply_operations(analysis, before) if before is not None and analysis.operations else []
+    datasets, models = before, analysis.models
+    if steps:
+        models = steps[-1].outcome.models
+        check_edited(analysis, models)
+        datasets = fit_masks(steps[-1].outcome.datasets, analysis.settings.fit)
     planned: list[PlannedStage] = []
     for stage in stages:
         earlier = next((before for before in planned if not before.up_to_date and before.name in _SOURCES), None)
-        planned.append(_planned(stage, session, earlier, datasets))
+        planned.append(_planned(stage, session, earlier, _what(stage, analysis, datasets, models)))
     return Plan(
         name=analysis.settings.name,
-        components=[component.name for component in analysis.models],
-        datasets=[_dataset_row(dataset, analysis) for dataset in datasets or ()],
+        components=[component.name for component in models],
+        datasets=[_dataset_row(dataset, analysis, models) for dataset in datasets or ()],
         stages=planned,
-        parameters=parameter_rows(analysis),
+        parameters=parameter_rows(models),
+        operations=[{**step_document(step), "counts": predicted_rows(step)} for step in steps],
         memory=_BASE_BYTES + sum(map(_bytes, datasets or ())),
     )
 
 
 def _datasets(session: Session) -> Datasets | None:
-    """The datasets, or None while they are still to be simulated."""
-    if session.analysis.simulation is not None and not session.parts():
+    """The datasets that operations and fits start from, or None while they are still to be simulated."""
+    if session.analysis.simulation is not None and not session.source_parts():
         return None
-    return session.datasets()
+    return session.source_datasets() if session.analysis.operations else session.datasets()
 
 
-def _planned(stage: Stage, session: Session, earlier: PlannedStage | None, datasets: Datasets | None) -> PlannedStage:
+def _planned(stage: Stage, session: Session, earlier: PlannedStage | None, text: str) -> PlannedStage:
     """A stage is out of date as soon as one that it starts from is."""
-    text = _what(stage, session.analysis, datasets)
     if earlier is not None:
         return PlannedStage(stage.label, False, f"{earlier.name} runs before", text, str(stage.result))
     try:
@@ -85,16 +95,20 @@ def _planned(stage: Stage, session: Session, earlier: PlannedStage | None, datas
     return PlannedStage(stage.label, not reason, reason, text, str(stage.result))
 
 
-def _what(stage: Stage, analysis: Analysis, datasets: Datasets | None) -> str:
+def _what(stage: Stage, analysis: Analysis, datasets: Datasets | None, models: Models) -> str:
     if stage.name == "simulate":
         return f"{len(analysis.dataset_names)} datasets"
+    if stage.name == "apply":
+        made = f", {plural(len(datasets), 'dataset')}" if datasets is not None else ""
+        return f"{plural(len(analysis.operations), 'operation')}{made}"
     if isinstance(stage, FluxPoints):
         start = "the best fit" if stage.start is not None else "the models as given"
         return f"{len(stage.settings.energy_edges) - 1} bins, from {start}"
     fitted = datasets.select((analysis.settings.fit or FitSettings()).datasets) if datasets is not None else ()
     bins = f", {sum(_n_bins(dataset) for dataset in fitted)} bins" if datasets is not None else ""
-    rows = parameter_rows(analysis)
-    return f"{sum(row['free'] for row in rows)} free parameters{bins}"
+    before, after = len(analysis.models.parameters.free), len(models.parameters.free)
+    free = f"{before} -> {after} free parameters" if before != after else f"{after} free parameters"
+    return f"{free}{bins}"
 
 
 def _n_bins(dataset: Dataset) -> int:
@@ -105,7 +119,7 @@ def _n_bins(dataset: Dataset) -> int:
     return int(dataset.mask.sum())
 
 
-def _dataset_row(dataset: Dataset, analysis: Analysis) -> dict[str, Any]:
+def _dataset_row(dataset: Dataset, analysis: Analysis, models: Models) -> dict[str, Any]:
     from gm.datasets import FluxPointsDataset
     from gm.pipeline.build import matches
 
@@ -117,13 +131,12 @@ def _dataset_row(dataset: Dataset, analysis: Analysis) -> dict[str, Any]:
         "bins": _n_bins(dataset),
         "counts": counts,
         "fitted": matches(dataset.name, fit.datasets),
-        "components": [component.name for component in analysis.models.select(dataset.name)],
+        "components": [component.name for component in models.select(dataset.name)],
     }
 
 
-def parameter_rows(analysis: Analysis) -> list[dict[str, Any]]:
+def parameter_rows(models: Models) -> list[dict[str, Any]]:
     """Every parameter of the global model: value, limits, prior, link, and whether the fit moves it by itself."""
-    models = analysis.models
     links = {models.addresses().resolve(link.parameter): link for link in models.links}
     rows = []
     for position, (address, parameter) in enumerate(zip(models.parameters.addresses, models.parameters, strict=True)):

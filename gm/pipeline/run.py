@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gm.errors import InvalidInput
+from gm.pipeline.applying import Applying
 from gm.pipeline.load import Analysis, load
 from gm.pipeline.provenance import read_stages, stage_record, write_provenance
 from gm.pipeline.reporter import Reporter
@@ -59,6 +60,13 @@ def fit(request: Request, reporter: Reporter) -> Outcome:
     return _run(load(request), reporter, ("fit",))
 
 
+def apply(request: Request, reporter: Reporter) -> Outcome:
+    """The dataset operations alone: new datasets, the edited models, and the list of the edits."""
+    analysis = load(request)
+    _demand(analysis, bool(analysis.operations), "operations", "gm apply needs it")
+    return _run(analysis, reporter, ("apply",))
+
+
 def flux_points(request: Request, reporter: Reporter) -> Outcome:
     """All flux points, from the best fit when the config has a ``fit:`` section."""
     analysis = load(request)
@@ -70,7 +78,7 @@ def run(request: Request, reporter: Reporter) -> Outcome:
     """Every stage that the config declares."""
     analysis = load(request)
     declared = declared_stages(analysis)
-    _demand(analysis, bool(declared), "fit", "gm run runs what is declared: simulate, fit, flux_points")
+    _demand(analysis, bool(declared), "fit", "gm run runs what is declared: simulate, operations, fit, flux_points")
     return _run(analysis, reporter, declared)
 
 
@@ -79,6 +87,7 @@ def declared_stages(analysis: Analysis) -> tuple[str, ...]:
     settings = analysis.settings
     sections = {
         "simulate": analysis.simulation is not None,
+        "apply": bool(analysis.operations),
         "fit": settings.fit is not None,
         "flux_points": bool(settings.flux_points),
     }
@@ -90,6 +99,8 @@ def build_stages(analysis: Analysis, wanted: Sequence[str]) -> list[Stage]:
     stages: list[Stage] = []
     if analysis.simulation is not None:
         stages.append(Simulating(analysis, asked="simulate" in wanted))
+    if analysis.operations and set(wanted) - {"simulate"}:
+        stages.append(Applying(analysis))
     if "fit" in wanted or ("flux_points" in wanted and analysis.settings.fit is not None):
         stages.append(Fitting(analysis))
     if "flux_points" in wanted:

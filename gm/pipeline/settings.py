@@ -37,6 +37,7 @@ CONFIG: dict[str, Any] = {
     "conventions": "gammapy",
     "parameters": {},
     "links": [],
+    "operations": [],
     "fit": FIT,
     "flux_points": [],
     "engine": {"kind": "local", "workers": None},
@@ -96,7 +97,7 @@ class Settings:
 def resolve(data: Mapping[str, Any]) -> dict[str, Any]:
     """The config's data with every default written out."""
     resolved = _filled(data, CONFIG)
-    for key in ("parameters", "links"):
+    for key in ("parameters", "links", "operations"):
         resolved[key] = resolved[key] or type(CONFIG[key])()
     resolved["flux_points"] = [_filled(entry, FLUX_POINTS) for entry in _entries(data.get("flux_points"))]
     if isinstance(data.get("simulate"), Mapping):

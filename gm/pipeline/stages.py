@@ -67,7 +67,14 @@ class Stage(ABC):
         return {**{key: resolved.get(key) for key in (*shared, *keys)}, **inline}
 
     def model_files(self) -> list[Path]:
-        """The files that the global model comes from."""
+        """The files that the fitted model comes from: those that the operations have written, where there are some."""
+        if not self.analysis.operations:
+            return self.source_model_files()
+        files = [self.analysis.applied / name for name in ("models.yaml", "models_covariance.dat")]
+        return [file for file in files if file.is_file()]
+
+    def source_model_files(self) -> list[Path]:
+        """The files that the global model of the config comes from."""
         from gm.pipeline.build import covariance_file
 
         parts, config = self.analysis.documents.models, self.analysis.config
@@ -180,7 +187,7 @@ class Simulating(Stage):
         simulation, documents = self.analysis.simulation, self.analysis.documents
         assert simulation is not None
         data = dataset_files(documents.datasets) if simulation.recipes is None else []
-        files = [*self.model_files(), *document_files(documents.datasets), *data, *simulation.filenames]
+        files = [*self.source_model_files(), *document_files(documents.datasets), *data, *simulation.filenames]
         inputs = stage_inputs(self.config_part("simulate"), session.hashes(files))
         return {**inputs, "options": {"asimov": True}} if self.analysis.request.asimov else inputs
 

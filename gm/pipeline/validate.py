@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from gm.errors import DataError, GmError, InvalidInput, Problem
-from gm.pipeline.load import Analysis, load
+from gm.pipeline.load import Analysis, check_edited, load
+from gm.pipeline.operations import apply_operations
 from gm.pipeline.request import Request
 from gm.pipeline.settings import plural
 
@@ -47,7 +48,12 @@ def read_data(analysis: Analysis) -> None:
     from gm.pipeline.build import fit_masks, read_parts
 
     if analysis.documents.datasets:
-        fit_masks(read_parts(analysis.documents.datasets, analysis.settings.workers), analysis.settings.fit)
+        datasets = read_parts(analysis.documents.datasets, analysis.settings.workers)
+        if analysis.operations and analysis.simulation is None:
+            last = apply_operations(analysis, datasets)[-1].outcome
+            check_edited(analysis, last.models)
+            datasets = last.datasets
+        fit_masks(datasets, analysis.settings.fit)
     if analysis.simulation is not None and analysis.simulation.recipes is not None:
         build_templates(analysis.simulation)
 

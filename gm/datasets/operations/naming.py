@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 
 from gm.datasets.datasets import Datasets
 from gm.datasets.operations.outcome import Refused
@@ -10,17 +11,22 @@ from gm.datasets.reading import Dataset
 from gm.errors import suggest
 
 
-def selected(datasets: Datasets, which: str | Sequence[str]) -> list[Dataset]:
-    """The datasets that a name, a pattern or a list of them means, in their own order. Raises `Refused` for none."""
+def matching(names: Sequence[str], which: str | Sequence[str]) -> list[str]:
+    """The names that a name, a pattern or a list of them means, in their own order. Raises `Refused` for none."""
     found: set[str] = set()
     for pattern in [which] if isinstance(which, str) else which:
-        names = [pattern] if pattern in datasets.names else datasets.select(pattern).names
-        if not names:
-            raise Refused(f"no dataset matches '{pattern}'", suggest(pattern, datasets.names, "datasets"))
-        found.update(names)
+        meant = [pattern] if pattern in names else [name for name in names if fnmatchcase(name, pattern)]
+        if not meant:
+            raise Refused(f"no dataset matches '{pattern}'", suggest(pattern, names, "datasets"))
+        found.update(meant)
     if not found:
-        raise Refused("no dataset is named", suggest("", datasets.names, "datasets"))
-    return [dataset for dataset in datasets if dataset.name in found]
+        raise Refused("no dataset is named", suggest("", names, "datasets"))
+    return [name for name in names if name in found]
+
+
+def selected(datasets: Datasets, which: str | Sequence[str]) -> list[Dataset]:
+    """The datasets that a name, a pattern or a list of them means, in their own order. Raises `Refused` for none."""
+    return [datasets[name] for name in matching(datasets.names, which)]
 
 
 def new_names(datasets: Sequence[str], chosen: Sequence[str], name: str | None, suffix: str | None) -> list[str]:
@@ -42,12 +48,19 @@ def new_names(datasets: Sequence[str], chosen: Sequence[str], name: str | None, 
     return names
 
 
+def names_after(names: Sequence[str], made: Sequence[tuple[Sequence[str], str]], *, keep: bool) -> list[str]:
+    """The names with each result behind the last of its inputs, and without the inputs unless they are kept."""
+    after = {inputs[-1]: output for inputs, output in made}
+    gone = set() if keep else {name for inputs, _ in made for name in inputs}
+    rows: list[str] = []
+    for name in names:
+        rows += [] if name in gone else [name]
+        rows += [after[name]] if name in after else []
+    return rows
+
+
 def in_place(datasets: Datasets, made: Sequence[tuple[Sequence[str], Dataset]], *, keep: bool) -> Datasets:
-    """The datasets with each result behind the last of its inputs, and without the inputs unless they are kept."""
-    after = {names[-1]: dataset for names, dataset in made}
-    gone = set() if keep else {name for names, _ in made for name in names}
-    rows: list[Dataset] = []
-    for dataset in datasets:
-        rows += [] if dataset.name in gone else [dataset]
-        rows += [after[dataset.name]] if dataset.name in after else []
-    return Datasets(rows)
+    """The datasets and the results, in the order of `names_after`."""
+    found = {dataset.name: dataset for dataset in [*datasets, *(output for _, output in made)]}
+    order = names_after(datasets.names, [(inputs, output.name) for inputs, output in made], keep=keep)
+    return Datasets(found[name] for name in order)
