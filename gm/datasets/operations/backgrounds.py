@@ -35,18 +35,26 @@ def corrected(dataset: Dataset, component: BackgroundIRFModel | None) -> Dataset
     if component is None or not isinstance(dataset, SpectrumDataset | MapDataset) or dataset.background is None:
         return dataset
     factor = component.spectral_model(dataset.energy.center)
-    return dataset.with_(background=dataset.background * factor.reshape(-1, *[1] * (dataset.background.ndim - 1)))
+    if isinstance(dataset, MapDataset):
+        factor = factor[:, None, None]
+        if component.spatial_model is not None:
+            factor = factor * component.spatial_factor(dataset.geometry)
+    return dataset.with_(background=dataset.background * factor)
 
 
 def is_flat(component: BackgroundIRFModel) -> bool:
     """Whether the factor is one number at all energies, whatever a fit does: its other parameters are frozen at 0."""
-    slopes = [p for p in component.parameters if p.name not in ("norm", "reference") and not _is_idle(p, component)]
+    slopes = [
+        p
+        for p in component.spectral_model.parameters
+        if p.name not in ("norm", "reference") and not _is_idle(p, component)
+    ]
     return all(NEUTRAL.get(p.name) == 0.0 and p.frozen and p.value == 0.0 for p in slopes)
 
 
 def _is_idle(parameter: Parameter, component: BackgroundIRFModel) -> bool:
     """The exponent of a cut-off, which does not matter while the cut-off is not there."""
-    return parameter.name == "alpha" and any(p.name == "lambda_" for p in component.parameters)
+    return parameter.name == "alpha" and any(p.name == "lambda_" for p in component.spectral_model.parameters)
 
 
 def carry(revision: Revision, component: BackgroundIRFModel, name: str, *, keep: bool) -> Edit:

@@ -12,7 +12,7 @@ from gm.datasets.operations.kinds import masks_note
 from gm.datasets.operations.naming import in_place, new_names, selected
 from gm.datasets.operations.outcome import Edit, Outcome, Product
 from gm.datasets.operations.revision import Revision
-from gm.datasets.operations.scopes import rescope
+from gm.datasets.operations.scopes import check_templates, rescope
 from gm.datasets.reading import Dataset
 from gm.models import BackgroundIRFModel, Models
 
@@ -43,8 +43,11 @@ def each(
     *,
     keep: bool,
     masks: str = "",
+    same_bins: bool = False,
 ) -> Outcome:
     """One result for each input: the data as ``make`` says, the background as ``treatment`` says, scopes renamed."""
+    if not same_bins:
+        check_templates(models, [dataset.name for dataset in task.inputs])
     revision, edits = Revision(models), list[Edit]()
     components = backgrounds(models)
     made: list[tuple[tuple[str, ...], Dataset]] = []

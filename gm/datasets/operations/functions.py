@@ -25,7 +25,7 @@ from gm.datasets.operations.outcome import Edit, Outcome, Product, Refused
 from gm.datasets.operations.points import safe_points, sliced_points
 from gm.datasets.operations.rebinning import regrouped, sliced
 from gm.datasets.operations.revision import Revision
-from gm.datasets.operations.scopes import check_whole, copy_scoped, rescope
+from gm.datasets.operations.scopes import check_templates, check_whole, copy_scoped, rescope
 from gm.datasets.operations.sky import cut_out, joined_pixels, padded
 from gm.datasets.operations.stacking import stacked
 from gm.datasets.reading import Dataset
@@ -69,6 +69,7 @@ def stack(
     taken = selected(datasets, which)
     inputs = [dataset.name for dataset in taken]
     new_names(datasets.names, inputs[:1], name, None)
+    check_templates(models, inputs)
     if not allow_partial:
         check_whole(models, inputs, name)
     known = backgrounds(models)
@@ -144,7 +145,10 @@ def downsample(
     def make(dataset: Dataset, new: str) -> Dataset:
         return joined_pixels(as_map(dataset, "join"), new, factor)
 
-    return each(datasets, models, task, make, _carried, keep=keep, masks="combined by 'or'")
+    def treatment(dataset: Dataset, component: BackgroundIRFModel) -> Treatment:
+        return "carried" if component.spatial_model is None or factor == 1 else "baked"
+
+    return each(datasets, models, task, make, treatment, keep=keep, masks="combined by 'or'")
 
 
 def slice_energy(
@@ -183,7 +187,8 @@ def to_masked(
     def make(dataset: Dataset, new: str) -> Dataset:
         return safe_points(dataset, new) if isinstance(dataset, FluxPointsDataset) else stacked([dataset], new)
 
-    return each(datasets, models, Task.of(datasets, which, name, suffix), make, _carried, keep=keep, masks="carried")
+    task = Task.of(datasets, which, name, suffix)
+    return each(datasets, models, task, make, _carried, keep=keep, masks="carried", same_bins=True)
 
 
 def cutout(

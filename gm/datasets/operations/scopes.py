@@ -8,7 +8,7 @@ from typing import Literal
 
 from gm.datasets.operations.outcome import Edit, Refused
 from gm.datasets.operations.revision import Revision
-from gm.models import Models, SkyModel
+from gm.models import BackgroundIRFModel, Models, SkyModel, TemplateNPredModel
 
 OnOrphan = Literal["drop", "keep"]
 
@@ -17,7 +17,7 @@ def rescope(revision: Revision, models: Models, renamed: Mapping[str, str], *, k
     """Components with a list of datasets follow ``renamed`` (input -> result); with ``keep`` the inputs stay listed."""
     edits = []
     for component in models:
-        if not isinstance(component, SkyModel) or component.datasets_names is None:
+        if isinstance(component, BackgroundIRFModel) or component.datasets_names is None:
             continue
         names: list[str] = []
         for name in component.datasets_names:
@@ -29,10 +29,10 @@ def rescope(revision: Revision, models: Models, renamed: Mapping[str, str], *, k
     return edits
 
 
-def set_scope(revision: Revision, component: SkyModel, names: Sequence[str]) -> Edit:
+def set_scope(revision: Revision, component: SkyModel | TemplateNPredModel, names: Sequence[str]) -> Edit:
     """The component applies to these datasets from now on."""
     current = revision.current(component.name)
-    assert isinstance(current, SkyModel)
+    assert not isinstance(current, BackgroundIRFModel)
     revision.replace(component.name, replace(current, datasets_names=tuple(names)))
     before = None if component.datasets_names is None else list(component.datasets_names)
     text = f"datasets_names {_listed(before)} -> {_listed(names)}"
@@ -49,16 +49,27 @@ def copy_scoped(revision: Revision, models: Models, original: str, name: str) ->
     """For a copy of a dataset: components of the original alone are copied, shared ones apply to the copy too."""
     edits = []
     for component in models:
-        if not isinstance(component, SkyModel) or component.datasets_names is None:
+        if isinstance(component, BackgroundIRFModel) or component.datasets_names is None:
             continue
         if tuple(component.datasets_names) == (original,):
             twin = replace(component, name=f"{component.name}-{name}", datasets_names=(name,))
             revision.copy(component.name, twin)
             text = f"copied to {twin.name} with its own parameters, for {name} alone"
             edits.append(Edit("copied", component.name, text, {"to": twin.name, "dataset": name}))
-        elif original in component.datasets_names:
+        elif isinstance(component, SkyModel) and original in component.datasets_names:
             edits.append(set_scope(revision, component, [*(scope_of(revision, component.name) or ()), name]))
     return edits
+
+
+def check_templates(models: Models, datasets: Sequence[str]) -> None:
+    """Refuse datasets whose bins would change under a template of predicted counts."""
+    for component in models:
+        applied = [name for name in datasets if component.applies_to(name)]
+        if isinstance(component, TemplateNPredModel) and applied:
+            raise Refused(
+                f"{component.name} is a map of counts on the bins of {applied[0]}, which would change",
+                "copy and to_masked keep the bins; or add its counts to the background",
+            )
 
 
 def check_whole(models: Models, inputs: Sequence[str], name: str) -> None:

@@ -16,7 +16,7 @@ from gm.datasets.operations.kinds import Maps, as_map, masks_note
 from gm.datasets.operations.naming import in_place
 from gm.datasets.operations.outcome import Edit, Outcome, Predict, Product, Refused
 from gm.datasets.operations.revision import Revision
-from gm.datasets.operations.scopes import OnOrphan, orphan, set_scope
+from gm.datasets.operations.scopes import OnOrphan, check_templates, orphan, set_scope
 from gm.datasets.reading import Dataset
 from gm.errors import suggest
 from gm.maps.sky_region import SkyRegion
@@ -46,6 +46,7 @@ def to_spectrum_dataset(
     region = region if isinstance(region, SkyRegion) else SkyRegion.from_mapping(region)
     task = Task.of(datasets, which, name, suffix)
     maps = [as_map(dataset, "sum in a region") for dataset in task.inputs]
+    check_templates(models, [dataset.name for dataset in maps])
     chosen = _targets(models, target)
     revision, edits, known = Revision(models), list[Edit](), backgrounds(models)
     made: list[tuple[tuple[str, ...], Dataset]] = []
