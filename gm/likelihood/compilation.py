@@ -13,6 +13,7 @@ from gm.datasets import (
     Dataset,
     Datasets,
     FluxPointsDataset,
+    SpectrumDataset,
     SpectrumDatasetOnOff,
     overlap_matrix,
 )
@@ -20,10 +21,13 @@ from gm.datasets.map_dataset import MapDataset, MapDatasetOnOff
 from gm.likelihood.contract import LikelihoodTerm
 from gm.likelihood.fluxes import Block, FluxPlan, as_slice
 from gm.likelihood.term import DiagonalFold, Fold, MatrixFold, Term
+from gm.likelihood.times import times_of
 from gm.models import BackgroundIRFModel, Component, Layout, Models, SkyModel
+from gm.models.time_intervals import TimeIntervals
 from gm.statistics import Cash, Chi2, Distribution, Profile, Statistic, WStat
 
 Measured = tuple[Array | BoolArray, ...]  # what a statistic is made of
+OneDimensional = SpectrumDataset | SpectrumDatasetOnOff | FluxPointsDataset
 TermKey = tuple[type[Statistic], int]
 
 
@@ -130,7 +134,7 @@ def _matrix_fold(block: Block, responses: list[_Response]) -> MatrixFold:
     return MatrixFold(as_slice(np.concatenate(rows)), slice(first + columns.start, first + columns.stop), matrix)
 
 
-def _measured(dataset: Dataset) -> tuple[type[Statistic], Measured, IntArray]:
+def _measured(dataset: OneDimensional) -> tuple[type[Statistic], Measured, IntArray]:
     """The statistic of a dataset, the arrays it is made of in the bins that enter, and those bins."""
     if isinstance(dataset, FluxPointsDataset):
         return _measured_points(dataset)
@@ -159,17 +163,16 @@ def _measured_points(dataset: FluxPointsDataset) -> tuple[type[Statistic], Measu
 
 
 def _add_folds(
-    builder: _TermBuilder, plan: FluxPlan, dataset: Dataset, components: Iterable[Component], bins: IntArray
+    builder: _TermBuilder, plan: FluxPlan, dataset: OneDimensional, components: Iterable[Component], bins: IntArray
 ) -> Array:
     """Register how each component reaches the dataset's bins; returns what is predicted without a model, (n_bins,)."""
     sky = [component for component in components if isinstance(component, SkyModel)]
     if isinstance(dataset, FluxPointsDataset):
-        if sky:
-            names = tuple(component.name for component in sky)
-            builder.add_diagonal(plan.block("point", names, dataset.points.energy), bins, np.ones(bins.size))
+        for (_, _), names, times in _by_response(sky, dataset):
+            builder.add_diagonal(plan.block("point", names, dataset.points.energy, times), bins, np.ones(bins.size))
         return np.zeros(bins.size)
-    for (exposure, edisp), names in _by_response(sky).items():
-        block = plan.block("integral", names, dataset.energy_true.edges)
+    for (exposure, edisp), names, times in _by_response(sky, dataset):
+        block = plan.block("integral", names, dataset.energy_true.edges, times)
         kernel = dataset.edisp if edisp else None
         if kernel is None:
             kernel = overlap_matrix(dataset.energy_true, dataset.energy)
@@ -183,10 +186,19 @@ def _add_folds(
     return np.zeros(bins.size)
 
 
-def _by_response(sky: Iterable[SkyModel]) -> dict[tuple[bool, bool], tuple[str, ...]]:
-    """Names of the sky components by whether they see the exposure and the energy dispersion."""
-    groups: dict[tuple[bool, bool], tuple[str, ...]] = {}
+def _by_response(
+    sky: Iterable[SkyModel], dataset: Dataset
+) -> list[tuple[tuple[bool, bool], tuple[str, ...], TimeIntervals | None]]:
+    """Names of the sky components by whether they see exposure and energy dispersion, variable ones with times."""
+    steady: dict[tuple[bool, bool], tuple[str, ...]] = {}
+    variable: list[tuple[tuple[bool, bool], tuple[str, ...], TimeIntervals | None]] = []
     for component in sky:
         key = component.apply_irf["exposure"], component.apply_irf["edisp"]
-        groups[key] = (*groups.get(key, ()), component.name)
-    return groups
+        times = times_of(component, dataset)
+        if isinstance(dataset, FluxPointsDataset):
+            key = True, True
+        if times is None:
+            steady[key] = (*steady.get(key, ()), component.name)
+        else:
+            variable.append((key, (component.name,), times))
+    return [(key, names, None) for key, names in steady.items()] + variable

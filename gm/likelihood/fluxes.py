@@ -9,12 +9,11 @@ from typing import Literal
 import numpy as np
 
 from gm.arrays import Array, IntArray
-from gm.models import BackgroundIRFModel, EnergyBins, Layout, Models, SkyModel
+from gm.models import Component, EnergyBins, Layout, Models, TemporalModel
+from gm.models.time_intervals import TimeIntervals
 
 Kind = Literal["integral", "point", "shape"]
-
-
-BlockKey = tuple[Kind, tuple[str, ...], bytes]
+BlockKey = tuple[Kind, tuple[str, ...], bytes, bytes]  # kind, components, energies, times
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,12 +23,14 @@ class Block:
     ``integral``: integrals over the bins of ``energy`` (n_bins + 1 edges) [cm-2 s-1], or ``point``: values at
     ``energy`` [cm-2 s-1 TeV-1, or dimensionless for a background norm]. ``shape``: the values of one component's
     spatial parameters, which ride along so that a term is a function of one vector; ``energy`` is empty.
+    times : the intervals over which a variable component is averaged, or None.
     """
 
     kind: Kind
     components: tuple[str, ...]
     energy: Array
     columns: slice
+    times: TimeIntervals | None = None
 
 
 class FluxPlan:
@@ -39,16 +40,19 @@ class FluxPlan:
         self.blocks: dict[BlockKey, Block] = {}
         self.n_columns = 0
 
-    def block(self, kind: Kind, components: tuple[str, ...], energy: Array) -> Block:
-        """The block for these components on this axis, made on the first request."""
-        key: BlockKey = (kind, components, energy.tobytes())
+    def block(
+        self, kind: Kind, components: tuple[str, ...], energy: Array, times: TimeIntervals | None = None
+    ) -> Block:
+        """The block for these components on this axis, averaged over these times; made on the first request."""
+        key: BlockKey = (kind, components, energy.tobytes(), b"" if times is None else _key(times))
         if key not in self.blocks:
-            self._add(key, Block(kind, components, energy, self._next(energy.size - (kind == "integral"))))
+            columns = self._next(energy.size - (kind == "integral"))
+            self._add(key, Block(kind, components, energy, columns, times))
         return self.blocks[key]
 
     def shape(self, component: str, n_parameters: int) -> Block:
         """The block that carries a component's spatial parameters."""
-        key: BlockKey = ("shape", (component,), b"")
+        key: BlockKey = ("shape", (component,), b"", b"")
         if key not in self.blocks:
             self._add(key, Block("shape", (component,), np.empty(0), self._next(n_parameters)))
         return self.blocks[key]
@@ -65,7 +69,7 @@ class FluxPlan:
 class _Share:
     """What one component adds to the flux vector: its integrals, then its point values, at their columns."""
 
-    component: SkyModel | BackgroundIRFModel
+    component: Component
     slots: slice
     bins: EnergyBins | None
     points: Array
@@ -89,6 +93,42 @@ class _Share:
             return integral
         return np.concatenate([integral, model.gradient(self.points, own)], axis=1)
 
+    def pull_back(self, values: Array, d_flux: Array, gradient: Array) -> None:
+        """Add the derivatives by the component's parameters to ``gradient`` (n_par,)."""
+        gradient[self.slots] += self.gradient(values) @ d_flux[self.columns]
+
+    def fill_jacobian(self, values: Array, jacobian: Array) -> None:
+        """Write the derivatives of the share's columns into ``jacobian`` (n_columns, n_par)."""
+        jacobian[self.columns, self.slots] = self.gradient(values).T
+
+
+@dataclass(frozen=True, eq=False)
+class _TimedShare:
+    """A share times the average of its component's variation over the good time of some datasets."""
+
+    share: _Share
+    model: TemporalModel
+    slots: slice
+    times: TimeIntervals
+
+    @property
+    def columns(self) -> IntArray | slice:
+        return self.share.columns
+
+    def flux(self, values: Array) -> Array:
+        return self.model.average(self.times, values[self.slots]) * self.share.flux(values)
+
+    def pull_back(self, values: Array, d_flux: Array, gradient: Array) -> None:
+        average, slopes = self.model.average_gradient(self.times, values[self.slots])
+        self.share.pull_back(values, average * d_flux, gradient)
+        gradient[self.slots] += slopes * (self.share.flux(values) @ d_flux[self.columns])
+
+    def fill_jacobian(self, values: Array, jacobian: Array) -> None:
+        average, slopes = self.model.average_gradient(self.times, values[self.slots])
+        self.share.fill_jacobian(values, jacobian)
+        jacobian[self.columns, self.share.slots] *= average
+        jacobian[self.columns, self.slots] = np.outer(self.share.flux(values), slopes)
+
 
 class FluxBank:
     """The flux vector of a global model: every spectrum is evaluated once per distinct energy axis.
@@ -100,12 +140,11 @@ class FluxBank:
     def __init__(self, plan: FluxPlan, models: Models, layout: Layout) -> None:
         self.n_columns = plan.n_columns
         self.n_parameters = len(layout.addresses)
-        self._shares: dict[str, _Share] = {}
+        self._shares: dict[str, list[_Share | _TimedShare]] = {}
         for component in models:
             blocks = [b for b in plan.blocks.values() if component.name in b.components and b.kind != "shape"]
             if blocks:
-                self._shares[component.name] = _share(component, blocks, layout)
-
+                self._shares[component.name] = _shares(component, blocks, layout)
         self._shapes = [
             (block.columns, layout.slots(block.components[0], "spatial"))
             for block in plan.blocks.values()
@@ -121,14 +160,16 @@ class FluxBank:
             flux[share.columns] += share.flux(values)
         return flux
 
-    def _chosen(self, components: Iterable[str] | None) -> Iterable[_Share]:
-        if components is None:
-            return self._shares.values()
-        return [self._shares[name] for name in components if name in self._shares]
+    def _chosen(self, components: Iterable[str] | None) -> Iterable[_Share | _TimedShare]:
+        names = self._shares if components is None else [name for name in components if name in self._shares]
+        return (share for name in names for share in self._shares[name])
 
     def slots(self) -> list[slice]:
         """Positions of the parameters that the flux vector depends on, a slice per component."""
-        return [share.slots for share in self._shares.values()] + [slots for _, slots in self._shapes]
+        shares = list(self._chosen(None))
+        spectra = [share.share.slots if isinstance(share, _TimedShare) else share.slots for share in shares]
+        times = [share.slots for share in shares if isinstance(share, _TimedShare)]
+        return spectra + times + [slots for _, slots in self._shapes]
 
     def parameter_at(self, column: int) -> int:
         """The parameter that a column of a shape carries."""
@@ -141,7 +182,7 @@ class FluxBank:
         """Gradient (n_par,) from the derivative with respect to each flux (n_columns,)."""
         gradient = np.zeros(self.n_parameters)
         for share in self._chosen(components):
-            gradient[share.slots] = share.gradient(values) @ d_flux[share.columns]
+            share.pull_back(values, d_flux, gradient)
         for columns, slots in self._shapes:
             gradient[slots] += d_flux[columns]
         return gradient
@@ -150,13 +191,34 @@ class FluxBank:
         """Derivative of each flux with respect to each parameter, (n_columns, n_par)."""
         jacobian = np.zeros((self.n_columns, self.n_parameters))
         for share in self._chosen(components):
-            jacobian[share.columns, share.slots] = share.gradient(values).T
+            share.fill_jacobian(values, jacobian)
         for columns, slots in self._shapes:
             jacobian[columns, slots] = np.eye(columns.stop - columns.start)
         return jacobian
 
 
-def _share(component: SkyModel | BackgroundIRFModel, blocks: list[Block], layout: Layout) -> _Share:
+def _shares(component: Component, blocks: list[Block], layout: Layout) -> list[_Share | _TimedShare]:
+    """One share for all blocks that do not vary, and one for each interval of time that others are averaged over."""
+    steady = [block for block in blocks if block.times is None]
+    shares: list[_Share | _TimedShare] = [_share(component, steady, layout)] if steady else []
+    by_time: dict[bytes, list[Block]] = {}
+    for block in blocks:
+        if block.times is not None:
+            by_time.setdefault(_key(block.times), []).append(block)
+    for group in by_time.values():
+        model, times = component.temporal_model, group[0].times
+        assert model is not None  # only variable components ask for times
+        assert times is not None
+        slots = layout.slots(component.name, "temporal")
+        shares.append(_TimedShare(_share(component, group, layout), model, slots, times))
+    return shares
+
+
+def _key(times: TimeIntervals) -> bytes:
+    return times.start.tobytes() + times.stop.tobytes()
+
+
+def _share(component: Component, blocks: list[Block], layout: Layout) -> _Share:
     integrals = [block for block in blocks if block.kind == "integral"]
     points = [block for block in blocks if block.kind == "point"]
     columns = np.concatenate([np.arange(b.columns.start, b.columns.stop) for b in [*integrals, *points]])

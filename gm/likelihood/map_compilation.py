@@ -19,6 +19,7 @@ from gm.likelihood.fluxes import FluxPlan
 from gm.likelihood.folding import Folding, MapWindow, RecoEnergyFolding, TrueEnergyFolding
 from gm.likelihood.map_sources import FixedSource, ImageSource, MapSource, PointSource
 from gm.likelihood.map_term import MapBackground, MapBins, MapTerm
+from gm.likelihood.times import times_of
 from gm.maps.pixel_grid import PixelGrid
 from gm.maps.sphere import unit_vectors
 from gm.models import BackgroundIRFModel, Layout, Models, PointSpatialModel, SkyModel, SpatialModel
@@ -139,7 +140,8 @@ class _Builder:
         self.shape = component.spatial_model
         self.values = self._start(layout)
         self.is_free = any(layout.free_position(k) is not None for k in self._slots(layout))
-        self.columns = plan.block("integral", (component.name,), view.dataset.energy_true.edges).columns
+        times = times_of(component, view.dataset)
+        self.columns = plan.block("integral", (component.name,), view.dataset.energy_true.edges, times).columns
         self.shape_columns = slice(0, 0)
         if self.is_free:
             self.shape_columns = plan.shape(component.name, self.values.size).columns
@@ -188,9 +190,9 @@ class _Builder:
         support = _support(self.shape, grid, self.values, image) if self.shape is not None else None
         folding: Folding
         if is_reco and kernel is not None:
-            folding = RecoEnergyFolding(window, Convolver(kernel.data, window.shape, support))
+            folding = RecoEnergyFolding(window, Convolver(kernel.data.astype(np.float64), window.shape, support))
         else:
-            folding = TrueEnergyFolding(window, None if kernel is None else kernel.data, support)
+            folding = TrueEnergyFolding(window, None if kernel is None else kernel.data.astype(np.float64), support)
         return ImageSource(*where, image, folding)
 
     def _edisp(self, at: tuple[float | None, float | None, str | None]) -> Array | None:
