@@ -64,11 +64,10 @@ class _Spectrum(ABC):
     @property
     def mask(self) -> BoolArray:
         """``(n_energy,)``: bins that are safe and wanted."""
-        mask = np.ones(self.energy.n_bins, dtype=np.bool_)
-        for part in (self.mask_safe, self.mask_fit):
-            if part is not None:
-                mask &= part
-        return mask
+        safe, wanted = self.mask_safe, self.mask_fit
+        if safe is None:
+            return np.ones(self.energy.n_bins, dtype=np.bool_) if wanted is None else wanted
+        return safe if wanted is None else safe & wanted
 
     def response(self) -> Array:
         """Exposure times energy dispersion, ``(n_energy_true, n_energy) [cm2 s]``: fluxes per true bin to counts."""
