@@ -24,6 +24,7 @@ def text_of(description: Description) -> str:
         "models": _models,
         "datasets": _datasets,
         "spectrum": _spectrum,
+        "map": _map,
         "flux-point-table": _points,
         "fits": _extensions,
     }.get(description.kind, _outline)(data)
@@ -67,6 +68,16 @@ def _datasets(data: Any) -> list[str]:
 
 def _spectrum(data: Any) -> list[str]:
     return _datasets({"datasets": [data]})
+
+
+def _map(data: Any) -> list[str]:
+    (lon, lat), (n_x, n_y), (size_x, size_y) = data["center"], data["pixels"], data["pixel_size"]
+    psf, edisp = data["psf"] or "none", data["edisp"] or "none"
+    about = [
+        f"  {n_x} x {n_y} pixels of {size_x:.4g} x {size_y:.4g} deg around {lon:.4f}, {lat:.4f} deg ({data['frame']})",
+        f"  {data['true_energy_bins']} bins of true energy   PSF: {psf}   energy dispersion: {edisp}",
+    ]
+    return [*_spectrum(data), "", *about]
 
 
 def _points(data: Any) -> list[str]:

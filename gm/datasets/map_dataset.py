@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Self, final
 
@@ -48,8 +48,11 @@ class _Map(ABC):
 
     def __post_init__(self) -> None:
         given = {name: value for name, value in self.__dict__.items() if not isinstance(value, Deferred)}
-        where = f"dataset {self.name}: "
-        self.__dict__.update(check_parts(where, self.energy, self.energy_true, self.geometry.shape, given))
+        changed = check_parts(self._label, self.energy, self.energy_true, self.geometry.shape, given)
+        self.__dict__.update(changed)
+
+    def _label(self, part: str) -> str:
+        return f"dataset {self.name}: {part}"
 
     @property
     def mask(self) -> BoolArray:
@@ -109,19 +112,23 @@ class MapDatasetOnOff(_Map):
 
 
 def check_parts(
-    where: str, energy: EnergyAxis, energy_true: EnergyAxis, shape: tuple[int, int], parts: Mapping[str, Any]
+    label: Callable[[str], str],
+    energy: EnergyAxis,
+    energy_true: EnergyAxis,
+    shape: tuple[int, int],
+    parts: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Arrays and responses of a dataset, checked; returns those that had to change.
 
     Where ``mask_safe`` leaves a bin out its values do not count, and become 0 when they are no counts at all; so do
     values that rounding has left below 0. Raises `DataError` for a size that does not fit, and for values in safe bins
-    that are negative or not finite; its message begins with ``where``.
+    that are negative or not finite; its message calls a part by its ``label``.
     """
     by_energy, by_true = (energy.n_bins, *shape), (energy_true.n_bins, *shape)
     for key in MASKS:
         mask = parts.get(key)
         if mask is not None and mask.shape != by_energy:
-            raise DataError(f"{where}{key} has the shape {mask.shape}, expected {by_energy}")
+            raise DataError(f"{label(key)} has the shape {mask.shape}, expected {by_energy}")
     safe: BoolArray | None = parts.get("mask_safe")
     changed: dict[str, Any] = {}
     for key in ARRAYS:
@@ -129,14 +136,14 @@ def check_parts(
         if values is None:
             continue
         used = np.asarray(safe.any(axis=0)) if key == "exposure" and safe is not None else safe
-        checked = _checked(f"{where}{key}", values, by_true if key == "exposure" else by_energy, used)
+        checked = _checked(label(key), values, by_true if key == "exposure" else by_energy, used)
         if checked is not values:
             changed[key] = checked
     edisp = parts.get("edisp")
     if edisp is not None:
-        check_axis(f"{where}edisp: the true energies", edisp.energy_true, energy_true, "the exposure")
+        check_axis(f"{label('edisp')}: the true energies", edisp.energy_true, energy_true, "the exposure")
     if isinstance(edisp, EdispKernelMap) and not edisp.energy.same_as(energy):
-        check_axis(f"{where}edisp: the energies", edisp.energy, energy, "the counts")
+        check_axis(f"{label('edisp')}: the energies", edisp.energy, energy, "the counts")
         changed["edisp"] = replace(edisp, energy=energy)
     return changed
 

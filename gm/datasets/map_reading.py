@@ -99,12 +99,17 @@ class MapFile:
 
     def read(self, file: FitsFile) -> dict[str, Any]:
         """Read everything from the opened file. Raises `DataError`."""
+        try:
+            return self._read_parts(file)
+        except DataError as error:
+            raise error if str(self.path) in str(error) else DataError(f"{self.path}: {error}") from error
+
+    def _read_parts(self, file: FitsFile) -> dict[str, Any]:
         parts: dict[str, Any] = {name: self._array(file, name) for name in self._arrays}
         parts |= {name: self._mask(file, name) for name in MASKS}
         parts |= {"psf": _read_psf(file), "edisp": _read_edisp(file)}
         parts |= {"gti": _read_table(file, "GTI"), "meta": _read_table(file, "META_TABLE")}
-        where = f"{self.path}: HDU "
-        parts |= check_parts(where, self.energy, self.energy_true, self.geometry.shape, parts)
+        parts |= check_parts(_hdu, self.energy, self.energy_true, self.geometry.shape, parts)
         self._parts = parts
         return parts
 
@@ -115,7 +120,7 @@ class MapFile:
             return None
         values = held.data.astype(np.promote_types(held.data.dtype, np.float32), copy=False)
         unit = "cm2 s" if name == "exposure" else ""
-        return converted(values, held.unit, unit, f"{self.path}: HDU {name.upper()}")
+        return converted(values, held.unit, unit, _hdu(name))
 
     def _mask(self, file: FitsFile, name: str) -> BoolArray | None:
         held = self._read(file, name)
@@ -131,8 +136,12 @@ class MapFile:
             extension.fail("is not on the pixels of COUNTS", "all maps of a dataset but its responses share one grid")
         if name != "exposure":
             axis = _energy_axis(extension, held.axes, "energy")
-            check_axis(f"{self.path}: HDU {name.upper()}: the energies", axis, self.energy, "COUNTS")
+            check_axis(f"{_hdu(name)}: the energies", axis, self.energy, "COUNTS")
         return held
+
+
+def _hdu(field: str) -> str:
+    return f"HDU {field.upper()}"
 
 
 def _grid(file: FitsFile, name: str, axis: str) -> tuple[WcsGeometry, EnergyAxis]:

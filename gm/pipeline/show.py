@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gm.config_schemas.reader import Document, read_document
 from gm.config_schemas.validator import check
 from gm.errors import DataError, InvalidInput
 from gm.io.ecsv import MAGIC as ECSV_MAGIC
 from gm.pipeline.results import FIT_SCHEMA, FLUX_POINTS_SCHEMA
+
+if TYPE_CHECKING:
+    from gm.datasets import MapDataset, MapDatasetOnOff
 
 _FITS_MAGIC = (b"SIMPLE  =", b"\x1f\x8b")
 
@@ -123,7 +126,7 @@ def _datasets(document: Document) -> Any:
 
 def dataset_row(dataset: Any) -> dict[str, Any]:
     """A dataset in a few numbers; energies in TeV, livetime in s."""
-    from gm.datasets import FluxPointsDataset, SpectrumDatasetOnOff
+    from gm.datasets import FluxPointsDataset, MapDataset, MapDatasetOnOff, SpectrumDatasetOnOff
 
     row: dict[str, Any] = {"name": dataset.name, "type": dataset.type}
     if isinstance(dataset, FluxPointsDataset):
@@ -132,18 +135,33 @@ def dataset_row(dataset: Any) -> dict[str, Any]:
     mask = dataset.mask
     row |= {
         "bins": int(mask.sum()),
-        "bins_in_all": dataset.energy.n_bins,
+        "bins_in_all": mask.size,
         "true_energy_bins": dataset.energy_true.n_bins,
         "e_min": float(dataset.energy.edges[0]),
         "e_max": float(dataset.energy.edges[-1]),
         "livetime": dataset.livetime,
-        "counts": float(dataset.counts[mask].sum()),
+        "counts": float(dataset.counts[mask].sum(dtype=float)),
     }
-    if isinstance(dataset, SpectrumDatasetOnOff):
-        row["counts_off"] = float(dataset.counts_off[mask].sum())
+    if isinstance(dataset, SpectrumDatasetOnOff | MapDatasetOnOff):
+        row["counts_off"] = float(dataset.counts_off[mask].sum(dtype=float))
     elif dataset.background is not None:
-        row["background"] = float(dataset.background[mask].sum())
+        row["background"] = float(dataset.background[mask].sum(dtype=float))
+    if isinstance(dataset, MapDataset | MapDatasetOnOff):
+        row |= _sky(dataset)
     return row
+
+
+def _sky(dataset: MapDataset | MapDatasetOnOff) -> dict[str, Any]:
+    """Where the pixels of a map are, and which responses it has; angles in degrees."""
+    geometry = dataset.geometry
+    return {
+        "pixels": list(reversed(geometry.shape)),
+        "pixel_size": list(geometry.pixel_scales()),
+        "frame": geometry.frame,
+        "center": list(geometry.center()),
+        "psf": None if dataset.psf is None else "reconstructed energy" if dataset.psf.is_reco else "true energy",
+        "edisp": None if dataset.edisp is None else type(dataset.edisp).__name__,
+    }
 
 
 def _fits(path: Path) -> Description:
@@ -157,8 +175,10 @@ def _fits(path: Path) -> Description:
     if is_ogip(file) and "ANCRFILE" in file.get("SPECTRUM").header:
         return Description("spectrum", str(path), dataset_row(read_dataset("SpectrumDatasetOnOff", path)))
     if file.find("COUNTS") is not None:
-        kind = "SpectrumDatasetOnOff" if file.find("COUNTS_OFF") is not None else "SpectrumDataset"
-        return Description("spectrum", str(path), dataset_row(read_dataset(kind, path)))
+        kind = "SpectrumDataset" if file.get("COUNTS").is_table else "MapDataset"
+        kind += "OnOff" if file.find("COUNTS_OFF") is not None else ""
+        what = "spectrum" if kind.startswith("Spectrum") else "map"
+        return Description(what, str(path), dataset_row(read_dataset(kind, path)))
     if {"e_ref", "e_min"} & names:
         return Description("flux-point-table", str(path), _sed(path))
     rows = [

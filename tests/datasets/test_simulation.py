@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gm.arrays import Array
-from gm.datasets import Datasets, FluxPointsDataset, SedTable, read_dataset, write_dataset
+from gm.datasets import Dataset, Datasets, FluxPointsDataset, SedTable, read_dataset, write_dataset
 from gm.datasets.simulation import Simulation, Template, build_templates, draw, template_of
 from gm.datasets.simulation_reading import expand_names, simulation_from_dict
 from gm.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
