@@ -78,8 +78,8 @@ class Gm(click.Group):
     def main(  # type: ignore[override]  # always standalone: endings are exit codes, never exceptions
         self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
     ) -> NoReturn:
-        # Before NumPy is imported: BLAS reads these once. Its threads wait for each other in a busy loop, which on shared
-        # cores made the small products of a fit a hundred times slower; gm has threads of its own, over datasets.
+        # Before NumPy is imported: BLAS reads these once. Its threads wait for each other in a busy loop, which on
+        # shared cores made the small products of a fit 100 times slower; gm has threads of its own, over datasets.
         for name in _THREADS:
             os.environ.setdefault(name, "1")
         arguments = list(sys.argv[1:] if args is None else args)

@@ -72,7 +72,8 @@ class Models:
         if isinstance(components, Models):
             self.links = self.links or components.links
             self.covariance = components.covariance if covariance is None else covariance
-        self.roots()
+        if roots := self.roots():
+            self._set_flat(_in_step(self._flat(), roots))
 
     def append(self, component: Component) -> None:
         """Add a component at the end. Raises `ModelError` when its name is taken."""
@@ -168,21 +169,20 @@ class Models:
     def __repr__(self) -> str:
         return f"Models({', '.join(map(repr, self.names))})\n{self.parameters!r}"
 
+    def _set_flat(self, parameters: Sequence[Parameter]) -> None:
+        start = 0
+        for position, component in enumerate(self._components):
+            stop = start + len(component.parameters)
+            self._components[position] = component.with_parameters(parameters[start:stop])
+            start = stop
+
     # New ones from it
 
     def with_flat(self, parameters: Sequence[Parameter]) -> Models:
         """The same components with other parameters, (n_par,) in order; linked ones are put in step."""
-        flat = list(parameters)
-        for k, root in self.roots().items():
-            source = flat[root.root]
-            value, error = root.scale * source.value + root.offset, abs(root.scale) * source.error
-            flat[k] = replace(flat[k], value=value, error=error)
-        components, start = [], 0
-        for component in self._components:
-            stop = start + len(component.parameters)
-            components.append(component.with_parameters(flat[start:stop]))
-            start = stop
-        return Models(components, self.links, self.covariance)
+        changed = Models(self._components, covariance=self.covariance)
+        changed._set_flat(parameters)
+        return Models(changed, self.links)
 
     def with_values(self, values: Array) -> Models:
         """The same with other values, (n_par,) in own units."""
@@ -252,6 +252,16 @@ class Models:
         from gm.models.writing import models_to_dict
 
         return models_to_dict(self)
+
+
+def _in_step(parameters: Sequence[Parameter], roots: Mapping[int, Root]) -> list[Parameter]:
+    """The same with each linked one at the value and error that its root gives it."""
+    flat = list(parameters)
+    for k, root in roots.items():
+        source = flat[root.root]
+        value, error = root.scale * source.value + root.offset, abs(root.scale) * source.error
+        flat[k] = replace(flat[k], value=value, error=error)
+    return flat
 
 
 def _grown(covariance: Array, errors: Sequence[float]) -> Array:

@@ -209,6 +209,11 @@ def test_free_parameters_are_neither_frozen_nor_linked() -> None:
     assert len(linked.parameters.free) == len(linked.parameters) - n_frozen - 1
 
 
+def test_models_made_with_links_are_in_step() -> None:
+    made = Models(list(models()), [Link("halo.1.index", "crab.beta", scale=2.0, offset=0.5)])
+    assert made.parameters["halo.1.index"].value == 2 * made.parameters["crab.beta"].value + 0.5
+
+
 def test_models_of_models_keep_links_and_covariance() -> None:
     linked = models().with_links([Link("crab.beta", "halo.1.index")])
     assert Models(linked).links == linked.links
