@@ -16,6 +16,7 @@ import numpy as np
 from gm.arrays import Array
 from gm.maps.pixel_grid import PixelGrid, Window
 from gm.maps.sphere import unit_vectors
+from gm.models.exact_integration import integrate_exactly, integrate_exactly_with_gradient
 from gm.models.offsets import Offsets
 from gm.models.parameter import Parameter
 from gm.models.parametric import ParametricModel
@@ -139,6 +140,12 @@ class RadialModel(ExtendedModel):
     def surface_gradient(self, at: Offsets, shape: Array) -> tuple[Array, Array, Array | None, list[Array]]:
         """Density, and its derivatives by the versine, by the position angle (None: round), by every shape value."""
 
+    def edges(self, vectors: Array, values: Array) -> tuple[Array, float, bool] | None:
+        """Distances [deg] of directions to the nearest edge, how finely [deg] it has to be resolved, and whether
+        derivatives are unbounded there; None for a shape without edges.
+        """
+        return None
+
     def evaluate(self, vectors: Array, values: Array, energy: Array | None = None) -> Array:
         return self.surface(Offsets(vectors, values[0], values[1]), values[2:])
 
@@ -146,7 +153,12 @@ class RadialModel(ExtendedModel):
         density, rows = self._rows(vectors, values)
         return density, np.stack([np.broadcast_to(row, density.shape) for row in rows])
 
+    def integrate(self, grid: PixelGrid, values: Array, energy: Array | None = None) -> Array:
+        return integrate_exactly(self, grid, values) if grid.is_exact else super().integrate(grid, values)
+
     def integrate_gradient(self, grid: PixelGrid, values: Array, energy: Array | None = None) -> tuple[Array, Array]:
+        if grid.is_exact:
+            return integrate_exactly_with_gradient(self, grid, values)
         window = self.window(grid, values)
         density, rows = self._rows(grid.vectors(self.frame, window), values)
         gradient = np.zeros((len(rows), *grid.shape))

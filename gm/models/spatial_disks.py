@@ -39,6 +39,13 @@ class DiskSpatialModel(RadialModel):
     def bin_min(self, values: Array) -> float:
         return float(values[2] * (1.0 - values[5]) / 10.0)
 
+    def edges(self, vectors: Array, values: Array) -> tuple[Array, float, bool]:
+        at = Offsets(vectors, values[0], values[1])
+        r, _, _ = effective_radius(at, radians(values[2]), float(values[3]), radians(values[4]))
+        # Of an ellipse the distance along the radius is too long by the axis ratio, at most.
+        distance = np.degrees(np.abs(at.separation - r)) * axis_ratio(float(values[3]))
+        return distance, max(float(values[5]), 1e-3) * axis_ratio(float(values[3])) * float(values[2]), False
+
     def surface(self, at: Offsets, shape: Array) -> Array:
         from scipy.special import erf
 
@@ -106,6 +113,9 @@ class ShellSpatialModel(RadialModel):
     def bin_min(self, values: Array) -> float:
         return float(values[3])
 
+    def edges(self, vectors: Array, values: Array) -> tuple[Array, float, bool]:
+        return _shell_edges(Offsets(vectors, values[0], values[1]), values[2], values[2] + values[3])
+
     def surface(self, at: Offsets, shape: Array) -> Array:
         return _shell(at.separation, radians(shape[0]), radians(shape[0] + shape[1]))
 
@@ -125,6 +135,9 @@ class Shell2SpatialModel(RadialModel):
 
     def bin_min(self, values: Array) -> float:
         return float(values[3] * values[2])
+
+    def edges(self, vectors: Array, values: Array) -> tuple[Array, float, bool]:
+        return _shell_edges(Offsets(vectors, values[0], values[1]), values[2] * (1.0 - values[3]), values[2])
 
     def surface(self, at: Offsets, shape: Array) -> Array:
         return _shell(at.separation, radians(shape[0] * (1.0 - shape[1])), radians(shape[0]))
@@ -156,6 +169,11 @@ def _shell_gradient(at: Offsets, inner: float, outer: float) -> tuple[Array, Arr
     d_outer = -3.0 * outer**2 * scale * density + norm * outer * by_front
     over_sine = at.separation / np.maximum(np.sin(at.separation), _TINY)
     return density, norm * (by_back - by_front) * over_sine, d_inner, d_outer
+
+
+def _shell_edges(at: Offsets, inner: float, outer: float) -> tuple[Array, float, bool]:
+    separation = np.degrees(at.separation)
+    return np.minimum(np.abs(separation - inner), np.abs(separation - outer)), 1e-2 * float(outer), True
 
 
 def _shell_norm(inner: float, outer: float) -> float:
