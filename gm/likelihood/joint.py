@@ -12,7 +12,7 @@ from gm.likelihood.compilation import compile_terms
 from gm.likelihood.contract import LikelihoodTerm
 from gm.likelihood.fluxes import FluxBank
 from gm.likelihood.report import TermReport
-from gm.models import Layout, Models, SkyModel
+from gm.models import BackgroundIRFModel, Layout, Models
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,8 @@ class JointLikelihood:
         """Counts, predicted counts and statistic of every dataset, in the order of the datasets."""
         values = self.layout.expand(vector)
         flux = self.bank.fluxes(values)
-        by_component = {c.name: self.bank.fluxes(values, [c.name]) for c in self.models if isinstance(c, SkyModel)}
+        sky = [c.name for c in self.models if not isinstance(c, BackgroundIRFModel)]
+        by_component = {name: self.bank.fluxes(values, [name]) for name in sky}
         with np.errstate(over="ignore", invalid="ignore"):
             reports = {r.dataset: r for term in self.terms for r in term.report(flux, by_component)}
         return [self._summary(i, reports.get(i)) for i in range(len(self.datasets))]

@@ -15,6 +15,7 @@ from gm.datasets import overlap_matrix
 from gm.datasets.map_dataset import MapDataset, MapDatasetOnOff
 from gm.irf.psf_kernel import KernelGrids, PsfKernel
 from gm.likelihood.convolution import Convolver
+from gm.likelihood.counts_source import has_free_shape, stored_sources
 from gm.likelihood.fluxes import FluxPlan
 from gm.likelihood.folding import Folding, MapWindow, RecoEnergyFolding, TrueEnergyFolding
 from gm.likelihood.map_sources import FixedSource, ImageSource, MapSource, PointSource
@@ -22,7 +23,14 @@ from gm.likelihood.map_term import MapBackground, MapBins, MapTerm
 from gm.likelihood.times import times_of
 from gm.maps.pixel_grid import PixelGrid
 from gm.maps.sphere import unit_vectors
-from gm.models import BackgroundIRFModel, Layout, Models, PointSpatialModel, SkyModel, SpatialModel
+from gm.models import (
+    BackgroundIRFModel,
+    Layout,
+    Models,
+    PointSpatialModel,
+    SkyModel,
+    SpatialModel,
+)
 from gm.statistics import Cash, Statistic, WStat
 
 AnyMapDataset = MapDataset | MapDatasetOnOff
@@ -49,12 +57,13 @@ def compile_maps(
         ]
         for view in views
     ]
-    backgrounds = [_background(view, models, plan) for view in views]
+    stored = [stored_sources(view.dataset, view.bins, models, plan, layout) for view in views]
+    backgrounds = [_background(view, models, plan, layout) for view in views]
     with ThreadPoolExecutor(max_workers=min(len(views), os.cpu_count() or 1) or 1) as pool:
         sources = pool.map(lambda row: [builder.build() for builder in row], builders)
         return [
-            MapTerm(view.index, view.dataset.counts, view.bins, row, background)
-            for view, row, background in zip(views, sources, backgrounds, strict=True)
+            MapTerm(view.index, view.dataset.counts, view.bins, [*row, *more], background)
+            for view, row, more, background in zip(views, sources, stored, backgrounds, strict=True)
         ]
 
 
@@ -80,11 +89,13 @@ def _bins(dataset: AnyMapDataset) -> MapBins | None:
     return MapBins.of(mask, dataset.counts, lambda bins: Cash(counts[bins].astype(np.float64)))
 
 
-def _background(view: _View, models: Models, plan: FluxPlan) -> MapBackground:
-    """Background counts of the dataset; none with On/Off counts, where they are profiled."""
+def _background(view: _View, models: Models, plan: FluxPlan, layout: Layout) -> MapBackground:
+    """Background counts of the dataset; none with On/Off counts, where they are profiled, nor with a free shape."""
     dataset, bins = view.dataset, view.bins
     model = next((c for c in models.select(dataset.name) if isinstance(c, BackgroundIRFModel)), None)
     stored = None if isinstance(dataset, MapDatasetOnOff) else dataset.background
+    if model is not None and has_free_shape(model, layout):
+        stored = None
     counts = np.zeros(bins.mask.shape, dtype=np.float32) if stored is None else stored
     columns = None
     if model is not None and stored is not None:
