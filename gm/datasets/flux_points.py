@@ -8,7 +8,7 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 
-from gm.arrays import Array, BoolArray
+from gm.arrays import Array, BoolArray, IntArray
 from gm.datasets.sed import SedTable, sed_columns, sed_from_table
 from gm.errors import DataError
 from gm.io.fits_writer import write_fits
@@ -75,6 +75,11 @@ class FluxPointsDataset:
     def with_(self, **changes: Any) -> FluxPointsDataset:
         """A copy with some fields replaced."""
         return replace(self, **changes)
+
+    def take(self, rows: BoolArray | IntArray) -> FluxPointsDataset:
+        """Some of the points with their masks, as a mask (n,) or as positions in the order wanted."""
+        safe, wanted = (None if mask is None else mask[rows] for mask in (self.mask_safe, self.mask_fit))
+        return replace(self, points=self.points.take(rows), mask_safe=safe, mask_fit=wanted)
 
 
 def _positive(values: Array) -> BoolArray:

@@ -9,13 +9,13 @@ points have edges, ``e_ref`` is their geometric mean. Source: Gammapy 2.1, ``Flu
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 
-from gm.arrays import Array, BoolArray
+from gm.arrays import Array, BoolArray, IntArray
 from gm.errors import DataError
 from gm.io.tables import CardValue, Column, Table
 from gm.units import UnitError, factor
@@ -68,6 +68,12 @@ class SedTable:
     @property
     def n_points(self) -> int:
         return len(self.energy)
+
+    def take(self, rows: BoolArray | IntArray) -> SedTable:
+        """Some of the points, as a mask (n,) or as positions in the order wanted."""
+        columns = {column.name: getattr(self, column.name) for column in fields(self)}
+        taken: dict[str, Any] = {name: c[rows] for name, c in columns.items() if isinstance(c, np.ndarray)}
+        return replace(self, **taken)
 
     def error(self) -> Array:
         """Symmetric error ``(n,)``: ``dnde_err``, else the mean of the asymmetric errors."""

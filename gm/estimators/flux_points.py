@@ -45,8 +45,11 @@ class FluxPointsEstimator:
     def run(self, datasets: Datasets, models: Models, progress: Progress | None = None) -> FluxPoints:
         """The flux points around ``models``, which stay as they are.
 
-        Raises `UsageError` when the source is not a sky component or the edges do not increase.
+        Raises `UsageError` when the source is not a sky component, the edges do not increase or there is no dataset.
         """
+        if not len(datasets):
+            raise UsageError(f"flux points of '{self.source}': no dataset was given")
+        datasets = Datasets(map(_sorted, datasets))
         component = self._component(models)
         asked, edges = self.requested_edges(), self._edges(datasets)
         likelihood = JointLikelihood(datasets, models)
@@ -90,16 +93,18 @@ class FluxPointsEstimator:
         energy, that energy is the true one; where they differ, no common edge exists and the asked one stands.
         """
         asked = self.requested_edges()
-        found: list[set[float]] = [set() for _ in asked]
+        found: list[dict[str, float]] = [{} for _ in asked]  # equal up to rounding: the first dataset's number counts
         for dataset in datasets:
             if isinstance(dataset, FluxPointsDataset):
                 continue
             for k in range(asked.size - 1):
                 first, last = _bin_range(dataset, asked[k], asked[k + 1])
                 if first < last:
-                    found[k].add(float(f"{dataset.energy.edges[first]:.9g}"))
-                    found[k + 1].add(float(f"{dataset.energy.edges[last]:.9g}"))
-        edges = np.array([keys.pop() if len(keys) == 1 else edge for keys, edge in zip(found, asked, strict=True)])
+                    for edge, number in ((k, first), (k + 1, last)):
+                        energy = float(dataset.energy.edges[number])
+                        found[edge].setdefault(f"{energy:.9g}", energy)
+        agreed = [next(iter(keys.values())) if len(keys) == 1 else None for keys in found]
+        edges = np.array([edge if own is None else own for own, edge in zip(agreed, asked, strict=True)])
         return edges if (np.diff(edges) > 0).all() else asked
 
 
@@ -186,6 +191,14 @@ class _Bands:
             sums = counts, report.predicted, report.components[self.component.name]
             found[dataset.name] = PointDataset(float(edges[first]), float(edges[last]), *sums)
         return found
+
+
+def _sorted(dataset: Dataset) -> Dataset:
+    """Flux points in the order of their energies, so that a band is a range of rows; other datasets as they are."""
+    if not isinstance(dataset, FluxPointsDataset):
+        return dataset
+    order = np.argsort(dataset.points.energy, kind="stable")
+    return dataset if (np.diff(order) > 0).all() else dataset.take(order)
 
 
 def _bin_range(dataset: Dataset, e_min: float, e_max: float) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from gm.errors import UsageError
 from gm.estimators import FluxPoint, FluxPoints, FluxPointsEstimator, NormEstimate
 from gm.fit import Fit
 from gm.likelihood import JointLikelihood
+from gm.maps.axes import EnergyAxis
 from gm.models import BackgroundIRFModel, GaussianPrior, Link, Models, Parameter, PowerLawNormSpectralModel
 from tests.samples import flux_points, log_parabola, on_off, power_law, read_reference, spectrum
 
@@ -197,8 +198,15 @@ def test_edges_move_to_the_bins_where_all_datasets_agree() -> None:
     axis = SAME_AXES[0].energy
     asked = [axis.edges[1] * 1.05, axis.edges[4] * 0.93]
     point = run(SAME_AXES, TWO, asked).points[0]
-    assert (point.e_min, point.e_max) == pytest.approx((axis.edges[1], axis.edges[4]), rel=1e-8)
+    assert (point.e_min, point.e_max) == (axis.edges[1], axis.edges[4])
     assert {(d.e_min, d.e_max) for d in point.datasets.values()} == {(axis.edges[1], axis.edges[4])}
+
+
+def test_edges_equal_up_to_rounding_are_those_of_the_first_dataset() -> None:
+    axis = SAME_AXES[0].energy
+    nearly = SAME_AXES[1].with_(energy=EnergyAxis(axis.edges * (1 + 1e-12)))
+    point = run(Datasets([SAME_AXES[0], nearly]), TWO, axis.edges[[1, 4]].tolist()).points[0]
+    assert (point.e_min, point.e_max) == (axis.edges[1], axis.edges[4])
 
 
 def test_edges_stay_where_the_datasets_differ() -> None:
@@ -373,6 +381,20 @@ def test_a_curved_spectrum_is_scaled_as_a_whole() -> None:
 def test_no_such_source(source: str, match: str) -> None:
     with pytest.raises(UsageError, match=match):
         FluxPointsEstimator(source=source, energy_edges=[1, 2]).run(SAME_AXES, WITH_NORM)
+
+
+def test_tables_of_flux_points_in_any_order() -> None:
+    table = flux_points()
+    mixed = table.take(np.random.default_rng(1).permutation(table.points.n_points))
+    assert (np.diff(mixed.points.energy) < 0).any()
+    one, other = (run(Datasets([dataset]), Models([power_law()])) for dataset in (table, mixed))
+    assert [point.status for point in one.points] == [point.status for point in other.points]
+    np.testing.assert_allclose(norms(other), norms(one), rtol=1e-12)
+
+
+def test_without_datasets_there_are_no_flux_points() -> None:
+    with pytest.raises(UsageError, match="no dataset was given"):
+        FluxPointsEstimator(source="source", energy_edges=[1, 2]).run(Datasets(), TWO)
 
 
 @pytest.mark.parametrize("edges", [[1.0], [2.0, 1.0], [1.0, 1.0, 2.0], [-1.0, 1.0], [0.0, 1.0], [1.0, float("nan")]])

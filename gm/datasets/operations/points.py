@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
-from typing import Any
-
 import numpy as np
 
 from gm.arrays import BoolArray
@@ -32,10 +29,4 @@ def safe_points(dataset: FluxPointsDataset, name: str) -> FluxPointsDataset:
 def _taken(dataset: FluxPointsDataset, name: str, keep: BoolArray, where: str) -> FluxPointsDataset:
     if not keep.any():
         raise Refused(f"dataset {dataset.name} has no flux point {where}")
-    points, n = dataset.points, dataset.points.n_points
-    columns = {field.name: getattr(points, field.name) for field in fields(points)}
-    rows: dict[str, Any] = {
-        key: v[keep] for key, v in columns.items() if isinstance(v, np.ndarray) and v.ndim and len(v) == n
-    }
-    masks = {key: None if (m := getattr(dataset, key)) is None else m[keep] for key in ("mask_safe", "mask_fit")}
-    return dataset.with_(name=name, points=replace(points, **rows), **masks)
+    return dataset.take(keep).with_(name=name)
