@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gm.models.absorption import EBLAbsorptionNormSpectralModel
 from gm.models.addresses import Addresses
 from gm.models.component import BackgroundIRFModel, Component, FoVBackgroundModel, SkyModel, TemplateNPredModel
 from gm.models.compound import CompoundSpectralModel
@@ -39,6 +40,7 @@ from gm.models.spatial_piecewise import PiecewiseNormSpatialModel
 from gm.models.spatial_point import PointSpatialModel
 from gm.models.spatial_templates import TemplateNDSpatialModel, TemplateSpatialModel
 from gm.models.spectral import SpectralModel
+from gm.models.spectral_templates import TemplateNDSpectralModel
 from gm.models.tables import PiecewiseNormSpectralModel, TemplateSpectralModel
 from gm.models.temporal import ConstantTemporalModel, TemporalModel
 from gm.models.temporal_formulae import (
@@ -66,6 +68,7 @@ __all__ = [
     "ConstantSpectralModel",
     "ConstantTemporalModel",
     "DiskSpatialModel",
+    "EBLAbsorptionNormSpectralModel",
     "EnergyBins",
     "ExpCutoffPowerLaw3FGLSpectralModel",
     "ExpCutoffPowerLawNormSpectralModel",
@@ -111,6 +114,7 @@ __all__ = [
     "SuperExpCutoffPowerLaw4FGLDR3SpectralModel",
     "SuperExpCutoffPowerLaw4FGLSpectralModel",
     "TemplateNDSpatialModel",
+    "TemplateNDSpectralModel",
     "TemplateNPredModel",
     "TemplatePhaseCurveTemporalModel",
     "TemplateSpatialModel",

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gm.errors import DataError, JsonPath, suggest
+from gm.models.absorption import builtin_file
 from gm.models.component import APPLY_ALL_IRFS, BackgroundIRFModel, Component, SkyModel, TemplateNPredModel
 from gm.models.compound import OPERATORS, CompoundSpectralModel
 from gm.models.errors import ModelError
@@ -24,7 +25,9 @@ from gm.models.spatial import ExtendedModel, SpatialModel
 from gm.models.spatial_piecewise import PiecewiseNormSpatialModel as PiecewiseSpatial
 from gm.models.spatial_templates import TemplateNDSpatialModel, TemplateSpatialModel
 from gm.models.spectral import FLUX, SpectralModel
+from gm.models.spectral_templates import TemplateNDSpectralModel
 from gm.models.tables import PiecewiseNormSpectralModel
+from gm.models.template_files import expanded
 from gm.models.temporal import TemporalModel
 from gm.units import UnitError
 
@@ -170,6 +173,8 @@ class ComponentReader:
             return self._read_compound(data, path, address)
         settings = self._read_settings(model, data, path)
         parameters = self._read_parameters(model, data.get("parameters", []), path, address)
+        if "filename" in settings and not expanded(settings["filename"]).is_file():
+            return None
         try:
             return model(**settings, **parameters)
         except (ModelError, UnitError, TypeError) as error:
@@ -244,8 +249,9 @@ class ComponentReader:
             self.report((*path, "frame"), f"{frame!r} is not a frame", suggest(frame, ("icrs", "galactic"), "frames"))
         if "filename" in settings:
             settings["filename"] = self._resolve_file(settings["filename"], (*path, "filename"))
-        elif "filename" in model.setting_names:
+        elif "filename" in model.setting_names and "param" not in data:
             self.report(path, "key 'filename' is missing", "the file with the template")
+            settings["filename"] = ""
         return settings
 
     def _resolve_file(self, name: Any, path: JsonPath) -> str:
@@ -257,6 +263,9 @@ class ComponentReader:
         for candidate in (self.directory / name, self.directory / expanded):
             if candidate.is_file():
                 return name if "$" in name or name.startswith("~") else os.path.abspath(candidate)
+        builtin = builtin_file(name)
+        if builtin is not None:
+            return str(builtin)
         self.report(path, f"file '{self.directory / expanded}' does not exist", "paths are relative to this document")
         return name
 
@@ -304,7 +313,7 @@ class ComponentReader:
 
 def _is_open(model: type[ParametricModel]) -> bool:
     """True for models whose parameters are named by the document, with whatever unit they have there."""
-    return issubclass(model, (TemplateNDSpatialModel, PiecewiseSpatial))
+    return issubclass(model, (TemplateNDSpatialModel, TemplateNDSpectralModel, PiecewiseSpatial))
 
 
 def _named_by_document(model: type[ParametricModel], name: str) -> Parameter | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gm.models import (
+    absorption,
     compound,
     cutoffs,
     gaussian,
@@ -14,6 +15,7 @@ from gm.models import (
     spatial_piecewise,
     spatial_point,
     spatial_templates,
+    spectral_templates,
     tables,
     temporal,
     temporal_formulae,
@@ -43,6 +45,8 @@ SPECTRAL_MODELS: tuple[type[SpectralModel], ...] = (
     log_parabolas.LogParabolaNormSpectralModel,
     cutoffs.ExpCutoffPowerLawNormSpectralModel,
     tables.PiecewiseNormSpectralModel,
+    absorption.EBLAbsorptionNormSpectralModel,
+    spectral_templates.TemplateNDSpectralModel,
 )
 
 SPATIAL_MODELS: tuple[type[SpatialModel], ...] = (
@@ -73,8 +77,6 @@ TEMPORAL_MODELS: tuple[type[temporal.TemporalModel], ...] = (
 #: Types that Gammapy's documents may hold and that this version reads but does not evaluate, with their short tags.
 NOT_EVALUATED: dict[str, dict[str, str]] = {
     "spectral": {
-        "TemplateNDSpectralModel": "templateND",
-        "EBLAbsorptionNormSpectralModel": "ebl-norm",
         "ScaleSpectralModel": "scale",
         "NaimaSpectralModel": "naima",
     },

@@ -9,12 +9,11 @@ from math import isnan
 import numpy as np
 
 from gm.arrays import Array
-from gm.errors import DataError, suggest
 from gm.maps.sphere import lon_lat
+from gm.models.axis_interpolation import axis_parameters, in_axis_order, parameter_axes
 from gm.models.errors import ModelError
 from gm.models.parameter import Parameter
 from gm.models.spatial import ExtendedModel
-from gm.models.template_files import expanded
 from gm.models.template_map import TemplateMap
 
 
@@ -93,8 +92,8 @@ class TemplateNDSpatialModel(ExtendedModel):
             raise ModelError(f"the parameters of {self.tags[0]} are given as Parameter objects")
         if given:
             self.defaults = tuple(Parameter(p.name, 0.0, p.unit) for p in given.values() if isinstance(p, Parameter))
-        elif expanded(self.template.filename).is_file():
-            self.defaults = axis_parameters(self.template)
+        else:
+            self.defaults = axis_parameters(self.template.axes)
         super().__init__(**settings)  # type: ignore[arg-type]  # frame is checked with the document
 
     @property
@@ -112,35 +111,18 @@ class TemplateNDSpatialModel(ExtendedModel):
         return None
 
     def evaluate(self, vectors: Array, values: Array, energy: Array | None = None) -> Array:
-        slices, _ = self.template.collapsed(in_axis_order(self.template, self.paths, values))
+        slices, _ = self.template.collapsed(self._in_order(values))
         return self.template.evaluate(*lon_lat(vectors), energy, slices)
 
     def evaluate_with_gradient(self, vectors: Array, values: Array, energy: Array | None = None) -> tuple[Array, Array]:
         lon, lat = lon_lat(vectors)
-        slices, slopes = self.template.collapsed(in_axis_order(self.template, self.paths, values))
+        slices, slopes = self.template.collapsed(self._in_order(values))
         value = self.template.evaluate(lon, lat, energy, slices)
         by_axis = {
             axis.name: value * self.template.interpolated(lon, lat, energy, slope)
-            for axis, slope in zip(self.template.parameter_axes, slopes, strict=True)
+            for axis, slope in zip(parameter_axes(self.template.axes), slopes, strict=True)
         }
         return value, np.stack([by_axis[name] for name in self.paths])
 
-
-def axis_parameters(template: TemplateMap) -> tuple[Parameter, ...]:
-    """A parameter for each axis that is not energy: in the middle of its bounds, which are the limits."""
-    rows = []
-    for axis in template.parameter_axes:
-        low, high = (axis.edges if getattr(axis, "has_edges", True) else axis.center)[[0, -1]].tolist()
-        rows.append(Parameter(axis.name, 0.5 * (low + high), axis.unit, min=low, max=high))
-    return tuple(rows)
-
-
-def in_axis_order(template: TemplateMap, names: tuple[str, ...], values: Array) -> Array:
-    """Values of parameters in the order of the map's axes. Raises `DataError` when both differ in names."""
-    axes = [axis.name for axis in template.parameter_axes]
-    if sorted(axes) != sorted(names):
-        wrong = next((name for name in names if name not in axes), ", ".join(names) or "none")
-        raise DataError(
-            f"{template.filename}: parameter {wrong} is no axis of the map\n    {suggest(wrong, axes, 'axes')}"
-        )
-    return np.array([values[names.index(name)] for name in axes])
+    def _in_order(self, values: Array) -> Array:
+        return in_axis_order(self.template.axes, self.paths, values, self.template.filename)

@@ -19,10 +19,10 @@ from gm.maps.axes import Axis
 from gm.maps.geometry import WcsGeometry
 from gm.maps.healpix import HealpixGeometry
 from gm.maps.reading import read_map
+from gm.models.axis_interpolation import ENERGY, collapse
 from gm.models.template_files import read_template
 from gm.units import UnitError, factor
 
-_ENERGY = ("energy_true", "energy")
 _UNITS = ("sr-1", "TeV-1 cm-2 s-1 sr-1", "TeV-1 sr-1", "")
 _STEP = 1e-5  # deg, for the derivatives of pixel coordinates by sky coordinates
 
@@ -77,12 +77,7 @@ class TemplateMap:
     @property
     def energy_axis(self) -> Axis | None:
         """The axis of true energy, or None."""
-        return next((axis for axis in self.axes if axis.name in _ENERGY), None)
-
-    @property
-    def parameter_axes(self) -> tuple[Axis, ...]:
-        """The axes that are not energy."""
-        return tuple(axis for axis in self.axes if axis.name not in _ENERGY)
+        return next((axis for axis in self.axes if axis.name in ENERGY), None)
 
     def center(self) -> tuple[float, float]:
         """The middle of the map [deg]; (0, 0) for HEALPix."""
@@ -114,21 +109,7 @@ class TemplateMap:
 
         And its derivatives by each of the values.
         """
-        slices, slopes = self.scaled, list[NDArray[Any]]()
-        names = [axis.name for axis in self.axes]
-        for axis, value in zip(self.parameter_axes, values, strict=True):
-            along = names.index(axis.name)
-            names.pop(along)
-            pixel = float(axis.pixel(np.array([value]))[0])
-            node = int(np.clip(np.floor(pixel), 0, max(axis.n_bins - 2, 0)))
-            ends, share = (node, min(node + 1, axis.n_bins - 1)), pixel - node
-            step = 1e-6 * float(axis.edges[-1] - axis.edges[0])
-            per_unit = float(np.diff(axis.pixel(np.array([value - step, value + step])))[0]) / (2 * step)
-            lower, upper = (np.take(slices, k, axis=along) for k in ends)
-            slopes = [_between(slope, ends, share, along) for slope in slopes]
-            slopes.append((upper - lower) * per_unit)
-            slices = _between(slices, ends, share, along)
-        return slices, slopes
+        return collapse(self.scaled, self.axes, values)
 
     def interpolated(self, lon: Array, lat: Array, energy: Array | None, slices: NDArray[Any]) -> Array:
         """Other numbers on the same pixels, interpolated as they are; the shape is that of `evaluate`."""
@@ -217,8 +198,3 @@ class TemplateMap:
             covered = (pixel >= -0.5) & (pixel < axis.n_bins - 0.5)
             value *= covered.reshape(-1, *(1,) * (value.ndim - 1))
         return np.asarray(value)
-
-
-def _between(slices: NDArray[Any], ends: tuple[int, int], share: float, axis: int) -> NDArray[Any]:
-    lower, upper = (np.take(slices, k, axis=axis) for k in ends)
-    return np.asarray(lower * (1.0 - share) + upper * share)
