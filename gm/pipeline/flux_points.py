@@ -65,12 +65,12 @@ def flux_points_document(points: FluxPoints, name: str, inputs: Mapping[str, Any
         "status": "ok" if not failed else "failed" if failed == len(statuses) else "incomplete",
         "message": f"{len(statuses)} bins: " + ", ".join(f"{number} {kind}" for number, kind in counted if number),
         "warnings": list(points.warnings),
-        "inputs": dict(inputs),
         "reference_model": Models([points.reference_model]).to_dict()["components"][0]["spectral"],
         "confidence": {"sigma": points.sigma, "sigma_ul": points.sigma_ul},
         "reoptimize": points.reoptimize,
         "datasets": list(points.datasets),
         "points": [_point(point, points) for point in points.points],
+        "inputs": dict(inputs),
     }
 
 

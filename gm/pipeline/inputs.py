@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -101,10 +102,16 @@ def why_stale(recorded: Any, current: Inputs) -> str:
 
 
 def label(file: Path, output: Path, directory: Path) -> str:
-    """A file's path relative to the results, else to the config, else as it is: the same on every machine."""
+    """A file's path relative to the results, else to the config, as far as the config names it so: the same anywhere.
+
+    What the config names by an absolute path outside both stays absolute.
+    """
+    whole = os.path.abspath(file)
     for base in (output, directory):
-        with contextlib.suppress(ValueError):
-            return file.relative_to(base).as_posix()
+        if whole.startswith(os.path.join(os.path.abspath(base), "")):
+            return Path(os.path.relpath(whole, os.path.abspath(base))).as_posix()
+    with contextlib.suppress(ValueError):
+        return Path(os.path.normpath(file.relative_to(directory))).as_posix()
     return file.as_posix()
 
 

@@ -31,7 +31,6 @@ def fit_document(result: FitResult, name: str, inputs: Mapping[str, Any]) -> dic
         "status": result.status,
         "message": result.message,
         "warnings": list(result.warnings),
-        "inputs": dict(inputs),
         "start": {"statistic": finite(result.statistic_start)},
         "statistic": {
             "total": finite(result.statistic),
@@ -59,6 +58,7 @@ def fit_document(result: FitResult, name: str, inputs: Mapping[str, Any]) -> dic
             }
             for contour in result.contours
         ],
+        "inputs": dict(inputs),
     }
 
 

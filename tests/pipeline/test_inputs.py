@@ -48,6 +48,16 @@ def test_files_are_called_by_where_they_are_seen_from(tmp_path: Path) -> None:
     assert [label(file, tmp_path / "results", tmp_path) for file in files] == ["a", "b", "sub/c", "/else/where"]
 
 
+def test_files_beside_the_config_folder_are_named_as_in_the_config(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    for config in (Path(), tmp_path / "here", Path("../here")):
+        assert label(config / "../data/more/../run.fits", config / "results", config) == "../data/run.fits"
+        assert label(tmp_path / "here" / "run.fits", config / "results", config) == "run.fits"
+
+
 def test_ogip_companions_are_found(shared: Path) -> None:
     folder = shared / "data" / "joint-crab" / "spectra" / "hess"
     found = with_companions(folder / "pha_obs23523.fits")
