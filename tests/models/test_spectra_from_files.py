@@ -52,7 +52,7 @@ def test_absorption_is_that_of_gammapy(case: tuple[str, float, float], shared: P
     # the transmission by that times its slope.
     np.testing.assert_allclose(model(ENERGY)[:7], ABSORBED[case], rtol=5e-6)
     # Between the nodes: at one, such as 0.44, the slope jumps.
-    check_gradient(model, model.values() + [0.0013, 0.0], np.array([1e-6, 1e-5]))
+    check_gradient(model, model.values() + np.array([0.0013, 0.0]), np.array([1e-6, 1e-5]))
 
 
 def test_absorption_from_an_inline_table() -> None:
