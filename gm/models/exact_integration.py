@@ -18,7 +18,7 @@ from gm.maps.pixel_grid import PixelGrid
 _TOLERANCE = 3e-9  # per cell, of the flux
 _ROUGH_TOLERANCE = 1e-7  # the same for edges of unbounded slope, which are resolved beforehand
 _DEPTH = 14
-_STEP = 2e-3  # of a radius, for derivatives by differences
+STEP = 2e-3  # of a radius, for derivatives by differences
 _CHUNK = 1 << 14
 _NODE = np.sqrt(0.15)
 _OFFSETS = np.array([-_NODE, 0.0, _NODE])
@@ -42,7 +42,7 @@ class Shape(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class _Cells:
+class Cells:
     """Squares of ``size`` [pixel] around x, y (n,), each in the pixel ``y0 n_x + x0``."""
 
     x: Array
@@ -50,22 +50,26 @@ class _Cells:
     pixel: IntArray
     size: float
 
-    def quarters(self, which: BoolArray | None = None) -> _Cells:
+    def quarters(self, which: BoolArray | None = None) -> Cells:
         """The four quarters of each cell, or of some, (4 n,)."""
         x, y, pixel = (
             (self.x, self.y, self.pixel) if which is None else (self.x[which], self.y[which], self.pixel[which])
         )
-        return _Cells(
+        return Cells(
             (x[:, None] + self.size * _QUARTER_X).ravel(),
             (y[:, None] + self.size * _QUARTER_Y).ravel(),
             np.repeat(pixel, 4),
             0.5 * self.size,
         )
 
-    def some(self, which: BoolArray | slice) -> _Cells:
-        return _Cells(self.x[which], self.y[which], self.pixel[which], self.size)
+    def positions(self) -> tuple[Array, Array]:
+        """Pixel coordinates (n, 9) of the nodes in each cell."""
+        return self.x[:, None] + self.size * _NODE_X, self.y[:, None] + self.size * _NODE_Y
 
-    def chunks(self) -> Iterator[_Cells]:
+    def some(self, which: BoolArray | slice) -> Cells:
+        return Cells(self.x[which], self.y[which], self.pixel[which], self.size)
+
+    def chunks(self) -> Iterator[Cells]:
         """The cells in parts that fit the processor's cache."""
         for start in range(0, len(self.x), _CHUNK):
             yield self.some(slice(start, start + _CHUNK))
@@ -73,7 +77,7 @@ class _Cells:
 
 def integrate_exactly(shape: Shape, grid: PixelGrid, values: Array) -> Array:
     """Share of the flux in each pixel, (ny, nx), to 1e-6 of the whole."""
-    return _by_pixel(grid, [(cells, integral) for cells, integral in _divide(shape, grid, values)])
+    return _by_pixel(grid, [(cells, integral) for cells, integral in divide(shape, grid, values)])
 
 
 def integrate_exactly_with_gradient(shape: Shape, grid: PixelGrid, values: Array) -> tuple[Array, Array]:
@@ -81,19 +85,19 @@ def integrate_exactly_with_gradient(shape: Shape, grid: PixelGrid, values: Array
 
     On the same cells; by central differences for shapes with edges where derivatives have no bound.
     """
-    if _is_rough(shape, values):
+    if is_rough(shape, values):
         return integrate_exactly(shape, grid, values), _differences(shape, grid, values)
-    leaves = list(_divide(shape, grid, values))
-    rows: list[list[tuple[_Cells, Array]]] = [[] for _ in values]
+    leaves = list(divide(shape, grid, values))
+    rows: list[list[tuple[Cells, Array]]] = [[] for _ in values]
     for cells in (chunk for leaf, _ in leaves for chunk in leaf.chunks()):
-        vectors, weight = _nodes(shape, grid, cells)
+        vectors, weight = nodes_of(shape, grid, cells)
         _, gradient = shape.evaluate_with_gradient(vectors, values)
         for row, by_node in zip(rows, gradient, strict=True):
             row.append((cells, np.einsum("ij,ij->i", np.nan_to_num(by_node), weight)))
     return _by_pixel(grid, leaves), np.stack([_by_pixel(grid, row) for row in rows])
 
 
-def _is_rough(shape: Shape, values: Array) -> bool:
+def is_rough(shape: Shape, values: Array) -> bool:
     found = shape.edges(np.array([[1.0], [0.0], [0.0]]), values)
     return found is not None and found[2]
 
@@ -102,19 +106,19 @@ def _differences(shape: Shape, grid: PixelGrid, values: Array) -> Array:
     rows = []
     for k in range(len(values)):
         shift = np.zeros_like(values)
-        shift[k] = _STEP * (values[2] if k < 2 else values[k])
+        shift[k] = STEP * (values[2] if k < 2 else values[k])
         up, down = (integrate_exactly(shape, grid, values + sign * shift) for sign in (1, -1))
         rows.append((up - down) / (2 * shift[k]))
     return np.stack(rows)
 
 
-def _divide(shape: Shape, grid: PixelGrid, values: Array) -> Iterator[tuple[_Cells, Array]]:
+def divide(shape: Shape, grid: PixelGrid, values: Array) -> Iterator[tuple[Cells, Array]]:
     """Cells that need no further division, and their integrals."""
     n_y, n_x = grid.shape
     y, x = (index.ravel().astype(np.float64) for index in np.indices((n_y, n_x)))
-    cells = _Cells(x, y, np.arange(n_y * n_x), 1.0)
+    cells = Cells(x, y, np.arange(n_y * n_x), 1.0)
     integral = _integral(shape, grid, values, cells)
-    tolerance = _ROUGH_TOLERANCE if _is_rough(shape, values) else _TOLERANCE
+    tolerance = _ROUGH_TOLERANCE if is_rough(shape, values) else _TOLERANCE
     for depth in range(_DEPTH):
         quarters = cells.quarters()
         parts = _integral(shape, grid, values, quarters)
@@ -129,7 +133,7 @@ def _divide(shape: Shape, grid: PixelGrid, values: Array) -> Iterator[tuple[_Cel
         cells, integral = quarters.some(last), parts[last]
 
 
-def _unresolved(shape: Shape, grid: PixelGrid, values: Array, cells: _Cells) -> BoolArray:
+def _unresolved(shape: Shape, grid: PixelGrid, values: Array, cells: Cells) -> BoolArray:
     """Cells that the shape may lie in, and that are larger than what resolves it or the edge that runs through them."""
     place, radius, bin_min = shape.position(values), shape.evaluation_radius(values), shape.bin_min(values)
     near = np.zeros(len(cells.x), dtype=np.bool_)
@@ -148,22 +152,22 @@ def _unresolved(shape: Shape, grid: PixelGrid, values: Array, cells: _Cells) -> 
     return near
 
 
-def _integral(shape: Shape, grid: PixelGrid, values: Array, cells: _Cells) -> Array:
+def _integral(shape: Shape, grid: PixelGrid, values: Array, cells: Cells) -> Array:
     parts = []
     for chunk in cells.chunks():
-        vectors, weight = _nodes(shape, grid, chunk)
+        vectors, weight = nodes_of(shape, grid, chunk)
         parts.append(np.einsum("ij,ij->i", np.nan_to_num(shape.evaluate(vectors, values)), weight))
     return np.concatenate(parts) if parts else np.zeros(0)
 
 
-def _nodes(shape: Shape, grid: PixelGrid, cells: _Cells) -> tuple[Array, Array]:
+def nodes_of(shape: Shape, grid: PixelGrid, cells: Cells) -> tuple[Array, Array]:
     """Unit vectors (3, n, 9) and weights [sr] (n, 9) of the nodes."""
-    x, y = cells.x[:, None] + cells.size * _NODE_X, cells.y[:, None] + cells.size * _NODE_Y
+    x, y = cells.positions()
     weight = grid.area_density(cells.pixel, x, y) * (_NODE_WEIGHT * cells.size**2)
     return grid.sky(shape.frame, x, y), weight
 
 
-def _by_pixel(grid: PixelGrid, parts: list[tuple[_Cells, Array]]) -> Array:
+def _by_pixel(grid: PixelGrid, parts: list[tuple[Cells, Array]]) -> Array:
     n = grid.shape[0] * grid.shape[1]
     pixel = np.concatenate([cells.pixel for cells, _ in parts])
     summed = np.bincount(pixel, np.concatenate([value for _, value in parts]), n)
