@@ -119,8 +119,7 @@ class MapFile:
         if held is None:
             return None
         values = held.data.astype(np.promote_types(held.data.dtype, np.float32), copy=False)
-        unit = "cm2 s" if name == "exposure" else ""
-        return converted(values, held.unit, unit, _hdu(name))
+        return converted(values, held.unit, "cm2 s" if name == "exposure" else "", _hdu(name))
 
     def _mask(self, file: FitsFile, name: str) -> BoolArray | None:
         held = self._read(file, name)

@@ -24,7 +24,7 @@ from gm.io.tables import CardValue
 from gm.maps.sphere import lon_lat, unit_vectors
 
 _CELESTIAL = re.compile(r"(CTYPE|CRPIX|CRVAL|CDELT|CUNIT|CROTA)[12]|PC[12]_[12]|CD[12]_[12]|P[VS][12]_\d+")
-_FRAME = ("LONPOLE", "LATPOLE", "RADESYS", "EQUINOX")
+_POLE, _FRAME = ("LONPOLE", "LATPOLE"), ("RADESYS", "EQUINOX")
 _CAR_BOUND = 180.0 + 1e-11  # wcslib's tolerance: what lies beyond is no pixel of the sky
 _WCSLIB = threading.Lock()  # one wcslib structure must not be used by two threads at once
 
@@ -49,6 +49,7 @@ def celestial_cards(header: Mapping[str, CardValue]) -> dict[str, CardValue]:
         result[f"CUNIT{i + 1}"] = "deg"
     if not np.array_equal(rotation, np.eye(2)):
         result |= {f"PC{i + 1}_{j + 1}": float(rotation[i, j]) for i in (0, 1) for j in (0, 1)}
+    result |= {name: _number(header, name, 0.0) for name in _POLE if name in header}
     if not all(np.isfinite(value) for value in result.values() if isinstance(value, float)) or 0.0 in steps:
         raise DataError("the world coordinate system has a step of zero, or a value that is not finite")
     result |= {name: value for name, value in cards.items() if name[:2] in ("PV", "PS")}

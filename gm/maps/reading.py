@@ -117,4 +117,7 @@ def converted(values: Array, unit: str, target: str, what: str) -> Array:
         scale = factor(unit, target)
     except UnitError as error:
         raise DataError(f"{what} is in '{unit}', expected a unit of '{target}'") from error
-    return values if scale == 1.0 else values * values.dtype.type(scale) if values.dtype.kind == "f" else values * scale
+    if scale == 1.0:
+        return values
+    with np.errstate(over="ignore", invalid="ignore"):  # numbers too large become infinite, which is told later
+        return values * (values.dtype.type(scale) if values.dtype.kind == "f" else scale)
