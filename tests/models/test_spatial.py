@@ -15,6 +15,7 @@ from gm.arrays import Array
 from gm.errors import JsonPath
 from gm.maps.geometry import WcsGeometry
 from gm.maps.pixel_grid import PixelGrid
+from gm.maps.sky_region import SkyRegion
 from gm.maps.sphere import unit_vectors
 from gm.models import (
     SPATIAL_MODELS,
@@ -25,6 +26,7 @@ from gm.models import (
     SpatialModel,
 )
 from gm.models.component_reading import ComponentReader
+from gm.models.region_integration import integrate_in_region
 from gm.models.spatial import ExtendedModel
 
 # Gammapy 2.1's numbers, written by make_golden_spatial.py beside this file.
@@ -178,3 +180,25 @@ def test_a_narrow_gaussian_keeps_its_digits() -> None:
     density = model.evaluate(unit_vectors(83.0, 22.0 + sigma), model.values())
     peak = 1 / (2 * np.pi * np.radians(sigma) ** 2)
     np.testing.assert_allclose(density, peak * np.exp(-0.5), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("radius", "expected"),
+    [
+        (0.5, [0.9171137838846022, 0.5285657702447626, 0.750168170861737]),
+        (1.234, [0.9999969067341381, 0.9878567723460664, 1.003659963635407]),
+    ],
+)
+def test_integrals_in_a_region_are_those_of_gammapy(radius: float, expected: list[float]) -> None:
+    # Gammapy 2.1: model.integrate_geom(RegionGeom.create("icrs;circle(83.6, 22, <radius>)"))
+    region = SkyRegion.from_mapping({"type": "circle", "center": [83.6, 22.0], "frame": "icrs", "radius": radius})
+    shapes = [
+        GaussianSpatialModel(lon_0=83.7, lat_0=21.9, sigma=0.2),
+        GaussianSpatialModel(lon_0=83.7, lat_0=21.9, sigma=0.4),
+        DiskSpatialModel(lon_0=83.9, lat_0=22.2, r_0=0.3),
+    ]
+    shares = [float(integrate_in_region(shape, region, shape.values())) for shape in shapes]
+    np.testing.assert_allclose(shares, expected, rtol=1e-7)
+    inside, outside = PointSpatialModel(lon_0=83.7, lat_0=22.0), PointSpatialModel(lon_0=86.0, lat_0=22.0)
+    assert integrate_in_region(inside, region, inside.values()) == 1.0
+    assert integrate_in_region(outside, region, outside.values()) == 0.0
