@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from gm.arrays import Array
 from gm.errors import DataError
 from gm.io.fits import Extension, FitsFile, read_fits
