@@ -20,8 +20,8 @@ def integrate_in_region(
 ) -> Array:
     """Sum over the pixels with their centre inside the region, (), or (n_energy,) where energy matters.
 
-    ``geometry``: pixels around the region, by default of 0.1 deg. Where a shape is evaluated on sub-pixels, those beyond
-    the region do not count. A point is inside or not.
+    ``geometry``: pixels around the region, by default of 0.1 deg. Where a shape is evaluated on sub-pixels, those
+    beyond the region do not count. A point is inside or not.
     """
     geometry = region.grid() if geometry is None else geometry
     if not isinstance(shape, ExtendedModel):
