@@ -44,7 +44,7 @@ class Screen:
     def step(self, name: str, text: str, seconds: float) -> None:
         self.say(f"  {name:<11} {text:<52} {seconds:.2f} s")
 
-    def progress(self, name: str, done: int, total: int) -> None:
+    def progress(self, name: str, done: int, total: int, text: str = "") -> None:
         if not self._bars_allowed:
             return
         began = self._began.setdefault(name, time.monotonic())
@@ -54,8 +54,8 @@ class Screen:
             self._bars = _new_bars(self._display.color)
             self._bars.start()
         if name not in self._tasks:
-            self._tasks[name] = self._bars.add_task(name, total=total or None)
-        self._bars.update(self._tasks[name], completed=done, total=total or None)
+            self._tasks[name] = self._bars.add_task(name, total=total or None, text=text)
+        self._bars.update(self._tasks[name], completed=done, total=total or None, text=text)
 
     def _close_bars(self) -> None:
         if self._bars is not None:
@@ -88,5 +88,7 @@ def _new_bars(color: bool) -> Any:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True, no_color=not color)
-    columns = (TextColumn("  {task.description:<11}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=console, transient=True)
+    name, more = TextColumn("  {task.description:<11}"), TextColumn("{task.fields[text]}")
+    return Progress(
+        name, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), more, console=console, transient=True
+    )

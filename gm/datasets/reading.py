@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,12 +84,14 @@ def write_dataset(dataset: Dataset, path: str | Path, format: str = "gadf") -> N
         raise DataError(f"dataset {dataset.name}: a {dataset.type} is not written as '{format}'")
 
 
-def read_all(entries: Sequence[DatasetEntry], workers: int | None = None) -> list[Dataset]:
+def read_all(
+    entries: Sequence[DatasetEntry], workers: int | None = None, progress: Callable[[int, int], None] | None = None
+) -> list[Dataset]:
     """Read many datasets, in order. Equal axes and equal dispersion matrices are shared between them.
 
-    One `DataError` lists everything that is wrong with any of them.
+    ``progress`` hears how many of how many files are read. One `DataError` lists everything that is wrong with them.
     """
-    outcomes = _outcomes(entries, workers)
+    outcomes = _outcomes(entries, workers, _Tally(len(entries), progress))
     problems = list(dict.fromkeys(str(outcome) for outcome in outcomes if isinstance(outcome, DataError)))
     if problems:
         raise DataError("\n".join(problems))
@@ -97,33 +99,47 @@ def read_all(entries: Sequence[DatasetEntry], workers: int | None = None) -> lis
     return [share.dataset(outcome) for outcome in outcomes if not isinstance(outcome, DataError)]
 
 
-def _outcomes(entries: Sequence[DatasetEntry], workers: int | None) -> list[Dataset | DataError]:
+class _Tally:
+    """Counts what passes through."""
+
+    def __init__(self, total: int, tell: Callable[[int, int], None] | None) -> None:
+        self._total, self._tell, self._done = total, tell or (lambda _done, _total: None), 0
+        self._tell(0, total)
+
+    def count(self, outcomes: Iterable[Dataset | DataError]) -> Iterator[Dataset | DataError]:
+        for outcome in outcomes:
+            self._done += 1
+            self._tell(self._done, self._total)
+            yield outcome
+
+
+def _outcomes(entries: Sequence[DatasetEntry], workers: int | None, tally: _Tally) -> list[Dataset | DataError]:
     """What came of each file, in order."""
     maps = [entry for entry in entries if entry.type in MAP_TYPES]
-    others = iter(_spectra([entry for entry in entries if entry.type not in MAP_TYPES], workers))
+    others = iter(_spectra([entry for entry in entries if entry.type not in MAP_TYPES], workers, tally))
     with ThreadPoolExecutor(workers or _n_cores()) as pool:  # maps are arrays, and mostly compressed: threads gain
-        read = pool.map(_outcome, maps)
+        read = tally.count(pool.map(_outcome, maps))
         return [next(read if entry.type in MAP_TYPES else others) for entry in entries]
 
 
-def _spectra(entries: Sequence[DatasetEntry], workers: int | None) -> list[Dataset | DataError]:
+def _spectra(entries: Sequence[DatasetEntry], workers: int | None, tally: _Tally) -> list[Dataset | DataError]:
     """Processes are worth their start for hundreds of small files; threads gain nothing there."""
     if workers is None:
         workers = _n_cores() if len(entries) >= MANY else 1
     if workers > 1 and len(entries) > CHUNK and _can_fork():
         with contextlib.suppress(BrokenExecutor):  # a worker was killed: read everything here
-            return _outcomes_in_processes(entries, workers)
-    return [_outcome(entry) for entry in entries]
+            return list(tally.count(_outcomes_in_processes(entries, workers)))
+    return list(tally.count(map(_outcome, entries)))
 
 
-def _outcomes_in_processes(entries: Sequence[DatasetEntry], workers: int) -> list[Dataset | DataError]:
+def _outcomes_in_processes(entries: Sequence[DatasetEntry], workers: int) -> Iterator[Dataset | DataError]:
     context = multiprocessing.get_context("fork")
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_ignore_interrupts)
     try:
         with warnings.catch_warnings():
             # Python >= 3.12 warns of forking beside other threads; the children only read files and use no BLAS
             warnings.simplefilter("ignore", DeprecationWarning)
-            return list(pool.map(_outcome, entries, chunksize=CHUNK))
+            yield from pool.map(_outcome, entries, chunksize=CHUNK)
     finally:
         pool.shutdown(cancel_futures=True)
 

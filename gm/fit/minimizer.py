@@ -56,7 +56,7 @@ class Minimizer:
 
     def minimize(self, start: Array) -> Minimum:
         """Minimise from ``start`` (n_free,)."""
-        begin = score(self._objective, start, self._lower, self._upper, self._amplitudes)
+        begin = score(self._objective, start, self._lower, self._upper, self._amplitudes, progress=self._progress)
         self._scale = begin.scale
         minuit = self._build(begin.vector, begin.information)
         for _ in range(_ROUNDS):

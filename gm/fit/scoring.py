@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +31,7 @@ def score(
     amplitudes: BoolArray,
     max_steps: int = 100,
     tolerance: float = 1e-6,
+    progress: Callable[[str, float], None] | None = None,
 ) -> ScoringResult:
     """Damped Fisher scoring within limits (Levenberg-Marquardt with the expected information as the Hessian).
 
@@ -48,6 +50,8 @@ def score(
             break
         candidate = np.clip(vector + _short_of_zero(vector, move, amplitudes), lower, upper)
         steps += 1
+        if progress is not None:
+            progress("fit", value)
         if objective.value(candidate) < value:
             vector, old = candidate, value
             value, gradient = objective.value_and_gradient(vector)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -90,13 +90,19 @@ def covariance_file(part: Part, config: Document, covariance: str | bool | None)
     return file if file is not None and file.is_file() else None
 
 
-def read_parts(parts: Iterable[Part], workers: int | None) -> Datasets:
-    """All datasets of all documents. Raises `InvalidInput`, and `DataError` for files that cannot be used."""
+def read_parts(
+    parts: Iterable[Part], workers: int | None, progress: Callable[[int, int], None] | None = None
+) -> Datasets:
+    """All datasets of all documents.
+
+    ``progress`` hears how many of how many files are read. Raises `InvalidInput`, and `DataError` for files that cannot
+    be used.
+    """
     findings, entries = Findings(), []
     for part in parts:
         entries += dataset_entries(part.document.data, part.document.directory, findings.reporter(part.document))
     findings.stop_if_any()
-    return Datasets(read_all(entries, workers))
+    return Datasets(read_all(entries, workers, progress))
 
 
 def fit_masks(datasets: Datasets, fit: FitSettings | None) -> Datasets:

@@ -31,10 +31,12 @@ def run_fit(
     start = time.perf_counter()
     steps = 0
 
-    def progress(_what: str, _value: float) -> None:
+    def progress(_what: str, value: float) -> None:
         nonlocal steps
         steps += 1
-        session.reporter.progress("fit", steps, 0)
+        session.reporter.progress("fit", steps, 0, f"statistic {value:.2f}")
+
+    progress("fit", float("nan"))  # the clock starts before the responses are compiled
 
     result = Fit(datasets).run(models, minos=settings.minos, contours=settings.contours, test=tested, progress=progress)
     seconds = time.perf_counter() - start

@@ -37,9 +37,9 @@ def run_flux_points(
     )
     n_bins, began, done = len(settings.energy_edges) - 1, time.perf_counter(), 0
 
-    def progress(_what: str, _share: float) -> None:
+    def progress(band: str, _share: float) -> None:
         nonlocal done
-        session.reporter.progress(settings.name, done, n_bins)
+        session.reporter.progress(settings.name, done, n_bins, band)
         done += 1
 
     points = estimator.run(datasets, models, progress)

@@ -14,8 +14,8 @@ class Reporter(Protocol):
     def step(self, name: str, text: str, seconds: float) -> None:
         """A part of the work is done: what it was, what came out, how long it took."""
 
-    def progress(self, name: str, done: int, total: int) -> None:
-        """``done`` of ``total`` parts of the work called ``name`` are finished."""
+    def progress(self, name: str, done: int, total: int, text: str = "") -> None:
+        """``done`` of ``total`` parts (0: unknown) of the work called ``name`` are finished; ``text`` says more."""
 
 
 class Silent:
@@ -27,5 +27,5 @@ class Silent:
     def step(self, name: str, text: str, seconds: float) -> None:
         pass
 
-    def progress(self, name: str, done: int, total: int) -> None:
+    def progress(self, name: str, done: int, total: int, text: str = "") -> None:
         pass

@@ -54,7 +54,7 @@ class Session:
     def source_datasets(self) -> Datasets:
         """The datasets that operations start from, as they are in their files. Raises `DataError`."""
         start = time.perf_counter()
-        datasets = read_parts(self.source_parts(), self.analysis.settings.workers)
+        datasets = self._read(self.source_parts())
         self._tell_read(len(datasets), start)
         return datasets
 
@@ -66,6 +66,12 @@ class Session:
             for entry in part.document.data["datasets"]
         }
 
+    def _read(self, parts: Iterable[Part]) -> Datasets:
+        def progress(done: int, total: int) -> None:
+            self.reporter.progress("read", done, total)
+
+        return read_parts(parts, self.analysis.settings.workers, progress)
+
     def _tell_read(self, n_datasets: int, start: float) -> None:
         self.seconds["read"] = time.perf_counter() - start
         self.reporter.step("read", plural(n_datasets, "dataset"), self.seconds["read"])
@@ -74,7 +80,7 @@ class Session:
         """All datasets, with the fit masks of the config. Raises `DataError` for files that cannot be used."""
         if self._datasets is None:
             start = time.perf_counter()
-            datasets = read_parts(self.parts(), self.analysis.settings.workers)
+            datasets = self._read(self.parts())
             self._datasets = fit_masks(datasets, self.analysis.settings.fit)
             self._tell_read(len(datasets), start)
         return self._datasets
