@@ -11,6 +11,7 @@ from gm.arrays import BoolArray
 from gm.datasets.operations.outcome import Refused
 from gm.irf.positions import ResponseGeometry
 from gm.maps.geometry import WcsGeometry
+from gm.maps.rotation import rotate
 
 Place = tuple[slice, slice]
 """Rows and columns of a part in the whole."""
@@ -54,11 +55,31 @@ def safe_image(safe: BoolArray | None, shape: tuple[int, ...]) -> BoolArray:
 
 
 def nearest_mask(mask: BoolArray, geometry: WcsGeometry, response: ResponseGeometry) -> BoolArray:
-    """An image (n_y, n_x) at the pixel centres of a response map; False outside the image."""
+    """An image (n_y, n_x) at the pixel centres of a response map; False outside the image.
+
+    Where both grids have one centre, the centres of the one lie on the borders of the other. Then the last digit of
+    wcslib's coordinates decides, here as in Gammapy.
+    """
     if not isinstance(response, WcsGeometry):
         return np.full(response.shape, mask.any())
-    rows, columns = geometry.index(*response.grid(), response.frame)
-    return np.asarray(mask[rows, columns] & (rows >= 0))
+    rows, columns = np.mgrid[: response.shape[0], : response.shape[1]]
+    sky = _wcslib(response).wcs_pix2world(columns, rows, 0)
+    if response.frame != geometry.frame:
+        sky = rotate(sky[0], sky[1], response.frame, geometry.frame)
+    x, y = (np.floor(np.nan_to_num(at, nan=-1.0) + 0.5) for at in _wcslib(geometry).wcs_world2pix(*sky, 0))
+    inside = (x >= 0) & (x < mask.shape[1]) & (y >= 0) & (y < mask.shape[0])
+    found = np.zeros(response.shape, dtype=np.bool_)
+    found[inside] = mask[y[inside].astype(np.intp), x[inside].astype(np.intp)]
+    return found
+
+
+def _wcslib(geometry: WcsGeometry) -> Any:
+    from astropy.io.fits import Header
+    from astropy.wcs import WCS
+
+    header = Header()
+    header.update(dict(geometry.cards))
+    return WCS(header)
 
 
 def interpolated_mask(mask: BoolArray, geometry: WcsGeometry, response: ResponseGeometry) -> BoolArray:

@@ -24,7 +24,9 @@ from tests.samples import log_parabola, on_off, power_law, spectrum
 
 ROUNDING = 1e-10  # sums in another order
 EDGES = [0.6, 1.5, 6.0, 18.0]
-FAST = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+FAST = settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 
 Operation = Callable[[Datasets, Models, str, str], ops.Outcome]
 COMMON: dict[str, Operation] = {
@@ -39,7 +41,9 @@ COMMON: dict[str, Operation] = {
 }
 REGION = {"type": "circle", "center": [LON, LAT], "frame": "icrs", "radius": "0.35 deg"}
 SKY: dict[str, Operation] = {
-    "cutout": lambda d, m, which, name: ops.cutout(d, m, which, name=name, center=(LON, LAT), width=("1.1 deg", "1 deg")),
+    "cutout": lambda d, m, which, name: ops.cutout(
+        d, m, which, name=name, center=(LON, LAT), width=("1.1 deg", "1 deg")
+    ),
     "pad": lambda d, m, which, name: ops.pad(d, m, which, name=name, width="0.2 deg"),
     "join": lambda d, m, which, name: ops.downsample(d, m, which, name=name, factor=2),
     "to_spectrum": lambda d, m, which, name: ops.to_spectrum_dataset(d, m, which, name=name, region=REGION),
@@ -122,7 +126,9 @@ def both_spectra(make: Callable[..., Any], safe_a: list[bool], safe_b: list[bool
 @pytest.mark.parametrize("name", COMMON)
 @FAST
 @given(models=models_of(with_sky=True), safe_a=masks, safe_b=masks, index=st.integers(0, 1))
-def test_each_operation_on_spectra(name: str, models: Models, safe_a: list[bool], safe_b: list[bool], index: int) -> None:
+def test_each_operation_on_spectra(
+    name: str, models: Models, safe_a: list[bool], safe_b: list[bool], index: int
+) -> None:
     datasets = started(both_spectra(spectrum, safe_a, safe_b), models)
     apply_all(datasets, models, [COMMON[name]], [index])
 

@@ -1,0 +1,339 @@
+"""What operations do to the global model: names, scopes, links, priors, covariance, order; and what they refuse."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gm.datasets import Datasets
+from gm.datasets import operations as ops
+from gm.likelihood.prediction import predict_component
+from gm.models import (
+    BackgroundIRFModel,
+    GaussianPrior,
+    Link,
+    LogParabolaNormSpectralModel,
+    Models,
+    Parameter,
+    PiecewiseNormSpectralModel,
+)
+from tests.datasets.operations.cases import LAT, LON, background, on_off_map, sky_map, source
+from tests.samples import flux_points, on_off, power_law, spectrum
+
+
+def runs(*names: str) -> Datasets:
+    return Datasets(spectrum(name, seed) for seed, name in enumerate(names, 1))
+
+
+def actions(outcome: ops.Outcome) -> list[tuple[str, str]]:
+    return [(edit.action, edit.component) for edit in outcome.edits]
+
+
+def scope(outcome: ops.Outcome, name: str) -> list[str] | None:
+    names = outcome.models[name].datasets_names
+    return None if names is None else list(names)
+
+
+# Names and order
+
+
+def test_results_stand_where_their_last_input_was() -> None:
+    datasets, models = runs("a", "b", "c", "d"), Models([power_law()])
+    assert ops.stack(datasets, models, ["a", "c"], name="x").datasets.names == ["b", "x", "d"]
+    assert ops.stack(datasets, models, ["a", "c"], name="x", keep=True).datasets.names == ["a", "b", "c", "x", "d"]
+    assert ops.copy(datasets, models, "b", name="x").datasets.names == ["a", "b", "x", "c", "d"]
+    assert ops.to_image(datasets, models, "*", suffix="-i").datasets.names == ["a-i", "b-i", "c-i", "d-i"]
+    assert ops.to_masked(datasets, models, ["d", "a"], suffix="!").datasets.names == ["a!", "b", "c", "d!"]
+
+
+def test_components_keep_their_order() -> None:
+    models = Models([background("a"), power_law("crab"), background("b"), power_law("last")])
+    stacked = ops.stack(runs("a", "b"), models, "*", name="x").models
+    assert stacked.names == ["x-bkg", "crab", "last"]
+    copied = ops.copy(runs("a", "b"), models, "a", name="x").models
+    assert copied.names == ["a-bkg", "x-bkg", "crab", "b-bkg", "last"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"which": "x*", "name": "y"}, r"no dataset matches 'x\*'\n    datasets: a, b"),
+        ({"which": "a", "name": "b"}, "a dataset 'b' exists already"),
+        ({"which": "a"}, "the result has no name"),
+        ({"which": "*", "name": "y"}, "'y' is one name for 2 datasets .a, b.\n    give suffix"),
+        ({"which": "a", "name": "y", "suffix": "-z"}, "both name and suffix"),
+        ({"which": []}, "no dataset is named"),
+    ],
+)
+def test_names_that_are_refused(arguments: dict[str, Any], message: str) -> None:
+    which = arguments.pop("which")
+    with pytest.raises(ops.Refused, match=message):
+        ops.to_image(runs("a", "b"), Models(), which, **arguments)
+
+
+def test_a_component_of_the_new_name_is_in_the_way() -> None:
+    models = Models([background("a"), background("old")])
+    with pytest.raises(ops.Refused, match="two components would be called 'old-bkg'"):
+        ops.to_image(runs("a", "b"), models, "a", name="old")
+
+
+def test_a_name_with_brackets_is_a_name() -> None:
+    outcome = ops.copy(runs("run[1]", "run1"), Models(), "run[1]", name="x")
+    assert outcome.products[0].inputs == ("run[1]",)
+
+
+# Scopes
+
+
+def test_scopes() -> None:
+    models = Models(
+        [
+            power_law("all"),
+            power_law("one", datasets_names=["a"]),
+            power_law("two", datasets_names=["a", "b"]),
+            power_law("other", datasets_names=["c"]),
+        ]
+    )
+    datasets = runs("a", "b", "c")
+    sliced = ops.slice_energy(datasets, models, "a", name="x", min="1 TeV")
+    assert [scope(sliced, name) for name in models.names] == [None, ["x"], ["x", "b"], ["c"]]
+    kept = ops.slice_energy(datasets, models, "a", name="x", min="1 TeV", keep=True)
+    assert [scope(kept, name) for name in models.names] == [None, ["a", "x"], ["a", "x", "b"], ["c"]]
+    copied = ops.copy(datasets, models, "a", name="x")
+    assert copied.models.names == ["all", "one", "one-x", "two", "other"]
+    assert [scope(copied, name) for name in ("one", "one-x", "two")] == [["a"], ["x"], ["a", "b", "x"]]
+    with pytest.raises(ops.Refused, match=r"one applies to some of the inputs .*not to .b.\n    allow_partial: true"):
+        ops.stack(datasets, models, ["a", "b"], name="x")
+    stacked = ops.stack(datasets, models, ["a", "b"], name="x", allow_partial=True)
+    assert [scope(stacked, name) for name in models.names] == [None, ["x"], ["x"], ["c"]]
+
+
+def test_copies_of_a_pattern_share_what_was_shared() -> None:
+    models = Models([power_law("two", datasets_names=["a", "b"])])
+    outcome = ops.copy(runs("a", "b"), models, "*", suffix="-x")
+    assert scope(outcome, "two") == ["a", "b", "a-x", "b-x"]
+
+
+# Parameters: values, priors, covariance, links
+
+
+def with_prior(name: str) -> BackgroundIRFModel:
+    norm = Parameter("norm", 1.3, error=0.1, min=0.5, max=2.0, prior=GaussianPrior(mu=1.0, sigma=0.2))
+    return background(name, norm, 0.2)  # type: ignore[arg-type]  # a Parameter stands for a number
+
+
+def test_carried_parameters_keep_everything() -> None:
+    models = Models([with_prior("a"), power_law("crab")]).with_covariance(np.diag(np.arange(6.0)))
+    outcome = ops.slice_energy(runs("a"), models, "a", name="x", min="1 TeV")
+    assert actions(outcome) == [("carried", "a-bkg")]
+    assert outcome.models.parameters["x-bkg.norm"] == models.parameters["a-bkg.norm"]
+    assert np.array_equal(outcome.models.covariance, models.covariance)  # type: ignore[arg-type]
+
+
+def test_baked_parameters_start_anew() -> None:
+    matrix = np.arange(36.0).reshape(6, 6) + 100.0
+    models = Models([with_prior("a"), power_law("crab")]).with_covariance(matrix + matrix.T)
+    outcome = ops.to_image(runs("a"), models, "a", name="x")
+    assert actions(outcome) == [("baked", "a-bkg"), ("new", "x-bkg")]
+    assert "prior of norm dropped" in outcome.edits[0].text
+    norm = outcome.models.parameters["x-bkg.norm"]
+    assert (norm.value, norm.error, norm.prior, norm.frozen) == (1.0, 0.0, None, False)
+    assert outcome.models.parameters["x-bkg.tilt"].value == 0.0
+    covariance = outcome.models.covariance
+    assert covariance is not None
+    assert models.covariance is not None
+    assert np.array_equal(covariance[3:, 3:], models.covariance[3:, 3:])
+    assert not covariance[:3].any()
+
+
+def test_a_copy_is_as_uncertain_as_its_original_and_together_with_it() -> None:
+    models = Models([background("a", 2.0)]).with_covariance(np.diag([0.0, 0.04, 0.0]))
+    outcome = ops.copy(runs("a"), models, "a", name="x")
+    assert outcome.models.parameters["x-bkg.norm"].error == pytest.approx(0.2)
+    assert outcome.models.covariance is not None
+    assert outcome.models.covariance[1, 4] == pytest.approx(0.04)
+
+
+def test_links_follow_carried_parameters() -> None:
+    models = Models([background("a", 2.0), background("b")]).with_links([Link("b-bkg.norm", "a-bkg.norm", 1.5)])
+    outcome = ops.to_masked(runs("a", "b"), models, "a", name="x")
+    assert outcome.models.links == (Link("b-bkg.norm", "x-bkg.norm", 1.5),)
+    both = ops.to_masked(runs("a", "b"), models, "*", suffix="-x")
+    assert both.models.links == (Link("b-x-bkg.norm", "a-x-bkg.norm", 1.5),)
+
+
+def test_links_to_a_copied_parameter_stay_with_the_original() -> None:
+    models = Models([background("a", 2.0), background("b")]).with_links([Link("b-bkg.norm", "a-bkg.norm", 1.5)])
+    leader = ops.copy(runs("a", "b"), models, "a", name="x")
+    assert leader.models.links == (Link("b-bkg.norm", "a-bkg.norm", 1.5),)
+    follower = ops.copy(runs("a", "b"), models, "b", name="x")
+    assert set(follower.models.links) == {Link("b-bkg.norm", "a-bkg.norm", 1.5), Link("x-bkg.norm", "a-bkg.norm", 1.5)}
+
+
+@pytest.mark.parametrize("name", ["a", "b"])
+def test_a_link_that_would_break_is_named(name: str) -> None:
+    models = Models([background("a"), background("b")]).with_links([Link("b-bkg.norm", "a-bkg.norm")])
+    message = f"would break the link 'b-bkg.norm' = 'a-bkg.norm': {name}-bkg would go, baked into the background of x"
+    with pytest.raises(ops.Refused, match=message):
+        ops.to_image(runs("a", "b"), models, name, name="x")
+    assert ops.to_image(runs("a", "b"), models, name, name="x", keep=True).models.links == models.links
+
+
+# Backgrounds: what is carried and what is baked
+
+
+@pytest.mark.parametrize(
+    ("component", "treated"),
+    [
+        (background("a", 2.0), "carried"),
+        (background("a", 2.0, 0.1), "baked"),
+        (background("a", 2.0, Parameter("tilt", 0.0, frozen=False)), "baked"),  # type: ignore[arg-type]
+        (
+            BackgroundIRFModel(
+                spectral_model=PiecewiseNormSpectralModel(energy=[1.0, 10.0], norms=[1.0, 1.0]), dataset_name="a"
+            ),
+            "baked",
+        ),
+    ],
+)
+def test_joined_energies_carry_what_one_number_describes(component: BackgroundIRFModel, treated: str) -> None:
+    dataset = spectrum("a", n_energy=6)
+    outcome = ops.downsample(Datasets([dataset]), Models([component]), "a", name="x", factor=3, axis="energy")
+    assert outcome.edits[0].action == treated
+    same = ops.downsample(Datasets([dataset]), Models([component]), "a", name="x", factor=1, axis="energy")
+    assert same.edits[0].action == "carried"
+
+
+def test_a_slope_is_frozen_where_there_is_one_bin() -> None:
+    models = Models([background("a", 1.0, Parameter("tilt", 0.1, frozen=False))])  # type: ignore[arg-type]
+    assert not ops.stack(runs("a"), models, "a", name="x").models.parameters["x-bkg.tilt"].frozen
+    assert ops.to_image(runs("a"), models, "a", name="x").models.parameters["x-bkg.tilt"].frozen
+
+
+def test_stacked_backgrounds_are_of_one_type() -> None:
+    other = BackgroundIRFModel(spectral_model=LogParabolaNormSpectralModel(), dataset_name="b")
+    with pytest.raises(ops.Refused, match="different spectral types: a-bkg pl-norm, b-bkg lp-norm"):
+        ops.stack(runs("a", "b"), Models([background("a"), other]), "*", name="x")
+
+
+# Datasets that do not fit an operation
+
+
+def test_stack_refuses_different_kinds_and_axes() -> None:
+    with pytest.raises(ops.Refused, match=r"a is a SpectrumDataset \(cash\), b a SpectrumDatasetOnOff \(wstat\)"):
+        ops.stack(Datasets([spectrum("a"), on_off("b")]), Models(), "*", name="x")
+    with pytest.raises(ops.Refused, match=r"different axes energy: 7 bins from 0\.5 to 20 TeV, 5 bins"):
+        ops.stack(Datasets([spectrum("a"), spectrum("b", n_energy=5)]), Models(), "*", name="x")
+    with pytest.raises(ops.Refused, match="flux points, which stack cannot sum"):
+        ops.stack(Datasets([flux_points("a")]), Models(), "*", name="x")
+    shifted = sky_map("b")
+    grid = shifted.geometry.create(LON + 0.03, LAT, 0.1, shape=(20, 20), projection="TAN")
+    with pytest.raises(ops.Refused, match="the maps of a and b are on different pixel grids"):
+        ops.stack(Datasets([sky_map("a"), shifted.with_(geometry=grid)]), Models(), "*", name="x")
+
+
+def test_spectra_have_no_pixels() -> None:
+    for outcome in (
+        lambda: ops.pad(runs("a"), Models(), "a", name="x", width="1 deg"),
+        lambda: ops.cutout(runs("a"), Models(), "a", name="x", center=(LON, LAT), width="1 deg"),
+        lambda: ops.downsample(runs("a"), Models(), "a", name="x", factor=2),
+        lambda: ops.to_spectrum_dataset(runs("a"), Models(), "a", name="x", region=CIRCLE),
+    ):
+        with pytest.raises(ops.Refused, match="dataset a is a SpectrumDataset: it has no pixels"):
+            outcome()
+
+
+def test_energies_that_do_not_fit() -> None:
+    with pytest.raises(ops.Refused, match="dataset a has no energy bin between 100 and 200 TeV"):
+        ops.slice_energy(runs("a"), Models(), "a", name="x", min="100 TeV", max="200 TeV")
+    with pytest.raises(ops.Refused, match="7 energy bins cannot be joined 2 by 2"):
+        ops.downsample(runs("a"), Models(), "a", name="x", factor=2, axis="energy")
+    with pytest.raises(ops.Refused, match="at least two edges, increasing"):
+        ops.resample_energy(runs("a"), Models(), "a", name="x", edges=["2 TeV", "1 TeV"])
+
+
+def test_flux_points_are_copied_sliced_and_masked() -> None:
+    points = flux_points("a")
+    models = Models([power_law("crab", datasets_names=["a"])])
+    datasets = Datasets([points.with_(mask_safe=points.points.energy < 10)])
+    assert ops.copy(datasets, models, "a", name="x").models.names == ["crab", "crab-x"]
+    sliced = ops.slice_energy(datasets, models, "a", name="x", min="1 TeV", max="10 TeV").datasets[0]
+    assert sliced.points.energy.tolist() == [e for e in points.points.energy if 1 <= e <= 10]  # type: ignore[union-attr]
+    masked = ops.to_masked(datasets, models, "a", name="x").datasets[0]
+    assert masked.points.energy.max() < 10  # type: ignore[union-attr]
+    with pytest.raises(ops.Refused, match="flux points, which to_image cannot sum"):
+        ops.to_image(datasets, models, "a", name="x")
+
+
+# The spectrum of a region
+
+CIRCLE = {"type": "circle", "center": [LON, LAT], "frame": "icrs", "radius": "0.45 deg"}
+
+
+def extracted(models: Models, datasets: Datasets | None = None, **options: Any) -> ops.Outcome:
+    datasets = datasets or Datasets([sky_map(), sky_map("other", 2)])
+    arguments: dict[str, Any] = {"name": "x", "region": CIRCLE, "predict": predict_component} | options
+    return ops.to_spectrum_dataset(datasets, models, "map", **arguments)
+
+
+def test_what_is_no_target_joins_the_background() -> None:
+    far = source("far", LON + 0.4)
+    models = Models([source("crab"), far, background("map", 2.0, 0.1)])
+    outcome = extracted(models, target="crab")
+    assert actions(outcome) == [("folded", "far"), ("baked", "map-bkg"), ("rescoped", "far")]
+    assert outcome.models.names == ["crab", "far"]
+    assert scope(outcome, "far") == ["other"]
+    alone = extracted(Models([source("crab"), background("map", 2.0, 0.1)]), target="crab").datasets["x"]
+    added = outcome.datasets["x"].background.sum() - alone.background.sum()  # type: ignore[union-attr]
+    assert added == pytest.approx(outcome.edits[0].data["predicted"], rel=1e-10)
+    assert added > 1
+
+
+def test_without_a_target_what_is_in_the_region_stays() -> None:
+    models = Models([source("crab"), source("near", LON + 0.3), source("far", LON + 0.6)])
+    outcome = extracted(models)
+    assert [component for action, component in actions(outcome) if action == "folded"] == ["far"]
+    assert [scope(outcome, name) for name in models.names] == [None, None, ["other"]]
+
+
+def test_orphans() -> None:
+    models = Models([source("crab"), source("far", LON + 0.6, datasets_names=["map"])])
+    with pytest.raises(ops.Refused, match=r"far would lose its last dataset: .*\n    on_orphan: drop"):
+        extracted(models)
+    assert extracted(models, on_orphan="drop").models.names == ["crab"]
+    kept = extracted(models, on_orphan="keep")
+    assert scope(kept, "far") == []
+    assert scope(extracted(models, keep=True), "far") == ["map"]
+    linked = models.with_links([Link("crab.index", "far.index")])
+    with pytest.raises(ops.Refused, match=r"break the link 'crab\.index' = 'far\.index': far would go"):
+        extracted(linked, on_orphan="drop")
+
+
+def test_regions_that_are_refused() -> None:
+    with pytest.raises(ops.Refused, match="the region is not inside the map"):
+        extracted(Models(), region=CIRCLE | {"radius": "2 deg"})
+    with pytest.raises(ops.Refused, match="no pixel centre of map lies in the region"):
+        extracted(Models(), region=CIRCLE | {"radius": "0.001 deg"})
+    with pytest.raises(ops.Refused, match=r"target 'carb' is not a sky component\n.*did you mean 'crab'"):
+        extracted(Models([source("crab")]), target=["carb"])
+    square = {"type": "rectangle", "center": [LON, LAT], "width": "0.5 deg", "height": "0.5 deg"}
+    with pytest.raises(ops.Refused, match="the containment correction needs a circle"):
+        extracted(Models(), region=square, containment_correction=True)
+    cut = sky_map().counts > -1
+    cut[2, :, :10] = False
+    with pytest.raises(ops.Refused, match=r"the masks of map cut through the region in energy bin 2 \("):
+        extracted(Models(), Datasets([sky_map(mask_safe=cut)]))
+    with pytest.raises(ops.Refused, match="the background of map is measured, not predicted"):
+        extracted(Models([source("far", LON + 0.6)]), Datasets([on_off_map("map")]))
+    with pytest.raises(ops.Refused, match="far has to be folded"):
+        extracted(Models([source("far", LON + 0.6)]), predict=None)
+
+
+def test_an_extended_source_is_predicted_as_on_the_map() -> None:
+    # a region much larger than the source: containment 1, the mean exposure is that of the source
+    crab = source("crab", sigma=0.05)
+    outcome = extracted(Models([crab]), region=CIRCLE | {"radius": "0.8 deg"}, containment_correction=True)
+    before = predict_component(sky_map(), crab).sum()
+    assert predict_component(outcome.datasets["x"], crab).sum() == pytest.approx(before, rel=2e-3)
