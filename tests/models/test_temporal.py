@@ -86,6 +86,34 @@ def test_averages_are_those_of_dense_sums(name: str, files: Path) -> None:
     np.testing.assert_allclose(model.average(INTERVALS, values), dense_average(model, INTERVALS, values), rtol=1e-6)
 
 
+# Gammapy 2.1: numpy.sum(model.integral(start, stop)) over INTERVALS, for the models whose integral is right there
+GOLDEN = {
+    "linear": 1.4597264284500375,
+    "exp-decay": 0.30823392177074105,
+    "gauss": 0.4163522487633678,
+    "powerlaw": 5.0035095959633695,
+}
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_averages_are_those_of_gammapy(name: str, files: Path) -> None:
+    model = build(CASES[name], files)
+    # Dates of 5e4 days have a rounding of 7e-12 days.
+    np.testing.assert_allclose(model.average(INTERVALS, model.values()), GOLDEN[name], rtol=1e-10)
+
+
+def test_templates_are_those_of_gammapy(files: Path) -> None:
+    # Gammapy 2.1: model(Time([55555.5, 55557.7, 55560.0], format="mjd", scale="utc")) of the same files
+    days = np.array([55555.5, 55557.7, 55560.0])
+    curve = build({"type": "template", "filename": "curve.fits"}, files)
+    reference = curve.reference(curve.values())
+    assert reference == pytest.approx(55555.25, abs=1e-9)
+    np.testing.assert_allclose(curve.evaluate(days - reference, curve.values()), [0.55, 0.355, 0.125], rtol=1e-9)
+    pulsar = build(block("template-phase", ("f0", 3.1e-5, "s-1"), ("phi_ref", 0.3, ""), filename="phase.fits"), files)
+    expected = [0.41378925, 0.63888346, 0.30325192]
+    np.testing.assert_allclose(pulsar.evaluate(days - 55555.3, pulsar.values()), expected, rtol=1e-7)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_gradient_is_that_of_differences(name: str, files: Path) -> None:
     model = build(CASES[name], files)
