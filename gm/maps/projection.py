@@ -143,7 +143,7 @@ class Projection:
         core.crval = [self.cards["CRVAL1"], self.cards["CRVAL2"]]
         core.cdelt = [self.cards["CDELT1"], self.cards["CDELT2"]]
         core.pc = self.linear / core.cdelt[:, None]
-        for name in _FRAME:
+        for name in (*_POLE, *_FRAME):
             if name in self.cards:
                 setattr(core, name.lower(), self.cards[name])
         values = [(int(n[2]), int(n[4:]), float(v)) for n, v in self.cards.items() if n[:2] == "PV"]
