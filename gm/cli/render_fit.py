@@ -67,6 +67,9 @@ def _parameter_lines(document: Mapping[str, Any]) -> list[str]:
     if frozen:
         more = f", ... ({len(frozen)})" if len(frozen) > 4 else ""
         lines.append(f"  (frozen: {', '.join(frozen[:4])}{more})")
+    for row in document["components"][:4]:
+        if row.get("decorrelation_energy"):
+            lines.append(f"  decorrelation energy of {row['name']}: {row['decorrelation_energy']:.3g} TeV")
     return lines
 
 

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from gm.arrays import Array, BoolArray
-from gm.datasets import Datasets
+from gm.datasets import Dataset, Datasets, FluxPointsDataset
 from gm.errors import DataError, GmError
 from gm.fit.covariance import Errors, measure_errors
+from gm.fit.decorrelation import decorrelation_energy
 from gm.fit.minimizer import Minimizer, Minimum
 from gm.fit.objective import Restricted
 from gm.fit.result import Contour, FitResult, FittedComponent, FittedParameter, MinimizerReport, Status
 from gm.likelihood import DatasetSummary, JointLikelihood
-from gm.models import Models, SkyModel
+from gm.models import Component, Models, SkyModel
 
 Progress = Callable[[str, float], None]
 CONTOUR_LEVELS = (1.0, 2.295748928898636, 6.180074306244168)  # rise of -2 ln L: 39.3, 68.3, 95.4 % of two parameters
@@ -301,7 +302,30 @@ class _Run:
                 predicted=predicted if isinstance(component, SkyModel) else {},
                 degrees_of_freedom=sum(position in free for position in range(slots.start, slots.stop)),
                 ts=tested.get(component.name),
+                decorrelation_energy=self._decorrelation_energy(models, component),
             )
+
+    def _decorrelation_energy(self, models: Models, component: Component) -> float | None:
+        """Of a sky component with errors, between the energies of the datasets that it applies to."""
+        if self.errors.covariance is None or models.covariance is None or not isinstance(component, SkyModel):
+            return None
+        seen = [dataset for dataset in self.likelihood.datasets if component.applies_to(dataset.name)]
+        if not seen:
+            return None
+        slots = self.layout.slots(component.name, "spectral")
+        factors = np.array(component.spectral_model.factors)
+        covariance = models.covariance[slots, slots] * np.outer(factors, factors)
+        e_min, e_max = (f(a) for f, a in zip((min, max), zip(*map(_energies, seen), strict=True), strict=True))
+        return decorrelation_energy(
+            component.spectral_model, component.spectral_model.values(), covariance, e_min, e_max
+        )
+
+
+def _energies(dataset: Dataset) -> tuple[float, float]:
+    """Lowest and highest energy [TeV] of a dataset."""
+    if isinstance(dataset, FluxPointsDataset):
+        return float(dataset.points.energy.min()), float(dataset.points.energy.max())
+    return float(dataset.energy.edges[0]), float(dataset.energy.edges[-1])
 
 
 def _amplitudes(likelihood: JointLikelihood) -> BoolArray:

@@ -1,0 +1,39 @@
+"""The energy at which a fitted spectrum is known best."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gm.datasets import Datasets
+from gm.fit import Fit
+from gm.fit.decorrelation import decorrelation_energy
+from gm.models import Models, PowerLawSpectralModel
+from tests.samples import on_off, power_law
+
+
+def test_of_a_power_law_in_closed_form() -> None:
+    """``E0 exp(cov(index, A) / (A sigma_index^2))``, models.md section 4; a grid of 400 points, to 1e-3 of a step."""
+    model, a = PowerLawSpectralModel(index=2.3, amplitude="2e-12 TeV-1 s-1 cm-2", reference="1 TeV"), 2e-12
+    covariance = np.zeros((3, 3))
+    covariance[:2, :2] = [[0.04, 0.5 * 0.2 * 3e-13], [0.5 * 0.2 * 3e-13, 3e-13**2]]
+    expected = np.exp(covariance[0, 1] / (a * covariance[0, 0]))
+    found = decorrelation_energy(model, model.values(), covariance, 0.1, 100.0)
+    assert found == pytest.approx(expected, rel=1e-4)
+
+
+def test_where_the_best_energy_is_an_end_there_is_none() -> None:
+    model = PowerLawSpectralModel(index=2.3, amplitude="2e-12 TeV-1 s-1 cm-2", reference="1 TeV")
+    assert decorrelation_energy(model, model.values(), np.diag([0.04, 1e-26, 0.0]), 2.0, 100.0) is None
+
+
+def test_a_fit_at_that_energy_has_no_correlation() -> None:
+    """Amplitude at the decorrelation energy and index are uncorrelated: that is what its name says."""
+    datasets = Datasets([on_off("a", 1)])
+    energy = Fit(datasets).run(Models([power_law()])).components[0].decorrelation_energy
+    assert energy is not None
+    spectral = PowerLawSpectralModel(index=2.3, amplitude="1e-11 TeV-1 s-1 cm-2", reference=f"{energy} TeV")
+    result = Fit(datasets).run(Models([type(power_law())(name="source", spectral_model=spectral)]))
+    assert result.covariance is not None
+    matrix = result.covariance[1]
+    assert abs(matrix[0, 1]) < 1e-3 * np.sqrt(matrix[0, 0] * matrix[1, 1])
