@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,95 +12,200 @@ from scipy import fft
 
 from gm.arrays import Array, IntArray
 
+Part = tuple[slice, slice]
+
 _GROUPS = 3  # sizes of transforms; narrow kernels need not pay for wide ones
+_STEP = 16  # pixels by which the lit part of an image is rounded up, so that few sizes of transforms occur
+_KEPT = 2  # sizes of a group whose kernel transforms are kept
+_DARK = 1e-14  # of an image's peak: no more than rounding leaves in a transform
 
 
 @dataclass(frozen=True, eq=False)
 class _Group:
-    """Kernels of similar size: their positions in the stack, transforms, and what they reach.
-
-    y, x : rows and columns of the images that the kernels reach from the support; shift : of the support in there.
-    """
+    """Kernels of similar size: positions in the stack, (n, 2 half + 1, 2 half + 1), and the last sets of transforms."""
 
     members: IntArray
+    half: int
+    kernels: NDArray[np.float32 | np.float64]
+    transforms: dict[tuple[int, int], NDArray[np.complex128]]
+
+    def at(self, size: tuple[int, int]) -> NDArray[np.complex128]:
+        """Transforms of the kernels, (n, rows, columns / 2 + 1)."""
+        found = self.transforms.pop(size, None)
+        if found is None:
+            found = np.empty((len(self.members), size[0], size[1] // 2 + 1), dtype=np.complex128)
+            for k, kernel in enumerate(self.kernels):
+                found[k] = fft.rfft2(kernel.astype(np.float64), s=size)
+            if len(self.transforms) >= _KEPT:
+                self.transforms.pop(next(iter(self.transforms)))
+        self.transforms[size] = found
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Grid:
+    """Where folded images of one lit part lie in the transforms of one group.
+
+    reach : rows and columns of the window that light falls on; size : of the transforms; origin : the window's pixel
+    at the transform's first.
+    """
+
+    reach: Part
     size: tuple[int, int]
-    transforms: NDArray[np.complex128]
-    y: slice
-    x: slice
-    corner: tuple[int, int]
+    origin: tuple[int, int]
+
+    @cached_property
+    def cut(self) -> Part:
+        """`reach` within the transforms."""
+        y, x = (slice(r.start - o, r.stop - o) for r, o in zip(self.reach, self.origin, strict=True))
+        return y, x
+
+    def find(self, y: IntArray, x: IntArray) -> tuple[IntArray | slice, IntArray]:
+        """Which pixels of the window are reached, and their places in the flat transforms."""
+        (rows, columns), (y0, x0) = self.reach, self.origin
+        index = (y - y0) * self.size[1] + (x - x0)
+        inside = (y >= rows.start) & (y < rows.stop) & (x >= columns.start) & (x < columns.stop)
+        if inside.all():
+            return slice(None), index
+        reached = np.flatnonzero(inside)
+        return reached, index[reached]
 
 
 class Convolver:
-    """``folded[e] = kernel[e] * image``, cut to the image's own grid; nothing comes in from outside.
+    """``folded[k] = kernel[k] * image`` on a window; nothing comes in from outside.
 
-    kernels : (n_kernels, n, n), n odd, centred; shape : (ny, nx) of the images; support : rows and columns outside of
-    which the images are 0, by default none.
+    kernels : (n_kernels, n, n), n odd, centred; shape : (ny, nx) of the window, where folded images are wanted;
+    support : rows and columns outside of which the images are 0, by default none.
 
     One forward transform of the image serves all kernels of a group, and the adjoint adds them up in Fourier space
-    before one transform back. A transform is as large as support and kernel together: nothing wraps around.
+    before one transform back. A transform is just so large that nothing that is read has wrapped around. What is dark
+    in an image is left out. Kernels go one by one, so that the numbers stay in the processor's cache.
     """
 
-    def __init__(self, kernels: Array, shape: tuple[int, int], support: tuple[slice, slice] | None = None) -> None:
-        self.shape, self._n_kernels = shape, len(kernels)
-        self._support = support or (slice(0, shape[0]), slice(0, shape[1]))
+    def __init__(self, kernels: NDArray[np.float32 | np.float64], shape: tuple[int, int], support: Part | None = None):
+        self.shape, self.n_kernels = shape, len(kernels)
+        self.support = support or (slice(0, shape[0]), slice(0, shape[1]))
         halves = np.array([_half_width(kernel) for kernel in kernels])
         bounds = np.quantile(halves, np.arange(1, _GROUPS + 1) / _GROUPS, method="higher")
         groups = np.searchsorted(bounds, halves)
-        self._groups = [self._group(kernels, np.flatnonzero(groups == g), halves) for g in np.unique(groups)]
+        center = kernels.shape[-1] // 2
+        self._groups = []
+        for members in (np.flatnonzero(groups == g) for g in np.unique(groups)):
+            half = int(halves[members].max())
+            inner = slice(center - half, center + half + 1)
+            self._groups.append(_Group(members, half, kernels[members, inner, inner], {}))
 
-    def _group(self, kernels: Array, members: IntArray, halves: IntArray) -> _Group:
-        half, center = int(halves[members].max()), kernels.shape[-1] // 2
-        part = kernels[members, center - half : center + half + 1, center - half : center + half + 1]
-        lengths = [s.stop - s.start for s in self._support]
-        size = tuple(fft.next_fast_len(length + 2 * half, real=True) for length in lengths)
-        reach = [
-            slice(max(s.start - half, 0), min(s.stop + half, n)) for s, n in zip(self._support, self.shape, strict=True)
-        ]
-        corner = tuple(r.start - s.start + half for r, s in zip(reach, self._support, strict=True))
-        transforms = fft.rfft2(part, s=size)
-        return _Group(members, (size[0], size[1]), transforms, reach[0], reach[1], (corner[0], corner[1]))
+    def lit(self, images: Array) -> Part | None:
+        """Rows and columns within the support outside of which images (..., *shape) are as good as 0; None: dark."""
+        peaks = np.abs(images[(..., *self.support)]).max(axis=tuple(range(images.ndim - 2)))
+        bright = peaks > _DARK * peaks.max(initial=0.0)
+        rows, columns = np.flatnonzero(bright.any(axis=1)), np.flatnonzero(bright.any(axis=0))
+        if not rows.size:
+            return None
+        y, x = (s.start + lit[[0, -1]] for s, lit in zip(self.support, (rows, columns), strict=True))
+        return slice(int(y[0]), int(y[1]) + 1), slice(int(x[0]), int(x[1]) + 1)
 
     def fold(self, image: Array) -> Array:
-        """(n_kernels, ny, nx) from one image (ny, nx) for all kernels, or one for each (n_kernels, ny, nx)."""
-        folded = np.zeros((self._n_kernels, *self.shape))
-        inside = image[(..., *self._support)]
-        for group in self._groups:
-            images = inside if image.ndim == 2 else inside[group.members]
-            product = group.transforms * fft.rfft2(images, s=group.size)
-            whole = fft.irfft2(product, s=group.size, overwrite_x=True)
-            (row, column), n_y, n_x = group.corner, group.y.stop - group.y.start, group.x.stop - group.x.start
-            folded[group.members, group.y, group.x] = whole[:, row : row + n_y, column : column + n_x]
+        """(n_kernels, *shape) from one image (*shape) for all kernels, or one for each (n_kernels, *shape)."""
+        folded = np.zeros((self.n_kernels, *self.shape))
+        for k, _, grid, whole in self._folded(image[None]):
+            folded[(k, *grid.reach)] = whole[grid.cut]
         return folded
 
-    def fold_adjoint(self, images: Array) -> Array:
-        """The transposed of `fold` for one image: (ny, nx) from (n_kernels, ny, nx)."""
-        image = np.zeros(self.shape)
+    def fold_at(self, images: Array, y: IntArray, x: IntArray) -> Array:
+        """(m, n_kernels, n_pixels): `fold` of m images at the window's pixels ``y``, ``x`` (n_pixels,) only."""
+        values = np.zeros((len(images), self.n_kernels, y.size))
+        last, reached, index = None, slice(None), y
+        for k, j, grid, whole in self._folded(images):
+            if grid is not last:
+                last, (reached, index) = grid, grid.find(y, x)
+            values[j, k, reached] = whole.ravel()[index]
+        return values
+
+    def _folded(self, images: Array) -> Iterator[tuple[int, int, _Grid, Array]]:
+        """Kernel, image, the grid, and the transform of their convolution."""
+        part = self.lit(images)
+        if part is None:
+            return
+        inside = images[(..., *part)]
         for group in self._groups:
-            total = np.einsum("eij,eij->ij", group.transforms.conj(), self._spread(group, images))
-            image[self._support] += self._cut(fft.irfft2(total, s=group.size))
+            grid = self._grid(group, part)
+            by_kernel = images.ndim == 4
+            spectra = fft.rfft2(inside, s=grid.size) if not by_kernel else None
+            for k, transform in zip(group.members, group.at(grid.size), strict=True):
+                for j in range(len(images)):
+                    spectrum = fft.rfft2(inside[j, k], s=grid.size) if spectra is None else spectra[j]
+                    yield int(k), j, grid, fft.irfft2(transform * spectrum, s=grid.size, overwrite_x=True)
+
+    def adjoint_at(self, weights: Array, y: IntArray, x: IntArray, part: Part) -> Array:
+        """The transposed of `fold_at` for one image, (*shape) from (n_kernels, n_pixels); only in ``part`` of it."""
+        image = np.zeros(self.shape)
+        lit, (n_y, n_x) = image[part], _lengths(part)
+        for group in self._groups:
+            grid, total = self._grid(group, part), None
+            reached, index = grid.find(y, x)
+            for k, transform in zip(group.members, group.at(grid.size), strict=True):
+                placed = np.bincount(index, weights[k, reached], grid.size[0] * grid.size[1]).reshape(grid.size)
+                product = fft.rfft2(placed, overwrite_x=True)
+                np.conjugate(product, out=product)
+                product *= transform
+                total = product if total is None else np.add(total, product, out=total)
+            if total is not None:
+                lit += fft.irfft2(np.conjugate(total), s=grid.size)[:n_y, :n_x]
         return image
 
+    def fold_adjoint(self, images: Array) -> Array:
+        """The transposed of `fold` for one image: (*shape) from (n_kernels, *shape)."""
+        total = np.zeros(self.shape)
+        for _, back in self._back(images):
+            total[self.support] += back
+        return total
+
     def fold_adjoint_each(self, images: Array) -> Array:
-        """The transposed of `fold` for one image each: (n_kernels, ny, nx) from (n_kernels, ny, nx)."""
-        each = np.zeros_like(images)
-        for group in self._groups:
-            back = fft.irfft2(group.transforms.conj() * self._spread(group, images), s=group.size)
-            each[(group.members, *self._support)] = self._cut(back)
+        """The transposed of `fold` for one image each: (n_kernels, *shape) from (n_kernels, *shape)."""
+        each = np.zeros((self.n_kernels, *self.shape))
+        for k, back in self._back(images):
+            each[(k, *self.support)] = back
         return each
 
-    def _spread(self, group: _Group, images: Array) -> NDArray[np.complex128]:
-        """Transforms of the part of the images that the group reaches, placed as `fold` reads them."""
-        placed = np.zeros((len(group.members), *group.size))
-        (row, column), part = group.corner, images[group.members, group.y, group.x]
-        placed[:, row : row + part.shape[1], column : column + part.shape[2]] = part
-        return np.asarray(fft.rfft2(placed, overwrite_x=True))
+    def _back(self, images: Array) -> Iterator[tuple[int, Array]]:
+        """Kernel, and the transposed of `fold` with it alone, on the support."""
+        n_y, n_x = _lengths(self.support)
+        for group in self._groups:
+            grid = self._grid(group, self.support)
+            for k, transform in zip(group.members, group.at(grid.size), strict=True):
+                placed = np.zeros(grid.size)
+                placed[grid.cut] = images[(k, *grid.reach)]
+                product = fft.rfft2(placed, overwrite_x=True)
+                np.conjugate(product, out=product)
+                product *= transform
+                yield int(k), fft.irfft2(np.conjugate(product, out=product), s=grid.size)[:n_y, :n_x]
 
-    def _cut(self, whole: Array) -> Array:
-        lengths = [s.stop - s.start for s in self._support]
-        return whole[..., : lengths[0], : lengths[1]]
+    def _grid(self, group: _Group, part: Part) -> _Grid:
+        """The smallest transforms whose results on the window are free of what wraps around.
+
+        Light of n pixels from s on falls on [s - half, s + n + half). Read is [a, b), the part of it in the window:
+        with N pixels, what lies N further must be beyond the light, and the same from below.
+        """
+        reach, size, origin = [], [], []
+        for lit, support, n_window in zip(part, self.support, self.shape, strict=True):
+            available = support.stop - support.start
+            n = min(-(-(lit.stop - lit.start) // _STEP) * _STEP, available)
+            start, half = lit.start, group.half
+            a, b = max(start - half, 0), min(lit.stop + half, n_window)
+            least = max(n + half - (a - start), b - start + half, n, 2 * half + 1)
+            widest = max(n + 2 * half, 2 * half + 1)
+            reach.append(slice(a, max(a, b)))
+            size.append(fft.next_fast_len(min(least, widest), real=True))
+            origin.append(start - half)
+        return _Grid((reach[0], reach[1]), (size[0], size[1]), (origin[0], origin[1]))
 
 
-def _half_width(kernel: Array) -> int:
+def _lengths(part: Part) -> tuple[int, int]:
+    return part[0].stop - part[0].start, part[1].stop - part[1].start
+
+
+def _half_width(kernel: NDArray[np.float32 | np.float64]) -> int:
     """Pixels from the centre to the last one that is not 0."""
     center = kernel.shape[-1] // 2
     used = np.flatnonzero(kernel.any(axis=0) | kernel.any(axis=1))
