@@ -29,7 +29,7 @@ def test_where_the_best_energy_is_an_end_there_is_none() -> None:
 
 def test_a_fit_at_that_energy_has_no_correlation() -> None:
     """Amplitude at the decorrelation energy and index are uncorrelated: that is what its name says."""
-    datasets = Datasets([on_off("a", 1)])
+    datasets = Datasets([on_off("a", 1, exposure=1e13)])
     energy = Fit(datasets).run(Models([power_law()])).components[0].decorrelation_energy
     assert energy is not None
     spectral = PowerLawSpectralModel(index=2.3, amplitude="1e-11 TeV-1 s-1 cm-2", reference=f"{energy} TeV")
