@@ -10,6 +10,8 @@ __version__ = "0.1.0"
 # Loaded on first use, so that ``gm --help`` and completion import neither NumPy nor astropy.
 _PUBLIC = {
     "Datasets": "gm.datasets",
+    "MapDataset": "gm.datasets",
+    "MapDatasetOnOff": "gm.datasets",
     "FluxPointsDataset": "gm.datasets",
     "SpectrumDataset": "gm.datasets",
     "SpectrumDatasetOnOff": "gm.datasets",

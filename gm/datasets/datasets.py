@@ -23,6 +23,7 @@ from gm.datasets.spectrum import SpectrumDatasetOnOff
 from gm.errors import DataError, JsonPath, format_path, suggest
 from gm.io.files import write_atomic
 from gm.io.yaml_writer import dump_yaml
+from gm.models import Models, Parameter
 
 __all__ = ["Dataset", "Datasets", "dataset_entries", "datasets_from_dict", "read_dataset", "write_dataset"]
 
@@ -40,6 +41,26 @@ class Datasets(Sequence[Dataset]):
             names = self.names
             twice = next(name for name in names if names.count(name) > 1)
             raise DataError(f"two datasets are called '{twice}'\n    dataset names are unique")
+        self._bound: Models | None = None
+
+    def set_models(self, models: Models) -> None:
+        """Bind a global model to these datasets, for `gm.likelihood.predicted_counts`; no dataset holds any of it."""
+        self._bound = Models(models)
+
+    def set_models_parameters(self, parameters: Iterable[Parameter]) -> None:
+        """Push the values of parameters, all in order, into the bound model. Raises `DataError` without one."""
+        values = list(parameters)
+        bound = self.bound_models
+        if len(values) != len(bound.parameters):
+            raise DataError(f"{len(values)} parameters for a model that has {len(bound.parameters)}")
+        self._bound = bound.with_flat(values)
+
+    @property
+    def bound_models(self) -> Models:
+        """The bound global model with the values that were pushed last. Raises `DataError` when none is bound."""
+        if self._bound is None:
+            raise DataError("no models are bound to these datasets\n    datasets.set_models(models)")
+        return self._bound
 
     @property
     def names(self) -> list[str]:

@@ -72,6 +72,12 @@ class FluxPointsDataset:
         """The points that enter the statistic, as `valid`."""
         return self.valid()
 
+    def write(self, path: str | Path) -> None:
+        """Write the file that Gammapy reads; one that is there is replaced. Raises `DataError`."""
+        from gm.datasets.reading import write_dataset
+
+        write_dataset(self, path)
+
     def with_(self, **changes: Any) -> FluxPointsDataset:
         """A copy with some fields replaced."""
         return replace(self, **changes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any, ClassVar, Self, final
 
 import numpy as np
@@ -61,6 +62,12 @@ class _Map(ABC):
         if not parts:
             return np.ones((self.energy.n_bins, *self.geometry.shape), dtype=np.bool_)
         return parts[0] if len(parts) == 1 else parts[0] & parts[1]
+
+    def write(self, path: str | Path) -> None:
+        """Write the file that Gammapy reads; one that is there is replaced. Raises `DataError`."""
+        from gm.datasets.reading import write_dataset
+
+        write_dataset(self, path)  # type: ignore[arg-type]  # every final class is a dataset
 
     def with_(self, **changes: Any) -> Self:
         """A copy with some fields replaced; what is still in the file stays there."""

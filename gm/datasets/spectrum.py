@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, ClassVar, Self, final
 
 import numpy as np
@@ -73,6 +74,12 @@ class _Spectrum(ABC):
         """Exposure times energy dispersion, ``(n_energy_true, n_energy) [cm2 s]``: fluxes per true bin to counts."""
         edisp = overlap_matrix(self.energy_true, self.energy) if self.edisp is None else self.edisp
         return self.exposure[:, None] * edisp
+
+    def write(self, path: str | Path) -> None:
+        """Write the file that Gammapy reads; one that is there is replaced. Raises `DataError`."""
+        from gm.datasets.reading import write_dataset
+
+        write_dataset(self, path)  # type: ignore[arg-type]  # every final class is a dataset
 
     def with_(self, **changes: Any) -> Self:
         """A copy with some fields replaced."""

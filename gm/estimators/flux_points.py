@@ -32,15 +32,17 @@ class FluxPointsEstimator:
     sigma, sigma_ul : ``norm_err*`` and ``norm_ul`` are where -2 ln L has risen by the square of these
     sigma_sensitivity : ``norm_sensitivity`` is the norm that this significance expects
     norm_scan : norms at which the profile is written out
+    conventions : how counts are predicted, ``gammapy`` or ``exact``
     """
 
     source: str
-    energy_edges: Sequence[object]
+    energy_edges: Sequence[object] = ("1 TeV", "10 TeV")
     reoptimize: bool = False
     sigma: float = 1.0
     sigma_ul: float = 2.0
     sigma_sensitivity: float = 5.0
     norm_scan: Sequence[float] = DEFAULT_SCAN
+    conventions: str = "gammapy"
 
     def run(self, datasets: Datasets, models: Models, progress: Progress | None = None) -> FluxPoints:
         """The flux points around ``models``, which stay as they are.
@@ -52,7 +54,7 @@ class FluxPointsEstimator:
         datasets = Datasets(map(_sorted, datasets))
         component = self._component(models)
         asked, edges = self.requested_edges(), self._edges(datasets)
-        likelihood = JointLikelihood(datasets, models)
+        likelihood = JointLikelihood(datasets, models, self.conventions)
         bands = _Bands(self, likelihood, component)
         points = []
         for k in range(edges.size - 1):
@@ -168,7 +170,7 @@ class _Bands:
     def _reference(self, e_min: float, e_max: float) -> ReferenceFlux:
         model, layout = self.component.spectral_model, self.likelihood.layout
         values = layout.expand(self.vector)[layout.slots(self.component.name, "spectral")]
-        bins, e_ref = EnergyBins(np.array([e_min, e_max])), np.sqrt(e_min * e_max)
+        bins, e_ref = EnergyBins(np.array([e_min, e_max]), conventions=self.estimator.conventions), np.sqrt(e_min * e_max)
         dnde = float(model.evaluate(np.array([e_ref]), values)[0])
         return ReferenceFlux(
             dnde=dnde,

@@ -2,6 +2,7 @@
 
 from gm.likelihood.contract import LikelihoodTerm
 from gm.likelihood.joint import DatasetSummary, JointLikelihood
+from gm.likelihood.prediction import predict_component, predicted_counts
 from gm.likelihood.report import TermReport
 
-__all__ = ["DatasetSummary", "JointLikelihood", "LikelihoodTerm", "TermReport"]
+__all__ = ["DatasetSummary", "JointLikelihood", "LikelihoodTerm", "TermReport", "predict_component", "predicted_counts"]

@@ -29,6 +29,13 @@ def predict_component(dataset: Dataset, component: Component, conventions: str =
     return likelihood.predicted(likelihood.layout.start)[0]
 
 
+def predicted_counts(datasets: Datasets, conventions: str = "gammapy") -> dict[str, Array]:
+    """What the bound model predicts for every dataset, 0 in bins that the masks leave out. Raises `DataError`."""
+    likelihood = JointLikelihood(datasets, datasets.bound_models, conventions)
+    predicted = likelihood.predicted(likelihood.layout.start)
+    return {dataset.name: counts for dataset, counts in zip(datasets, predicted, strict=True)}
+
+
 def _bare(dataset: Dataset, *, keep_background: bool) -> Dataset:
     """Without masks, and without a background that is not asked for."""
     changes: dict[str, Any] = {"mask_safe": None, "mask_fit": None}

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, ClassVar, Self, TypeAlias
+from typing import Any, ClassVar, Self, TypeAlias, overload
 
 import numpy as np
 
 from gm.arrays import Array
 from gm.maps.axes import EnergyAxis
 from gm.maps.geometry import WcsGeometry
+from gm.maps.map import Map
 from gm.maps.pixel_grid import PixelGrid
 from gm.models.counts_template import CountsTemplate
 from gm.models.errors import ModelError
@@ -109,9 +110,24 @@ class BackgroundIRFModel(_Component):
         """True for the one dataset that it corrects."""
         return dataset_name == self.dataset_name
 
-    def evaluate(self, energy: object) -> Array:
-        """The factor at energies (array in TeV or an astropy quantity), at the parameters' own values."""
-        return self.spectral_model(energy)
+    @overload
+    def evaluate(self, energy: object) -> Array: ...
+    @overload
+    def evaluate(self, *, map: Map) -> Map: ...
+    def evaluate(self, energy: object = None, *, map: Map | None = None) -> Array | Map:
+        """The factor at energies (array in TeV or an astropy quantity), or a corrected map of background counts.
+
+        ``map``: on pixels or on a region, with an axis ``energy``. At the parameters' own values.
+        """
+        if map is None:
+            return self.spectral_model(energy)
+        position = map.axis_names.index(map.axis("energy").name)
+        shape = [1] * map.data.ndim
+        shape[position] = -1
+        data = map.data * self.spectral_model(map.axes[position].center).reshape(shape)
+        if isinstance(map.geometry, WcsGeometry) and self.spatial_model is not None:
+            data = data * self.spatial_factor(map.geometry)
+        return map.with_(data=data)
 
     def spatial_factor(self, geometry: WcsGeometry, values: Array | None = None) -> Array:
         """The factor of the spatial model at pixel centres, (ny, nx), its unit dropped; 1 without spatial model.

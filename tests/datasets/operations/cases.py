@@ -37,7 +37,7 @@ def dispersion(energy: EnergyAxis, energy_true: EnergyAxis) -> Array:
 
 def _responses(geometry: WcsGeometry, energy: EnergyAxis, energy_true: EnergyAxis, exposure: float) -> dict[str, Any]:
     coarse = WcsGeometry.create(*geometry.center(), 0.4, shape=(5, 5), frame="icrs", projection="TAN")
-    rad = NodeAxis.from_edges("rad", np.linspace(0.0, 0.5, 51))
+    rad = NodeAxis.from_edges("rad", np.linspace(0.0, 0.5, 51), "deg")
     profile = np.exp(-0.5 * (rad.center / 0.1) ** 2) / (2 * np.pi * np.radians(0.1) ** 2)
     n_true = energy_true.n_bins
     weights = np.full((n_true, 5, 5), exposure)

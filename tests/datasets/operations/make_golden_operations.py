@@ -9,10 +9,11 @@ from typing import Any
 
 import astropy.units as u
 from astropy.coordinates import SkyCoord
-from digests import KEYS, digest
 from gammapy.datasets import Datasets, MapDataset
 from gammapy.maps import MapAxis
 from regions import CircleAnnulusSkyRegion, CircleSkyRegion, EllipseSkyRegion, RectangleSkyRegion
+
+from tests.datasets.operations.digests import KEYS, digest
 
 
 def described(dataset: Any) -> dict[str, Any]:

@@ -117,7 +117,7 @@ def test_stacks_of_the_references(shared: Path, runs: str, stacked: str) -> None
         assert mine is not None
         assert theirs is not None
         y, x = mine.geometry.offset_in(theirs.geometry)  # type: ignore[union-attr, misc, arg-type]  # images, aligned
-        part = (..., slice(y, y + mine.geometry.shape[0]), slice(x, x + mine.geometry.shape[1]))
-        close(mine.exposure, theirs.exposure[part])  # type: ignore[index]
-        close(mine.data, theirs.data[part])
+        there = (..., slice(y, y + mine.geometry.shape[0]), slice(x, x + mine.geometry.shape[1]))
+        close(mine.exposure, theirs.exposure[there])  # type: ignore[index]
+        close(mine.data, theirs.data[there])
     assert result.livetime == pytest.approx(reference.livetime, rel=1e-12)
