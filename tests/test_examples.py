@@ -34,11 +34,13 @@ def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
 
 
 def truth(folder: Path) -> dict[str, float]:
-    """Address of every spectral parameter in models.yaml and its value."""
+    """Address of every parameter in models.yaml and its value."""
     values = {}
     for component in read_document(folder / "models.yaml").data["components"]:
         name = component.get("name") or f"{component['datasets_names'][0]}-bkg"
-        values |= {f"{name}.{p['name']}": float(p["value"]) for p in component["spectral"]["parameters"]}
+        for part in ("spectral", "spatial"):
+            rows = component.get(part, {}).get("parameters", [])
+            values |= {f"{name}.{row['name']}": float(row["value"]) for row in rows}
     return values
 
 
