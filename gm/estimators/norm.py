@@ -11,6 +11,7 @@ from gm.arrays import Array
 from gm.likelihood.line import Line
 
 _TOLERANCE = 1e-10
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,8 @@ class NormProfile:
         """Everything about the norm: minimum, Hessian and profile errors, upper limit, TS, scan and sensitivity."""
         step = self.step()
         norm = rising_root(self.slope, 1.0, step)
+        if abs(norm) < _ROUNDING * step:
+            norm = 0.0  # the minimum is the kink at nothing, as in a band without counts
         stat, curvature = self.value(norm), sum(line.curvature(norm) for line in self._lines)
         errn, errp, ul = intervals(self.value, norm, stat, step, sigma, sigma_ul)
         return NormEstimate(
