@@ -176,7 +176,7 @@ def point(lon: float = LON, lat: float = LAT) -> PointSpatialModel:
     return PointSpatialModel(lon_0=f"{lon} deg", lat_0=f"{lat} deg")
 
 
-def gauss(lon: float = LON, lat: float = LAT, sigma: float = 0.3) -> GaussianSpatialModel:
+def gauss(lon: float = LON, lat: float = LAT, sigma: float = 0.28) -> GaussianSpatialModel:
     return GaussianSpatialModel(lon_0=f"{lon} deg", lat_0=f"{lat} deg", sigma=f"{sigma} deg")
 
 

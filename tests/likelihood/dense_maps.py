@@ -8,7 +8,10 @@ from scipy.signal import convolve
 from gm.arrays import Array
 from gm.datasets import MapDataset, MapDatasetOnOff
 from gm.maps.pixel_grid import PixelGrid
-from gm.models import BackgroundIRFModel, Models, SkyModel
+from gm.maps.reading import read_map
+from gm.maps.rotation import rotate
+from gm.models import BackgroundIRFModel, Models, SkyModel, SpatialModel, TemplateNPredModel
+from gm.models.spatial import ExtendedModel
 from tests.likelihood.dense import applies, cash, log_log_integral, wstat
 
 AnyMap = MapDataset | MapDatasetOnOff
@@ -21,9 +24,23 @@ def predicted_counts(dataset: AnyMap, models: Models) -> Array:
     for component in models:
         if isinstance(component, SkyModel) and applies(component, dataset.name):
             total += component_counts(dataset, component)
+        if isinstance(component, TemplateNPredModel) and component.applies_to(dataset.name):
+            total += template_counts(dataset, component)
     if isinstance(dataset, MapDataset):
         total += background_counts(dataset, models)
     return total
+
+
+def template_counts(dataset: AnyMap, component: TemplateNPredModel) -> Array:
+    counts = read_map(component.filename).data * component.spectral_model(dataset.energy.center)[:, None, None]
+    return counts if component.spatial_model is None else counts * factor(component.spatial_model, dataset)
+
+
+def factor(shape: SpatialModel, dataset: AnyMap) -> Array:
+    """A density at pixel centres."""
+    assert isinstance(shape, ExtendedModel)
+    lon, lat = dataset.geometry.grid()
+    return shape.at(*rotate(lon, lat, dataset.geometry.frame, shape.frame))
 
 
 def background_counts(dataset: MapDataset, models: Models) -> Array:
@@ -32,9 +49,7 @@ def background_counts(dataset: MapDataset, models: Models) -> Array:
         if isinstance(component, BackgroundIRFModel) and component.dataset_name == dataset.name:
             counts = counts * component.spectral_model(dataset.energy.center)[:, None, None]
             if component.spatial_model is not None:
-                shape, grid = component.spatial_model, PixelGrid(dataset.geometry)
-                values = shape.values()
-                counts = counts * shape.at_pixels(grid, values)  # type: ignore[attr-defined]
+                counts = counts * factor(component.spatial_model, dataset)
     return counts
 
 

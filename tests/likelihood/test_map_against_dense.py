@@ -10,26 +10,34 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.integrate import simpson
 
 from gm.datasets import Datasets, MapDatasetOnOff
+from gm.io.tables import Column, Table
 from gm.likelihood import JointLikelihood
+from gm.maps.map import Map
+from gm.maps.writing import write_map
 from gm.models import (
     BackgroundIRFModel,
     ConstantSpatialModel,
     DiskSpatialModel,
+    ExpDecayTemporalModel,
     GaussianSpatialModel,
     GeneralizedGaussianSpatialModel,
     LogParabolaSpectralModel,
     Models,
     Parameter,
     PiecewiseNormSpatialModel,
+    PointSpatialModel,
+    PowerLawNormSpectralModel,
     Shell2SpatialModel,
     ShellSpatialModel,
     SkyModel,
     SpatialModel,
+    TemplateNPredModel,
     TemplateSpatialModel,
 )
-from tests.likelihood.dense_maps import AnyMap, component_counts, predicted_counts, statistic
+from tests.likelihood.dense_maps import AnyMap, component_counts, predicted_counts, statistic, template_counts
 from tests.map_samples import (
     GRIDS,
     LAT,
@@ -37,6 +45,7 @@ from tests.map_samples import (
     RESPONSES,
     background,
     cube,
+    free,
     gauss,
     held,
     on_off_cube,
@@ -49,7 +58,7 @@ from tests.map_samples import (
 AT = {"lon_0": f"{LON} deg", "lat_0": f"{LAT} deg"}
 SHAPES: dict[str, SpatialModel | None] = {
     "point": point(83.42, 22.13),
-    "point in galactic coordinates": point(184.5, -5.8).with_parameters(point(184.5, -5.8).parameters),
+    "point in galactic coordinates": PointSpatialModel(frame="galactic", lon_0="184.5 deg", lat_0="-5.8 deg"),
     "wide gauss": gauss(sigma=0.4),
     "narrow gauss": gauss(sigma=0.07),
     "elongated gauss": GaussianSpatialModel(**AT, sigma="0.3 deg", e=0.8, phi="30 deg"),
@@ -61,7 +70,6 @@ SHAPES: dict[str, SpatialModel | None] = {
     "flat sky": ConstantSpatialModel(value="50 sr-1"),
     "no shape": None,
 }
-SHAPES["point in galactic coordinates"] = type(point())(frame="galactic", lon_0="184.5 deg", lat_0="-5.8 deg")
 
 
 def check(datasets: list[AnyMap], models: Models) -> None:
@@ -76,15 +84,26 @@ def check(datasets: list[AnyMap], models: Models) -> None:
         if isinstance(dataset, MapDatasetOnOff):
             enters = enters & (dataset.acceptance > 0) & (dataset.acceptance_off > 0)
         scale = expected.max()
-        assert predicted[enters] == pytest.approx(expected[enters], rel=1e-9, abs=1e-9 * scale)
+        np.testing.assert_allclose(predicted[enters], expected[enters], rtol=1e-9, atol=1e-9 * scale)
         assert not predicted[~enters].any()
         value = statistic(dataset, expected)
         assert summary.statistic == pytest.approx(value, rel=1e-10)
         for name, counts in summary.components.items():
-            wanted = component_counts(dataset, models[name])[enters].sum()
+            component = models[name]
+            if isinstance(component, SkyModel):
+                wanted = component_counts(dataset, component)[enters].sum()
+            else:
+                wanted = template_counts(dataset, component)[enters].sum()
             assert counts == pytest.approx(wanted, rel=1e-9, abs=1e-9 * scale)
         total += value
     assert likelihood.value(vector) == pytest.approx(total, rel=1e-10)
+
+
+def nodes() -> PiecewiseNormSpatialModel:
+    """A surface through nodes around the field."""
+    places = {"lon": [81.0, 86.0, 81.0, 86.0, 83.0], "lat": [19.0, 19.0, 25.0, 25.0, 22.0]}
+    norms = {f"norm_{k}": Parameter(f"norm_{k}", 0.8 + 0.1 * k) for k in range(5)}
+    return PiecewiseNormSpatialModel(**{name: {"data": x, "unit": "deg"} for name, x in places.items()}, **norms)
 
 
 def both(grid: str, response: str) -> list[AnyMap]:
@@ -170,17 +189,48 @@ def test_datasets_that_a_component_is_not_for() -> None:
 @pytest.mark.parametrize("tilt", [0.0, 0.4, -0.3])
 @pytest.mark.parametrize("shape", [None, "gauss", "nodes"])
 def test_factors_of_the_background(tilt: float, shape: str | None) -> None:
-    """A norm, a tilt in reconstructed energy, and a factor of the position, read at pixel centres."""
-    spatial: SpatialModel | None = None
-    if shape == "gauss":
-        spatial = held(gauss(sigma=1.5))
-    if shape == "nodes":
-        nodes = {"lon": [81.0, 86.0, 81.0, 86.0, 83.0], "lat": [19.0, 19.0, 25.0, 25.0, 22.0]}
-        norms = {f"norm_{k}": Parameter(f"norm_{k}", 0.8 + 0.1 * k, frozen=True) for k in range(5)}
-        spatial = PiecewiseNormSpatialModel(
-            **{name: {"data": data, "unit": "deg"} for name, data in nodes.items()}, **norms
+    """A norm, a tilt in reconstructed energy, and a factor of the position at pixel centres, which may be free."""
+    factors = {None: None, "gauss": gauss(sigma=1.5), "nodes": nodes()}
+    spatial = factors[shape]
+    for such in (held, free):
+        spatial_model = None if spatial is None else such(spatial)
+        models = [source(shape=held(point())), background(norm=1.3, tilt=tilt, spatial_model=spatial_model)]
+        check([cube()], Models(models))
+
+
+def test_templates_of_predicted_counts(tmp_path: Path) -> None:
+    """A map of counts with a norm and a tilt, for one of two datasets, with and without a factor of the position."""
+    dataset = cube()
+    values = np.random.default_rng(5).uniform(0.0, 0.3, dataset.counts.shape)
+    write_map(tmp_path / "counts.fits", Map(dataset.geometry, (dataset.energy,), values))
+    spectrum = PowerLawNormSpectralModel(norm=0.7, tilt=Parameter("tilt", 0.3))
+    for shape in (None, held(gauss(sigma=1.0))):
+        template = TemplateNPredModel(
+            name="template",
+            filename=str(tmp_path / "counts.fits"),
+            spectral_model=spectrum,
+            spatial_model=shape,
+            datasets_names=["cube"],
         )
-    check([cube()], Models([source(shape=held(point())), background(norm=1.3, tilt=tilt, spatial_model=spatial)]))
+        check([dataset, cube("other", seed=2)], Models([source(shape=held(point())), template, background()]))
+
+
+def test_variable_sources() -> None:
+    """The average of an exponential decay over two intervals of good time, by Simpson's rule: 1e-9 of it."""
+    table = Table(
+        "GTI",
+        (Column("START", np.array([0.0, 3 * 86400.0]), "s"), Column("STOP", np.array([86400.0, 5 * 86400.0]), "s")),
+        {"MJDREFI": 55000, "MJDREFF": 0.0, "TIMESYS": "tt"},
+    )
+    decay = ExpDecayTemporalModel(t0="2 d", t_ref="55000 d", scale="tt")
+    parts = [np.linspace(0.0, 1.0, 2001), np.linspace(3.0, 5.0, 4001)]
+    average = sum(float(simpson(np.exp(-t / 2.0), x=t)) for t in parts) / 3.0
+    steady, variable = (
+        JointLikelihood(Datasets([dataset]), Models([source(shape=held(gauss()), temporal_model=model)]))
+        for dataset, model in ((cube(), None), (cube(gti=table), decay))
+    )
+    counts = [likelihood.summarize(likelihood.layout.start)[0].components["source"] for likelihood in (steady, variable)]
+    assert counts[1] == pytest.approx(average * counts[0], rel=1e-9)
 
 
 def test_a_background_without_a_model_counts_as_it_is() -> None:
@@ -221,15 +271,10 @@ def test_masks() -> None:
 def test_free_shapes_are_those_that_are_held() -> None:
     """A free shape has a wider window to move in, and so some of its tail beyond 5 sigma: 4e-6 of the flux."""
     dataset = cube()
-    for shape in SHAPES.values():
-        if shape is None:
-            continue
-        names = [p.name for p in shape.parameters]
-        models = [
-            Models([source(shape=shape.with_parameters([Parameter(p.name, p.value, p.unit, frozen=f) for p in shape.parameters]))])
-            for f in (True, False)
-        ]
+    for shape in filter(None, SHAPES.values()):
+        models = [Models([source(shape=such(shape))]) for such in (held, free)]
         fixed, moving = (JointLikelihood(Datasets([dataset]), m) for m in models)
-        assert moving.layout.n_free == fixed.layout.n_free + len(names)
+        assert moving.layout.n_free == fixed.layout.n_free + len(shape.parameters)
         expected = fixed.predicted(fixed.layout.start)[0]
-        assert moving.predicted(moving.layout.start)[0] == pytest.approx(expected, rel=1e-5, abs=1e-5 * expected.max())
+        found = moving.predicted(moving.layout.start)[0]
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * expected.max())
