@@ -160,8 +160,13 @@ def parameter_rows(models: Models) -> list[dict[str, Any]]:
 
 def _bytes(dataset: Dataset) -> float:
     """What one dataset holds while it is fitted: its responses, once read and once folded with the exposure."""
-    from gm.datasets import FluxPointsDataset
+    from gm.datasets import FluxPointsDataset, MapDataset, MapDatasetOnOff
 
     if isinstance(dataset, FluxPointsDataset):
         return 8.0 * 40 * dataset.points.n_points
+    if isinstance(dataset, MapDataset | MapDatasetOnOff):
+        pixels, true = math.prod(dataset.geometry.shape), dataset.energy_true.n_bins
+        maps = dataset.energy.n_bins * (3 * dataset.counts.itemsize + 1) + true * dataset.exposure.itemsize
+        responses = sum(part.data.nbytes for part in (dataset.psf, dataset.edisp) if part is not None)
+        return float(pixels * (maps + 8 * true) + responses)
     return 8.0 * dataset.energy.n_bins * (3 * dataset.energy_true.n_bins + 20)
