@@ -170,7 +170,8 @@ class _Bands:
     def _reference(self, e_min: float, e_max: float) -> ReferenceFlux:
         model, layout = self.component.spectral_model, self.likelihood.layout
         values = layout.expand(self.vector)[layout.slots(self.component.name, "spectral")]
-        bins, e_ref = EnergyBins(np.array([e_min, e_max]), conventions=self.estimator.conventions), np.sqrt(e_min * e_max)
+        edges, e_ref = np.array([e_min, e_max]), np.sqrt(e_min * e_max)
+        bins = EnergyBins(edges, conventions=self.estimator.conventions)
         dnde = float(model.evaluate(np.array([e_ref]), values)[0])
         return ReferenceFlux(
             dnde=dnde,

@@ -42,9 +42,12 @@ class Fit:
 
         result = Fit(datasets).run(models)
         result.models["crab"]
+
+    conventions : how counts are predicted, ``gammapy`` or ``exact``
     """
 
     datasets: Datasets
+    conventions: str = "gammapy"
 
     def optimize(self, models: Models, progress: Progress | None = None) -> FitResult:
         """The best fit without errors. Raises `NothingToFit` and `DataError` (no bin is left)."""
@@ -86,13 +89,13 @@ class Fit:
 
     def _minimize(self, models: Models, progress: Progress | None) -> _Run:
         """To the minimum; where a source leaves the reach of its responses they are taken again, and it goes on."""
-        run = _Run.start(self.datasets, models, progress)
+        run = _Run.start(self.datasets, models, self.conventions, progress)
         run.minimize()
         for _ in range(_RECOMPILATIONS):
             gone = run.likelihood.left_behind(run.objective.full(run.minimum.vector))
             if not gone:
                 break
-            again = _Run.start(self.datasets, run.best_models(), progress)
+            again = _Run.start(self.datasets, run.best_models(), self.conventions, progress)
             again.statistic_start = run.statistic_start
             moved = f"the responses of {', '.join(gone)} were taken again where the fit had moved it"
             again.warnings = [*run.warnings, *([] if moved in run.warnings else [moved])]
@@ -102,7 +105,7 @@ class Fit:
 
     def _test(self, best: Models, name: str, statistic: float) -> float | None:
         """TS of a component: how much worse the best fit without it is; None when that fit fails."""
-        run = _Run.start(self.datasets, best.without(name), None, need_free=False)
+        run = _Run.start(self.datasets, best.without(name), self.conventions, None, need_free=False)
         run.minimize()
         return run.minimum.value - statistic if run.minimum.valid else None
 
@@ -129,8 +132,16 @@ class _Run:
         self.errors = Errors(inside, inside, None, [])
 
     @classmethod
-    def start(cls, datasets: Datasets, models: Models, progress: Progress | None, *, need_free: bool = True) -> _Run:
-        likelihood = JointLikelihood(datasets, models)
+    def start(
+        cls,
+        datasets: Datasets,
+        models: Models,
+        conventions: str,
+        progress: Progress | None,
+        *,
+        need_free: bool = True,
+    ) -> _Run:
+        likelihood = JointLikelihood(datasets, models, conventions)
         if not likelihood.n_bins:
             raise DataError("no bin is left in any dataset: the masks and energy ranges exclude everything")
         if not np.isfinite(likelihood.value(likelihood.layout.start)):
@@ -224,7 +235,7 @@ class _Run:
         return FitResult(
             status=status,
             message=message,
-            warnings=tuple(self.warnings),
+            warnings=(*self.warnings, *(text for summary in summaries for text in summary.warnings())),
             models=best,
             statistic=minimum.value,
             statistic_start=self.statistic_start,

@@ -137,14 +137,14 @@ class FluxBank:
     Jacobian itself. ``values`` are all parameters in internal units, as `Layout.expand` gives them.
     """
 
-    def __init__(self, plan: FluxPlan, models: Models, layout: Layout) -> None:
+    def __init__(self, plan: FluxPlan, models: Models, layout: Layout, conventions: str = "gammapy") -> None:
         self.n_columns = plan.n_columns
         self.n_parameters = len(layout.addresses)
         self._shares: dict[str, list[_Share | _TimedShare]] = {}
         for component in models:
             blocks = [b for b in plan.blocks.values() if component.name in b.components and b.kind != "shape"]
             if blocks:
-                self._shares[component.name] = _shares(component, blocks, layout)
+                self._shares[component.name] = _shares(component, blocks, layout, conventions)
         self._shapes = [
             (block.columns, layout.slots(block.components[0], "spatial"))
             for block in plan.blocks.values()
@@ -197,10 +197,10 @@ class FluxBank:
         return jacobian
 
 
-def _shares(component: Component, blocks: list[Block], layout: Layout) -> list[_Share | _TimedShare]:
+def _shares(component: Component, blocks: list[Block], layout: Layout, conventions: str) -> list[_Share | _TimedShare]:
     """One share for all blocks that do not vary, and one for each interval of time that others are averaged over."""
     steady = [block for block in blocks if block.times is None]
-    shares: list[_Share | _TimedShare] = [_share(component, steady, layout)] if steady else []
+    shares: list[_Share | _TimedShare] = [_share(component, steady, layout, conventions)] if steady else []
     by_time: dict[bytes, list[Block]] = {}
     for block in blocks:
         if block.times is not None:
@@ -210,7 +210,7 @@ def _shares(component: Component, blocks: list[Block], layout: Layout) -> list[_
         assert model is not None  # only variable components ask for times
         assert times is not None
         slots = layout.slots(component.name, "temporal")
-        shares.append(_TimedShare(_share(component, group, layout), model, slots, times))
+        shares.append(_TimedShare(_share(component, group, layout, conventions), model, slots, times))
     return shares
 
 
@@ -218,14 +218,14 @@ def _key(times: TimeIntervals) -> bytes:
     return times.start.tobytes() + times.stop.tobytes()
 
 
-def _share(component: Component, blocks: list[Block], layout: Layout) -> _Share:
+def _share(component: Component, blocks: list[Block], layout: Layout, conventions: str) -> _Share:
     integrals = [block for block in blocks if block.kind == "integral"]
     points = [block for block in blocks if block.kind == "point"]
     columns = np.concatenate([np.arange(b.columns.start, b.columns.stop) for b in [*integrals, *points]])
     return _Share(
         component=component,
         slots=layout.slots(component.name, "spectral"),
-        bins=EnergyBins(*(block.energy for block in integrals)) if integrals else None,
+        bins=EnergyBins(*(block.energy for block in integrals), conventions=conventions) if integrals else None,
         points=np.concatenate([block.energy for block in points]) if points else np.empty(0),
         columns=as_slice(columns),
     )

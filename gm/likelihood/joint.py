@@ -11,6 +11,7 @@ from gm.datasets import Datasets, FluxPointsDataset
 from gm.likelihood.compilation import compile_terms
 from gm.likelihood.contract import LikelihoodTerm
 from gm.likelihood.fluxes import FluxBank
+from gm.likelihood.losses import FluxLoss
 from gm.likelihood.report import TermReport
 from gm.models import BackgroundIRFModel, Layout, Models
 
@@ -30,6 +31,11 @@ class DatasetSummary:
     predicted: float | None = None
     background: float | None = None
     components: dict[str, float] = field(default_factory=dict)
+    losses: dict[str, FluxLoss] = field(default_factory=dict)
+
+    def warnings(self) -> list[str]:
+        """Predicted counts that PSF kernels lose or displace, where that matters."""
+        return [text for name, loss in self.losses.items() for text in loss.describe(name, self.name)]
 
 
 class JointLikelihood:
@@ -37,13 +43,15 @@ class JointLikelihood:
 
     The vector holds the free parameters in their own units, in the order of ``layout.free_addresses``. Priors are
     included, each counted once per parameter.
+
+    ``conventions``: ``gammapy``, or ``exact`` for predicted counts as the responses say.
     """
 
     def __init__(self, datasets: Datasets, models: Models, conventions: str = "gammapy") -> None:
         self.datasets, self.models = datasets, models
         self.layout = Layout(models)
         plan, self.terms = compile_terms(datasets, models, self.layout, conventions)
-        self.bank = FluxBank(plan, models, self.layout)
+        self.bank = FluxBank(plan, models, self.layout, conventions)
 
     @property
     def n_bins(self) -> int:
@@ -127,6 +135,10 @@ class JointLikelihood:
             reports = {r.dataset: r for term in self.terms for r in term.report(flux, by_component)}
         return [self._summary(i, reports.get(i)) for i in range(len(self.datasets))]
 
+    def warnings(self, vector: Array) -> list[str]:
+        """Predicted counts that are lost or displaced by PSF kernels, by component and dataset."""
+        return [text for summary in self.summarize(vector) for text in summary.warnings()]
+
     def _summary(self, index: int, report: TermReport | None) -> DatasetSummary:
         dataset = self.datasets[index]
         report = report or TermReport(index, 0, 0.0, 0.0, {})
@@ -143,4 +155,5 @@ class JointLikelihood:
             predicted=report.predicted,
             background=report.predicted - sum(parts.values()),
             components=parts,
+            losses=report.losses,
         )

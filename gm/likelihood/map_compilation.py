@@ -16,8 +16,10 @@ from gm.datasets.map_dataset import MapDataset, MapDatasetOnOff
 from gm.irf.psf_kernel import KernelGrids, PsfKernel
 from gm.likelihood.convolution import Convolver
 from gm.likelihood.counts_source import has_free_shape, stored_sources
+from gm.likelihood.exact_sources import ExactParts
 from gm.likelihood.fluxes import FluxPlan
 from gm.likelihood.folding import Folding, MapWindow, RecoEnergyFolding, TrueEnergyFolding
+from gm.likelihood.losses import KernelLoss
 from gm.likelihood.map_sources import FixedSource, ImageSource, MapSource, PointSource
 from gm.likelihood.map_term import MapBackground, MapBins, MapTerm
 from gm.likelihood.times import times_of
@@ -34,6 +36,7 @@ from gm.models import (
 from gm.statistics import Cash, Statistic, WStat
 
 AnyMapDataset = MapDataset | MapDatasetOnOff
+_Place = tuple[float | None, float | None, str | None]
 
 MARGIN = 0.1  # [deg] beyond the evaluation radius, as Gammapy has it
 _NOTHING = 1e-10  # of a shape's flux
@@ -149,8 +152,10 @@ class _Builder:
     ) -> None:
         self.view, self.component, self.grids, self.conventions = view, component, grids, conventions
         self.shape = component.spatial_model
+        self.loss: KernelLoss | None = None
         self.values = self._start(layout)
-        self.is_free = any(layout.free_position(k) is not None for k in self._slots(layout))
+        self.moves = np.array([layout.free_position(k) is not None for k in self._slots(layout)], dtype=bool)
+        self.is_free = bool(self.moves.any())
         times = times_of(component, view.dataset)
         self.columns = plan.block("integral", (component.name,), view.dataset.energy_true.edges, times).columns
         self.shape_columns = slice(0, 0)
@@ -171,12 +176,13 @@ class _Builder:
         source = self._source()
         source.name = self.component.name
         if self.is_free and self.shape is not None:
-            source.reach = _Reach(self.shape, self.values)
+            source.moves = self.moves
+            source.reach, source.loss = _Reach(self.shape, self.values), self.loss
             return source
         still = np.zeros(self.columns.stop)
         again = partial(_Builder._source, self)
-        fixed = FixedSource(self.columns, source.response(still), source.totals(still), again)
-        fixed.name = self.component.name
+        fixed = FixedSource(self.columns, *source.in_full(still), again)
+        fixed.name, fixed.loss = self.component.name, self.loss
         return fixed
 
     def _source(self) -> MapSource:
@@ -184,10 +190,15 @@ class _Builder:
         place = None if self.shape is None else self.shape.position(self.values)
         at = (*place, self.shape.frame) if place is not None and self.shape is not None else (None, None, None)
         edisp = self._edisp(at) if apply["edisp"] else None
-        kernel = self._kernel(at) if apply["psf"] else None
         if edisp is None:
             edisp = overlap_matrix(dataset.energy_true, dataset.energy)
-        y, x = self._extent(kernel)
+        is_spread = dataset.psf is not None and apply["psf"]
+        if self.conventions == "exact" and (is_spread or not isinstance(self.shape, PointSpatialModel)):
+            return self._exact_source(at, edisp)
+        kernel = self._kernel(at) if is_spread else None
+        if kernel is not None:
+            self._take_loss(kernel.fraction_lost, edisp, place)
+        y, x = self._extent(0.0 if kernel is None else kernel.shape[0] * max(dataset.geometry.pixel_scales()))
         window = self.view.window(y, x, edisp, apply["exposure"])
         is_reco = dataset.psf is not None and dataset.psf.is_reco and kernel is not None
         where = self.columns, self.shape_columns
@@ -201,33 +212,75 @@ class _Builder:
         support = _support(self.shape, grid, self.values, image) if self.shape is not None else None
         folding: Folding
         if is_reco and kernel is not None:
-            folding = RecoEnergyFolding(window, Convolver(kernel.data.astype(np.float64), window.shape, support))
+            folding = RecoEnergyFolding(window, Convolver(kernel.data, window.shape, support))
         else:
-            folding = TrueEnergyFolding(window, None if kernel is None else kernel.data.astype(np.float64), support)
+            folding = TrueEnergyFolding(window, None if kernel is None else kernel.data, support)
         return ImageSource(*where, image, folding)
 
-    def _edisp(self, at: tuple[float | None, float | None, str | None]) -> Array | None:
+    def _exact_source(self, at: _Place, edisp: Array) -> MapSource:
+        dataset, apply, spread = self.view.dataset, self.component.apply_irf, None
+        is_reco = dataset.psf is not None and dataset.psf.is_reco
+        if dataset.psf is not None and apply["psf"]:
+            axis = dataset.energy if is_reco else dataset.energy_true
+            spread = dataset.psf.spread(axis.center, *at)
+            place = None if self.shape is None else self.shape.position(self.values)
+            self._take_loss(np.where(spread.radii > 0, 0.0, 1.0), edisp, place)
+        y, x = self._extent(0.0 if spread is None else 2 * (float(spread.radii.max()) + self._pixel_scale()))
+        return ExactParts(
+            shape=self.shape,
+            values=self.values,
+            is_free=self.is_free,
+            geometry=dataset.geometry,
+            window=self.view.window(y, x, edisp, apply["exposure"]),
+            energy=dataset.energy_true.center,
+            spread=spread,
+            is_reco=is_reco and spread is not None,
+            reach=self._reach(),
+        ).source(self.columns, self.shape_columns)
+
+    def _pixel_scale(self) -> float:
+        return float(max(self.view.dataset.geometry.pixel_scales()))
+
+    def _take_loss(self, fraction: Array, edisp: Array, place: tuple[float, float] | None) -> None:
+        """Keep what the kernels lose of the counts at the source, or at the map's centre when it has no position."""
+        dataset, geometry = self.view.dataset, self.view.dataset.geometry
+        frame = None if place is None or self.shape is None else self.shape.frame
+        x, y = (float(value) for value in geometry.position(*(place or geometry.center()), frame))
+        row, column = (
+            int(np.clip(np.rint(np.nan_to_num(at)), 0, n - 1)) for at, n in zip((y, x), geometry.shape, strict=True)
+        )
+        exposure = dataset.exposure[:, row, column].astype(np.float64)
+        bins = np.asarray(self.view.bins.mask.any(axis=(1, 2)), dtype=np.float64)
+        is_reco = dataset.psf is not None and dataset.psf.is_reco
+        self.loss = KernelLoss.of(exposure, edisp, bins, fraction, is_reco=is_reco)
+
+    def _edisp(self, at: _Place) -> Array | None:
         dataset = self.view.dataset
         return None if dataset.edisp is None else dataset.edisp.kernel(dataset.energy, *at, self.conventions)
 
-    def _kernel(self, at: tuple[float | None, float | None, str | None]) -> PsfKernel | None:
+    def _kernel(self, at: _Place) -> PsfKernel | None:
         dataset = self.view.dataset
         if dataset.psf is None:
             return None
         axis = dataset.energy if dataset.psf.is_reco else dataset.energy_true
         return dataset.psf.kernel(dataset.geometry, axis, *at, self.conventions, self.grids)
 
-    def _extent(self, kernel: PsfKernel | None) -> tuple[slice, slice]:
-        """Rows and columns of the map that the component can reach."""
+    def _reach(self) -> float | None:
+        """How far [deg] the shape may extend from its position, None: everywhere. Gammapy cuts the tails of a shape."""
+        radius = None if self.shape is None else self.shape.evaluation_radius(self.values)
+        if radius is None:
+            return None
+        return (radius * _GROWTH if self.is_free or self.conventions == "exact" else radius) + MARGIN
+
+    def _extent(self, psf_width: float) -> tuple[slice, slice]:
+        """Rows and columns of the map that the component can reach with a PSF of full width ``psf_width`` [deg]."""
         geometry = self.view.dataset.geometry
         everything = slice(0, geometry.shape[0]), slice(0, geometry.shape[1])
         place = None if self.shape is None else self.shape.position(self.values)
-        radius = None if self.shape is None else self.shape.evaluation_radius(self.values)
-        if self.shape is None or place is None or radius is None:
+        reach = self._reach()
+        if self.shape is None or place is None or reach is None:
             return everything
-        reach = (radius * _GROWTH if self.is_free else radius) + MARGIN
-        width = 2 * reach + (0.0 if kernel is None else kernel.shape[0] * max(geometry.pixel_scales()))
-        cutout = geometry.cutout(*place, width, self.shape.frame, odd=True)
+        cutout = geometry.cutout(*place, 2 * reach + psf_width, self.shape.frame, odd=True)
         return everything if cutout is None else (cutout.y, cutout.x)
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Generic, Protocol, TypeVar, final
 
 import numpy as np
 
-from gm.arrays import Array, IntArray
+from gm.arrays import Array, BoolArray, IntArray
 from gm.likelihood.folding import Folding, MapWindow, Response
+from gm.likelihood.losses import KernelLoss
 from gm.likelihood.products import times
 
 T = TypeVar("T")
@@ -75,18 +76,21 @@ class Recent(Generic[T]):
 class MapSource(ABC):
     """One sky component on one map dataset.
 
-    name : of the component; reach : where its responses hold, of a free shape;
+    name : of the component; reach : where its responses hold, of a free shape; loss : by its PSF kernels; moves : (n_shape,)
+    which values of the shape a fit changes, by default all;
     columns : where its fluxes are in the flux vector; shape_columns : where the values of its shape are, empty when its
     shape is fixed. The last responses are kept, since a fit changes spectra more often than shapes.
     """
 
     name: str
     reach: Reach
+    loss: KernelLoss | None = None
+    moves: BoolArray | None = None
 
     def __init__(self, columns: slice, shape_columns: slice) -> None:
         self.columns, self.shape_columns = columns, shape_columns
         self._responses: Recent[Response] = Recent()
-        self._slopes: Recent[list[Response]] = Recent()
+        self._slopes: Recent[Sequence[Response | None]] = Recent()
 
     def lattice(self) -> Lattice | None:
         """The grid on which a free position has kinks, if it has."""
@@ -100,22 +104,25 @@ class MapSource(ABC):
         """The response at the shape that the flux vector holds."""
         return self._responses.get(flux[self.shape_columns], self._respond)
 
-    def slopes(self, flux: Array) -> list[Response]:
-        """Derivatives of the response with respect to each value of the shape."""
+    def slopes(self, flux: Array) -> Sequence[Response | None]:
+        """Derivatives of the response with respect to each value of the shape; None where there is none."""
         return self._slopes.get(flux[self.shape_columns], self._respond_slopes)
 
     def shape_pullback(self, flux: Array, weights: Array, slope: float) -> Array:
         """(n_shape,) derivative of ``weights . predicted + slope * sum of all predicted`` with respect to the shape."""
         spectrum = flux[self.columns]
         return np.array(
-            [weights[d.rows] @ times(d.matrix, spectrum) + slope * (d.total @ spectrum) for d in self.slopes(flux)]
+            [
+                0.0 if d is None else weights[d.rows] @ times(d.matrix, spectrum) + slope * (d.total @ spectrum)
+                for d in self.slopes(flux)
+            ]
         )
 
     @abstractmethod
     def _respond(self, values: Array) -> Response: ...
 
     @abstractmethod
-    def _respond_slopes(self, values: Array) -> list[Response]: ...
+    def _respond_slopes(self, values: Array) -> Sequence[Response | None]: ...
 
     @abstractmethod
     def cut(self, kept: IntArray, first: int, last: int) -> MapSource:
@@ -124,6 +131,10 @@ class MapSource(ABC):
     @abstractmethod
     def totals(self, flux: Array) -> Array:
         """Counts per unit flux, summed over the bins that enter, by reconstructed energy: (n_energy, n_energy_true)."""
+
+    def in_full(self, flux: Array) -> tuple[Response, Array]:
+        """`response` and `totals` of a shape that is needed once."""
+        return self.response(flux), self.totals(flux)
 
     @abstractmethod
     def counts(self, flux: Array) -> tuple[slice, slice, Array]:
@@ -145,9 +156,18 @@ class ImageSource(MapSource):
         if self._asked == values.tobytes() or values in self._slopes:
             return super().shape_pullback(flux, weights, slope)
         self._asked = values.tobytes()
+        changes, d_image = self._changes(values)
+        pulled = np.zeros(self.n_shape)
+        if changes.size:
+            pulled[changes] = self._folding.along(d_image, flux[self.columns], weights, slope)
+        return pulled
+
+    def _changes(self, values: Array) -> tuple[IntArray, Array]:
+        """Which values of the shape change the image, and its derivatives with respect to them."""
         d_image = self._image.pixels_gradient(values)
-        by_pixel = self._folding.pull_back(flux[self.columns], weights, slope, by_energy=d_image.ndim == 4)
-        return np.asarray(d_image.reshape(len(d_image), -1) @ by_pixel.reshape(-1))
+        moves = np.ones(len(d_image), dtype=bool) if self.moves is None else self.moves
+        changes = np.flatnonzero([moved and image.any() for moved, image in zip(moves, d_image, strict=True)])
+        return changes, d_image[changes]
 
     def cut(self, kept: IntArray, first: int, last: int) -> ImageSource:
         folding = self._folding.cut(self._folding.window.cut(kept, first, last))
@@ -156,8 +176,16 @@ class ImageSource(MapSource):
     def _respond(self, values: Array) -> Response:
         return self._folding.respond(self._image.pixels(values))
 
-    def _respond_slopes(self, values: Array) -> list[Response]:
-        return [self._folding.respond(slope) for slope in self._image.pixels_gradient(values)]
+    def _respond_slopes(self, values: Array) -> Sequence[Response | None]:
+        changes, d_image = self._changes(values)
+        slopes: list[Response | None] = [None] * self.n_shape
+        if changes.size:
+            for k, slope in zip(changes, self._folding.respond_each(d_image), strict=True):
+                slopes[k] = slope
+        return slopes
+
+    def in_full(self, flux: Array) -> tuple[Response, Array]:
+        return self._folding.respond_in_full(self._image.pixels(flux[self.shape_columns]))
 
     def totals(self, flux: Array) -> Array:
         return self._folding.totals(self._image.pixels(flux[self.shape_columns]))
@@ -201,7 +229,7 @@ class PointSource(MapSource):
         x, y, weight, _ = self._point.weights(values)
         return _combine(weight, self._at(x, y)[0])
 
-    def _respond_slopes(self, values: Array) -> list[Response]:
+    def _respond_slopes(self, values: Array) -> Sequence[Response | None]:
         x, y, _, slopes = self._point.weights(values)
         return [_combine(slope, self._at(x, y)[0]) for slope in slopes]
 
@@ -286,7 +314,7 @@ class FixedSource(MapSource):
     def response(self, flux: Array) -> Response:
         return self._response
 
-    def slopes(self, flux: Array) -> list[Response]:
+    def slopes(self, flux: Array) -> Sequence[Response | None]:
         return []
 
     def totals(self, flux: Array) -> Array:
@@ -307,5 +335,5 @@ class FixedSource(MapSource):
     def _respond(self, values: Array) -> Response:
         return self._response
 
-    def _respond_slopes(self, values: Array) -> list[Response]:
+    def _respond_slopes(self, values: Array) -> Sequence[Response | None]:
         return []

@@ -135,7 +135,8 @@ class MapTerm:
             part = np.zeros((response.rows.size, flux_jacobian.shape[1]))
             add_products(response.matrix, flux_jacobian[source.columns], part)
             for slope, by_shape in zip(source.slopes(flux), flux_jacobian[source.shape_columns], strict=True):
-                part += np.outer(times(slope.matrix, spectrum), by_shape)
+                if slope is not None:
+                    part += np.outer(times(slope.matrix, spectrum), by_shape)
             jacobian[response.rows] += part
         if self.background.columns is not None:
             jacobian += self.background.rows[:, None] * flux_jacobian[self.background.columns][self.bins.energy]
@@ -155,7 +156,12 @@ class MapTerm:
             name: sum(float(source.response(its).total @ its[source.columns]) for source in self.sources)
             for name, its in by_component.items()
         }
-        return [TermReport(self.dataset, self.n_bins, self.value(flux), total + off, components)]
+        losses = {
+            source.name: source.loss.fractions(by_component[source.name][source.columns])
+            for source in self.sources
+            if source.loss is not None and source.name in by_component
+        }
+        return [TermReport(self.dataset, self.n_bins, self.value(flux), total + off, components, losses)]
 
     def left_behind(self, flux: Array) -> list[str]:
         """Components whose shape has moved or grown beyond what their responses were made for."""

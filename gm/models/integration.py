@@ -15,6 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from gm.arrays import Array, BoolArray
+from gm.models.gauss_rule import GaussRule
 
 NODES_PER_DECADE = 100
 _TINY = 1e-300
@@ -91,15 +92,17 @@ class EnergyBins:
     offsets : (n_axes + 1,) axis k owns the bins ``offsets[k]:offsets[k + 1]``
     fine : rule with about 100 nodes per decade: ``int(max(100 log10(hi / lo), 2))`` per bin, the axis's widest deciding
     coarse : rule with the bin edges as nodes, exact for single power laws
+
+    With ``exact`` conventions ``fine`` is good to 1e-6, see `GaussRule`.
     """
 
-    def __init__(self, *axes: Array) -> None:
+    def __init__(self, *axes: Array, conventions: str = "gammapy") -> None:
         edges = [np.asarray(axis, dtype=np.float64) for axis in axes]
         self.lo: Array = np.concatenate([axis[:-1] for axis in edges])
         self.hi: Array = np.concatenate([axis[1:] for axis in edges])
         self.offsets = tuple(int(n) for n in np.cumsum([0, *(len(axis) - 1 for axis in edges)]))
         n_nodes = [int(np.maximum(np.max(NODES_PER_DECADE * np.log10(axis[1:] / axis[:-1])), 2)) for axis in edges]
-        self.fine = LogLogRule(edges, n_nodes)
+        self.fine = GaussRule(edges) if conventions == "exact" else LogLogRule(edges, n_nodes)
         self.coarse = LogLogRule(edges, [2] * len(edges))
 
     @property

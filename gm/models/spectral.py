@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from gm.arrays import Array
+from gm.models.gauss_rule import GaussRule
 from gm.models.integration import EnergyBins, LogLogRule
 from gm.models.parameter import Parameter
 from gm.models.parametric import ParametricModel
@@ -105,7 +106,7 @@ class SpectralModel(ParametricModel):
         array = energy.to_value("TeV") if hasattr(energy, "to_value") else energy
         return self.evaluate(np.asarray(array, dtype=np.float64), self.values())
 
-    def _rule(self, bins: EnergyBins) -> LogLogRule:
+    def _rule(self, bins: EnergyBins) -> LogLogRule | GaussRule:
         return bins.coarse if self.is_power_law else bins.fine
 
 

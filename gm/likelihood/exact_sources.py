@@ -1,0 +1,241 @@
+"""Sky components on a map as the responses say, for ``conventions: exact``.
+
+A point is where it is: the PSF is integrated over the pixels around its true position, and the exposure is the one
+there. Extended shapes are folded as `gm.likelihood.exact_folding` says. Both are smooth in the position.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, hypot, sqrt
+from typing import final
+
+import numpy as np
+
+from gm.arrays import Array, IntArray
+from gm.irf.point_spread import PixelPoints, PointSpread
+from gm.likelihood.exact_folding import ExactRecoFolding, ExactTrueFolding, node_kernels
+from gm.likelihood.folding import Folding, MapWindow, Response
+from gm.likelihood.map_sources import ImageSource, MapSource, Recent
+from gm.maps.geometry import WcsGeometry
+from gm.maps.pixel_grid import PixelGrid
+from gm.models import GaussianSpatialModel, PointSpatialModel, SpatialModel
+from gm.models.pixel_shares import PixelNodes
+
+_WIDE = 0.9  # sigma of shape and PSF together [pixel] from which one node per pixel has no error: exp(-2 (pi sigma)^2)
+_MOST_NODES = 6
+_SIGMA = 1.5  # of a Gaussian with a given core radius
+_TAIL = 1e-10  # of a shape's flux
+
+
+@dataclass(frozen=True, eq=False)
+class ExactParts:
+    """A component on one dataset: its shape, its values (the fixed ones, or those at the start), and its responses.
+
+    geometry : of the whole map; grid : of the window; energy : (n_energy_true,) [TeV] centres; spread : the PSF, or
+    None; is_reco : whether it is one of reconstructed energy; reach : [deg] that holds the shape as far as it may grow.
+    """
+
+    shape: SpatialModel | None
+    values: Array
+    is_free: bool
+    geometry: WcsGeometry
+    window: MapWindow
+    energy: Array
+    spread: PointSpread | None
+    is_reco: bool
+    reach: float | None
+
+    def source(self, columns: slice, shape_columns: slice) -> MapSource:
+        """The source with its fluxes and, when it is free, its shape at these columns of the flux vector."""
+        if isinstance(self.shape, PointSpatialModel) and self.spread is not None:
+            point = _Point(self.shape, self.spread, self.geometry, self.window, self.values, self.is_free)
+            return ExactPointSource(columns, shape_columns, point, is_reco=self.is_reco)
+        grid = PixelGrid(self.geometry.window(self.window.y, self.window.x), "exact")
+        nodes = _nodes(self.shape, self.values, self.spread, grid.scale)
+        image = _Shares(self.shape, grid, nodes, self.energy, None if self.is_free else self.values)
+        return ImageSource(columns, shape_columns, image, self._folding(grid, nodes, image))
+
+    def _folding(self, grid: PixelGrid, nodes: PixelNodes, image: _Shares) -> Folding:
+        if self.spread is None or self.shape is None:
+            return ExactTrueFolding(self.window, nodes, None)
+        place = self.shape.position(self.values)
+        at, frame = (self.geometry.center(), None) if place is None else (place, self.shape.frame)
+        kernels = node_kernels(self.spread, self.geometry, nodes, *at, frame)
+        support = self._support(grid, image)
+        if self.is_reco:
+            return ExactRecoFolding(self.window, nodes, kernels, support)
+        return ExactTrueFolding(self.window, nodes, kernels, support)
+
+    def _support(self, grid: PixelGrid, image: _Shares) -> tuple[slice, slice] | None:
+        """Rows and columns of the window that hold the shape wherever it may go; None: everything."""
+        place = None if self.shape is None else self.shape.position(self.values)
+        if self.shape is None or place is None or self.reach is None:
+            return None
+        around = grid.window(*place, self.shape.frame, 2 * self.reach, 1)
+        if around is None:
+            return None
+        shares = np.abs(image.pixels(self.values)).reshape(-1, *grid.shape)
+        return around.slices if shares.sum() - shares[(..., *around.slices)].sum() <= _TAIL * shares.sum() else None
+
+
+def _nodes(shape: SpatialModel | None, values: Array, spread: PointSpread | None, scale: float) -> PixelNodes:
+    """As many nodes in each pixel as the narrowest PSF needs; one where shape and PSF are wide."""
+    if shape is None:
+        return PixelNodes(1, is_sampled=True)
+    if spread is None or spread.core <= 0:
+        return PixelNodes(2)
+    sigma = _SIGMA * spread.core / scale
+    if isinstance(shape, GaussianSpatialModel):
+        width = float(values[2]) * sqrt(max(1.0 - float(values[3]) ** 2, 0.0)) / scale
+        if width > 0 and width * sigma / hypot(width, sigma) > _WIDE:
+            return PixelNodes(1, is_sampled=True)
+    return PixelNodes(min(max(ceil(1.0 + 2.0 / sigma), 2), _MOST_NODES))
+
+
+class _Shares:
+    """The shape of a component as shares at the nodes of each pixel, stacked along the rows."""
+
+    def __init__(
+        self, shape: SpatialModel | None, grid: PixelGrid, nodes: PixelNodes, energy: Array, values: Array | None
+    ) -> None:
+        self._shape, self._grid, self._nodes, self._values = shape, grid, nodes, values
+        self._energy = energy if shape is not None and shape.is_energy_dependent else None
+
+    def pixels(self, values: Array) -> Array:
+        """(n^2 ny, nx), or (n_energy_true, n^2 ny, nx); without a shape the full flux in every pixel."""
+        if self._shape is None:
+            return np.ones(self._grid.shape)
+        return self._stacked(self._nodes.shares(self._shape, self._grid, self._at(values), self._energy))
+
+    def pixels_gradient(self, values: Array) -> Array:
+        """(n_shape, ...) as `pixels`."""
+        if self._shape is None:
+            return np.zeros((0, *self._grid.shape))
+        return self._stacked(self._nodes.shares_gradient(self._shape, self._grid, self._at(values), self._energy))
+
+    def _stacked(self, shares: Array) -> Array:
+        return shares.reshape(*shares.shape[:-3], -1, shares.shape[-1])
+
+    def _at(self, values: Array) -> Array:
+        return values if self._values is None else self._values
+
+
+class _Point:
+    """PSF in the pixels of a window and exposure of a point anywhere, with their derivatives by its position."""
+
+    def __init__(
+        self,
+        shape: PointSpatialModel,
+        spread: PointSpread,
+        geometry: WcsGeometry,
+        window: MapWindow,
+        start: Array,
+        is_free: bool,
+    ) -> None:
+        self.window = window
+        self._shape, self._spread, self._start, self._is_free = shape, spread, start, is_free
+        self._grid, self._part = PixelGrid(geometry), geometry.window(window.y, window.x)
+        self._y, self._x = (axis.ravel() for axis in np.mgrid[: window.shape[0], : window.shape[1]])
+        self._anchor = self._pixel(start)[0]
+        self._points: Recent[PixelPoints] = Recent()
+        self._kernels: Recent[Array] = Recent()
+
+    def values(self, values: Array) -> Array:
+        """The position: the one that is given, or the fixed one."""
+        return values if self._is_free else self._start
+
+    def kernel(self, values: Array) -> Array:
+        """PSF (n, n_pixels) in the pixels of the window."""
+        return self._kernels.get(self.values(values), self._make_kernel)
+
+    def _make_kernel(self, values: Array) -> Array:
+        lon, lat = values
+        return self._spread.at(self._points_around(values), float(lon), float(lat), self._shape.frame)
+
+    def kernel_gradient(self, values: Array) -> Array:
+        """(2, n, n_pixels) [deg-1]."""
+        lon, lat = self.values(values)
+        return self._spread.gradient(self._points_around(values), float(lon), float(lat), self._shape.frame)
+
+    def exposure(self, values: Array) -> tuple[Array, Array]:
+        """Exposure (n_energy_true,) at the position, linear between pixel centres, and its derivatives (2, ...)."""
+        (x, y), jacobian = self._pixel(values)
+        n_y, n_x = self.window.shape
+        (left, u, d_u), (low, v, d_v) = _between(x, n_x), _between(y, n_y)
+        exposure = self.window.exposure.reshape(-1, n_y, n_x)
+        right, high = min(left + 1, n_x - 1), min(low + 1, n_y - 1)
+        a, b, c, d = (exposure[:, j, i] for j in (low, high) for i in (left, right))
+        value = (1 - v) * ((1 - u) * a + u * b) + v * ((1 - u) * c + u * d)
+        by_x = d_u * ((1 - v) * (b - a) + v * (d - c))
+        by_y = d_v * ((1 - u) * (c - a) + u * (d - b))
+        return value, jacobian.T @ np.stack([by_x, by_y])
+
+    def _pixel(self, values: Array) -> tuple[Array, Array]:
+        """Pixel coordinates (x, y) in the window, and their derivatives (2, 2)."""
+        place, jacobian = self._shape.place(self._grid, self.values(values))
+        return place - [self.window.x.start, self.window.y.start], jacobian
+
+    def _points_around(self, values: Array) -> PixelPoints:
+        """Points inside the pixels: those for the start where they are good to 1e-6, else for the nearest pixel."""
+        place = self._pixel(values)[0]
+        anchor = self._anchor if np.abs(place - self._anchor).max() <= 1.0 else np.round(place)
+        return self._points.get(anchor, self._make_points)
+
+    def _make_points(self, anchor: Array) -> PixelPoints:
+        lon, lat = (float(value) for value in self._part.sky(*anchor))
+        return self._spread.points(self._part, self._y, self._x, lon, lat)
+
+
+def _between(x: float, n: int) -> tuple[int, float, float]:
+    """Pixel left of a coordinate, the weight of the next one, and its derivative; constant beyond the last centres."""
+    inside = min(max(x, 0.0), n - 1.0)
+    left = min(int(inside), max(n - 2, 0))
+    return left, inside - left, 1.0 if 0.0 < x < n - 1.0 else 0.0
+
+
+@final
+class ExactPointSource(MapSource):
+    """A point at its true position."""
+
+    def __init__(self, columns: slice, shape_columns: slice, point: _Point, *, is_reco: bool) -> None:
+        super().__init__(columns, shape_columns)
+        self._point, self._window, self._is_reco = point, point.window, is_reco
+
+    def cut(self, kept: IntArray, first: int, last: int) -> ExactPointSource:
+        cut = ExactPointSource(self.columns, self.shape_columns, self._point, is_reco=self._is_reco)
+        cut._window = self._window.cut(kept, first, last)
+        return cut
+
+    def _respond(self, values: Array) -> Response:
+        return self._fold(self._point.kernel(values), self._point.exposure(values)[0])[0]
+
+    def _respond_slopes(self, values: Array) -> list[Response]:
+        kernel, (exposure, d_exposure) = self._point.kernel(values), self._point.exposure(values)
+        slopes = []
+        for d_kernel, slope in zip(self._point.kernel_gradient(values), d_exposure, strict=True):
+            parts = self._fold(d_kernel, exposure)[0], self._fold(kernel, slope)[0]
+            matrix, total = parts[0].matrix + parts[1].matrix, parts[0].total + parts[1].total
+            slopes.append(Response(self._window.rows, matrix, total))
+        return slopes
+
+    def totals(self, flux: Array) -> Array:
+        values = flux[self.shape_columns]
+        return self._fold(self._point.kernel(values), self._point.exposure(values)[0])[1]
+
+    def counts(self, flux: Array) -> tuple[slice, slice, Array]:
+        values, window = flux[self.shape_columns], self._window
+        kernel, true = self._point.kernel(values), self._point.exposure(values)[0] * flux[self.columns]
+        by_bin = (window.edisp.T @ true)[:, None] * kernel if self._is_reco else (window.edisp.T * true) @ kernel
+        return window.y, window.x, by_bin.reshape(-1, *window.shape)
+
+    def _fold(self, kernel: Array, exposure: Array) -> tuple[Response, Array]:
+        """The response, and counts per unit flux by energy (n_energy, n_energy_true)."""
+        window, edisp = self._window, self._window.edisp.T * exposure
+        if self._is_reco:
+            at_rows = kernel[window.energy, window.pixel][:, None]
+            totals = edisp * np.einsum("kp,kp->k", window.mask, kernel)[:, None]
+        else:
+            at_rows = kernel.T[window.pixel]
+            totals = edisp * (window.mask @ kernel.T)
+        return Response(window.rows, edisp[window.energy] * at_rows, totals.sum(axis=0)), totals
