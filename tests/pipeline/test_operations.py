@@ -1,0 +1,199 @@
+"""``operations:`` of a config: applied, planned, and the same fit whether they are applied before or on the way."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gm.cli.render_operations import operation_lines
+from gm.config_schemas.reader import read_document
+from gm.datasets import Datasets
+from gm.errors import InvalidInput
+from gm.models import Models
+from gm.pipeline.plan import plan
+from gm.pipeline.reporter import Silent
+from gm.pipeline.request import Request
+from gm.pipeline.run import apply, fit, run
+from gm.pipeline.validate import validate
+from tests.datasets.operations.cases import LAT, LON, background, sky_map, source
+from tests.samples import on_off, power_law, spectrum
+
+OPERATIONS = """\
+  - stack: {datasets: "run-*", name: stacked}
+  - copy: {dataset: stacked, name: twin}
+  - resample_energy: {dataset: twin, name: coarse, edges: [0.5 TeV, 1.5 TeV, 20 TeV]}
+"""
+
+
+def config(folder: Path, operations: str, rest: str = "fit: {}\n") -> Request:
+    text = f"version: 1\ndatasets: datasets.yaml\nmodels: models.yaml\noutput: results\noperations:\n{operations}{rest}"
+    (folder / "config.yaml").write_text(text)
+    return Request(str(folder / "config.yaml"))
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    """Three spectra; two have a fitted background."""
+    datasets = [spectrum(name, seed, exposure=1e13) for seed, name in enumerate(["run-1", "run-2", "other"], 1)]
+    Datasets(datasets).write(tmp_path / "datasets.yaml")
+    components: list[Any] = [power_law("crab"), background("run-1", 1.4), background("run-2", 0.8, 0.1)]
+    Models(components).write(tmp_path / "models.yaml")
+    return tmp_path
+
+
+def test_apply_writes_datasets_models_and_edits(runs: Path) -> None:
+    outcome = apply(config(runs, OPERATIONS), Silent())
+    assert [product.path for product in outcome.products] == [runs / "results" / "edits.yaml"]
+    assert Datasets.read(runs / "results" / "datasets.yaml").names == ["stacked", "coarse", "other"]
+    models = Models.read(runs / "results" / "models.yaml")
+    assert models.names == ["crab", "stacked-bkg", "coarse-bkg"]
+    edits = read_document(runs / "results" / "edits.yaml").data
+    assert [step["operation"] for step in edits["operations"]] == ["stack", "copy", "resample_energy"]
+    assert edits["operations"][0]["results"] == [{"name": "stacked", "inputs": ["run-1", "run-2"]}]
+    first = edits["operations"][0]["edits"][0]
+    assert (first["action"], first["component"], first["dataset"]) == ("baked", "run-1-bkg", "stacked")
+    assert first["parameters"]["norm"] == 1.4
+
+
+def numbers(document: Any) -> Any:
+    """A fit without what it was made from."""
+    return json.dumps({key: value for key, value in document.items() if key not in ("inputs", "name")})
+
+
+def test_a_fit_on_the_way_is_the_fit_of_what_apply_writes(runs: Path) -> None:
+    request = config(runs, OPERATIONS)
+    on_the_way = fit(request, Silent()).products[0].document
+    text = "version: 1\ndatasets: results/datasets.yaml\nmodels: results/models.yaml\noutput: again\nfit: {}\n"
+    (runs / "after.yaml").write_text(text)
+    after = fit(Request(str(runs / "after.yaml")), Silent()).products[0].document
+    assert numbers(on_the_way) == numbers(after)
+    assert (runs / "results" / "fit" / "models.yaml").read_bytes() == (
+        runs / "again" / "fit" / "models.yaml"
+    ).read_bytes()
+
+
+def test_stages_are_up_to_date(runs: Path) -> None:
+    request = config(runs, OPERATIONS)
+    assert [product.ran for product in run(request, Silent()).products] == [True, True]
+    before = (runs / "results" / "edits.yaml").read_bytes()
+    assert [product.ran for product in run(request, Silent()).products] == [False, False]
+    changed = config(runs, OPERATIONS.replace("1.5 TeV", "3 TeV"))
+    assert [product.ran for product in run(changed, Silent()).products] == [True, True]
+    run(config(runs, OPERATIONS), Silent())
+    assert (runs / "results" / "edits.yaml").read_bytes() == before
+
+
+def test_plan_shows_edits_and_predicted_counts(runs: Path) -> None:
+    planned = plan(config(runs, OPERATIONS))
+    assert not (runs / "results").exists()
+    assert [stage.name for stage in planned.stages] == ["apply", "fit"]
+    assert planned.stages[1].text.startswith("4 free parameters")
+    assert planned.components == ["crab", "stacked-bkg", "coarse-bkg"]
+    stack = planned.operations[0]
+    rows = {row["component"]: row for row in stack["counts"]}
+    assert rows["background"]["note"] == "exact"
+    assert rows["crab"]["before"] == pytest.approx(rows["crab"]["after"], rel=1e-12)
+    text = "\n".join(operation_lines(planned.operations))
+    assert "1  stack                run-1, run-2  ->  stacked" in text
+    assert "run-1-bkg     baked into the background of stacked (pl-norm, norm 1.4, tilt 0)" in text
+    assert "stacked-bkg   pl-norm, norm 1, tilt 0" in text
+
+
+def problems(request: Request) -> list[str]:
+    with pytest.raises(InvalidInput) as caught:
+        fit(request, Silent())
+    return [str(problem).split(":", 1)[1] for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize(
+    ("operations", "rest", "expected"),
+    [
+        (
+            '  - stack: {datasets: "rum-*", name: x}\n',
+            "",
+            "6:5: $.operations[0].stack: stack: no dataset matches 'rum-*'",
+        ),
+        ("  - copy: {dataset: run-1, name: other}\n", "", "copy: a dataset 'other' exists already"),
+        ("  - copy: {dataset: run-*, name: x}\n", "", "copy: no dataset is called 'run-*'"),
+        ("  - copy: {name: x}\n", "", "expected one of the keys dataset and datasets"),
+        ("  - to_image: {datasets: '*'}\n", "", "to_image: the result has no name"),
+        ("  - pad: {dataset: other, name: x, width: 1 deg}\n", "", "pad: dataset other is a SpectrumDataset"),
+        (
+            "  - copy: {dataset: other, name: x}\n  - copy: {dataset: x, name: y}\n  - copy: {dataset: z, name: a}\n",
+            "",
+            "8:5: $.operations[2].copy: copy: no dataset is called 'z'",
+        ),
+        ('  - stack: {datasets: "run-*", name: x}\n', "fit: {datasets: run-1}\n", "$.fit.datasets: no dataset matches"),
+        ('  - stack: {datasets: "run-*", name: x}\n', "fit: {minos: [run-1-bkg.norm]}\n", "no parameter matches 'run-1"),
+        (
+            '  - to_spectrum_dataset: {dataset: other, name: x, region: {type: circle, radius: 1 deg}}\n',
+            "",
+            "$.operations[0].to_spectrum_dataset.region: region of type circle: no center",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_refused_is_told_with_its_place(runs: Path, operations: str, rest: str, expected: str) -> None:
+    found = problems(config(runs, operations, rest or "fit: {}\n"))
+    assert len(found) == 1
+    assert expected in found[0].splitlines()[0]
+    checked = validate(Request(str(runs / "config.yaml")))
+    assert checked[0].exit_code == 3
+
+
+def test_on_off_runs_and_masks_of_the_fit(tmp_path: Path) -> None:
+    Datasets([on_off("a", 1), on_off("b", 2)]).write(tmp_path / "datasets.yaml")
+    Models([power_law("crab")]).write(tmp_path / "models.yaml")
+    rest = "fit: {datasets: ab, energy_range: {datasets: ab, min: 1 TeV}}\n"
+    document = fit(config(tmp_path, '  - stack: {datasets: "*", name: ab}\n', rest), Silent()).products[0].document
+    assert document["datasets"][0]["name"] == "ab"
+    assert document["datasets"][0]["bins"] == 4
+
+
+def test_maps_to_a_spectrum_with_its_flux_points(tmp_path: Path) -> None:
+    Datasets([sky_map("run-1", 1, 1e13), sky_map("run-2", 2, 1e13)]).write(tmp_path / "datasets.yaml")
+    components: list[Any] = [source("crab"), source("far", LON + 0.6), background("run-1", 1.2), background("run-2")]
+    Models(components).write(tmp_path / "models.yaml")
+    operations = f"""\
+  - stack: {{datasets: "run-*", name: stacked}}
+  - to_spectrum_dataset:
+      dataset: stacked
+      name: spectrum
+      region: {{type: circle, center: [{LON}, {LAT}], radius: 0.45 deg}}
+      containment_correction: true
+      target: [crab]
+      on_orphan: drop
+"""
+    rest = "fit: {}\nflux_points:\n  - {source: crab, energy_edges: [1 TeV, 4 TeV, 10 TeV]}\n"
+    request = config(tmp_path, operations, rest)
+    rows = {row["component"]: row for row in plan(request).operations[1]["counts"]}
+    assert rows["far"]["after"] is None
+    outcome = run(request, Silent())
+    assert [product.kind for product in outcome.products] == ["apply", "fit", "flux_points"]
+    assert Models.read(tmp_path / "results" / "models.yaml").names == ["crab"]
+    again = Datasets.read(tmp_path / "results" / "datasets.yaml")["spectrum"]
+    assert again.type == "SpectrumDataset"
+    assert again.region is not None  # type: ignore[union-attr]  # it is a spectrum
+
+
+def test_a_simulation_is_operated_on_beside_it(tmp_path: Path) -> None:
+    Models([power_law("crab")]).write(tmp_path / "models.yaml")
+    text = """\
+version: 1
+models: models.yaml
+output: results
+simulate:
+  datasets:
+    - {name: run, copies: 2, response: iact, livetime: 30 min}
+operations:
+  - stack: {datasets: "run-*", name: all}
+fit: {}
+"""
+    (tmp_path / "config.yaml").write_text(text)
+    request = Request(str(tmp_path / "config.yaml"))
+    assert fit(request, Silent()).products[0].document["datasets"][0]["name"] == "all"
+    assert Datasets.read(tmp_path / "results" / "datasets.yaml").names == ["run-1", "run-2"]
+    assert Datasets.read(tmp_path / "results" / "operations" / "datasets.yaml").names == ["all"]
+    assert [product.ran for product in run(request, Silent()).products] == [False, False, False]
