@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gm.errors import GmError
 from gm.pipeline.build import fit_masks
 from gm.pipeline.load import Analysis, check_edited, load
+from gm.pipeline.memory import fit_memory
 from gm.pipeline.operations import apply_operations, predicted_rows, step_document
 from gm.pipeline.reporter import Silent
 from gm.pipeline.request import Request
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from gm.models import Models
 
 _SOURCES = ("simulate", "apply", "fit")  # the stages that later ones start from
-_BASE_BYTES = 120e6  # the interpreter with NumPy, SciPy and astropy.units
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Plan:
     parameters: list[dict[str, Any]]
     operations: list[dict[str, Any]]
     memory: float
-    """Estimated peak [bytes]."""
+    """Estimated peak of the fit [bytes]; of the program alone while the datasets are still to be simulated."""
 
 
 def plan(request: Request) -> Plan:
@@ -66,6 +66,7 @@ def plan(request: Request) -> Plan:
     for stage in stages:
         earlier = next((before for before in planned if not before.up_to_date and before.name in _SOURCES), None)
         planned.append(_planned(stage, session, earlier, _what(stage, analysis, datasets, models)))
+    fitted = datasets.select((analysis.settings.fit or FitSettings()).datasets) if datasets is not None else ()
     return Plan(
         name=analysis.settings.name,
         components=[component.name for component in models],
@@ -73,7 +74,7 @@ def plan(request: Request) -> Plan:
         stages=planned,
         parameters=parameter_rows(models),
         operations=[{**step_document(step), "counts": predicted_rows(step)} for step in steps],
-        memory=_BASE_BYTES + sum(map(_bytes, datasets or ())),
+        memory=fit_memory(fitted, models),
     )
 
 
@@ -156,17 +157,3 @@ def parameter_rows(models: Models) -> list[dict[str, Any]]:
             }
         )
     return rows
-
-
-def _bytes(dataset: Dataset) -> float:
-    """What one dataset holds while it is fitted: its responses, once read and once folded with the exposure."""
-    from gm.datasets import FluxPointsDataset, MapDataset, MapDatasetOnOff
-
-    if isinstance(dataset, FluxPointsDataset):
-        return 8.0 * 40 * dataset.points.n_points
-    if isinstance(dataset, MapDataset | MapDatasetOnOff):
-        pixels, true = math.prod(dataset.geometry.shape), dataset.energy_true.n_bins
-        maps = dataset.energy.n_bins * (3 * dataset.counts.itemsize + 1) + true * dataset.exposure.itemsize
-        responses = sum(part.data.nbytes for part in (dataset.psf, dataset.edisp) if part is not None)
-        return float(pixels * (maps + 8 * true) + responses)
-    return 8.0 * dataset.energy.n_bins * (3 * dataset.energy_true.n_bins + 20)

@@ -1,0 +1,92 @@
+"""How much memory a fit takes: the arrays as they are stored, and what the likelihood keeps of each source on each map.
+
+An estimate from above, from sizes alone: nothing is folded.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import numpy as np
+
+from gm.datasets import Dataset, FluxPointsDataset, MapDataset, MapDatasetOnOff
+from gm.irf.psf_kernel import CONTAINMENT
+from gm.models import Layout, Models, SkyModel
+
+BASE = 90e6  # the interpreter with NumPy, SciPy and astropy.wcs
+_HELD = 1.2  # what the process holds for each byte in use
+_MARGIN, _GROWTH = 0.1, 1.5  # of windows, as the likelihood places them
+_KEPT = 3  # shapes of which responses and transforms are kept
+
+
+def fit_memory(datasets: Iterable[Dataset], models: Models) -> float:
+    """Estimated peak of the memory of a fit [bytes]."""
+    layout, seen = Layout(models), set[int]()
+    total, passing = 0.0, [0.0]
+    for dataset in datasets:
+        total += sum(_stored(dataset, seen))
+        if isinstance(dataset, MapDataset | MapDatasetOnOff):
+            kept, needed = _map(dataset, models, layout)
+            total += kept
+            passing.append(needed)
+        elif not isinstance(dataset, FluxPointsDataset):
+            total += 8.0 * dataset.energy.n_bins * (dataset.energy_true.n_bins + 20)  # folded with the exposure
+    return BASE + _HELD * (total + sum(sorted(passing)[-(os.cpu_count() or 1) :]))
+
+
+def _stored(value: Any, seen: set[int]) -> Iterator[float]:
+    """Bytes of all arrays in a dataset, each counted once however many datasets share it."""
+    if isinstance(value, np.ndarray):
+        if id(value) not in seen:
+            seen.add(id(value))
+            yield float(value.nbytes)
+    elif is_dataclass(value):
+        for field in fields(value):
+            yield from _stored(getattr(value, field.name), seen)
+
+
+def _map(dataset: MapDataset | MapDatasetOnOff, models: Models, layout: Layout) -> tuple[float, float]:
+    """What the likelihood of a map keeps, and what it needs in passing [bytes]."""
+    n_energy, n_true = dataset.energy.n_bins, dataset.energy_true.n_bins
+    n_rows = float(np.count_nonzero(dataset.counts))
+    kept, passing = float(dataset.counts.size) + 100 * n_rows, 0.0  # the mask, and the bins with counts
+    for component in models.select(dataset.name):
+        if not isinstance(component, SkyModel):
+            continue
+        slots = layout.slots(component.name, "spatial") if component.spatial_model is not None else slice(0, 0)
+        free = sum(layout.free_position(k) is not None for k in range(slots.start, slots.stop))
+        rows, columns, kernel = _window(dataset, component, layout, free > 0)
+        n_pixels = float(rows * columns)
+        response = 8 * n_true * n_rows * n_pixels / dataset.counts[0].size
+        transforms = 8.0 * n_true * (rows + kernel) * (columns + kernel)
+        window = 8 * n_pixels * (n_true + n_energy)
+        if free:
+            kept += window + 8 * n_true * n_pixels + transforms + _KEPT * (1 + free) * response
+            passing = max(passing, transforms + 8 * n_true * n_pixels)
+        else:
+            kept += response
+            passing = max(passing, window + 16 * n_true * n_pixels + transforms)
+    return kept, passing
+
+
+def _window(
+    dataset: MapDataset | MapDatasetOnOff, component: SkyModel, layout: Layout, is_free: bool
+) -> tuple[int, int, int]:
+    """Rows and columns of the map that a component reaches, and the width of its PSF kernel [pixels]."""
+    shape, scale = component.spatial_model, max(dataset.geometry.pixel_scales())
+    values = layout.expand(layout.start)[layout.slots(component.name, "spatial")] if shape is not None else None
+    place = shape.position(values) if shape is not None and values is not None else None
+    radius = shape.evaluation_radius(values) if shape is not None and values is not None else None
+    kernel = 0
+    if dataset.psf is not None and component.apply_irf["psf"]:
+        at = (*place, shape.frame) if place is not None and shape is not None else (None, None, None)
+        axis = dataset.energy if dataset.psf.is_reco else dataset.energy_true
+        kernel = 2 * int(np.ceil(dataset.psf.containment_radius(CONTAINMENT, axis.center, *at).max() / scale)) + 1
+    n_rows, n_columns = dataset.geometry.shape
+    if place is None or radius is None:
+        return n_rows, n_columns, kernel
+    width = int(2 * (radius * (_GROWTH if is_free else 1.0) + _MARGIN) / scale) + kernel + 1
+    return min(width, n_rows), min(width, n_columns), kernel
