@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 import re
 import shutil
@@ -47,6 +48,12 @@ def test_python_blocks_run(shared: Path, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "converged" in done.stdout
+
+
+def test_worked_examples_give_the_numbers_that_they_show() -> None:
+    failed, attempted = doctest.testfile(str(ROOT / "docs" / "operations.md"), module_relative=False)
+    assert attempted > 20
+    assert failed == 0
 
 
 def keys(schema: Any) -> set[str]:
