@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gm.pipeline.findings import Findings
@@ -42,7 +43,7 @@ def _apply(analysis: Analysis, settings: OperationSettings, datasets: Datasets, 
 
     arguments = dict(settings.arguments)
     if settings.name == "to_spectrum_dataset":
-        arguments["predict"] = predict_component
+        arguments["predict"] = partial(predict_component, conventions=analysis.settings.conventions)
     try:
         outcome: Outcome = getattr(operations, settings.name)(datasets, models, settings.which, **arguments)
     except operations.Refused as error:

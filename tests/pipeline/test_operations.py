@@ -127,7 +127,7 @@ def problems(request: Request) -> list[str]:
             "8:5: $.operations[2].copy: copy: no dataset is called 'z'",
         ),
         ('  - stack: {datasets: "run-*", name: x}\n', "fit: {datasets: run-1}\n", "$.fit.datasets: no dataset matches"),
-        ('  - stack: {datasets: "run-*", name: x}\n', "fit: {minos: [run-1-bkg.norm]}\n", "no parameter matches 'run-1"),
+        ('  - stack: {datasets: "run-*", name: x}\n', "fit: {minos: [run-1-bkg.norm]}\n", "no parameter matches"),
         (
             '  - to_spectrum_dataset: {dataset: other, name: x, region: {type: circle, radius: 1 deg}}\n',
             "",
