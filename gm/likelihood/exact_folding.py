@@ -71,7 +71,7 @@ class _Nodes:
 
     def exposure(self, node: int, energies: IntArray | slice) -> Array:
         """(n, ny, nx) at one node of each pixel: linear between pixel centres, and constant beyond the last ones."""
-        exposure = self.window.exposure[energies].reshape(-1, *self.window.shape)
+        exposure = self.window.exposure[energies].astype(np.float64).reshape(-1, *self.window.shape)
         return _shifted(_shifted(exposure, float(self.nodes.y[node]), 1), float(self.nodes.x[node]), 2)
 
     def split(self, image: Array) -> Array:

@@ -125,13 +125,13 @@ class _View:
         row, column = np.divmod(bins.pixel, n_x)
         inside = (row >= y.start) & (row < y.stop) & (column >= x.start) & (column < x.stop)
         rows = np.flatnonzero(inside)
-        exposure = dataset.exposure[:, y, x].reshape(dataset.energy_true.n_bins, -1).astype(np.float64)
+        exposure = dataset.exposure[:, y, x].reshape(dataset.energy_true.n_bins, -1)
         return MapWindow(
             y=y,
             x=x,
             exposure=exposure if exposed else np.ones_like(exposure),
             edisp=edisp,
-            mask=bins.mask[:, y, x].reshape(dataset.energy.n_bins, -1).astype(np.float64),
+            mask=bins.mask[:, y, x].reshape(dataset.energy.n_bins, -1),
             rows=rows,
             energy=bins.energy[rows],
             pixel=(row[rows] - y.start) * (x.stop - x.start) + column[rows] - x.start,
