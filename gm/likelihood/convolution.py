@@ -108,9 +108,18 @@ class Convolver:
     def fold(self, image: Array) -> Array:
         """(n_kernels, *shape) from one image (*shape) for all kernels, or one for each (n_kernels, *shape)."""
         folded = np.zeros((self.n_kernels, *self.shape))
-        for k, _, grid, whole in self._folded(image[None]):
-            folded[(k, *grid.reach)] = whole[grid.cut]
+        for k, one in self.fold_one_by_one(image):
+            folded[k] = one
         return folded
+
+    def fold_one_by_one(self, image: Array) -> Iterator[tuple[int, Array]]:
+        """Kernel after kernel, and `fold` with it alone (*shape), which is overwritten by the next."""
+        folded, last = np.zeros(self.shape), None
+        for k, _, grid, whole in self._folded(image[None]):
+            if grid is not last:
+                folded[:], last = 0.0, grid
+            folded[grid.reach] = whole[grid.cut]
+            yield k, folded
 
     def fold_at(self, images: Array, y: IntArray, x: IntArray) -> Array:
         """(m, n_kernels, n_pixels): `fold` of m images at the window's pixels ``y``, ``x`` (n_pixels,) only."""
@@ -199,6 +208,32 @@ class Convolver:
             size.append(fft.next_fast_len(min(least, widest), real=True))
             origin.append(start - half)
         return _Grid((reach[0], reach[1]), (size[0], size[1]), (origin[0], origin[1]))
+
+
+class NoConvolution:
+    """What a `Convolver` is when nothing is spread: every image stays as it is. ``n_kernels`` : how many images."""
+
+    def __init__(self, n_kernels: int, shape: tuple[int, int]) -> None:
+        self.n_kernels, self.shape = n_kernels, shape
+        self.support: Part = slice(0, shape[0]), slice(0, shape[1])
+
+    def lit(self, images: Array) -> Part | None:
+        return self.support
+
+    def fold_one_by_one(self, image: Array) -> Iterator[tuple[int, Array]]:
+        for k in range(self.n_kernels):
+            yield k, image if image.ndim == 2 else image[k]
+
+    def fold_at(self, images: Array, y: IntArray, x: IntArray) -> Array:
+        values = images[..., y, x]
+        return values if images.ndim == 4 else np.repeat(values[:, None], self.n_kernels, axis=1)
+
+    def adjoint_at(self, weights: Array, y: IntArray, x: IntArray, part: Part) -> Array:
+        n_pixels = self.shape[0] * self.shape[1]
+        return np.bincount(y * self.shape[1] + x, weights.sum(axis=0), n_pixels).reshape(self.shape)
+
+    def fold_adjoint_each(self, images: Array) -> Array:
+        return images
 
 
 def _lengths(part: Part) -> tuple[int, int]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from gm.arrays import Array, IntArray
-from gm.likelihood.convolution import Convolver
+from gm.arrays import Array, BoolArray, IntArray, MapArray
+from gm.likelihood.convolution import Convolver, NoConvolution
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,15 +19,15 @@ class MapWindow:
     """A rectangle of a map dataset, and which of the dataset's bins with counts lie in it.
 
     y, x : the rectangle in the map; exposure : (n_energy_true, n_pixels) [cm2 s]; edisp : (n_energy_true, n_energy);
-    mask : (n_energy, n_pixels), 1 in bins that enter; rows : (n_rows,) positions among the dataset's bins with counts;
+    mask : (n_energy, n_pixels), bins that enter; rows : (n_rows,) positions among the dataset's bins with counts;
     energy, pixel : (n_rows,) energy bin and pixel of each, pixels counted within the rectangle.
     """
 
     y: slice
     x: slice
-    exposure: Array
+    exposure: MapArray
     edisp: Array
-    mask: Array
+    mask: BoolArray
     rows: IntArray
     energy: IntArray
     pixel: IntArray
@@ -64,6 +66,19 @@ class Folding(ABC):
     @abstractmethod
     def respond(self, image: Array) -> Response: ...
 
+    def respond_each(self, images: Array) -> list[Response]:
+        """`respond` for several images, (m, ...)."""
+        return [self.respond(image) for image in images]
+
+    def respond_in_full(self, image: Array) -> tuple[Response, Array]:
+        """`respond` and `totals`, for an image that is needed once."""
+        return self.respond(image), self.totals(image)
+
+    def along(self, images: Array, spectrum: Array, weights: Array, slope: float) -> Array:
+        """Derivatives of ``weights . predicted + slope * sum of all predicted`` along images (m, ...), (m,)."""
+        by_pixel = self.pull_back(spectrum, weights, slope, by_energy=images.ndim == 4)
+        return np.asarray(images.reshape(len(images), -1) @ by_pixel.reshape(-1))
+
     @abstractmethod
     def pull_back(self, spectrum: Array, weights: Array, slope: float, *, by_energy: bool) -> Array:
         """Derivative with respect to each pixel of the image: (ny, nx), or (n_energy_true, ny, nx) ``by_energy``."""
@@ -79,7 +94,7 @@ class Folding(ABC):
     def _scattered(self, weights: Array, slope: float) -> Array:
         """Weights of all bins, (n_energy, n_pixels): ``slope`` in every bin that enters, and those of the rows."""
         window = self.window
-        scattered = slope * window.mask
+        scattered = slope * window.mask.astype(np.float64)
         scattered[window.energy, window.pixel] += weights[window.rows]
         return scattered
 
@@ -92,55 +107,116 @@ class TrueEnergyFolding(Folding):
     (n_energy_true, n, n), or None; ``support`` : rows and columns that hold the image.
     """
 
-    def __init__(self, window: MapWindow, kernels: Array | None, support: tuple[slice, slice] | None = None) -> None:
+    def __init__(
+        self,
+        window: MapWindow,
+        kernels: NDArray[np.float32 | np.float64] | None,
+        support: tuple[slice, slice] | None = None,
+    ) -> None:
         self.window, self._kernels, self._support = window, kernels, support
-        per_pixel = window.exposure * (window.edisp @ window.mask)
-        self._seen = np.flatnonzero(per_pixel.any(axis=1))
-        self._convolver = None if kernels is None else Convolver(kernels[self._seen], window.shape, support)
-        self._per_pixel = per_pixel[self._seen]
-        self._edisp, self._exposure = window.edisp[self._seen], window.exposure[self._seen]
-        self._per_row = self._edisp.T[window.energy] * self._exposure.T[window.pixel]
+        entering = window.mask.any(axis=1)
+        self._seen = np.flatnonzero(window.edisp[:, entering].any(axis=1) & window.exposure.any(axis=1))
+        self._edisp = window.edisp[self._seen]
+        self._convolver = (
+            NoConvolution(self._seen.size, window.shape)
+            if kernels is None
+            else Convolver(kernels[self._seen], window.shape, support)
+        )
+        self._y, self._x = np.divmod(window.pixel, window.shape[1])
 
     def cut(self, window: MapWindow) -> TrueEnergyFolding:
         return TrueEnergyFolding(window, self._kernels, self._support)
 
-    def _fold(self, image: Array) -> Array:
-        """(n_seen, n_pixels)."""
-        images = image if image.ndim == 2 else image[self._seen]
-        if self._convolver is not None:
-            return self._convolver.fold(images).reshape(self._seen.size, -1)
-        return np.broadcast_to(images, (self._seen.size, *self.window.shape)).reshape(self._seen.size, -1)
+    @cached_property
+    def _per_row(self) -> Array:
+        """Counts in the bins with counts per flux there, (n_seen, n_rows)."""
+        window = self.window
+        return np.asarray(self._edisp[:, window.energy] * window.exposure[self._seen[:, None], window.pixel])
 
-    def _all(self, seen: Array, axis: int) -> Array:
-        """Zeros for the true energies that are not seen, along an axis."""
-        shape = list(seen.shape)
-        shape[axis] = len(self.window.exposure)
-        whole = np.zeros(shape)
-        whole[(slice(None),) * axis + (self._seen,)] = seen
+    @cached_property
+    def _from_pixel(self) -> Array:
+        """Counts in all bins that enter, per flux that a pixel sends out, (n_seen, ny, nx) of the support."""
+        window = self.window
+        per_pixel = window.exposure[self._seen] * (self._edisp @ window.mask)
+        sent = self._convolver.fold_adjoint_each(per_pixel.reshape(-1, *window.shape))
+        return np.ascontiguousarray(sent[(..., *self._convolver.support)])
+
+    def _of_seen(self, images: Array, is_one: bool) -> Array:
+        """Images of the energies that are seen, where each has its own."""
+        return images if is_one else images[..., self._seen, :, :]
+
+    def _all(self, seen: Array) -> Array:
+        """0 on the last axis for the true energies that are not seen."""
+        if self._seen.size == len(self.window.exposure):
+            return seen
+        whole = np.zeros((*seen.shape[:-1], len(self.window.exposure)))
+        whole[..., self._seen] = seen
         return whole
 
     def respond(self, image: Array) -> Response:
-        folded = self._fold(image)
-        matrix = self._per_row * folded.T[self.window.pixel]
-        total = np.einsum("ep,ep->e", self._per_pixel, folded)
-        return Response(self.window.rows, self._all(matrix, 1), self._all(total, 0))
+        return self.respond_each(image[None])[0]
+
+    def respond_each(self, images: Array) -> list[Response]:
+        seen = self._of_seen(images, images.ndim == 3)
+        values = self._convolver.fold_at(seen, self._y, self._x)
+        values *= self._per_row
+        sources = seen[(..., *self._convolver.support)]
+        totals = np.einsum("eyx,meyx->me" if images.ndim == 4 else "eyx,myx->me", self._from_pixel, sources)
+        return [
+            Response(self.window.rows, self._all(value.T), self._all(total))
+            for value, total in zip(values, totals, strict=True)
+        ]
+
+    def respond_in_full(self, image: Array) -> tuple[Response, Array]:
+        window = self.window
+        entering = window.mask.astype(np.float64)
+        matrix, totals = np.zeros((self._seen.size, window.rows.size)), np.zeros((len(window.mask), self._seen.size))
+        for k, folded in self._convolver.fold_one_by_one(self._of_seen(image, image.ndim == 2)):
+            flat = folded.reshape(-1)
+            matrix[k] = self._per_row[k] * flat[window.pixel]
+            totals[:, k] = self._edisp[k] * (entering @ (window.exposure[self._seen[k]] * flat))
+        return Response(window.rows, self._all(matrix.T), self._all(totals.sum(axis=0))), self._all(totals)
+
+    def along(self, images: Array, spectrum: Array, weights: Array, slope: float) -> Array:
+        part = self._convolver.lit(images)
+        if images.ndim == 4 or part is None:
+            return super().along(images, spectrum, weights, slope)
+        by_pixel = self._pull_back(spectrum, weights, slope, part)[part]
+        return np.asarray(images[(..., *part)].reshape(len(images), -1) @ by_pixel.reshape(-1))
 
     def pull_back(self, spectrum: Array, weights: Array, slope: float, *, by_energy: bool) -> Array:
-        window = self.window
-        on_pixels = slope * self._per_pixel
-        np.add.at(on_pixels.T, window.pixel, self._per_row * weights[window.rows, None])
-        images = (spectrum[self._seen, None] * on_pixels).reshape(-1, *window.shape)
-        if by_energy:
-            return self._all(images if self._convolver is None else self._convolver.fold_adjoint_each(images), 0)
-        return images.sum(axis=0) if self._convolver is None else self._convolver.fold_adjoint(images)
+        if not by_energy:
+            return self._pull_back(spectrum, weights, slope, self._convolver.support)
+        window, seen = self.window, spectrum[self._seen, None]
+        sent = np.zeros((self._seen.size, window.shape[0] * window.shape[1]))
+        np.add.at(sent.T, window.pixel, (seen * self._per_row * weights[window.rows]).T)
+        images = self._convolver.fold_adjoint_each(sent.reshape(-1, *window.shape))
+        images[(..., *self._convolver.support)] += slope * seen[..., None] * self._from_pixel
+        pulled = np.zeros((len(window.exposure), *window.shape))
+        pulled[self._seen] = images
+        return pulled
+
+    def _pull_back(self, spectrum: Array, weights: Array, slope: float, part: tuple[slice, slice]) -> Array:
+        """Derivative with respect to each pixel in a part of the image; the others may be left at 0."""
+        seen = spectrum[self._seen]
+        sent = seen[:, None] * self._per_row
+        sent *= weights[self.window.rows]
+        image = self._convolver.adjoint_at(sent, self._y, self._x, part)
+        image[self._convolver.support] += slope * np.einsum("e,eyx->yx", seen, self._from_pixel)
+        return image
 
     def totals(self, image: Array) -> Array:
-        by_energy = self._edisp.T * (self.window.mask @ (self._exposure * self._fold(image)).T)
-        return self._all(by_energy, 1)
+        return self.respond_in_full(image)[1]
 
     def counts(self, image: Array, spectrum: Array) -> Array:
-        true = spectrum[self._seen, None] * self._exposure * self._fold(image)
-        return np.asarray(self._edisp.T @ true).reshape(-1, *self.window.shape)
+        window = self.window
+        counts = np.zeros((len(window.mask), window.shape[0] * window.shape[1]))
+        for k, folded in self._convolver.fold_one_by_one(self._of_seen(image, image.ndim == 2)):
+            true = spectrum[self._seen[k]] * window.exposure[self._seen[k]] * folded.reshape(-1)
+            for counted, share in zip(counts, self._edisp[k], strict=True):
+                if share:
+                    counted += share * true
+        return counts.reshape(-1, *window.shape)
 
 
 @final
@@ -151,7 +227,7 @@ class RecoEnergyFolding(Folding):
         self.window, self._convolver = window, convolver
         n_energy = window.edisp.shape[1]
         self._images = (n_energy, *window.shape)
-        seen = convolver.fold_adjoint_each(window.mask.reshape(self._images)).reshape(n_energy, -1)
+        seen = convolver.fold_adjoint_each(window.mask.reshape(self._images).astype(np.float64)).reshape(n_energy, -1)
         self._seen = seen
         self._per_pixel = window.exposure * (window.edisp @ seen)
 

@@ -12,7 +12,7 @@ import numpy as np
 from gm.arrays import Array, BoolArray, IntArray, MapArray
 from gm.likelihood.line import Line, RowLine, SummedLine
 from gm.likelihood.map_sources import Lattice, MapSource
-from gm.likelihood.products import add_products, times, transposed_times, weighted_square
+from gm.likelihood.products import times, transposed_times, weighted_rows
 from gm.likelihood.report import TermReport
 from gm.statistics import Statistic, WStat
 
@@ -129,22 +129,42 @@ class MapTerm:
     def information(self, flux: Array, flux_jacobian: Array, *, expected: bool = False) -> Array:
         """``J^T diag(curvature) J`` over the bins with counts; ``expected`` keeps it large far from the minimum."""
         rows, _ = self._predict(flux)
-        jacobian = np.zeros((rows.size, flux_jacobian.shape[1]))
-        for source in self.sources:
-            response, spectrum = source.response(flux), flux[source.columns]
-            part = np.zeros((response.rows.size, flux_jacobian.shape[1]))
-            add_products(response.matrix, flux_jacobian[source.columns], part)
-            for slope, by_shape in zip(source.slopes(flux), flux_jacobian[source.shape_columns], strict=True):
-                if slope is not None:
-                    part += np.outer(times(slope.matrix, spectrum), by_shape)
-            jacobian[response.rows] += part
-        if self.background.columns is not None:
-            jacobian += self.background.rows[:, None] * flux_jacobian[self.background.columns][self.bins.energy]
+        used = self._used(flux_jacobian)
+        jacobian = self._jacobian(flux, flux_jacobian[:, used])
         statistic = self.bins.statistic
         curvature = statistic.curvature(rows)
         if expected:
             curvature = np.maximum(curvature, statistic.expected_curvature(rows))
-        return weighted_square(jacobian, curvature)
+        information = np.zeros((flux_jacobian.shape[1], flux_jacobian.shape[1]))
+        information[np.ix_(used, used)] = weighted_rows(jacobian, curvature)
+        return information
+
+    def _used(self, flux_jacobian: Array) -> IntArray:
+        """Which parameters the term depends on."""
+        columns = [s.columns for s in self.sources] + [s.shape_columns for s in self.sources]
+        if self.background.columns is not None:
+            columns.append(self.background.columns)
+        depends = [flux_jacobian[part].any(axis=0) for part in columns]
+        return np.flatnonzero(np.any(depends, axis=0)) if depends else np.empty(0, dtype=np.intp)
+
+    def _jacobian(self, flux: Array, flux_jacobian: Array) -> Array:
+        """Derivatives of the bins with counts, (n_par, n_rows)."""
+        jacobian = np.zeros((flux_jacobian.shape[1], self.bins.energy.size))
+        for source in self.sources:
+            response, spectrum = source.response(flux), flux[source.columns]
+            for k, by_column in enumerate(flux_jacobian[source.columns].T):
+                if by_column.any():
+                    jacobian[k, response.rows] += times(response.matrix, by_column)
+            for slope, by_shape in zip(source.slopes(flux), flux_jacobian[source.shape_columns], strict=True):
+                if slope is not None:
+                    moved = times(slope.matrix, spectrum)
+                    for k in np.flatnonzero(by_shape):
+                        jacobian[k, response.rows] += by_shape[k] * moved
+        if self.background.columns is not None:
+            for k, by_column in enumerate(flux_jacobian[self.background.columns].T):
+                if by_column.any():
+                    jacobian[k] += self.background.rows * by_column[self.bins.energy]
+        return jacobian
 
     def report(self, flux: Array, by_component: dict[str, Array]) -> list[TermReport]:
         """Statistic and predicted counts of the dataset; ``by_component`` are flux vectors with one component each."""

@@ -31,3 +31,11 @@ def weighted_square(matrix: Array, weights: Array) -> Array:
     """``matrix.T @ diag(weights) @ matrix``, (n_columns, n_columns); weights are not negative."""
     scaled = matrix * weights[:, None]
     return np.asarray(np.einsum("ij,ik->jk", scaled, matrix) if matrix.shape[1] <= 8 else scaled.T @ matrix)
+
+
+def weighted_rows(matrix: Array, weights: Array) -> Array:
+    """``matrix @ diag(weights) @ matrix.T`` of a wide matrix, (n_rows, n_rows)."""
+    scaled, square = matrix * weights, np.empty((len(matrix), len(matrix)))
+    for i, row in enumerate(scaled):
+        square[i, : i + 1] = square[: i + 1, i] = np.einsum("ij,j->i", matrix[: i + 1], row)
+    return square
