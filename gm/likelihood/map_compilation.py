@@ -298,7 +298,7 @@ def _support(shape: SpatialModel, grid: PixelGrid, values: Array, image: _Image)
 
 
 class _Reach:
-    """Responses are taken where a shape starts; as in Gammapy they hold until it moves by its radius and 0.1 deg."""
+    """Responses are taken where a shape starts; they hold until it moves by its radius (now or then) and 0.1 deg."""
 
     def __init__(self, shape: SpatialModel, values: Array) -> None:
         self._shape, self._start = shape, values
@@ -315,7 +315,7 @@ class _Reach:
             unit_vectors(np.array([there[0]]), np.array([there[1]])),
         )
         moved = float(np.degrees(2 * np.arcsin(np.clip(np.linalg.norm(a - b) / 2, 0, 1))))
-        return moved <= before + MARGIN and moved + now <= before * _GROWTH + MARGIN
+        return moved <= min(before, now) + MARGIN and moved + now <= before * _GROWTH + MARGIN
 
 
 class _Image:
