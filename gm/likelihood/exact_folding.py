@@ -128,13 +128,16 @@ class ExactTrueFolding(Folding):
         return whole
 
     def respond(self, image: Array) -> Response:
+        return self.respond_in_full(image)[0]
+
+    def respond_in_full(self, image: Array) -> tuple[Response, Array]:
         window, folded = self.window, self._fold(image)
         matrix = self._edisp.T[window.energy] * folded.T[window.pixel]
-        total = (self._edisp.T * (window.mask @ folded.T)).sum(axis=0)
-        return Response(window.rows, self._all(matrix), self._all(total))
+        totals = self._edisp.T * (window.mask.astype(np.float64) @ folded.T)
+        return Response(window.rows, self._all(matrix), self._all(totals.sum(axis=0))), self._all(totals)
 
     def totals(self, image: Array) -> Array:
-        return self._all(self._edisp.T * (self.window.mask @ self._fold(image).T))
+        return self.respond_in_full(image)[1]
 
     def counts(self, image: Array, spectrum: Array) -> Array:
         true = spectrum[self._seen, None] * self._fold(image)
@@ -188,18 +191,18 @@ class ExactRecoFolding(Folding):
             yield folded.reshape(self._maps[0], -1)
 
     def respond(self, image: Array) -> Response:
+        return self.respond_in_full(image)[0]
+
+    def respond_in_full(self, image: Array) -> tuple[Response, Array]:
         window = self.window
-        matrix = np.zeros((window.rows.size, len(window.exposure)))
-        total = np.zeros(len(window.exposure))
+        matrix, totals = np.zeros((window.rows.size, len(window.exposure))), np.zeros(window.edisp.T.shape)
         for e, folded in enumerate(self._fold(image)):
             matrix[:, e] = folded[window.energy, window.pixel] * window.edisp[e, window.energy]
-            total[e] = window.edisp[e] @ (window.mask * folded).sum(axis=1)
-        return Response(window.rows, matrix, total)
+            totals[:, e] = window.edisp[e] * (window.mask * folded).sum(axis=1)
+        return Response(window.rows, matrix, totals.sum(axis=0)), totals
 
     def totals(self, image: Array) -> Array:
-        window = self.window
-        sums = [window.edisp[e] * (window.mask * folded).sum(axis=1) for e, folded in enumerate(self._fold(image))]
-        return np.stack(sums, axis=1)
+        return self.respond_in_full(image)[1]
 
     def counts(self, image: Array, spectrum: Array) -> Array:
         shares, edisp = self._nodes.split(image), self.window.edisp * spectrum[:, None]

@@ -21,6 +21,7 @@ from gm.maps.geometry import WcsGeometry
 from gm.maps.pixel_grid import PixelGrid
 from gm.models import GaussianSpatialModel, PointSpatialModel, SpatialModel
 from gm.models.pixel_shares import PixelNodes
+from gm.models.spatial import RadialModel
 
 _WIDE = 0.9  # sigma of shape and PSF together [pixel] from which one node per pixel has no error: exp(-2 (pi sigma)^2)
 _MOST_NODES = 6
@@ -70,7 +71,7 @@ class ExactParts:
     def _support(self, grid: PixelGrid, image: _Shares) -> tuple[slice, slice] | None:
         """Rows and columns of the window that hold the shape wherever it may go; None: everything."""
         place = None if self.shape is None else self.shape.position(self.values)
-        if self.shape is None or place is None or self.reach is None:
+        if not isinstance(self.shape, RadialModel) or place is None or self.reach is None:
             return None
         around = grid.window(*place, self.shape.frame, 2 * self.reach, 1)
         if around is None:
@@ -86,6 +87,8 @@ def _nodes(shape: SpatialModel | None, values: Array, spread: PointSpread | None
     if spread is None or spread.core <= 0:
         return PixelNodes(2)
     sigma = _SIGMA * spread.core / scale
+    if not isinstance(shape, RadialModel):
+        return PixelNodes(3, is_sampled=True)  # maps vary little from one pixel to the next
     if isinstance(shape, GaussianSpatialModel):
         width = float(values[2]) * sqrt(max(1.0 - float(values[3]) ** 2, 0.0)) / scale
         if width > 0 and width * sigma / hypot(width, sigma) > _WIDE:
@@ -220,8 +223,11 @@ class ExactPointSource(MapSource):
         return slopes
 
     def totals(self, flux: Array) -> Array:
+        return self.in_full(flux)[1]
+
+    def in_full(self, flux: Array) -> tuple[Response, Array]:
         values = flux[self.shape_columns]
-        return self._fold(self._point.kernel(values), self._point.exposure(values)[0])[1]
+        return self._fold(self._point.kernel(values), self._point.exposure(values)[0])
 
     def counts(self, flux: Array) -> tuple[slice, slice, Array]:
         values, window = flux[self.shape_columns], self._window

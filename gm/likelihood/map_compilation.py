@@ -19,7 +19,7 @@ from gm.likelihood.counts_source import has_free_shape, stored_sources
 from gm.likelihood.exact_sources import ExactParts
 from gm.likelihood.fluxes import FluxPlan
 from gm.likelihood.folding import Folding, MapWindow, RecoEnergyFolding, TrueEnergyFolding
-from gm.likelihood.losses import KernelLoss
+from gm.likelihood.losses import DISPLACED, KernelLoss, exposed_shape
 from gm.likelihood.map_sources import FixedSource, ImageSource, MapSource, PointSource
 from gm.likelihood.map_term import MapBackground, MapBins, MapTerm
 from gm.likelihood.times import times_of
@@ -197,7 +197,7 @@ class _Builder:
             return self._exact_source(at, edisp)
         kernel = self._kernel(at) if is_spread else None
         if kernel is not None:
-            self._take_loss(kernel.fraction_lost, edisp, place)
+            self._take_loss(kernel.fraction_lost, edisp)
         y, x = self._extent(0.0 if kernel is None else kernel.shape[0] * max(dataset.geometry.pixel_scales()))
         window = self.view.window(y, x, edisp, apply["exposure"])
         is_reco = dataset.psf is not None and dataset.psf.is_reco and kernel is not None
@@ -223,8 +223,7 @@ class _Builder:
         if dataset.psf is not None and apply["psf"]:
             axis = dataset.energy if is_reco else dataset.energy_true
             spread = dataset.psf.spread(axis.center, *at)
-            place = None if self.shape is None else self.shape.position(self.values)
-            self._take_loss(np.where(spread.radii > 0, 0.0, 1.0), edisp, place)
+            self._take_loss(np.where(spread.radii > 0, 0.0, 1.0), edisp)
         y, x = self._extent(0.0 if spread is None else 2 * (float(spread.radii.max()) + self._pixel_scale()))
         return ExactParts(
             shape=self.shape,
@@ -241,18 +240,15 @@ class _Builder:
     def _pixel_scale(self) -> float:
         return float(max(self.view.dataset.geometry.pixel_scales()))
 
-    def _take_loss(self, fraction: Array, edisp: Array, place: tuple[float, float] | None) -> None:
-        """Keep what the kernels lose of the counts at the source, or at the map's centre when it has no position."""
-        dataset, geometry = self.view.dataset, self.view.dataset.geometry
-        frame = None if place is None or self.shape is None else self.shape.frame
-        x, y = (float(value) for value in geometry.position(*(place or geometry.center()), frame))
-        row, column = (
-            int(np.clip(np.rint(np.nan_to_num(at)), 0, n - 1)) for at, n in zip((y, x), geometry.shape, strict=True)
-        )
-        exposure = dataset.exposure[:, row, column].astype(np.float64)
-        bins = np.asarray(self.view.bins.mask.any(axis=(1, 2)), dtype=np.float64)
-        is_reco = dataset.psf is not None and dataset.psf.is_reco
-        self.loss = KernelLoss.of(exposure, edisp, bins, fraction, is_reco=is_reco)
+    def _take_loss(self, fraction: Array, edisp: Array) -> None:
+        """Keep what the kernels lose of the counts, where it is worth telling."""
+        dataset = self.view.dataset
+        if fraction.max(initial=0.0) > DISPLACED:
+            energy = dataset.energy_true.center
+            sent = exposed_shape(dataset.geometry, dataset.exposure, self.shape, self.values, energy)
+            bins = np.asarray(self.view.bins.mask.any(axis=(1, 2)), dtype=np.float64)
+            is_reco = dataset.psf is not None and dataset.psf.is_reco
+            self.loss = KernelLoss.of(sent, edisp, bins, fraction, is_reco=is_reco)
 
     def _edisp(self, at: _Place) -> Array | None:
         dataset = self.view.dataset
