@@ -58,6 +58,9 @@ class NormObjective:
             information = information + term.information(flux, jacobian, expected=expected)
         return information
 
+    def second_derivatives(self, vector: Array, steps: Array) -> None:
+        """Left to differences of the gradient."""
+
     def other_flux(self, vector: Array) -> Array:
         """The flux vector of all components but the source."""
         return self._bank.fluxes(self.layout.expand(vector[1:]), self._others)

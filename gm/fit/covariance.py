@@ -107,7 +107,11 @@ def measure_errors(objective: Objective, vector: Array, lower: Array, upper: Arr
     if not kept.any():
         return Errors(at_lower, at_upper, None, [])
     inside = Restricted(objective, vector, kept)
-    hessian = observed_hessian(inside.gradient, vector[kept], scale[kept], lower[kept], upper[kept])
+    steps = _STEP * scale
+    has_room = bool(np.all((vector - lower >= steps) & (upper - vector >= steps) | ~kept))
+    hessian = inside.second_derivatives(vector[kept], steps[kept]) if has_room else None
+    if hessian is None:
+        hessian = observed_hessian(inside.gradient, vector[kept], scale[kept], lower[kept], upper[kept])
     among = [name for name, stays in zip(names, kept, strict=True) if stays]
     covariance, degenerate = invert(hessian, among, _DEGENERATE)
     if not degenerate:

@@ -18,6 +18,9 @@ class Objective(Protocol):
 
     def information(self, vector: Array, *, expected: bool = False) -> Array: ...
 
+    def second_derivatives(self, vector: Array, steps: Array) -> Array | None:
+        """The exact Hessian, up to differences over ``steps`` (n_free,), or None where it is not known."""
+
 
 class Restricted:
     """An objective over some of its parameters; the others stay at ``start`` (n_free,)."""
@@ -43,3 +46,9 @@ class Restricted:
 
     def information(self, vector: Array, *, expected: bool = False) -> Array:
         return self._objective.information(self.full(vector), expected=expected)[np.ix_(self.active, self.active)]
+
+    def second_derivatives(self, vector: Array, steps: Array) -> Array | None:
+        whole = np.zeros(self.active.size)
+        whole[self.active] = steps
+        found = self._objective.second_derivatives(self.full(vector), whole)
+        return None if found is None else found[np.ix_(self.active, self.active)]

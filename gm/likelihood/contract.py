@@ -18,6 +18,10 @@ class LikelihoodTerm(Protocol):
     def n_bins(self) -> int:
         """Bins that enter the statistic."""
 
+    @property
+    def is_heavy(self) -> bool:
+        """Whether an evaluation takes so long that terms are worth a thread each."""
+
     def value(self, flux: Array) -> float:
         """-2 ln L."""
 
@@ -26,6 +30,12 @@ class LikelihoodTerm(Protocol):
 
     def information(self, flux: Array, flux_jacobian: Array, *, expected: bool = False) -> Array:
         """Approximate second derivatives (n_free, n_free), from the Jacobian of the vector (n_columns, n_free)."""
+
+    def second_derivatives(self, flux: Array, flux_jacobian: Array, steps: Array) -> Array | None:
+        """Second derivatives (n_free, n_free) but for the curvature of the fluxes; None where they are not known.
+
+        ``steps`` (n_columns,) : differences over which shapes may be compared.
+        """
 
     def report(self, flux: Array, by_component: dict[str, Array]) -> list[TermReport]:
         """What is predicted for each dataset."""

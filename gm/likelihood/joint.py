@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 
@@ -12,8 +14,11 @@ from gm.likelihood.compilation import compile_terms
 from gm.likelihood.contract import LikelihoodTerm
 from gm.likelihood.fluxes import FluxBank
 from gm.likelihood.losses import FluxLoss
+from gm.likelihood.parallel import side_by_side
 from gm.likelihood.report import TermReport
 from gm.models import BackgroundIRFModel, Layout, Models
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,8 @@ class JointLikelihood:
         self.layout = Layout(models)
         plan, self.terms = compile_terms(datasets, models, self.layout, conventions)
         self.bank = FluxBank(plan, models, self.layout, conventions)
+        self._in_parallel = len(self.terms) > 1 and any(term.is_heavy for term in self.terms)
+        self._last: tuple[bytes, float, Array] | None = None
 
     @property
     def n_bins(self) -> int:
@@ -62,17 +69,38 @@ class JointLikelihood:
         """-2 ln L at ``vector`` (n_free,)."""
         with np.errstate(over="ignore", invalid="ignore"):  # a step too far is told by a value that is not finite
             flux = self.bank.fluxes(self.layout.expand(vector))
-            return sum(term.value(flux) for term in self.terms) + self.layout.prior_value(vector)
+            return sum(self._each(lambda term: term.value(flux))) + self.layout.prior_value(vector)
 
     def value_and_gradient(self, vector: Array) -> tuple[float, Array]:
-        """-2 ln L and its exact gradient, (n_free,)."""
+        """-2 ln L and its exact gradient, (n_free,); the last ones are kept."""
+        if self._last is not None and self._last[0] == vector.tobytes():
+            return self._last[1], self._last[2].copy()
         with np.errstate(over="ignore", invalid="ignore"):
             values = self.layout.expand(vector)
-            flux = self.bank.fluxes(values)
+            value, d_flux = self._pullback(self.bank.fluxes(values))
+            value += self.layout.prior_value(vector)
+            gradient = self.layout.reduce(self.bank.pullback(values, d_flux)) + self.layout.prior_gradient(vector)
+        self._last = vector.tobytes(), value, gradient.copy()
+        return value, gradient
+
+    def _pullback(self, flux: Array) -> tuple[float, Array]:
+        """The terms' sum, and its derivative with respect to the flux vector."""
+
+        def one(term: LikelihoodTerm) -> tuple[float, Array]:
             d_flux = np.zeros_like(flux)
-            value = sum(term.value_and_pullback(flux, d_flux) for term in self.terms) + self.layout.prior_value(vector)
-            gradient = self.layout.reduce(self.bank.pullback(values, d_flux))
-            return value, gradient + self.layout.prior_gradient(vector)
+            return term.value_and_pullback(flux, d_flux), d_flux
+
+        d_flux = np.zeros_like(flux)
+        if not self._in_parallel:
+            return sum(term.value_and_pullback(flux, d_flux) for term in self.terms), d_flux
+        parts = self._each(one)
+        for _, part in parts:
+            d_flux += part
+        return sum(value for value, _ in parts), d_flux
+
+    def _each(self, work: Callable[[LikelihoodTerm], R]) -> list[R]:
+        """What each term gives, in their order."""
+        return side_by_side(work, self.terms) if self._in_parallel else [work(term) for term in self.terms]
 
     def gradient(self, vector: Array) -> Array:
         """Exact gradient of -2 ln L, (n_free,)."""
@@ -84,9 +112,54 @@ class JointLikelihood:
         flux = self.bank.fluxes(values)
         jacobian = self.layout.reduce(self.bank.jacobian(values))
         information = np.diag(self.layout.prior_curvature(vector))
-        for term in self.terms:
-            information = information + term.information(flux, jacobian, expected=expected)
+        for part in self._each(lambda term: term.information(flux, jacobian, expected=expected)):
+            information = information + part
         return information
+
+    def second_derivatives(self, vector: Array, steps: Array) -> Array | None:
+        """Second derivatives of -2 ln L, (n_free, n_free), where all terms know theirs, else None.
+
+        Nothing is folded again for them: only fluxes and shapes are differenced, over ``steps`` (n_free,).
+        """
+        if not self._in_parallel and not any(term.is_heavy for term in self.terms):
+            return None
+        values = self.layout.expand(vector)
+        flux = self.bank.fluxes(values)
+        by_parameter = self.layout.reduce(np.eye(len(values)))
+        jacobian = self.layout.reduce(self.bank.jacobian(values))
+        steps_of_flux = np.abs(jacobian) @ steps
+        parts = self._each(lambda term: term.second_derivatives(flux, jacobian, steps_of_flux))
+        _, d_flux = self._pullback(flux)
+        bent = self._bent(values, d_flux, np.abs(by_parameter) @ steps)
+        total = by_parameter.T @ bent @ by_parameter + self._prior_curvature(vector, steps)
+        for part in parts:
+            if part is None:
+                return None
+            total = total + part
+        return np.asarray(0.5 * (total + total.T))
+
+    def _bent(self, values: Array, d_flux: Array, steps: Array) -> Array:
+        """What the curvature of the spectra adds, (n_par, n_par): derivative of their pullback of a fixed ``d_flux``."""
+        bent = np.zeros((len(values), len(values)))
+        for component in self.models:
+            own = self.layout.slots(component.name)
+            for k in (k for k in range(own.start, own.stop) if steps[k] > 0):
+                low, high = values.copy(), values.copy()
+                low[k], high[k] = values[k] - steps[k], values[k] + steps[k]
+                rise = self.bank.pullback(high, d_flux, [component.name])
+                rise -= self.bank.pullback(low, d_flux, [component.name])
+                bent[k, own] += rise[own] / (2 * steps[k])
+        return bent
+
+    def _prior_curvature(self, vector: Array, steps: Array) -> Array:
+        """Of the priors, (n_free, n_free), by differences of their gradient."""
+        curvature = np.zeros((vector.size, vector.size))
+        for k in np.flatnonzero((self.layout.prior_curvature(vector) != 0) & (steps > 0)):
+            step = np.zeros(vector.size)
+            step[k] = steps[k]
+            rise = self.layout.prior_gradient(vector + step) - self.layout.prior_gradient(vector - step)
+            curvature[k] = rise / (2 * steps[k])
+        return curvature
 
     def cut(self, ranges: IntArray) -> list[LikelihoodTerm]:
         """The terms on a range of energy bins per dataset; ``ranges`` (n_datasets, 2) holds first and last + 1 bin."""

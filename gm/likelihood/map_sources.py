@@ -118,6 +118,22 @@ class MapSource(ABC):
             ]
         )
 
+    @property
+    def is_heavy(self) -> bool:
+        """Whether transforms are needed when the shape changes."""
+        return False
+
+    def shape_curvature(self, flux: Array, weights: Array, slope: float, steps: Array) -> Array:
+        """(n_shape, n_shape) derivatives of `shape_pullback` with fixed weights, by differences over ``steps``."""
+        curvature = np.zeros((self.n_shape, self.n_shape))
+        for k in np.flatnonzero(steps > 0):
+            low, high = flux.copy(), flux.copy()
+            column = self.shape_columns.start + k
+            low[column], high[column] = flux[column] - steps[k], flux[column] + steps[k]
+            rise = self.shape_pullback(high, weights, slope) - self.shape_pullback(low, weights, slope)
+            curvature[k] = rise / (2 * steps[k])
+        return 0.5 * (curvature + curvature.T)
+
     @abstractmethod
     def _respond(self, values: Array) -> Response: ...
 
@@ -161,6 +177,23 @@ class ImageSource(MapSource):
         if changes.size:
             pulled[changes] = self._folding.along(d_image, flux[self.columns], weights, slope)
         return pulled
+
+    @property
+    def is_heavy(self) -> bool:
+        return self.n_shape > 0
+
+    def shape_curvature(self, flux: Array, weights: Array, slope: float, steps: Array) -> Array:
+        """The bins' slopes are brought back to the image once, where its second derivatives are."""
+        values, chosen = flux[self.shape_columns], np.flatnonzero(steps > 0)
+        curvature = np.zeros((self.n_shape, self.n_shape))
+        bends = []
+        for k, step in zip(chosen, np.diag(steps)[chosen], strict=True):
+            rise = self._image.pixels_gradient(values + step) - self._image.pixels_gradient(values - step)
+            bends.append(rise[chosen] / (2 * steps[k]))
+        if bends:
+            along = self._folding.along(np.concatenate(bends), flux[self.columns], weights, slope)
+            curvature[np.ix_(chosen, chosen)] = along.reshape(chosen.size, chosen.size)
+        return 0.5 * (curvature + curvature.T)
 
     def _changes(self, values: Array) -> tuple[IntArray, Array]:
         """Which values of the shape change the image, and its derivatives with respect to them."""

@@ -139,6 +139,39 @@ class MapTerm:
         information[np.ix_(used, used)] = weighted_rows(jacobian, curvature)
         return information
 
+    @property
+    def is_heavy(self) -> bool:
+        """Whether a shape is folded again when it changes."""
+        return any(source.is_heavy for source in self.sources)
+
+    def second_derivatives(self, flux: Array, flux_jacobian: Array, steps: Array) -> Array | None:
+        """Second derivatives (n_free, n_free) but for the curvature of the fluxes; None where bins are clipped.
+
+        ``J^T diag(curvature) J``, and what a change of shape does to the slopes by fluxes and by the shape itself;
+        ``steps`` (n_columns,) are the differences over which shapes are compared.
+        """
+        if self._is_clipped(flux):
+            return None
+        used = self._used(flux_jacobian)
+        by_column = flux_jacobian[:, used]
+        rows, _ = self._predict(flux)
+        weights = self.bins.statistic.value_and_derivative(rows)[1] - SLOPE
+        second = weighted_rows(self._jacobian(flux, by_column), self.bins.statistic.curvature(rows))
+        for source in self.sources:
+            if not source.n_shape:
+                continue
+            spectral, shape = by_column[source.columns], by_column[source.shape_columns]
+            slopes = np.zeros((source.n_shape, len(spectral)))
+            for k, slope in enumerate(source.slopes(flux)):
+                if slope is not None:
+                    slopes[k] = transposed_times(slope.matrix, weights[slope.rows]) + SLOPE * slope.total
+            mixed = shape.T @ slopes @ spectral
+            bend = source.shape_curvature(flux, weights, SLOPE, steps[source.shape_columns])
+            second += mixed + mixed.T + shape.T @ bend @ shape
+        whole = np.zeros((flux_jacobian.shape[1], flux_jacobian.shape[1]))
+        whole[np.ix_(used, used)] = second
+        return whole
+
     def _used(self, flux_jacobian: Array) -> IntArray:
         """Which parameters the term depends on."""
         columns = [s.columns for s in self.sources] + [s.shape_columns for s in self.sources]

@@ -202,6 +202,14 @@ class Term:
         """Predicted counts (or flux) of every row, (n_rows,)."""
         return _predict(self.folds, self.offset, flux)
 
+    @property
+    def is_heavy(self) -> bool:
+        """Products of matrices are not worth a thread."""
+        return False
+
+    def second_derivatives(self, flux: Array, flux_jacobian: Array, steps: Array) -> None:
+        """Left to differences of the gradient, which costs little here."""
+
     def value(self, flux: Array) -> float:
         """-2 ln L of the term."""
         sparse = self._sparse
