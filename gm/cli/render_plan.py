@@ -35,6 +35,7 @@ def plan_lines(plan: Plan) -> list[str]:
     for stage in plan.stages:
         state = "yes" if stage.up_to_date else f"no ({stage.reason})"
         lines.append(f"{stage.name:<{width}}   {stage.text:<{what}}   up to date: {state}")
+    lines += [f"warning: {text}" for text in plan.warnings]
     rows = [_parameter(row) for row in plan.parameters]
     lines += ["", *table(["parameter", "value", "limits", "state", "unit"], shortened(rows, 60))]
     if plan.datasets:

@@ -38,7 +38,9 @@ def run_fit(
 
     progress("fit", float("nan"))  # the clock starts before the responses are compiled
 
-    result = Fit(datasets).run(models, minos=settings.minos, contours=settings.contours, test=tested, progress=progress)
+    result = Fit(datasets, analysis.settings.conventions).run(
+        models, minos=settings.minos, contours=settings.contours, test=tested, progress=progress
+    )
     seconds = time.perf_counter() - start
     session.reporter.step("fit", _summary(result), seconds)
     document = fit_document(result, analysis.settings.name, inputs)

@@ -34,6 +34,7 @@ def run_flux_points(
         reoptimize=settings.reoptimize,
         sigma=settings.sigma,
         sigma_ul=settings.sigma_ul,
+        conventions=session.analysis.settings.conventions,
     )
     n_bins, began, done = len(settings.energy_edges) - 1, time.perf_counter(), 0
 

@@ -19,7 +19,7 @@ from gm.models import Layout, Models, SkyModel
 BASE = 90e6  # the interpreter with NumPy, SciPy and astropy.wcs
 _HELD = 1.2  # what the process holds for each byte in use
 _MARGIN, _GROWTH = 0.1, 1.5  # of windows, as the likelihood places them
-_KEPT = 3  # shapes of which responses and transforms are kept
+_KEPT = 3  # shapes of which responses are kept
 
 
 def fit_memory(datasets: Iterable[Dataset], models: Models) -> float:
@@ -61,14 +61,14 @@ def _map(dataset: MapDataset | MapDatasetOnOff, models: Models, layout: Layout) 
         rows, columns, kernel = _window(dataset, component, layout, free > 0)
         n_pixels = float(rows * columns)
         response = 8 * n_true * n_rows * n_pixels / dataset.counts[0].size
-        transforms = 8.0 * n_true * (rows + kernel) * (columns + kernel)
-        window = 8 * n_pixels * (n_true + n_energy)
+        window = n_pixels * (n_true * dataset.exposure.itemsize + n_energy)
         if free:
-            kept += window + 8 * n_true * n_pixels + transforms + _KEPT * (1 + free) * response
-            passing = max(passing, transforms + 8 * n_true * n_pixels)
+            image = max(rows - kernel, 1) * max(columns - kernel, 1)
+            kept += window + n_true * (12 * n_pixels + 8 * image) + (_KEPT + free) * response
+            passing = max(passing, 16 * n_true * n_pixels)
         else:
             kept += response
-            passing = max(passing, window + 16 * n_true * n_pixels + transforms)
+            passing = max(passing, window + 8.0 * n_true * (2 * n_pixels + (rows + kernel) * (columns + kernel)))
     return kept, passing
 
 

@@ -75,12 +75,12 @@ def _plain(data: Any) -> dict[str, Any]:
     return {key: list(value) if isinstance(value, tuple) else value for key, value in data.items()}
 
 
-def predicted_rows(step: Step) -> list[dict[str, Any]]:
+def predicted_rows(step: Step, conventions: str) -> list[dict[str, Any]]:
     """Predicted counts per component, summed over the inputs before and the results after, under the safe masks."""
     outcome = step.outcome
     inputs = [step.datasets[name] for product in outcome.products for name in product.inputs]
     results = [outcome.datasets[product.output] for product in outcome.products]
-    before, after = _predicted(inputs, step.models), _predicted(results, outcome.models)
+    before, after = _predicted(inputs, step.models, conventions), _predicted(results, outcome.models, conventions)
     rows = []
     for name in dict.fromkeys([*before, *after]):
         old, new = before.get(name), after.get(name)
@@ -99,7 +99,7 @@ def _note(step: Step, before: float | None, after: float | None) -> str:
     return _SELECTING.get(step.settings.name) or step.outcome.accuracy
 
 
-def _predicted(datasets: Sequence[Dataset], models: Models) -> dict[str, float]:
+def _predicted(datasets: Sequence[Dataset], models: Models, conventions: str) -> dict[str, float]:
     """The background, then every sky component that applies to one of the datasets."""
     from gm.datasets import Datasets, FluxPointsDataset
     from gm.likelihood import JointLikelihood
@@ -107,7 +107,7 @@ def _predicted(datasets: Sequence[Dataset], models: Models) -> dict[str, float]:
     counted = [d.with_(mask_fit=None) for d in datasets if not isinstance(d, FluxPointsDataset)]
     if not counted:
         return {}
-    likelihood = JointLikelihood(Datasets(counted), models)
+    likelihood = JointLikelihood(Datasets(counted), models, conventions)
     total = {"background": sum(_background(dataset, models) for dataset in counted)}
     for summary in likelihood.summarize(likelihood.layout.start):
         for name, value in summary.components.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,7 @@ class Plan:
     operations: list[dict[str, Any]]
     memory: float
     """Estimated peak of the fit [bytes]; of the program alone while the datasets are still to be simulated."""
+    warnings: list[str]
 
 
 def plan(request: Request) -> Plan:
@@ -73,8 +75,11 @@ def plan(request: Request) -> Plan:
         datasets=[_dataset_row(dataset, analysis, models) for dataset in datasets or ()],
         stages=planned,
         parameters=parameter_rows(models),
-        operations=[{**step_document(step), "counts": predicted_rows(step)} for step in steps],
+        operations=[
+            {**step_document(step), "counts": predicted_rows(step, analysis.settings.conventions)} for step in steps
+        ],
         memory=fit_memory(fitted, models),
+        warnings=_warnings(fitted, models, analysis.settings.conventions),
     )
 
 
@@ -134,6 +139,19 @@ def _dataset_row(dataset: Dataset, analysis: Analysis, models: Models) -> dict[s
         "fitted": matches(dataset.name, fit.datasets),
         "components": [component.name for component in models.select(dataset.name)],
     }
+
+
+def _warnings(datasets: Iterable[Dataset], models: Models, conventions: str) -> list[str]:
+    """What the responses of the maps lose of each component; one map at a time, so that it takes little memory."""
+    from gm.datasets import Datasets, MapDataset, MapDatasetOnOff
+    from gm.likelihood import JointLikelihood
+
+    found: list[str] = []
+    for dataset in datasets:
+        if isinstance(dataset, MapDataset | MapDatasetOnOff):
+            likelihood = JointLikelihood(Datasets([dataset]), models, conventions)
+            found += likelihood.warnings(likelihood.layout.start)
+    return found
 
 
 def parameter_rows(models: Models) -> list[dict[str, Any]]:

@@ -28,7 +28,9 @@ def run_simulation(session: Session) -> tuple[dict[str, Any], list[str]]:
     start = time.perf_counter()
     given = read_parts(analysis.documents.datasets, analysis.settings.workers) if simulation.recipes is None else None
     templates = build_templates(simulation, given)
-    predicted = predict(Datasets([template.dataset for template in templates]), analysis.models)
+    predicted = predict(
+        Datasets([template.dataset for template in templates]), analysis.models, analysis.settings.conventions
+    )
     asimov = simulation.asimov or analysis.request.asimov
     rows, files = [], []
     for number, (template, counts) in enumerate(zip(templates, predicted, strict=True)):
@@ -50,9 +52,9 @@ def run_simulation(session: Session) -> tuple[dict[str, Any], list[str]]:
     return simulation_document(analysis, outputs), outputs
 
 
-def predict(datasets: Datasets, models: Models) -> list[Array]:
+def predict(datasets: Datasets, models: Models, conventions: str = "gammapy") -> list[Array]:
     """Expected counts of every dataset in all of its bins (fluxes, for flux points) at the models' values."""
-    likelihood = JointLikelihood(datasets, models)
+    likelihood = JointLikelihood(datasets, models, conventions)
     return likelihood.predicted(likelihood.layout.start)
 
 
