@@ -30,6 +30,7 @@ def validate(request: Request, more: Iterable[str] = ()) -> list[Checked]:
 def _checked(request: Request) -> Checked:
     try:
         analysis = load(request)
+        ask_again(analysis)
         read_data(analysis)
     except InvalidInput as error:
         return Checked(request.config, error.exit_code, tuple(error.problems))
@@ -40,6 +41,18 @@ def _checked(request: Request) -> Checked:
             raise
         return Checked(request.config, error.exit_code, message=str(error))
     return Checked(request.config, 0, message=_summary(analysis))
+
+
+def ask_again(analysis: Analysis) -> None:
+    """Have every document checked by `jsonschema` as well. Raises `InvalidInput`."""
+    from gm.config_schemas.second_opinion import second_opinion
+
+    documents = analysis.documents
+    kinds = [("config", documents.config), *(("models", part.document) for part in documents.models)]
+    kinds += [("datasets", part.document) for part in documents.datasets]
+    problems = [problem for kind, document in kinds for problem in second_opinion(document, kind)]
+    if problems:
+        raise InvalidInput(problems)
 
 
 def read_data(analysis: Analysis) -> None:

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gm.config_schemas.reader import Document, read_document
+from gm.config_schemas.second_opinion import second_opinion
 from gm.config_schemas.validator import check, load_schema, schema_names
 
 HERE = Path(__file__).parent
@@ -168,3 +169,11 @@ def test_reading_and_checking_import_no_numpy() -> None:
     )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+def test_the_second_opinion_has_a_place_too(tmp_path: Path) -> None:
+    """What `jsonschema` finds is told where it is, should the validator ever miss it."""
+    file = tmp_path / "config.yaml"
+    file.write_text("version: 1\ndatasets: a.yaml\nmodels: b.yaml\nfit:\n  minos: 3\n")
+    (problem,) = second_opinion(read_document(file), "config")
+    assert (problem.line, problem.path) == (5, "$.fit.minos")
