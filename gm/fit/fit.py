@@ -87,9 +87,9 @@ class Fit:
         tested = {name: self._test(best, name, run.minimum.value) for name in test}
         return run.result(best, tested, minos, contours)
 
-    def _minimize(self, models: Models, progress: Progress | None) -> _Run:
+    def _minimize(self, models: Models, progress: Progress | None, *, need_free: bool = True) -> _Run:
         """To the minimum; where a source leaves the reach of its responses they are taken again, and it goes on."""
-        run = _Run.start(self.datasets, models, self.conventions, progress)
+        run = _Run.start(self.datasets, models, self.conventions, progress, need_free=need_free)
         run.minimize()
         for _ in range(_RECOMPILATIONS):
             gone = run.likelihood.left_behind(run.objective.full(run.minimum.vector))
@@ -105,8 +105,7 @@ class Fit:
 
     def _test(self, best: Models, name: str, statistic: float) -> float | None:
         """TS of a component: how much worse the best fit without it is; None when that fit fails."""
-        run = _Run.start(self.datasets, best.without(name), self.conventions, None, need_free=False)
-        run.minimize()
+        run = self._minimize(best.without(name), None, need_free=False)
         return run.minimum.value - statistic if run.minimum.valid else None
 
 
@@ -126,7 +125,7 @@ class _Run:
             if not used
         ]
         self._amplitudes, self._progress = _amplitudes(likelihood)[active], progress
-        self.minimizer = Minimizer(self.objective, self.lower, self.upper, self._amplitudes, progress)
+        self.minimizer = Minimizer(self.objective, self.lower, self.upper, self._amplitudes, progress, self._is_left)
         self.minimum = Minimum(layout.start[active], self.statistic_start, True, 0.0, 1, 0, 0, "nothing is free")
         inside = np.zeros(len(self.names), dtype=bool)
         self.errors = Errors(inside, inside, None, [])
@@ -162,6 +161,13 @@ class _Run:
             if not found.value < self.minimum.value - _GAIN:
                 break
             self.minimizer, self.minimum = other, found
+        self.warnings += [
+            f"{self.names[k]} lies in a kink of the statistic (as at a pixel centre): its error is too small"
+            for k in self.minimum.kinks
+        ]
+
+    def _is_left(self, vector: Array) -> bool:
+        return bool(self.likelihood.left_behind(self.objective.full(vector)))
 
     def _beyond_kinks(self) -> Array | None:
         """A better position of a point source in the pixels around it; None when there is none.

@@ -16,13 +16,19 @@ Progress = Callable[[str, float], None]
 _ROUNDS = 5  # of finding out which limits hold
 _NEAR = 1e-3  # sigma from a limit
 _TOLERANCE = 1e-3  # MIGRAD stops at an estimated distance of 0.002 * tolerance: 2e-6 in -2 ln L, 0.0014 sigma
+_BESIDE = 1e-3  # sigma to both sides of a kink, where a smooth statistic has slopes of 0.002 per sigma
+_KINK = 0.01  # slope per sigma
+_GONE = "a source goes on leaving the reach of its responses"
 _REGULAR = 1e-6  # added to a unit-scaled Hessian, which MIGRAD wants to be positive definite
 _CONTOUR_UNIT = 2.27886856637673  # chi2 quantile of two parameters at iminuit's cl=0.68
 
 
 @dataclass(frozen=True)
 class Minimum:
-    """What the minimiser found: vector (n_free,), value there, and how it got there."""
+    """What the minimiser found: vector (n_free,), value there, and how it got there.
+
+    kinks : parameters whose slope changes sign all at once there
+    """
 
     vector: Array
     value: float
@@ -32,6 +38,7 @@ class Minimum:
     gradient_calls: int
     steps: int
     message: str
+    kinks: tuple[int, ...] = ()
 
 
 class Minimizer:
@@ -48,16 +55,22 @@ class Minimizer:
         upper: Array,
         amplitudes: BoolArray | None = None,
         progress: Progress | None = None,
+        is_left: Callable[[Array], bool] | None = None,
     ) -> None:
         self._objective, self._lower, self._upper, self._progress = objective, lower, upper, progress
+        self._is_left = is_left
         self._amplitudes = np.zeros(lower.size, dtype=bool) if amplitudes is None else amplitudes
         self._minuit: Minuit | None = None
         self._scale = np.ones_like(lower)
 
     def minimize(self, start: Array) -> Minimum:
         """Minimise from ``start`` (n_free,)."""
-        begin = score(self._objective, start, self._lower, self._upper, self._amplitudes, progress=self._progress)
+        among = self._lower, self._upper, self._amplitudes
+        begin = score(self._objective, start, *among, progress=self._progress, is_left=self._is_left)
         self._scale = begin.scale
+        if self._is_left is not None and self._is_left(begin.vector):
+            value, calls = self._objective.value(begin.vector), begin.steps + 1
+            return Minimum(begin.vector, value, False, np.inf, calls, calls, begin.steps, _GONE)
         minuit = self._build(begin.vector, begin.information)
         for _ in range(_ROUNDS):
             self._hold(minuit)
@@ -68,6 +81,9 @@ class Minimizer:
                     break
             if not self._hold(minuit):
                 break
+        kinks = [] if minuit.valid else self._hold_kinks(minuit)
+        if kinks and not all(minuit.fixed):
+            minuit.migrad()
         vector = self._vector(np.array(minuit.values))
         # MIGRAD with nothing left to move has no matrix and calls that a failure.
         cornered = all(minuit.fixed)
@@ -80,6 +96,7 @@ class Minimizer:
             gradient_calls=int(minuit.ngrad) + begin.steps + 1,
             steps=begin.steps,
             message="every parameter is at a limit" if cornered else _message(minuit),
+            kinks=tuple(kinks),
         )
 
     def _build(self, vector: Array, information: Array) -> Minuit:
@@ -123,6 +140,17 @@ class Minimizer:
         for k in np.flatnonzero(changed):
             minuit.fixed[k] = bool(held[k])
         return bool(changed.any())
+
+    def _hold_kinks(self, minuit: Minuit) -> list[int]:
+        """Hold parameters that lie in a kink: MIGRAD wants a slope of 0, and there is none."""
+        vector, held = self._vector(np.array(minuit.values)), []
+        for k in np.flatnonzero(~np.array(minuit.fixed)):
+            beside = _BESIDE * self._scale * (np.arange(vector.size) == k)
+            ends = [self._objective.value_and_gradient(vector + sign * beside)[1][k] for sign in (-1.0, 1.0)]
+            if ends[0] * self._scale[k] < -_KINK and ends[1] * self._scale[k] > _KINK:
+                minuit.fixed[k] = True
+                held.append(int(k))
+        return held
 
     def _vector(self, scaled: Array) -> Array:
         """Back to the parameters' own units; the product must not step over a limit by rounding."""

@@ -32,13 +32,15 @@ def score(
     max_steps: int = 100,
     tolerance: float = 1e-6,
     progress: Callable[[str, float], None] | None = None,
+    is_left: Callable[[Array], bool] | None = None,
 ) -> ScoringResult:
     """Damped Fisher scoring within limits (Levenberg-Marquardt with the expected information as the Hessian).
 
     The expected information stays positive however wrong the start is, and for a parameter that the prediction is
     proportional to one step lands at the minimum, be it wrong by a factor of a thousand. Stops when the expected
     improvement of the objective is below ``tolerance``, or after ``max_steps``. The information is computed again while
-    a step still gains much. ``amplitudes`` (n_free,) are parameters that the prediction is proportional to.
+    a step still gains much. ``amplitudes`` (n_free,) are parameters that the prediction is proportional to. Where
+    ``is_left`` says that the objective does not hold any more, it stops too.
     """
     vector = np.clip(start, lower, upper)
     value, gradient = objective.value_and_gradient(vector)
@@ -58,6 +60,8 @@ def score(
             if old - value > _FAR:
                 information = objective.information(vector, expected=True)
             damping = max(damping / 10.0, 1e-10)
+            if is_left is not None and is_left(vector):
+                break
         elif damping > 1e8:
             break
         else:
