@@ -58,7 +58,7 @@ def _datasets(data: Any) -> list[str]:
             f"{energy(row['e_min'])} - {energy(row['e_max'])}",
             count(row.get("counts")),
             count(row.get("counts_off", row.get("background"))),
-            f"{row['livetime'] / 3600:.2f}" if row.get("livetime") else "-",
+            number(row["livetime"] / 3600, 3) if row.get("livetime") else "-",
         ]
         for row in data["datasets"]
     ]
@@ -85,7 +85,9 @@ def _points(data: Any) -> list[str]:
     for row in data["points"]:
         value, error = with_error(row["dnde"], row["dnde_err"]) if row["dnde"] is not None else ("-", "-")
         limit = f"< {number(row['dnde_ul'])}" if row["dnde_ul"] is not None else "-"
-        rows.append([energy(row["e_ref"]), value, error, limit, "upper limit" if row["is_ul"] else "ok"])
+        nothing = row["dnde"] is None and row["dnde_ul"] is None
+        status = "no data" if nothing else "upper limit" if row["is_ul"] else "ok"
+        rows.append([energy(row["e_ref"]), value, error, limit, status])
     head = ["e_ref", "dnde", "error", "upper limit", "status"]
     return [f"  {data['sed_type']} table, dnde in {data['dnde_unit']}", "", *table(head, rows)]
 

@@ -32,10 +32,11 @@ class Applying(Stage):
 
     def inputs(self, session: Session) -> Inputs:
         parts = session.source_parts()
-        files = [*self.source_model_files(), *document_files(parts), *dataset_files(parts), *self._region_files()]
+        files = [*self.source_model_files(), *document_files(parts), *dataset_files(parts), *self.region_files()]
         return stage_inputs(self.config_part("operations"), session.hashes(files))
 
-    def _region_files(self) -> Iterator[Path]:
+    def region_files(self) -> Iterator[Path]:
+        """The files that the operations take regions from."""
         for entry in self.analysis.config.data.get("operations") or ():
             for arguments in entry.values():
                 region = arguments.get("region")

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from gm.pipeline.applying import Applying
 from gm.pipeline.inputs import dataset_files, document_files
 from gm.pipeline.load import Analysis, load
 from gm.pipeline.request import Request
@@ -42,7 +43,9 @@ def makefile(rules: Iterable[Rule]) -> str:
 def _inputs(analysis: Analysis) -> list[str]:
     documents, request = analysis.documents, analysis.request
     files = [Path(request.config)] if request.config != "-" else []
-    files += build_stages(analysis, ("fit",))[-1].source_model_files()
+    stages = build_stages(analysis, ("fit",))
+    files += [*stages[-1].source_model_files(), *stages[-1].mask_files()]
+    files += [file for stage in stages if isinstance(stage, Applying) for file in stage.region_files()]
     files += [*document_files(documents.datasets), *dataset_files(documents.datasets)]
     files += analysis.simulation.filenames if analysis.simulation is not None else []
     return list(dict.fromkeys(file.as_posix() for file in files))
