@@ -11,6 +11,9 @@ from gm.arrays import Array, BoolArray
 from gm.fit.objective import Objective
 
 _FAR = 0.5  # a gain of -2 ln L above which the information has changed
+_WRONG = 0.3  # difference of what a step gains from what it promised, beyond which it has changed too
+_STRAIGHT = 0.5  # relative change of an amplitude up to which its logarithm is as good as itself
+_FOLD = 2.0  # largest change of a logarithm in a step
 
 
 @dataclass(frozen=True)
@@ -36,37 +39,59 @@ def score(
 ) -> ScoringResult:
     """Damped Fisher scoring within limits (Levenberg-Marquardt with the expected information as the Hessian).
 
-    The expected information stays positive however wrong the start is, and for a parameter that the prediction is
-    proportional to one step lands at the minimum, be it wrong by a factor of a thousand. Stops when the expected
-    improvement of the objective is below ``tolerance``, or after ``max_steps``. The information is computed again while
-    a step still gains much. ``amplitudes`` (n_free,) are parameters that the prediction is proportional to. Where
-    ``is_left`` says that the objective does not hold any more, it stops too.
+    The expected information stays positive however wrong the start is; near the minimum the observed one is closer to
+    the Hessian. ``amplitudes`` (n_free,) are parameters that the prediction is proportional to: a step takes them
+    along their logarithms, in which spectra with a reference energy far from the data have straight valleys, and far
+    away also as it is, which lands at the minimum even when one is wrong by a factor of a thousand. Stops when the
+    expected improvement of the objective is below ``tolerance``, or after ``max_steps``. The information is computed
+    again after a step that did not gain what it promised. Where ``is_left`` says that the objective does not hold any
+    more, it stops too.
     """
     vector = np.clip(start, lower, upper)
+    information, is_near = objective.information(vector, expected=True), False
     value, gradient = objective.value_and_gradient(vector)
-    information = objective.information(vector, expected=True)
     damping, steps = 1e-4, 0
     while steps < max_steps:
-        move, improvement = _move(information, gradient, damping, (vector <= lower), (vector >= upper))
-        if improvement < tolerance:
+        move, promised = _move(information, gradient, damping, (vector <= lower), (vector >= upper))
+        if promised < tolerance:
             break
-        candidate = np.clip(vector + _short_of_zero(vector, move, amplitudes), lower, upper)
         steps += 1
         if progress is not None:
             progress("fit", value)
-        if objective.value(candidate) < value:
-            vector, old = candidate, value
-            value, gradient = objective.value_and_gradient(vector)
-            if old - value > _FAR:
-                information = objective.information(vector, expected=True)
-            damping = max(damping / 10.0, 1e-10)
+        candidates = [np.clip(step, lower, upper) for step in _steps(vector, move, amplitudes)]
+        found, candidate = _lowest(objective, candidates)
+        if found < value:
+            gain, vector = value - found, candidate
             if is_left is not None and is_left(vector):
                 break
+            if gain > _FAR or (promised < _FAR and not is_near) or abs(gain / promised - 1.0) > _WRONG:
+                is_near = gain < _FAR
+                information = objective.information(vector, expected=not is_near)
+            value, gradient = objective.value_and_gradient(vector)
+            damping = max(damping / 10.0, 1e-10)
         elif damping > 1e8:
             break
         else:
             damping = damping * 10.0
     return ScoringResult(vector, _scale(vector, information), information, steps)
+
+
+def _lowest(objective: Objective, candidates: list[Array]) -> tuple[float, Array]:
+    values = [objective.value(candidate) for candidate in candidates]
+    best = int(np.argmin(np.nan_to_num(values, nan=np.inf)))
+    return values[best], candidates[best]
+
+
+def _steps(vector: Array, move: Array, amplitudes: BoolArray) -> list[Array]:
+    """Where a step may lead: along the logarithms of positive amplitudes; when that is far, also straight."""
+    moved = amplitudes & (vector > 0)
+    change = np.zeros_like(vector)
+    change[moved] = move[moved] / vector[moved]
+    largest = float(np.abs(change).max(initial=0.0))
+    short = min(1.0, _FOLD / largest) if largest > 0 else 1.0
+    bent = vector + short * move
+    bent[moved] = vector[moved] * np.exp(short * change[moved])
+    return [bent] if largest < _STRAIGHT else [vector + _short_of_zero(vector, move, amplitudes), bent]
 
 
 def _short_of_zero(vector: Array, move: Array, amplitudes: BoolArray) -> Array:
