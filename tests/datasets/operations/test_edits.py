@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from gm.datasets import Datasets
 from gm.datasets import operations as ops
 from gm.likelihood.prediction import predict_component
+from gm.maps.axes import EnergyAxis
 from gm.models import (
     BackgroundIRFModel,
     GaussianPrior,
@@ -232,6 +234,32 @@ def test_stack_refuses_different_kinds_and_axes() -> None:
     grid = shifted.geometry.create(LON + 0.03, LAT, 0.1, shape=(20, 20), projection="TAN")
     with pytest.raises(ops.Refused, match="the maps of a and b are on different pixel grids"):
         ops.stack(Datasets([sky_map("a"), shifted.with_(geometry=grid)]), Models(), "*", name="x")
+
+
+def test_responses_that_cannot_be_averaged() -> None:
+    one = sky_map("a")
+    assert one.psf is not None
+    bare = sky_map("b").with_(psf=replace(one.psf, exposure=None))
+    with pytest.raises(ops.Refused, match="the PSF maps of b come without an exposure"):
+        ops.stack(Datasets([one, bare]), Models(), "*", name="x")
+    reco = [d.with_(psf=replace(one.psf, energy=EnergyAxis(one.psf.energy.edges))) for d in (one, sky_map("b"))]
+    with pytest.raises(ops.Refused, match="a PSF in reconstructed energy cannot be averaged"):
+        ops.stack(Datasets(reco), Models(), "*", name="x")
+    with pytest.raises(ops.Refused, match="psf of a and b are not of one kind"):
+        ops.stack(Datasets([one, sky_map("b").with_(psf=None)]), Models(), "*", name="x")
+
+
+def test_masked_energies_add_exposure_but_no_dispersion() -> None:
+    """The rows of the dispersion sum to less than 1 then: what a source predicts is what is left of it."""
+    first = sky_map("a")
+    safe = np.ones(first.counts.shape, dtype=bool)
+    safe[0] = False
+    stack: Any = ops.stack(Datasets([first, sky_map("b", exposure=3e12, mask_safe=safe)]), Models(), "*", name="x")
+    found, single = stack.datasets[0].edisp, first.edisp
+    assert found.exposure == pytest.approx(4e12)
+    assert single is not None
+    np.testing.assert_allclose(found.data[:, 0], single.data[:, 0] / 4, rtol=1e-12)
+    np.testing.assert_allclose(found.data[:, 1:], single.data[:, 1:], rtol=1e-12)
 
 
 def test_spectra_have_no_pixels() -> None:

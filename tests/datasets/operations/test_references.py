@@ -35,7 +35,9 @@ def norms_of(runs: list[MapDataset], reference: MapDataset) -> list[float]:
     """The factors by which the runs' backgrounds were scaled before they were stacked: linear least squares."""
     columns = np.zeros((len(runs), *reference.counts.shape))
     for column, run in zip(columns, runs, strict=True):
-        column[:, *place_in(reference.geometry, run.geometry)] = np.where(run.mask_safe, run.background, 0.0)
+        assert run.background is not None
+        part = column[:, *place_in(reference.geometry, run.geometry)]
+        np.copyto(part, run.background, where=run.mask)
     flat = columns.reshape(len(runs), -1)
     assert reference.background is not None
     solution = np.linalg.solve(flat @ flat.T, flat @ reference.background.ravel().astype(float))
@@ -129,7 +131,7 @@ def test_cta_galactic_center(shared: Path) -> None:
     start, statistic, models = fitted(stack, folder)
     expected = json.loads((folder / "expected.json").read_text())
     assert start == pytest.approx(expected["statistic_start"], abs=0.05)
-    assert statistic < expected["fit"]["statistic"] - 1000.0  # Gammapy left the map: latitude 88.9, and did not converge
+    assert statistic < expected["fit"]["statistic"] - 1000.0  # Gammapy did not converge: it left the map for lat 88.9
     _, again, same = fitted(reference, folder)
     assert statistic == pytest.approx(again, abs=0.05)
     for address, error in json.loads((folder / "errors_numeric.json").read_text())["start"].items():
