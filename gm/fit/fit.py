@@ -12,6 +12,7 @@ from gm.datasets import Dataset, Datasets, FluxPointsDataset
 from gm.errors import DataError, GmError
 from gm.fit.covariance import Errors, measure_errors
 from gm.fit.decorrelation import decorrelation_energy
+from gm.fit.kinks import across_kinks
 from gm.fit.minimizer import Minimizer, Minimum
 from gm.fit.objective import Restricted
 from gm.fit.result import Contour, FitResult, FittedComponent, FittedParameter, MinimizerReport, Status
@@ -24,8 +25,6 @@ CONTOUR_LEVELS = (1.0, 2.295748928898636, 6.180074306244168)  # rise of -2 ln L:
 
 _RECOMPILATIONS = 10
 _GAIN = 1e-3  # of -2 ln L, worth another minimisation
-_PROBES = (0.1, 0.25, 0.5, 1.0)  # pixels
-_AROUND = np.array([(x, y) for x in (-1.0, 0.0, 1.0) for y in (-1.0, 0.0, 1.0) if x or y])
 
 
 class NothingToFit(GmError):
@@ -170,25 +169,20 @@ class _Run:
         return bool(self.likelihood.left_behind(self.objective.full(vector)))
 
     def _beyond_kinks(self) -> Array | None:
-        """A better position of a point source in the pixels around it; None when there is none.
-
-        A point is spread bilinearly over four pixels: each side of a pixel centre may hold a minimum of its own.
-        """
-        among = np.cumsum(self.objective.active) - 1
-        for lon, lat, scale in self.likelihood.lattices():
-            if not (self.objective.active[lon] and self.objective.active[lat]):
-                continue
-            x, y = among[lon], among[lat]
-            stretch = max(float(np.cos(np.radians(self.minimum.vector[y]))), 0.01)
-            for distance in _PROBES:
-                probes = np.tile(self.minimum.vector, (len(_AROUND), 1))
-                probes[:, x] += distance * scale / stretch * _AROUND[:, 0]
-                probes[:, y] += distance * scale * _AROUND[:, 1]
-                probes = np.clip(probes, self.lower, self.upper)
-                values = [self.objective.value(probe) for probe in probes]
-                if min(values) < self.minimum.value - _GAIN:
-                    return np.asarray(probes[int(np.argmin(values))])
-        return None
+        """A better position of a point beyond a line of pixel centres that it is near; None when there is none."""
+        active = self.objective.active
+        lattices = [lattice for lattice in self.likelihood.lattices() if active[lattice.lon] and active[lattice.lat]]
+        if not lattices:
+            return None
+        sigma = np.zeros(active.size)
+        sigma[active] = self.minimizer.scale
+        probes = [
+            np.clip(probe[active], self.lower, self.upper)
+            for probe in across_kinks(lattices, self.objective.full(self.minimum.vector), sigma)
+        ]
+        values = [self.objective.value(probe) for probe in probes]
+        best = int(np.argmin(values)) if values else 0
+        return probes[best] if values and values[best] < self.minimum.value - _GAIN else None
 
     def measure_errors(self) -> None:
         self.errors = measure_errors(self.objective, self.minimum.vector, self.lower, self.upper, self.names)

@@ -63,6 +63,11 @@ class Minimizer:
         self._minuit: Minuit | None = None
         self._scale = np.ones_like(lower)
 
+    @property
+    def scale(self) -> Array:
+        """About one sigma of each parameter with the others fixed, (n_free,)."""
+        return self._scale
+
     def minimize(self, start: Array) -> Minimum:
         """Minimise from ``start`` (n_free,)."""
         among = self._lower, self._upper, self._amplitudes

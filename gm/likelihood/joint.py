@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -14,6 +15,7 @@ from gm.likelihood.compilation import compile_terms
 from gm.likelihood.contract import LikelihoodTerm
 from gm.likelihood.fluxes import FluxBank
 from gm.likelihood.losses import FluxLoss
+from gm.likelihood.map_sources import Lattice
 from gm.likelihood.parallel import side_by_side
 from gm.likelihood.report import TermReport
 from gm.models import BackgroundIRFModel, Layout, Models
@@ -41,6 +43,16 @@ class DatasetSummary:
     def warnings(self) -> list[str]:
         """Predicted counts that PSF kernels lose or displace, where that matters."""
         return [text for name, loss in self.losses.items() for text in loss.describe(name, self.name)]
+
+
+@dataclass(frozen=True)
+class PixelLattice:
+    """A free position on a grid of pixels: where it is in the vector, and ``place(vector)``: its pixel coordinates
+    (x, y), and their derivatives by both, (2, 2)."""
+
+    lon: int
+    lat: int
+    place: Callable[[Array], tuple[Array, Array]]
 
 
 class JointLikelihood:
@@ -171,15 +183,28 @@ class JointLikelihood:
         flux = self.bank.fluxes(self.layout.expand(vector))
         return list(dict.fromkeys(name for term in self.terms for name in term.left_behind(flux)))
 
-    def lattices(self) -> list[tuple[int, int, float]]:
-        """Free longitudes and latitudes (in the vector) with kinks at pixel centres, and pixel sizes [deg]."""
-        found: dict[tuple[int, int], float] = {}
+    def lattices(self) -> list[PixelLattice]:
+        """Free positions whose statistic has kinks at pixel centres; each grid of pixels once."""
+        found: list[PixelLattice] = []
         for lattice in (lattice for term in self.terms for lattice in term.lattices()):
             first = self.bank.parameter_at(lattice.column)
             lon, lat = self.layout.free_position(first), self.layout.free_position(first + 1)
-            if lon is not None and lat is not None:
-                found[lon, lat] = min(lattice.scale, found.get((lon, lat), lattice.scale))
-        return [(lon, lat, scale) for (lon, lat), scale in found.items()]
+            if lon is None or lat is None:
+                continue
+            mine = PixelLattice(lon, lat, partial(self._place, lattice, first, [lon, lat]))
+            at = mine.place(self.layout.start)[0] % 1.0
+            if not any(
+                (lon, lat) == (other.lon, other.lat)
+                and np.allclose(other.place(self.layout.start)[0] % 1.0, at, atol=1e-6)
+                for other in found
+            ):
+                found.append(mine)
+        return found
+
+    def _place(self, lattice: Lattice, first: int, free: list[int], vector: Array) -> tuple[Array, Array]:
+        place, jacobian = lattice.place(self.layout.expand(vector)[first : first + 2])
+        by_free = self.layout.reduce(np.eye(len(self.layout.addresses)))[first : first + 2][:, free]
+        return place, jacobian @ by_free
 
     def depends_on(self) -> BoolArray:
         """Which free parameters any bin or prior depends on, (n_free,); the others cannot be fitted."""

@@ -107,7 +107,8 @@ def _background(view: _View, models: Models, plan: FluxPlan, layout: Layout) -> 
         columns = plan.block("point", (model.name,), dataset.energy.center).columns
     totals = np.where(bins.mask, counts, 0.0).sum(axis=(1, 2), dtype=np.float64)
     rows = counts.reshape(len(counts), -1)[bins.energy, bins.pixel].astype(np.float64)
-    return MapBackground(columns, rows, totals, lambda: counts[bins.mask].astype(np.float64))
+    is_negative = bool(counts.min() < 0)
+    return MapBackground(columns, rows, totals, lambda: counts[bins.mask].astype(np.float64), is_negative)
 
 
 @dataclass(frozen=True, eq=False)
@@ -340,7 +341,9 @@ class _Point:
 
     def __init__(self, shape: PointSpatialModel, grid: PixelGrid, values: Array | None) -> None:
         self._shape, self._grid, self._values = shape, grid, values
-        self.scale = grid.scale
+
+    def place(self, values: Array) -> tuple[Array, Array]:
+        return self._shape.place(self._grid, values if self._values is None else self._values)
 
     def weights(self, values: Array) -> tuple[IntArray, IntArray, Array, Array]:
         found = self._shape.pixels(self._grid, values if self._values is None else self._values)

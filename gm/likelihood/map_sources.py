@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Generic, Protocol, TypeVar, final
 
@@ -30,9 +30,10 @@ class Image(Protocol):
 
 
 class Bilinear(Protocol):
-    """A point on the sky as weights of the four pixels around it; ``scale`` is the pixel size [deg]."""
+    """A point on the sky as weights of the four pixels around it."""
 
-    scale: float
+    def place(self, values: Array) -> tuple[Array, Array]:
+        """Pixel coordinates (x, y) in the map, and their derivatives by the shape's values (2, n_shape)."""
 
     def weights(self, values: Array) -> tuple[IntArray, IntArray, Array, Array]:
         """``x`` (4,), ``y`` (4,) in the map, ``weight`` (4,), and its derivatives (n_shape, 4)."""
@@ -40,10 +41,10 @@ class Bilinear(Protocol):
 
 @dataclass(frozen=True)
 class Lattice:
-    """Positions on a grid of pixels: the first of the two columns of a position, and the pixel size [deg]."""
+    """A position on a grid of pixels: the first of its two columns, and what `Bilinear.place` tells of its values."""
 
     column: int
-    scale: float
+    place: Callable[[Array], tuple[Array, Array]]
 
 
 class Reach(Protocol):
@@ -207,7 +208,8 @@ class ImageSource(MapSource):
         return ImageSource(self.columns, self.shape_columns, self._image, folding)
 
     def _respond(self, values: Array) -> Response:
-        return self._folding.respond(self._image.pixels(values))
+        image = self._image.pixels(values)
+        return replace(self._folding.respond(image), is_negative=bool(image.min() < 0))
 
     def _respond_slopes(self, values: Array) -> Sequence[Response | None]:
         changes, d_image = self._changes(values)
@@ -218,7 +220,9 @@ class ImageSource(MapSource):
         return slopes
 
     def in_full(self, flux: Array) -> tuple[Response, Array]:
-        return self._folding.respond_in_full(self._image.pixels(flux[self.shape_columns]))
+        image = self._image.pixels(flux[self.shape_columns])
+        response, totals = self._folding.respond_in_full(image)
+        return replace(response, is_negative=bool(image.min() < 0)), totals
 
     def totals(self, flux: Array) -> Array:
         return self._folding.totals(self._image.pixels(flux[self.shape_columns]))
@@ -251,7 +255,7 @@ class PointSource(MapSource):
         self._corners: tuple[bytes, list[Response], list[Array]] | None = None
 
     def lattice(self) -> Lattice | None:
-        return Lattice(self.shape_columns.start, self._point.scale) if self.n_shape else None
+        return Lattice(self.shape_columns.start, self._point.place) if self.n_shape else None
 
     def cut(self, kept: IntArray, first: int, last: int) -> PointSource:
         window = self._window.cut(kept, first, last)
@@ -362,7 +366,7 @@ class FixedSource(MapSource):
         totals[first:last] = self._totals[first:last]
         here = np.isin(response.rows, kept)
         rows = np.searchsorted(kept, response.rows[here])
-        cut = Response(rows, response.matrix[here], totals.sum(axis=0))
+        cut = replace(response, rows=rows, matrix=response.matrix[here], total=totals.sum(axis=0))
         return FixedSource(self.columns, cut, totals, self._again)
 
     def _respond(self, values: Array) -> Response:
