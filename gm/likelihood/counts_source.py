@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, final
 
@@ -45,7 +46,8 @@ class CountsSource(MapSource):
         self._masked = np.where(mask, stored, 0.0).reshape(len(stored), -1)
 
     def _respond(self, values: Array) -> Response:
-        return self._times(np.ones(self._stored.shape[1:]) if self._factor is None else self._factor(values))
+        factor = np.ones(self._stored.shape[1:]) if self._factor is None else self._factor(values)
+        return replace(self._times(factor), is_negative=bool(factor.min() < 0 or self._stored.min() < 0))
 
     def _respond_slopes(self, values: Array) -> list[Response]:
         return [] if self._factor_slopes is None else [self._times(slope) for slope in self._factor_slopes(values)]

@@ -47,11 +47,15 @@ class MapWindow:
 
 @dataclass(frozen=True, eq=False)
 class Response:
-    """Predicted counts per unit flux: ``matrix`` (n_rows, n_energy_true) at ``rows``, ``total`` (n_energy_true,)."""
+    """Predicted counts per unit flux: ``matrix`` (n_rows, n_energy_true) at ``rows``, ``total`` (n_energy_true,).
+
+    is_negative : whether some of them, in any bin, may be less than 0
+    """
 
     rows: IntArray
     matrix: Array
     total: Array
+    is_negative: bool = False
 
 
 class Folding(ABC):
@@ -239,8 +243,8 @@ class RecoEnergyFolding(Folding):
         exposed = window.exposure * image.reshape(-1, window.exposure.shape[1])
         matrix = np.zeros((window.rows.size, len(exposed)))
         for e, pixels in enumerate(exposed):
-            folded = self._convolver.fold(pixels.reshape(window.shape)).reshape(len(self._images), -1)
-            matrix[:, e] = folded.reshape(self._images[0], -1)[window.energy, window.pixel]
+            folded = self._convolver.fold(pixels.reshape(window.shape)).reshape(self._images[0], -1)
+            matrix[:, e] = folded[window.energy, window.pixel]
         matrix *= window.edisp.T[window.energy]
         shape = np.broadcast_to(image.reshape(-1, exposed.shape[1]), exposed.shape)
         total = np.einsum("ep,ep->e", self._per_pixel, shape)

@@ -69,13 +69,15 @@ class MapBackground:
     """Background counts times a factor of energy, which is a block of the flux vector; without a model the factor is 1.
 
     columns : (n_energy,) of the factors, or None; rows : (n_rows,) background in the bins with counts; totals :
-    (n_energy,) background over all bins that enter; whole : (n_bins,) background in each of them, made when needed.
+    (n_energy,) background over all bins that enter; whole : (n_bins,) background in each of them, made when needed;
+    is_negative : whether it is less than 0 anywhere.
     """
 
     columns: slice | None
     rows: Array
     totals: Array
     make_whole: Callable[[], Array]
+    is_negative: bool = False
 
     @cached_property
     def whole(self) -> Array:
@@ -238,6 +240,8 @@ class MapTerm:
             predicted = whole(rest)
             return RowLine(self.bins.whole, whole(rest + signal) - predicted, predicted)
 
+        if self._may_be_negative(rest) or self._may_be_negative(signal):
+            return make_whole()
         return SummedLine(
             rows=RowLine(self.bins.statistic, more - rows, rows),
             linear_slope=SLOPE,
@@ -288,8 +292,13 @@ class MapTerm:
 
     def _is_clipped(self, flux: Array) -> bool:
         """Something is predicted to be negative, where the statistic is not linear any more."""
+        return self._may_be_negative(flux) and bool((self.predict_whole(flux) < 0).any())
+
+    def _may_be_negative(self, flux: Array) -> bool:
+        """A flux, a factor of the background, or a shape is negative somewhere."""
         parts = [flux[source.columns] for source in self.sources] + [self.background.factor(flux)]
-        return any(part.min(initial=0.0) < 0 for part in parts) and bool((self.predict_whole(flux) < 0).any())
+        shapes = [self.background.is_negative, *(source.response(flux).is_negative for source in self.sources)]
+        return any(shapes) or any(part.min(initial=0.0) < 0 for part in parts)
 
     def _clipped_pullback(self, flux: Array, d_flux: Array) -> float:
         """As `value_and_pullback`, bin by bin: each flux column by its own prediction, each shape by differences."""
