@@ -44,6 +44,10 @@ class MapWindow:
     def shape(self) -> tuple[int, int]:
         return self.y.stop - self.y.start, self.x.stop - self.x.start
 
+    def holds(self, x: int, y: int) -> bool:
+        """Whether a pixel, counted from the window's first, lies in it."""
+        return 0 <= x < self.shape[1] and 0 <= y < self.shape[0]
+
 
 @dataclass(frozen=True, eq=False)
 class Response:

@@ -151,7 +151,7 @@ class JointLikelihood:
         return np.asarray(0.5 * (total + total.T))
 
     def _bent(self, values: Array, d_flux: Array, steps: Array) -> Array:
-        """What the curvature of the spectra adds, (n_par, n_par): derivative of their pullback of a fixed ``d_flux``."""
+        """What curved spectra add, (n_par, n_par): the derivative of their pullback of a fixed ``d_flux``."""
         bent = np.zeros((len(values), len(values)))
         for component in self.models:
             own = self.layout.slots(component.name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from typing import Generic, Protocol, TypeVar, final
 
 import numpy as np
@@ -17,6 +17,7 @@ from gm.likelihood.products import times
 
 T = TypeVar("T")
 _RECENT = 3
+_KEPT_CORNERS = 9  # pixels around a point: it may go to a neighbour and back
 
 
 class Image(Protocol):
@@ -77,8 +78,8 @@ class Recent(Generic[T]):
 class MapSource(ABC):
     """One sky component on one map dataset.
 
-    name : of the component; reach : where its responses hold, of a free shape; loss : by its PSF kernels; moves : (n_shape,)
-    which values of the shape a fit changes, by default all;
+    name : of the component; reach : where its responses hold, of a free shape; loss : by its PSF kernels;
+    moves : (n_shape,) which values of the shape a fit changes, by default all;
     columns : where its fluxes are in the flux vector; shape_columns : where the values of its shape are, empty when its
     shape is fixed. The last responses are kept, since a fit changes spectra more often than shapes.
     """
@@ -252,7 +253,9 @@ class PointSource(MapSource):
     ) -> None:
         super().__init__(columns, shape_columns)
         self._point, self._window, self._kernels, self._reco_psf = point, window, kernels, reco_psf
-        self._corners: tuple[bytes, list[Response], list[Array]] | None = None
+        self._y, self._x = np.divmod(window.pixel, window.shape[1])
+        self._corners: dict[tuple[int, int], tuple[Array, Array]] = {}
+        self._around: tuple[bytes, Array, Array] | None = None
 
     def lattice(self) -> Lattice | None:
         return Lattice(self.shape_columns.start, self._point.place) if self.n_shape else None
@@ -264,22 +267,33 @@ class PointSource(MapSource):
 
     def _respond(self, values: Array) -> Response:
         x, y, weight, _ = self._point.weights(values)
-        return _combine(weight, self._at(x, y)[0])
+        return self._combined(x, y, weight[None])[0]
 
     def _respond_slopes(self, values: Array) -> Sequence[Response | None]:
         x, y, _, slopes = self._point.weights(values)
-        return [_combine(slope, self._at(x, y)[0]) for slope in slopes]
+        return self._combined(x, y, slopes)
 
     def totals(self, flux: Array) -> Array:
         x, y, weight, _ = self._point.weights(flux[self.shape_columns])
-        return np.asarray(sum(w * total for w, total in zip(weight, self._at(x, y)[1], strict=True)))
+        window = self._window
+        totals = np.zeros(window.edisp.T.shape)
+        for w, ix, iy in zip(weight, x - window.x.start, y - window.y.start, strict=True):
+            if not window.holds(ix, iy):
+                continue
+            kernel = self._shifted(int(ix), int(iy))
+            if self._reco_psf:
+                seen = np.einsum("kp,kp->k", window.mask, kernel)
+                totals += w * window.exposure[:, iy * window.shape[1] + ix] * seen[:, None]
+            else:
+                totals += w * (window.mask @ (window.exposure * kernel).T)
+        return np.asarray(window.edisp.T * totals)
 
     def counts(self, flux: Array) -> tuple[slice, slice, Array]:
         x, y, weight, _ = self._point.weights(flux[self.shape_columns])
         window, spectrum = self._window, flux[self.columns]
         counts = np.zeros((window.edisp.shape[1], *window.shape))
         for w, ix, iy in zip(weight, x - window.x.start, y - window.y.start, strict=True):
-            if not (0 <= ix < window.shape[1] and 0 <= iy < window.shape[0]):
+            if not window.holds(ix, iy):
                 continue
             kernel = self._shifted(int(ix), int(iy))
             if self._reco_psf:
@@ -289,51 +303,74 @@ class PointSource(MapSource):
                 counts += w * (window.edisp.T @ (spectrum[:, None] * window.exposure * kernel)).reshape(counts.shape)
         return window.y, window.x, counts
 
-    def _at(self, x: IntArray, y: IntArray) -> tuple[list[Response], list[Array]]:
-        """Responses and totals by energy of a point on each of the four pixels."""
+    def _combined(self, x: IntArray, y: IntArray, weights: Array) -> list[Response]:
+        """Responses of a point on each of the four pixels, added with several sets of weights (m, 4)."""
         key = x.tobytes() + y.tobytes()
-        if self._corners is None or self._corners[0] != key:
+        if self._around is None or self._around[0] != key:
             window = self._window
             corners = [
                 self._corner(int(i) - window.x.start, int(j) - window.y.start) for i, j in zip(x, y, strict=True)
             ]
-            self._corners = key, [response for response, _ in corners], [totals for _, totals in corners]
-        return self._corners[1], self._corners[2]
+            self._around = key, np.stack([matrix for matrix, _ in corners]), np.stack([total for _, total in corners])
+        _, matrices, totals = self._around
+        return [
+            Response(self._window.rows, np.einsum("c,cer->er", shares, matrices).T, shares @ totals)
+            for shares in weights
+        ]
 
-    def _corner(self, ix: int, iy: int) -> tuple[Response, Array]:
-        """A point on the pixel (ix, iy) of the window; nothing when it lies outside."""
-        window = self._window
-        n_true, n_energy = window.edisp.shape
-        if not (0 <= ix < window.shape[1] and 0 <= iy < window.shape[0]):
-            return Response(window.rows, np.zeros((window.rows.size, n_true)), np.zeros(n_true)), np.zeros(
-                (n_energy, n_true)
-            )
-        kernel = self._shifted(ix, iy)
-        edisp = window.edisp.T
+    def _corner(self, ix: int, iy: int) -> tuple[Array, Array]:
+        """A point on the pixel (ix, iy) of the window: rows (n_energy_true, n_rows) and totals (n_energy_true,)."""
+        found = self._corners.pop((ix, iy), None)
+        if found is None:
+            found = self._respond_at(ix, iy)
+            if len(self._corners) >= _KEPT_CORNERS:
+                self._corners.pop(next(iter(self._corners)))
+        self._corners[ix, iy] = found
+        return found
+
+    def _respond_at(self, ix: int, iy: int) -> tuple[Array, Array]:
+        window, half = self._window, self._kernels.shape[-1] // 2
+        n_true, _ = window.edisp.shape
+        matrix = np.zeros((n_true, window.rows.size))
+        if not window.holds(ix, iy):
+            return matrix, np.zeros(n_true)
+        dy, dx = self._y - (iy - half), self._x - (ix - half)
+        reached = np.flatnonzero((dy >= 0) & (dy <= 2 * half) & (dx >= 0) & (dx <= 2 * half))
+        dy, dx = dy[reached], dx[reached]
+        inside, kernel = self._overlap(ix, iy)
         if self._reco_psf:
-            exposure = window.exposure[:, iy * window.shape[1] + ix]
-            matrix = kernel[window.energy, window.pixel][:, None] * edisp[window.energy] * exposure
-            totals = edisp * exposure * np.einsum("kp,kp->k", window.mask, kernel)[:, None]
-        else:
-            exposed = window.exposure * kernel
-            matrix = edisp[window.energy] * exposed[:, window.pixel].T
-            totals = edisp * (window.mask @ exposed.T)
-        return Response(window.rows, matrix, totals.sum(axis=0)), totals
+            energy, exposure = window.energy[reached], window.exposure[:, iy * window.shape[1] + ix].astype(np.float64)
+            matrix[:, reached] = window.edisp[:, energy] * self._kernels[energy, dy, dx] * exposure[:, None]
+            seen = np.einsum("kyx,kyx->k", window.mask.reshape(-1, *window.shape)[(slice(None), *inside)], kernel)
+            return matrix, exposure * (window.edisp @ seen)
+        matrix[:, reached] = self._per_row[:, reached] * self._kernels[:, dy, dx]
+        return matrix, np.einsum("eyx,eyx->e", self._per_pixel[(slice(None), *inside)], kernel)
+
+    @cached_property
+    def _per_row(self) -> Array:
+        """Counts in the bins with counts per flux that reaches them, (n_energy_true, n_rows)."""
+        window = self._window
+        return np.asarray(window.edisp[:, window.energy] * window.exposure[:, window.pixel])
+
+    @cached_property
+    def _per_pixel(self) -> Array:
+        """Counts in all bins that enter, per flux that reaches a pixel, (n_energy_true, ny, nx)."""
+        window = self._window
+        return np.asarray(window.exposure * (window.edisp @ window.mask)).reshape(-1, *window.shape)
+
+    def _overlap(self, ix: int, iy: int) -> tuple[tuple[slice, slice], Array]:
+        """Rows and columns of the window that kernels around a pixel reach, and the kernels there."""
+        (ny, nx), half = self._window.shape, self._kernels.shape[-1] // 2
+        y, x = slice(max(iy - half, 0), min(iy + half + 1, ny)), slice(max(ix - half, 0), min(ix + half + 1, nx))
+        kernels = self._kernels[:, y.start - iy + half : y.stop - iy + half, x.start - ix + half : x.stop - ix + half]
+        return (y, x), kernels
 
     def _shifted(self, ix: int, iy: int) -> Array:
         """The kernels around a pixel of the window, (n, n_pixels)."""
-        ny, nx = self._window.shape
-        half = self._kernels.shape[-1] // 2
-        shifted = np.zeros((len(self._kernels), ny, nx))
-        y0, y1, x0, x1 = max(iy - half, 0), min(iy + half + 1, ny), max(ix - half, 0), min(ix + half + 1, nx)
-        shifted[:, y0:y1, x0:x1] = self._kernels[:, y0 - iy + half : y1 - iy + half, x0 - ix + half : x1 - ix + half]
+        shifted = np.zeros((len(self._kernels), *self._window.shape))
+        inside, kernels = self._overlap(ix, iy)
+        shifted[(slice(None), *inside)] = kernels
         return shifted.reshape(len(shifted), -1)
-
-
-def _combine(weights: Array, corners: list[Response]) -> Response:
-    matrix = sum(w * corner.matrix for w, corner in zip(weights, corners, strict=True))
-    total = sum(w * corner.total for w, corner in zip(weights, corners, strict=True))
-    return Response(corners[0].rows, np.asarray(matrix), np.asarray(total))
 
 
 @final
