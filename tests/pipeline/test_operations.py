@@ -164,7 +164,6 @@ def test_maps_to_a_spectrum_with_its_flux_points(tmp_path: Path) -> None:
       region: {{type: circle, center: [{LON}, {LAT}], radius: 0.45 deg}}
       containment_correction: true
       target: [crab]
-      on_orphan: drop
 """
     rest = "fit: {}\nflux_points:\n  - {source: crab, energy_edges: [1 TeV, 4 TeV, 10 TeV]}\n"
     request = config(tmp_path, operations, rest)

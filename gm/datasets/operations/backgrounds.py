@@ -102,14 +102,15 @@ def _remove(
         if keep:
             text += "; stays for its own dataset"
         else:
-            text += f"; {_priors(priors)}" if priors else ""
+            text += f"; {dropped_priors(priors)}" if priors else ""
             revision.drop(component.name, f"baked into the background of {name}")
         data = {"dataset": name, "fixed": bool(fixed), **_values(component)}
         edits.append(Edit("baked", component.name, text, data | ({"dropped_priors": priors} if not keep else {})))
     return edits
 
 
-def _priors(names: Sequence[str]) -> str:
+def dropped_priors(names: Sequence[str]) -> str:
+    """What an edit says of priors that go with their parameters."""
     return f"prior{'s' if len(names) > 1 else ''} of {', '.join(names)} dropped"
 
 

@@ -33,6 +33,11 @@ def set_scope(revision: Revision, component: SkyModel | TemplateNPredModel, name
     """The component applies to these datasets from now on."""
     current = revision.current(component.name)
     assert not isinstance(current, BackgroundIRFModel)
+    if isinstance(component, TemplateNPredModel) and len(names) != 1:
+        raise Refused(
+            f"{component.name} is a template of counts: it is for one dataset or for all, not for {_listed(names)}",
+            "give each dataset a template of its own, by datasets_names",
+        )
     revision.replace(component.name, replace(current, datasets_names=tuple(names)))
     before = None if component.datasets_names is None else list(component.datasets_names)
     text = f"datasets_names {_listed(before)} -> {_listed(names)}"
@@ -84,20 +89,6 @@ def check_whole(models: Models, inputs: Sequence[str], name: str) -> None:
                 f"not to {_listed(missing)}",
                 "allow_partial: true accepts that; or add the datasets to its datasets_names, or leave them out",
             )
-
-
-def orphan(revision: Revision, component: SkyModel, on_orphan: OnOrphan | None, reason: str) -> Edit:
-    """A component that no dataset is left for: dropped or kept as told, refused when not told."""
-    if on_orphan is None:
-        raise Refused(
-            f"{component.name} would lose its last dataset: {reason}",
-            "on_orphan: drop removes the component, on_orphan: keep leaves it without a dataset",
-        )
-    if on_orphan == "keep":
-        edit = set_scope(revision, component, ())
-        return Edit(edit.action, edit.component, f"{edit.text}: no dataset is left, kept", edit.data)
-    revision.drop(component.name, reason)
-    return Edit("dropped", component.name, f"no dataset is left: {reason}", {"reason": reason})
 
 
 def _listed(names: Collection[str] | None) -> str:

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 
+from gm.arrays import Array
 from gm.datasets.datasets import Datasets
-from gm.datasets.map_dataset import MapDatasetOnOff
-from gm.datasets.operations.backgrounds import backgrounds, corrected, dissolve
+from gm.datasets.map_dataset import MapDataset
+from gm.datasets.operations.backgrounds import backgrounds, corrected, dissolve, dropped_priors
 from gm.datasets.operations.driver import Task, Which
 from gm.datasets.operations.extraction import added_background, holds, region_mask, spectrum_of
 from gm.datasets.operations.kinds import Maps, as_map, masks_note
 from gm.datasets.operations.naming import in_place
 from gm.datasets.operations.outcome import Edit, Outcome, Predict, Product, Refused
 from gm.datasets.operations.revision import Revision
-from gm.datasets.operations.scopes import OnOrphan, check_templates, orphan, set_scope
+from gm.datasets.operations.scopes import OnOrphan, set_scope
 from gm.datasets.reading import Dataset
 from gm.errors import suggest
 from gm.maps.sky_region import SkyRegion
-from gm.models import Models, SkyModel, TemplateSpatialModel
+from gm.models import BackgroundIRFModel, Models, SkyModel, TemplateNPredModel, TemplateSpatialModel
+
+Sky: TypeAlias = SkyModel | TemplateNPredModel
 
 
 def to_spectrum_dataset(
@@ -40,34 +43,38 @@ def to_spectrum_dataset(
     """A map summed in a region; the corrected background becomes a fixed one, without a component.
 
     target : the sky components that the spectrum is of; by default those whose centre lies in the region. All others
-    are folded: ``predict(dataset, component)`` in the region joins the fixed background, and they apply to the other
-    datasets only. on_orphan : what becomes of a component that no dataset is left for; refused when not told.
+    are folded, templates of counts too: ``predict(dataset, component)`` in the region joins the fixed background. They
+    go on for their other datasets; one without any goes, unless ``on_orphan="keep"``.
+    on_orphan : On/Off maps have a measured background that takes nothing; a component that has no other dataset is
+    dropped or kept then as told, and refused when not told.
     """
     region = region if isinstance(region, SkyRegion) else SkyRegion.from_mapping(region)
     task = Task.of(datasets, which, name, suffix)
     maps = [as_map(dataset, "sum in a region") for dataset in task.inputs]
-    check_templates(models, [dataset.name for dataset in maps])
     chosen = _targets(models, target)
     revision, edits, known = Revision(models), list[Edit](), backgrounds(models)
     made: list[tuple[tuple[str, ...], Dataset]] = []
-    folded: dict[str, set[str]] = {}
+    folded: dict[str, dict[str, float | None]] = {}
     for dataset, new in zip(maps, task.names, strict=True):
         inside = region_mask(dataset, region)
         data: Maps = as_map(corrected(dataset, known.get(dataset.name)), "")
         for component in _foreign(models, dataset, region, chosen):
-            counts = _predicted(predict, dataset, component)
-            safe = True if dataset.mask_safe is None else dataset.mask_safe
-            total = float(np.sum(counts, where=safe & inside))
-            text = f"its {total:.6g} predicted counts in the region joined the fixed background of {new}"
-            edits.append(Edit("folded", component.name, text, {"dataset": new, "predicted": total}))
-            folded.setdefault(component.name, set()).add(dataset.name)
-            data = added_background(data, counts)
+            total = folded.setdefault(component.name, {})
+            total[dataset.name] = None
+            if isinstance(data, MapDataset):
+                counts = _predicted(predict, dataset, component)
+                total[dataset.name] = float(
+                    np.sum(counts, where=inside if dataset.mask_safe is None else dataset.mask_safe & inside)
+                )
+                data = added_background(data, counts)
         if dataset.name in known:
             edits += dissolve(revision, [known[dataset.name]], new, keep=keep)
         made.append(((dataset.name,), spectrum_of(data, new, region, containment_correction=containment_correction)))
     renamed = {names[0]: output.name for names, output in made}
     after = in_place(datasets, made, keep=keep)
-    edits += _rescoped(revision, models, renamed, folded, after.names, keep, on_orphan)
+    for sky in (component for component in models if not isinstance(component, BackgroundIRFModel)):
+        totals = folded.get(sky.name, {})
+        edits += _follow(revision, sky, renamed, totals, after.names, keep=keep, on_orphan=on_orphan)
     notes = [masks_note([dataset], "in where any pixel is") for dataset in task.inputs]
     products = tuple(Product(names, output.name, note) for (names, output), note in zip(made, notes, strict=True))
     accuracy = "mean exposure, response at the centre of the region"
@@ -84,16 +91,18 @@ def _targets(models: Models, target: Sequence[str] | str | None) -> set[str] | N
     return chosen
 
 
-def _foreign(models: Models, dataset: Maps, region: SkyRegion, chosen: set[str] | None) -> list[SkyModel]:
-    """The sky components of a dataset that are not what the spectrum is of."""
-    found = [c for c in models.select(dataset.name) if isinstance(c, SkyModel)]
+def _foreign(models: Models, dataset: Maps, region: SkyRegion, chosen: set[str] | None) -> list[Sky]:
+    """The components of a dataset, but for its background, that are not what the spectrum is of."""
+    found = [component for component in models.select(dataset.name) if not isinstance(component, BackgroundIRFModel)]
     if chosen is not None:
         return [component for component in found if component.name not in chosen]
     return [component for component in found if not _is_inside(component, region, dataset)]
 
 
-def _is_inside(component: SkyModel, region: SkyRegion, dataset: Maps) -> bool:
+def _is_inside(component: Sky, region: SkyRegion, dataset: Maps) -> bool:
     """A template or a shape that is everywhere has no centre."""
+    if isinstance(component, TemplateNPredModel):
+        return False
     shape = component.spatial_model
     if shape is None:
         return True
@@ -101,46 +110,67 @@ def _is_inside(component: SkyModel, region: SkyRegion, dataset: Maps) -> bool:
     return position is not None and holds(region, dataset, *position, shape.frame)
 
 
-def _predicted(predict: Predict | None, dataset: Maps, component: SkyModel) -> Any:
-    if isinstance(dataset, MapDatasetOnOff):
-        raise Refused(
-            f"{component.name} cannot be folded: the background of {dataset.name} is measured, not predicted",
-            f"name it in target: [{component.name}, ...], or take it off the dataset by its datasets_names",
-        )
+def _predicted(predict: Predict | None, dataset: Maps, component: Sky) -> Array:
     if predict is None:
         raise Refused(f"{component.name} has to be folded, which takes its predicted counts", "give predict=...")
     return predict(dataset, component)
 
 
-def _rescoped(
+def _follow(
     revision: Revision,
-    models: Models,
+    component: Sky,
     renamed: Mapping[str, str],
-    folded: Mapping[str, set[str]],
+    folded: Mapping[str, float | None],
     after: Sequence[str],
+    *,
     keep: bool,
     on_orphan: OnOrphan | None,
 ) -> list[Edit]:
-    """Folded components leave the results; the others follow the names."""
+    """A component leaves the results that it is folded into, and follows the names of the others.
+
+    renamed : inputs and results; folded : its predicted counts by input, None where they could not be folded; after :
+    all datasets that there are then
+    """
+    left = {renamed[name] for name in folded}
+    if component.datasets_names is None:
+        names = [name for name in after if name not in left] if left else None
+    else:
+        names = []
+        for name in component.datasets_names:
+            names += [name] if keep or name not in renamed else []
+            names += [renamed[name]] if name in renamed and name not in folded else []
+    measured = [name for name, total in folded.items() if total is None]
+    if measured:
+        return [_unfolded(revision, component, measured[0], on_orphan if names == [] else None)]
+    is_gone = names == [] and (on_orphan != "keep" or isinstance(component, TemplateNPredModel))
+    ending = _gone(revision, component, left) if is_gone else ""
     edits = []
-    for component in models:
-        if not isinstance(component, SkyModel):
-            continue
-        gone = folded.get(component.name, set())
-        if component.datasets_names is None:
-            if not gone:
-                continue
-            names = [name for name in after if name not in {renamed[old] for old in gone}]
-        else:
-            names = []
-            for old in component.datasets_names:
-                names += [old] if keep or old not in renamed else []
-                names += [renamed[old]] if old in renamed and old not in gone else []
-            if names == list(component.datasets_names):
-                continue
-        if names:
-            edits.append(set_scope(revision, component, names))
-        else:
-            reason = f"it is folded into the background of {', '.join(sorted(renamed[old] for old in gone))}"
-            edits.append(orphan(revision, component, on_orphan, reason))
+    for name, total in folded.items():
+        text = f"its {total:.6g} predicted counts in the region joined the fixed background of {renamed[name]}{ending}"
+        data = {"dataset": renamed[name], "predicted": total, "gone": is_gone}
+        edits.append(Edit("folded", component.name, text, data))
+    if not is_gone and names is not None and names != list(component.datasets_names or ()):
+        edits.append(set_scope(revision, component, names))
     return edits
+
+
+def _gone(revision: Revision, component: Sky, results: Collection[str]) -> str:
+    """A folded component that no other dataset needs; gives the words for it."""
+    revision.drop(component.name, f"folded into the background of {', '.join(sorted(results))}")
+    priors = [p.name for p in component.parameters if p.prior is not None]
+    return "; it goes, as no dataset is left" + (f", {dropped_priors(priors)}" if priors else "")
+
+
+def _unfolded(revision: Revision, component: Sky, dataset: str, on_orphan: OnOrphan | None) -> Edit:
+    """A component that no dataset is left for, since a measured background takes no predicted counts."""
+    reason = f"the background of {dataset} is measured, not predicted"
+    if on_orphan is None:
+        raise Refused(
+            f"{component.name} cannot be folded: {reason}",
+            f"name it in target: [{component.name}, ...], or take it off the dataset by its datasets_names; "
+            "on_orphan says what becomes of a component that has no other dataset",
+        )
+    if on_orphan == "keep":
+        return set_scope(revision, component, ())
+    revision.drop(component.name, reason)
+    return Edit("dropped", component.name, f"no dataset is left for it: {reason}", {"reason": reason})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from gm.datasets import Datasets
 from gm.datasets import operations as ops
 from gm.likelihood.prediction import predict_component
 from gm.maps.axes import EnergyAxis
+from gm.maps.sky_region import SkyRegion
 from gm.models import (
     BackgroundIRFModel,
     GaussianPrior,
@@ -311,12 +313,12 @@ def test_what_is_no_target_joins_the_background() -> None:
     far = source("far", LON + 0.4)
     models = Models([source("crab"), far, background("map", 2.0, 0.1)])
     outcome = extracted(models, target="crab")
-    assert actions(outcome) == [("folded", "far"), ("baked", "map-bkg"), ("rescoped", "far")]
+    assert actions(outcome) == [("baked", "map-bkg"), ("folded", "far"), ("rescoped", "far")]
     assert outcome.models.names == ["crab", "far"]
     assert scope(outcome, "far") == ["other"]
     alone = extracted(Models([source("crab"), background("map", 2.0, 0.1)]), target="crab").datasets["x"]
     added = outcome.datasets["x"].background.sum() - alone.background.sum()  # type: ignore[union-attr]
-    assert added == pytest.approx(outcome.edits[0].data["predicted"], rel=1e-10)
+    assert added == pytest.approx(outcome.edits[1].data["predicted"], rel=1e-10)
     assert added > 1
 
 
@@ -327,17 +329,80 @@ def test_without_a_target_what_is_in_the_region_stays() -> None:
     assert [scope(outcome, name) for name in models.names] == [None, None, ["other"]]
 
 
-def test_orphans() -> None:
-    models = Models([source("crab"), source("far", LON + 0.6, datasets_names=["map"])])
-    with pytest.raises(ops.Refused, match=r"far would lose its last dataset: .*\n    on_orphan: drop"):
-        extracted(models)
+def test_what_is_folded_from_its_last_dataset_goes() -> None:
+    prior = Parameter("index", 2.3, prior=GaussianPrior(mu=2.0, sigma=0.2))
+    far = source("far", LON + 0.6, datasets_names=["map"])
+    far = replace(far, spectral_model=far.spectral_model.with_parameters([prior, *far.spectral_model.parameters[1:]]))
+    models = Models([source("crab"), far])
+    outcome = extracted(models)
+    assert outcome.models.names == ["crab"]
+    assert actions(outcome) == [("folded", "far")]
+    assert outcome.edits[0].text.endswith("background of x; it goes, as no dataset is left, prior of index dropped")
     assert extracted(models, on_orphan="drop").models.names == ["crab"]
     kept = extracted(models, on_orphan="keep")
     assert scope(kept, "far") == []
+    assert kept.datasets["x"].background.sum() == outcome.datasets["x"].background.sum()  # type: ignore[union-attr]
     assert scope(extracted(models, keep=True), "far") == ["map"]
     linked = models.with_links([Link("crab.index", "far.index")])
-    with pytest.raises(ops.Refused, match=r"break the link 'crab\.index' = 'far\.index': far would go"):
-        extracted(linked, on_orphan="drop")
+    with pytest.raises(ops.Refused, match=r"break the link 'crab\.index' = 'far\.index': far would go, folded into"):
+        extracted(linked)
+
+
+def test_an_unscoped_component_of_the_only_dataset_goes_too() -> None:
+    outcome = extracted(Models([source("crab"), source("far", LON + 0.6)]), Datasets([sky_map()]), target=["crab"])
+    assert outcome.models.names == ["crab"]
+    both = ops.to_spectrum_dataset(
+        Datasets([sky_map(), sky_map("other", 2)]),
+        Models([source("crab"), source("far", LON + 0.6)]),
+        "*",
+        suffix="-x",
+        region=CIRCLE,
+        predict=predict_component,
+    )
+    assert actions(both) == [("folded", "far"), ("folded", "far")]
+    assert both.models.names == ["crab"]
+
+
+def test_a_measured_background_takes_no_component() -> None:
+    on_off = Datasets([on_off_map("map")])
+    models = Models([source("crab"), source("far", LON + 0.6)])
+    with pytest.raises(ops.Refused, match="far cannot be folded: the background of map is measured, not predicted"):
+        extracted(models, on_off)
+    assert actions(extracted(models, on_off, on_orphan="drop")) == [("dropped", "far")]
+    assert scope(extracted(models, on_off, on_orphan="keep"), "far") == []
+    assert extracted(models, on_off, target=["crab", "far"]).models.names == ["crab", "far"]
+    elsewhere = Datasets([on_off_map("map"), sky_map("other")])
+    with pytest.raises(ops.Refused, match=r"far cannot be folded: .*\n    name it in target"):
+        extracted(models, elsewhere, on_orphan="drop")  # it would leave the map, but stay for the other
+
+
+REGIONS: dict[str, Any] = {
+    "ellipse": {"center": [LON, LAT], "width": "0.5 deg", "height": "0.9 deg", "angle": "20 deg"},
+    "annulus": {"center": [LON, LAT], "inner_radius": "0.2 deg", "outer_radius": "0.5 deg"},
+    "rectangle": {"center": [LON, LAT], "width": "0.5 deg", "height": "0.9 deg", "angle": "20 deg"},
+    "polygon": {"vertices": [[LON - 0.5, LAT - 0.3], [LON + 0.5, LAT - 0.3], [LON, LAT + 0.5]]},
+    "point": {"center": [LON + 0.01, LAT + 0.01]},
+    "file": {"filename": "on.reg"},
+}
+
+PIXELS = {"ellipse": 35.3, "annulus": 66.0, "rectangle": 45.0, "polygon": 37.1, "point": 4, "file": 37.1}
+"""Area in units of 0.01 square degrees; a point takes the pixels around it, as in Gammapy."""
+
+
+@pytest.mark.parametrize("kind", REGIONS)
+def test_all_regions(kind: str, tmp_path: Path) -> None:
+    """Counts and background are those of the pixels whose centre is inside; a source beyond joins the background."""
+    lines = f"fk5\npolygon({LON - 0.5},{LAT - 0.3},{LON + 0.5},{LAT - 0.3},{LON},{LAT + 0.5})\n"
+    (tmp_path / "on.reg").write_text("# Region file format: DS9\n" + lines)
+    region = SkyRegion.from_mapping({"type": kind, **REGIONS[kind]}, tmp_path)
+    dataset, far = sky_map(), source("far", LON + 0.8, sigma=0.4)
+    assert dataset.background is not None
+    spectrum: Any = extracted(Models([far, background("map", 2.0)]), region=region).datasets["x"]
+    inside = region.contains(dataset.geometry)
+    expected = 2.0 * dataset.background + predict_component(dataset, far)
+    assert inside.sum() == pytest.approx(PIXELS[kind], rel=0.06)
+    np.testing.assert_allclose(spectrum.background, expected[:, inside].sum(axis=1), rtol=1e-10)
+    assert np.array_equal(spectrum.counts, dataset.counts[:, inside].sum(axis=1))
 
 
 def test_regions_that_are_refused() -> None:
@@ -354,8 +419,6 @@ def test_regions_that_are_refused() -> None:
     cut[2, :, :10] = False
     with pytest.raises(ops.Refused, match=r"the masks of map cut through the region in energy bin 2 \("):
         extracted(Models(), Datasets([sky_map(mask_safe=cut)]))
-    with pytest.raises(ops.Refused, match="the background of map is measured, not predicted"):
-        extracted(Models([source("far", LON + 0.6)]), Datasets([on_off_map("map")]))
     with pytest.raises(ops.Refused, match="far has to be folded"):
         extracted(Models([source("far", LON + 0.6)]), predict=None)
 
