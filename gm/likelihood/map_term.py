@@ -240,7 +240,7 @@ class MapTerm:
             predicted = whole(rest)
             return RowLine(self.bins.whole, whole(rest + signal) - predicted, predicted)
 
-        if self._may_be_negative(rest) or self._may_be_negative(signal):
+        if self._may_be_negative(rest) or self._has_negative_fluxes(signal):  # a signal has no shapes of its own
             return make_whole()
         return SummedLine(
             rows=RowLine(self.bins.statistic, more - rows, rows),
@@ -296,9 +296,12 @@ class MapTerm:
 
     def _may_be_negative(self, flux: Array) -> bool:
         """A flux, a factor of the background, or a shape is negative somewhere."""
-        parts = [flux[source.columns] for source in self.sources] + [self.background.factor(flux)]
         shapes = [self.background.is_negative, *(source.response(flux).is_negative for source in self.sources)]
-        return any(shapes) or any(part.min(initial=0.0) < 0 for part in parts)
+        return any(shapes) or self._has_negative_fluxes(flux)
+
+    def _has_negative_fluxes(self, flux: Array) -> bool:
+        parts = [flux[source.columns] for source in self.sources] + [self.background.factor(flux)]
+        return any(part.min(initial=0.0) < 0 for part in parts)
 
     def _clipped_pullback(self, flux: Array, d_flux: Array) -> float:
         """As `value_and_pullback`, bin by bin: each flux column by its own prediction, each shape by differences."""
