@@ -11,6 +11,7 @@ from gm.arrays import Array, BoolArray
 from gm.fit.objective import Objective
 
 _FAR = 0.5  # a gain of -2 ln L above which the information has changed
+_ABSURD = 4.0  # ratio of curvatures that no smooth statistic has
 _WRONG = 0.3  # difference of what a step gains from what it promised, beyond which it has changed too
 _STRAIGHT = 0.5  # relative change of an amplitude up to which its logarithm is as good as itself
 _FOLD = 2.0  # largest change of a logarithm in a step
@@ -44,7 +45,7 @@ def score(
     along their logarithms, in which spectra with a reference energy far from the data have straight valleys, and far
     away also as it is, which lands at the minimum even when one is wrong by a factor of a thousand. Stops when the
     expected improvement of the objective is below ``tolerance``, or after ``max_steps``. The information is computed
-    again after a step that did not gain what it promised. Where ``is_left`` says that the objective does not hold any
+    again while a step gains much, and then learns from the gradients. Where ``is_left`` says that the objective does not hold any
     more, it stops too.
     """
     vector = np.clip(start, lower, upper)
@@ -61,19 +62,32 @@ def score(
         candidates = [np.clip(step, lower, upper) for step in _steps(vector, move, amplitudes)]
         found, candidate = _lowest(objective, candidates)
         if found < value:
-            gain, vector = value - found, candidate
+            gain, old, vector = value - found, vector, candidate
             if is_left is not None and is_left(vector):
                 break
-            if gain > _FAR or (promised < _FAR and not is_near) or abs(gain / promised - 1.0) > _WRONG:
+            is_renewed = gain > _FAR or (promised < _FAR and not is_near) or abs(gain / promised - 1.0) > _WRONG and not is_near
+            if is_renewed:
                 is_near = gain < _FAR
                 information = objective.information(vector, expected=not is_near)
+            old_gradient = gradient
             value, gradient = objective.value_and_gradient(vector)
+            if not is_renewed:
+                information = _learned(information, vector - old, gradient - old_gradient)
             damping = max(damping / 10.0, 1e-10)
         elif damping > 1e8:
             break
         else:
             damping = damping * 10.0
     return ScoringResult(vector, _scale(vector, information), information, steps)
+
+
+def _learned(information: Array, step: Array, rise: Array) -> Array:
+    """The matrix with the curvature that a step has shown (Broyden, Fletcher, Goldfarb, Shanno), unless it is absurd."""
+    bent = information @ step
+    seen, expected = float(rise @ step), float(bent @ step)
+    if not (expected > 0 and 1 / _ABSURD < seen / expected < _ABSURD):
+        return information
+    return np.asarray(information + np.outer(rise, rise) / seen - np.outer(bent, bent) / expected)
 
 
 def _lowest(objective: Objective, candidates: list[Array]) -> tuple[float, Array]:
