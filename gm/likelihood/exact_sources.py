@@ -7,7 +7,7 @@ there. Extended shapes are folded as `gm.likelihood.exact_folding` says. Both ar
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, hypot, sqrt
+from math import factorial, hypot, sqrt
 from typing import final
 
 import numpy as np
@@ -25,6 +25,7 @@ from gm.models.spatial import RadialModel
 
 _WIDE = 0.9  # sigma of shape and PSF together [pixel] from which one node per pixel has no error: exp(-2 (pi sigma)^2)
 _MOST_NODES = 6
+_TOLERANCE = 1e-5  # of the peak of the PSF
 _SIGMA = 1.5  # of a Gaussian with a given core radius
 _TAIL = 1e-10  # of a shape's flux
 
@@ -81,7 +82,7 @@ class ExactParts:
 
 
 def _nodes(shape: SpatialModel | None, values: Array, spread: PointSpread | None, scale: float) -> PixelNodes:
-    """As many nodes in each pixel as the narrowest PSF needs; one where shape and PSF are wide."""
+    """As many nodes in each pixel as the narrowest PSF needs for a shape anywhere in it; one where both are wide."""
     if shape is None:
         return PixelNodes(1, is_sampled=True)
     if spread is None or spread.core <= 0:
@@ -93,7 +94,17 @@ def _nodes(shape: SpatialModel | None, values: Array, spread: PointSpread | None
         width = float(values[2]) * sqrt(max(1.0 - float(values[3]) ** 2, 0.0)) / scale
         if width > 0 and width * sigma / hypot(width, sigma) > _WIDE:
             return PixelNodes(1, is_sampled=True)
-    return PixelNodes(min(max(ceil(1.0 + 2.0 / sigma), 2), _MOST_NODES))
+    wide = sqrt(sigma**2 + 1.0 / 12.0)  # the PSF integrated over a pixel
+    enough = (n for n in range(2, _MOST_NODES) if _interpolation_error(n) / wide**n < _TOLERANCE)
+    return PixelNodes(next(enough, _MOST_NODES))
+
+
+def _interpolation_error(n: int) -> float:
+    """Largest error of the polynomial through n Gauss-Legendre nodes of unit length, for a Gaussian of unit width.
+
+    ``(n!)^2 / (2n)!`` is the largest product of distances to the nodes; the n-th derivative is below ``sqrt(n!)``.
+    """
+    return float(factorial(n) ** 1.5 / factorial(2 * n))
 
 
 class _Shares:
