@@ -45,8 +45,8 @@ def score(
     along their logarithms, in which spectra with a reference energy far from the data have straight valleys, and far
     away also as it is, which lands at the minimum even when one is wrong by a factor of a thousand. Stops when the
     expected improvement of the objective is below ``tolerance``, or after ``max_steps``. The information is computed
-    again while a step gains much, and then learns from the gradients. Where ``is_left`` says that the objective does not hold any
-    more, it stops too.
+    again while a step gains much, and then learns from the gradients. Where ``is_left`` says that the objective does
+    not hold any more, it stops too.
     """
     vector = np.clip(start, lower, upper)
     information, is_near = objective.information(vector, expected=True), False
@@ -65,7 +65,8 @@ def score(
             gain, old, vector = value - found, vector, candidate
             if is_left is not None and is_left(vector):
                 break
-            is_renewed = gain > _FAR or (promised < _FAR and not is_near) or abs(gain / promised - 1.0) > _WRONG and not is_near
+            is_wrong = promised < _FAR or abs(gain / promised - 1.0) > _WRONG
+            is_renewed = gain > _FAR or (is_wrong and not is_near)
             if is_renewed:
                 is_near = gain < _FAR
                 information = objective.information(vector, expected=not is_near)
@@ -82,7 +83,7 @@ def score(
 
 
 def _learned(information: Array, step: Array, rise: Array) -> Array:
-    """The matrix with the curvature that a step has shown (Broyden, Fletcher, Goldfarb, Shanno), unless it is absurd."""
+    """The matrix with the curvature that a step has shown (formula of Broyden, Fletcher, Goldfarb and Shanno)."""
     bent = information @ step
     seen, expected = float(rise @ step), float(bent @ step)
     if not (expected > 0 and 1 / _ABSURD < seen / expected < _ABSURD):

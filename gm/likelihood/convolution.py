@@ -16,6 +16,7 @@ Part = tuple[slice, slice]
 
 _GROUPS = 3  # sizes of transforms; narrow kernels need not pay for wide ones
 _STEP = 16  # pixels by which the lit part of an image is rounded up, so that few sizes of transforms occur
+_CACHED = 1 << 15  # pixels that are transformed at a time
 _KEPT = 2  # sizes of a group whose kernel transforms are kept
 _DARK = 1e-14  # of an image's peak: no more than rounding leaves in a transform
 
@@ -34,8 +35,8 @@ class _Group:
         found = self.transforms.pop(size, None)
         if found is None:
             found = np.empty((len(self.members), size[0], size[1] // 2 + 1), dtype=np.complex128)
-            for k, kernel in enumerate(self.kernels):
-                found[k] = fft.rfft2(kernel.astype(np.float64), s=size)
+            for some in _chunks(len(self.kernels), size):
+                found[some] = fft.rfft2(self.kernels[some].astype(np.float64), s=size)
             if len(self.transforms) >= _KEPT:
                 self.transforms.pop(next(iter(self.transforms)))
         self.transforms[size] = found
@@ -79,7 +80,7 @@ class Convolver:
 
     One forward transform of the image serves all kernels of a group, and the adjoint adds them up in Fourier space
     before one transform back. A transform is just so large that nothing that is read has wrapped around. What is dark
-    in an image is left out. Kernels go one by one, so that the numbers stay in the processor's cache.
+    in an image is left out.
     """
 
     def __init__(self, kernels: NDArray[np.float32 | np.float64], shape: tuple[int, int], support: Part | None = None):
@@ -139,12 +140,15 @@ class Convolver:
         inside = images[(..., *part)]
         for group in self._groups:
             grid = self._grid(group, part)
-            by_kernel = images.ndim == 4
-            spectra = fft.rfft2(inside, s=grid.size) if not by_kernel else None
-            for k, transform in zip(group.members, group.at(grid.size), strict=True):
+            spectra = fft.rfft2(inside, s=grid.size) if images.ndim == 3 else None
+            transforms = group.at(grid.size)
+            for some in _chunks(len(transforms), grid.size):
+                members = group.members[some]
                 for j in range(len(images)):
-                    spectrum = fft.rfft2(inside[j, k], s=grid.size) if spectra is None else spectra[j]
-                    yield int(k), j, grid, fft.irfft2(transform * spectrum, s=grid.size, overwrite_x=True)
+                    spectrum = fft.rfft2(inside[j, members], s=grid.size) if spectra is None else spectra[j]
+                    folded = fft.irfft2(transforms[some] * spectrum, s=grid.size, overwrite_x=True)
+                    for k, whole in zip(members, folded, strict=True):
+                        yield int(k), j, grid, whole
 
     def adjoint_at(self, weights: Array, y: IntArray, x: IntArray, part: Part) -> Array:
         """The transposed of `fold_at` for one image, (*shape) from (n_kernels, n_pixels); only in ``part`` of it."""
@@ -153,12 +157,14 @@ class Convolver:
         for group in self._groups:
             grid, total = self._grid(group, part), None
             reached, index = grid.find(y, x)
-            for k, transform in zip(group.members, group.at(grid.size), strict=True):
-                placed = np.bincount(index, weights[k, reached], grid.size[0] * grid.size[1]).reshape(grid.size)
-                product = fft.rfft2(placed, overwrite_x=True)
+            transforms, n_pixels = group.at(grid.size), grid.size[0] * grid.size[1]
+            for some in _chunks(len(transforms), grid.size):
+                sent = [np.bincount(index, weights[k, reached], n_pixels) for k in group.members[some]]
+                product = fft.rfft2(np.reshape(sent, (-1, *grid.size)), overwrite_x=True)
                 np.conjugate(product, out=product)
-                product *= transform
-                total = product if total is None else np.add(total, product, out=total)
+                product *= transforms[some]
+                added = product.sum(axis=0)
+                total = added if total is None else np.add(total, added, out=total)
             if total is not None:
                 lit += fft.irfft2(np.conjugate(total), s=grid.size)[:n_y, :n_x]
         return image
@@ -182,13 +188,17 @@ class Convolver:
         n_y, n_x = _lengths(self.support)
         for group in self._groups:
             grid = self._grid(group, self.support)
-            for k, transform in zip(group.members, group.at(grid.size), strict=True):
-                placed = np.zeros(grid.size)
-                placed[grid.cut] = images[(k, *grid.reach)]
+            transforms = group.at(grid.size)
+            for some in _chunks(len(transforms), grid.size):
+                members = group.members[some]
+                placed = np.zeros((len(members), *grid.size))
+                placed[(slice(None), *grid.cut)] = images[(members, *grid.reach)]
                 product = fft.rfft2(placed, overwrite_x=True)
                 np.conjugate(product, out=product)
-                product *= transform
-                yield int(k), fft.irfft2(np.conjugate(product, out=product), s=grid.size)[:n_y, :n_x]
+                product *= transforms[some]
+                back = fft.irfft2(np.conjugate(product, out=product), s=grid.size, overwrite_x=True)
+                for k, image in zip(members, back, strict=True):
+                    yield int(k), image[:n_y, :n_x]
 
     def _grid(self, group: _Group, part: Part) -> _Grid:
         """The smallest transforms whose results on the window are free of what wraps around.
@@ -234,6 +244,12 @@ class NoConvolution:
 
     def fold_adjoint_each(self, images: Array) -> Array:
         return images
+
+
+def _chunks(n: int, size: tuple[int, int]) -> Iterator[slice]:
+    """A few transforms at a time: enough that calls cost little, so few that they stay in the processor's cache."""
+    step = max(1, _CACHED // (size[0] * size[1]))
+    return (slice(start, min(start + step, n)) for start in range(0, n, step))
 
 
 def _lengths(part: Part) -> tuple[int, int]:

@@ -255,7 +255,7 @@ class PointSource(MapSource):
         self._point, self._window, self._kernels, self._reco_psf = point, window, kernels, reco_psf
         self._y, self._x = np.divmod(window.pixel, window.shape[1])
         self._corners: dict[tuple[int, int], tuple[Array, Array]] = {}
-        self._around: tuple[bytes, Array, Array] | None = None
+        self._around: tuple[bytes, list[Array], Array] | None = None
 
     def lattice(self) -> Lattice | None:
         return Lattice(self.shape_columns.start, self._point.place) if self.n_shape else None
@@ -311,12 +311,9 @@ class PointSource(MapSource):
             corners = [
                 self._corner(int(i) - window.x.start, int(j) - window.y.start) for i, j in zip(x, y, strict=True)
             ]
-            self._around = key, np.stack([matrix for matrix, _ in corners]), np.stack([total for _, total in corners])
+            self._around = key, [matrix for matrix, _ in corners], np.stack([total for _, total in corners])
         _, matrices, totals = self._around
-        return [
-            Response(self._window.rows, np.einsum("c,cer->er", shares, matrices).T, shares @ totals)
-            for shares in weights
-        ]
+        return [Response(self._window.rows, _weighted(shares, matrices).T, shares @ totals) for shares in weights]
 
     def _corner(self, ix: int, iy: int) -> tuple[Array, Array]:
         """A point on the pixel (ix, iy) of the window: rows (n_energy_true, n_rows) and totals (n_energy_true,)."""
@@ -371,6 +368,15 @@ class PointSource(MapSource):
         inside, kernels = self._overlap(ix, iy)
         shifted[(slice(None), *inside)] = kernels
         return shifted.reshape(len(shifted), -1)
+
+
+def _weighted(weights: Array, arrays: list[Array]) -> Array:
+    """The weighted sum of arrays of equal shape."""
+    total, part = weights[0] * arrays[0], np.empty_like(arrays[0])
+    for weight, array in zip(weights[1:], arrays[1:], strict=True):
+        np.multiply(array, weight, out=part)
+        total += part
+    return np.asarray(total)
 
 
 @final
