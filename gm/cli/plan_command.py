@@ -13,6 +13,9 @@ from gm.pipeline.request import Request
 def command(request: Request, display: Display) -> int:
     """What would run, and why; the parameters; the memory it takes. Runs nothing."""
     from gm.cli.render_plan import show_plan
+    from gm.cli.screen import Screen
     from gm.pipeline.plan import plan
 
-    return show_plan(plan(request), display)
+    with Screen(display) as screen:
+        planned = plan(request, screen)
+    return show_plan(planned, display)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from gm.pipeline.build import fit_masks
 from gm.pipeline.load import Analysis, check_edited, load
 from gm.pipeline.memory import fit_memory
 from gm.pipeline.operations import apply_operations, predicted_rows, step_document
-from gm.pipeline.reporter import Silent
+from gm.pipeline.reporter import Reporter, Silent
 from gm.pipeline.request import Request
 from gm.pipeline.run import build_stages, declared_stages
 from gm.pipeline.session import Session
@@ -52,8 +52,11 @@ class Plan:
     warnings: list[str]
 
 
-def plan(request: Request) -> Plan:
-    """Check everything, read the data, and say what each stage would do. Raises what loading raises."""
+def plan(request: Request, reporter: Reporter | None = None) -> Plan:
+    """Check everything, read the data, and say what each stage would do; ``reporter`` hears of progress only.
+
+    Raises what loading raises.
+    """
     analysis = load(request)
     session = Session(analysis, Silent())
     stages = build_stages(analysis, declared_stages(analysis) or ("fit",))
@@ -79,7 +82,7 @@ def plan(request: Request) -> Plan:
             {**step_document(step), "counts": predicted_rows(step, analysis.settings.conventions)} for step in steps
         ],
         memory=fit_memory(fitted, models),
-        warnings=_warnings(fitted, models, analysis.settings.conventions),
+        warnings=_warnings(fitted, models, analysis.settings.conventions, reporter or Silent()),
     )
 
 
@@ -141,13 +144,14 @@ def _dataset_row(dataset: Dataset, analysis: Analysis, models: Models) -> dict[s
     }
 
 
-def _warnings(datasets: Iterable[Dataset], models: Models, conventions: str) -> list[str]:
+def _warnings(datasets: Collection[Dataset], models: Models, conventions: str, reporter: Reporter) -> list[str]:
     """What the responses of the maps lose of each component; one map at a time, so that it takes little memory."""
     from gm.datasets import Datasets, MapDataset, MapDatasetOnOff
     from gm.likelihood import JointLikelihood
 
     found: list[str] = []
-    for dataset in datasets:
+    for number, dataset in enumerate(datasets):
+        reporter.progress("responses", number, len(datasets))
         if isinstance(dataset, MapDataset | MapDatasetOnOff):
             likelihood = JointLikelihood(Datasets([dataset]), models, conventions)
             found += likelihood.warnings(likelihood.layout.start)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gm.arrays import Array
-from gm.datasets import Datasets, FluxPointsDataset, write_dataset
+from gm.datasets import Datasets, FluxPointsDataset, MapDataset, MapDatasetOnOff, write_dataset
 from gm.datasets.simulation import build_templates, draw
 from gm.io.files import write_atomic
 from gm.io.yaml_writer import dump_yaml
@@ -52,8 +52,21 @@ def run_simulation(session: Session) -> tuple[dict[str, Any], list[str]]:
     return simulation_document(analysis, outputs), outputs
 
 
-def predict(datasets: Datasets, models: Models, conventions: str = "gammapy") -> list[Array]:
-    """Expected counts of every dataset in all of its bins (fluxes, for flux points) at the models' values."""
+def predict(datasets: Datasets, models: Models, conventions: str = "gammapy") -> Iterator[Array]:
+    """Expected counts of every dataset in all of its bins (fluxes, for flux points) at the models' values.
+
+    Spectra are predicted together, maps one by one, so that the responses of one map at a time are in memory.
+    """
+    others = Datasets(dataset for dataset in datasets if not isinstance(dataset, MapDataset | MapDatasetOnOff))
+    together = iter(_predict(others, models, conventions) if len(others) else ())
+    for dataset in datasets:
+        if isinstance(dataset, MapDataset | MapDatasetOnOff):
+            yield from _predict(Datasets([dataset]), models, conventions)
+        else:
+            yield next(together)
+
+
+def _predict(datasets: Datasets, models: Models, conventions: str) -> list[Array]:
     likelihood = JointLikelihood(datasets, models, conventions)
     return likelihood.predicted(likelihood.layout.start)
 
