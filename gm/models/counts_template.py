@@ -16,15 +16,18 @@ from gm.models.template_files import read_template
 
 
 class CountsTemplate:
-    """Counts by reconstructed energy and pixel, read on first use. Raises `DataError` when they are of no use."""
+    """Counts by reconstructed energy and pixel, read on first use. Raises `DataError` when they are of no use.
 
-    def __init__(self, filename: str) -> None:
-        self.filename = filename
+    unwritten : the map, where it is not in the file yet; it gets there when the models are written
+    """
+
+    def __init__(self, filename: str, unwritten: Map | None = None) -> None:
+        self.filename, self.unwritten = filename, unwritten
 
     @cached_property
     def map(self) -> Map:
         """The map, with one axis ``energy`` of bins."""
-        found = read_map(read_template(self.filename))
+        found = read_map(read_template(self.filename)) if self.unwritten is None else self.unwritten
         if found.axis_names != ("energy",) or not isinstance(found.axes[0], EnergyAxis):
             names = ", ".join(found.axis_names) or "none"
             raise DataError(f"{self.filename}: axes {names}\n    expected one axis 'energy' of bins, not of nodes")

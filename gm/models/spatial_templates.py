@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import replace
 from math import isnan
+from typing import Self
 
 import numpy as np
 
 from gm.arrays import Array
+from gm.maps.map import Map
 from gm.maps.sphere import lon_lat
 from gm.models.axis_interpolation import axis_parameters, in_axis_order, parameter_axes
 from gm.models.errors import ModelError
@@ -45,6 +48,13 @@ class TemplateSpatialModel(ExtendedModel):
     @property
     def is_energy_dependent(self) -> bool:
         return self.template.energy_axis is not None
+
+    def with_map(self, filename: str, shape: Map) -> Self:
+        """The same model with another map, whose values count as they are; models that are written write it too."""
+        changed = copy.copy(self)
+        changed.settings = {**self.settings, "filename": filename, "normalize": False}
+        changed.template = TemplateMap(filename, unwritten=shape)
+        return changed
 
     def _set_parameters(self, parameters: Sequence[Parameter]) -> None:
         """A free position that is not given is the map's centre: a fit needs a number to start from."""

@@ -18,6 +18,7 @@ from gm.errors import DataError
 from gm.maps.axes import Axis
 from gm.maps.geometry import WcsGeometry
 from gm.maps.healpix import HealpixGeometry
+from gm.maps.map import Map
 from gm.maps.reading import read_map
 from gm.models.axis_interpolation import ENERGY, collapse
 from gm.models.template_files import read_template
@@ -31,15 +32,16 @@ class TemplateMap:
     """A map that a model takes its shape from. Raises `DataError`, when it is first used, for a file that is no map.
 
     normalize : whether every slice of the map is made to integrate to 1 over the sky
+    unwritten : the map, where it is not in the file yet; it gets there when the models are written
     """
 
-    def __init__(self, filename: str, normalize: bool = False) -> None:
-        self.filename, self.normalize = filename, normalize
+    def __init__(self, filename: str, normalize: bool = False, unwritten: Map | None = None) -> None:
+        self.filename, self.normalize, self.unwritten = filename, normalize, unwritten
 
     @cached_property
-    def _loaded(self) -> tuple[WcsGeometry | HealpixGeometry, tuple[Axis, ...], NDArray[Any], float]:
-        """Geometry, axes (slowest first), values and the factor that turns them into internal units."""
-        found = read_map(read_template(self.filename))
+    def _loaded(self) -> tuple[WcsGeometry | HealpixGeometry, tuple[Axis, ...], NDArray[Any], float, str]:
+        """Geometry, axes (slowest first), values, the factor that turns them into an internal unit, and that unit."""
+        found = read_map(read_template(self.filename)) if self.unwritten is None else self.unwritten
         geometry: Any = found.geometry
         if not isinstance(geometry, (WcsGeometry, HealpixGeometry)):
             raise DataError(f"{self.filename}: a map of a region, expected one of the sky")
@@ -48,18 +50,20 @@ class TemplateMap:
             raise DataError(f"{self.filename}: the map has no value above 0")
         data = np.where(np.isfinite(data), data, data.dtype.type(0)) if data.dtype.kind == "f" else data.astype(float)
         if not self.normalize:
-            return geometry, found.axes, data, self._unit_factor(found.unit)
+            unit = self._internal_unit(found.unit)
+            return geometry, found.axes, data, factor(found.unit, unit), unit
         sky = tuple(range(len(found.axes), data.ndim))
         total = data.astype(np.float64).sum(axis=sky, keepdims=True)
         share = np.divide(data, total, out=np.zeros(data.shape), where=total != 0)
-        return geometry, found.axes, share / geometry.solid_angle(), 1.0
+        return geometry, found.axes, share / geometry.solid_angle(), 1.0, "sr-1"
 
-    def _unit_factor(self, unit: str) -> float:
+    def _internal_unit(self, unit: str) -> str:
         for candidate in _UNITS:
             try:
-                return factor(unit, candidate)
+                factor(unit, candidate)
             except UnitError:
                 continue
+            return candidate
         raise DataError(f"{self.filename}: a template in '{unit}'\n    expected sr-1 or cm-2 s-1 TeV-1 sr-1")
 
     @property
@@ -69,6 +73,11 @@ class TemplateMap:
     @property
     def axes(self) -> tuple[Axis, ...]:
         return self._loaded[1]
+
+    @property
+    def unit(self) -> str:
+        """The unit of what `evaluate` gives."""
+        return self._loaded[4]
 
     @property
     def frame(self) -> str:
@@ -90,7 +99,7 @@ class TemplateMap:
     @cached_property
     def scaled(self) -> NDArray[Any]:
         """What is interpolated, (*axes, n_pixels): logarithms in the file's own precision, or HEALPix values."""
-        geometry, axes, data, _ = self._loaded
+        geometry, axes, data, _, _ = self._loaded
         flat = data.reshape(*data.shape[: len(axes)], -1)
         if isinstance(geometry, HealpixGeometry):
             return flat

@@ -46,14 +46,26 @@ def write_models(models: Models, path: str | Path, overwrite: bool = False) -> N
 
 
 def copy_templates(models: Models, directory: Path) -> None:
-    """Copy the files that models take their numbers from into a directory, where none of that name is. `DataError`."""
+    """The files that models take their numbers from in a directory. Raises `DataError`.
+
+    Those that exist are copied, where none of that name is; maps that are in no file yet are written.
+    """
     for component in models:
+        _write_maps(component, directory)
         names = [str(block.settings["filename"]) for _, block in component.blocks() if "filename" in block.settings]
         if isinstance(component, TemplateNPredModel):
             names.append(component.filename)
         for name in names:
             if os.path.isabs(name):
                 copy_beside(Path(name), directory)
+
+
+def _write_maps(component: Component, directory: Path) -> None:
+    for template in (getattr(component.spatial_model, "template", None), getattr(component, "counts", None)):
+        if template is not None and template.unwritten is not None:
+            from gm.maps.writing import write_map
+
+            write_map(directory / template.filename, template.unwritten)
 
 
 def models_to_dict(models: Models, directory: Path | None = None) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def _apply(analysis: Analysis, settings: OperationSettings, datasets: Datasets, 
     from gm.likelihood.prediction import predict_component
 
     arguments = dict(settings.arguments)
-    if settings.name == "to_spectrum_dataset":
+    if settings.name in ("to_spectrum_dataset", "to_image"):
         arguments["predict"] = partial(predict_component, conventions=analysis.settings.conventions)
     try:
         outcome: Outcome = getattr(operations, settings.name)(datasets, models, settings.which, **arguments)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -14,7 +14,10 @@ from gm.datasets.operations.outcome import Edit, Refused
 from gm.datasets.operations.revision import Revision
 from gm.datasets.reading import Dataset
 from gm.datasets.spectrum import SpectrumDataset
-from gm.models import BackgroundIRFModel, Models, Parameter, SpectralModel
+from gm.models import BackgroundIRFModel, Models, Parameter, SpectralModel, TemplateNPredModel
+
+Corrected: TypeAlias = BackgroundIRFModel | TemplateNPredModel
+"""Components whose spectrum is a factor of counts that are there."""
 
 NEUTRAL = {"norm": 1.0, "tilt": 0.0, "index": 0.0, "alpha": 0.0, "beta": 0.0, "lambda_": 0.0}
 """Values at which a norm model is 1 at every energy; other parameters do not matter there, and keep theirs."""
@@ -42,7 +45,7 @@ def corrected(dataset: Dataset, component: BackgroundIRFModel | None) -> Dataset
     return dataset.with_(background=dataset.background * factor)
 
 
-def is_flat(component: BackgroundIRFModel) -> bool:
+def is_flat(component: Corrected) -> bool:
     """Whether the factor is one number at all energies, whatever a fit does: its other parameters are frozen at 0."""
     slopes = [
         p
@@ -52,7 +55,7 @@ def is_flat(component: BackgroundIRFModel) -> bool:
     return all(NEUTRAL.get(p.name) == 0.0 and p.frozen and p.value == 0.0 for p in slopes)
 
 
-def _is_idle(parameter: Parameter, component: BackgroundIRFModel) -> bool:
+def _is_idle(parameter: Parameter, component: Corrected) -> bool:
     """The exponent of a cut-off, which does not matter while the cut-off is not there."""
     return parameter.name == "alpha" and any(p.name == "lambda_" for p in component.spectral_model.parameters)
 
@@ -63,10 +66,10 @@ def carry(revision: Revision, component: BackgroundIRFModel, name: str, *, keep:
     if keep:
         revision.copy(component.name, carried)
         text = f"copied to {carried.name} with its own parameters ({described(component)})"
-        return Edit("copied", component.name, text, {"to": carried.name, "dataset": name, **_values(component)})
+        return Edit("copied", component.name, text, {"to": carried.name, "dataset": name, **values_of(component)})
     revision.replace(component.name, carried)
     text = f"carried to {carried.name} ({described(component)})"
-    return Edit("carried", component.name, text, {"to": carried.name, "dataset": name, **_values(component)})
+    return Edit("carried", component.name, text, {"to": carried.name, "dataset": name, **values_of(component)})
 
 
 def bake(revision: Revision, components: Sequence[BackgroundIRFModel], dataset: Dataset, *, keep: bool) -> list[Edit]:
@@ -78,12 +81,10 @@ def bake(revision: Revision, components: Sequence[BackgroundIRFModel], dataset: 
         return []
     name = dataset.name
     edits = _remove(revision, components, name, keep=keep)
-    spectrum = _common(components, name)
-    if as_counts(dataset, "bake").energy.n_bins == 1:
-        spectrum = _norm_only(spectrum)
+    spectrum = neutral(components, name, as_counts(dataset, "bake").energy.n_bins)
     fresh = BackgroundIRFModel(spectral_model=spectrum, dataset_name=name)
     revision.add(components[0].name, fresh)
-    edits.append(Edit("new", fresh.name, described(fresh), {"dataset": name, **_values(fresh)}))
+    edits.append(Edit("new", fresh.name, described(fresh), {"dataset": name, **values_of(fresh)}))
     return edits
 
 
@@ -104,7 +105,7 @@ def _remove(
         else:
             text += f"; {dropped_priors(priors)}" if priors else ""
             revision.drop(component.name, f"baked into the background of {name}")
-        data = {"dataset": name, "fixed": bool(fixed), **_values(component)}
+        data = {"dataset": name, "fixed": bool(fixed), **values_of(component)}
         edits.append(Edit("baked", component.name, text, data | ({"dropped_priors": priors} if not keep else {})))
     return edits
 
@@ -114,8 +115,12 @@ def dropped_priors(names: Sequence[str]) -> str:
     return f"prior{'s' if len(names) > 1 else ''} of {', '.join(names)} dropped"
 
 
-def _common(components: Sequence[BackgroundIRFModel], name: str) -> SpectralModel:
-    """The first spectrum at neutral values; a parameter is frozen when it is in all of them."""
+def neutral(components: Sequence[Corrected], name: str, n_bins: int) -> SpectralModel:
+    """The first spectrum at neutral values; a parameter is frozen when it is in all of them.
+
+    A single energy bin says nothing about a slope: all but the norms are frozen there. Raises `Refused` when the
+    components, which ``name`` is made of, are of different types.
+    """
     first = components[0]
     for other in components[1:]:
         if _type(other.spectral_model) != _type(first.spectral_model):
@@ -126,20 +131,14 @@ def _common(components: Sequence[BackgroundIRFModel], name: str) -> SpectralMode
             )
     frozen = np.all([[p.frozen for p in c.spectral_model.parameters] for c in components], axis=0)
     spectrum = first.spectral_model
-    neutral = []
+    parameters = []
     for parameter, default, is_frozen in zip(spectrum.parameters, spectrum.defaults, frozen, strict=True):
         value = NEUTRAL.get(parameter.name, 1.0 if parameter.name.startswith("norm_") else parameter.value)
         value = parameter.value if _is_idle(parameter, first) else value
         # no error, no prior, and the limits that the type has by itself: those of the old one were for other counts
-        neutral.append(replace(default, value=value, unit=parameter.unit, frozen=bool(is_frozen)))
-    return spectrum.with_parameters(neutral)
-
-
-def _norm_only(spectrum: SpectralModel) -> SpectralModel:
-    """A single energy bin says nothing about a slope: all but the norms are frozen."""
-    return spectrum.with_parameters(
-        [p if p.name.startswith("norm") else replace(p, frozen=True) for p in spectrum.parameters]
-    )
+        fixed = bool(is_frozen) or (n_bins == 1 and not parameter.name.startswith("norm"))
+        parameters.append(replace(default, value=value, unit=parameter.unit, frozen=fixed))
+    return spectrum.with_parameters(parameters)
 
 
 def _type(model: SpectralModel) -> Any:
@@ -151,7 +150,7 @@ def _tag(model: SpectralModel) -> str:
     return model.tags[-1]
 
 
-def described(component: BackgroundIRFModel) -> str:
+def described(component: Corrected) -> str:
     """The spectral type and the values, for people: ``pl-norm, norm 1, tilt 0``."""
     names = [p.name for p in component.parameters if p.name != "reference"]
     values = {p.name: p.value for p in component.parameters}
@@ -159,5 +158,6 @@ def described(component: BackgroundIRFModel) -> str:
     return ", ".join([_tag(component.spectral_model), *(f"{name} {values[name]:.6g}" for name in ordered)])
 
 
-def _values(component: BackgroundIRFModel) -> dict[str, Any]:
+def values_of(component: Corrected) -> dict[str, Any]:
+    """The same as data."""
     return {"type": _tag(component.spectral_model), "parameters": {p.name: p.value for p in component.parameters}}

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gm.datasets.datasets import Datasets
-from gm.datasets.operations.backgrounds import backgrounds, bake, carry, corrected, has_background
+from gm.datasets.operations.backgrounds import Corrected, backgrounds, bake, carry, corrected, has_background
 from gm.datasets.operations.kinds import masks_note
 from gm.datasets.operations.naming import in_place, new_names, selected
 from gm.datasets.operations.outcome import Edit, Outcome, Product
 from gm.datasets.operations.revision import Revision
-from gm.datasets.operations.scopes import check_templates, rescope
+from gm.datasets.operations.scopes import rescope
+from gm.datasets.operations.templates import check_templates, move_template, templates_of
 from gm.datasets.reading import Dataset
-from gm.models import BackgroundIRFModel, Models
+from gm.models import Models
 
 Which = str | Sequence[str]
 Treatment = Literal["carried", "baked"]
@@ -39,15 +40,13 @@ def each(
     models: Models,
     task: Task,
     make: Callable[[Dataset, str], Dataset],
-    treatment: Callable[[Dataset, BackgroundIRFModel], Treatment],
+    treatment: Callable[[Dataset, Corrected], Treatment],
     *,
     keep: bool,
     masks: str = "",
-    same_bins: bool = False,
 ) -> Outcome:
     """One result for each input: the data as ``make`` says, the background as ``treatment`` says, scopes renamed."""
-    if not same_bins:
-        check_templates(models, [dataset.name for dataset in task.inputs])
+    check_templates(models, datasets, [dataset.name for dataset in task.inputs], joined=False, keep=keep)
     revision, edits = Revision(models), list[Edit]()
     components = backgrounds(models)
     made: list[tuple[tuple[str, ...], Dataset]] = []
@@ -61,6 +60,9 @@ def each(
         else:
             output = make(data, name)
             edits += [] if component is None else [carry(revision, component, name, keep=keep)]
+        for template in templates_of(models, dataset):
+            is_baked = treatment(dataset, template) == "baked"
+            edits.append(move_template(revision, template, dataset, output, make, is_baked=is_baked, keep=keep))
         made.append(((dataset.name,), output))
     edits += rescope(revision, models, {names[0]: output.name for names, output in made}, keep=keep)
     notes = [masks_note([dataset], masks) for dataset in task.inputs]

@@ -16,20 +16,21 @@ import numpy as np
 from gm.arrays import IntArray
 from gm.datasets.datasets import Datasets
 from gm.datasets.flux_points import FluxPointsDataset
-from gm.datasets.operations.backgrounds import backgrounds, bake, carry, corrected, is_flat
+from gm.datasets.operations.backgrounds import Corrected, backgrounds, bake, carry, corrected, is_flat
 from gm.datasets.operations.driver import Task, Treatment, Which, each
 from gm.datasets.operations.energy import between, every, snapped
 from gm.datasets.operations.kinds import Counts, as_counts, as_map, masks_note
 from gm.datasets.operations.naming import in_place, new_names, selected
-from gm.datasets.operations.outcome import Edit, Outcome, Product, Refused
+from gm.datasets.operations.outcome import Edit, Outcome, Predict, Product, Refused
 from gm.datasets.operations.points import safe_points, sliced_points
 from gm.datasets.operations.rebinning import regrouped, sliced
 from gm.datasets.operations.revision import Revision
-from gm.datasets.operations.scopes import check_templates, check_whole, copy_scoped, rescope
+from gm.datasets.operations.scopes import check_whole, copy_scoped, rescope
 from gm.datasets.operations.sky import cut_out, joined_pixels, padded
 from gm.datasets.operations.stacking import stacked
+from gm.datasets.operations.templates import check_templates, collapse_shapes, stacked_template
 from gm.datasets.reading import Dataset
-from gm.models import BackgroundIRFModel, Models
+from gm.models import Models, TemplateNPredModel
 from gm.units import convert
 
 
@@ -69,13 +70,16 @@ def stack(
     taken = selected(datasets, which)
     inputs = [dataset.name for dataset in taken]
     new_names(datasets.names, inputs[:1], name, None)
-    check_templates(models, inputs)
+    check_templates(models, datasets, inputs, joined=True, keep=keep)
     if not allow_partial:
         check_whole(models, inputs, name)
     known = backgrounds(models)
     output = stacked([as_counts(corrected(d, known.get(d.name)), "stack") for d in taken], name)
     revision = Revision(models)
     edits = bake(revision, [known[n] for n in inputs if n in known], output, keep=keep)
+    for component in models:
+        if isinstance(component, TemplateNPredModel) and any(component.applies_to(n) for n in inputs):
+            edits.append(stacked_template(revision, component, taken, output, stacked, keep=keep))
     edits += rescope(revision, models, dict.fromkeys(inputs, name), keep=keep)
     made: list[tuple[tuple[str, ...], Dataset]] = [(tuple(inputs), output)]
     product = Product(tuple(inputs), name, masks_note(taken, "combined by 'or'"))
@@ -91,13 +95,20 @@ def to_image(
     name: str | None = None,
     suffix: str | None = None,
     keep: bool = False,
+    predict: Predict | None = None,
 ) -> Outcome:
-    """All energy bins summed into one, safe bins only; the corrected background gets a neutral component."""
+    """All energy bins summed into one, safe bins only; the corrected background gets a neutral component.
+
+    A shape that is a map with energies becomes an image when its component applies to nothing else; ``predict`` gives
+    the counts that it has to keep.
+    """
 
     def groups(dataset: Counts) -> IntArray:
         return np.array([0, dataset.energy.n_bins])
 
-    return _regroup(datasets, models, Task.of(datasets, which, name, suffix), groups, "to_image", keep, baked=True)
+    task = Task.of(datasets, which, name, suffix)
+    outcome = _regroup(datasets, models, task, groups, "to_image", keep, baked=True)
+    return collapse_shapes(datasets, outcome, predict)
 
 
 def resample_energy(
@@ -145,7 +156,7 @@ def downsample(
     def make(dataset: Dataset, new: str) -> Dataset:
         return joined_pixels(as_map(dataset, "join"), new, factor)
 
-    def treatment(dataset: Dataset, component: BackgroundIRFModel) -> Treatment:
+    def treatment(dataset: Dataset, component: Corrected) -> Treatment:
         return "carried" if component.spatial_model is None or factor == 1 else "baked"
 
     return each(datasets, models, task, make, treatment, keep=keep, masks="combined by 'or'")
@@ -188,7 +199,7 @@ def to_masked(
         return safe_points(dataset, new) if isinstance(dataset, FluxPointsDataset) else stacked([dataset], new)
 
     task = Task.of(datasets, which, name, suffix)
-    return each(datasets, models, task, make, _carried, keep=keep, masks="carried", same_bins=True)
+    return each(datasets, models, task, make, _carried, keep=keep, masks="carried")
 
 
 def cutout(
@@ -241,7 +252,7 @@ def _widths(width: Any) -> tuple[float, float]:
     return x, y
 
 
-def _carried(dataset: Dataset, component: BackgroundIRFModel) -> Treatment:
+def _carried(dataset: Dataset, component: Corrected) -> Treatment:
     return "carried"
 
 
@@ -261,7 +272,7 @@ def _regroup(
         counts = as_counts(dataset, operation)
         return regrouped(counts, new, groups(counts))
 
-    def treatment(dataset: Dataset, component: BackgroundIRFModel) -> Treatment:
+    def treatment(dataset: Dataset, component: Corrected) -> Treatment:
         unchanged = np.diff(groups(as_counts(dataset, operation))).max() == 1
         return "carried" if not baked and (unchanged or is_flat(component)) else "baked"
 

@@ -17,7 +17,7 @@ def rescope(revision: Revision, models: Models, renamed: Mapping[str, str], *, k
     """Components with a list of datasets follow ``renamed`` (input -> result); with ``keep`` the inputs stay listed."""
     edits = []
     for component in models:
-        if isinstance(component, BackgroundIRFModel) or component.datasets_names is None:
+        if not isinstance(component, SkyModel) or component.datasets_names is None:
             continue
         names: list[str] = []
         for name in component.datasets_names:
@@ -64,17 +64,6 @@ def copy_scoped(revision: Revision, models: Models, original: str, name: str) ->
         elif isinstance(component, SkyModel) and original in component.datasets_names:
             edits.append(set_scope(revision, component, [*(scope_of(revision, component.name) or ()), name]))
     return edits
-
-
-def check_templates(models: Models, datasets: Sequence[str]) -> None:
-    """Refuse datasets whose bins would change under a template of predicted counts."""
-    for component in models:
-        applied = [name for name in datasets if component.applies_to(name)]
-        if isinstance(component, TemplateNPredModel) and applied:
-            raise Refused(
-                f"{component.name} is a map of counts on the bins of {applied[0]}, which would change",
-                "copy and to_masked keep the bins; or add its counts to the background",
-            )
 
 
 def check_whole(models: Models, inputs: Sequence[str], name: str) -> None:
