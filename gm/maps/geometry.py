@@ -21,10 +21,12 @@ from gm.errors import DataError
 from gm.io.tables import CardValue
 from gm.maps.projection import Projection, celestial_cards, frame_of
 from gm.maps.rotation import rotate
-from gm.maps.sphere import position_angle, separation, unit_vectors
+from gm.maps.sphere import separation, unit_vectors
 
 MAX_PIXELS = 1 << 28
 _TIE = 1e-9  # [pixel] a window that starts on a pixel's edge starts there whatever the rounding
+_CYLINDRICAL = ("CAR", "CEA", "MER")
+_EQUAL = 1e-11  # [deg]
 _AXES = {"icrs": ("RA---", "DEC--"), "fk5": ("RA---", "DEC--"), "galactic": ("GLON-", "GLAT-")}
 
 
@@ -160,19 +162,19 @@ class WcsGeometry:
 
     @cached_property
     def _solid_angle(self) -> Array:
-        lon, lat = self.sky(np.arange(self.shape[1] + 1)[None, :] - 0.5, np.arange(self.shape[0] + 1)[:, None] - 0.5)
-        corner = (lon[:-1, :-1], lat[:-1, :-1])
-        above = (lon[1:, :-1], lat[1:, :-1])
-        beside = (lon[:-1, 1:], lat[:-1, 1:])
-        opposite = (lon[1:, 1:], lat[1:, 1:])
-        ends = {"up": corner + above, "right": corner + beside, "top": above + opposite, "far": beside + opposite}
-        side = {name: np.radians(separation(*both)) for name, both in ends.items()}
-        at_above = np.radians(position_angle(*above, *opposite) - position_angle(*above, *corner))
-        at_beside = np.radians(position_angle(*beside, *opposite) - position_angle(*corner, *beside))
-        first, second = side["up"] * side["top"] * np.sin(at_above), side["far"] * side["right"] * np.sin(at_beside)
-        area: Array = 0.5 * np.abs(first + second)
+        area = _quadrilaterals(self, 1 if self._is_same_in_all_columns() else self.shape[1])
+        area = np.broadcast_to(area, self.shape)
         area.flags.writeable = False
         return area
+
+    def _is_same_in_all_columns(self) -> bool:
+        """Whether rows are parallels, cut into equal steps of longitude."""
+        if self.projection.code not in _CYLINDRICAL:
+            return False
+        ends = np.array([0.0, 1.0, self.shape[1] - 1.0, self.shape[1]])[None, :] - 0.5
+        lon, lat = self.sky(ends, np.arange(self.shape[0] + 1)[:, None] - 0.5)
+        step = (lon[:, 1::2] - lon[:, ::2] + 180.0) % 360.0 - 180.0
+        return bool(np.ptp(lat, axis=1).max() < _EQUAL and np.ptp(step) < _EQUAL)
 
     # other grids
 
@@ -257,6 +259,33 @@ class WcsGeometry:
 
 def _pair(value: float | tuple[float, float]) -> tuple[float, float]:
     return (float(value[0]), float(value[1])) if isinstance(value, tuple) else (float(value), float(value))
+
+
+def _quadrilaterals(geometry: WcsGeometry, n_x: int) -> Array:
+    """Solid angles (n_y, n_x) [sr] of the pixels of the first columns.
+
+    ``|b c sin(angle)| / 2`` of two triangles, with the offsets of one corner from another to the east and to the north,
+    ``sin(b) sin(PA)`` and ``sin(b) cos(PA)``. As in Gammapy the second angle is between directions seen from two
+    corners.
+    """
+    at = np.arange(n_x + 1)[None, :] - 0.5, np.arange(geometry.shape[0] + 1)[:, None] - 0.5
+    lon, lat = (np.radians(angle) for angle in geometry.sky(*at))
+    sin_lon, cos_lon, sin_lat, cos_lat = np.sin(lon), np.cos(lon), np.sin(lat), np.cos(lat)
+    vectors = np.stack([cos_lat * cos_lon, cos_lat * sin_lon, sin_lat])
+
+    def side(start: tuple[slice, slice], stop: tuple[slice, slice]) -> tuple[Array, Array]:
+        x, y, z = vectors[(slice(None), *stop)] - vectors[(slice(None), *start)]
+        east = y * cos_lon[start] - x * sin_lon[start]
+        north = z * cos_lat[start] - (x * cos_lon[start] + y * sin_lon[start]) * sin_lat[start]
+        sine = np.sqrt(east * east + north * north)
+        stretch = np.arcsin(np.minimum(sine, 1.0)) / np.where(sine > 0, sine, 1.0)
+        return east * stretch, north * stretch
+
+    low, high = slice(None, -1), slice(1, None)
+    corner, above, beside, opposite = (low, low), (high, low), (low, high), (high, high)
+    top, up, far, right = side(above, opposite), side(above, corner), side(beside, opposite), side(corner, beside)
+    area = (top[0] * up[1] - top[1] * up[0]) + (far[0] * right[1] - far[1] * right[0])
+    return np.asarray(0.5 * np.abs(area))
 
 
 def overlap(center: float, size: float, available: int) -> slice | None:
