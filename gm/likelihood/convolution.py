@@ -115,7 +115,8 @@ class Convolver:
 
     def fold_one_by_one(self, image: Array) -> Iterator[tuple[int, Array]]:
         """Kernel after kernel, and `fold` with it alone (*shape), which is overwritten by the next."""
-        folded, last = np.zeros(self.shape), None
+        folded = np.zeros(self.shape)
+        last: _Grid | None = None
         for k, _, grid, whole in self._folded(image[None]):
             if grid is not last:
                 folded[:], last = 0.0, grid
@@ -125,7 +126,9 @@ class Convolver:
     def fold_at(self, images: Array, y: IntArray, x: IntArray) -> Array:
         """(m, n_kernels, n_pixels): `fold` of m images at the window's pixels ``y``, ``x`` (n_pixels,) only."""
         values = np.zeros((len(images), self.n_kernels, y.size))
-        last, reached, index = None, slice(None), y
+        last: _Grid | None = None
+        reached: IntArray | slice = slice(None)
+        index = y
         for k, j, grid, whole in self._folded(images):
             if grid is not last:
                 last, (reached, index) = grid, grid.find(y, x)
@@ -240,7 +243,8 @@ class NoConvolution:
 
     def adjoint_at(self, weights: Array, y: IntArray, x: IntArray, part: Part) -> Array:
         n_pixels = self.shape[0] * self.shape[1]
-        return np.bincount(y * self.shape[1] + x, weights.sum(axis=0), n_pixels).reshape(self.shape)
+        sent = np.bincount(y * self.shape[1] + x, weights.sum(axis=0), n_pixels).astype(np.float64)
+        return sent.reshape(self.shape)
 
     def fold_adjoint_each(self, images: Array) -> Array:
         return images

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +21,9 @@ from gm.likelihood.folding import Folding, MapWindow, RecoEnergyFolding, TrueEne
 from gm.likelihood.losses import DISPLACED, KernelLoss, exposed_shape
 from gm.likelihood.map_sources import FixedSource, ImageSource, MapSource, PointSource
 from gm.likelihood.map_term import MapBackground, MapBins, MapTerm
+from gm.likelihood.parallel import side_by_side
 from gm.likelihood.times import times_of
+from gm.maps.geometry import WcsGeometry
 from gm.maps.pixel_grid import PixelGrid
 from gm.maps.sphere import unit_vectors
 from gm.models import (
@@ -33,6 +34,7 @@ from gm.models import (
     SkyModel,
     SpatialModel,
 )
+from gm.models.spatial import RadialModel
 from gm.statistics import Cash, Statistic, WStat
 
 AnyMapDataset = MapDataset | MapDatasetOnOff
@@ -51,10 +53,10 @@ def compile_maps(
     NumPy and the transforms release the interpreter, so several datasets are compiled at the same time.
     """
     views = [_View(index, dataset, bins) for index, dataset in maps if (bins := _bins(dataset)) is not None]
-    grids = KernelGrids()
+    shared = _Shared()
     builders = [
         [
-            _Builder(view, component, plan, layout, grids, conventions)
+            _Builder(view, component, plan, layout, shared, conventions)
             for component in models.select(view.dataset.name)
             if isinstance(component, SkyModel)
         ]
@@ -62,12 +64,11 @@ def compile_maps(
     ]
     stored = [stored_sources(view.dataset, view.bins, models, plan, layout) for view in views]
     backgrounds = [_background(view, models, plan, layout) for view in views]
-    with ThreadPoolExecutor(max_workers=min(len(views), os.cpu_count() or 1) or 1) as pool:
-        sources = pool.map(lambda row: [builder.build() for builder in row], builders)
-        return [
-            MapTerm(view.index, view.dataset.counts, view.bins, [*row, *more], background)
-            for view, row, more, background in zip(views, sources, stored, backgrounds, strict=True)
-        ]
+    sources = side_by_side(lambda row: [builder.build() for builder in row], builders)
+    return [
+        MapTerm(view.index, view.dataset.counts, view.bins, [*row, *more], background)
+        for view, row, more, background in zip(views, sources, stored, backgrounds, strict=True)
+    ]
 
 
 def _bins(dataset: AnyMapDataset) -> MapBins | None:
@@ -118,6 +119,11 @@ class _View:
     index: int
     dataset: AnyMapDataset
     bins: MapBins
+    _grids: dict[tuple[int, int, int, int], PixelGrid] = field(default_factory=dict)
+
+    def grid(self, y: slice, x: slice) -> PixelGrid:
+        """The pixels of these rows and columns, which components share."""
+        return self._grids.setdefault((y.start, y.stop, x.start, x.stop), PixelGrid(self.dataset.geometry.window(y, x)))
 
     def window(self, y: slice, x: slice, edisp: Array, exposed: bool) -> MapWindow:
         """The window of these rows and columns."""
@@ -139,6 +145,18 @@ class _View:
         )
 
 
+class _Shared:
+    """What datasets share: sub-pixels of kernels, and the places of points on equal grids."""
+
+    def __init__(self) -> None:
+        self.kernels = KernelGrids()
+        self._points: dict[tuple[Any, ...], _Point] = {}
+
+    def point(self, name: str, shape: PointSpatialModel, geometry: WcsGeometry, values: Array, is_free: bool) -> _Point:
+        made = _Point(shape, PixelGrid(geometry), None if is_free else values)
+        return self._points.setdefault((name, geometry.key), made)
+
+
 class _Builder:
     """One sky component on one map dataset: where it is, its responses there, and its source."""
 
@@ -148,10 +166,10 @@ class _Builder:
         component: SkyModel,
         plan: FluxPlan,
         layout: Layout,
-        grids: KernelGrids,
+        shared: _Shared,
         conventions: str,
     ) -> None:
-        self.view, self.component, self.grids, self.conventions = view, component, grids, conventions
+        self.view, self.component, self.shared, self.conventions = view, component, shared, conventions
         self.shape = component.spatial_model
         self.loss: KernelLoss | None = None
         self.values = self._start(layout)
@@ -203,14 +221,13 @@ class _Builder:
         window = self.view.window(y, x, edisp, apply["exposure"])
         is_reco = dataset.psf is not None and dataset.psf.is_reco and kernel is not None
         where = self.columns, self.shape_columns
-        grid = PixelGrid(dataset.geometry.window(y, x))
         if isinstance(self.shape, PointSpatialModel):
-            shape, values = self.shape, self.values
-            point = _Point(shape, PixelGrid(dataset.geometry), None if self.is_free else values)
+            point = self.shared.point(self.component.name, self.shape, dataset.geometry, self.values, self.is_free)
             kernels = np.ones((dataset.energy_true.n_bins, 1, 1)) if kernel is None else kernel.data.astype(np.float64)
             return PointSource(*where, point, window, kernels, reco_psf=is_reco)
-        image = _Image(self.shape, grid, dataset.energy_true.center, None if self.is_free else self.values)
-        support = _support(self.shape, grid, self.values, image) if self.shape is not None else None
+        grid = self.view.grid(y, x)
+        support = None if self.shape is None else _support(self.shape, grid, self.values)
+        image = _Image(self.shape, grid, support, dataset.energy_true.center, None if self.is_free else self.values)
         folding: Folding
         if is_reco and kernel is not None:
             folding = RecoEnergyFolding(window, Convolver(kernel.data, window.shape, support))
@@ -260,7 +277,7 @@ class _Builder:
         if dataset.psf is None:
             return None
         axis = dataset.energy if dataset.psf.is_reco else dataset.energy_true
-        return dataset.psf.kernel(dataset.geometry, axis, *at, self.conventions, self.grids)
+        return dataset.psf.kernel(dataset.geometry, axis, *at, self.conventions, self.shared.kernels)
 
     def _reach(self) -> float | None:
         """How far [deg] the shape may extend from its position, None: everywhere. Gammapy cuts the tails of a shape."""
@@ -281,17 +298,20 @@ class _Builder:
         return everything if cutout is None else (cutout.y, cutout.x)
 
 
-def _support(shape: SpatialModel, grid: PixelGrid, values: Array, image: _Image) -> tuple[slice, slice] | None:
+def _support(shape: SpatialModel, grid: PixelGrid, values: Array) -> tuple[slice, slice] | None:
     """Rows and columns of a window that hold all of a compact shape, with room to move and grow; None: everything."""
     place, radius = shape.position(values), shape.evaluation_radius(values)
-    if place is None or radius is None:
+    if place is None or radius is None or not isinstance(shape, RadialModel):
         return None
     around = grid.window(*place, shape.frame, 2 * (radius * _GROWTH + MARGIN), 1)
     if around is None:
         return None
-    pixels = image.pixels(values)
-    outside = float(pixels.sum() - pixels[(..., *around.slices)].sum())
-    return around.slices if abs(outside) <= _NOTHING * float(pixels.sum()) else None
+    # A radial shape is nowhere brighter outside than on the border.
+    y, x = np.arange(around.y0 - 1, around.y1 + 1), np.arange(around.x0 - 1, around.x1 + 1)
+    border = [*((u, v) for u in (x[0], x[-1]) for v in y), *((u, v) for u in x for v in (y[0], y[-1]))]
+    density = shape.evaluate(grid.sky(shape.frame, *np.array(border, dtype=np.float64).T), values)
+    area = np.radians(grid.scale) ** 2 * grid.shape[0] * grid.shape[1]
+    return around.slices if area * float(np.nan_to_num(density).max()) <= _NOTHING else None
 
 
 class _Reach:
@@ -316,21 +336,39 @@ class _Reach:
 
 
 class _Image:
-    """The shape of a component on the pixels of a window; no shape means the full flux in every pixel."""
+    """The shape of a component on the pixels of a window; no shape means the full flux in every pixel.
 
-    def __init__(self, shape: SpatialModel | None, grid: PixelGrid, energy: Array, values: Array | None) -> None:
-        self._shape, self._grid, self._values = shape, grid, values
+    support : rows and columns that hold the shape, None for all
+    """
+
+    def __init__(
+        self,
+        shape: SpatialModel | None,
+        grid: PixelGrid,
+        support: tuple[slice, slice] | None,
+        energy: Array,
+        values: Array | None,
+    ) -> None:
+        self._shape, self._size, self._support, self._values = shape, grid.shape, support, values
+        self._grid = grid if support is None else PixelGrid(grid.geometry.window(*support))
         self._energy = energy if shape is not None and shape.is_energy_dependent else None
 
     def pixels(self, values: Array) -> Array:
         if self._shape is None:
             return np.ones(self._grid.shape)
-        return self._shape.integrate(self._grid, self._at(values), self._energy)
+        return self._whole(self._shape.integrate(self._grid, self._at(values), self._energy))
 
     def pixels_gradient(self, values: Array) -> Array:
         if self._shape is None:
             return np.zeros((0, *self._grid.shape))
-        return self._shape.integrate_gradient(self._grid, self._at(values), self._energy)[1]
+        return self._whole(self._shape.integrate_gradient(self._grid, self._at(values), self._energy)[1])
+
+    def _whole(self, part: Array) -> Array:
+        if self._support is None:
+            return part
+        whole = np.zeros((*part.shape[:-2], *self._size))
+        whole[(..., *self._support)] = part
+        return whole
 
     def _at(self, values: Array) -> Array:
         return values if self._values is None else self._values
@@ -341,10 +379,16 @@ class _Point:
 
     def __init__(self, shape: PointSpatialModel, grid: PixelGrid, values: Array | None) -> None:
         self._shape, self._grid, self._values = shape, grid, values
+        self._last: tuple[bytes, tuple[IntArray, IntArray, Array, Array]] | None = None
 
     def place(self, values: Array) -> tuple[Array, Array]:
         return self._shape.place(self._grid, values if self._values is None else self._values)
 
     def weights(self, values: Array) -> tuple[IntArray, IntArray, Array, Array]:
+        last = self._last
+        if last is not None and last[0] == values.tobytes():
+            return last[1]
         found = self._shape.pixels(self._grid, values if self._values is None else self._values)
-        return found.x, found.y, found.weight, np.stack([found.d_lon, found.d_lat])
+        weights = found.x, found.y, found.weight, np.stack([found.d_lon, found.d_lat])
+        self._last = values.tobytes(), weights
+        return weights

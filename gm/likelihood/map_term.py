@@ -193,8 +193,8 @@ class MapTerm:
             for slope, by_shape in zip(source.slopes(flux), flux_jacobian[source.shape_columns], strict=True):
                 if slope is not None:
                     moved = times(slope.matrix, spectrum)
-                    for k in np.flatnonzero(by_shape):
-                        jacobian[k, response.rows] += by_shape[k] * moved
+                    for moving in np.flatnonzero(by_shape):
+                        jacobian[moving, response.rows] += by_shape[moving] * moved
         if self.background.columns is not None:
             for k, by_column in enumerate(flux_jacobian[self.background.columns].T):
                 if by_column.any():

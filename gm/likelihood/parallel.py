@@ -13,7 +13,8 @@ from typing import TypeVar
 
 import numpy as np
 
-T, R = TypeVar("T"), TypeVar("R")
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 def n_threads() -> int:
