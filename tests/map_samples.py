@@ -41,7 +41,9 @@ RESPONSES = {  # psf, edisp
 
 
 def energies(n_energy: int = 3, n_true: int = 4) -> tuple[EnergyAxis, EnergyAxis]:
-    return EnergyAxis(np.geomspace(1.0, 20.0, n_energy + 1)), EnergyAxis(np.geomspace(0.5, 40.0, n_true + 1), "energy_true")
+    return EnergyAxis(np.geomspace(1.0, 20.0, n_energy + 1)), EnergyAxis(
+        np.geomspace(0.5, 40.0, n_true + 1), "energy_true"
+    )
 
 
 def psf_map(axis: EnergyAxis, single_pixel: bool = False) -> PsfMap:

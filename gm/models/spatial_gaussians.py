@@ -11,7 +11,7 @@ from gm.models.offsets import DEGREE, NOTHING, Offsets, axis_ratio, effective_ra
 from gm.models.parameter import Parameter
 from gm.models.spatial import ECCENTRICITY, LAT, LON, PHI, RadialModel
 
-_TINY = 1e-300
+_TINY = 1e-150  # its square is a number, too
 
 
 class GaussianSpatialModel(RadialModel):

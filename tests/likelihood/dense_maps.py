@@ -1,4 +1,4 @@
-"""Predicted counts on maps and their statistic, as plainly as formats/likelihood.md 4.2 reads: every bin, every energy."""
+"""Predicted counts on maps and their statistic as formats/likelihood.md 4.2 reads: every bin, every energy."""
 
 from __future__ import annotations
 

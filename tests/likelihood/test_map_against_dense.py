@@ -229,7 +229,9 @@ def test_variable_sources() -> None:
         JointLikelihood(Datasets([dataset]), Models([source(shape=held(gauss()), temporal_model=model)]))
         for dataset, model in ((cube(), None), (cube(gti=table), decay))
     )
-    counts = [likelihood.summarize(likelihood.layout.start)[0].components["source"] for likelihood in (steady, variable)]
+    counts = [
+        likelihood.summarize(likelihood.layout.start)[0].components["source"] for likelihood in (steady, variable)
+    ]
     assert counts[1] == pytest.approx(average * counts[0], rel=1e-9)
 
 

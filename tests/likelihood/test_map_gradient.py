@@ -1,7 +1,7 @@
 """Gradients and information of map datasets with free shapes, against differences and against each other.
 
-The differences are of single-precision images: averages over sub-pixels are rounded as Gammapy stores them, 6e-8 of each
-pixel. With steps of 0.03 sigma of a parameter that and the third derivative leave about 1e-4 of a sigma's slope.
+The differences are of single-precision images: averages over sub-pixels are rounded as Gammapy stores them, 6e-8 of
+each pixel. With steps of 0.03 sigma of a parameter that and the third derivative leave about 1e-4 of a sigma's slope.
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ def _on(dataset: Dataset, gti: Table) -> Dataset:
 
 @pytest.mark.parametrize("name", ["point", "wide gauss", "elongated gauss", "flat sky"])
 def test_information_is_the_square_of_the_jacobian(name: str) -> None:
-    """``sum over bins of (d mu/d theta_i) W'' (d mu/d theta_j)``, the derivatives by differences of predicted counts."""
+    """Sum over bins of ``(d mu/d theta_i) W'' (d mu/d theta_j)``, derivatives by differences of predicted counts."""
     models = Models([source(shape=free(SHAPES[name][0])), background(tilt=Parameter("tilt", 0.1, frozen=False))])
     dataset = cube()
     likelihood = JointLikelihood(Datasets([dataset]), models)
@@ -216,7 +216,5 @@ def test_information_counts_links_and_on_off_bins() -> None:
     likelihood = JointLikelihood(both(), models)
     vector = likelihood.layout.start
     assert vector.size == 2
-    differences = [
-        (likelihood.gradient(vector + h) - likelihood.gradient(vector - h)) / 2e-4 for h in 1e-4 * np.eye(2)
-    ]
+    differences = [(likelihood.gradient(vector + h) - likelihood.gradient(vector - h)) / 2e-4 for h in 1e-4 * np.eye(2)]
     np.testing.assert_allclose(likelihood.information(vector), np.stack(differences), rtol=1e-5)

@@ -1,0 +1,214 @@
+"""The fast ways of map datasets - sums over empty bins, parts of the energies, lines - against all bins one by one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gm.arrays import Array
+from gm.datasets import Datasets, MapDataset, MapDatasetOnOff
+from gm.likelihood import JointLikelihood
+from gm.models import Models, Parameter, PiecewiseNormSpatialModel
+from tests.likelihood.dense_maps import AnyMap, component_counts, predicted_counts, statistic
+from tests.map_samples import LAT, LON, background, cube, free, gauss, held, on_off_cube, point, source
+
+AMPLITUDES = [1.0, 0.0, -0.05, -0.4, -3.0]
+
+
+def models(first: float = 1.0, second: float = 1.0, norm: float = 1.1, *, moving: bool = False) -> Models:
+    """A point and an extended source with amplitudes in units of 1e-11, and a background with a norm."""
+    such = free if moving else held
+    return Models(
+        [
+            source("first", such(point(LON + 0.013, LAT - 0.021)), amplitude=f"{first}e-11 TeV-1 s-1 cm-2"),
+            source("second", such(gauss(84.2, 21.6)), index=2.0, amplitude=f"{second}e-11 TeV-1 s-1 cm-2"),
+            background(norm=norm, tilt=Parameter("tilt", 0.1, frozen=False)),
+        ]
+    )
+
+
+def both(response: str = "psf") -> list[AnyMap]:
+    return [cube("cube", "icrs", response, 1), on_off_cube("on-off", "galactic", response, 2)]
+
+
+@pytest.mark.parametrize("response", ["psf", "reco"])
+@pytest.mark.parametrize("norm", [1.1, 0.0, -0.2])
+@pytest.mark.parametrize(("first", "second"), [(a, b) for a in AMPLITUDES for b in (1.0, -0.3)])
+def test_negative_amplitudes_and_norms(first: float, second: float, norm: float, response: str) -> None:
+    """With and without bins that are clipped; the bin-by-bin sum is the definition.
+
+    Without background, what transforms leave of nothing (1e-17) enters as a logarithm: 1e-8.
+    """
+    datasets, such = both(response), models(first, second, norm)
+    likelihood = JointLikelihood(Datasets(datasets), such)
+    expected = sum(statistic(dataset, predicted_counts(dataset, such)) for dataset in datasets)
+    assert likelihood.value(likelihood.layout.start) == pytest.approx(expected, rel=1e-8 if norm == 0 else 1e-9)
+
+
+@pytest.mark.parametrize("response", ["psf", "reco"])
+@pytest.mark.parametrize(
+    ("first", "second", "norm"), [(1, -0.01, 1.1), (-0.05, 1, 1.1), (-0.4, -0.3, 0.9), (1, 1, -0.01)]
+)
+def test_gradients_with_negative_amplitudes(first: float, second: float, norm: float, response: str) -> None:
+    """``2 (1 - n / mu)`` where something is predicted and 0 in clipped bins, times differences of predicted counts.
+
+    Images of single precision (6e-8) over a thousandth of a degree: 1e-3 of the largest slope.
+    """
+    dataset = cube(response=response)
+    likelihood = JointLikelihood(Datasets([dataset]), models(first, second, norm, moving=True))
+    vector = likelihood.layout.start
+    predicted = likelihood.predicted(vector)[0]
+    assert (predicted < 0).any() or min(first, second) > -0.1 < norm
+    used = dataset.mask & (predicted > 1e-25)
+    weights = 2 * (1 - dataset.counts[used] / predicted[used])
+    size = np.where(vector == 0, 1.0, np.minimum(np.abs(vector), 1.0)) * 1e-3
+    slopes = [
+        weights @ (likelihood.predicted(vector + h)[0] - likelihood.predicted(vector - h)[0])[used] / 2
+        for h in np.diag(size)
+    ]
+    gradient = likelihood.gradient(vector)
+    np.testing.assert_allclose(gradient * size, slopes, rtol=1e-3, atol=1e-3 * np.abs(slopes).max())
+    np.testing.assert_allclose(likelihood.gradient(vector), gradient, rtol=1e-9)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.floats(-2.0, 2.0), st.floats(-2.0, 2.0), st.floats(0.0, 2.0))
+def test_any_amplitudes(first: float, second: float, norm: float) -> None:
+    likelihood = LIKELIHOOD
+    vector = likelihood.layout.start.copy()
+    for name, value in {
+        "first.amplitude": first * 1e-11,
+        "second.amplitude": second * 1e-11,
+        "cube-bkg.norm": norm,
+    }.items():
+        vector[list(likelihood.layout.free_addresses).index(name)] = value
+    expected = 0.0
+    for dataset, parts in zip(DATASETS, PARTS, strict=True):
+        predicted = first * parts[0] + second * parts[1] + norm / 1.1 * parts[2]
+        expected += statistic(dataset, predicted)
+    assert likelihood.value(vector) == pytest.approx(expected, rel=1e-9)
+
+
+DATASETS = both()
+LIKELIHOOD = JointLikelihood(Datasets(DATASETS), models())
+
+
+def _parts(dataset: AnyMap) -> list[Array]:
+    such = models()
+    known = predicted_counts(dataset, Models([such["cube-bkg"]]))
+    return [*(component_counts(dataset, such[name]) for name in ("first", "second")), known]  # type: ignore[arg-type]
+
+
+PARTS = [_parts(dataset) for dataset in DATASETS]
+
+
+def test_a_factor_of_the_position_that_is_negative_somewhere() -> None:
+    """The background is clipped there, as any negative prediction is."""
+    places = {"lon": [81.0, 86.0, 81.0, 86.0, 83.4], "lat": [19.0, 19.0, 25.0, 25.0, 22.4]}
+    for frozen in (True, False):
+        norms = {f"norm_{k}": Parameter(f"norm_{k}", 1.0 - 3.0 * (k == 4), frozen=frozen) for k in range(5)}
+        shape = PiecewiseNormSpatialModel(**{name: {"data": x, "unit": "deg"} for name, x in places.items()}, **norms)
+        such = Models([source(shape=held(gauss())), background(spatial_model=shape)])
+        dataset = cube()
+        predicted = predicted_counts(dataset, such)
+        assert (predicted[dataset.mask] < 0).any()
+        likelihood = JointLikelihood(Datasets([dataset]), such)
+        assert likelihood.value(likelihood.layout.start) == pytest.approx(statistic(dataset, predicted), rel=1e-9)
+
+
+@pytest.mark.parametrize("sign", [1.0, -0.3])
+@pytest.mark.parametrize("response", ["psf", "reco"])
+def test_parts_of_the_energies_add_up(response: str, sign: float) -> None:
+    """Value and gradient, with free shapes; an empty part has no term."""
+    likelihood = JointLikelihood(Datasets(both(response)), models(sign, moving=True))
+    flux = likelihood.bank.fluxes(likelihood.layout.expand(likelihood.layout.start))
+    whole, total = np.zeros_like(flux), np.zeros_like(flux)
+    value = sum(term.value_and_pullback(flux, whole) for term in likelihood.terms)
+    parts = 0.0
+    for first, last in ((0, 1), (1, 3)):
+        for term in likelihood.cut(np.array([[first, last]] * 2)):
+            parts += term.value_and_pullback(flux, total)
+    assert parts == pytest.approx(value, rel=1e-10)
+    np.testing.assert_allclose(total, whole, rtol=1e-6, atol=1e-8 * np.abs(whole).max())
+    assert likelihood.cut(np.array([[2, 2]] * 2)) == []
+
+
+@pytest.mark.parametrize("response", ["psf", "reco"])
+@pytest.mark.parametrize("name", ["first", "second", "cube-bkg"])
+@pytest.mark.parametrize("second", [1.0, -0.4])
+def test_along_a_line(name: str, response: str, second: float) -> None:
+    """Value, slope and curvature as a function of the norm of one component, clipped bins included.
+
+    With a negative neighbour, or along a component that is negative itself, bins are clipped at positive norms too.
+    """
+    likelihood = JointLikelihood(Datasets(both(response)), models(second=second))
+    values = likelihood.layout.expand(likelihood.layout.start)
+    signal = likelihood.bank.fluxes(values, [name])
+    rest = likelihood.bank.fluxes(values) - signal
+    for term in likelihood.terms:
+        line = term.line(rest, signal)
+        for norm in (-2.0, -0.5, -0.02, 0.0, 0.3, 1.0, 4.0):
+            at = rest + norm * signal
+            assert line.value(norm) == pytest.approx(term.value(at), rel=1e-10, abs=1e-8)
+            d_flux = np.zeros_like(at)
+            term.value_and_pullback(at, d_flux)
+            slope = float(signal @ d_flux)
+            assert line.slope(norm) == pytest.approx(slope, rel=1e-7, abs=1e-7 * max(abs(slope), 1.0))
+            h = 1e-7
+            difference = (line.slope(norm + h) - line.slope(norm - h)) / (2 * h)
+            if norm != 0.0:  # where bins begin to be clipped
+                assert line.curvature(norm) == pytest.approx(difference, rel=1e-4, abs=1e-4)
+            assert line.expected_curvature(norm) >= 0.0
+
+
+@pytest.mark.parametrize("response", ["psf", "reco"])
+def test_expected_significance_on_data_as_predicted(response: str) -> None:
+    """On counts equal to the prediction the line is lowest at the norm they were predicted with."""
+    such = models()
+    dataset = cube(response=response)
+    predicted = predicted_counts(dataset, such)
+    asimov = dataset.with_(counts=np.where(dataset.mask, predicted, 0.0))
+    lines = []
+    for data in (dataset, asimov):
+        likelihood = JointLikelihood(Datasets([data]), such)
+        values = likelihood.layout.expand(likelihood.layout.start)
+        signal = likelihood.bank.fluxes(values, ["first"])
+        lines.append(likelihood.terms[0].line(likelihood.bank.fluxes(values) - signal, signal))
+    expected = lines[1].value(0.0) - lines[1].value(1.0)
+    assert expected > 10
+    assert lines[0].expected_ts(1.0) == pytest.approx(expected, rel=1e-9)
+    assert lines[1].slope(1.0) == pytest.approx(0.0, abs=1e-6)
+    assert lines[1].curvature(1.0) == pytest.approx(lines[0].expected_curvature(1.0), rel=1e-9)
+
+
+def test_reports_are_sums_of_what_is_predicted() -> None:
+    datasets = both()
+    likelihood = JointLikelihood(Datasets(datasets), models())
+    vector = likelihood.layout.start
+    summaries = likelihood.summarize(vector)
+    for dataset, summary, predicted in zip(datasets, summaries, likelihood.predicted(vector), strict=True):
+        assert summary.bins == np.count_nonzero(predicted)
+        assert summary.counts == dataset.counts[dataset.mask].sum(dtype=float)
+        assert summary.background is not None
+        assert summary.predicted is not None
+        assert summary.background + sum(summary.components.values()) == pytest.approx(summary.predicted, rel=1e-12)
+        if isinstance(dataset, MapDataset):
+            assert summary.predicted == pytest.approx(predicted.sum(), rel=1e-10)
+            assert dataset.background is not None
+        else:
+            assert sum(summary.components.values()) == pytest.approx(predicted.sum(), rel=1e-10)
+            assert summary.background == pytest.approx(profiled_background(dataset, predicted), rel=1e-9)
+    assert sum(s.statistic for s in summaries) == pytest.approx(likelihood.value(vector), rel=1e-12)
+    assert likelihood.n_bins == sum(s.bins for s in summaries)
+
+
+def profiled_background(dataset: MapDatasetOnOff, predicted: Array) -> float:
+    """alpha mu_b of formats/likelihood.md 3, bin by bin."""
+    enters = dataset.mask & (dataset.acceptance_off > 0)
+    n_on, n_off, mu = dataset.counts[enters], dataset.counts_off[enters], predicted[enters]
+    a = dataset.acceptance[enters] / dataset.acceptance_off[enters]
+    c = a * (n_on + n_off) - (1 + a) * mu
+    b = (c + np.sqrt(c**2 + 4 * a * (1 + a) * n_off * mu)) / (2 * a * (1 + a))
+    return float(np.sum(a * b))
