@@ -54,7 +54,8 @@ def _parameter_lines(document: Mapping[str, Any]) -> list[str]:
     for row in document["parameters"]:
         unit = row.get("unit") or ""
         if row.get("frozen"):
-            frozen.append(f"{row['name']} = {row['value']:.6g} {unit}".rstrip())
+            known = row["value"] is not None
+            frozen += [f"{row['name']} = {row['value']:.6g} {unit}".rstrip()] if known else []
             continue
         value, error = with_error(row["value"], row.get("error"))
         note = f"= {row['link']['equals']}" if row.get("link") else ""

@@ -57,4 +57,5 @@ def _parameter(row: dict[str, Any]) -> list[str]:
         state = f"= {scale}{link['equals']}{offset}"
     if row["prior"] is not None:
         state += f", {row['prior']}"
-    return [row["name"], f"{row['value']:.6g}", limits, state, row["unit"]]
+    value = "-" if row["value"] is None else f"{row['value']:.6g}"
+    return [row["name"], value, limits, state, row["unit"]]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from gm.cli.render_fit import fit_lines
 from gm.cli.render_flux_points import flux_points_lines
+from gm.cli.render_operations import edits_lines
 from gm.cli.tables import count, energy, number, shortened, table, with_error
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ def text_of(description: Description) -> str:
         return "\n".join(fit_lines(data))
     if description.kind == "flux-points":
         return "\n".join(flux_points_lines(data))
+    if description.kind == "edits":
+        return "\n".join(edits_lines(data)).rstrip()
     head = f"{description.source}: {description.kind.replace('-', ' ')}"
     lines = {
         "models": _models,

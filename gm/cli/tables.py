@@ -22,9 +22,9 @@ def count(value: float | None) -> str:
     return f"{value:.0f}" if value is not None and float(value).is_integer() else number(value, 6)
 
 
-def with_error(value: float, error: float | None) -> tuple[str, str]:
+def with_error(value: float | None, error: float | None) -> tuple[str, str]:
     """A value and its error with the same exponent, to three significant digits of the error."""
-    if error is None or not math.isfinite(error) or error <= 0 or not math.isfinite(value):
+    if value is None or error is None or not math.isfinite(error) or error <= 0 or not math.isfinite(value):
         return number(value), "-"
     scale = max(abs(value), error)
     exponent = 0 if 1e-3 <= scale < 1e6 else math.floor(math.log10(scale))

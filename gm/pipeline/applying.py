@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 from gm.pipeline.inputs import Inputs, dataset_files, document_files, stage_inputs
-from gm.pipeline.results import write_document
+from gm.pipeline.results import EDITS_SCHEMA, write_document
 from gm.pipeline.settings import expand, plural
 from gm.pipeline.stages import Ran, Stage
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from gm.datasets import Datasets
     from gm.pipeline.operations import Step
     from gm.pipeline.session import Session
-
-SCHEMA = "gm/edits/1"
 
 
 @final
@@ -52,7 +50,7 @@ class Applying(Stage):
             return None
         if not all((self.output / str(file)).is_file() for file in record["outputs"]):
             return None
-        document = read_result(self.result, SCHEMA)
+        document = read_result(self.result, EDITS_SCHEMA)
         return None if document is None else {**document, "inputs": record.get("inputs")}
 
     def run(self, session: Session, inputs: Inputs) -> Ran:
@@ -62,7 +60,7 @@ class Applying(Stage):
         before = session.source_datasets()
         steps = apply_operations(self.analysis, before)
         document = {
-            "schema": SCHEMA,
+            "schema": EDITS_SCHEMA,
             "name": self.analysis.settings.name,
             "operations": [step_document(step) for step in steps],
         }

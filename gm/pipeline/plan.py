@@ -168,7 +168,7 @@ def parameter_rows(models: Models) -> list[dict[str, Any]]:
         rows.append(
             {
                 "name": address,
-                "value": parameter.value,
+                "value": parameter.value if math.isfinite(parameter.value) else None,
                 "unit": parameter.unit,
                 "min": low if math.isfinite(low) else None,
                 "max": high if math.isfinite(high) else None,

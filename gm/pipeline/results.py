@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 FIT_SCHEMA = "gm/fit/1"
 FLUX_POINTS_SCHEMA = "gm/flux-points/1"
+EDITS_SCHEMA = "gm/edits/1"
 
 
 def fit_document(result: FitResult, name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -86,7 +87,7 @@ def read_result(path: Path, schema: str) -> dict[str, Any] | None:
 def _parameter(parameter: FittedParameter, link: Link | None) -> dict[str, Any]:
     row: dict[str, Any] = {
         "name": parameter.name,
-        "value": float(parameter.value),
+        "value": finite(parameter.value),  # a template without a position is at the centre of its map
         "error": finite(parameter.error),
         "unit": parameter.unit,
         "frozen": parameter.frozen,

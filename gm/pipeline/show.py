@@ -11,7 +11,7 @@ from gm.config_schemas.reader import Document, read_document
 from gm.config_schemas.validator import check
 from gm.errors import DataError, InvalidInput
 from gm.io.ecsv import MAGIC as ECSV_MAGIC
-from gm.pipeline.results import FIT_SCHEMA, FLUX_POINTS_SCHEMA
+from gm.pipeline.results import EDITS_SCHEMA, FIT_SCHEMA, FLUX_POINTS_SCHEMA, finite
 
 if TYPE_CHECKING:
     from gm.datasets import MapDataset, MapDatasetOnOff
@@ -40,7 +40,7 @@ def describe(file: str) -> Description:
     kind = _yaml_kind(document.data)
     if kind is None:
         message = "no kind of file that gm knows"
-        hint = "known: config, models, datasets, fit and flux-points results, provenance; FITS spectra and SED tables"
+        hint = "known: config, models, datasets, fit, flux points, edits, provenance; FITS datasets and SED tables"
         raise InvalidInput([document.problem((), message, hint)])
     problems = check(document, kind) if kind != "provenance" else []
     if problems:
@@ -61,7 +61,12 @@ def _start(path: Path) -> bytes:
 def _yaml_kind(data: Any) -> str | None:
     if not isinstance(data, dict):
         return None
-    schemas = {FIT_SCHEMA: "fit", FLUX_POINTS_SCHEMA: "flux-points", "gm/provenance/1": "provenance"}
+    schemas = {
+        FIT_SCHEMA: "fit",
+        FLUX_POINTS_SCHEMA: "flux-points",
+        EDITS_SCHEMA: "edits",
+        "gm/provenance/1": "provenance",
+    }
     if data.get("schema") in schemas:
         return schemas[data["schema"]]
     if "components" in data:
@@ -96,7 +101,7 @@ def _models(document: Document) -> Any:
         rows.append(
             {
                 "name": address,
-                "value": parameter.value,
+                "value": finite(parameter.value),
                 "error": parameter.error,
                 "unit": parameter.unit,
                 "min": low if low > -float("inf") else None,
@@ -194,7 +199,6 @@ def _fits(path: Path) -> Description:
 
 def _sed(path: Path) -> Any:
     from gm.datasets import read_dataset
-    from gm.pipeline.results import finite
 
     dataset: Any = read_dataset("FluxPointsDataset", path)
     points = dataset.points

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from gm.cli.render_operations import operation_lines
+from gm.cli.render_show import text_of
 from gm.config_schemas.reader import read_document
+from gm.config_schemas.validator import check
 from gm.datasets import Datasets
 from gm.errors import InvalidInput
-from gm.models import Models
+from gm.maps.map import Map
+from gm.maps.writing import write_map
+from gm.models import Models, TemplateNPredModel, TemplateSpatialModel
 from gm.pipeline.plan import plan
 from gm.pipeline.reporter import Silent
 from gm.pipeline.request import Request
 from gm.pipeline.run import apply, fit, run
+from gm.pipeline.show import describe
 from gm.pipeline.validate import validate
-from tests.datasets.operations.cases import LAT, LON, background, sky_map, source
+from tests.datasets.operations.cases import LAT, LON, background, on_off_map, sky_map, source
 from tests.samples import on_off, power_law, spectrum
 
 OPERATIONS = """\
@@ -50,12 +57,67 @@ def test_apply_writes_datasets_models_and_edits(runs: Path) -> None:
     assert Datasets.read(runs / "results" / "datasets.yaml").names == ["stacked", "coarse", "other"]
     models = Models.read(runs / "results" / "models.yaml")
     assert models.names == ["crab", "stacked-bkg", "coarse-bkg"]
-    edits = read_document(runs / "results" / "edits.yaml").data
+    document = read_document(runs / "results" / "edits.yaml")
+    assert check(document, "edits") == []
+    edits = document.data
     assert [step["operation"] for step in edits["operations"]] == ["stack", "copy", "resample_energy"]
     assert edits["operations"][0]["results"] == [{"name": "stacked", "inputs": ["run-1", "run-2"]}]
     first = edits["operations"][0]["edits"][0]
     assert (first["action"], first["component"], first["dataset"]) == ("baked", "run-1-bkg", "stacked")
     assert first["parameters"]["norm"] == 1.4
+
+
+def test_what_apply_wrote_can_be_shown(runs: Path) -> None:
+    apply(config(runs, OPERATIONS), Silent())
+    edits = describe(str(runs / "results" / "edits.yaml"))
+    assert edits.kind == "edits"
+    assert "run-1, run-2  ->  stacked" in text_of(edits)
+    assert "stacked-bkg   copied to twin-bkg with its own parameters (pl-norm, norm 1, tilt 0)" in text_of(edits)
+    datasets = describe(str(runs / "results" / "datasets.yaml"))
+    assert [row["name"] for row in datasets.data["datasets"]] == ["stacked", "coarse", "other"]
+
+
+def test_all_edits_agree_with_their_schema(tmp_path: Path) -> None:
+    """Every kind of edit, with a map of counts, a shape with energies, folded and orphaned components."""
+    one, other = sky_map("run", 1, 1e13), on_off_map("other", 2, 1e13)
+    Datasets([one, other]).write(tmp_path / "datasets.yaml")
+    counts = Map(one.geometry, (one.energy,), np.full(one.counts.shape, 0.01))
+    write_map(tmp_path / "counts.fits", counts)
+    write_map(tmp_path / "shape.fits", Map(one.geometry, (one.energy_true,), np.ones((6, 20, 20)), "sr-1"))
+    shape = TemplateSpatialModel(filename=str(tmp_path / "shape.fits"))
+    diffuse = replace(source("diffuse"), spatial_model=shape, datasets_names=["run"])
+    components: list[Any] = [
+        source("crab"),
+        source("far", LON + 0.6),
+        source("beyond", LON + 0.6, datasets_names=["other"]),
+        diffuse,
+        TemplateNPredModel(name="counts", filename=str(tmp_path / "counts.fits"), datasets_names=["run"]),
+        background("run", 1.2),
+    ]
+    Models(components).write(tmp_path / "models.yaml")
+    circle = f"{{type: circle, center: [{LON}, {LAT}], radius: 0.45 deg}}"
+    operations = f"""\
+  - copy: {{dataset: run, name: twin}}
+  - slice_energy: {{dataset: run, name: hard, min: 1 TeV}}
+  - to_image: {{dataset: hard, name: image}}
+  - to_spectrum_dataset: {{dataset: twin, name: spectrum, region: {circle}, target: crab}}
+  - to_spectrum_dataset: {{dataset: other, name: spectrum-2, region: {circle}, target: [crab, far], on_orphan: drop}}
+"""
+    request = config(tmp_path, operations)
+    planned = plan(request)
+    image = {row["component"]: row for row in planned.operations[2]["counts"]}
+    assert {name: row["note"] for name, row in image.items()} == dict.fromkeys(["background", *image], "exact")
+    on_the_way = fit(request, Silent()).products[0].document
+    document = read_document(tmp_path / "results" / "edits.yaml")
+    assert check(document, "edits") == []
+    actions = {edit["action"] for step in document.data["operations"] for edit in step["edits"]}
+    assert actions == {"copied", "carried", "rescoped", "baked", "new", "collapsed", "folded", "dropped"}
+    models = Models.read(tmp_path / "results" / "models.yaml")
+    assert models.names == ["crab", "far", "diffuse", "counts", "image-bkg"]
+    text = "version: 1\ndatasets: results/datasets.yaml\nmodels: results/models.yaml\noutput: again\nfit: {}\n"
+    (tmp_path / "after.yaml").write_text(text)
+    after = fit(Request(str(tmp_path / "after.yaml")), Silent()).products[0].document
+    assert numbers(on_the_way) == numbers(after)
 
 
 def numbers(document: Any) -> Any:

@@ -160,4 +160,5 @@ def described(component: Corrected) -> str:
 
 def values_of(component: Corrected) -> dict[str, Any]:
     """The same as data."""
-    return {"type": _tag(component.spectral_model), "parameters": {p.name: p.value for p in component.parameters}}
+    spectrum = component.spectral_model
+    return {"type": _tag(spectrum), "parameters": {p.name: p.value for p in spectrum.parameters}}

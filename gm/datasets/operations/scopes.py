@@ -41,7 +41,7 @@ def set_scope(revision: Revision, component: SkyModel | TemplateNPredModel, name
     revision.replace(component.name, replace(current, datasets_names=tuple(names)))
     before = None if component.datasets_names is None else list(component.datasets_names)
     text = f"datasets_names {_listed(before)} -> {_listed(names)}"
-    return Edit("rescoped", component.name, text, {"from": before, "to": list(names)})
+    return Edit("rescoped", component.name, text, {"before": before, "after": list(names)})
 
 
 def scope_of(revision: Revision, name: str) -> tuple[str, ...] | None:
