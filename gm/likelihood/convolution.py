@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +16,8 @@ from gm.arrays import Array, IntArray
 Part = tuple[slice, slice]
 
 _GROUPS = 3  # sizes of transforms; narrow kernels need not pay for wide ones
-_STEP = 16  # pixels by which the lit part of an image is rounded up, so that few sizes of transforms occur
-_CACHED = 1 << 15  # pixels that are transformed at a time
+_SMALLER = 0.75  # steps of sizes of the lit part of an image, so that few sizes of transforms occur
+_CACHED = 1 << 16  # pixels that are transformed at a time
 _KEPT = 2  # sizes of a group whose kernel transforms are kept
 _DARK = 1e-14  # of an image's peak: no more than rounding leaves in a transform
 
@@ -212,7 +213,7 @@ class Convolver:
         reach, size, origin = [], [], []
         for lit, support, n_window in zip(part, self.support, self.shape, strict=True):
             available = support.stop - support.start
-            n = min(-(-(lit.stop - lit.start) // _STEP) * _STEP, available)
+            n = _rounded_up(lit.stop - lit.start, available)
             start, half = lit.start, group.half
             a, b = max(start - half, 0), min(lit.stop + half, n_window)
             least = max(n + half - (a - start), b - start + half, n, 2 * half + 1)
@@ -254,6 +255,14 @@ def _chunks(n: int, size: tuple[int, int]) -> Iterator[slice]:
     """A few transforms at a time: enough that calls cost little, so few that they stay in the processor's cache."""
     step = max(1, _CACHED // (size[0] * size[1]))
     return (slice(start, min(start + step, n)) for start in range(0, n, step))
+
+
+def _rounded_up(n: int, largest: int) -> int:
+    """The smallest size in a few steps down from the largest that holds ``n`` pixels."""
+    size = largest
+    while (smaller := ceil(size * _SMALLER)) >= n and smaller < size:
+        size = smaller
+    return size
 
 
 def _lengths(part: Part) -> tuple[int, int]:

@@ -44,6 +44,11 @@ class MapWindow:
     def shape(self) -> tuple[int, int]:
         return self.y.stop - self.y.start, self.x.stop - self.x.start
 
+    def entering(self, edisp: Array) -> Array:
+        """``edisp @ mask``, (n, n_pixels): energies whose masks are equal are added first."""
+        starts = np.flatnonzero(np.append(True, (self.mask[1:] != self.mask[:-1]).any(axis=1)))
+        return np.asarray(np.einsum("eg,gp->ep", np.add.reduceat(edisp, starts, axis=1), self.mask[starts]))
+
     def holds(self, x: int, y: int) -> bool:
         """Whether a pixel, counted from the window's first, lies in it."""
         return 0 <= x < self.shape[1] and 0 <= y < self.shape[0]
@@ -145,7 +150,8 @@ class TrueEnergyFolding(Folding):
     def _from_pixel(self) -> Array:
         """Counts in all bins that enter, per flux that a pixel sends out, (n_seen, ny, nx) of the support."""
         window = self.window
-        per_pixel = window.exposure[self._seen] * (self._edisp @ window.mask)
+        per_pixel = window.entering(self._edisp)
+        per_pixel *= window.exposure[self._seen]
         sent = self._convolver.fold_adjoint_each(per_pixel.reshape(-1, *window.shape))
         return np.ascontiguousarray(sent[(..., *self._convolver.support)])
 

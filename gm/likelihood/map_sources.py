@@ -353,7 +353,7 @@ class PointSource(MapSource):
     def _per_pixel(self) -> Array:
         """Counts in all bins that enter, per flux that reaches a pixel, (n_energy_true, ny, nx)."""
         window = self._window
-        return np.asarray(window.exposure * (window.edisp @ window.mask)).reshape(-1, *window.shape)
+        return np.asarray(window.exposure * window.entering(window.edisp)).reshape(-1, *window.shape)
 
     def _overlap(self, ix: int, iy: int) -> tuple[tuple[slice, slice], Array]:
         """Rows and columns of the window that kernels around a pixel reach, and the kernels there."""
