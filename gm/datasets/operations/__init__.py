@@ -14,7 +14,7 @@ from gm.datasets.operations.functions import (
     to_masked,
 )
 from gm.datasets.operations.outcome import Edit, Outcome, Predict, Product, Refused
-from gm.datasets.operations.spectra_of_regions import to_spectrum_dataset
+from gm.datasets.operations.to_spectrum import to_spectrum_dataset
 
 __all__ = [
     "Edit",

@@ -18,15 +18,14 @@ from gm.datasets.datasets import Datasets
 from gm.datasets.flux_points import FluxPointsDataset
 from gm.datasets.operations.backgrounds import Corrected, backgrounds, bake, carry, corrected, is_flat
 from gm.datasets.operations.driver import Task, Treatment, Which, each
-from gm.datasets.operations.energy import between, every, snapped
+from gm.datasets.operations.energy import between, every, regrouped, sliced, snapped
 from gm.datasets.operations.kinds import Counts, as_counts, as_map, masks_note
 from gm.datasets.operations.naming import in_place, new_names, selected
 from gm.datasets.operations.outcome import Edit, Outcome, Predict, Product, Refused
+from gm.datasets.operations.pixels import cut_out, joined_pixels, padded
 from gm.datasets.operations.points import safe_points, sliced_points
-from gm.datasets.operations.rebinning import regrouped, sliced
 from gm.datasets.operations.revision import Revision
 from gm.datasets.operations.scopes import check_whole, copy_scoped, rescope
-from gm.datasets.operations.sky import cut_out, joined_pixels, padded
 from gm.datasets.operations.stacking import stacked
 from gm.datasets.operations.templates import check_templates, collapse_shapes, stacked_template
 from gm.datasets.reading import Dataset

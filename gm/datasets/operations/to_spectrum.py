@@ -12,10 +12,10 @@ from gm.datasets.datasets import Datasets
 from gm.datasets.map_dataset import MapDataset
 from gm.datasets.operations.backgrounds import backgrounds, corrected, dissolve, dropped_priors
 from gm.datasets.operations.driver import Task, Which
-from gm.datasets.operations.extraction import added_background, holds, region_mask, spectrum_of
 from gm.datasets.operations.kinds import Maps, as_map, masks_note
 from gm.datasets.operations.naming import in_place
 from gm.datasets.operations.outcome import Edit, Outcome, Predict, Product, Refused
+from gm.datasets.operations.region_sums import added_background, holds, region_mask, spectrum_of
 from gm.datasets.operations.revision import Revision
 from gm.datasets.operations.scopes import OnOrphan, set_scope
 from gm.datasets.reading import Dataset

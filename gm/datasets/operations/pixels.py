@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,8 @@ from gm.datasets.map_dataset import MapDatasetOnOff
 from gm.datasets.operations.kinds import Maps
 from gm.datasets.operations.on_off import joined_acceptance_off, off_background
 from gm.datasets.operations.outcome import Refused
-from gm.datasets.operations.response_cutouts import cut_response
 from gm.errors import DataError
+from gm.maps.geometry import WcsGeometry
 
 Position = tuple[float, float, str]
 """Longitude and latitude [deg], and the frame."""
@@ -19,6 +20,7 @@ Position = tuple[float, float, str]
 _BY_PIXEL = (
     "counts", "exposure", "background", "counts_off", "acceptance", "acceptance_off", "mask_safe", "mask_fit"
 )  # fmt: skip
+_MIN_PIXELS = 3  # so that there is something to interpolate between
 
 
 def cut_out(dataset: Maps, name: str, center: Position, width: float | tuple[float, float]) -> Maps:
@@ -31,8 +33,22 @@ def cut_out(dataset: Maps, name: str, center: Position, width: float | tuple[flo
     if part is None:
         raise Refused(f"the window around {lon:g} {lat:g} ({frame}) does not touch dataset {dataset.name}")
     changes = {key: values[:, part.y, part.x] for key, values in _arrays(dataset).items()}
-    responses = {key: cut_response(getattr(dataset, key), center, width) for key in ("psf", "edisp")}
+    responses = {key: _cut_response(getattr(dataset, key), center, width) for key in ("psf", "edisp")}
     return dataset.with_(name=name, geometry=part.geometry, **changes, **responses)
+
+
+def _cut_response(response: Any, center: Position, width: float | tuple[float, float]) -> Any:
+    """The PSF or energy dispersion map in a window [deg] around a position, at least three pixels wide.
+
+    As it is when it is the same everywhere or the window does not touch its grid.
+    """
+    if response is None or not isinstance(response.geometry, WcsGeometry) or response.geometry.shape == (1, 1):
+        return response
+    part = response.geometry.cutout(center[0], center[1], width, center[2], min_pixels=_MIN_PIXELS)
+    if part is None:
+        return response
+    exposure = None if response.exposure is None else response.exposure[..., part.y, part.x]
+    return replace(response, geometry=part.geometry, data=response.data[..., part.y, part.x], exposure=exposure)
 
 
 def padded(dataset: Maps, name: str, width: float | tuple[float, float]) -> Maps:
