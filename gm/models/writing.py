@@ -6,7 +6,7 @@ import os
 from functools import lru_cache
 from math import inf, isinf, isnan, nan
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,6 +25,9 @@ from gm.models.prior import Prior, prior_parameters
 from gm.models.spatial_constant import ConstantSpatialModel
 from gm.models.template_files import copy_beside, is_copy
 from gm.units import parse_unit
+
+if TYPE_CHECKING:
+    from gm.maps.map import Map
 
 _LOG_INTERP = ("amplitude", "norm")
 _EXTRA_DEFAULTS = {"scale_method": "scale10", "scale_transform": "lin"}
@@ -50,8 +53,11 @@ def copy_templates(models: Models, directory: Path) -> None:
 
     Those that exist are copied, where none of that name is; maps that are in no file yet are written.
     """
+    for name, unwritten in unwritten_maps(models).items():
+        from gm.maps.writing import write_map
+
+        write_map(directory / name, unwritten)
     for component in models:
-        _write_maps(component, directory)
         names = [str(block.settings["filename"]) for _, block in component.blocks() if "filename" in block.settings]
         if isinstance(component, TemplateNPredModel):
             names.append(component.filename)
@@ -60,12 +66,12 @@ def copy_templates(models: Models, directory: Path) -> None:
                 copy_beside(Path(name), directory)
 
 
-def _write_maps(component: Component, directory: Path) -> None:
-    for template in (getattr(component.spatial_model, "template", None), getattr(component, "counts", None)):
-        if template is not None and template.unwritten is not None:
-            from gm.maps.writing import write_map
-
-            write_map(directory / template.filename, template.unwritten)
+def unwritten_maps(models: Models) -> dict[str, Map]:
+    """The maps of templates that are in no file yet, by the name of the file that writing the models gives them."""
+    blocks = [
+        getattr(owner, key, None) for c in models for owner, key in ((c.spatial_model, "template"), (c, "counts"))
+    ]
+    return {block.filename: block.unwritten for block in blocks if block is not None and block.unwritten is not None}
 
 
 def models_to_dict(models: Models, directory: Path | None = None) -> dict[str, Any]:

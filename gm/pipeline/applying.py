@@ -84,6 +84,7 @@ class Applying(Stage):
         from gm.datasets import FluxPointsDataset, write_dataset
         from gm.io.files import write_atomic
         from gm.io.yaml_writer import dump_yaml
+        from gm.models.writing import unwritten_maps
         from gm.pipeline.simulating import file_stem
 
         folder, files, rows = self.analysis.applied, ["datasets.yaml", "models.yaml"], []
@@ -104,5 +105,6 @@ class Applying(Stage):
         covariance.unlink(missing_ok=True)  # one of an earlier run would be taken for that of these models
         last.outcome.models.write(folder / "models.yaml", overwrite=True)
         files += [covariance.name] if covariance.is_file() else []
+        files += unwritten_maps(last.outcome.models)
         write_atomic(folder / "datasets.yaml", dump_yaml({"datasets": rows}))
         return files

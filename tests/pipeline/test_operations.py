@@ -118,6 +118,12 @@ def test_all_edits_agree_with_their_schema(tmp_path: Path) -> None:
     (tmp_path / "after.yaml").write_text(text)
     after = fit(Request(str(tmp_path / "after.yaml")), Silent()).products[0].document
     assert numbers(on_the_way) == numbers(after)
+    maps = {"counts-image.fits", "diffuse-image.fits"}
+    assert maps < {path.name for path in (tmp_path / "results").iterdir()}
+    assert maps < {path.name for path in (tmp_path / "results" / "fit").iterdir()}
+    assert not fit(request, Silent()).products[0].ran
+    (tmp_path / "results" / "counts-image.fits").unlink()
+    assert fit(request, Silent()).products[0].document == on_the_way
 
 
 def numbers(document: Any) -> Any:
