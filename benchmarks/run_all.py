@@ -8,7 +8,14 @@ import sys
 
 from cases import ROOT
 
-SCRIPTS = ("compare_references", "bench_joint_crab", "bench_flux_points", "bench_many_runs", "update_readme")
+SCRIPTS = (
+    "compare_references",
+    "compare_maps",
+    "bench_joint_crab",
+    "bench_flux_points",
+    "bench_many_runs",
+    "update_readme",
+)
 
 
 def main() -> None:

@@ -35,6 +35,12 @@ def rendered() -> str:
         shift = max(case["shift_sigma"] for case in cases)
         text += f"\n{len(cases)} reference fits: parameters within {shift:.3f} sigma "
         text += "([all numbers](benchmarks/results/references.md)).\n"
+    path = RESULTS / "maps_references.json"
+    if path.exists():
+        cases = json.loads(path.read_text())["cases"]
+        difference = max(case["counts_difference"] for case in cases)
+        text += f"{len(cases)} map references: predicted counts within {difference:.0e}, the same minima or lower ones "
+        text += "([all numbers](benchmarks/results/maps_references.md)).\n"
     return text
 
 
