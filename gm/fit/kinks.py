@@ -17,6 +17,7 @@ from gm.likelihood import PixelLattice
 _NEAR = 0.15  # pixels from a line
 _SIGMAS = 3.0  # or standard deviations
 _BEYOND = (0.1, 0.25, 0.5)  # pixels on the other side of a line
+_CORNER = 0.3  # pixels; across two lines at once only this far
 _ON = 1e-6  # pixels from a line at which both sides are another one
 
 
@@ -31,18 +32,18 @@ def across_kinks(lattices: Sequence[PixelLattice], vector: Array, sigma: Array) 
         if not (np.isfinite(place).all() and np.isfinite(jacobian).all()) or np.linalg.det(jacobian) == 0:
             continue
         spread = np.sqrt((jacobian**2) @ sigma[free] ** 2)
-        shifts = [_shifts(float(at), float(error)) for at, error in zip(place, spread, strict=True)]
-        for shift in product(*shifts):
-            if any(shift):
-                probe = vector.copy()
-                probe[free] += np.linalg.solve(jacobian, np.array(shift))
-                yield probe
+        along_x, along_y = (_shifts(float(at), float(error)) for at, error in zip(place, spread, strict=True))
+        corner = [(x, y) for x, y in product(along_x, along_y) if max(abs(x), abs(y)) <= _CORNER]
+        for shift in [*((x, 0.0) for x in along_x), *((0.0, y) for y in along_y), *corner]:
+            probe = vector.copy()
+            probe[free] += np.linalg.solve(jacobian, np.array(shift))
+            yield probe
 
 
 def _shifts(at: float, error: float) -> list[float]:
-    """Steps [pixel] from a coordinate across the nearest line, when it is near; and none."""
+    """Steps [pixel] from a coordinate across the nearest line, when it is near."""
     to_line = float(np.rint(at)) - at
     if abs(to_line) > max(_NEAR, min(_SIGMAS * error, 0.5)):
-        return [0.0]
+        return []
     signs = (1.0, -1.0) if abs(to_line) < _ON else (float(np.sign(to_line)),)
-    return [0.0, *([2 * to_line] if abs(to_line) >= _ON else []), *(to_line + s * d for s in signs for d in _BEYOND)]
+    return [*([2 * to_line] if abs(to_line) >= _ON else []), *(to_line + s * d for s in signs for d in _BEYOND)]

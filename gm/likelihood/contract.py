@@ -31,6 +31,10 @@ class LikelihoodTerm(Protocol):
     def information(self, flux: Array, flux_jacobian: Array, *, expected: bool = False) -> Array:
         """Approximate second derivatives (n_free, n_free), from the Jacobian of the vector (n_columns, n_free)."""
 
+    @property
+    def knows_second_derivatives(self) -> bool:
+        """Whether `second_derivatives` says anything."""
+
     def second_derivatives(self, flux: Array, flux_jacobian: Array, steps: Array) -> Array | None:
         """Second derivatives (n_free, n_free) but for the curvature of the fluxes; None where they are not known.
 

@@ -17,7 +17,7 @@ Part = tuple[slice, slice]
 
 _GROUPS = 3  # sizes of transforms; narrow kernels need not pay for wide ones
 _SMALLER = 0.75  # steps of sizes of the lit part of an image, so that few sizes of transforms occur
-_CACHED = 1 << 16  # pixels that are transformed at a time
+_CACHED = 1 << 17  # pixels that are transformed at a time
 _KEPT = 2  # sizes of a group whose kernel transforms are kept
 _DARK = 1e-14  # of an image's peak: no more than rounding leaves in a transform
 
@@ -118,11 +118,12 @@ class Convolver:
         """Kernel after kernel, and `fold` with it alone (*shape), which is overwritten by the next."""
         folded = np.zeros(self.shape)
         last: _Grid | None = None
-        for k, _, grid, whole in self._folded(image[None]):
+        for members, _, grid, whole in self._folded(image[None]):
             if grid is not last:
                 folded[:], last = 0.0, grid
-            folded[grid.reach] = whole[grid.cut]
-            yield k, folded
+            for k, one in zip(members, whole, strict=True):
+                folded[grid.reach] = one[grid.cut]
+                yield int(k), folded
 
     def fold_at(self, images: Array, y: IntArray, x: IntArray) -> Array:
         """(m, n_kernels, n_pixels): `fold` of m images at the window's pixels ``y``, ``x`` (n_pixels,) only."""
@@ -130,14 +131,18 @@ class Convolver:
         last: _Grid | None = None
         reached: IntArray | slice = slice(None)
         index = y
-        for k, j, grid, whole in self._folded(images):
+        for members, j, grid, whole in self._folded(images):
             if grid is not last:
                 last, (reached, index) = grid, grid.find(y, x)
-            values[j, k, reached] = whole.ravel()[index]
+            read = np.take(whole.reshape(len(whole), -1), index, axis=1)
+            if isinstance(reached, slice):
+                values[j, members] = read
+            else:
+                values[j, members[:, None], reached] = read
         return values
 
-    def _folded(self, images: Array) -> Iterator[tuple[int, int, _Grid, Array]]:
-        """Kernel, image, the grid, and the transform of their convolution."""
+    def _folded(self, images: Array) -> Iterator[tuple[IntArray, int, _Grid, Array]]:
+        """Some kernels, an image, the grid, and their convolutions on it (n, *grid.size)."""
         part = self.lit(images)
         if part is None:
             return
@@ -150,21 +155,24 @@ class Convolver:
                 members = group.members[some]
                 for j in range(len(images)):
                     spectrum = fft.rfft2(inside[j, members], s=grid.size) if spectra is None else spectra[j]
-                    folded = fft.irfft2(transforms[some] * spectrum, s=grid.size, overwrite_x=True)
-                    for k, whole in zip(members, folded, strict=True):
-                        yield int(k), j, grid, whole
+                    yield members, j, grid, fft.irfft2(transforms[some] * spectrum, s=grid.size, overwrite_x=True)
 
     def adjoint_at(self, weights: Array, y: IntArray, x: IntArray, part: Part) -> Array:
-        """The transposed of `fold_at` for one image, (*shape) from (n_kernels, n_pixels); only in ``part`` of it."""
+        """The transposed of `fold_at` for one image, (*shape) from (n_kernels, n_pixels), no pixel twice.
+
+        Only ``part`` of the image is computed, and 0 elsewhere.
+        """
         image = np.zeros(self.shape)
         lit, (n_y, n_x) = image[part], _lengths(part)
         for group in self._groups:
             grid, total = self._grid(group, part), None
             reached, index = grid.find(y, x)
-            transforms, n_pixels = group.at(grid.size), grid.size[0] * grid.size[1]
+            transforms = group.at(grid.size)
             for some in _chunks(len(transforms), grid.size):
-                sent = [np.bincount(index, weights[k, reached], n_pixels) for k in group.members[some]]
-                product = fft.rfft2(np.reshape(sent, (-1, *grid.size)), overwrite_x=True)
+                members = group.members[some]
+                placed = np.zeros((len(members), grid.size[0] * grid.size[1]))
+                placed[:, index] = weights[members][:, reached]
+                product = fft.rfft2(placed.reshape(-1, *grid.size), overwrite_x=True)
                 np.conjugate(product, out=product)
                 product *= transforms[some]
                 added = product.sum(axis=0)
@@ -244,8 +252,9 @@ class NoConvolution:
 
     def adjoint_at(self, weights: Array, y: IntArray, x: IntArray, part: Part) -> Array:
         n_pixels = self.shape[0] * self.shape[1]
-        sent = np.bincount(y * self.shape[1] + x, weights.sum(axis=0), n_pixels).astype(np.float64)
-        return sent.reshape(self.shape)
+        image = np.zeros(n_pixels)
+        image[y * self.shape[1] + x] = weights.sum(axis=0)
+        return image.reshape(self.shape)
 
     def fold_adjoint_each(self, images: Array) -> Array:
         return images

@@ -115,24 +115,30 @@ class _Shares:
     ) -> None:
         self._shape, self._grid, self._nodes, self._values = shape, grid, nodes, values
         self._energy = energy if shape is not None and shape.is_energy_dependent else None
+        self._kept: Array | None = None
 
     def pixels(self, values: Array) -> Array:
         """(n^2 ny, nx), or (n_energy_true, n^2 ny, nx); without a shape the full flux in every pixel."""
         if self._shape is None:
             return np.ones(self._grid.shape)
-        return self._stacked(self._nodes.shares(self._shape, self._grid, self._at(values), self._energy))
+        if self._values is None:
+            return self._make(self._shape, values)
+        if self._kept is None:
+            self._kept = self._make(self._shape, self._values)
+        return self._kept
 
     def pixels_gradient(self, values: Array) -> Array:
         """(n_shape, ...) as `pixels`."""
         if self._shape is None:
             return np.zeros((0, *self._grid.shape))
-        return self._stacked(self._nodes.shares_gradient(self._shape, self._grid, self._at(values), self._energy))
+        at = values if self._values is None else self._values
+        return self._stacked(self._nodes.shares_gradient(self._shape, self._grid, at, self._energy))
+
+    def _make(self, shape: SpatialModel, values: Array) -> Array:
+        return self._stacked(self._nodes.shares(shape, self._grid, values, self._energy))
 
     def _stacked(self, shares: Array) -> Array:
         return shares.reshape(*shares.shape[:-3], -1, shares.shape[-1])
-
-    def _at(self, values: Array) -> Array:
-        return values if self._values is None else self._values
 
 
 class _Point:

@@ -147,6 +147,13 @@ class TrueEnergyFolding(Folding):
         return np.asarray(self._edisp[:, window.energy] * window.exposure[self._seen[:, None], window.pixel])
 
     @cached_property
+    def _pixels(self) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+        """Order of the bins with counts by pixel, where each pixel starts in it, and the pixels ``y``, ``x``."""
+        order = np.argsort(self.window.pixel, kind="stable")
+        pixels, starts = np.unique(self.window.pixel[order], return_index=True)
+        return order, starts, *np.divmod(pixels, self.window.shape[1])
+
+    @cached_property
     def _from_pixel(self) -> Array:
         """Counts in all bins that enter, per flux that a pixel sends out, (n_seen, ny, nx) of the support."""
         window = self.window
@@ -215,7 +222,9 @@ class TrueEnergyFolding(Folding):
         seen = spectrum[self._seen]
         sent = seen[:, None] * self._per_row
         sent *= weights[self.window.rows]
-        image = self._convolver.adjoint_at(sent, self._y, self._x, part)
+        order, starts, y, x = self._pixels
+        by_pixel = np.add.reduceat(sent[:, order], starts, axis=1) if starts.size else sent
+        image = self._convolver.adjoint_at(by_pixel, y, x, part)
         image[self._convolver.support] += slope * np.einsum("e,eyx->yx", seen, self._from_pixel)
         return image
 

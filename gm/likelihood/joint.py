@@ -133,7 +133,7 @@ class JointLikelihood:
 
         Nothing is folded again for them: only fluxes and shapes are differenced, over ``steps`` (n_free,).
         """
-        if not self._in_parallel and not any(term.is_heavy for term in self.terms):
+        if not all(term.knows_second_derivatives for term in self.terms):
             return None
         values = self.layout.expand(vector)
         flux = self.bank.fluxes(values)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from math import floor
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,7 @@ from gm.models.spatial import RadialModel
 from gm.statistics import Cash, Statistic, WStat
 
 AnyMapDataset = MapDataset | MapDatasetOnOff
-_Place = tuple[float | None, float | None, str | None]
+_At = tuple[float | None, float | None, str | None]
 
 MARGIN = 0.1  # [deg] beyond the evaluation radius, as Gammapy has it
 _NOTHING = 1e-10  # of a shape's flux
@@ -146,15 +147,18 @@ class _View:
 
 
 class _Shared:
-    """What datasets share: sub-pixels of kernels, and the places of points on equal grids."""
+    """What datasets share: sub-pixels of kernels, and the places of points on parts of one grid."""
 
     def __init__(self) -> None:
         self.kernels = KernelGrids()
-        self._points: dict[tuple[Any, ...], _Point] = {}
+        self._places: dict[tuple[Any, ...], _Place] = {}
 
     def point(self, name: str, shape: PointSpatialModel, geometry: WcsGeometry, values: Array, is_free: bool) -> _Point:
-        made = _Point(shape, PixelGrid(geometry), None if is_free else values)
-        return self._points.setdefault((name, geometry.key), made)
+        """The point on the pixels of a map."""
+        x, y = (floor(float(geometry.cards[name])) for name in ("CRPIX1", "CRPIX2"))
+        base = geometry.window(slice(y, y + 1), slice(x, x + 1))
+        place = self._places.setdefault((name, base.key), _Place(shape, PixelGrid(base)))
+        return _Point(shape, PixelGrid(geometry), place, np.array([x, y]), None if is_free else values)
 
 
 class _Builder:
@@ -235,7 +239,7 @@ class _Builder:
             folding = TrueEnergyFolding(window, None if kernel is None else kernel.data, support)
         return ImageSource(*where, image, folding)
 
-    def _exact_source(self, at: _Place, edisp: Array) -> MapSource:
+    def _exact_source(self, at: _At, edisp: Array) -> MapSource:
         dataset, apply, spread = self.view.dataset, self.component.apply_irf, None
         is_reco = dataset.psf is not None and dataset.psf.is_reco
         if dataset.psf is not None and apply["psf"]:
@@ -268,11 +272,11 @@ class _Builder:
             is_reco = dataset.psf is not None and dataset.psf.is_reco
             self.loss = KernelLoss.of(sent, edisp, bins, fraction, is_reco=is_reco)
 
-    def _edisp(self, at: _Place) -> Array | None:
+    def _edisp(self, at: _At) -> Array | None:
         dataset = self.view.dataset
         return None if dataset.edisp is None else dataset.edisp.kernel(dataset.energy, *at, self.conventions)
 
-    def _kernel(self, at: _Place) -> PsfKernel | None:
+    def _kernel(self, at: _At) -> PsfKernel | None:
         dataset = self.view.dataset
         if dataset.psf is None:
             return None
@@ -374,21 +378,37 @@ class _Image:
         return values if self._values is None else self._values
 
 
-class _Point:
-    """The four pixels around a point, and its share in each."""
+class _Place:
+    """Where a point is on a grid of pixels; datasets with parts of the same grid ask one after the other."""
 
-    def __init__(self, shape: PointSpatialModel, grid: PixelGrid, values: Array | None) -> None:
-        self._shape, self._grid, self._values = shape, grid, values
+    def __init__(self, shape: PointSpatialModel, grid: PixelGrid) -> None:
+        self._shape, self._grid = shape, grid
+        self._last: tuple[bytes, tuple[Array, Array]] | None = None
+
+    def at(self, values: Array) -> tuple[Array, Array]:
+        """Pixel coordinates (x, y), and their derivatives (2, 2)."""
+        last, key = self._last, values.tobytes()
+        if last is None or last[0] != key:
+            last = self._last = key, self._shape.place(self._grid, values)
+        return last[1]
+
+
+class _Point:
+    """The four pixels around a point, and its share in each; ``origin`` (x, y): the map's first pixel in `_Place`."""
+
+    def __init__(
+        self, shape: PointSpatialModel, grid: PixelGrid, place: _Place, origin: Array, values: Array | None
+    ) -> None:
+        self._shape, self._grid, self._place, self._origin, self._values = shape, grid, place, origin, values
         self._last: tuple[bytes, tuple[IntArray, IntArray, Array, Array]] | None = None
 
     def place(self, values: Array) -> tuple[Array, Array]:
-        return self._shape.place(self._grid, values if self._values is None else self._values)
+        at, jacobian = self._place.at(values if self._values is None else self._values)
+        return at + self._origin, jacobian
 
     def weights(self, values: Array) -> tuple[IntArray, IntArray, Array, Array]:
-        last = self._last
-        if last is not None and last[0] == values.tobytes():
-            return last[1]
-        found = self._shape.pixels(self._grid, values if self._values is None else self._values)
-        weights = found.x, found.y, found.weight, np.stack([found.d_lon, found.d_lat])
-        self._last = values.tobytes(), weights
-        return weights
+        last, key = self._last, values.tobytes()
+        if last is None or last[0] != key:
+            found = self._shape.pixels(self._grid, values, self.place(values))
+            last = self._last = key, (found.x, found.y, found.weight, np.stack([found.d_lon, found.d_lat]))
+        return last[1]

@@ -13,7 +13,7 @@ import numpy as np
 from gm.arrays import Array, BoolArray, IntArray
 from gm.likelihood.folding import Folding, MapWindow, Response
 from gm.likelihood.losses import KernelLoss
-from gm.likelihood.products import times
+from gm.likelihood.products import inner, times
 
 T = TypeVar("T")
 _RECENT = 3
@@ -112,13 +112,11 @@ class MapSource(ABC):
 
     def shape_pullback(self, flux: Array, weights: Array, slope: float) -> Array:
         """(n_shape,) derivative of ``weights . predicted + slope * sum of all predicted`` with respect to the shape."""
-        spectrum = flux[self.columns]
-        return np.array(
-            [
-                0.0 if d is None else weights[d.rows] @ times(d.matrix, spectrum) + slope * (d.total @ spectrum)
-                for d in self.slopes(flux)
-            ]
-        )
+        pulled, spectrum = np.zeros(self.n_shape), flux[self.columns]
+        for k, d in enumerate(self.slopes(flux)):
+            if d is not None:
+                pulled[k] = inner(weights[d.rows], times(d.matrix, spectrum)) + slope * inner(d.total, spectrum)
+        return pulled
 
     @property
     def is_heavy(self) -> bool:

@@ -146,6 +146,10 @@ class MapTerm:
         """Whether a shape is folded again when it changes."""
         return any(source.is_heavy for source in self.sources)
 
+    @property
+    def knows_second_derivatives(self) -> bool:
+        return True
+
     def second_derivatives(self, flux: Array, flux_jacobian: Array, steps: Array) -> Array | None:
         """Second derivatives (n_free, n_free) but for the curvature of the fluxes; None where bins are clipped.
 

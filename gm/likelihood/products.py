@@ -16,6 +16,11 @@ def times(matrix: Array, vector: Array) -> Array:
     return np.asarray(np.einsum("ij,j->i", matrix, vector))
 
 
+def inner(first: Array, second: Array) -> float:
+    """``first @ second`` of two vectors."""
+    return float(np.einsum("i,i->", first, second))
+
+
 def transposed_times(matrix: Array, vector: Array) -> Array:
     """``matrix.T @ vector``, (n_columns,)."""
     return np.asarray(np.einsum("ij,i->j", matrix, vector))

@@ -207,6 +207,10 @@ class Term:
         """Products of matrices are not worth a thread."""
         return False
 
+    @property
+    def knows_second_derivatives(self) -> bool:
+        return False
+
     def second_derivatives(self, flux: Array, flux_jacobian: Array, steps: Array) -> None:
         """Left to differences of the gradient, which costs little here."""
 

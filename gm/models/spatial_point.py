@@ -37,9 +37,12 @@ class PointSpatialModel(SpatialModel):
     def evaluation_radius(self, values: Array) -> float:
         return 0.0
 
-    def pixels(self, grid: PixelGrid, values: Array) -> PointPixels:
-        """Bilinear shares ``(1 - |x - x0|) (1 - |y - y0|)`` of the four pixels around the position."""
-        (x0, y0), jacobian = self.place(grid, values)
+    def pixels(self, grid: PixelGrid, values: Array, place: tuple[Array, Array] | None = None) -> PointPixels:
+        """Bilinear shares ``(1 - |x - x0|) (1 - |y - y0|)`` of the four pixels around the position.
+
+        ``place``: what `place` says of it, where that is known.
+        """
+        (x0, y0), jacobian = self.place(grid, values) if place is None else place
         if not np.isfinite([x0, y0]).all():
             none = np.zeros(4)
             return PointPixels(np.zeros(4, dtype=np.intp), np.zeros(4, dtype=np.intp), none, none, none)
