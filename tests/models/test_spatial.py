@@ -112,9 +112,7 @@ def test_gradient_is_that_of_differences(name: str) -> None:
             close = np.isclose(rows, wanted, rtol=1e-4, atol=1e-6 * np.abs(wanted).max())
             assert close.mean() > 0.97, parameter.name
             continue
-        np.testing.assert_allclose(
-            rows, wanted, rtol=1e-5, atol=1e-7 * np.abs(wanted).max(), err_msg=parameter.name
-        )
+        np.testing.assert_allclose(rows, wanted, rtol=1e-5, atol=1e-7 * np.abs(wanted).max(), err_msg=parameter.name)
 
 
 @pytest.mark.parametrize("name", INSIDE)
