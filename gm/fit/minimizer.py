@@ -19,6 +19,8 @@ _TOLERANCE = 1e-3  # MIGRAD stops at an estimated distance of 0.002 * tolerance:
 _BESIDE = 1e-3  # sigma to both sides of a kink, where a smooth statistic has slopes of 0.002 per sigma
 _KINK = 0.01  # slope per sigma
 _GONE = "a source goes on leaving the reach of its responses"
+_SETTLED = 2e-6  # estimated distance to the minimum in -2 ln L at which there is nothing left for MIGRAD
+_FOUND = "the minimum was found"
 _REGULAR = 1e-6  # added to a unit-scaled Hessian, which MIGRAD wants to be positive definite
 _CONTOUR_UNIT = 2.27886856637673  # chi2 quantile of two parameters at iminuit's cl=0.68
 
@@ -44,8 +46,9 @@ class Minimum:
 class Minimizer:
     """Minimises an objective within limits, from any start.
 
-    Fisher scoring brings the vector near the minimum, then MIGRAD works with the exact gradient and the information
-    matrix as its Hessian, in units of one-sigma steps. Free parameters without any effect must not be among them.
+    Fisher scoring brings the vector near the minimum, mostly so near that nothing is left to do. If not, MIGRAD works
+    with the exact gradient and the information matrix as its Hessian, in units of one-sigma steps. Free parameters
+    without any effect must not be among them.
     """
 
     def __init__(
@@ -77,6 +80,9 @@ class Minimizer:
             value, calls = self._objective.value(begin.vector), begin.steps + 1
             return Minimum(begin.vector, value, False, np.inf, calls, calls, begin.steps, _GONE)
         minuit = self._build(begin.vector, begin.information)
+        if begin.edm < _SETTLED:
+            calls = begin.steps + 1
+            return Minimum(begin.vector, begin.value, True, begin.edm, calls, calls, begin.steps, _FOUND)
         for _ in range(_ROUNDS):
             self._hold(minuit)
             for strategy in (1, 2):
@@ -192,6 +198,8 @@ class Minimizer:
     def _found(self) -> Minuit:
         if self._minuit is None:
             raise RuntimeError("minimize first")
+        if self._minuit.fmin is None:
+            self._minuit.migrad()
         return self._minuit
 
 
@@ -206,5 +214,5 @@ def _message(minuit: Minuit) -> str:
         (not fmin.has_posdef_covar, "the matrix of second derivatives is not positive definite"),
     )
     if fmin.is_valid:
-        return "the minimum was found"
+        return _FOUND
     return "; ".join(text for holds, text in reasons if holds) or "the minimiser stopped"

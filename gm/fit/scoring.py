@@ -11,6 +11,7 @@ from gm.arrays import Array, BoolArray
 from gm.fit.objective import Objective
 
 _FAR = 0.5  # a gain of -2 ln L above which the information has changed
+_SINGULAR = 1e-6  # smallest eigenvalue of an information of unit diagonal that is one
 _ABSURD = 4.0  # ratio of curvatures that no smooth statistic has
 _WRONG = 0.3  # difference of what a step gains from what it promised, beyond which it has changed too
 _STRAIGHT = 0.5  # relative change of an amplitude up to which its logarithm is as good as itself
@@ -19,9 +20,15 @@ _FOLD = 2.0  # largest change of a logarithm in a step
 
 @dataclass(frozen=True)
 class ScoringResult:
-    """Where scoring stopped, step sizes (n_free,) and information (n_free, n_free) there, and the steps it tried."""
+    """Where scoring stopped, step sizes (n_free,) and information (n_free, n_free) there, and the steps it tried.
+
+    edm : the improvement that another step promises, infinite where the promise is not worth much: a parameter is
+    close to a limit, or the information is singular
+    """
 
     vector: Array
+    value: float
+    edm: float
     scale: Array
     information: Array
     steps: int
@@ -79,7 +86,20 @@ def score(
             break
         else:
             damping = damping * 10.0
-    return ScoringResult(vector, _scale(vector, information), information, steps)
+    scale = _scale(vector, information)
+    is_inside = bool(np.all((vector - lower > scale) & (upper - vector > scale)))
+    edm = _move(information, gradient, 0.0, vector <= lower, vector >= upper)[1]
+    return ScoringResult(
+        vector, value, edm if is_inside and _is_regular(information) else np.inf, scale, information, steps
+    )
+
+
+def _is_regular(information: Array) -> bool:
+    """Whether all combinations of parameters are constrained."""
+    diagonal = np.diag(information)
+    if not (diagonal > 0).all():
+        return False
+    return bool(np.linalg.eigvalsh(information / np.sqrt(np.outer(diagonal, diagonal)))[0] > _SINGULAR)
 
 
 def _learned(information: Array, step: Array, rise: Array) -> Array:

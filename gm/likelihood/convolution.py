@@ -16,10 +16,10 @@ from gm.arrays import Array, IntArray
 Part = tuple[slice, slice]
 
 _GROUPS = 3  # sizes of transforms; narrow kernels need not pay for wide ones
-_SMALLER = 0.75  # steps of sizes of the lit part of an image, so that few sizes of transforms occur
-_CACHED = 1 << 17  # pixels that are transformed at a time
+_SMALLER = 0.88  # steps of sizes of the lit part of an image, so that few sizes of transforms occur
+_CACHED = 1 << 15  # pixels that are transformed at a time
 _KEPT = 2  # sizes of a group whose kernel transforms are kept
-_DARK = 1e-14  # of an image's peak: no more than rounding leaves in a transform
+_DARK = 1e-10  # of an image's peak: tails that no prediction feels
 
 
 @dataclass(frozen=True, eq=False)

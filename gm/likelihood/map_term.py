@@ -10,6 +10,7 @@ from typing import final
 import numpy as np
 
 from gm.arrays import Array, BoolArray, IntArray, MapArray
+from gm.likelihood.folding import Response
 from gm.likelihood.line import Line, RowLine, SummedLine
 from gm.likelihood.map_sources import Lattice, MapSource
 from gm.likelihood.products import times, transposed_times, weighted_rows
@@ -132,7 +133,7 @@ class MapTerm:
         """``J^T diag(curvature) J`` over the bins with counts; ``expected`` keeps it large far from the minimum."""
         rows, _ = self._predict(flux)
         used = self._used(flux_jacobian)
-        jacobian = self._jacobian(flux, flux_jacobian[:, used])
+        jacobian = self._jacobian(flux, flux_jacobian[:, used], [s.slopes_about(flux) for s in self.sources])
         statistic = self.bins.statistic
         curvature = statistic.curvature(rows)
         if expected:
@@ -162,7 +163,8 @@ class MapTerm:
         by_column = flux_jacobian[:, used]
         rows, _ = self._predict(flux)
         weights = self.bins.statistic.value_and_derivative(rows)[1] - SLOPE
-        second = weighted_rows(self._jacobian(flux, by_column), self.bins.statistic.curvature(rows))
+        exact = [source.slopes(flux) for source in self.sources]
+        second = weighted_rows(self._jacobian(flux, by_column, exact), self.bins.statistic.curvature(rows))
         for source in self.sources:
             if not source.n_shape:
                 continue
@@ -186,15 +188,15 @@ class MapTerm:
         depends = [flux_jacobian[part].any(axis=0) for part in columns]
         return np.flatnonzero(np.any(depends, axis=0)) if depends else np.empty(0, dtype=np.intp)
 
-    def _jacobian(self, flux: Array, flux_jacobian: Array) -> Array:
-        """Derivatives of the bins with counts, (n_par, n_rows)."""
+    def _jacobian(self, flux: Array, flux_jacobian: Array, slopes: list[Sequence[Response | None]]) -> Array:
+        """Derivatives of the bins with counts, (n_par, n_rows), from the slopes of every source."""
         jacobian = np.zeros((flux_jacobian.shape[1], self.bins.energy.size))
-        for source in self.sources:
+        for source, by_value in zip(self.sources, slopes, strict=True):
             response, spectrum = source.response(flux), flux[source.columns]
             for k, by_column in enumerate(flux_jacobian[source.columns].T):
                 if by_column.any():
                     jacobian[k, response.rows] += times(response.matrix, by_column)
-            for slope, by_shape in zip(source.slopes(flux), flux_jacobian[source.shape_columns], strict=True):
+            for slope, by_shape in zip(by_value, flux_jacobian[source.shape_columns], strict=True):
                 if slope is not None:
                     moved = times(slope.matrix, spectrum)
                     for moving in np.flatnonzero(by_shape):
