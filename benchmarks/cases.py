@@ -51,6 +51,19 @@ CASES = {
     "joint-crab-ecpl": Case("joint-crab", "models_start_ecpl.yaml"),
     "hess-crab-1d-pl": Case("hess-crab-1d", "models_start.yaml"),
     "hess-crab-1d-lp": Case("hess-crab-1d", "models_start_lp.yaml"),
+    "fermi-3fhl-crab": Case("fermi-3fhl-crab", "models_start.yaml"),
+}
+
+#: map cases with the ratio that is wanted
+MAP_CASES = {
+    "Fermi Crab": (Case("fermi-3fhl-crab", "models_start.yaml"), 100),
+    "Fermi Crab, free position": (Case("fermi-3fhl-crab", "models_start_pos.yaml"), 100),
+    "Fermi Galactic centre, templates": (Case("fermi-3fhl-gc", "models_start.yaml"), 50),
+    "CTA, 3 pointings": (Case("cta1dc-gc-joint", "models_start.yaml"), 100),
+    "CTA, 3 pointings, diffuse template": (Case("cta1dc-gc-joint", "models_start_diffuse.yaml"), 50),
+    "HAWC Crab, 5 datasets": (Case("hawc-crab", "models_start.yaml"), 50),
+    "MSH 15-52, stacked": (Case("hess-msh1552-stacked", "models_start.yaml"), ""),
+    "MSH 15-52, 19 runs": (Case("hess-msh1552-runs", "models.yaml"), 300),
 }
 
 #: the joint Crab's spectrum at the joint best fit, where its flux points start

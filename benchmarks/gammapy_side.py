@@ -83,7 +83,9 @@ def fit() -> dict[str, Any]:
     }
 
 
-def flux_points(case: str, edges: list[float], prefix: str = "", optional: str | None = "all") -> dict[str, Any]:
+def flux_points(
+    case: str, edges: list[float], prefix: str = "", optional: str | None = "all", source: str = "crab"
+) -> dict[str, Any]:
     """Flux points of one group of datasets whose axes are aligned; the joint Crab starts from its joint best fit."""
     chosen = CASES[case]
     datasets = read(str(chosen.datasets_file), chosen.ranges, prefix)
@@ -94,7 +96,7 @@ def flux_points(case: str, edges: list[float], prefix: str = "", optional: str |
             models["crab"].parameters[name].value = value
     else:
         Fit().run(datasets)
-    estimator = FluxPointsEstimator(energy_edges=np.array(edges) * u.TeV, source="crab", selection_optional=optional)
+    estimator = FluxPointsEstimator(energy_edges=np.array(edges) * u.TeV, source=source, selection_optional=optional)
     begin = time.perf_counter()
     try:
         points = estimator.run(datasets)

@@ -80,7 +80,7 @@ def fit() -> dict[str, Any]:
     }
 
 
-def flux_points(case: str, edges: list[float], prefix: str = "") -> dict[str, Any]:
+def flux_points(case: str, edges: list[float], prefix: str = "", source: str = "crab") -> dict[str, Any]:
     """Flux points with errors, limits and profiles, all datasets together; starts where Gammapy's side does."""
     chosen = CASES[case]
     datasets = read(str(chosen.datasets_file), chosen.ranges, prefix)
@@ -90,7 +90,7 @@ def flux_points(case: str, edges: list[float], prefix: str = "") -> dict[str, An
     else:
         models = Fit(datasets).run(models).models
     begin = time.perf_counter()
-    points = FluxPointsEstimator(source="crab", energy_edges=edges).run(datasets, models)
+    points = FluxPointsEstimator(source=source, energy_edges=edges).run(datasets, models)
     seconds = time.perf_counter() - begin
     return {
         "seconds": {"flux_points": seconds},

@@ -14,6 +14,7 @@ SCRIPTS = (
     "bench_joint_crab",
     "bench_flux_points",
     "bench_many_runs",
+    "bench_maps",
     "update_readme",
 )
 

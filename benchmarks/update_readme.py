@@ -12,7 +12,7 @@ from cases import RESULTS, ROOT
 BEGIN, END = "<!-- benchmarks -->\n", "<!-- /benchmarks -->"
 
 #: title of the rows of a results file
-TITLES = {"joint_crab": "joint Crab", "flux_points": "flux points", "many_runs": "{runs} runs"}
+TITLES = {"joint_crab": "joint Crab", "flux_points": "flux points", "many_runs": "{runs} runs", "maps": "maps"}
 
 
 def rendered() -> str:

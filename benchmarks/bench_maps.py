@@ -1,0 +1,81 @@
+#!/usr/bin/env python
+"""Map fits: the whole fit with covariance in process, peak memory, and flux points on a cube.
+
+GM_PEER_PYTHON=... python benchmarks/bench_maps.py [--rounds 1]
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from alternate import both, comparison, machine, seconds, table, write_results
+from cases import MAP_CASES
+
+GM_ROUNDS = 5  # of gm's fits for each of Gammapy's
+FLUX_POINT_EDGES = [0.01, 0.0832, 0.5, 2.0]
+
+
+def fit_case(name: str, rounds: int) -> dict[str, Any]:
+    """Timings, minima and peak memory of one case, in fresh processes."""
+    case, target = MAP_CASES[name]
+    gm, gammapy = both()
+    with gm, gammapy:
+        versions = machine((gm, gammapy))
+        for side in (gm, gammapy):
+            side.ask("keep", datasets_file=str(case.datasets_file), models_file=str(case.models_file), ranges={})
+        answers: tuple[list[dict[str, Any]], list[dict[str, Any]]] = ([], [])
+        for _ in range(rounds):
+            answers[0].extend(gm.ask("fit") for _ in range(GM_ROUNDS))
+            answers[1].append(gammapy.ask("fit"))
+        peaks = [side.ask("memory")["peak"] for side in (gm, gammapy)]
+    ours = seconds(answers[0], "fit")
+    timings = [
+        {
+            "step": f"fit with covariance, {name}",
+            "gm": ours,
+            "gammapy": seconds(answers[1], "fit_hesse"),
+            "target": target,
+        },
+        {"step": f"the same with MIGRAD's own matrix, {name}", "gm": ours, "gammapy": seconds(answers[1], "fit")},
+    ]
+    minimum = [
+        name,
+        f"{answers[0][0]['statistic']:.6f}",
+        f"{answers[1][0]['statistic']:.6f}",
+        str(answers[1][0]["success"]),
+    ]
+    return {"timings": timings, "minimum": minimum, "peaks": [name, *(f"{p:.0f}" for p in peaks)], "machine": versions}
+
+
+def flux_points(rounds: int) -> dict[str, Any]:
+    """Flux points of the Fermi cube with everything on."""
+    gm, gammapy = both()
+    arguments = {"case": "fermi-3fhl-crab", "edges": FLUX_POINT_EDGES, "source": "Crab Nebula"}
+    with gm, gammapy:
+        ours = [gm.ask("flux_points", **arguments) for _ in range(GM_ROUNDS * rounds)]
+        theirs = [gammapy.ask("flux_points", **arguments) for _ in range(rounds)]
+    times = {"gm": seconds(ours, "flux_points"), "gammapy": seconds(theirs, "flux_points")}
+    return {"step": "flux points with everything on, Fermi Crab cube, 3 bands", **times, "target": 500}
+
+
+def main() -> None:
+    """Time both, write ``results/maps.*``."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=1)
+    args = parser.parse_args()
+    cases = [fit_case(name, args.rounds) for name in MAP_CASES]
+    timings = [{"target": "", **timing} for case in cases for timing in case["timings"]]
+    timings.append(flux_points(args.rounds))
+    text = "# Maps: fits in process\n\ngm's fit includes compiling the likelihood, and its covariance is the observed "
+    text += (
+        "Hessian; Gammapy's starts after a first evaluation, with HESSE or with MIGRAD's own matrix.\n\n"
+        + comparison(timings)
+    )
+    text += "\n" + table(["best statistic", "gm", "Gammapy", "Gammapy's success"], [case["minimum"] for case in cases])
+    text += "\n" + table(["peak memory in MiB", "gm", "Gammapy"], [case["peaks"] for case in cases])
+    write_results("maps", {"machine": cases[0]["machine"], "timings": timings}, text)
+
+
+if __name__ == "__main__":
+    main()
