@@ -19,7 +19,7 @@ _TOLERANCE = 1e-3  # MIGRAD stops at an estimated distance of 0.002 * tolerance:
 _BESIDE = 1e-3  # sigma to both sides of a kink, where a smooth statistic has slopes of 0.002 per sigma
 _KINK = 0.01  # slope per sigma
 _GONE = "a source goes on leaving the reach of its responses"
-_SETTLED = 2e-6  # estimated distance to the minimum in -2 ln L at which there is nothing left for MIGRAD
+_SETTLED = 5e-6  # estimated distance to the minimum in -2 ln L at which there is nothing left for MIGRAD
 _FOUND = "the minimum was found"
 _REGULAR = 1e-6  # added to a unit-scaled Hessian, which MIGRAD wants to be positive definite
 _CONTOUR_UNIT = 2.27886856637673  # chi2 quantile of two parameters at iminuit's cl=0.68

@@ -41,7 +41,7 @@ def score(
     upper: Array,
     amplitudes: BoolArray,
     max_steps: int = 100,
-    tolerance: float = 1e-6,
+    tolerance: float = 5e-6,
     progress: Callable[[str, float], None] | None = None,
     is_left: Callable[[Array], bool] | None = None,
 ) -> ScoringResult:

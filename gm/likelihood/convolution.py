@@ -16,7 +16,7 @@ from gm.arrays import Array, IntArray
 Part = tuple[slice, slice]
 
 _GROUPS = 3  # sizes of transforms; narrow kernels need not pay for wide ones
-_SMALLER = 0.88  # steps of sizes of the lit part of an image, so that few sizes of transforms occur
+_SMALLER = 0.75  # steps of sizes of the lit part of an image; kernels are transformed again for each
 _CACHED = 1 << 15  # pixels that are transformed at a time
 _KEPT = 2  # sizes of a group whose kernel transforms are kept
 _DARK = 1e-10  # of an image's peak: tails that no prediction feels
@@ -163,22 +163,25 @@ class Convolver:
         Only ``part`` of the image is computed, and 0 elsewhere.
         """
         image = np.zeros(self.shape)
-        lit, (n_y, n_x) = image[part], _lengths(part)
         for group in self._groups:
-            grid, total = self._grid(group, part), None
-            reached, index = grid.find(y, x)
+            grid = self._grid(group, part)
             transforms = group.at(grid.size)
+            reached, index = grid.find(y, x)
+            (n_rows, n_columns), total = grid.size, np.zeros(transforms.shape[1:], dtype=np.complex128)
+            # Read backwards an image has the conjugate transform, which the transposed convolution asks for.
+            row, column = np.divmod(index, n_columns)
+            backwards = -row % n_rows * n_columns + -column % n_columns
             for some in _chunks(len(transforms), grid.size):
                 members = group.members[some]
-                placed = np.zeros((len(members), grid.size[0] * grid.size[1]))
-                placed[:, index] = weights[members][:, reached]
+                placed = np.zeros((len(members), n_rows * n_columns))
+                placed[:, backwards] = weights[members][:, reached]
                 product = fft.rfft2(placed.reshape(-1, *grid.size), overwrite_x=True)
-                np.conjugate(product, out=product)
                 product *= transforms[some]
-                added = product.sum(axis=0)
-                total = added if total is None else np.add(total, added, out=total)
-            if total is not None:
-                lit += fft.irfft2(np.conjugate(total), s=grid.size)[:n_y, :n_x]
+                for one in product:
+                    total += one
+            back = fft.irfft2(total, s=grid.size, overwrite_x=True)
+            n_y, n_x = _lengths(part)
+            image[part] += back[-np.arange(n_y) % n_rows][:, -np.arange(n_x) % n_columns]
         return image
 
     def fold_adjoint(self, images: Array) -> Array:

@@ -47,7 +47,7 @@ class MapWindow:
     def entering(self, edisp: Array) -> Array:
         """``edisp @ mask``, (n, n_pixels): energies whose masks are equal are added first."""
         starts = np.flatnonzero(np.append(True, (self.mask[1:] != self.mask[:-1]).any(axis=1)))
-        return np.asarray(np.einsum("eg,gp->ep", np.add.reduceat(edisp, starts, axis=1), self.mask[starts]))
+        return np.asarray(np.add.reduceat(edisp, starts, axis=1) @ self.mask[starts])
 
     def holds(self, x: int, y: int) -> bool:
         """Whether a pixel, counted from the window's first, lies in it."""
