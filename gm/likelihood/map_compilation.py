@@ -176,6 +176,7 @@ class _Builder:
         self.view, self.component, self.shared, self.conventions = view, component, shared, conventions
         self.shape = component.spatial_model
         self.loss: KernelLoss | None = None
+        self._made: PsfKernel | None = None
         self.values = self._start(layout)
         self.moves = np.array([layout.free_position(k) is not None for k in self._slots(layout)], dtype=bool)
         self.is_free = bool(self.moves.any())
@@ -278,10 +279,10 @@ class _Builder:
 
     def _kernel(self, at: _At) -> PsfKernel | None:
         dataset = self.view.dataset
-        if dataset.psf is None:
-            return None
-        axis = dataset.energy if dataset.psf.is_reco else dataset.energy_true
-        return dataset.psf.kernel(dataset.geometry, axis, *at, self.conventions, self.shared.kernels)
+        if dataset.psf is not None and self._made is None:
+            axis = dataset.energy if dataset.psf.is_reco else dataset.energy_true
+            self._made = dataset.psf.kernel(dataset.geometry, axis, *at, self.conventions, self.shared.kernels)
+        return self._made
 
     def _reach(self) -> float | None:
         """How far [deg] the shape may extend from its position, None: everywhere. Gammapy cuts the tails of a shape."""
