@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -124,7 +125,8 @@ class _Run:
             if not used
         ]
         self._amplitudes, self._progress = _amplitudes(likelihood)[active], progress
-        self.minimizer = Minimizer(self.objective, self.lower, self.upper, self._amplitudes, progress, self._is_left)
+        is_left = partial(_is_left, likelihood, self.objective)
+        self.minimizer = Minimizer(self.objective, self.lower, self.upper, self._amplitudes, progress, is_left)
         self.minimum = Minimum(layout.start[active], self.statistic_start, True, 0.0, 1, 0, 0, "nothing is free")
         inside = np.zeros(len(self.names), dtype=bool)
         self.errors = Errors(inside, inside, None, [])
@@ -164,9 +166,6 @@ class _Run:
             f"{self.names[k]} lies in a kink of the statistic (as at a pixel centre): its error is too small"
             for k in self.minimum.kinks
         ]
-
-    def _is_left(self, vector: Array) -> bool:
-        return bool(self.likelihood.left_behind(self.objective.full(vector)))
 
     def _beyond_kinks(self) -> Array | None:
         """A better position of a point beyond a line of pixel centres that it is near; None when there is none."""
@@ -337,6 +336,11 @@ def _energies(dataset: Dataset) -> tuple[float, float]:
     if isinstance(dataset, FluxPointsDataset):
         return float(dataset.points.energy.min()), float(dataset.points.energy.max())
     return float(dataset.energy.edges[0]), float(dataset.energy.edges[-1])
+
+
+def _is_left(likelihood: JointLikelihood, objective: Restricted, vector: Array) -> bool:
+    """Whether a source has left the reach of its responses."""
+    return bool(likelihood.left_behind(objective.full(vector)))
 
 
 def _amplitudes(likelihood: JointLikelihood) -> BoolArray:

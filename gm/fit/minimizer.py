@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from weakref import proxy
 
 import numpy as np
 from iminuit import Minuit
@@ -111,16 +112,19 @@ class Minimizer:
         )
 
     def _build(self, vector: Array, information: Array) -> Minuit:
-        scale = self._scale
+        # A Minuit object refers to itself and waits for the collector: the compiled likelihood must not wait with it.
+        objective: Objective = proxy(self._objective)
+        progress = self._progress
+        scale, lower, upper = self._scale, self._lower, self._upper
 
         def value(scaled: Array) -> float:
-            result = self._objective.value(self._vector(scaled))
-            if self._progress is not None:
-                self._progress("fit", result)
+            result = objective.value(_unscaled(scaled, scale, lower, upper))
+            if progress is not None:
+                progress("fit", result)
             return result
 
         def gradient(scaled: Array) -> Array:
-            return self._objective.value_and_gradient(self._vector(scaled))[1] * scale
+            return objective.value_and_gradient(_unscaled(scaled, scale, lower, upper))[1] * scale
 
         curvature = information * np.outer(scale, scale) + _REGULAR * np.eye(scale.size)
 
@@ -164,8 +168,7 @@ class Minimizer:
         return held
 
     def _vector(self, scaled: Array) -> Array:
-        """Back to the parameters' own units; the product must not step over a limit by rounding."""
-        return np.clip(np.asarray(scaled) * self._scale, self._lower, self._upper)
+        return _unscaled(scaled, self._scale, self._lower, self._upper)
 
     def minos(self, index: int, sigma: float = 1.0) -> tuple[float | None, float | None]:
         """Lower (negative) and upper distance to where the profiled statistic has risen by ``sigma**2``, or None."""
@@ -201,6 +204,11 @@ class Minimizer:
         if self._minuit.fmin is None:
             self._minuit.migrad()
         return self._minuit
+
+
+def _unscaled(scaled: Array, scale: Array, lower: Array, upper: Array) -> Array:
+    """Back to the parameters' own units; the product must not step over a limit by rounding."""
+    return np.clip(np.asarray(scaled) * scale, lower, upper)
 
 
 def _message(minuit: Minuit) -> str:
