@@ -15,6 +15,7 @@ SCRIPTS = (
     "bench_flux_points",
     "bench_many_runs",
     "bench_maps",
+    "bench_scaling",
     "update_readme",
 )
 
