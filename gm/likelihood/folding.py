@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from gm.arrays import Array, BoolArray, IntArray, MapArray
 from gm.likelihood.convolution import Convolver, NoConvolution
+from gm.likelihood.products import times
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +48,7 @@ class MapWindow:
     def entering(self, edisp: Array) -> Array:
         """``edisp @ mask``, (n, n_pixels): energies whose masks are equal are added first."""
         starts = np.flatnonzero(np.append(True, (self.mask[1:] != self.mask[:-1]).any(axis=1)))
-        return np.asarray(np.add.reduceat(edisp, starts, axis=1) @ self.mask[starts])
+        return np.asarray(np.einsum("eg,gp->ep", np.add.reduceat(edisp, starts, axis=1), self.mask[starts]))
 
     def holds(self, x: int, y: int) -> bool:
         """Whether a pixel, counted from the window's first, lies in it."""
@@ -90,7 +91,7 @@ class Folding(ABC):
     def along(self, images: Array, spectrum: Array, weights: Array, slope: float) -> Array:
         """Derivatives of ``weights . predicted + slope * sum of all predicted`` along images (m, ...), (m,)."""
         by_pixel = self.pull_back(spectrum, weights, slope, by_energy=images.ndim == 4)
-        return np.asarray(images.reshape(len(images), -1) @ by_pixel.reshape(-1))
+        return times(images.reshape(len(images), -1), by_pixel.reshape(-1))
 
     @abstractmethod
     def pull_back(self, spectrum: Array, weights: Array, slope: float, *, by_energy: bool) -> Array:
@@ -195,7 +196,7 @@ class TrueEnergyFolding(Folding):
         for k, folded in self._convolver.fold_one_by_one(self._of_seen(image, image.ndim == 2)):
             flat = folded.reshape(-1)
             matrix[k] = self._per_row[k] * flat[window.pixel]
-            totals[:, k] = self._edisp[k] * (entering @ (window.exposure[self._seen[k]] * flat))
+            totals[:, k] = self._edisp[k] * times(entering, window.exposure[self._seen[k]] * flat)
         return Response(window.rows, self._all(matrix.T), self._all(totals.sum(axis=0))), self._all(totals)
 
     def along(self, images: Array, spectrum: Array, weights: Array, slope: float) -> Array:
@@ -203,7 +204,7 @@ class TrueEnergyFolding(Folding):
         if images.ndim == 4 or part is None:
             return super().along(images, spectrum, weights, slope)
         by_pixel = self._pull_back(spectrum, weights, slope, part)[part]
-        return np.asarray(images[(..., *part)].reshape(len(images), -1) @ by_pixel.reshape(-1))
+        return times(images[(..., *part)].reshape(len(images), -1), by_pixel.reshape(-1))
 
     def pull_back(self, spectrum: Array, weights: Array, slope: float, *, by_energy: bool) -> Array:
         if not by_energy:

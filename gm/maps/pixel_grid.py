@@ -120,7 +120,7 @@ class PixelGrid:
         vectors = unit_vectors(lon, lat)
         if frame == self.geometry.frame:
             return vectors
-        return np.asarray((matrix(self.geometry.frame, frame) @ vectors.reshape(3, -1)).reshape(vectors.shape))
+        return np.asarray(np.einsum("ij,j...->i...", matrix(self.geometry.frame, frame), vectors))
 
     def area_density(self, pixel: IntArray, x: Array, y: Array) -> Array:
         """Solid angle [sr] per pixel area at pixel coordinates (n, ...) that lie in the pixels numbered ``pixel`` (n,).
