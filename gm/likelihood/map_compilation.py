@@ -5,26 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from math import floor
-from typing import Any
 
 import numpy as np
 
 from gm.arrays import Array, IntArray
 from gm.datasets import overlap_matrix
 from gm.datasets.map_dataset import MapDataset, MapDatasetOnOff
-from gm.irf.psf_kernel import KernelGrids, PsfKernel
+from gm.irf.psf_kernel import PsfKernel
 from gm.likelihood.convolution import Convolver
 from gm.likelihood.counts_source import has_free_shape, stored_sources
 from gm.likelihood.exact_sources import ExactParts
 from gm.likelihood.fluxes import FluxPlan
 from gm.likelihood.folding import Folding, MapWindow, RecoEnergyFolding, TrueEnergyFolding
 from gm.likelihood.losses import DISPLACED, KernelLoss, exposed_shape
-from gm.likelihood.map_sources import FixedSource, ImageSource, MapSource, PointSource
+from gm.likelihood.map_sources import FixedSource, ImageSource, MapSource
 from gm.likelihood.map_term import MapBackground, MapBins, MapTerm
 from gm.likelihood.parallel import side_by_side
+from gm.likelihood.point_source import PointSource, Shared
 from gm.likelihood.times import times_of
-from gm.maps.geometry import WcsGeometry
 from gm.maps.pixel_grid import PixelGrid
 from gm.maps.sphere import unit_vectors
 from gm.models import (
@@ -54,7 +52,7 @@ def compile_maps(
     NumPy and the transforms release the interpreter, so several datasets are compiled at the same time.
     """
     views = [_View(index, dataset, bins) for index, dataset in maps if (bins := _bins(dataset)) is not None]
-    shared = _Shared()
+    shared = Shared()
     builders = [
         [
             _Builder(view, component, plan, layout, shared, conventions)
@@ -146,21 +144,6 @@ class _View:
         )
 
 
-class _Shared:
-    """What datasets share: sub-pixels of kernels, and the places of points on parts of one grid."""
-
-    def __init__(self) -> None:
-        self.kernels = KernelGrids()
-        self._places: dict[tuple[Any, ...], _Place] = {}
-
-    def point(self, name: str, shape: PointSpatialModel, geometry: WcsGeometry, values: Array, is_free: bool) -> _Point:
-        """The point on the pixels of a map."""
-        x, y = (floor(float(geometry.cards[name])) for name in ("CRPIX1", "CRPIX2"))
-        base = geometry.window(slice(y, y + 1), slice(x, x + 1))
-        place = self._places.setdefault((name, base.key), _Place(shape, PixelGrid(base)))
-        return _Point(shape, PixelGrid(geometry), place, np.array([x, y]), None if is_free else values)
-
-
 class _Builder:
     """One sky component on one map dataset: where it is, its responses there, and its source."""
 
@@ -170,7 +153,7 @@ class _Builder:
         component: SkyModel,
         plan: FluxPlan,
         layout: Layout,
-        shared: _Shared,
+        shared: Shared,
         conventions: str,
     ) -> None:
         self.view, self.component, self.shared, self.conventions = view, component, shared, conventions
@@ -377,39 +360,3 @@ class _Image:
 
     def _at(self, values: Array) -> Array:
         return values if self._values is None else self._values
-
-
-class _Place:
-    """Where a point is on a grid of pixels; datasets with parts of the same grid ask one after the other."""
-
-    def __init__(self, shape: PointSpatialModel, grid: PixelGrid) -> None:
-        self._shape, self._grid = shape, grid
-        self._last: tuple[bytes, tuple[Array, Array]] | None = None
-
-    def at(self, values: Array) -> tuple[Array, Array]:
-        """Pixel coordinates (x, y), and their derivatives (2, 2)."""
-        last, key = self._last, values.tobytes()
-        if last is None or last[0] != key:
-            last = self._last = key, self._shape.place(self._grid, values)
-        return last[1]
-
-
-class _Point:
-    """The four pixels around a point, and its share in each; ``origin`` (x, y): the map's first pixel in `_Place`."""
-
-    def __init__(
-        self, shape: PointSpatialModel, grid: PixelGrid, place: _Place, origin: Array, values: Array | None
-    ) -> None:
-        self._shape, self._grid, self._place, self._origin, self._values = shape, grid, place, origin, values
-        self._last: tuple[bytes, tuple[IntArray, IntArray, Array, Array]] | None = None
-
-    def place(self, values: Array) -> tuple[Array, Array]:
-        at, jacobian = self._place.at(values if self._values is None else self._values)
-        return at + self._origin, jacobian
-
-    def weights(self, values: Array) -> tuple[IntArray, IntArray, Array, Array]:
-        last, key = self._last, values.tobytes()
-        if last is None or last[0] != key:
-            found = self._shape.pixels(self._grid, values, self.place(values))
-            last = self._last = key, (found.x, found.y, found.weight, np.stack([found.d_lon, found.d_lat]))
-        return last[1]
