@@ -242,7 +242,7 @@ class _Run:
             n_bins=self.likelihood.n_bins,
             n_free=len(self.names),
             parameters=tuple(self._parameters(best, intervals)),
-            minimizer=MinimizerReport("minuit", minimum.edm, *calls),
+            minimizer=MinimizerReport(minimum.name, minimum.edm, *calls),
             datasets=summaries,
             components=tuple(self._components(best, summaries, tested)),
             covariance=None if self.errors.covariance is None else (tuple(free), self.errors.covariance),

@@ -30,7 +30,8 @@ _CONTOUR_UNIT = 2.27886856637673  # chi2 quantile of two parameters at iminuit's
 class Minimum:
     """What the minimiser found: vector (n_free,), value there, and how it got there.
 
-    kinks : parameters whose slope changes sign all at once there
+    kinks : parameters whose slope changes sign all at once there; name : ``minuit``, or ``scoring`` where it left MIGRAD
+    nothing to do
     """
 
     vector: Array
@@ -42,6 +43,7 @@ class Minimum:
     steps: int
     message: str
     kinks: tuple[int, ...] = ()
+    name: str = "minuit"
 
 
 class Minimizer:
@@ -83,7 +85,8 @@ class Minimizer:
         minuit = self._build(begin.vector, begin.information)
         if begin.edm < _SETTLED:
             calls = begin.steps + 1
-            return Minimum(begin.vector, begin.value, True, begin.edm, calls, calls, begin.steps, _FOUND)
+            counted = begin.edm, calls, calls, begin.steps
+            return Minimum(begin.vector, begin.value, True, *counted, _FOUND, name="scoring")
         for _ in range(_ROUNDS):
             self._hold(minuit)
             for strategy in (1, 2):
