@@ -30,8 +30,8 @@ _CONTOUR_UNIT = 2.27886856637673  # chi2 quantile of two parameters at iminuit's
 class Minimum:
     """What the minimiser found: vector (n_free,), value there, and how it got there.
 
-    kinks : parameters whose slope changes sign all at once there; name : ``minuit``, or ``scoring`` where it left MIGRAD
-    nothing to do
+    kinks : parameters whose slope changes sign all at once there; name : ``minuit``, or ``scoring`` where that left
+    MIGRAD nothing to do
     """
 
     vector: Array
