@@ -172,7 +172,7 @@ def main() -> None:
         for c in curves
     ]
     text = (
-        "# Cost of one value and gradient\n\nEach at parameters not seen before. Nothing grows faster than linearly; "
+        "# Cost of one value and gradient\n\nEach at parameters not seen before. "
     )
     text += "pixels are counted per side, so that linear in bins is an exponent of 2.\n\n"
     text += table(["against", "sizes", "ms", "exponent"], rows) + "\n![curves](scaling.svg)\n"
