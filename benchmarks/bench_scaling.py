@@ -171,10 +171,8 @@ def main() -> None:
         [c.name, ", ".join(map(str, c.sizes)), ", ".join(f"{t * 1e3:.3g}" for t in c.seconds), f"{c.exponent:.2f}"]
         for c in curves
     ]
-    text = (
-        "# Cost of one value and gradient\n\nEach at parameters not seen before. "
-    )
-    text += "pixels are counted per side, so that linear in bins is an exponent of 2.\n\n"
+    text = "# Cost of one value and gradient\n\nEach at parameters not seen before. Pixels are counted per side, "
+    text += "so that linear in bins is an exponent of 2.\n\n"
     text += table(["against", "sizes", "ms", "exponent"], rows) + "\n![curves](scaling.svg)\n"
     write_results("scaling", {"curves": [vars(c) | {"exponent": c.exponent} for c in curves]}, text)
     (RESULTS / "scaling.svg").write_text(svg(curves))
