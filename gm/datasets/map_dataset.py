@@ -12,6 +12,7 @@ import numpy as np
 
 from gm.arrays import BoolArray, MapArray
 from gm.datasets.deferred import Deferrable, Deferred
+from gm.datasets.finer_bins import FinerBins
 from gm.errors import DataError
 from gm.io.tables import Table
 from gm.irf.edisp_map import EdispKernelMap, EdispMap
@@ -42,6 +43,7 @@ class _Map(ABC):
     mask_fit: Deferrable[BoolArray | None] = Deferrable(None)
     gti: Deferrable[Table | None] = Deferrable(None)
     meta: Deferrable[Table | None] = Deferrable(None)
+    finer: Deferrable[FinerBins | None] = Deferrable(None)
     livetime: float | None = None
 
     type: ClassVar[str]
@@ -87,8 +89,8 @@ class MapDataset(_Map):
     """Counts on the sky with a known background: Cash statistic.
 
     counts, background : (n_energy, n_y, n_x); exposure : (n_energy_true, n_y, n_x) [cm2 s]; masks : as counts, or None;
-    psf : None where directions, edisp : None where energies are measured exactly; livetime [s]. Arrays have the
-    precision of the file.
+    psf : None where directions, edisp : None where energies are measured exactly; livetime [s]; finer : what it was made
+    from, where sources are predicted in those bins. Arrays have the precision of the file.
     """
 
     background: Deferrable[MapArray | None] = Deferrable(None)

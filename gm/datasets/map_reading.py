@@ -10,6 +10,7 @@ import numpy as np
 
 from gm.arrays import BoolArray, MapArray
 from gm.datasets.deferred import Deferred
+from gm.datasets.finer_bins import FinerBins
 from gm.datasets.gadf_spectrum import read_gadf
 from gm.datasets.map_dataset import MASKS, ON_OFF, MapDataset, MapDatasetOnOff, check_axis, check_parts
 from gm.datasets.spectrum import SpectrumDataset
@@ -87,7 +88,7 @@ class MapFile:
     @property
     def fields(self) -> tuple[str, ...]:
         """The fields of a dataset that are read here."""
-        return (*self._arrays, *MASKS, "psf", "edisp", "gti", "meta")
+        return (*self._arrays, *MASKS, "psf", "edisp", "gti", "meta", "finer")
 
     def load(self, name: str) -> Any:
         with self._lock:
@@ -107,11 +108,33 @@ class MapFile:
     def _read_parts(self, file: FitsFile) -> dict[str, Any]:
         parts: dict[str, Any] = {name: self._array(file, name) for name in self._arrays}
         parts |= {name: self._mask(file, name) for name in MASKS}
-        parts |= {"psf": _read_psf(file), "edisp": _read_edisp(file)}
+        parts |= {"psf": _read_psf(file, "PSF"), "edisp": _read_edisp(file, "EDISP"), "finer": self._finer(file)}
         parts |= {"gti": _read_table(file, "GTI"), "meta": _read_table(file, "META_TABLE")}
         parts |= check_parts(_hdu, self.energy, self.energy_true, self.geometry.shape, parts)
         self._parts = parts
         return parts
+
+    def _finer(self, file: FitsFile) -> FinerBins | None:
+        extension = file.find("FINER_BINS")
+        if extension is None:
+            return None
+        places = extension.table()
+        mask, exposure = read_map(file, "FINER_MASK"), read_map(file, "FINER_EXPOSURE")
+        if not isinstance(mask.geometry, WcsGeometry):
+            extension.fail("FINER_MASK is not a map of pixels")
+        finer = FinerBins(
+            geometry=mask.geometry,
+            energy=_energy_axis(extension, mask.axes, "energy"),
+            exposure=converted(exposure.data, exposure.unit, "cm2 s", "HDU FINER_EXPOSURE"),
+            psf=_read_psf(file, "FINER_PSF"),
+            edisp=_read_edisp(file, "FINER_EDISP"),
+            mask=mask.data != 0,
+            **{name: np.ravel(places.array(name)).astype(np.intp) for name in ("to_energy", "to_y", "to_x")},
+        )
+        problem = finer.misfit((self.energy.n_bins, *self.geometry.shape), self.energy_true.n_bins)
+        if problem:
+            extension.fail(problem, "write the dataset again with gm apply")
+        return finer
 
     def _array(self, file: FitsFile, name: str) -> MapArray | None:
         """Counts, exposure and the like in their unit; integers become floats that hold them."""
@@ -158,12 +181,12 @@ def _energy_axis(extension: Extension, axes: tuple[Axis, ...], name: str) -> Ene
     return EnergyAxis(axes[0].edges, name, None if axes[0].has_edges else axes[0].center)
 
 
-def _read_psf(file: FitsFile) -> PsfMap | None:
-    return _read_response(file, "PSF", PsfMap.from_map)
+def _read_psf(file: FitsFile, name: str) -> PsfMap | None:
+    return _read_response(file, name, PsfMap.from_map)
 
 
-def _read_edisp(file: FitsFile) -> EdispMap | None:
-    return _read_response(file, "EDISP", edisp_from_map)
+def _read_edisp(file: FitsFile, name: str) -> EdispMap | None:
+    return _read_response(file, name, edisp_from_map)
 
 
 def _read_response(file: FitsFile, name: str, build: Callable[[Map, Map | None], T]) -> T | None:

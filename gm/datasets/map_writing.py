@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gm.datasets.finer_bins import FinerBins
 from gm.datasets.map_dataset import ON_OFF, MapDataset, MapDatasetOnOff
 from gm.io.fits_writer import write_fits
-from gm.io.tables import Image, Table
+from gm.io.tables import Column, Image, Table
 from gm.irf.edisp_map import EdispKernelMap, EdispMap
 from gm.irf.psf import PsfMap
 from gm.maps.axes import Axis, EnergyAxis, NodeAxis
@@ -39,7 +40,7 @@ def map_dataset_hdus(dataset: MapDataset | MapDatasetOnOff) -> list[Image | Tabl
     add("EXPOSURE", dataset.exposure, dataset.energy_true, unit="cm2 s", meta=livetime)
     if isinstance(dataset, MapDataset):
         add("BACKGROUND", dataset.background)
-    hdus += _edisp_hdus(dataset.edisp) + _psf_hdus(dataset.psf)
+    hdus += _edisp_hdus("EDISP", dataset.edisp) + _psf_hdus("PSF", dataset.psf)
     for name in ("MASK_SAFE", "MASK_FIT"):
         mask = getattr(dataset, name.lower())
         add(name, None if mask is None else mask.astype(np.int16))  # Gammapy takes bytes for something else
@@ -48,20 +49,33 @@ def map_dataset_hdus(dataset: MapDataset | MapDatasetOnOff) -> list[Image | Tabl
     if isinstance(dataset, MapDatasetOnOff):
         for name in ON_OFF:
             add(name.upper(), getattr(dataset, name))
-    return hdus
+    return hdus if dataset.finer is None else hdus + _finer_hdus(dataset.finer, dataset.energy_true)
 
 
-def _edisp_hdus(edisp: EdispMap | None) -> list[Image | Table]:
+def _finer_hdus(finer: FinerBins, energy_true: EnergyAxis) -> list[Image | Table]:
+    """Extensions that Gammapy does not know: what it reads predicts with the averages."""
+    places = ("to_energy", "to_y", "to_x")
+    columns = [Column(name.upper(), getattr(finer, name)[None].astype(np.int32)) for name in places]
+    return [
+        *map_hdus(Map(finer.geometry, (finer.energy,), finer.mask.astype(np.int16)), "FINER_MASK"),
+        *map_hdus(Map(finer.geometry, (energy_true,), finer.exposure, "cm2 s"), "FINER_EXPOSURE"),
+        *_edisp_hdus("FINER_EDISP", finer.edisp),
+        *_psf_hdus("FINER_PSF", finer.psf),
+        Table("FINER_BINS", tuple(columns)),
+    ]
+
+
+def _edisp_hdus(name: str, edisp: EdispMap | None) -> list[Image | Table]:
     if edisp is None:
         return []
     axis: Axis = edisp.energy if isinstance(edisp, EdispKernelMap) else edisp.migra
-    return _response_hdus("EDISP", Map(edisp.geometry, (edisp.energy_true, axis), edisp.data), edisp.exposure)
+    return _response_hdus(name, Map(edisp.geometry, (edisp.energy_true, axis), edisp.data), edisp.exposure)
 
 
-def _psf_hdus(psf: PsfMap | None) -> list[Image | Table]:
+def _psf_hdus(name: str, psf: PsfMap | None) -> list[Image | Table]:
     if psf is None:
         return []
-    return _response_hdus("PSF", Map(psf.geometry, (psf.energy, psf.rad), psf.data, "sr-1"), psf.exposure)
+    return _response_hdus(name, Map(psf.geometry, (psf.energy, psf.rad), psf.data, "sr-1"), psf.exposure)
 
 
 def _response_hdus(name: str, response: Map, exposure: NDArray[Any] | None) -> list[Image | Table]:

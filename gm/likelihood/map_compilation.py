@@ -15,6 +15,7 @@ from gm.irf.psf_kernel import PsfKernel
 from gm.likelihood.convolution import Convolver
 from gm.likelihood.counts_source import has_free_shape, stored_sources
 from gm.likelihood.exact_sources import ExactParts
+from gm.likelihood.finer_source import FinerSource, Sums
 from gm.likelihood.fluxes import FluxPlan
 from gm.likelihood.folding import Folding, MapWindow, RecoEnergyFolding, TrueEnergyFolding
 from gm.likelihood.losses import DISPLACED, KernelLoss, exposed_shape
@@ -55,11 +56,11 @@ def compile_maps(
     shared = Shared()
     builders = [
         [
-            _Builder(view, component, plan, layout, shared, conventions)
-            for component in models.select(view.dataset.name)
+            _Builder(finest, component, plan, layout, shared, conventions)
+            for component in models.select(finest.dataset.name)
             if isinstance(component, SkyModel)
         ]
-        for view in views
+        for finest in (view.finest() for view in views)
     ]
     stored = [stored_sources(view.dataset, view.bins, models, plan, layout) for view in views]
     backgrounds = [_background(view, models, plan, layout) for view in views]
@@ -118,7 +119,28 @@ class _View:
     index: int
     dataset: AnyMapDataset
     bins: MapBins
+    sums: Sums | None = None
     _grids: dict[tuple[int, int, int, int], PixelGrid] = field(default_factory=dict)
+
+    def finest(self) -> _View:
+        """The bins that sources are predicted in, with how they are summed."""
+        dataset, finer = self.dataset, self.dataset.finer
+        if finer is None:
+            return self
+        sums, parts = Sums.of(finer, self.bins)
+        unseen = np.broadcast_to(np.float32(0.0), parts.mask.shape)
+        inside = MapDataset(
+            name=dataset.name,
+            geometry=finer.geometry,
+            energy=finer.energy,
+            energy_true=dataset.energy_true,
+            counts=unseen,
+            exposure=finer.exposure,
+            psf=finer.psf,
+            edisp=finer.edisp,
+            gti=dataset.gti,
+        )
+        return _View(self.index, inside, parts, sums)
 
     def grid(self, y: slice, x: slice) -> PixelGrid:
         """The pixels of these rows and columns, which components share."""
@@ -180,17 +202,24 @@ class _Builder:
 
     def build(self) -> MapSource:
         """The source; one with a fixed shape keeps no more than its response."""
-        source = self._source()
+        source = self._summed_source()
         source.name = self.component.name
         if self.is_free and self.shape is not None:
             source.moves = self.moves
             source.reach, source.loss = _Reach(self.shape, self.values), self.loss
             return source
         still = np.zeros(self.columns.stop)
-        again = partial(_Builder._source, self)
+        again = partial(_Builder._summed_source, self)
         fixed = FixedSource(self.columns, *source.in_full(still), again)
         fixed.name, fixed.loss = self.component.name, self.loss
         return fixed
+
+    def _summed_source(self) -> MapSource:
+        source, sums = self._source(), self.view.sums
+        if sums is None:
+            return source
+        source.moves = self.moves
+        return FinerSource(source, sums)
 
     def _source(self) -> MapSource:
         dataset, apply = self.view.dataset, self.component.apply_irf

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gm.arrays import Array, BoolArray, IntArray
+from gm.datasets.finer_bins import FinerBins
 from gm.datasets.map_dataset import MapDataset, MapDatasetOnOff
 from gm.datasets.operations.grids import interpolated_mask
 from gm.datasets.operations.kinds import Counts
@@ -63,7 +64,17 @@ def sliced(dataset: Counts, name: str, edges: IntArray) -> Counts:
         key: values[part] for key in _BY_ENERGY if (values := getattr(dataset, key, None)) is not None
     }
     energy = EnergyAxis(dataset.energy.edges[part.start : part.stop + 1], dataset.energy.name)
+    if isinstance(dataset, MapDataset | MapDatasetOnOff) and dataset.finer is not None:
+        changes["finer"] = dataset.finer.energies_to(
+            _joined(dataset.energy.n_bins, np.arange(part.start, part.stop + 1))
+        )
     return dataset.with_(name=name, energy=energy, edisp=_sliced_edisp(dataset, part), **changes)
+
+
+def _joined(n_bins: int, groups: IntArray) -> IntArray:
+    """(n_bins,): which of the new bins between the edges ``groups`` holds each old one, -1 for none."""
+    bins = np.arange(n_bins)
+    return np.where((bins >= groups[0]) & (bins < groups[-1]), np.searchsorted(groups, bins, side="right") - 1, -1)
 
 
 def _sliced_edisp(dataset: Counts, part: slice) -> Any:
@@ -79,7 +90,8 @@ def regrouped(dataset: Counts, name: str, groups: IntArray) -> Counts:
     """The bins between each edge and the next summed, safe bins only; edges by number, what lies outside is left out.
 
     counts, background : sums; masks : in when any of the bins is; exposure, livetime : as they were; edisp : sums over
-    safe bins; acceptance : sum, and the off acceptance such that the background stays.
+    safe bins; acceptance : sum, and the off acceptance such that the background stays. What is safe in some pixels only
+    has no place in that edisp, so that sources on maps are still predicted in the bins as they were.
     """
     safe = dataset.mask_safe
     changes: dict[str, Any] = {
@@ -98,7 +110,17 @@ def regrouped(dataset: Counts, name: str, groups: IntArray) -> Counts:
         changes["acceptance_off"] = joined_acceptance_off(acceptance, counts_off, kept, plain)
     elif dataset.background is not None:
         changes["background"] = _summed(dataset.background, safe, groups)
+    if isinstance(dataset, MapDataset | MapDatasetOnOff):
+        changes["finer"] = _finer(dataset, groups)
     return dataset.with_(**changes)
+
+
+def _finer(dataset: MapDataset | MapDatasetOnOff, groups: IntArray) -> FinerBins | None:
+    """The bins that were summed, where a mask makes a difference to sources."""
+    safe = dataset.mask_safe
+    if dataset.finer is None and (safe is None or safe[groups[0] : groups[-1]].all()):
+        return None
+    return FinerBins.of(dataset).within(safe).energies_to(_joined(dataset.energy.n_bins, groups))
 
 
 def _regrouped_edisp(dataset: Counts, groups: IntArray) -> Any:

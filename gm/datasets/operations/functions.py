@@ -26,7 +26,7 @@ from gm.datasets.operations.pixels import cut_out, joined_pixels, padded
 from gm.datasets.operations.points import safe_points, sliced_points
 from gm.datasets.operations.revision import Revision
 from gm.datasets.operations.scopes import check_whole, copy_scoped, rescope
-from gm.datasets.operations.stacking import stacked
+from gm.datasets.operations.stacking import masked, stacked
 from gm.datasets.operations.templates import check_templates, collapse_shapes, stacked_template
 from gm.datasets.reading import Dataset
 from gm.models import Models, TemplateNPredModel
@@ -195,7 +195,7 @@ def to_masked(
     """Everything outside the safe mask removed: counts, background, and responses where no bin is safe."""
 
     def make(dataset: Dataset, new: str) -> Dataset:
-        return safe_points(dataset, new) if isinstance(dataset, FluxPointsDataset) else stacked([dataset], new)
+        return safe_points(dataset, new) if isinstance(dataset, FluxPointsDataset) else masked(dataset, new)
 
     task = Task.of(datasets, which, name, suffix)
     return each(datasets, models, task, make, _carried, keep=keep, masks="carried")

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from gm.arrays import IntArray
+from gm.datasets.finer_bins import FinerBins
 from gm.datasets.map_dataset import MapDatasetOnOff
 from gm.datasets.operations.kinds import Maps
 from gm.datasets.operations.on_off import joined_acceptance_off, off_background
@@ -26,7 +28,8 @@ _MIN_PIXELS = 3  # so that there is something to interpolate between
 def cut_out(dataset: Maps, name: str, center: Position, width: float | tuple[float, float]) -> Maps:
     """The pixels in a window [deg] around a position, rounded to whole ones and trimmed at the border.
 
-    Responses are cut with the same width, at least three of their pixels. Source: Gammapy 2.1, ``MapDataset.cutout``.
+    Responses are cut with the same width, at least three of their pixels (Gammapy 2.1, ``MapDataset.cutout``).
+    Sources are predicted with a border around, from where light comes in.
     """
     lon, lat, frame = center
     part = dataset.geometry.cutout(lon, lat, width, frame)
@@ -34,7 +37,17 @@ def cut_out(dataset: Maps, name: str, center: Position, width: float | tuple[flo
         raise Refused(f"the window around {lon:g} {lat:g} ({frame}) does not touch dataset {dataset.name}")
     changes = {key: values[:, part.y, part.x] for key, values in _arrays(dataset).items()}
     responses = {key: _cut_response(getattr(dataset, key), center, width) for key in ("psf", "edisp")}
-    return dataset.with_(name=name, geometry=part.geometry, **changes, **responses)
+    at_y, at_x = (
+        _shifted(n, -s.start, s.stop - s.start) for n, s in zip(dataset.geometry.shape, part[1:], strict=True)
+    )
+    finer = FinerBins.of(dataset).pixels_to(at_y, at_x).trimmed()
+    return dataset.with_(name=name, geometry=part.geometry, finer=finer, **changes, **responses)
+
+
+def _shifted(n: int, by: int, size: int) -> IntArray:
+    """(n,): where rows or columns go that are moved onto a grid of ``size`` of them, -1 for those beside it."""
+    to = np.arange(n) + by
+    return np.where((to >= 0) & (to < size), to, -1)
 
 
 def _cut_response(response: Any, center: Position, width: float | tuple[float, float]) -> Any:
@@ -52,7 +65,10 @@ def _cut_response(response: Any, center: Position, width: float | tuple[float, f
 
 
 def padded(dataset: Maps, name: str, width: float | tuple[float, float]) -> Maps:
-    """Pixels added on all sides, ``width`` [deg] of them: empty, without exposure, and outside the masks."""
+    """Pixels added on all sides, ``width`` [deg] of them: empty, without exposure, and outside the masks.
+
+    No light comes from there.
+    """
     wide, high = width if isinstance(width, tuple) else (width, width)
     scale_x, scale_y = dataset.geometry.pixel_scales()
     n_x, n_y = round(wide / scale_x), round(high / scale_y)
@@ -61,13 +77,17 @@ def padded(dataset: Maps, name: str, width: float | tuple[float, float]) -> Maps
     shape = (dataset.energy.n_bins, *dataset.geometry.shape)
     if dataset.mask_safe is None:
         changes["mask_safe"] = np.pad(np.ones(shape, dtype=np.bool_), around)
-    return dataset.with_(name=name, geometry=dataset.geometry.pad(n_x, n_y), **changes)
+    geometry = dataset.geometry.pad(n_x, n_y)
+    at_y, at_x = (_shifted(n, by, n + 2 * by) for n, by in zip(dataset.geometry.shape, (n_y, n_x), strict=True))
+    finer = FinerBins.of(dataset).pixels_to(at_y, at_x)
+    return dataset.with_(name=name, geometry=geometry, finer=finer, **changes)
 
 
 def joined_pixels(dataset: Maps, name: str, factor: int) -> Maps:
     """``factor`` x ``factor`` pixels at a time: sums over safe ones, mean exposure, masks in when any pixel is.
 
-    acceptance : mean; the off acceptance such that the background stays. Responses keep their own grid.
+    acceptance : mean; the off acceptance such that the background stays. Responses keep their own grid, and sources are
+    predicted in the pixels as they were.
     """
     try:
         geometry = dataset.geometry.downsample(factor)
@@ -93,7 +113,9 @@ def joined_pixels(dataset: Maps, name: str, factor: int) -> Maps:
         changes["acceptance_off"] = joined_acceptance_off(
             changes["acceptance"], changes["counts_off"], each, mean(dataset.acceptance_off)
         )
-    return dataset.with_(name=name, geometry=geometry, **changes)
+    at_y, at_x = (np.arange(n) // factor for n in dataset.geometry.shape)
+    finer = FinerBins.of(dataset).within(safe).pixels_to(at_y, at_x)
+    return dataset.with_(name=name, geometry=geometry, finer=finer, **changes)
 
 
 def _blocks(values: Any, factor: int) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gm.datasets.finer_bins import FinerBins
 from gm.datasets.map_dataset import MapDataset, MapDatasetOnOff
 from gm.datasets.operations.kinds import Counts
 from gm.datasets.operations.outcome import Refused
@@ -26,3 +27,11 @@ def stacked(datasets: Sequence[Counts], name: str) -> Counts:
             [dataset for dataset in datasets if isinstance(dataset, MapDataset | MapDatasetOnOff)], name
         )
     return stacked_spectra([d for d in datasets if isinstance(d, SpectrumDataset | SpectrumDatasetOnOff)], name)
+
+
+def masked(dataset: Counts, name: str) -> Counts:
+    """What is safe of a dataset, alone on its stack; sources on maps are predicted with the responses as they were."""
+    result = stacked([dataset], name)
+    if isinstance(dataset, MapDataset | MapDatasetOnOff) and isinstance(result, MapDataset | MapDatasetOnOff):
+        return result.with_(finer=dataset.finer if dataset.mask_safe is None else FinerBins.of(dataset))
+    return result

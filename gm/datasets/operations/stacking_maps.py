@@ -49,6 +49,7 @@ def stacked_maps(datasets: Sequence[Maps], name: str) -> Maps:
         "livetime": total_livetime(used),
         "gti": union([dataset.gti for dataset in datasets if dataset.gti is not None]),
         "meta": joined_tables([dataset.meta for dataset in datasets if dataset.meta is not None]),
+        "finer": None,
     }
     if isinstance(first, MapDatasetOnOff):
         changes |= whole.on_off()
