@@ -89,8 +89,8 @@ class MapDataset(_Map):
     """Counts on the sky with a known background: Cash statistic.
 
     counts, background : (n_energy, n_y, n_x); exposure : (n_energy_true, n_y, n_x) [cm2 s]; masks : as counts, or None;
-    psf : None where directions, edisp : None where energies are measured exactly; livetime [s]; finer : what it was made
-    from, where sources are predicted in those bins. Arrays have the precision of the file.
+    psf : None where directions, edisp : None where energies are measured exactly; livetime [s]; finer : the bins that
+    it was made from, and sources are predicted in. Arrays have the precision of the file.
     """
 
     background: Deferrable[MapArray | None] = Deferrable(None)

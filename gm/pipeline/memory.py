@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 
 from gm.datasets import Dataset, FluxPointsDataset, MapDataset, MapDatasetOnOff
+from gm.datasets.finer_bins import FinerBins
 from gm.irf.psf_kernel import CONTAINMENT
+from gm.maps.axes import EnergyAxis
 from gm.models import Layout, Models, SkyModel
 
 BASE = 90e6  # the interpreter with NumPy, SciPy and astropy.wcs
@@ -50,18 +52,20 @@ def _stored(value: Any, seen: set[int]) -> Iterator[float]:
 
 def _map(dataset: MapDataset | MapDatasetOnOff, models: Models, layout: Layout) -> tuple[float, float]:
     """What the likelihood of a map keeps, and what it needs in passing [bytes]."""
-    n_energy, n_true = dataset.energy.n_bins, dataset.energy_true.n_bins
+    bins = FinerBins.of(dataset)
+    n_energy, n_true = bins.energy.n_bins, dataset.energy_true.n_bins
     n_rows = float(np.count_nonzero(dataset.counts))
     kept, passing = float(dataset.counts.size) + 100 * n_rows, 0.0  # the mask, and the bins with counts
+    n_rows *= max(1.0, bins.mask.size / dataset.counts.size)  # with the finer bins that each is a sum of
     for component in models.select(dataset.name):
         if not isinstance(component, SkyModel):
             continue
         slots = layout.slots(component.name, "spatial") if component.spatial_model is not None else slice(0, 0)
         free = sum(layout.free_position(k) is not None for k in range(slots.start, slots.stop))
-        rows, columns, kernel = _window(dataset, component, layout, free > 0)
+        rows, columns, kernel = _window(bins, dataset.energy_true, component, layout, free > 0)
         n_pixels = float(rows * columns)
-        response = 8 * n_true * n_rows * n_pixels / dataset.counts[0].size
-        window = n_pixels * (n_true * dataset.exposure.itemsize + n_energy)
+        response = 8 * n_true * n_rows * n_pixels / bins.mask[0].size
+        window = n_pixels * (n_true * bins.exposure.itemsize + n_energy)
         if free:
             image = max(rows - kernel, 1) * max(columns - kernel, 1)
             kept += window + n_true * (12 * n_pixels + 8 * image) + (_KEPT + free) * response
@@ -73,19 +77,19 @@ def _map(dataset: MapDataset | MapDatasetOnOff, models: Models, layout: Layout) 
 
 
 def _window(
-    dataset: MapDataset | MapDatasetOnOff, component: SkyModel, layout: Layout, is_free: bool
+    bins: FinerBins, energy_true: EnergyAxis, component: SkyModel, layout: Layout, is_free: bool
 ) -> tuple[int, int, int]:
     """Rows and columns of the map that a component reaches, and the width of its PSF kernel [pixels]."""
-    shape, scale = component.spatial_model, max(dataset.geometry.pixel_scales())
+    shape, scale = component.spatial_model, max(bins.geometry.pixel_scales())
     values = layout.expand(layout.start)[layout.slots(component.name, "spatial")] if shape is not None else None
     place = shape.position(values) if shape is not None and values is not None else None
     radius = shape.evaluation_radius(values) if shape is not None and values is not None else None
     kernel = 0
-    if dataset.psf is not None and component.apply_irf["psf"]:
+    if bins.psf is not None and component.apply_irf["psf"]:
         at = (*place, shape.frame) if place is not None and shape is not None else (None, None, None)
-        axis = dataset.energy if dataset.psf.is_reco else dataset.energy_true
-        kernel = 2 * int(np.ceil(dataset.psf.containment_radius(CONTAINMENT, axis.center, *at).max() / scale)) + 1
-    n_rows, n_columns = dataset.geometry.shape
+        axis = bins.energy if bins.psf.is_reco else energy_true
+        kernel = 2 * int(np.ceil(bins.psf.containment_radius(CONTAINMENT, axis.center, *at).max() / scale)) + 1
+    n_rows, n_columns = bins.geometry.shape
     if place is None or radius is None:
         return n_rows, n_columns, kernel
     width = int(2 * (radius * (_GROWTH if is_free else 1.0) + _MARGIN) / scale) + kernel + 1

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gm.datasets import MapDataset, MapDatasetOnOff, read_dataset, write_dataset
+from gm.datasets import Datasets, MapDataset, MapDatasetOnOff, operations, read_dataset, write_dataset
+from gm.models import Models
 
 SAME = """
 import json, sys
@@ -82,6 +83,17 @@ def ask(peer: str, script: str, *files: Path) -> list[object]:
 def test_gammapy_finds_no_difference(shared: Path, tmp_path: Path, peer: str, file: str) -> None:
     write_dataset(read_dataset("MapDataset", shared / file), tmp_path / "again.fits.gz")
     assert ask(peer, SAME, shared / file, tmp_path / "again.fits.gz") == []
+
+
+def test_finer_bins_are_no_difference_to_gammapy(shared: Path, tmp_path: Path, peer: str) -> None:
+    """It reads the responses that it would have made, and not those that sources are predicted with."""
+    run = read_dataset("MapDataset", shared / "reference/cta1dc-gc-joint/obs110380.fits.gz", "run")
+    image = operations.to_image(Datasets([run]), Models(), "run", name="image").datasets["image"]
+    assert isinstance(image, MapDataset)
+    assert image.finer is not None
+    write_dataset(image, tmp_path / "image.fits")
+    write_dataset(image.with_(finer=None), tmp_path / "plain.fits")
+    assert ask(peer, SAME, tmp_path / "image.fits", tmp_path / "plain.fits") == []
 
 
 def test_off_counts_go_there_and_back(shared: Path, tmp_path: Path, peer: str) -> None:

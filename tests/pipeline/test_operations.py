@@ -16,6 +16,7 @@ from gm.config_schemas.reader import read_document
 from gm.config_schemas.validator import check
 from gm.datasets import Datasets
 from gm.errors import InvalidInput
+from gm.likelihood.prediction import predict_component
 from gm.maps.map import Map
 from gm.maps.writing import write_map
 from gm.models import Models, TemplateNPredModel, TemplateSpatialModel
@@ -218,6 +219,29 @@ def test_on_off_runs_and_masks_of_the_fit(tmp_path: Path) -> None:
     document = fit(config(tmp_path, '  - stack: {datasets: "*", name: ab}\n', rest), Silent()).products[0].document
     assert document["datasets"][0]["name"] == "ab"
     assert document["datasets"][0]["bins"] == 4
+
+
+def test_maps_that_are_cut_joined_and_summed(tmp_path: Path) -> None:
+    """Sources keep their counts through ragged masks, and the files hold what their predictions need."""
+    run = sky_map("run", 1, 1e13)
+    ragged = np.random.default_rng(3).uniform(size=run.counts.shape) > 0.3
+    counts = run.counts + predict_component(run, source("crab"))
+    Datasets([run.with_(mask_safe=ragged, counts=np.round(counts))]).write(tmp_path / "datasets.yaml")
+    Models([source("crab"), source("far", LON + 0.6), background("run", 1.2)]).write(tmp_path / "models.yaml")
+    operations = f"""\
+  - cutout: {{dataset: run, name: cut, center: [{LON}, {LAT}], width: 1.2 deg}}
+  - downsample: {{dataset: cut, name: joined, factor: 2}}
+  - to_image: {{dataset: joined, name: image}}
+"""
+    request = config(tmp_path, operations)
+    planned = plan(request)
+    for step in planned.operations[1:]:
+        assert {row["note"] for row in step["counts"]} == {"exact"}
+    on_the_way = fit(request, Silent()).products[0].document
+    text = "version: 1\ndatasets: results/datasets.yaml\nmodels: results/models.yaml\noutput: again\nfit: {}\n"
+    (tmp_path / "after.yaml").write_text(text)
+    after = fit(Request(str(tmp_path / "after.yaml")), Silent()).products[0].document
+    assert numbers(on_the_way) == numbers(after)
 
 
 def test_maps_to_a_spectrum_with_its_flux_points(tmp_path: Path) -> None:
