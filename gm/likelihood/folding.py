@@ -133,7 +133,7 @@ class TrueEnergyFolding(Folding):
         self._edisp = window.edisp[self._seen]
         self._convolver = (
             NoConvolution(self._seen.size, window.shape)
-            if kernels is None
+            if kernels is None or not self._seen.size
             else Convolver(kernels[self._seen], window.shape, support)
         )
         self._y, self._x = np.divmod(window.pixel, window.shape[1])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,7 +14,7 @@ from gm.datasets import Datasets, MapDataset, MapDatasetOnOff
 from gm.likelihood import JointLikelihood
 from gm.models import Models, Parameter, PiecewiseNormSpatialModel
 from tests.likelihood.dense_maps import AnyMap, component_counts, predicted_counts, statistic
-from tests.map_samples import LAT, LON, background, cube, free, gauss, held, on_off_cube, point, source
+from tests.map_samples import LAT, LON, RESPONSES, background, cube, free, gauss, held, on_off_cube, point, source
 
 AMPLITUDES = [1.0, 0.0, -0.05, -0.4, -3.0]
 
@@ -116,6 +118,23 @@ def test_a_factor_of_the_position_that_is_negative_somewhere() -> None:
         assert (predicted[dataset.mask] < 0).any()
         likelihood = JointLikelihood(Datasets([dataset]), such)
         assert likelihood.value(likelihood.layout.start) == pytest.approx(statistic(dataset, predicted), rel=1e-9)
+
+
+@pytest.mark.parametrize("response", RESPONSES)
+@pytest.mark.parametrize("such", [held, free])
+@pytest.mark.parametrize("shape", [point(), gauss(sigma=0.05)])
+def test_a_source_where_no_bin_enters(shape: Any, such: Any, response: str) -> None:
+    """It predicts nothing, and its parameters change nothing."""
+    dataset = cube(response=response)
+    mask = np.zeros(dataset.counts.shape, dtype=bool)
+    mask[:, :2, :2] = True
+    dataset = dataset.with_(mask_safe=mask)
+    likelihood = JointLikelihood(Datasets([dataset]), Models([source("away", such(shape)), background()]))
+    vector = likelihood.layout.start
+    alone = JointLikelihood(Datasets([dataset]), Models([background()]))
+    assert likelihood.value(vector) == pytest.approx(alone.value(alone.layout.start), rel=1e-12)
+    gradient = dict(zip(likelihood.layout.free_addresses, likelihood.gradient(vector), strict=True))
+    assert all(value == 0.0 for name, value in gradient.items() if name.startswith("away"))
 
 
 @pytest.mark.parametrize("sign", [1.0, -0.3])
