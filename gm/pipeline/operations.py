@@ -96,7 +96,8 @@ def _note(step: Step, before: float | None, after: float | None) -> str:
         return ""
     if abs(after - before) <= 1e-9 * max(abs(before), abs(after)):
         return "exact"
-    return _SELECTING.get(step.settings.name) or step.outcome.accuracy
+    accuracy = step.outcome.accuracy
+    return _SELECTING.get(step.settings.name) or (f"{accuracy}: {after / before - 1:+.1e}" if before else accuracy)
 
 
 def _predicted(datasets: Sequence[Dataset], models: Models, conventions: str) -> dict[str, float]:
