@@ -73,6 +73,15 @@ def test_predictions_are_sums_of_those_before(kind: str, response: str, make: Ca
         np.testing.assert_allclose(predicted[safe], expected.counts[safe], rtol=1e-6, atol=1e-7 * scale)
 
 
+@pytest.mark.parametrize("kind", MADE)
+def test_exact_predictions_are_sums_too(kind: str) -> None:
+    before, component = cube("before"), models()["beside"]
+    before = with_room(before) if kind == "joined" else before
+    expected = made(kind, before.with_(counts=predict_component(before, component, "exact")))
+    predicted, safe = predict_component(expected, component, "exact"), expected.mask_safe
+    np.testing.assert_allclose(predicted[safe], expected.counts[safe], atol=1e-10 * expected.counts[safe].max())
+
+
 @pytest.mark.parametrize("response", RESPONSES)
 @pytest.mark.parametrize("kind", MADE)
 def test_value_and_gradient(kind: str, response: str) -> None:
