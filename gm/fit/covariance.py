@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,6 +76,41 @@ def invert(hessian: Array, names: Sequence[str], degenerate_below: float) -> tup
     return 2.0 * inverse * np.outer(scale, scale), []
 
 
+def _bridge(
+    hessian: Array, k: int, objective: Restricted, vector: Array, sigma: float, limits: tuple[float, float]
+) -> None:
+    """Put the row and column of a parameter with a kink into ``hessian``, by differences as wide as a rise by 1.
+
+    Nothing is done where the statistic does not rise by 1 on both sides.
+    """
+    ends = [
+        _risen_by_one(objective, vector, k, side * sigma, limit) for side, limit in zip((-1, 1), limits, strict=True)
+    ]
+    if None in ends:
+        return
+    moves = np.zeros((2, vector.size))
+    moves[:, k] = ends
+    width = float(moves[1, k] - moves[0, k])
+    slopes = (objective.gradient(vector + moves[1]) - objective.gradient(vector + moves[0])) / width
+    slopes[k] = 8.0 / width**2
+    hessian[k] = hessian[:, k] = slopes
+
+
+def _risen_by_one(objective: Objective, vector: Array, k: int, step: float, limit: float) -> float | None:
+    """How far parameter ``k`` goes, in the direction of ``step``, until the statistic is higher by 1; None: too far."""
+    from scipy.optimize import brentq  # kinks are rare, and it takes a while to import
+
+    value, direction = objective.value(vector), np.arange(vector.size) == k
+    room = abs(limit - vector[k])
+
+    def rise(move: float) -> float:
+        return objective.value(vector + move * direction) - value - 1.0
+
+    while abs(step) <= room and rise(step) < 0:
+        step *= 2
+    return float(brentq(rise, 0.0, step, xtol=1e-4 * abs(step))) if abs(step) <= room else None
+
+
 @dataclass(frozen=True, eq=False)
 class Errors:
     """What the data say about the parameters at a minimum.
@@ -94,8 +129,19 @@ class Errors:
         return ~(self.at_lower | self.at_upper)
 
 
-def measure_errors(objective: Objective, vector: Array, lower: Array, upper: Array, names: Sequence[str]) -> Errors:
-    """Errors at the minimum ``vector`` (n_free,) from the observed Hessian over the parameters that no limit holds."""
+def measure_errors(
+    objective: Objective,
+    vector: Array,
+    lower: Array,
+    upper: Array,
+    names: Sequence[str],
+    kinked: Callable[[Array], Iterable[int]] = lambda steps: (),
+) -> Errors:
+    """Errors at the minimum ``vector`` (n_free,) from the observed Hessian over the parameters that no limit holds.
+
+    kinked : from ``steps`` (n_free,) to the parameters that a step takes across a kink of the statistic, where it has
+    no second derivative; they get that of the parabola which is as wide where the statistic has risen by 1
+    """
     diagonal = np.diag(objective.information(vector, expected=True))
     size = np.where(vector != 0, np.abs(vector), 1.0)
     scale = np.where(diagonal > 0, np.sqrt(2.0 / np.where(diagonal > 0, diagonal, 1.0)), size)
@@ -112,6 +158,8 @@ def measure_errors(objective: Objective, vector: Array, lower: Array, upper: Arr
     hessian = inside.second_derivatives(vector[kept], steps[kept]) if has_room else None
     if hessian is None:
         hessian = observed_hessian(inside.gradient, vector[kept], scale[kept], lower[kept], upper[kept])
+    for k in (k for k in kinked(steps) if kept[k]):
+        _bridge(hessian, int(np.count_nonzero(kept[:k])), inside, vector[kept], scale[k], (lower[k], upper[k]))
     among = [name for name, stays in zip(names, kept, strict=True) if stays]
     covariance, degenerate = invert(hessian, among, _DEGENERATE)
     if not degenerate:

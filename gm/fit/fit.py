@@ -13,7 +13,7 @@ from gm.datasets import Dataset, Datasets, FluxPointsDataset
 from gm.errors import DataError, GmError
 from gm.fit.covariance import Errors, measure_errors
 from gm.fit.decorrelation import decorrelation_energy
-from gm.fit.kinks import across_kinks
+from gm.fit.kinks import across_kinks, stepped_across
 from gm.fit.minimizer import Minimizer, Minimum
 from gm.fit.objective import Restricted
 from gm.fit.result import Contour, FitResult, FittedComponent, FittedParameter, MinimizerReport, Status
@@ -163,7 +163,7 @@ class _Run:
                 break
             self.minimizer, self.minimum = other, found
         self.warnings += [
-            f"{self.names[k]} lies in a kink of the statistic (as at a pixel centre): its error is too small"
+            f"{self.names[k]} lies in a kink of the statistic (a pixel centre): its error is where that rises by 1"
             for k in self.minimum.kinks
         ]
 
@@ -184,7 +184,17 @@ class _Run:
         return probes[best] if values and values[best] < self.minimum.value - _GAIN else None
 
     def measure_errors(self) -> None:
-        self.errors = measure_errors(self.objective, self.minimum.vector, self.lower, self.upper, self.names)
+        self.errors = measure_errors(
+            self.objective, self.minimum.vector, self.lower, self.upper, self.names, self._stepped_across
+        )
+
+    def _stepped_across(self, steps: Array) -> list[int]:
+        """Which of the active parameters a step takes across a line of pixel centres."""
+        active = self.objective.active
+        every = np.zeros(active.size)
+        every[active] = steps
+        found = stepped_across(self.likelihood.lattices(), self.objective.full(self.minimum.vector), every)
+        return [int(np.count_nonzero(active[:k])) for k in sorted(found) if active[k]]
 
     def _chosen(self, among_active: BoolArray) -> BoolArray:
         chosen = self.objective.active.copy()

@@ -18,6 +18,7 @@ _NEAR = 0.15  # pixels from a line
 _SIGMAS = 3.0  # or standard deviations
 _BEYOND = (0.1, 0.25, 0.5)  # pixels on the other side of a line
 _CORNER = 0.3  # pixels; across two lines at once only this far
+_WIDER = 2.0  # than a step: differences stay clear of a line
 _ON = 1e-6  # pixels from a line at which both sides are another one
 
 
@@ -38,6 +39,18 @@ def across_kinks(lattices: Sequence[PixelLattice], vector: Array, sigma: Array) 
             probe = vector.copy()
             probe[free] += np.linalg.solve(jacobian, np.array(shift))
             yield probe
+
+
+def stepped_across(lattices: Sequence[PixelLattice], vector: Array, steps: Array) -> set[int]:
+    """The positions that a step in them, (n_free,), takes onto a line of pixel centres or across."""
+    found = set[int]()
+    for lattice in lattices:
+        place, jacobian = lattice.place(vector)
+        to_line = np.abs(np.rint(place) - place)
+        for k, moves in zip((lattice.lon, lattice.lat), np.abs(jacobian.T), strict=True):
+            if (to_line <= _WIDER * moves * steps[k]).any():
+                found.add(k)
+    return found
 
 
 def _shifts(at: float, error: float) -> list[float]:
