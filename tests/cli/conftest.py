@@ -92,7 +92,7 @@ def gm(capsys: pytest.CaptureFixture[str]) -> Gm:
 
 @pytest.fixture
 def start_gm() -> Callable[..., subprocess.Popen[str]]:
-    """Starts ``gm`` as a process of its own; ``code`` is run before it. Ctrl-C counts, also where tests run with `&`."""
+    """Starts ``gm`` as a process of its own, which Ctrl-C ends; ``code`` is run before it."""
     interruptible = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)"
 
     def start(*arguments: object, code: str = "", stdout: Any = subprocess.PIPE) -> subprocess.Popen[str]:
