@@ -90,7 +90,7 @@ def peer_python() -> str:
     """The Python that has Gammapy."""
     found = os.environ.get("GM_PEER_PYTHON", str(ROOT / "build/venv-peer/bin/python"))
     if not Path(found).exists():
-        raise SystemExit(f"no Python with Gammapy at {found}: `make bench` builds one, or set GM_PEER_PYTHON")
+        raise SystemExit(f"no Python with Gammapy at {found}: `make peer` builds one, or set GM_PEER_PYTHON")
     return found
 
 

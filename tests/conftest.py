@@ -1,11 +1,12 @@
-"""Where the real data and Gammapy are, and what it means when they are missing."""
+"""What tests need of the machine: real data, Gammapy, permissions; and what it means when it is not there."""
 
 from __future__ import annotations
 
 import json
 import os
 import subprocess
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -33,6 +34,22 @@ def shared() -> Path:
     if not (root / "reference").is_dir():
         absent(f"real data not found at {root}; set GM_TEST_DATA to the folder that holds data/ and reference/")
     return root
+
+
+@pytest.fixture
+def held_back() -> Iterator[Path]:
+    """A folder of a user whom permissions hold back: root is somebody else for the time of the test."""
+    nobody = 65534
+    with tempfile.TemporaryDirectory() as folder:
+        if os.geteuid() != 0:
+            yield Path(folder)
+            return
+        os.chown(folder, nobody, -1)
+        os.seteuid(nobody)
+        try:
+            yield Path(folder)
+        finally:
+            os.seteuid(0)
 
 
 @pytest.fixture(scope="session")
