@@ -5,10 +5,9 @@ EXAMPLE ?= build/example
 BIN = $(VENV)/bin
 # Constraints through the environment, because these hold for the build requirements too (two names: old and new pip).
 CONSTRAINED = PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=$(1) PIP_BUILD_CONSTRAINT=$(1)
-GM_PEER_PYTHON ?= build/venv-peer/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help example test lint types unit quick-start test-lowest bench docs clean
+.PHONY: help example test lint types unit quick-start test-lowest peer bench docs clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -28,7 +27,7 @@ lint: $(VENV)/.dev ## ruff, check and format
 types: $(VENV)/.dev ## mypy, strict
 	$(BIN)/mypy
 
-unit: $(VENV)/.dev ## the unit tests; real data from ../shared or $GM_TEST_DATA where there
+unit: $(VENV)/.dev ## the unit tests; real data from ../shared or $GM_TEST_DATA, Gammapy from $GM_PEER_PYTHON
 	$(BIN)/python -m pytest
 
 quick-start: $(VENV)/.dev ## the commands of the quick start in a fresh folder
@@ -42,8 +41,10 @@ quick-start: $(VENV)/.dev ## the commands of the quick start in a fresh folder
 test-lowest: build/venv-lowest/.test ## the unit tests with the lowest versions that pyproject.toml allows
 	build/venv-lowest/bin/python -m pytest
 
-bench: $(VENV)/.dev $(GM_PEER_PYTHON) ## time gm against Gammapy and write benchmarks/results and the README's table
-	GM_PEER_PYTHON=$(GM_PEER_PYTHON) $(BIN)/python benchmarks/run_all.py
+peer: build/venv-peer/.installed ## an environment with Gammapy in build/venv-peer, to compare with
+
+bench: $(VENV)/.dev $(if $(GM_PEER_PYTHON),,peer) ## time gm against Gammapy; writes benchmarks/results and the README's table
+	$(BIN)/python benchmarks/run_all.py
 
 docs: $(VENV)/.dev ## run the code blocks of the documentation and check its links
 	$(BIN)/python -m pytest tests/test_docs.py tests/test_repository.py
@@ -71,7 +72,7 @@ build/venv-lowest/.test: pyproject.toml constraints-lowest.txt
 	$(call CONSTRAINED,constraints-lowest.txt) build/venv-lowest/bin/python -m pip install --quiet -e '.[test]'
 	@touch $@
 
-build/venv-peer/bin/python: benchmarks/requirements-peer.txt
+build/venv-peer/.installed: benchmarks/requirements-peer.txt
 	$(PYTHON) -m venv build/venv-peer
 	build/venv-peer/bin/python -m pip install --quiet -r benchmarks/requirements-peer.txt
 	@touch $@

@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import os
 import platform
+import resource
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Sized
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -22,14 +24,31 @@ from cases import RESULTS, ROOT
 Task = Callable[..., dict[str, Any]]
 
 
-def serve(tasks: Mapping[str, Task]) -> None:
-    """Answer requests from stdin until it closes. What the libraries print goes to stderr."""
+kept: dict[str, Any] = {}
+"""In a side: the ``datasets`` that the task ``keep`` has read, and the ``models_file``."""
+
+
+def serve(read: Callable[[str, dict[str, Any]], Sized], *tasks: Task) -> None:
+    """Answer requests from stdin until it closes: for ``keep`` with ``read``, for ``memory``, and for these tasks.
+
+    What the libraries print goes to stderr.
+    """
+
+    def keep(datasets_file: str, models_file: str, ranges: dict[str, Any]) -> dict[str, Any]:
+        start = time.perf_counter()
+        kept.update(datasets=read(datasets_file, ranges), models_file=models_file)
+        return {"seconds": {"read": time.perf_counter() - start}, "n": len(kept["datasets"])}
+
+    def memory() -> dict[str, Any]:
+        return {"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}  # MiB
+
+    by_name = {task.__name__: task for task in (keep, memory, *tasks)}
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     for line in sys.stdin:
         request = json.loads(line)
         try:
-            answer = tasks[request.pop("task")](**request)
+            answer = by_name[request.pop("task")](**request)
         except Exception as error:
             answer = {"error": f"{type(error).__name__}: {error}".splitlines()[0]}
         print(json.dumps(answer), file=answers, flush=True)
@@ -71,7 +90,7 @@ def peer_python() -> str:
     """The Python that has Gammapy."""
     found = os.environ.get("GM_PEER_PYTHON", str(ROOT / "build/venv-peer/bin/python"))
     if not Path(found).exists():
-        raise SystemExit(f"no Python with Gammapy at {found}: `make bench` builds one, or set GM_PEER_PYTHON")
+        raise SystemExit(f"no Python with Gammapy at {found}: `make peer` builds one, or set GM_PEER_PYTHON")
     return found
 
 

@@ -22,28 +22,25 @@ from typing import Any
 from alternate import table, write_results
 from cases import ROOT
 
+from gm.models import (
+    FoVBackgroundModel,
+    GaussianSpatialModel,
+    Models,
+    Parameter,
+    PowerLawSpectralModel,
+    SkyModel,
+)
+
 LIMIT = 4.0  # GB
 POINTINGS = ((83.63, 22.51), (83.63, 21.51), (84.17, 22.01), (83.09, 22.01))
 
-NEBULA = """\
-  - name: nebula
-    type: SkyModel
-    spectral:
-      type: PowerLawSpectralModel
-      parameters:
-        - {name: index, value: 2.3}
-        - {name: amplitude, value: 6.0e-12, unit: cm-2 s-1 TeV-1}
-        - {name: reference, value: 1.0, unit: TeV, frozen: true}
-    spatial:
-      type: GaussianSpatialModel
-      frame: icrs
-      parameters:
-        - {name: lon_0, value: 83.63, unit: deg}
-        - {name: lat_0, value: 22.01, unit: deg}
-        - {name: sigma, value: 0.1, unit: deg, min: 0.02, max: 0.5}
-        - {name: e, value: 0.0, frozen: true}
-        - {name: phi, value: 0.0, unit: deg, frozen: true}
-"""
+NEBULA = SkyModel(
+    name="nebula",
+    spectral_model=PowerLawSpectralModel(index=2.3, amplitude="6e-12 cm-2 s-1 TeV-1", reference="1 TeV"),
+    spatial_model=GaussianSpatialModel(
+        lon_0="83.63 deg", lat_0="22.01 deg", sigma=Parameter("sigma", 0.1, "deg", min=0.02, max=0.5)
+    ),
+)
 CONFIG = """\
 version: 1
 datasets: runs/datasets.yaml
@@ -111,13 +108,9 @@ def write_configs(folder: Path, n_runs: int) -> None:
             f"    - {{name: p{k}, copies: {n}, response: iact, livetime: 28 min, geometry: {sky}, energy: {energy}}}"
         )
         names += [f"p{k}-{i:0{len(str(n))}d}" for i in range(1, n + 1)] if n > 1 else [f"p{k}"] * n
-    norm = (
-        "spectral: {type: PowerLawNormSpectralModel, parameters: ["
-        "{name: norm, value: 1.0, frozen: false}, {name: tilt, value: 0.0, frozen: true}, "
-        "{name: reference, value: 1.0, unit: TeV, frozen: true}]}"
+    Models([NEBULA, *(FoVBackgroundModel(dataset_name=name) for name in names)]).write(
+        folder / "models.yaml", overwrite=True
     )
-    norms = [f"  - {{type: FoVBackgroundModel, datasets_names: [{name}], {norm}}}" for name in names]
-    (folder / "models.yaml").write_text("\n".join(["components:", NEBULA.rstrip(), *norms, ""]))
     simulation = [
         "version: 1",
         "output: runs",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import time
 import warnings
 from typing import Any
@@ -11,7 +10,7 @@ import astropy.units as u
 import gammapy
 import numpy as np
 import yaml
-from alternate import serve
+from alternate import kept, serve
 from cases import BEST_JOINT_CRAB, CASES
 from gammapy.datasets import Datasets
 from gammapy.estimators import FluxPointsEstimator
@@ -19,8 +18,6 @@ from gammapy.modeling import Fit
 from gammapy.modeling.models import Models
 
 warnings.simplefilter("ignore")
-
-_kept: dict[str, Any] = {}
 
 
 def read(datasets_file: str, ranges: dict[str, Any], prefix: str = "") -> Datasets:
@@ -37,18 +34,9 @@ def read(datasets_file: str, ranges: dict[str, Any], prefix: str = "") -> Datase
     return Datasets([dataset for dataset in datasets if dataset.name.startswith(prefix)])
 
 
-def keep(datasets_file: str, models_file: str, ranges: dict[str, Any]) -> dict[str, Any]:
-    """Read datasets for the tasks below."""
-    start = time.perf_counter()
-    _kept["datasets"] = read(datasets_file, ranges)
-    seconds = time.perf_counter() - start
-    _kept["models_file"] = models_file
-    return {"seconds": {"read": seconds}, "n": len(_kept["datasets"])}
-
-
 def statistic(n: int) -> dict[str, Any]:
     """The statistic at ``n`` slightly different points, after a first evaluation."""
-    datasets, models = _kept["datasets"], Models.read(_kept["models_file"])
+    datasets, models = kept["datasets"], Models.read(kept["models_file"])
     datasets.models = models
     value = float(datasets.stat_sum())
     amplitude = next(p for p in models.parameters if p.name == "amplitude")
@@ -64,8 +52,8 @@ def fit() -> dict[str, Any]:
 
     ``fit`` is what ``Fit.run`` does: MIGRAD, whose own matrix becomes the covariance. ``fit_hesse``: MIGRAD, HESSE.
     """
-    datasets = _kept["datasets"]
-    models = Models.read(_kept["models_file"])
+    datasets = kept["datasets"]
+    models = Models.read(kept["models_file"])
     datasets.models = models
     datasets.stat_sum()
     begin = time.perf_counter()
@@ -107,15 +95,10 @@ def flux_points(
     return {"seconds": {"flux_points": seconds}, "points": len(points.to_table(sed_type="likelihood"))}
 
 
-def memory() -> dict[str, Any]:
-    """Peak memory of this process in MiB."""
-    return {"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
-
-
 def versions() -> dict[str, Any]:
     """What is being timed."""
     return {"Gammapy": gammapy.__version__}
 
 
 if __name__ == "__main__":
-    serve({task.__name__: task for task in (keep, statistic, fit, flux_points, memory, versions)})
+    serve(read, statistic, fit, flux_points, versions)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import resource
 import time
 from typing import Any
 
-from alternate import serve
+from alternate import kept, serve
 from cases import BEST_JOINT_CRAB, CASES
 
 import gm
@@ -15,8 +14,6 @@ from gm.estimators import FluxPointsEstimator
 from gm.fit import Fit
 from gm.likelihood import JointLikelihood
 from gm.models import Models
-
-_kept: dict[str, Any] = {}
 
 
 def read(datasets_file: str, ranges: dict[str, Any], prefix: str = "") -> Datasets:
@@ -31,19 +28,10 @@ def read(datasets_file: str, ranges: dict[str, Any], prefix: str = "") -> Datase
     return Datasets(chosen)
 
 
-def keep(datasets_file: str, models_file: str, ranges: dict[str, Any]) -> dict[str, Any]:
-    """Read datasets for the tasks below."""
-    start = time.perf_counter()
-    _kept["datasets"] = read(datasets_file, ranges)
-    seconds = time.perf_counter() - start
-    _kept["models_file"] = models_file
-    return {"seconds": {"read": seconds}, "n": len(_kept["datasets"])}
-
-
 def statistic(n: int) -> dict[str, Any]:
     """The statistic, alone and with its gradient, at ``n`` different points; compiling is timed too."""
     begin = time.perf_counter()
-    likelihood = JointLikelihood(_kept["datasets"], Models.read(_kept["models_file"]))
+    likelihood = JointLikelihood(kept["datasets"], Models.read(kept["models_file"]))
     compiled = time.perf_counter()
     vector = likelihood.layout.start
     value = likelihood.value(vector)
@@ -63,9 +51,9 @@ def statistic(n: int) -> dict[str, Any]:
 
 def fit() -> dict[str, Any]:
     """Best fit and covariance from the start models, compilation of the likelihood included."""
-    models = Models.read(_kept["models_file"])
+    models = Models.read(kept["models_file"])
     begin = time.perf_counter()
-    result = Fit(_kept["datasets"]).run(models)
+    result = Fit(kept["datasets"]).run(models)
     seconds = time.perf_counter() - begin
     return {
         "seconds": {"fit": seconds},
@@ -99,15 +87,10 @@ def flux_points(case: str, edges: list[float], prefix: str = "", source: str = "
     }
 
 
-def memory() -> dict[str, Any]:
-    """Peak memory of this process in MiB."""
-    return {"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
-
-
 def versions() -> dict[str, Any]:
     """What is being timed."""
     return {"gm": gm.__version__}
 
 
 if __name__ == "__main__":
-    serve({task.__name__: task for task in (keep, statistic, fit, flux_points, memory, versions)})
+    serve(read, statistic, fit, flux_points, versions)

@@ -115,6 +115,25 @@ def on_off_cube(
     )
 
 
+def with_off(given: MapDataset, name: str = "on-off") -> MapDatasetOnOff:
+    """The same counts and responses, with ten times as many off counts at ten times the acceptance."""
+    ones = np.ones_like(given.counts)
+    return MapDatasetOnOff(
+        name=name,
+        geometry=given.geometry,
+        energy=given.energy,
+        energy_true=given.energy_true,
+        counts=given.counts,
+        exposure=given.exposure,
+        psf=given.psf,
+        edisp=given.edisp,
+        mask_safe=given.mask_safe,
+        counts_off=given.counts * 10,
+        acceptance=ones,
+        acceptance_off=ones * 10,
+    )
+
+
 def _parts(grid: str, response: str, seed: int, exposure: float) -> dict[str, Any]:
     """What both kinds of datasets share; the exposure falls off to the side and grows with energy [cm2 s]."""
     geometry, (energy, energy_true) = GRIDS[grid], energies()

@@ -12,7 +12,7 @@ import numpy as np
 from gm.arrays import Array
 from gm.datasets import Dataset, Datasets, FluxPointsDataset, SedTable, SpectrumDataset, SpectrumDatasetOnOff
 from gm.maps.axes import EnergyAxis
-from gm.models import LogParabolaSpectralModel, PowerLawSpectralModel, SkyModel
+from gm.models import LogParabolaSpectralModel, Models, PowerLawSpectralModel, SkyModel
 
 # reference/README.md, [TeV] per prefix of the dataset names
 JOINT_CRAB_RANGES = {
@@ -22,6 +22,11 @@ JOINT_CRAB_RANGES = {
     "fact": (0.4, 20.0),
     "hess": (0.7, 20.0),
 }
+# instrument, model and statistic of the fits in reference/flux-points/expected_single.json, each of one table alone
+FLUX_POINTS = (
+    *("hess_lp_chi2", "hess_lp_distrib", "hess_lp_profile", "hess_pl_chi2", "hess_pl_profile"),
+    *("hawc_lp_chi2", "hawc_lp_distrib", "gammacat_lp_chi2"),
+)
 AMPLITUDE = "1e-11 TeV-1 s-1 cm-2"
 
 
@@ -41,6 +46,19 @@ def read_reference(shared: Path, folder: str) -> Datasets:
     """The datasets of a reference folder, in the energy ranges that its expected values are made with."""
     datasets = Datasets.read(shared / "reference" / folder / "datasets.yaml")
     return in_ranges(datasets, JOINT_CRAB_RANGES if folder == "joint-crab" else {})
+
+
+def read_flux_points(shared: Path, case: str) -> tuple[Datasets, Models, dict[str, Any]]:
+    """The dataset of one of `FLUX_POINTS`, its start, and what Gammapy found.
+
+    The masks in the files leave out upper limits, as chi2 does; Gammapy was run on the tables alone.
+    """
+    folder = shared / "reference" / "flux-points"
+    instrument, model, stat_type = case.split("_")
+    dataset = Datasets.read(folder / "datasets.yaml")[instrument]
+    alone = Datasets([dataset.with_(stat_type=stat_type, mask_safe=None, mask_fit=None)])
+    start = Models.read(folder / ("models_start.yaml" if model == "lp" else "models_start_pl.yaml"))
+    return alone, start, read_json(folder / "expected_single.json")[case]
 
 
 def read_json(path: Path) -> Any:

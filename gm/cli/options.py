@@ -113,11 +113,15 @@ class _logging:
             warnings.simplefilter("ignore")
         self.handler = logging.StreamHandler()
         self.handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
-        logging.getLogger("gm").addHandler(self.handler)
-        logging.getLogger("gm").setLevel(self.level)
+        logger = logging.getLogger("gm")
+        logger.addHandler(self.handler)
+        self.level_before = logger.level
+        logger.setLevel(self.level)
 
     def __exit__(self, *error: object) -> None:
         import logging
 
-        logging.getLogger("gm").removeHandler(self.handler)
+        logger = logging.getLogger("gm")
+        logger.removeHandler(self.handler)
+        logger.setLevel(self.level_before)
         self.warnings.__exit__(None, None, None)

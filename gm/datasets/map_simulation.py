@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gm.arrays import Array, MapArray
-from gm.datasets.map_dataset import MapDataset, MapDatasetOnOff
+from gm.datasets.map_dataset import MapDataset
 from gm.errors import DataError
 from gm.irf.parametric import CherenkovArray, Instrument
 from gm.irf.parametric_map import field_of_view
@@ -30,34 +30,12 @@ def map_of_instrument(
         geometry=geometry,
         energy=energy,
         energy_true=energy_true,
-        counts=_no_counts(energy, geometry),
+        counts=no_counts(energy, geometry),
         exposure=view.exposure.astype(np.float32),
         background=view.background.astype(np.float32),
         psf=view.psf,
         edisp=view.edisp,
         livetime=livetime,
-    )
-
-
-def map_without_data(dataset: MapDataset | MapDatasetOnOff) -> MapDataset:
-    """The responses of a dataset, without masks; its background is the one that it has, or measured."""
-    if isinstance(dataset, MapDatasetOnOff):
-        background: MapArray | None = scaled(dataset.counts_off, dataset.acceptance, dataset.acceptance_off)
-    else:
-        background = dataset.background
-    return MapDataset(
-        name=dataset.name,
-        geometry=dataset.geometry,
-        energy=dataset.energy,
-        energy_true=dataset.energy_true,
-        counts=_no_counts(dataset.energy, dataset.geometry),
-        exposure=dataset.exposure,
-        background=background,
-        psf=dataset.psf,
-        edisp=dataset.edisp,
-        livetime=dataset.livetime,
-        gti=dataset.gti,
-        meta=dataset.meta,
     )
 
 
@@ -72,5 +50,6 @@ def stored(counts: Array) -> MapArray:
     return counts.astype(np.float32 if counts.max(initial=0.0) < 1 << 24 else np.float64)
 
 
-def _no_counts(energy: EnergyAxis, geometry: WcsGeometry) -> MapArray:
+def no_counts(energy: EnergyAxis, geometry: WcsGeometry) -> MapArray:
+    """Zeros, as `stored` has them."""
     return np.zeros((energy.n_bins, *geometry.shape), dtype=np.float32)

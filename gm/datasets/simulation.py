@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from gm.arrays import Array, BoolArray, MapArray
 from gm.datasets.datasets import Dataset, Datasets, read_dataset
 from gm.datasets.flux_points import FluxPointsDataset
 from gm.datasets.map_dataset import MapDataset, MapDatasetOnOff
-from gm.datasets.map_simulation import map_of_instrument, map_without_data, scaled, stored
+from gm.datasets.map_simulation import map_of_instrument, no_counts, scaled, stored
 from gm.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
 from gm.errors import DataError
 from gm.irf.parametric import Instrument, log_normal_edisp
@@ -55,6 +56,8 @@ class FileRecipe:
 
 
 Recipe = FormulaRecipe | FileRecipe
+_Counts: TypeAlias = SpectrumDataset | SpectrumDatasetOnOff | MapDataset | MapDatasetOnOff
+_Kind = TypeVar("_Kind", bound=SpectrumDataset | SpectrumDatasetOnOff | MapDataset | MapDatasetOnOff)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +121,7 @@ def template_of(dataset: Dataset) -> Template:
     """The template of an existing dataset: its responses and, as the expected background, the one that it measured."""
     if isinstance(dataset, FluxPointsDataset):
         return Template(dataset=dataset.with_(mask_fit=None, mask_safe=None), mask_safe=dataset.mask_safe)
-    blank = map_without_data(dataset) if isinstance(dataset, MapDataset | MapDatasetOnOff) else _without_data(dataset)
+    blank = _without_data(dataset)
     if not isinstance(dataset, SpectrumDatasetOnOff | MapDatasetOnOff):
         return Template(dataset=blank, mask_safe=dataset.mask_safe)
     return Template(
@@ -129,24 +132,22 @@ def template_of(dataset: Dataset) -> Template:
     )
 
 
-def _without_data(dataset: SpectrumDataset | SpectrumDatasetOnOff) -> SpectrumDataset:
-    if isinstance(dataset, SpectrumDatasetOnOff):
-        background: Array | None = _doubles(scaled(dataset.counts_off, dataset.acceptance, dataset.acceptance_off))
+def _without_data(dataset: _Counts) -> SpectrumDataset | MapDataset:
+    """The responses of a dataset, without masks and finer bins; its background is the one that it has, or measured."""
+    if isinstance(dataset, SpectrumDatasetOnOff | MapDatasetOnOff):
+        background: MapArray | None = scaled(dataset.counts_off, dataset.acceptance, dataset.acceptance_off)
     else:
         background = dataset.background
-    return SpectrumDataset(
-        name=dataset.name,
-        energy=dataset.energy,
-        energy_true=dataset.energy_true,
-        counts=np.zeros(dataset.energy.n_bins),
-        exposure=dataset.exposure,
-        edisp=dataset.edisp,
-        background=background,
-        livetime=dataset.livetime,
-        gti=dataset.gti,
-        region=dataset.region,
-        meta=dataset.meta,
-    )
+    changes = {"background": background, "mask_safe": None, "mask_fit": None}
+    if isinstance(dataset, MapDataset | MapDatasetOnOff):
+        return _as(MapDataset, dataset, counts=no_counts(dataset.energy, dataset.geometry), finer=None, **changes)
+    return _as(SpectrumDataset, dataset, counts=np.zeros(dataset.energy.n_bins), **changes)
+
+
+def _as(kind: type[_Kind], dataset: _Counts, **changes: Any) -> _Kind:
+    """A dataset of another kind with the fields that both have, some of them replaced."""
+    shared = {field.name for field in fields(kind)} & {field.name for field in fields(dataset)} - changes.keys()
+    return kind(**{name: getattr(dataset, name) for name in shared}, **changes)
 
 
 def _from_formula(recipe: FormulaRecipe) -> Template:
@@ -222,46 +223,19 @@ def draw(template: Template, predicted: Array, seed: int, asimov: bool = False) 
         return _draw_flux_points(template.dataset, template.mask_safe, predicted, random, asimov)
     blank = template.dataset
     poisson = _poisson(template.name, random, asimov)
-    counts = poisson(predicted)
+    counts, is_map = poisson(predicted), isinstance(blank, MapDataset)
+    filled = {"counts": stored(counts) if is_map else counts, "mask_safe": template.mask_safe}
     if template.acceptance is None or template.acceptance_off is None:
-        filled = stored(counts) if isinstance(blank, MapDataset) else counts
-        return blank.with_(counts=filled, mask_safe=template.mask_safe)
+        return blank.with_(**filled)
     background = np.zeros(counts.shape) if blank.background is None else blank.background
     counts_off = poisson(_doubles(scaled(background, template.acceptance_off, template.acceptance)))
-    if isinstance(blank, MapDataset):
-        return MapDatasetOnOff(
-            name=blank.name,
-            geometry=blank.geometry,
-            energy=blank.energy,
-            energy_true=blank.energy_true,
-            counts=stored(counts),
-            counts_off=stored(counts_off),
-            acceptance=template.acceptance,
-            acceptance_off=template.acceptance_off,
-            exposure=blank.exposure,
-            psf=blank.psf,
-            edisp=blank.edisp,
-            mask_safe=template.mask_safe,
-            livetime=blank.livetime,
-            gti=blank.gti,
-            meta=blank.meta,
-        )
-    return SpectrumDatasetOnOff(
-        name=blank.name,
-        energy=blank.energy,
-        energy_true=blank.energy_true,
-        counts=counts,
-        counts_off=counts_off,
-        acceptance=_doubles(template.acceptance),
-        acceptance_off=_doubles(template.acceptance_off),
-        exposure=blank.exposure,
-        edisp=blank.edisp,
-        mask_safe=template.mask_safe,
-        livetime=blank.livetime,
-        gti=blank.gti,
-        region=blank.region,
-        meta=blank.meta,
-    )
+    off = {
+        "counts_off": stored(counts_off) if is_map else counts_off,
+        "acceptance": template.acceptance,
+        "acceptance_off": template.acceptance_off,
+    }
+    kind: type[MapDatasetOnOff | SpectrumDatasetOnOff] = MapDatasetOnOff if is_map else SpectrumDatasetOnOff
+    return _as(kind, blank, **filled, **off)
 
 
 def stream(seed: int, name: str) -> np.random.Generator:

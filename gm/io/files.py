@@ -47,7 +47,7 @@ def _where(target: Path, error: OSError) -> str:
         blocking = next((parent for parent in target.parents if parent.exists() and not parent.is_dir()), None)
         return f" ('{blocking}' is a file)" if blocking else ""
     if isinstance(error, PermissionError):
-        folder = next((parent for parent in target.parents if parent.is_dir()), target.parent)
+        folder = next((parent for parent in target.parents if os.path.isdir(parent)), target.parent)
         return f" (no permission in '{folder}')"
     return ""
 

@@ -11,15 +11,7 @@ from numpy.typing import NDArray
 from gm.arrays import Array
 from gm.errors import DataError
 from gm.irf.edisp import migra_matrix
-from gm.irf.positions import (
-    ResponseGeometry,
-    exposure_of,
-    finite,
-    nearest_pixel,
-    pixel_of,
-    response_geometry,
-    valid_pixel,
-)
+from gm.irf.positions import ResponseGeometry, exposure_of, finite, nearest_values, response_geometry
 from gm.maps.axes import Axis, EnergyAxis, NodeAxis
 from gm.maps.map import Map
 
@@ -54,8 +46,7 @@ class EdispKernelMap:
                 f"energy dispersion has {self.energy.n_bins} energy bins, the counts {energy.n_bins} (or other edges)\n"
                 "    both need the same axis 'energy'"
             )
-        at = valid_pixel(self.geometry, self.data, lon, lat, frame)
-        return np.asarray(self.data[(..., *nearest_pixel(self.geometry.shape, *at))], dtype=np.float64)
+        return nearest_values(self.geometry, self.data, (lon, lat, frame))
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,11 +75,7 @@ class EdispMigraMap:
         With ``exact`` conventions an empty pixel is replaced by the nearest one that has a response; Gammapy leaves the
         source without a response there.
         """
-        if conventions == "exact":
-            at = valid_pixel(self.geometry, self.data, lon, lat, frame)
-        else:
-            at = pixel_of(self.geometry, lon, lat, frame)
-        density = np.asarray(self.data[(..., *nearest_pixel(self.geometry.shape, *at))], dtype=np.float64)
+        density = nearest_values(self.geometry, self.data, (lon, lat, frame), skip_empty=conventions == "exact")
         return migra_matrix(density, self.migra.edges, self.energy_true, energy, self.migra.interp)
 
 

@@ -76,6 +76,21 @@ def nearest_pixel(shape: tuple[int, int], x: float, y: float) -> tuple[int, int]
     return row, column
 
 
+def nearest_values(
+    geometry: ResponseGeometry,
+    data: NDArray[Any],
+    place: tuple[float | None, float | None, str | None],
+    *,
+    skip_empty: bool = True,
+) -> Array:
+    """The values (...,) of the pixel nearest to a place (lon, lat [deg], frame), or to the next one with a response.
+
+    data : (..., n_y, n_x). Without ``skip_empty`` a pixel without a response counts as it is.
+    """
+    at = valid_pixel(geometry, data, *place) if skip_empty else pixel_of(geometry, *place)
+    return np.asarray(data[(..., *nearest_pixel(geometry.shape, *at))], dtype=np.float64)
+
+
 def response_geometry(held: Map, what: str) -> ResponseGeometry:
     """The geometry of a map with responses; `DataError` for HEALPix, where no interpolation is defined."""
     if not isinstance(held.geometry, ResponseGeometry):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from abc import ABC
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, TypeAlias, final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,8 +15,31 @@ from gm.arrays import Array, BoolArray
 from gm.errors import DataError
 
 
+class _Bins(ABC):
+    """Contiguous bins. ``edges : (n_bins + 1,)``, ``lo``, ``hi``, ``width : (n_bins,)`` in the unit of the axis."""
+
+    edges: Array
+
+    @property
+    def n_bins(self) -> int:
+        return len(self.edges) - 1
+
+    @property
+    def lo(self) -> Array:
+        return self.edges[:-1]
+
+    @property
+    def hi(self) -> Array:
+        return self.edges[1:]
+
+    @cached_property
+    def width(self) -> Array:
+        return np.diff(self.edges)
+
+
+@final
 @dataclass(frozen=True, eq=False)
-class EnergyAxis:
+class EnergyAxis(_Bins):
     """Contiguous energy bins. ``edges : (n_bins + 1,) [TeV]``, positive and increasing, else `DataError`.
 
     ``nodes : (n_bins,) [TeV]`` : the energies that the edges were put between, of an axis that was given by them.
@@ -51,20 +75,6 @@ class EnergyAxis:
             n_bins = max(1, int(np.ceil(np.log10(hi / lo) * per_decade - 1e-9)))
         return cls(np.geomspace(lo, hi, n_bins + 1), name)
 
-    @property
-    def n_bins(self) -> int:
-        return len(self.edges) - 1
-
-    @property
-    def lo(self) -> Array:
-        """Lower edges ``(n_bins,) [TeV]``."""
-        return self.edges[:-1]
-
-    @property
-    def hi(self) -> Array:
-        """Upper edges ``(n_bins,) [TeV]``."""
-        return self.edges[1:]
-
     @cached_property
     def center(self) -> Array:
         """The nodes, or geometric centres ``sqrt(lo hi)``, ``(n_bins,) [TeV]``."""
@@ -74,11 +84,6 @@ class EnergyAxis:
     def has_edges(self) -> bool:
         """Whether the edges are what the axis was made from."""
         return self.nodes is None
-
-    @cached_property
-    def width(self) -> Array:
-        """Widths ``(n_bins,) [TeV]``."""
-        return np.diff(self.edges)
 
     def pixel(self, energy: ArrayLike) -> Array:
         """Fractional bin index of energies [TeV], linear in ln E: 0 at the first centre, -0.5 at the first edge."""
@@ -110,8 +115,9 @@ _SCALES: dict[str, tuple[_Scale, _Scale]] = {
 }
 
 
+@final
 @dataclass(frozen=True, eq=False)
-class NodeAxis:
+class NodeAxis(_Bins):
     """An axis of any quantity: nodes at bin centres, and the edges between them.
 
     ``center : (n_bins,)``, ``edges : (n_bins + 1,)`` in ``unit`` (TeV, deg or none), increasing; ``interp``: lin, log
@@ -145,25 +151,6 @@ class NodeAxis:
         middle = 0.5 * (scaled[:-1] + scaled[1:])
         ends = 2.0 * scaled[[0, -1]] - middle[[0, -1]]
         return cls(name, nodes, back(np.concatenate([ends[:1], middle, ends[1:]])), unit, interp, has_edges=False)
-
-    @property
-    def n_bins(self) -> int:
-        return len(self.center)
-
-    @property
-    def lo(self) -> Array:
-        """Lower edges ``(n_bins,)``."""
-        return self.edges[:-1]
-
-    @property
-    def hi(self) -> Array:
-        """Upper edges ``(n_bins,)``."""
-        return self.edges[1:]
-
-    @cached_property
-    def width(self) -> Array:
-        """Widths ``(n_bins,)``."""
-        return np.diff(self.edges)
 
     def pixel(self, values: ArrayLike) -> Array:
         """Fractional node index of values, linear between nodes in the scale; extrapolated with the end segments."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from gm.arrays import Array
 from gm.errors import DataError, suggest
 from gm.maps.axes import Axis
+from gm.models.errors import ModelError
 from gm.models.parameter import Parameter
 
 ENERGY = ("energy_true", "energy")
@@ -28,6 +29,14 @@ def axis_parameters(axes: Sequence[Axis]) -> tuple[Parameter, ...]:
         low, high = (axis.edges if getattr(axis, "has_edges", True) else axis.center)[[0, -1]].tolist()
         rows.append(Parameter(axis.name, 0.5 * (low + high), axis.unit, min=low, max=high))
     return tuple(rows)
+
+
+def given_defaults(model: str, given: Collection[object]) -> tuple[Parameter, ...]:
+    """What stands for parameters that were given, where the model itself does not know its parameters. `ModelError`."""
+    parameters = [p for p in given if isinstance(p, Parameter)]
+    if len(parameters) < len(given):
+        raise ModelError(f"the parameters of {model} are given as Parameter objects")
+    return tuple(Parameter(p.name, 0.0, p.unit) for p in parameters)
 
 
 def in_axis_order(axes: Sequence[Axis], names: tuple[str, ...], values: Array, source: str) -> Array:

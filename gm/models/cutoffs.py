@@ -10,6 +10,8 @@ from gm.models.power_laws import AMPLITUDE
 from gm.models.spectral import SpectralModel, exponential, power
 
 _REFERENCE = Parameter("reference", 1.0, "TeV", frozen=True)
+_CUTOFF = (Parameter("lambda_", 0.1, "TeV-1"), Parameter("alpha", 1.0, frozen=True))
+_INDICES = (Parameter("index_1", 1.5), Parameter("index_2", 2.0))
 _MEV_PER_TEV = 1e6
 
 
@@ -39,13 +41,7 @@ class ExpCutoffPowerLawSpectralModel(_ExpCutoff):
     """
 
     tags = ("ExpCutoffPowerLawSpectralModel", "ecpl")
-    defaults = (
-        Parameter("index", 1.5),
-        AMPLITUDE,
-        _REFERENCE,
-        Parameter("lambda_", 0.1, "TeV-1"),
-        Parameter("alpha", 1.0, frozen=True),
-    )
+    defaults = (Parameter("index", 1.5), AMPLITUDE, _REFERENCE, *_CUTOFF)
 
 
 class ExpCutoffPowerLawNormSpectralModel(_ExpCutoff):
@@ -56,13 +52,7 @@ class ExpCutoffPowerLawNormSpectralModel(_ExpCutoff):
     """
 
     tags = ("ExpCutoffPowerLawNormSpectralModel", "ecpl-norm")
-    defaults = (
-        Parameter("index", 0.0),
-        Parameter("norm", 1.0),
-        _REFERENCE,
-        Parameter("lambda_", 0.1, "TeV-1"),
-        Parameter("alpha", 1.0, frozen=True),
-    )
+    defaults = (Parameter("index", 0.0), Parameter("norm", 1.0), _REFERENCE, *_CUTOFF)
     amplitude_name = "norm"
     is_norm = True
 
@@ -97,13 +87,7 @@ class SuperExpCutoffPowerLaw3FGLSpectralModel(SpectralModel):
     """
 
     tags = ("SuperExpCutoffPowerLaw3FGLSpectralModel", "secpl-3fgl")
-    defaults = (
-        AMPLITUDE,
-        _REFERENCE,
-        Parameter("ecut", 10.0, "TeV"),
-        Parameter("index_1", 1.5),
-        Parameter("index_2", 2.0),
-    )
+    defaults = (AMPLITUDE, _REFERENCE, Parameter("ecut", 10.0, "TeV"), *_INDICES)
 
     def evaluate(self, energy: Array, values: Array) -> Array:
         amplitude, reference, ecut, index_1, index_2 = values
@@ -129,13 +113,7 @@ class SuperExpCutoffPowerLaw4FGLSpectralModel(SpectralModel):
     """
 
     tags = ("SuperExpCutoffPowerLaw4FGLSpectralModel", "secpl-4fgl")
-    defaults = (
-        AMPLITUDE,
-        _REFERENCE,
-        Parameter("expfactor", 1e-14),
-        Parameter("index_1", 1.5),
-        Parameter("index_2", 2.0),
-    )
+    defaults = (AMPLITUDE, _REFERENCE, Parameter("expfactor", 1e-14), *_INDICES)
 
     def evaluate(self, energy: Array, values: Array) -> Array:
         amplitude, reference, expfactor, index_1, index_2 = values
@@ -163,13 +141,7 @@ class SuperExpCutoffPowerLaw4FGLDR3SpectralModel(SpectralModel):
     """
 
     tags = ("SuperExpCutoffPowerLaw4FGLDR3SpectralModel", "secpl-4fgl-dr3")
-    defaults = (
-        AMPLITUDE,
-        _REFERENCE,
-        Parameter("expfactor", 1e-2),
-        Parameter("index_1", 1.5),
-        Parameter("index_2", 2.0),
-    )
+    defaults = (AMPLITUDE, _REFERENCE, Parameter("expfactor", 1e-2), *_INDICES)
 
     def evaluate(self, energy: Array, values: Array) -> Array:
         amplitude, reference, expfactor, index_1, index_2 = values

@@ -49,11 +49,7 @@ class LogLogRule:
         A segment with a zero end contributes 0, as in Gammapy; one where the sign changes is a trapezoid in ln E.
         """
         with np.errstate(all="ignore"):
-            g = self.nodes * y
-            g0, g1 = g[:-1], g[1:]
-            ratio = g1 / g0
-            d = np.log(ratio)
-            np.copyto(d, _TINY, where=d == 0)
+            g0, g1, ratio, d = self._segments(y)
             mean = g0 * (np.expm1(d) / d)
             if not _all_positive(ratio):
                 mean = np.where(_usable(ratio), mean, np.where(g0 * g1 < 0, (g0 + g1) / 2, 0.0))
@@ -62,11 +58,7 @@ class LogLogRule:
     def integrate_with_gradient(self, y: Array, d_y: Array) -> tuple[Array, Array]:
         """Integrals (n_bins,), derivatives (n_par, n_bins), from ``y`` (n_nodes,) and ``d_y`` (n_par, n_nodes)."""
         with np.errstate(all="ignore"):
-            g = self.nodes * y
-            g0, g1 = g[:-1], g[1:]
-            ratio = g1 / g0
-            d = np.log(ratio)
-            np.copyto(d, _TINY, where=d == 0)
+            g0, g1, ratio, d = self._segments(y)
             phi = np.expm1(d) / d
             small = np.abs(d) < _SERIES
             d0 = np.where(small, _mean_series(d), (phi - 1) / d)
@@ -81,6 +73,15 @@ class LogLogRule:
             segments = d_y[:, :-1] * (d0 * self._widths * self.nodes[:-1])
             segments += d_y[:, 1:] * (d1 * self._widths * self.nodes[1:])
             return integral, np.add.reduceat(segments, self._starts, axis=1)
+
+    def _segments(self, y: Array) -> tuple[Array, Array, Array, Array]:
+        """``g0``, ``g1``, their ratio and ``d``, each (n_nodes - 1,); where ``d`` is 0 it is made a tiny number."""
+        g = self.nodes * y
+        g0, g1 = g[:-1], g[1:]
+        ratio = g1 / g0
+        d = np.log(ratio)
+        np.copyto(d, _TINY, where=d == 0)
+        return g0, g1, ratio, d
 
 
 class EnergyBins:

@@ -13,14 +13,28 @@ import numpy as np
 from gm.arrays import Array
 from gm.maps.map import Map
 from gm.maps.sphere import lon_lat
-from gm.models.axis_interpolation import axis_parameters, in_axis_order, parameter_axes
+from gm.models.axis_interpolation import axis_parameters, given_defaults, in_axis_order, parameter_axes
 from gm.models.errors import ModelError
 from gm.models.parameter import Parameter
 from gm.models.spatial import ExtendedModel
 from gm.models.template_map import TemplateMap
 
 
-class TemplateSpatialModel(ExtendedModel):
+class _Template(ExtendedModel):
+    """A shape whose values stand in a file, which is read on first use; the frame is that of its map."""
+
+    template: TemplateMap
+
+    @property
+    def frame(self) -> str:
+        return self.template.frame
+
+    @property
+    def is_energy_dependent(self) -> bool:
+        return self.template.energy_axis is not None
+
+
+class TemplateSpatialModel(_Template):
     """A map from a FITS file; lon_0 and lat_0 shift it, and are the map's centre where they are not given.
 
     ``normalize`` (the default): every energy of the map integrates to 1; without, its values count as they are. The
@@ -40,14 +54,6 @@ class TemplateSpatialModel(ExtendedModel):
             raise ModelError(f"normalize is {normalize!r}; allowed: true, false")
         self.template = TemplateMap(str(settings.get("filename") or ""), normalize)
         super().__init__(**settings)  # type: ignore[arg-type]  # frame is checked with the document
-
-    @property
-    def frame(self) -> str:
-        return self.template.frame
-
-    @property
-    def is_energy_dependent(self) -> bool:
-        return self.template.energy_axis is not None
 
     def with_map(self, filename: str, shape: Map) -> Self:
         """The same model with another map, whose values count as they are; models that are written write it too."""
@@ -85,7 +91,7 @@ class TemplateSpatialModel(ExtendedModel):
         return lon - (place[0] - center[0]), lat - (place[1] - center[1])
 
 
-class TemplateNDSpatialModel(ExtendedModel):
+class TemplateNDSpatialModel(_Template):
     """A map with further axes from a FITS file; one parameter for each axis that is not energy.
 
     Where the document gives no parameters they are read from the file: the middle of each axis, with its bounds as
@@ -98,21 +104,8 @@ class TemplateNDSpatialModel(ExtendedModel):
     def __init__(self, **settings: object) -> None:
         self.template = TemplateMap(str(settings.get("filename") or ""))
         given = {name: value for name, value in settings.items() if name not in self.setting_names}
-        if not all(isinstance(value, Parameter) for value in given.values()):
-            raise ModelError(f"the parameters of {self.tags[0]} are given as Parameter objects")
-        if given:
-            self.defaults = tuple(Parameter(p.name, 0.0, p.unit) for p in given.values() if isinstance(p, Parameter))
-        else:
-            self.defaults = axis_parameters(self.template.axes)
+        self.defaults = given_defaults(self.tags[0], given.values()) or axis_parameters(self.template.axes)
         super().__init__(**settings)  # type: ignore[arg-type]  # frame is checked with the document
-
-    @property
-    def frame(self) -> str:
-        return self.template.frame
-
-    @property
-    def is_energy_dependent(self) -> bool:
-        return self.template.energy_axis is not None
 
     def position(self, values: Array) -> None:
         return None

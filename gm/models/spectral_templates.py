@@ -12,9 +12,14 @@ from gm.arrays import Array
 from gm.errors import DataError
 from gm.maps.axes import Axis
 from gm.maps.reading import read_map
-from gm.models.axis_interpolation import ENERGY, axis_parameters, collapse, in_axis_order, parameter_axes
-from gm.models.errors import ModelError
-from gm.models.parameter import Parameter
+from gm.models.axis_interpolation import (
+    ENERGY,
+    axis_parameters,
+    collapse,
+    given_defaults,
+    in_axis_order,
+    parameter_axes,
+)
 from gm.models.spectral import SpectralModel, flux_unit
 from gm.models.template_files import read_template
 from gm.units import UnitError, factor
@@ -75,12 +80,7 @@ class TemplateNDSpectralModel(SpectralModel):
     def __init__(self, **settings: object) -> None:
         self.table = SpectrumTable(str(settings.get("filename") or ""))
         given = {name: value for name, value in settings.items() if name not in self.setting_names}
-        if not all(isinstance(value, Parameter) for value in given.values()):
-            raise ModelError(f"the parameters of {self.tags[0]} are given as Parameter objects")
-        if given:
-            self.defaults = tuple(Parameter(p.name, 0.0, p.unit) for p in given.values() if isinstance(p, Parameter))
-        else:
-            self.defaults = axis_parameters(self.table.axes)
+        self.defaults = given_defaults(self.tags[0], given.values()) or axis_parameters(self.table.axes)
         super().__init__(**given)
         self.settings = {name: settings[name] for name in self.setting_names if name in settings}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 from gm.pipeline.inputs import Inputs, dataset_files, document_files, stage_inputs
-from gm.pipeline.results import EDITS_SCHEMA, write_document
+from gm.pipeline.results import EDITS_SCHEMA, read_result, write_document
 from gm.pipeline.settings import expand, plural
 from gm.pipeline.stages import Ran, Stage
 
@@ -42,16 +42,8 @@ class Applying(Stage):
                     yield self.analysis.config.directory / expand(region["filename"])
 
     def recorded(self) -> dict[str, Any] | None:
-        from gm.pipeline.provenance import read_stages
-        from gm.pipeline.results import read_result
-
-        record = read_stages(self.output).get(self.key)
-        if not isinstance(record, dict) or not isinstance(record.get("outputs"), list):
-            return None
-        if not all((self.output / str(file)).is_file() for file in record["outputs"]):
-            return None
-        document = read_result(self.result, EDITS_SCHEMA)
-        return None if document is None else {**document, "inputs": record.get("inputs")}
+        record, document = self.record(), read_result(self.result, EDITS_SCHEMA)
+        return None if record is None or document is None else {**document, "inputs": record.get("inputs")}
 
     def run(self, session: Session, inputs: Inputs) -> Ran:
         from gm.pipeline.operations import apply_operations, step_document

@@ -59,6 +59,15 @@ class Stage(ABC):
         """Why an earlier result does not count any more; empty when it does."""
         return why_stale(recorded.get("inputs"), inputs)
 
+    def record(self) -> dict[str, Any] | None:
+        """What the record of the run says of the stage, if all files that it has written are there."""
+        from gm.pipeline.provenance import read_stages
+
+        record = read_stages(self.output).get(self.key)
+        if not isinstance(record, dict) or not isinstance(record.get("outputs"), list):
+            return None
+        return record if all((self.output / str(file)).is_file() for file in record["outputs"]) else None
+
     def config_part(self, *keys: str) -> dict[str, Any]:
         """The named sections of the resolved config, and those that shape the global model."""
         shared = ("conventions", "covariance", "parameters", "links")
@@ -192,13 +201,10 @@ class Simulating(Stage):
         return {**inputs, "options": {"asimov": True}} if self.analysis.request.asimov else inputs
 
     def recorded(self) -> dict[str, Any] | None:
-        from gm.pipeline.provenance import read_stages
         from gm.pipeline.simulating import simulation_document
 
-        record = read_stages(self.output).get(self.key)
-        if not isinstance(record, dict) or not isinstance(record.get("outputs"), list):
-            return None
-        if not all((self.output / str(file)).is_file() for file in record["outputs"]):
+        record = self.record()
+        if record is None:
             return None
         return {**simulation_document(self.analysis, record["outputs"]), "inputs": record.get("inputs")}
 

@@ -92,12 +92,13 @@ def gm(capsys: pytest.CaptureFixture[str]) -> Gm:
 
 @pytest.fixture
 def start_gm() -> Callable[..., subprocess.Popen[str]]:
-    """Starts ``gm`` as a process of its own; ``code`` is run before it."""
+    """Starts ``gm`` as a process of its own, which Ctrl-C ends; ``code`` is run before it."""
+    interruptible = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)"
 
     def start(*arguments: object, code: str = "", stdout: Any = subprocess.PIPE) -> subprocess.Popen[str]:
         path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
         return subprocess.Popen(
-            [sys.executable, "-c", f"{code}\nfrom gm.cli import main\nmain()", *map(str, arguments)],
+            [sys.executable, "-c", f"{interruptible}\n{code}\nfrom gm.cli import main\nmain()", *map(str, arguments)],
             stdout=stdout,
             stderr=subprocess.PIPE,
             text=True,

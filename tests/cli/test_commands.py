@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import sys
 from pathlib import Path
 from typing import Any
@@ -43,8 +44,10 @@ def test_best_fit_models_are_an_input_again(gm: Any, analysis: Path, edit: Any) 
 
 
 def test_quiet_prints_the_result_only(gm: Any, analysis: Path) -> None:
+    level = logging.getLogger("gm").level
     called = gm("fit", "config.yaml", "-q")
     assert (called.out, called.err) == ("results/fit/fit.yaml\n", "")
+    assert logging.getLogger("gm").level == level
 
 
 def test_json_is_the_document_of_the_file(gm: Any, analysis: Path) -> None:

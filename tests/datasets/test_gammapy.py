@@ -1,11 +1,10 @@
-"""What gm writes opens in Gammapy with the same numbers; ``GM_PEER_PYTHON`` names a Python that has Gammapy."""
+"""What gm writes opens in Gammapy with the same numbers."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,23 +39,16 @@ print(json.dumps([points.sed_type_init, points.n_sigma_ul, dnde, error, points.i
 """
 
 
-@pytest.fixture
-def peer() -> str:
-    python = os.environ.get("GM_PEER_PYTHON")
-    if not python:
-        pytest.skip("set GM_PEER_PYTHON to a Python that has Gammapy 2.1")
-    return python
-
-
 @pytest.mark.parametrize(
     ("case", "form"),
     [("joint-crab", "gadf"), ("joint-crab", "ogip"), ("hess-crab-1d", "gadf"), ("flux-points", "gadf")],
 )
-def test_gammapy_reads_the_same_numbers(shared: Path, tmp_path: Path, peer: str, case: str, form: str) -> None:
+def test_gammapy_reads_the_same_numbers(
+    shared: Path, tmp_path: Path, gammapy: Callable[..., Any], case: str, form: str
+) -> None:
     datasets = Datasets.read(shared / "reference" / case / "datasets.yaml")
     datasets.write(tmp_path, format=form)
-    command = [peer, "-W", "ignore", "-c", SCRIPT, str(tmp_path / "datasets.yaml")]
-    rows = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1])
+    rows = gammapy(SCRIPT, tmp_path / "datasets.yaml")
     for dataset in datasets:
         if dataset.type == "FluxPointsDataset":
             ours = [dataset.points.dnde]
@@ -70,12 +62,12 @@ def test_gammapy_reads_the_same_numbers(shared: Path, tmp_path: Path, peer: str,
 
 @pytest.mark.parametrize("fmt", ["fits", "ecsv"])
 @pytest.mark.parametrize("name", ["hess", "hawc"])
-def test_gammapy_reads_the_same_flux_points(shared: Path, tmp_path: Path, peer: str, name: str, fmt: str) -> None:
+def test_gammapy_reads_the_same_flux_points(
+    shared: Path, tmp_path: Path, gammapy: Callable[..., Any], name: str, fmt: str
+) -> None:
     points = Datasets.read(shared / "reference/flux-points/datasets.yaml")[name].points
     write_sed(tmp_path / f"sed.{fmt}", *sed_columns(points))
-    command = [peer, "-W", "ignore", "-c", SED_SCRIPT, str(tmp_path / f"sed.{fmt}")]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    sed_type, n_sigma_ul, dnde, error, is_ul = json.loads(done.stdout.splitlines()[-1])
+    sed_type, n_sigma_ul, dnde, error, is_ul = gammapy(SED_SCRIPT, tmp_path / f"sed.{fmt}")
     assert (sed_type, n_sigma_ul, is_ul) == (points.sed_type, points.n_sigma_ul, points.is_ul.tolist())
     np.testing.assert_allclose(dnde, points.dnde, rtol=1e-13)
     np.testing.assert_allclose(error, points.dnde_err, rtol=1e-13)

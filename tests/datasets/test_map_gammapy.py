@@ -1,17 +1,17 @@
-"""Map datasets that gm writes, in Gammapy; ``GM_PEER_PYTHON`` names a Python that has Gammapy."""
+"""Map datasets that gm writes, in Gammapy."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from gm.datasets import Datasets, MapDataset, MapDatasetOnOff, operations, read_dataset, write_dataset
 from gm.models import Models
+from tests.map_samples import with_off
 
 SAME = """
 import json, sys
@@ -55,21 +55,6 @@ dataset.write(sys.argv[2])
 """
 
 
-@pytest.fixture
-def peer() -> str:
-    python = os.environ.get("GM_PEER_PYTHON")
-    if not python:
-        pytest.skip("set GM_PEER_PYTHON to a Python that has Gammapy 2.1")
-    return python
-
-
-def ask(peer: str, script: str, *files: Path) -> list[object]:
-    command = [peer, "-W", "ignore", "-c", script, *map(str, files)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    answer: list[object] = json.loads(done.stdout.splitlines()[-1])
-    return answer
-
-
 @pytest.mark.parametrize(
     "file",
     [
@@ -80,12 +65,12 @@ def ask(peer: str, script: str, *files: Path) -> list[object]:
         "data/hawc/DL4/nHit-5.fits.gz",
     ],
 )
-def test_gammapy_finds_no_difference(shared: Path, tmp_path: Path, peer: str, file: str) -> None:
+def test_gammapy_finds_no_difference(shared: Path, tmp_path: Path, gammapy: Callable[..., Any], file: str) -> None:
     write_dataset(read_dataset("MapDataset", shared / file), tmp_path / "again.fits.gz")
-    assert ask(peer, SAME, shared / file, tmp_path / "again.fits.gz") == []
+    assert gammapy(SAME, shared / file, tmp_path / "again.fits.gz") == []
 
 
-def test_finer_bins_are_no_difference_to_gammapy(shared: Path, tmp_path: Path, peer: str) -> None:
+def test_finer_bins_are_no_difference_to_gammapy(shared: Path, tmp_path: Path, gammapy: Callable[..., Any]) -> None:
     """It reads the responses that it would have made, and not those that sources are predicted with."""
     run = read_dataset("MapDataset", shared / "reference/cta1dc-gc-joint/obs110380.fits.gz", "run")
     image = operations.to_image(Datasets([run]), Models(), "run", name="image").datasets["image"]
@@ -93,29 +78,15 @@ def test_finer_bins_are_no_difference_to_gammapy(shared: Path, tmp_path: Path, p
     assert image.finer is not None
     write_dataset(image, tmp_path / "image.fits")
     write_dataset(image.with_(finer=None), tmp_path / "plain.fits")
-    assert ask(peer, SAME, tmp_path / "image.fits", tmp_path / "plain.fits") == []
+    assert gammapy(SAME, tmp_path / "image.fits", tmp_path / "plain.fits") == []
 
 
-def test_off_counts_go_there_and_back(shared: Path, tmp_path: Path, peer: str) -> None:
+def test_off_counts_go_there_and_back(shared: Path, tmp_path: Path, gammapy: Callable[..., Any]) -> None:
     given = read_dataset("MapDataset", shared / "reference/fermi-3fhl-crab/Fermi-LAT.fits.gz")
     assert isinstance(given, MapDataset)
-    ones = np.ones_like(given.counts)
-    dataset = MapDatasetOnOff(
-        name="on-off",
-        geometry=given.geometry,
-        energy=given.energy,
-        energy_true=given.energy_true,
-        counts=given.counts,
-        exposure=given.exposure,
-        psf=given.psf,
-        edisp=given.edisp,
-        mask_safe=given.mask_safe,
-        counts_off=given.counts * 10,
-        acceptance=ones,
-        acceptance_off=ones * 10,
-    )
+    dataset = with_off(given)
     write_dataset(dataset, tmp_path / "ours.fits")
-    sums = ask(peer, OFF, tmp_path / "ours.fits", tmp_path / "theirs.fits")
+    sums = gammapy(OFF, tmp_path / "ours.fits", tmp_path / "theirs.fits")
     assert sums == pytest.approx([3004.0, 30040.0, 10000.0, 100000.0, 1000.0], rel=1e-6)
     theirs = read_dataset("MapDatasetOnOff", tmp_path / "theirs.fits", "on-off")
     assert isinstance(theirs, MapDatasetOnOff)

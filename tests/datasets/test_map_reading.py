@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from gm.datasets import Datasets, MapDataset, MapDatasetOnOff, SpectrumDataset, read_dataset, write_dataset
+from gm.datasets import Datasets, MapDataset, SpectrumDataset, read_dataset, write_dataset
 from gm.datasets import map_reading as reading
 from gm.datasets.reading import DatasetEntry, read_all
 from gm.errors import DataError
 from gm.io.fits import read_fits
+from tests.map_samples import with_off
 
 CASES = (
     *("fermi-3fhl-crab", "fermi-3fhl-gc", "cta1dc-gc-joint", "cta1dc-gc-stacked"),
@@ -139,20 +140,7 @@ def test_round_trip(shared: Path, tmp_path: Path, case: str) -> None:
 def test_round_trip_with_off_counts(shared: Path, tmp_path: Path) -> None:
     given = read_dataset("MapDataset", first_file(shared, "fermi-3fhl-crab"))
     assert isinstance(given, MapDataset)
-    ones = np.ones_like(given.counts)
-    dataset = MapDatasetOnOff(
-        name="on off",
-        geometry=given.geometry,
-        energy=given.energy,
-        energy_true=given.energy_true,
-        counts=given.counts,
-        exposure=given.exposure,
-        psf=given.psf,
-        edisp=given.edisp,
-        counts_off=given.counts * 10,
-        acceptance=ones,
-        acceptance_off=ones * 10,
-    )
+    dataset = with_off(given, "on off")
     Datasets([dataset]).write(tmp_path)
     assert (tmp_path / "on_off.fits").is_file()
     same(dataset, Datasets.read(tmp_path / "datasets.yaml")["on off"])

@@ -17,6 +17,7 @@ from gm.irf.parametric import CherenkovArray
 from gm.irf.parametric_map import field_of_view, psf_sigma
 from gm.maps.axes import EnergyAxis
 from gm.maps.geometry import WcsGeometry
+from tests.map_samples import with_off
 
 GRID: dict[str, Any] = {"center": [228.5, -59.2], "width": ["3 deg", "2 deg"], "binsz": "0.1 deg"}
 CUBE: dict[str, Any] = {
@@ -133,23 +134,12 @@ def test_responses_of_a_file_scale_with_the_livetime(tmp_path: Path, shared: Pat
 def test_maps_with_off_counts_are_drawn_again(shared: Path) -> None:
     given = read_dataset("MapDataset", shared / "reference/fermi-3fhl-crab/Fermi-LAT.fits.gz")
     assert isinstance(given, MapDataset)
-    ones, off = np.ones_like(given.counts), given.counts * 10
-    dataset = MapDatasetOnOff(
-        name="on-off",
-        geometry=given.geometry,
-        energy=given.energy,
-        energy_true=given.energy_true,
-        counts=given.counts,
-        exposure=given.exposure,
-        counts_off=off,
-        acceptance=ones,
-        acceptance_off=ones * 10,
-    )
+    dataset = with_off(given)
     made = template_of(dataset)
     assert made.dataset.background == pytest.approx(given.counts)
     expected = draw(made, given.counts.astype(np.float64), seed=0, asimov=True)
     assert isinstance(expected, MapDatasetOnOff)
-    assert expected.counts_off == pytest.approx(off)
+    assert expected.counts_off == pytest.approx(dataset.counts_off)
     assert np.array_equal(expected.acceptance_off, dataset.acceptance_off)
 
 

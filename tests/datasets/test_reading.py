@@ -16,8 +16,8 @@ from gm.datasets import Datasets, SpectrumDataset, SpectrumDatasetOnOff, read_da
 from gm.datasets.reading import DatasetEntry, read_all
 from gm.errors import DataError
 from gm.irf.edisp import migra_matrix
+from tests.samples import JOINT_CRAB_RANGES
 
-RANGES = {"fermi": (0.03, 3), "magic": (0.08, 20), "veritas": (0.15, 20), "fact": (0.4, 20), "hess": (0.7, 20)}
 ARRAYS = ("counts", "counts_off", "acceptance", "acceptance_off", "exposure", "edisp", "mask_safe", "mask_fit")
 
 
@@ -29,7 +29,7 @@ def test_counts_of_the_joint_crab(shared: Path) -> None:
     assert set(datasets.names) == set(expected)
     for dataset in datasets:
         assert isinstance(dataset, SpectrumDatasetOnOff)
-        keep = dataset.mask & dataset.energy.mask(*RANGES[dataset.name.split("-")[0]])
+        keep = dataset.mask & dataset.energy.mask(*JOINT_CRAB_RANGES[dataset.name.split("-")[0]])
         assert dataset.counts[keep].sum() == expected[dataset.name]["counts"]
 
 

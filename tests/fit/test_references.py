@@ -12,7 +12,7 @@ from gm.datasets import Datasets
 from gm.fit import Fit, FitResult
 from gm.likelihood import JointLikelihood
 from gm.models import Models
-from tests.samples import read_json, read_reference
+from tests.samples import FLUX_POINTS, read_flux_points, read_json, read_reference
 
 GOLDEN = read_json(Path(__file__).parent / "golden_joint_crab.json")["cases"]
 EXPECTED = {
@@ -162,27 +162,10 @@ def test_joint_flux_points(shared: Path) -> None:
         assert abs(parameter.value - reference["value"]) <= 0.01 * (parameter.error or 0.0)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "hess_lp_chi2",
-        "hess_lp_distrib",
-        "hess_lp_profile",
-        "hess_pl_chi2",
-        "hess_pl_profile",
-        "hawc_lp_chi2",
-        "hawc_lp_distrib",
-        "gammacat_lp_chi2",
-    ],
-)
+@pytest.mark.parametrize("name", FLUX_POINTS)
 def test_flux_points_of_one_instrument(shared: Path, name: str) -> None:
     """chi2, asymmetric errors with upper limits, and likelihood profiles."""
-    folder = shared / "reference" / "flux-points"
-    expected = read_json(folder / "expected_single.json")[name]
-    instrument, model, stat_type = name.split("_")
-    dataset = Datasets.read(folder / "datasets.yaml")[instrument]
-    alone = Datasets([dataset.with_(stat_type=stat_type, mask_safe=None, mask_fit=None)])
-    start = Models.read(folder / ("models_start.yaml" if model == "lp" else "models_start_pl.yaml"))
+    alone, start, expected = read_flux_points(shared, name)
     result = Fit(alone).run(start)
     assert result.status == "converged"
     # Four points and three parameters: the minimum is 5e-5, so the scale is that of one degree of freedom.

@@ -10,7 +10,7 @@ import pytest
 from gm.datasets import Datasets, FluxPointsDataset
 from gm.likelihood import JointLikelihood
 from gm.models import Models
-from tests.samples import read_json, read_reference
+from tests.samples import FLUX_POINTS, read_flux_points, read_json, read_reference
 
 # folder, models, expected
 CASES = [
@@ -20,16 +20,6 @@ CASES = [
     ("hess-crab-1d", "models_start.yaml", "expected.json"),
     ("hess-crab-1d", "models_start_lp.yaml", "expected_lp.json"),
     ("flux-points", "models_start.yaml", "expected.json"),
-]
-FLUX_POINTS = [
-    "hess_lp_chi2",
-    "hess_lp_distrib",
-    "hess_lp_profile",
-    "hess_pl_chi2",
-    "hess_pl_profile",
-    "hawc_lp_chi2",
-    "hawc_lp_distrib",
-    "gammacat_lp_chi2",
 ]
 
 
@@ -68,15 +58,9 @@ def test_the_whole_energy_range_of_the_joint_crab(shared: Path) -> None:
 @pytest.mark.parametrize("case", FLUX_POINTS)
 def test_flux_points_at_gammapys_best_fit(shared: Path, case: str) -> None:
     """The statistic at the parameters where Gammapy's fit of each table alone ended."""
-    folder = shared / "reference" / "flux-points"
-    reference = read_json(folder / "expected_single.json")[case]
-    name, model, stat_type = case.split("_")
-    dataset = Datasets.read(folder / "datasets.yaml")[name]
-    models = Models.read(folder / ("models_start.yaml" if model == "lp" else "models_start_pl.yaml"))
+    alone, models, reference = read_flux_points(shared, case)
     best = models.with_parameters({f"crab.{p}": v["value"] for p, v in reference["parameters"].items()})
-    # The masks in the files leave out upper limits, as chi2 does; Gammapy was run on the tables alone.
-    alone = dataset.with_(stat_type=stat_type, mask_safe=None, mask_fit=None)
-    likelihood = JointLikelihood(Datasets([alone]), best)
+    likelihood = JointLikelihood(alone, best)
     value, gradient = likelihood.value_and_gradient(likelihood.layout.start)
     assert value == pytest.approx(reference["statistic"], rel=1e-6, abs=1e-6)
     errors = np.array([reference["parameters"][a.split(".")[1]]["error"] for a in likelihood.layout.free_addresses])
