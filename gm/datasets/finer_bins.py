@@ -104,6 +104,10 @@ class FinerBins:
         """For a dataset whose rows and columns of pixels went to others, -1 for those left out."""
         return replace(self, to_y=_followed(self.to_y, to_y), to_x=_followed(self.to_x, to_x))
 
+    def exposed(self, times: float) -> FinerBins:
+        """With the exposure of that many times the observation."""
+        return replace(self, exposure=self.exposure * times)
+
     def trimmed(self) -> FinerBins:
         """Without pixels that are further from those in use than the PSF reaches."""
         beyond = 0.0 if self.psf is None else float(self.psf.rad.edges[-1])

@@ -133,14 +133,14 @@ def template_of(dataset: Dataset) -> Template:
 
 
 def _without_data(dataset: _Counts) -> SpectrumDataset | MapDataset:
-    """The responses of a dataset, without masks and finer bins; its background is the one that it has, or measured."""
+    """The responses of a dataset, without masks; its background is the one that it has, or measured."""
     if isinstance(dataset, SpectrumDatasetOnOff | MapDatasetOnOff):
         background: MapArray | None = scaled(dataset.counts_off, dataset.acceptance, dataset.acceptance_off)
     else:
         background = dataset.background
     changes = {"background": background, "mask_safe": None, "mask_fit": None}
     if isinstance(dataset, MapDataset | MapDatasetOnOff):
-        return _as(MapDataset, dataset, counts=no_counts(dataset.energy, dataset.geometry), finer=None, **changes)
+        return _as(MapDataset, dataset, counts=no_counts(dataset.energy, dataset.geometry), **changes)
     return _as(SpectrumDataset, dataset, counts=np.zeros(dataset.energy.n_bins), **changes)
 
 
@@ -189,6 +189,8 @@ def _from_file(recipe: FileRecipe) -> Template:
             raise DataError(f"{recipe.path}: no livetime in the file, so its exposure cannot be scaled to another one")
         scale = recipe.livetime / blank.livetime
         background = None if blank.background is None else blank.background * scale
+        if isinstance(blank, MapDataset) and blank.finer is not None:
+            blank = blank.with_(finer=blank.finer.exposed(scale))
         blank = blank.with_(exposure=blank.exposure * scale, background=background, livetime=recipe.livetime)
     if not recipe.on_off:
         return replace(template, dataset=blank, acceptance=None, acceptance_off=None)

@@ -9,14 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gm.datasets import MapDataset, MapDatasetOnOff, read_dataset, write_dataset
+from gm.datasets import Datasets, MapDataset, MapDatasetOnOff, operations, read_dataset, write_dataset
 from gm.datasets.simulation import Simulation, Template, build_templates, draw, template_of
 from gm.datasets.simulation_reading import simulation_from_dict
 from gm.errors import JsonPath
 from gm.irf.parametric import CherenkovArray
 from gm.irf.parametric_map import field_of_view, psf_sigma
+from gm.likelihood.prediction import predict_component
 from gm.maps.axes import EnergyAxis
 from gm.maps.geometry import WcsGeometry
+from gm.models import Models
+from tests.datasets.operations.cases import LAT, LON, sky_map, source
 from tests.map_samples import with_off
 
 GRID: dict[str, Any] = {"center": [228.5, -59.2], "width": ["3 deg", "2 deg"], "binsz": "0.1 deg"}
@@ -129,6 +132,25 @@ def test_responses_of_a_file_scale_with_the_livetime(tmp_path: Path, shared: Pat
     assert as_is.dataset.mask_safe is None
     assert longer.dataset.exposure == pytest.approx(given.exposure * scale, rel=1e-6)
     assert longer.dataset.background == pytest.approx(given.background * scale, rel=1e-6)
+
+
+def test_sources_are_drawn_in_the_finer_bins_of_a_file(tmp_path: Path) -> None:
+    """A cutout has light from beyond its border, twice as much in twice the livetime."""
+    cut = operations.cutout(
+        Datasets([sky_map("run", livetime=3600.0)]), Models(), "run", name="cut", center=(LON, LAT), width="0.9 deg"
+    )
+    dataset, crab = cut.datasets["cut"], source("crab", LON + 0.5)
+    write_dataset(dataset, tmp_path / "cut.fits")
+    response = {"filename": str(tmp_path / "cut.fits"), "type": "MapDataset"}
+    again, longer = build_templates(
+        simulation(
+            tmp_path, {"name": "a", "response": response}, {"name": "b", "response": response, "livetime": "2 h"}
+        )
+    )
+    expected = predict_component(dataset, crab)
+    assert np.array_equal(predict_component(again.dataset, crab), expected)
+    assert predict_component(longer.dataset, crab) == pytest.approx(2 * expected, rel=1e-6)
+    assert not np.allclose(predict_component(again.dataset.with_(finer=None), crab), expected, rtol=1e-3)
 
 
 def test_maps_with_off_counts_are_drawn_again(shared: Path) -> None:
