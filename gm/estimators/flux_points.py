@@ -56,11 +56,13 @@ class FluxPointsEstimator:
         asked, edges = self.requested_edges(), self._edges(datasets)
         likelihood = JointLikelihood(datasets, models, self.conventions)
         bands = _Bands(self, likelihood, component)
+        references = bands.references(edges)
         points = []
         for k in range(edges.size - 1):
             if progress is not None:
                 progress(f"{edges[k]:.4g} - {edges[k + 1]:.4g} TeV", k / (edges.size - 1))
-            points.append(bands.point(float(edges[k]), float(edges[k + 1]), (asked[k], asked[k + 1])))
+            band, requested = (float(edges[k]), float(edges[k + 1])), (asked[k], asked[k + 1])
+            points.append(bands.point(*band, requested, references[k]))
         return FluxPoints(
             source=self.source,
             reference_model=component,
@@ -122,9 +124,8 @@ class _Bands:
         self.signal = bank.fluxes(values, [component.name]) - self.shapes
         self.rest = bank.fluxes(values, [c.name for c in likelihood.models if c.name != component.name])
 
-    def point(self, e_min: float, e_max: float, requested: tuple[float, float]) -> FluxPoint:
+    def point(self, e_min: float, e_max: float, requested: tuple[float, float], reference: ReferenceFlux) -> FluxPoint:
         """One flux point; every outcome is a point with a status and a reason."""
-        reference = self._reference(e_min, e_max)
         ranges = np.array([_bin_range(dataset, *requested) for dataset in self.likelihood.datasets])
         terms = self.likelihood.cut(ranges)
         if not terms:
@@ -167,18 +168,17 @@ class _Bands:
         sigmas = estimator.sigma, estimator.sigma_ul
         return profile.estimate(*sigmas, scan, estimator.sigma_sensitivity), self.rest
 
-    def _reference(self, e_min: float, e_max: float) -> ReferenceFlux:
+    def references(self, edges: Array) -> list[ReferenceFlux]:
+        """The reference spectrum in each band; every band is an axis of its own, with its own number of nodes."""
         model, layout = self.component.spectral_model, self.likelihood.layout
         values = layout.expand(self.vector)[layout.slots(self.component.name, "spectral")]
-        edges, e_ref = np.array([e_min, e_max]), np.sqrt(e_min * e_max)
-        bins = EnergyBins(edges, conventions=self.estimator.conventions)
-        dnde = float(model.evaluate(np.array([e_ref]), values)[0])
-        return ReferenceFlux(
-            dnde=dnde,
-            flux=float(model.integral(bins, values)[0]),
-            eflux=float(model.energy_integral(bins, values)[0]) * TEV_IN_ERG,
-            e2dnde=dnde * e_ref**2 * TEV_IN_ERG,
-        )
+        axes = np.stack([edges[:-1], edges[1:]], axis=1)
+        bins = EnergyBins(*axes, conventions=self.estimator.conventions)
+        e_ref = np.sqrt(edges[:-1] * edges[1:])
+        dnde = model.evaluate(e_ref, values)
+        flux, eflux = model.integral(bins, values), model.energy_integral(bins, values) * TEV_IN_ERG
+        columns = dnde, flux, eflux, dnde * e_ref**2 * TEV_IN_ERG
+        return [ReferenceFlux(*row) for row in np.transpose(columns).tolist()]
 
     def _datasets(self, ranges: IntArray, reports: Sequence[TermReport]) -> dict[str, PointDataset]:
         """Counts and predicted counts of each dataset that has bins in the band, in the order of the datasets."""

@@ -13,13 +13,15 @@ import numpy as np
 from gm.arrays import Array
 from gm.statistics import Statistic
 
+_AT_A_TIME = 1 << 16  # bins of all norms together
+
 
 class Line(ABC):
     """-2 ln L of one term as a convex function of one norm."""
 
     @abstractmethod
-    def value(self, norm: float) -> float:
-        """-2 ln L."""
+    def values(self, norms: Array) -> Array:
+        """-2 ln L at each norm, (n,)."""
 
     @abstractmethod
     def slope(self, norm: float) -> float:
@@ -50,8 +52,10 @@ class RowLine(Line):
     def _at(self, norm: float) -> Array:
         return np.asarray(norm * self.signal + self.rest)
 
-    def value(self, norm: float) -> float:
-        return float(np.sum(self.statistic.value(self._at(norm))))
+    def values(self, norms: Array) -> Array:
+        if norms.size > 1 and norms.size * self.signal.size > _AT_A_TIME:
+            return np.concatenate([self.values(norm[None]) for norm in norms])
+        return np.asarray(np.sum(self.statistic.value(np.multiply.outer(norms, self.signal) + self.rest), axis=1))
 
     def slope(self, norm: float) -> float:
         return float(self.signal @ self.statistic.value_and_derivative(self._at(norm))[1])
@@ -65,7 +69,10 @@ class RowLine(Line):
     def expected_ts(self, norm: float) -> float | None:
         predicted = self._at(norm)
         asimov = self.statistic.asimov(predicted)
-        return None if asimov is None else float(np.sum(asimov.value(self.rest) - asimov.value(predicted)))
+        if asimov is None:
+            return None
+        without, expected = asimov.value(np.stack([self.rest, predicted]))
+        return float(np.sum(without - expected))
 
 
 @final
@@ -86,16 +93,21 @@ class SummedLine(Line):
     def _whole(self) -> RowLine:
         return self.make_whole()
 
-    def value(self, norm: float) -> float:
-        if norm < 0:
-            return self._whole.value(norm)
-        excess = norm * (self.total - float(np.sum(self.rows.signal)))
-        return self.rows.value(norm) + self.linear_slope * excess + self.constant
+    @cached_property
+    def _elsewhere(self) -> float:
+        """Signal in the bins without counts."""
+        return self.total - float(np.sum(self.rows.signal))
+
+    def values(self, norms: Array) -> Array:
+        below = norms < 0
+        if below.any():
+            values = np.empty(norms.size)
+            values[below], values[~below] = self._whole.values(norms[below]), self.values(norms[~below])
+            return values
+        return self.rows.values(norms) + self.linear_slope * self._elsewhere * norms + self.constant
 
     def slope(self, norm: float) -> float:
-        if norm < 0:
-            return self._whole.slope(norm)
-        return self.rows.slope(norm) + self.linear_slope * (self.total - float(np.sum(self.rows.signal)))
+        return self.rows.slope(norm) + self.linear_slope * self._elsewhere if norm >= 0 else self._whole.slope(norm)
 
     def curvature(self, norm: float) -> float:
         return self.rows.curvature(norm) if norm >= 0 else self._whole.curvature(norm)
