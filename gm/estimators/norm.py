@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import inf, isfinite, sqrt
+from math import sqrt
 
 import numpy as np
 
 from gm.arrays import Array
+from gm.estimators.roots import distances, rising_root
 from gm.likelihood.line import Line
 
-_TOLERANCE = 1e-10
 _ROUNDING = 1e-9
 
 
@@ -100,87 +100,3 @@ def intervals(
     sides = [(-1.0, sigma), (1.0, sigma), (1.0, sigma_ul)]
     errn, errp, to_limit = distances(lambda away: values(norm + away) - stat, sides, step)
     return errn, errp, None if to_limit is None else norm + to_limit
-
-
-def distances(rise: Callable[[Array], Array], sides: Sequence[tuple[float, float]], step: float) -> list[float | None]:
-    """For each (sign, n_sigma), how far to go in that direction until ``rise`` is ``n_sigma**2``; None: it never is.
-
-    The square root of a rise is nearly a straight line. All sides are asked for together, in one call of ``rise``.
-    """
-    searches = [_rising_crossing(-n_sigma, step * n_sigma) for _, n_sigma in sides]
-    asked = {k: next(search) for k, search in enumerate(searches)}
-    found: list[float | None] = [None] * len(sides)
-    while asked:
-        risen = rise(np.array([sides[k][0] * x for k, x in asked.items()])).tolist()
-        for k, value in zip(list(asked), risen, strict=True):
-            try:
-                asked[k] = searches[k].send(sqrt(max(value, 0.0)) - sides[k][1])
-            except StopIteration as end:
-                found[k] = end.value
-                del asked[k]
-    return found
-
-
-def rising_root(slope: Callable[[float], float], start: float, step: float) -> float:
-    """Where a rising function changes sign, kinks and jumps allowed."""
-    low = high = start
-    f_low = f_high = slope(start)
-    while f_high <= 0 and step < 1e12:
-        low, f_low, high, step = high, f_high, high + step, 2 * step
-        f_high = slope(high)
-    while f_low > 0 and step < 1e12:
-        high, f_high, low, step = low, f_low, low - step, 2 * step
-        f_low = slope(low)
-    search = _bracketed(low, f_low, high, f_high)
-    try:
-        root = next(search)
-        while True:
-            root = search.send(slope(root))
-    except StopIteration as end:
-        return float(end.value)
-
-
-def _rising_crossing(f_low: float, step: float) -> Generator[float, float, float | None]:
-    """The positive root of a function that rises from ``f_low`` at 0; None when it never reaches 0.
-
-    Yields where it wants the function, and is sent its value.
-    """
-    low, high = 0.0, step
-    for _ in range(60):
-        f_high = yield high
-        if not isfinite(f_high):
-            return None
-        if f_high > 0:
-            return (yield from _bracketed(low, f_low, high, f_high))
-        reach = high - f_high * (high - low) / (f_high - f_low) if f_high > f_low else inf
-        low, f_low, high = high, f_high, min(max(1.1 * reach, 1.2 * high), 4 * high)
-    return None
-
-
-def _bracketed(low: float, f_low: float, high: float, f_high: float) -> Generator[float, float, float]:
-    """Root between ``low`` (function <= 0) and ``high`` (> 0) by false position, every eighth step a bisection.
-
-    An end that stays is weighted down: Anderson & Bjorck, 1973, BIT 13, 253. SciPy has such solvers, but importing them
-    takes longer than all roots here.
-    """
-    root, last_side = high, 0
-    for iteration in range(200):
-        previous, root = root, high - f_high * (high - low) / (f_high - f_low)
-        if iteration % 8 == 7 or not low < root < high:
-            root = 0.5 * (low + high)
-        tolerance = _TOLERANCE * max(abs(root), _TOLERANCE)
-        if abs(root - previous) <= tolerance:
-            break
-        value = yield root
-        if value == 0 and (yield root + tolerance) > 0:
-            break  # met exactly, and not on a plateau
-        side, passed = (-1, f_low) if value <= 0 else (1, f_high)
-        weight = 1.0
-        if side == last_side:
-            weight = 1.0 - value / passed if abs(value) < abs(passed) else 0.5
-        if side < 0:
-            low, f_low, f_high = root, value, f_high * weight
-        else:
-            high, f_high, f_low = root, value, f_low * weight
-        last_side = side
-    return root

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gm.arrays import Array
-from gm.estimators.norm import distances, rising_root
+from gm.estimators.roots import distances, rising_root
 
 SIDES = [(-1.0, 1.0), (1.0, 1.0), (1.0, 2.0)]
 
@@ -33,7 +33,7 @@ def test_distances(rise: Callable[[Array], Array], expected: list[float | None],
 
 
 def test_a_rise_close_to_a_parabola_takes_few_calls() -> None:
-    """All sides together: they were 30 when each was asked for alone, by halving."""
+    """All sides together: about ten each when asked for alone."""
     calls = []
 
     def rise(x: Array) -> Array:
