@@ -13,7 +13,8 @@ from gm.errors import UsageError
 from gm.estimators.norm import NormEstimate, NormProfile
 from gm.estimators.reoptimized import estimate_reoptimized
 from gm.estimators.result import TEV_IN_ERG, FluxPoint, FluxPoints, PointDataset, ReferenceFlux
-from gm.likelihood import JointLikelihood, LikelihoodTerm, TermReport
+from gm.likelihood import JointLikelihood, TermReport
+from gm.likelihood.line import Line
 from gm.models import EnergyBins, Models, SkyModel
 from gm.units import convert
 
@@ -130,11 +131,14 @@ class _Bands:
         terms = self.likelihood.cut(ranges)
         if not terms:
             return FluxPoint(e_min, e_max, "no_data", self._no_data(ranges), reference)
-        if not any(report.components[self.component.name] > 0 for report in self._reports(terms, self.rest, 1.0)):
+        lines = [term.line(self.rest, self.signal) for term in terms]
+        if not any(line.signal_total() > 0 for line in lines):
             reason = f"no counts of {self.component.name} are predicted here"
             return FluxPoint(e_min, e_max, "failed", reason, reference)
-        estimate, rest = self._estimate(terms, ranges)
-        datasets = self._datasets(ranges, self._reports(terms, rest, estimate.norm))
+        estimate, rest = self._estimate(lines, ranges)
+        source = {self.component.name: self.shapes + estimate.norm * self.signal}
+        best = rest + estimate.norm * self.signal
+        datasets = self._datasets(ranges, [report for term in terms for report in term.report(best, source)])
         if not np.isfinite([estimate.norm, estimate.stat, estimate.stat_null]).all():
             return FluxPoint(e_min, e_max, "failed", "the statistic is not finite", reference, None, datasets)
         if estimate.norm_errp is None and estimate.norm_err is None:
@@ -150,11 +154,7 @@ class _Bands:
             return "no dataset has bins here"
         return "every bin here is outside the masks and energy ranges"
 
-    def _reports(self, terms: Sequence[LikelihoodTerm], rest: Array, norm: float) -> list[TermReport]:
-        source = {self.component.name: self.shapes + norm * self.signal}
-        return [report for term in terms for report in term.report(rest + norm * self.signal, source)]
-
-    def _estimate(self, terms: Sequence[LikelihoodTerm], ranges: IntArray) -> tuple[NormEstimate, Array]:
+    def _estimate(self, lines: Sequence[Line], ranges: IntArray) -> tuple[NormEstimate, Array]:
         """The norm, and the flux vector of the other components that goes with it."""
         estimator = self.estimator
         scan = np.asarray(estimator.norm_scan, dtype=float)
@@ -163,7 +163,6 @@ class _Bands:
             found = estimate_reoptimized(self.likelihood, self.component.name, ranges, *options)
             if found is not None:
                 return found
-        lines = [term.line(self.rest, self.signal) for term in terms]
         profile = NormProfile(lines, self.likelihood.layout.prior_value(self.vector))
         sigmas = estimator.sigma, estimator.sigma_ul
         return profile.estimate(*sigmas, scan, estimator.sigma_sensitivity), self.rest

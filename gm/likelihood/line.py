@@ -20,6 +20,10 @@ class Line(ABC):
     """-2 ln L of one term as a convex function of one norm."""
 
     @abstractmethod
+    def signal_total(self) -> float:
+        """The signal at a norm of 1, summed over all bins."""
+
+    @abstractmethod
     def values(self, norms: Array) -> Array:
         """-2 ln L at each norm, (n,)."""
 
@@ -49,6 +53,9 @@ class RowLine(Line):
     signal: Array
     rest: Array
 
+    def signal_total(self) -> float:
+        return float(np.sum(self.signal))
+
     def _at(self, norm: float) -> Array:
         return np.asarray(norm * self.signal + self.rest)
 
@@ -67,18 +74,13 @@ class RowLine(Line):
         return float(self.signal**2 @ self.statistic.expected_curvature(self._at(norm)))
 
     def expected_ts(self, norm: float) -> float | None:
-        predicted = self._at(norm)
-        asimov = self.statistic.asimov(predicted)
-        if asimov is None:
-            return None
-        without, expected = asimov.value(np.stack([self.rest, predicted]))
-        return float(np.sum(without - expected))
+        return self.statistic.expected_ts(self.rest, self._at(norm))
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class SummedLine(Line):
-    """Only the bins with counts one by one, the linear rest in total: ``constant + slope (total_rest + norm total)``.
+    """Only the bins with counts one by one, the linear rest in total: ``constant + slope * norm * total``.
 
     ``rows`` : the bins with counts; ``make_whole`` : all bins, for norms below 0 and for data that are expected.
     """
@@ -96,7 +98,10 @@ class SummedLine(Line):
     @cached_property
     def _elsewhere(self) -> float:
         """Signal in the bins without counts."""
-        return self.total - float(np.sum(self.rows.signal))
+        return self.total - self.rows.signal_total()
+
+    def signal_total(self) -> float:
+        return self.total
 
     def values(self, norms: Array) -> Array:
         below = norms < 0
