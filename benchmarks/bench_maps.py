@@ -59,6 +59,7 @@ def flux_points(rounds: int) -> dict[str, Any]:
     gm, gammapy = both()
     arguments = {"case": "fermi-3fhl-crab", "edges": FLUX_POINT_EDGES, "source": "Crab Nebula"}
     with gm, gammapy:
+        machine((gm, gammapy))  # once both answer, neither is still importing
         ours = [gm.ask("flux_points", **arguments) for _ in range(GM_ROUNDS * rounds)]
         theirs = [gammapy.ask("flux_points", **arguments) for _ in range(rounds)]
     times = {"gm": seconds(ours, "flux_points"), "gammapy": seconds(theirs, "flux_points")}
