@@ -3,7 +3,7 @@
 
 GM_PEER_PYTHON=... python benchmarks/bench_maps.py [--rounds 1] [--long]
 
-``--long`` adds the case on which Gammapy's fit alone takes a quarter of an hour.
+``--long`` adds the case on which Gammapy takes more than ten minutes.
 """
 
 from __future__ import annotations
