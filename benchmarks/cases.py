@@ -65,6 +65,10 @@ MAP_CASES = {
     "MSH 15-52, stacked": (Case("hess-msh1552-stacked", "models_start.yaml"), ""),
     "MSH 15-52, 19 runs": (Case("hess-msh1552-runs", "models.yaml"), 300),
 }
+#: those on which Gammapy takes more than ten minutes; both have the limits on position and size that it needs
+LONG_MAP_CASES = {
+    "MSH 15-52, 19 runs, 43 parameters": (Case("hess-msh1552-runs", "models_tilt.yaml"), 300),
+}
 
 #: the joint Crab's spectrum at the joint best fit, where its flux points start
 BEST_JOINT_CRAB = {"amplitude": 3.845248684e-11, "alpha": 2.49545016, "beta": 0.09864648807}

@@ -13,7 +13,8 @@ from gm.errors import UsageError
 from gm.estimators.norm import NormEstimate, NormProfile
 from gm.estimators.reoptimized import estimate_reoptimized
 from gm.estimators.result import TEV_IN_ERG, FluxPoint, FluxPoints, PointDataset, ReferenceFlux
-from gm.likelihood import JointLikelihood, LikelihoodTerm, TermReport
+from gm.likelihood import JointLikelihood, TermReport
+from gm.likelihood.line import Line
 from gm.models import EnergyBins, Models, SkyModel
 from gm.units import convert
 
@@ -56,11 +57,13 @@ class FluxPointsEstimator:
         asked, edges = self.requested_edges(), self._edges(datasets)
         likelihood = JointLikelihood(datasets, models, self.conventions)
         bands = _Bands(self, likelihood, component)
+        references = bands.references(edges)
         points = []
         for k in range(edges.size - 1):
             if progress is not None:
                 progress(f"{edges[k]:.4g} - {edges[k + 1]:.4g} TeV", k / (edges.size - 1))
-            points.append(bands.point(float(edges[k]), float(edges[k + 1]), (asked[k], asked[k + 1])))
+            band, requested = (float(edges[k]), float(edges[k + 1])), (asked[k], asked[k + 1])
+            points.append(bands.point(*band, requested, references[k]))
         return FluxPoints(
             source=self.source,
             reference_model=component,
@@ -122,18 +125,20 @@ class _Bands:
         self.signal = bank.fluxes(values, [component.name]) - self.shapes
         self.rest = bank.fluxes(values, [c.name for c in likelihood.models if c.name != component.name])
 
-    def point(self, e_min: float, e_max: float, requested: tuple[float, float]) -> FluxPoint:
+    def point(self, e_min: float, e_max: float, requested: tuple[float, float], reference: ReferenceFlux) -> FluxPoint:
         """One flux point; every outcome is a point with a status and a reason."""
-        reference = self._reference(e_min, e_max)
         ranges = np.array([_bin_range(dataset, *requested) for dataset in self.likelihood.datasets])
         terms = self.likelihood.cut(ranges)
         if not terms:
             return FluxPoint(e_min, e_max, "no_data", self._no_data(ranges), reference)
-        if not any(report.components[self.component.name] > 0 for report in self._reports(terms, self.rest, 1.0)):
+        lines = [term.line(self.rest, self.signal) for term in terms]
+        if not any(line.signal_total() > 0 for line in lines):
             reason = f"no counts of {self.component.name} are predicted here"
             return FluxPoint(e_min, e_max, "failed", reason, reference)
-        estimate, rest = self._estimate(terms, ranges)
-        datasets = self._datasets(ranges, self._reports(terms, rest, estimate.norm))
+        estimate, rest = self._estimate(lines, ranges)
+        source = {self.component.name: self.shapes + estimate.norm * self.signal}
+        best = rest + estimate.norm * self.signal
+        datasets = self._datasets(ranges, [report for term in terms for report in term.report(best, source)])
         if not np.isfinite([estimate.norm, estimate.stat, estimate.stat_null]).all():
             return FluxPoint(e_min, e_max, "failed", "the statistic is not finite", reference, None, datasets)
         if estimate.norm_errp is None and estimate.norm_err is None:
@@ -149,11 +154,7 @@ class _Bands:
             return "no dataset has bins here"
         return "every bin here is outside the masks and energy ranges"
 
-    def _reports(self, terms: Sequence[LikelihoodTerm], rest: Array, norm: float) -> list[TermReport]:
-        source = {self.component.name: self.shapes + norm * self.signal}
-        return [report for term in terms for report in term.report(rest + norm * self.signal, source)]
-
-    def _estimate(self, terms: Sequence[LikelihoodTerm], ranges: IntArray) -> tuple[NormEstimate, Array]:
+    def _estimate(self, lines: Sequence[Line], ranges: IntArray) -> tuple[NormEstimate, Array]:
         """The norm, and the flux vector of the other components that goes with it."""
         estimator = self.estimator
         scan = np.asarray(estimator.norm_scan, dtype=float)
@@ -162,23 +163,21 @@ class _Bands:
             found = estimate_reoptimized(self.likelihood, self.component.name, ranges, *options)
             if found is not None:
                 return found
-        lines = [term.line(self.rest, self.signal) for term in terms]
         profile = NormProfile(lines, self.likelihood.layout.prior_value(self.vector))
         sigmas = estimator.sigma, estimator.sigma_ul
         return profile.estimate(*sigmas, scan, estimator.sigma_sensitivity), self.rest
 
-    def _reference(self, e_min: float, e_max: float) -> ReferenceFlux:
+    def references(self, edges: Array) -> list[ReferenceFlux]:
+        """The reference spectrum in each band; every band is an axis of its own, with its own number of nodes."""
         model, layout = self.component.spectral_model, self.likelihood.layout
         values = layout.expand(self.vector)[layout.slots(self.component.name, "spectral")]
-        edges, e_ref = np.array([e_min, e_max]), np.sqrt(e_min * e_max)
-        bins = EnergyBins(edges, conventions=self.estimator.conventions)
-        dnde = float(model.evaluate(np.array([e_ref]), values)[0])
-        return ReferenceFlux(
-            dnde=dnde,
-            flux=float(model.integral(bins, values)[0]),
-            eflux=float(model.energy_integral(bins, values)[0]) * TEV_IN_ERG,
-            e2dnde=dnde * e_ref**2 * TEV_IN_ERG,
-        )
+        axes = np.stack([edges[:-1], edges[1:]], axis=1)
+        bins = EnergyBins(*axes, conventions=self.estimator.conventions)
+        e_ref = np.sqrt(edges[:-1] * edges[1:])
+        dnde = model.evaluate(e_ref, values)
+        flux, eflux = model.integral(bins, values), model.energy_integral(bins, values) * TEV_IN_ERG
+        columns = dnde, flux, eflux, dnde * e_ref**2 * TEV_IN_ERG
+        return [ReferenceFlux(*row) for row in np.transpose(columns).tolist()]
 
     def _datasets(self, ranges: IntArray, reports: Sequence[TermReport]) -> dict[str, PointDataset]:
         """Counts and predicted counts of each dataset that has bins in the band, in the order of the datasets."""

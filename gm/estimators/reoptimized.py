@@ -84,6 +84,9 @@ class _Profile:
         self._last = others.full(minimum.vector)
         return minimum.value
 
+    def values(self, norms: Array) -> Array:
+        return np.array([self.value(norm) for norm in norms.tolist()])
+
 
 def estimate_reoptimized(
     likelihood: JointLikelihood, source: str, ranges: IntArray, sigma: float, sigma_ul: float, scan: Array
@@ -104,7 +107,7 @@ def estimate_reoptimized(
     norm, profile = float(minimum.vector[0]), _Profile(objective, together.full(minimum.vector), active)
     error = None if errors.covariance is None else float(np.sqrt(errors.covariance[0, 0]))
     step = float(np.sqrt(2.0 / information[0])) if error is None else error
-    errn, errp, ul = intervals(profile.value, norm, minimum.value, step, sigma, sigma_ul)
+    errn, errp, ul = intervals(profile.values, norm, minimum.value, step, sigma, sigma_ul)
     estimate = NormEstimate(
         norm=norm,
         norm_err=None if error is None else sigma * error,
@@ -113,6 +116,6 @@ def estimate_reoptimized(
         norm_ul=ul,
         stat=minimum.value,
         stat_null=profile.value(0.0),
-        stat_scan=np.array([profile.value(float(x)) for x in scan]),
+        stat_scan=profile.values(scan),
     )
     return estimate, objective.other_flux(together.full(minimum.vector))

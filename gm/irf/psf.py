@@ -175,7 +175,11 @@ class PsfMap:
         """Containment radii (n,) [deg] and the containment at the fine radii (n, n_fine)."""
         index, weight, is_inside = self._fine_weights
         at_edges = center_matrix(self.energy, energy) @ self._cumulative(profiles)
-        fine = at_edges[:, index] + weight * np.diff(at_edges, axis=1)[:, index]
-        off_axis = (energy < self.energy.edges[0]) | (energy > self.energy.edges[-1])
-        fine = np.where(is_inside & ~off_axis[:, None], np.maximum(fine, 0.0), 0.0)
-        return self._fine_rad[np.argmin(np.abs(fine - fraction), axis=1)], fine
+        fine = np.diff(at_edges, axis=1).take(index, axis=1)
+        fine *= weight
+        fine += at_edges.take(index, axis=1)
+        np.maximum(fine, 0.0, out=fine)
+        fine[:, ~is_inside] = 0.0
+        fine[(energy < self.energy.edges[0]) | (energy > self.energy.edges[-1])] = 0.0
+        missing = fine - fraction
+        return self._fine_rad[np.argmin(np.abs(missing, out=missing), axis=1)], fine

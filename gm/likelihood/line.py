@@ -13,13 +13,19 @@ import numpy as np
 from gm.arrays import Array
 from gm.statistics import Statistic
 
+_AT_A_TIME = 1 << 16  # bins of all norms together
+
 
 class Line(ABC):
     """-2 ln L of one term as a convex function of one norm."""
 
     @abstractmethod
-    def value(self, norm: float) -> float:
-        """-2 ln L."""
+    def signal_total(self) -> float:
+        """The signal at a norm of 1, summed over all bins."""
+
+    @abstractmethod
+    def values(self, norms: Array) -> Array:
+        """-2 ln L at each norm, (n,)."""
 
     @abstractmethod
     def slope(self, norm: float) -> float:
@@ -47,11 +53,16 @@ class RowLine(Line):
     signal: Array
     rest: Array
 
+    def signal_total(self) -> float:
+        return float(np.sum(self.signal))
+
     def _at(self, norm: float) -> Array:
         return np.asarray(norm * self.signal + self.rest)
 
-    def value(self, norm: float) -> float:
-        return float(np.sum(self.statistic.value(self._at(norm))))
+    def values(self, norms: Array) -> Array:
+        if norms.size > 1 and norms.size * self.signal.size > _AT_A_TIME:
+            return np.concatenate([self.values(norm[None]) for norm in norms])
+        return np.asarray(np.sum(self.statistic.value(np.multiply.outer(norms, self.signal) + self.rest), axis=1))
 
     def slope(self, norm: float) -> float:
         return float(self.signal @ self.statistic.value_and_derivative(self._at(norm))[1])
@@ -63,15 +74,13 @@ class RowLine(Line):
         return float(self.signal**2 @ self.statistic.expected_curvature(self._at(norm)))
 
     def expected_ts(self, norm: float) -> float | None:
-        predicted = self._at(norm)
-        asimov = self.statistic.asimov(predicted)
-        return None if asimov is None else float(np.sum(asimov.value(self.rest) - asimov.value(predicted)))
+        return self.statistic.expected_ts(self.rest, self._at(norm))
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class SummedLine(Line):
-    """Only the bins with counts one by one, the linear rest in total: ``constant + slope (total_rest + norm total)``.
+    """Only the bins with counts one by one, the linear rest in total: ``constant + slope * norm * total``.
 
     ``rows`` : the bins with counts; ``make_whole`` : all bins, for norms below 0 and for data that are expected.
     """
@@ -86,16 +95,24 @@ class SummedLine(Line):
     def _whole(self) -> RowLine:
         return self.make_whole()
 
-    def value(self, norm: float) -> float:
-        if norm < 0:
-            return self._whole.value(norm)
-        excess = norm * (self.total - float(np.sum(self.rows.signal)))
-        return self.rows.value(norm) + self.linear_slope * excess + self.constant
+    @cached_property
+    def _elsewhere(self) -> float:
+        """Signal in the bins without counts."""
+        return self.total - self.rows.signal_total()
+
+    def signal_total(self) -> float:
+        return self.total
+
+    def values(self, norms: Array) -> Array:
+        below = norms < 0
+        if below.any():
+            values = np.empty(norms.size)
+            values[below], values[~below] = self._whole.values(norms[below]), self.values(norms[~below])
+            return values
+        return self.rows.values(norms) + self.linear_slope * self._elsewhere * norms + self.constant
 
     def slope(self, norm: float) -> float:
-        if norm < 0:
-            return self._whole.slope(norm)
-        return self.rows.slope(norm) + self.linear_slope * (self.total - float(np.sum(self.rows.signal)))
+        return self.rows.slope(norm) + self.linear_slope * self._elsewhere if norm >= 0 else self._whole.slope(norm)
 
     def curvature(self, norm: float) -> float:
         return self.rows.curvature(norm) if norm >= 0 else self._whole.curvature(norm)

@@ -240,11 +240,9 @@ class MapTerm:
     def line(self, rest: Array, signal: Array) -> Line:
         """-2 ln L where the flux vector is ``rest + norm * signal``."""
         (rows, total), (more, more_total) = self._predict(rest), self._predict(rest + signal)
-        whole = self.predict_whole
 
         def make_whole() -> RowLine:
-            predicted = whole(rest)
-            return RowLine(self.bins.whole, whole(rest + signal) - predicted, predicted)
+            return RowLine(self.bins.whole, self._signal_whole(rest, signal), self.predict_whole(rest))
 
         if self._may_be_negative(rest) or self._has_negative_fluxes(signal):  # a signal has no shapes of its own
             return make_whole()
@@ -287,14 +285,27 @@ class MapTerm:
         """Predicted counts in every bin of the map, (n_energy, ny, nx), without the background."""
         counts = np.zeros(self.bins.mask.shape)
         for source in self.sources:
-            y, x, part = source.counts(flux)
-            counts[:, y, x] += part
+            if flux[source.columns].any():
+                y, x, part = source.counts(flux)
+                counts[:, y, x] += part
         return counts
 
     def predict_whole(self, flux: Array) -> Array:
         """Predicted counts in the bins that enter, with the background, (n_bins,)."""
         factor = self.background.factor(flux)[np.nonzero(self.bins.mask)[0]]
         return np.asarray(self.predict_map(flux)[self.bins.mask] + factor * self.background.whole)
+
+    def _signal_whole(self, rest: Array, signal: Array) -> Array:
+        """What ``signal`` adds to ``rest`` in the bins that enter, (n_bins,)."""
+        alone = rest + signal
+        for source in self.sources:
+            alone[source.columns] = signal[source.columns]
+        counts = self.predict_map(alone)[self.bins.mask]
+        if self.background.columns is None:
+            return counts
+        return np.asarray(
+            counts + signal[self.background.columns][np.nonzero(self.bins.mask)[0]] * self.background.whole
+        )
 
     def _is_clipped(self, flux: Array) -> bool:
         """Something is predicted to be negative, where the statistic is not linear any more."""

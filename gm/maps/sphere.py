@@ -27,9 +27,9 @@ def separation(lon: ArrayLike, lat: ArrayLike, other_lon: ArrayLike, other_lat: 
     d_lon = np.radians(np.subtract(other_lon, lon, dtype=np.float64))
     lat, other_lat = np.radians(lat, dtype=np.float64), np.radians(other_lat, dtype=np.float64)
     sine, cosine, other_sine, other_cosine = np.sin(lat), np.cos(lat), np.sin(other_lat), np.cos(other_lat)
-    across = other_cosine * np.sin(d_lon)
-    along = cosine * other_sine - sine * other_cosine * np.cos(d_lon)
-    inside = sine * other_sine + cosine * other_cosine * np.cos(d_lon)
+    across, ahead = other_cosine * np.sin(d_lon), other_cosine * np.cos(d_lon)
+    along = cosine * other_sine - sine * ahead
+    inside = sine * other_sine + cosine * ahead
     return np.asarray(np.degrees(np.arctan2(np.hypot(across, along), inside)))
 
 

@@ -35,8 +35,8 @@ class Statistic(ABC):
     def take(self, bins: IntArray | BoolArray) -> Self:
         """The same statistic on a selection of bins."""
 
-    def asimov(self, predicted: Array) -> Self | None:
-        """The same statistic on data equal to what is predicted; None where there are no counts."""
+    def expected_ts(self, null: Array, predicted: Array) -> float | None:
+        """-2 ln L of ``null`` above ``predicted``, on data equal to the latter; None where there are no counts."""
         return None
 
     def linear(self) -> tuple[BoolArray, float, Array] | None:

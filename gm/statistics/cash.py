@@ -42,8 +42,9 @@ class Cash(Statistic):
     def linear(self) -> tuple[BoolArray, float, Array]:
         return self.counts == 0, 2.0, np.zeros_like(self.counts)
 
-    def asimov(self, predicted: Array) -> Self:
-        return type(self)(np.maximum(predicted, 0.0))
+    def expected_ts(self, null: Array, predicted: Array) -> float:
+        null, counts = np.maximum(null, TRUNCATION), np.maximum(predicted, TRUNCATION)
+        return 2.0 * float(counts @ np.log(counts / null) - np.sum(counts) + np.sum(null))
 
     def take(self, bins: IntArray | BoolArray) -> Self:
         return type(self)(self.counts[bins])

@@ -97,7 +97,8 @@ class Profile(Statistic):
     expected_curvature = curvature
 
     def _evaluate(self, norm: Array, order: int) -> Array:
-        return np.array([spline(x, order) for spline, x in zip(self._splines, norm, strict=True)])
+        by_bin = np.moveaxis(norm, -1, 0)
+        return np.stack([spline(x, order) for spline, x in zip(self._splines, by_bin, strict=True)], axis=-1)
 
     @cached_property
     def _splines(self) -> list[Callable[..., Any]]:

@@ -99,6 +99,10 @@ class WStat(Statistic):
         """On counts as predicted with the profiled background; off counts as measured."""
         return type(self)(np.maximum(predicted + self.background(predicted), 0.0), self.n_off, self.alpha)
 
+    def expected_ts(self, null: Array, predicted: Array) -> float:
+        without, expected = self.asimov(predicted).value(np.stack([null, predicted]))
+        return float(np.sum(without - expected))
+
     def take(self, bins: IntArray | BoolArray) -> Self:
         return type(self)(self.n_on[bins], self.n_off[bins], self.alpha[bins])
 

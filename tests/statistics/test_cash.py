@@ -83,10 +83,12 @@ def test_empty_bins_are_linear(n: list[float], mu: float) -> None:
     assert value[empty] == pytest.approx(slope * mu + intercept[empty], rel=1e-14)
 
 
-@given(positive)
-def test_asimov_data_are_best_described_by_what_made_them(mu: float) -> None:
-    asimov = Cash(at(0.0)).asimov(at(mu))
+@given(positive, st.floats(0.0, 100.0))
+def test_expected_ts_is_that_of_data_as_predicted(null: float, mu: float) -> None:
+    asimov = Cash(at(mu))
     assert asimov.value_and_derivative(at(mu))[1][0] == pytest.approx(0, abs=1e-12)
+    expected = asimov.value(at(null))[0] - asimov.value(at(mu))[0]
+    assert Cash(at(0.0)).expected_ts(at(null), at(mu)) == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
 
 def test_take_keeps_the_chosen_bins() -> None:
