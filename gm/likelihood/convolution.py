@@ -1,111 +1,108 @@
-"""Convolution of images with a stack of kernels, and its adjoint, by real Fourier transforms."""
+"""Convolution of images with a stack of kernels, and its adjoint, by Fourier transforms."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
-from math import ceil
+from math import ceil, prod
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
 from gm.arrays import Array, IntArray
+from gm.likelihood.kernel_groups import Grid, KernelGroup, chunks
+from gm.likelihood.paired_kernels import PairedKernels
+from gm.likelihood.spectra import ComplexArray, Part, Size, Spectra, lit
 
-Part = tuple[slice, slice]
-
-_GROUPS = 3  # sizes of transforms; narrow kernels need not pay for wide ones
 _SMALLER = 0.75  # steps of sizes of the lit part of an image; kernels are transformed again for each
-_CACHED = 1 << 15  # pixels that are transformed at a time
-_KEPT = 2  # sizes of a group whose kernel transforms are kept
-_DARK = 1e-10  # of an image's peak: tails that no prediction feels
+_ROOM = 16  # a plan is made for images that are larger by this part on each side
+_SMALL = 0.5  # of the pixels that a plan was made for: an image for which it is made again
 
 
 @dataclass(frozen=True, eq=False)
-class _Group:
-    """Kernels of similar size: positions in the stack, (n, 2 half + 1, 2 half + 1), and the last sets of transforms."""
+class _Plan:
+    """What folds images that are lit in ``part`` of the window with all kernels: groups with grids and pairs."""
 
-    members: IntArray
-    half: int
-    kernels: NDArray[np.float32 | np.float64]
-    transforms: dict[tuple[int, int], NDArray[np.complex128]]
-
-    def at(self, size: tuple[int, int]) -> NDArray[np.complex128]:
-        """Transforms of the kernels, (n, rows, columns / 2 + 1)."""
-        found = self.transforms.pop(size, None)
-        if found is None:
-            found = np.empty((len(self.members), size[0], size[1] // 2 + 1), dtype=np.complex128)
-            for some in _chunks(len(self.kernels), size):
-                found[some] = fft.rfft2(self.kernels[some].astype(np.float64), s=size)
-            if len(self.transforms) >= _KEPT:
-                self.transforms.pop(next(iter(self.transforms)))
-        self.transforms[size] = found
-        return found
+    part: Part
+    groups: list[tuple[KernelGroup, Grid, PairedKernels]]
 
 
 @dataclass(frozen=True, eq=False)
-class _Grid:
-    """Where folded images of one lit part lie in the transforms of one group.
+class LitImages:
+    """Images (m, *support) ready to be folded: what folds them, and for each group their spectra (m, ...).
 
-    reach : rows and columns of the window that light falls on; size : of the transforms; origin : the window's pixel
-    at the transform's first.
+    part : rows and columns of the window outside of which they are dark
     """
 
-    reach: Part
-    size: tuple[int, int]
-    origin: tuple[int, int]
+    n_images: int
+    n_kernels: int
+    plan: _Plan
+    spectra: list[ComplexArray]
 
-    @cached_property
-    def cut(self) -> Part:
-        """`reach` within the transforms."""
-        y, x = (slice(r.start - o, r.stop - o) for r, o in zip(self.reach, self.origin, strict=True))
-        return y, x
+    @property
+    def part(self) -> Part:
+        return self.plan.part
 
-    def find(self, y: IntArray, x: IntArray) -> tuple[IntArray | slice, IntArray]:
-        """Which pixels of the window are reached, and their places in the flat transforms."""
-        (rows, columns), (y0, x0) = self.reach, self.origin
-        index = (y - y0) * self.size[1] + (x - x0)
-        inside = (y >= rows.start) & (y < rows.stop) & (x >= columns.start) & (x < columns.stop)
-        if inside.all():
-            return slice(None), index
-        reached = np.flatnonzero(inside)
-        return reached, index[reached]
+    def fold_at(self, y: IntArray, x: IntArray) -> Array:
+        """(m, n_kernels, n_pixels): the folded images at the window's pixels ``y``, ``x`` (n_pixels,) only."""
+        values = np.zeros((self.n_images, self.n_kernels, y.size))
+        for (group, grid, paired), spectra in zip(self.plan.groups, self.spectra, strict=True):
+            row, column, inside = grid.find(y, x)
+            phase, index = np.conjugate(paired.phase(row, column)) * inside, row * grid.size[1] + column
+            for some, j, planes in paired.fold(spectra):
+                read = np.take(planes.reshape(len(planes), -1), index, axis=1)
+                read *= phase
+                values[j, group.members[some][::2]] = read.real
+                values[j, group.members[some][1::2]] = read.imag[: (some.stop - some.start) // 2]
+        return values
+
+    def along(self, weights: Array, y: IntArray, x: IntArray) -> Array:
+        """``sum(weights * fold_at(y, x))`` of each image (m,), by the adjoint of the fold: one serves them all.
+
+        weights : (n_kernels, n_pixels), no pixel twice.
+        """
+        sums = np.zeros(self.n_images)
+        for (group, grid, paired), spectra in zip(self.plan.groups, self.spectra, strict=True):
+            row, column, inside = grid.find(y, x)
+            sums += paired.correlate(spectra, weights[group.members][:, inside], row[inside], column[inside])
+        return sums
+
+    def sent_from(self, weights: Array) -> Array:
+        """Sum over the window of weights (n_kernels, *shape) times what a pixel sends there, (n_kernels, *part).
+
+        Only what images with the frequencies of these notice of it.
+        """
+        n_y, n_x = (s.stop - s.start for s in self.part)
+        sent = np.empty((self.n_kernels, n_y, n_x))
+        for group, grid, paired in self.plan.groups:
+            sent[group.members] = paired.transposed(weights[(group.members, *grid.reach)], grid.cut, (n_y, n_x))
+        return sent
 
 
 class Convolver:
     """``folded[k] = kernel[k] * image`` on a window; nothing comes in from outside.
 
     kernels : (n_kernels, n, n), n odd, centred; shape : (ny, nx) of the window, where folded images are wanted;
-    support : rows and columns outside of which the images are 0, by default none.
+    support : rows and columns outside of which the images are 0, by default none; spectra : of the last images, which
+    other convolvers may see too.
 
-    One forward transform of the image serves all kernels of a group, and the adjoint adds them up in Fourier space
-    before one transform back. A transform is just so large that nothing that is read has wrapped around. What is dark
-    in an image is left out.
+    One forward transform of the image serves all kernels of a group. A transform is just so large that nothing that is
+    read has wrapped around, and what is dark in an image is left out. Images that all kernels share can be prepared for
+    many folds, and for their adjoint: see `PairedKernels`, which are kept while images are lit in much the same part.
     """
 
-    def __init__(self, kernels: NDArray[np.float32 | np.float64], shape: tuple[int, int], support: Part | None = None):
+    def __init__(
+        self,
+        kernels: NDArray[np.float32 | np.float64],
+        shape: tuple[int, int],
+        support: Part | None = None,
+        spectra: Spectra | None = None,
+    ) -> None:
         self.shape, self.n_kernels = shape, len(kernels)
         self.support = support or (slice(0, shape[0]), slice(0, shape[1]))
-        halves = np.array([_half_width(kernel) for kernel in kernels])
-        bounds = np.quantile(halves, np.arange(1, _GROUPS + 1) / _GROUPS, method="higher")
-        groups = np.searchsorted(bounds, halves)
-        center = kernels.shape[-1] // 2
-        self._groups = []
-        for members in (np.flatnonzero(groups == g) for g in np.unique(groups)):
-            half = int(halves[members].max())
-            inner = slice(center - half, center + half + 1)
-            self._groups.append(_Group(members, half, kernels[members, inner, inner], {}))
-
-    def lit(self, images: Array) -> Part | None:
-        """Rows and columns within the support outside of which images (..., *shape) are as good as 0; None: dark."""
-        peaks = np.abs(images[(..., *self.support)]).max(axis=tuple(range(images.ndim - 2)))
-        bright = peaks > _DARK * peaks.max(initial=0.0)
-        rows, columns = np.flatnonzero(bright.any(axis=1)), np.flatnonzero(bright.any(axis=0))
-        if not rows.size:
-            return None
-        y, x = (s.start + lit[[0, -1]] for s, lit in zip(self.support, (rows, columns), strict=True))
-        return slice(int(y[0]), int(y[1]) + 1), slice(int(x[0]), int(x[1]) + 1)
+        self._groups, self._spectra = KernelGroup.all_of(kernels), spectra or Spectra()
+        self._plan: _Plan | None = None
 
     def fold(self, image: Array) -> Array:
         """(n_kernels, *shape) from one image (*shape) for all kernels, or one for each (n_kernels, *shape)."""
@@ -117,72 +114,65 @@ class Convolver:
     def fold_one_by_one(self, image: Array) -> Iterator[tuple[int, Array]]:
         """Kernel after kernel, and `fold` with it alone (*shape), which is overwritten by the next."""
         folded = np.zeros(self.shape)
-        last: _Grid | None = None
-        for members, _, grid, whole in self._folded(image[None]):
+        last: Grid | None = None
+        for members, grid, whole in self._folded(image):
             if grid is not last:
                 folded[:], last = 0.0, grid
             for k, one in zip(members, whole, strict=True):
                 folded[grid.reach] = one[grid.cut]
                 yield int(k), folded
 
-    def fold_at(self, images: Array, y: IntArray, x: IntArray) -> Array:
-        """(m, n_kernels, n_pixels): `fold` of m images at the window's pixels ``y``, ``x`` (n_pixels,) only."""
-        values = np.zeros((len(images), self.n_kernels, y.size))
-        last: _Grid | None = None
-        reached: IntArray | slice = slice(None)
-        index = y
-        for members, j, grid, whole in self._folded(images):
-            if grid is not last:
-                last, (reached, index) = grid, grid.find(y, x)
-            read = np.take(whole.reshape(len(whole), -1), index, axis=1)
-            if isinstance(reached, slice):
-                values[j, members] = read
-            else:
-                values[j, members[:, None], reached] = read
-        return values
-
-    def _folded(self, images: Array) -> Iterator[tuple[IntArray, int, _Grid, Array]]:
-        """Some kernels, an image, the grid, and their convolutions on it (n, *grid.size)."""
-        part = self.lit(images)
+    def _folded(self, image: Array) -> Iterator[tuple[IntArray, Grid, Array]]:
+        """Some kernels, their grid, and their convolutions on it (n, *grid.size)."""
+        part = lit(image[(..., *self.support)])
         if part is None:
             return
-        inside = images[(..., *part)]
+        part = _rounded_up(_moved(part, self.support), self.support)
         for group in self._groups:
-            grid = self._grid(group, part)
-            spectra = fft.rfft2(inside, s=grid.size) if images.ndim == 3 else None
+            grid = group.grid(part, self.shape)
+            spectrum = fft.rfft2(image[part], s=grid.size) if image.ndim == 2 else None
             transforms = group.at(grid.size)
-            for some in _chunks(len(transforms), grid.size):
+            for some in chunks(len(transforms), grid.size):
                 members = group.members[some]
-                for j in range(len(images)):
-                    spectrum = fft.rfft2(inside[j, members], s=grid.size) if spectra is None else spectra[j]
-                    yield members, j, grid, fft.irfft2(transforms[some] * spectrum, s=grid.size, overwrite_x=True)
+                own = fft.rfft2(image[(members, *part)], s=grid.size) if spectrum is None else spectrum
+                yield members, grid, fft.irfft2(transforms[some] * own, s=grid.size, overwrite_x=True)
 
-    def adjoint_at(self, weights: Array, y: IntArray, x: IntArray, part: Part) -> Array:
-        """The transposed of `fold_at` for one image, (*shape) from (n_kernels, n_pixels), no pixel twice.
+    def prepare(self, images: Array) -> LitImages:
+        """Images on the support (m, *support), which all kernels share, by the last plan or a new one."""
+        part, plan = self._around(images), self._plan
+        if plan is None or plan.part != part:
+            plan, grids = None, [group.grid(part, self.shape, real=False) for group in self._groups]
+        else:
+            grids = [grid for _, grid, _ in plan.groups]
+        inside = _moved(part, self.support, -1)
+        found = [self._spectra.whole(images, inside, grid.size) for grid in grids]
+        if plan is None or not all(
+            paired.holds(needed) for (_, _, paired), (_, needed) in zip(plan.groups, found, strict=True)
+        ):
+            self._plan = None  # not both at a time
+            self._plan = plan = _Plan(
+                part,
+                [
+                    (group, grid, PairedKernels.of(group.kernels, grid.size, needed))
+                    for group, grid, (_, needed) in zip(self._groups, grids, found, strict=True)
+                ],
+            )
+        spectra = [paired.cut(whole) for (_, _, paired), (whole, _) in zip(plan.groups, found, strict=True)]
+        return LitImages(len(images), self.n_kernels, plan, spectra)
 
-        Only ``part`` of the image is computed, and 0 elsewhere.
-        """
-        image = np.zeros(self.shape)
-        for group in self._groups:
-            grid = self._grid(group, part)
-            transforms = group.at(grid.size)
-            reached, index = grid.find(y, x)
-            (n_rows, n_columns), total = grid.size, np.zeros(transforms.shape[1:], dtype=np.complex128)
-            # Read backwards an image has the conjugate transform, which the transposed convolution asks for.
-            row, column = np.divmod(index, n_columns)
-            backwards = -row % n_rows * n_columns + -column % n_columns
-            for some in _chunks(len(transforms), grid.size):
-                members = group.members[some]
-                placed = np.zeros((len(members), n_rows * n_columns))
-                placed[:, backwards] = weights[members][:, reached]
-                product = fft.rfft2(placed.reshape(-1, *grid.size), overwrite_x=True)
-                product *= transforms[some]
-                for one in product:
-                    total += one
-            back = fft.irfft2(total, s=grid.size, overwrite_x=True)
-            n_y, n_x = _lengths(part)
-            image[part] += back[-np.arange(n_y) % n_rows][:, -np.arange(n_x) % n_columns]
-        return image
+    def _around(self, images: Array) -> Part:
+        """Rows and columns that hold the light of images, and some room so that the next ones fit too."""
+        within, last = self._spectra.lit(images), self._plan.part if self._plan is not None else None
+        if within is None:
+            return last or self.support
+        part = _moved(within, self.support)
+        if last is not None and _holds(last, part) and prod(_lengths(part)) >= _SMALL * prod(_lengths(last)):
+            return last
+        y, x = (
+            slice(max(s.start - room, support.start), min(s.stop + room, support.stop))
+            for s, support, room in zip(part, self.support, (ceil(n / _ROOM) for n in _lengths(part)), strict=True)
+        )
+        return y, x
 
     def fold_adjoint(self, images: Array) -> Array:
         """The transposed of `fold` for one image: (*shape) from (n_kernels, *shape)."""
@@ -202,9 +192,9 @@ class Convolver:
         """Kernel, and the transposed of `fold` with it alone, on the support."""
         n_y, n_x = _lengths(self.support)
         for group in self._groups:
-            grid = self._grid(group, self.support)
+            grid = group.grid(self.support, self.shape)
             transforms = group.at(grid.size)
-            for some in _chunks(len(transforms), grid.size):
+            for some in chunks(len(transforms), grid.size):
                 members = group.members[some]
                 placed = np.zeros((len(members), *grid.size))
                 placed[(slice(None), *grid.cut)] = images[(members, *grid.reach)]
@@ -215,74 +205,74 @@ class Convolver:
                 for k, image in zip(members, back, strict=True):
                     yield int(k), image[:n_y, :n_x]
 
-    def _grid(self, group: _Group, part: Part) -> _Grid:
-        """The smallest transforms whose results on the window are free of what wraps around.
 
-        Light of n pixels from s on falls on [s - half, s + n + half). Read is [a, b), the part of it in the window:
-        with N pixels, what lies N further must be beyond the light, and the same from below.
-        """
-        reach, size, origin = [], [], []
-        for lit, support, n_window in zip(part, self.support, self.shape, strict=True):
-            available = support.stop - support.start
-            n = _rounded_up(lit.stop - lit.start, available)
-            start, half = lit.start, group.half
-            a, b = max(start - half, 0), min(lit.stop + half, n_window)
-            least = max(n + half - (a - start), b - start + half, n, 2 * half + 1)
-            widest = max(n + 2 * half, 2 * half + 1)
-            reach.append(slice(a, max(a, b)))
-            size.append(fft.next_fast_len(min(least, widest), real=True))
-            origin.append(start - half)
-        return _Grid((reach[0], reach[1]), (size[0], size[1]), (origin[0], origin[1]))
+@dataclass(frozen=True, eq=False)
+class PlainImages:
+    """As `LitImages`, when nothing is spread; ``images`` : (m, *shape) on the window."""
+
+    n_kernels: int
+    images: Array
+    part: Part
+    plan: None = None
+
+    def fold_at(self, y: IntArray, x: IntArray) -> Array:
+        return np.repeat(self.images[:, None, y, x], self.n_kernels, axis=1)
+
+    def along(self, weights: Array, y: IntArray, x: IntArray) -> Array:
+        return np.asarray(np.einsum("mp,p->m", self.images[:, y, x], weights.sum(axis=0)))
+
+    def sent_from(self, weights: Array) -> Array:
+        return weights[(..., *self.part)]
 
 
 class NoConvolution:
     """What a `Convolver` is when nothing is spread: every image stays as it is. ``n_kernels`` : how many images."""
 
-    def __init__(self, n_kernels: int, shape: tuple[int, int]) -> None:
+    def __init__(self, n_kernels: int, shape: tuple[int, int], support: Part | None = None) -> None:
         self.n_kernels, self.shape = n_kernels, shape
-        self.support: Part = slice(0, shape[0]), slice(0, shape[1])
-
-    def lit(self, images: Array) -> Part | None:
-        return self.support
+        self.support = support or (slice(0, shape[0]), slice(0, shape[1]))
 
     def fold_one_by_one(self, image: Array) -> Iterator[tuple[int, Array]]:
         for k in range(self.n_kernels):
             yield k, image if image.ndim == 2 else image[k]
 
-    def fold_at(self, images: Array, y: IntArray, x: IntArray) -> Array:
-        values = images[..., y, x]
-        return values if images.ndim == 4 else np.repeat(values[:, None], self.n_kernels, axis=1)
-
-    def adjoint_at(self, weights: Array, y: IntArray, x: IntArray, part: Part) -> Array:
-        n_pixels = self.shape[0] * self.shape[1]
-        image = np.zeros(n_pixels)
-        image[y * self.shape[1] + x] = weights.sum(axis=0)
-        return image.reshape(self.shape)
+    def prepare(self, images: Array) -> PlainImages:
+        return PlainImages(self.n_kernels, spread_out(images, self.support, self.shape), self.support)
 
     def fold_adjoint_each(self, images: Array) -> Array:
         return images
 
 
-def _chunks(n: int, size: tuple[int, int]) -> Iterator[slice]:
-    """A few transforms at a time: enough that calls cost little, so few that they stay in the processor's cache."""
-    step = max(1, _CACHED // (size[0] * size[1]))
-    return (slice(start, min(start + step, n)) for start in range(0, n, step))
+def spread_out(images: Array, support: Part, shape: tuple[int, int]) -> Array:
+    """Images on the support (..., *support) on a window (..., *shape)."""
+    if images.shape[-2:] == shape:
+        return images
+    whole = np.zeros((*images.shape[:-2], *shape))
+    whole[(..., *support)] = images
+    return whole
 
 
-def _rounded_up(n: int, largest: int) -> int:
-    """The smallest size in a few steps down from the largest that holds ``n`` pixels."""
-    size = largest
-    while (smaller := ceil(size * _SMALLER)) >= n and smaller < size:
-        size = smaller
-    return size
+def _moved(part: Part, support: Part, sign: int = 1) -> Part:
+    """From rows and columns of the support to those of the window, or back (-1)."""
+    y, x = (slice(p.start + sign * s.start, p.stop + sign * s.start) for p, s in zip(part, support, strict=True))
+    return y, x
 
 
-def _lengths(part: Part) -> tuple[int, int]:
+def _rounded_up(part: Part, support: Part) -> Part:
+    """A part of the support that holds another: its size is one of few, so that kernels are not transformed anew."""
+    parts = []
+    for own, whole in zip(part, support, strict=True):
+        size = whole.stop - whole.start
+        while (smaller := ceil(size * _SMALLER)) >= own.stop - own.start and smaller < size:
+            size = smaller
+        start = min(own.start, whole.stop - size)
+        parts.append(slice(start, start + size))
+    return parts[0], parts[1]
+
+
+def _holds(outer: Part, inner: Part) -> bool:
+    return all(o.start <= i.start and i.stop <= o.stop for o, i in zip(outer, inner, strict=True))
+
+
+def _lengths(part: Part) -> Size:
     return part[0].stop - part[0].start, part[1].stop - part[1].start
-
-
-def _half_width(kernel: NDArray[np.float32 | np.float64]) -> int:
-    """Pixels from the centre to the last one that is not 0."""
-    center = kernel.shape[-1] // 2
-    used = np.flatnonzero(kernel.any(axis=0) | kernel.any(axis=1))
-    return int(np.abs(used - center).max()) if used.size else 0

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gm.arrays import Array, BoolArray, IntArray, MapArray
-from gm.likelihood.convolution import Convolver, NoConvolution
+from gm.likelihood.convolution import Convolver, LitImages, NoConvolution, PlainImages, spread_out
 from gm.likelihood.products import times
+from gm.likelihood.spectra import Part, Spectra
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +70,10 @@ class Response:
 
 
 class Folding(ABC):
-    """From an image to counts per unit flux: exposure, PSF and energy dispersion on a window, and their adjoint."""
+    """From an image to counts per unit flux: exposure, PSF and energy dispersion on a window, and their adjoint.
+
+    Images are given on the support: the rows and columns of the window that hold them.
+    """
 
     window: MapWindow
 
@@ -118,28 +122,31 @@ class TrueEnergyFolding(Folding):
     """PSF in true energy: ``counts[k] = sum_e edisp[e, k] flux[e] exposure[e] (kernel[e] * image)``.
 
     The order, PSF before exposure, is Gammapy's. True energies that no bin sees are not folded. ``kernels`` :
-    (n_energy_true, n, n), or None; ``support`` : rows and columns that hold the image.
+    (n_energy_true, n, n), or None; ``support`` : rows and columns that hold the image; ``spectra`` : of images that
+    other datasets see too.
     """
 
     def __init__(
         self,
         window: MapWindow,
         kernels: NDArray[np.float32 | np.float64] | None,
-        support: tuple[slice, slice] | None = None,
+        support: Part | None = None,
+        spectra: Spectra | None = None,
     ) -> None:
-        self.window, self._kernels, self._support = window, kernels, support
+        self.window, self._made_of = window, (kernels, support, spectra)
         entering = window.mask.any(axis=1)
         self._seen = np.flatnonzero(window.edisp[:, entering].any(axis=1) & window.exposure.any(axis=1))
         self._edisp = window.edisp[self._seen]
         self._convolver = (
-            NoConvolution(self._seen.size, window.shape)
+            NoConvolution(self._seen.size, window.shape, support)
             if kernels is None or not self._seen.size
-            else Convolver(kernels[self._seen], window.shape, support)
+            else Convolver(kernels[self._seen], window.shape, support, spectra)
         )
+        self._sent: tuple[object, Array] | None = None
         self._y, self._x = np.divmod(window.pixel, window.shape[1])
 
     def cut(self, window: MapWindow) -> TrueEnergyFolding:
-        return TrueEnergyFolding(window, self._kernels, self._support)
+        return TrueEnergyFolding(window, *self._made_of)
 
     @cached_property
     def _per_row(self) -> Array:
@@ -154,18 +161,28 @@ class TrueEnergyFolding(Folding):
         pixels, starts = np.unique(self.window.pixel[order], return_index=True)
         return order, starts, *np.divmod(pixels, self.window.shape[1])
 
+    def _per_pixel(self) -> Array:
+        """Counts in all bins that enter, per flux in a pixel of the window, (n_seen, ny, nx)."""
+        per_pixel = self.window.entering(self._edisp)
+        per_pixel *= self.window.exposure[self._seen]
+        return per_pixel.reshape(-1, *self.window.shape)
+
+    def _from_lit(self, images: LitImages | PlainImages) -> Array:
+        """The same per flux that a pixel sends out, (n_seen, *images.part); the last is kept."""
+        if self._sent is None or self._sent[0] is not images.plan:
+            self._sent = None  # not both at a time
+            self._sent = images.plan, images.sent_from(self._per_pixel())
+        return self._sent[1]
+
     @cached_property
-    def _from_pixel(self) -> Array:
-        """Counts in all bins that enter, per flux that a pixel sends out, (n_seen, ny, nx) of the support."""
-        window = self.window
-        per_pixel = window.entering(self._edisp)
-        per_pixel *= window.exposure[self._seen]
-        sent = self._convolver.fold_adjoint_each(per_pixel.reshape(-1, *window.shape))
+    def _from_each(self) -> Array:
+        """The same where each energy has its own image, (n_seen, *support)."""
+        sent = self._convolver.fold_adjoint_each(self._per_pixel())
         return np.ascontiguousarray(sent[(..., *self._convolver.support)])
 
-    def _of_seen(self, images: Array, is_one: bool) -> Array:
-        """Images of the energies that are seen, where each has its own."""
-        return images if is_one else images[..., self._seen, :, :]
+    def _on_window(self, image: Array) -> Array:
+        """An image, or one for each energy that is seen, with zeros outside of the support."""
+        return spread_out(image if image.ndim == 2 else image[self._seen], self._convolver.support, self.window.shape)
 
     def _all(self, seen: Array) -> Array:
         """0 on the last axis for the true energies that are not seen."""
@@ -179,55 +196,62 @@ class TrueEnergyFolding(Folding):
         return self.respond_each(image[None])[0]
 
     def respond_each(self, images: Array) -> list[Response]:
-        seen = self._of_seen(images, images.ndim == 3)
-        values = self._convolver.fold_at(seen, self._y, self._x)
+        if images.ndim == 4:
+            return [self._respond_by_energy(image) for image in images]
+        lit = self._convolver.prepare(images)
+        values = lit.fold_at(self._y, self._x)
         values *= self._per_row
-        sources = seen[(..., *self._convolver.support)]
-        totals = np.einsum("eyx,meyx->me" if images.ndim == 4 else "eyx,myx->me", self._from_pixel, sources)
+        totals = np.einsum("eyx,myx->me", self._from_lit(lit), self._lit_part(images, lit.part))
         return [
             Response(self.window.rows, self._all(value.T), self._all(total))
             for value, total in zip(values, totals, strict=True)
         ]
 
+    def _respond_by_energy(self, image: Array) -> Response:
+        matrix = np.zeros((self._seen.size, self.window.rows.size))
+        for k, folded in self._convolver.fold_one_by_one(self._on_window(image)):
+            matrix[k] = self._per_row[k] * folded.reshape(-1)[self.window.pixel]
+        total = np.einsum("eyx,eyx->e", self._from_each, image[self._seen])
+        return Response(self.window.rows, self._all(matrix.T), self._all(total))
+
     def respond_in_full(self, image: Array) -> tuple[Response, Array]:
         window = self.window
         entering = window.mask.astype(np.float64)
         matrix, totals = np.zeros((self._seen.size, window.rows.size)), np.zeros((len(window.mask), self._seen.size))
-        for k, folded in self._convolver.fold_one_by_one(self._of_seen(image, image.ndim == 2)):
+        for k, folded in self._convolver.fold_one_by_one(self._on_window(image)):
             flat = folded.reshape(-1)
             matrix[k] = self._per_row[k] * flat[window.pixel]
             totals[:, k] = self._edisp[k] * times(entering, window.exposure[self._seen[k]] * flat)
         return Response(window.rows, self._all(matrix.T), self._all(totals.sum(axis=0))), self._all(totals)
 
     def along(self, images: Array, spectrum: Array, weights: Array, slope: float) -> Array:
-        part = self._convolver.lit(images)
-        if images.ndim == 4 or part is None:
+        if images.ndim == 4:
             return super().along(images, spectrum, weights, slope)
-        by_pixel = self._pull_back(spectrum, weights, slope, part)[part]
-        return times(images[(..., *part)].reshape(len(images), -1), by_pixel.reshape(-1))
-
-    def pull_back(self, spectrum: Array, weights: Array, slope: float, *, by_energy: bool) -> Array:
-        if not by_energy:
-            return self._pull_back(spectrum, weights, slope, self._convolver.support)
-        window, seen = self.window, spectrum[self._seen, None]
-        sent = np.zeros((self._seen.size, window.shape[0] * window.shape[1]))
-        np.add.at(sent.T, window.pixel, (seen * self._per_row * weights[window.rows]).T)
-        images = self._convolver.fold_adjoint_each(sent.reshape(-1, *window.shape))
-        images[(..., *self._convolver.support)] += slope * seen[..., None] * self._from_pixel
-        pulled = np.zeros((len(window.exposure), *window.shape))
-        pulled[self._seen] = images
-        return pulled
-
-    def _pull_back(self, spectrum: Array, weights: Array, slope: float, part: tuple[slice, slice]) -> Array:
-        """Derivative with respect to each pixel in a part of the image; the others may be left at 0."""
-        seen = spectrum[self._seen]
+        seen, lit = spectrum[self._seen], self._convolver.prepare(images)
         sent = seen[:, None] * self._per_row
         sent *= weights[self.window.rows]
         order, starts, y, x = self._pixels
         by_pixel = np.add.reduceat(sent[:, order], starts, axis=1) if starts.size else sent
-        image = self._convolver.adjoint_at(by_pixel, y, x, part)
-        image[self._convolver.support] += slope * np.einsum("e,eyx->yx", seen, self._from_pixel)
-        return image
+        in_all = np.einsum("e,eyx->yx", seen, self._from_lit(lit)).reshape(-1)
+        sums = times(self._lit_part(images, lit.part).reshape(len(images), -1), in_all)
+        return lit.along(by_pixel, y, x) + slope * sums
+
+    def pull_back(self, spectrum: Array, weights: Array, slope: float, *, by_energy: bool) -> Array:
+        window, seen = self.window, spectrum[self._seen, None]
+        sent = np.zeros((self._seen.size, window.shape[0] * window.shape[1]))
+        np.add.at(sent.T, window.pixel, (seen * self._per_row * weights[window.rows]).T)
+        images = self._convolver.fold_adjoint_each(sent.reshape(-1, *window.shape))[(..., *self._convolver.support)]
+        images += slope * seen[..., None] * self._from_each
+        if not by_energy:
+            return np.asarray(images.sum(axis=0))
+        pulled = np.zeros((len(window.exposure), *images.shape[1:]))
+        pulled[self._seen] = images
+        return pulled
+
+    def _lit_part(self, images: Array, part: Part) -> Array:
+        """Images (..., *support) in a part of the window."""
+        y, x = (slice(p.start - s.start, p.stop - s.start) for p, s in zip(part, self._convolver.support, strict=True))
+        return images[..., y, x]
 
     def totals(self, image: Array) -> Array:
         return self.respond_in_full(image)[1]
@@ -235,7 +259,7 @@ class TrueEnergyFolding(Folding):
     def counts(self, image: Array, spectrum: Array) -> Array:
         window = self.window
         counts = np.zeros((len(window.mask), window.shape[0] * window.shape[1]))
-        for k, folded in self._convolver.fold_one_by_one(self._of_seen(image, image.ndim == 2)):
+        for k, folded in self._convolver.fold_one_by_one(self._on_window(image)):
             true = spectrum[self._seen[k]] * window.exposure[self._seen[k]] * folded.reshape(-1)
             for counted, share in zip(counts, self._edisp[k], strict=True):
                 if share:
@@ -260,6 +284,7 @@ class RecoEnergyFolding(Folding):
 
     def respond(self, image: Array) -> Response:
         window = self.window
+        image = spread_out(image, self._convolver.support, window.shape)
         exposed = window.exposure * image.reshape(-1, window.exposure.shape[1])
         matrix = np.zeros((window.rows.size, len(exposed)))
         for e, pixels in enumerate(exposed):
@@ -276,14 +301,15 @@ class RecoEnergyFolding(Folding):
         back = self._convolver.fold_adjoint_each(scattered).reshape(self._images[0], -1)
         by_pixel = spectrum[:, None] * window.exposure * (window.edisp @ back)
         images = by_pixel.reshape(-1, *window.shape)
+        images = images[(..., *self._convolver.support)]
         return images if by_energy else images.sum(axis=0)
 
     def totals(self, image: Array) -> Array:
-        window = self.window
+        window, image = self.window, spread_out(image, self._convolver.support, self.window.shape)
         exposed = window.exposure * image.reshape(-1, window.exposure.shape[1])
         return np.asarray(window.edisp.T * (self._seen @ exposed.T))
 
     def counts(self, image: Array, spectrum: Array) -> Array:
-        window = self.window
+        window, image = self.window, spread_out(image, self._convolver.support, self.window.shape)
         true = spectrum[:, None] * window.exposure * image.reshape(-1, window.exposure.shape[1])
         return self._convolver.fold((window.edisp.T @ true).reshape(self._images))

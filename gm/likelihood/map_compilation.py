@@ -19,10 +19,11 @@ from gm.likelihood.finer_source import FinerSource, Sums
 from gm.likelihood.fluxes import FluxPlan
 from gm.likelihood.folding import Folding, MapWindow, RecoEnergyFolding, TrueEnergyFolding
 from gm.likelihood.losses import DISPLACED, KernelLoss, exposed_shape
-from gm.likelihood.map_sources import FixedSource, ImageSource, MapSource
+from gm.likelihood.map_sources import FixedSource, ImageSource, MapSource, SharedImage
 from gm.likelihood.map_term import MapBackground, MapBins, MapTerm
 from gm.likelihood.parallel import side_by_side
 from gm.likelihood.point_source import PointSource, Shared
+from gm.likelihood.spectra import Spectra
 from gm.likelihood.times import times_of
 from gm.maps.pixel_grid import PixelGrid
 from gm.maps.sphere import unit_vectors
@@ -52,7 +53,8 @@ def compile_maps(
 
     NumPy and the transforms release the interpreter, so several datasets are compiled at the same time.
     """
-    views = [_View(index, dataset, bins) for index, dataset in maps if (bins := _bins(dataset)) is not None]
+    found = zip(maps, side_by_side(lambda at: _bins(at[1]), maps), strict=True)
+    views = [_View(index, dataset, bins) for (index, dataset), bins in found if bins is not None]
     shared = Shared()
     builders = [
         [
@@ -244,13 +246,20 @@ class _Builder:
             return PointSource(*where, point, window, kernels, reco_psf=is_reco)
         grid = self.view.grid(y, x)
         support = None if self.shape is None else _support(self.shape, grid, self.values)
-        image = _Image(self.shape, grid, support, dataset.energy_true.center, None if self.is_free else self.values)
+        image, spectra = self._image(grid if support is None else PixelGrid(grid.geometry.window(*support)))
         folding: Folding
         if is_reco and kernel is not None:
-            folding = RecoEnergyFolding(window, Convolver(kernel.data, window.shape, support))
+            folding = RecoEnergyFolding(window, Convolver(kernel.data, window.shape, support, spectra))
         else:
-            folding = TrueEnergyFolding(window, None if kernel is None else kernel.data, support)
+            folding = TrueEnergyFolding(window, None if kernel is None else kernel.data, support, spectra)
         return ImageSource(*where, image, folding)
+
+    def _image(self, grid: PixelGrid) -> tuple[SharedImage, Spectra]:
+        """The image on a grid, which all datasets share whose pixels are there."""
+        energy = self.view.dataset.energy_true.center
+        make = partial(_Image, self.shape, grid, energy, None if self.is_free else self.values)
+        key = self.component.name, grid.geometry.key, energy.tobytes()
+        return self.shared.image(key, make) if self.is_free else (SharedImage(make(), 0), Spectra())
 
     def _exact_source(self, at: _At, edisp: Array) -> MapSource:
         dataset, apply, spread = self.view.dataset, self.component.apply_irf, None
@@ -353,39 +362,21 @@ class _Reach:
 
 
 class _Image:
-    """The shape of a component on the pixels of a window; no shape means the full flux in every pixel.
+    """The shape of a component on the pixels of a grid; no shape means the full flux in every pixel."""
 
-    support : rows and columns that hold the shape, None for all
-    """
-
-    def __init__(
-        self,
-        shape: SpatialModel | None,
-        grid: PixelGrid,
-        support: tuple[slice, slice] | None,
-        energy: Array,
-        values: Array | None,
-    ) -> None:
-        self._shape, self._size, self._support, self._values = shape, grid.shape, support, values
-        self._grid = grid if support is None else PixelGrid(grid.geometry.window(*support))
+    def __init__(self, shape: SpatialModel | None, grid: PixelGrid, energy: Array, values: Array | None) -> None:
+        self._shape, self._grid, self._values = shape, grid, values
         self._energy = energy if shape is not None and shape.is_energy_dependent else None
 
     def pixels(self, values: Array) -> Array:
         if self._shape is None:
             return np.ones(self._grid.shape)
-        return self._whole(self._shape.integrate(self._grid, self._at(values), self._energy))
+        return self._shape.integrate(self._grid, self._at(values), self._energy)
 
     def pixels_gradient(self, values: Array) -> Array:
         if self._shape is None:
             return np.zeros((0, *self._grid.shape))
-        return self._whole(self._shape.integrate_gradient(self._grid, self._at(values), self._energy)[1])
-
-    def _whole(self, part: Array) -> Array:
-        if self._support is None:
-            return part
-        whole = np.zeros((*part.shape[:-2], *self._size))
-        whole[(..., *self._support)] = part
-        return whole
+        return self._shape.integrate_gradient(self._grid, self._at(values), self._energy)[1]
 
     def _at(self, values: Array) -> Array:
         return values if self._values is None else self._values

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -51,14 +52,17 @@ class Reach(Protocol):
 class Recent(Generic[T]):
     """Results for the last few shapes. The one asked for most stays: differences around it come and go."""
 
-    def __init__(self) -> None:
+    def __init__(self, n: int = _RECENT) -> None:
+        self._n = n
         self._kept: dict[bytes, tuple[int, T]] = {}
 
     def get(self, values: Array, make: Callable[[Array], T]) -> T:
         key = values.tobytes()
         asked, result = self._kept.get(key, (0, None))
         if result is None:
-            if len(self._kept) >= _RECENT:
+            if self._n == 0:
+                return make(values)
+            if len(self._kept) >= self._n:
                 del self._kept[min(self._kept, key=lambda old: self._kept[old][0])]
             result = make(values)
         self._kept[key] = asked + 1, result
@@ -66,6 +70,50 @@ class Recent(Generic[T]):
 
     def __contains__(self, values: Array) -> bool:
         return values.tobytes() in self._kept
+
+
+class SharedImage:
+    """An image, and what was evaluated for the last ``n`` shapes, for all datasets that see it."""
+
+    def __init__(self, image: Image, n: int = 2) -> None:
+        self._image, self._lock = image, threading.Lock()
+        self._alone: Recent[Array] = Recent(n)
+        self._changes: Recent[tuple[IntArray, Array]] = Recent(n)
+        self._bends: Recent[Array] = Recent(min(n, 1))
+
+    def pixels(self, values: Array) -> Array:
+        """As `Image.pixels`."""
+        return np.asarray(self.alone(values)[0])
+
+    def alone(self, values: Array) -> Array:
+        """The image as the only one of several, (1, ...): the same array for the same shape."""
+        with self._lock:
+            return self._alone.get(values, lambda _: self._image.pixels(values)[None])
+
+    def changes(self, values: Array, moves: BoolArray | None) -> tuple[IntArray, Array]:
+        """Which values of the shape move and change the image, and its derivatives with respect to them."""
+
+        def make(_: Array) -> tuple[IntArray, Array]:
+            d_image = self._image.pixels_gradient(values)
+            may = np.ones(len(d_image), dtype=bool) if moves is None else moves
+            changes = np.flatnonzero([moved and image.any() for moved, image in zip(may, d_image, strict=True)])
+            return changes, d_image[changes]
+
+        with self._lock:
+            return self._changes.get(values if moves is None else np.append(values, moves), make)
+
+    def bends(self, values: Array, steps: Array) -> Array:
+        """(n^2, ...) second derivatives with respect to the n values that have steps, by differences over them."""
+
+        def make(_: Array) -> Array:
+            chosen, bends = np.flatnonzero(steps > 0), []
+            for k, step in zip(chosen, np.diag(steps)[chosen], strict=True):
+                rise = self._image.pixels_gradient(values + step) - self._image.pixels_gradient(values - step)
+                bends.append(rise[chosen] / (2 * steps[k]))
+            return np.concatenate(bends)
+
+        with self._lock:
+            return self._bends.get(np.append(values, steps), make)
 
 
 class MapSource(ABC):
@@ -158,9 +206,10 @@ class MapSource(ABC):
 class ImageSource(MapSource):
     """A component with an image: extended shapes, templates, and the flat sky."""
 
-    def __init__(self, columns: slice, shape_columns: slice, image: Image, folding: Folding) -> None:
+    def __init__(self, columns: slice, shape_columns: slice, image: Image | SharedImage, folding: Folding) -> None:
         super().__init__(columns, shape_columns)
-        self._image, self._folding = image, folding
+        self._image = image if isinstance(image, SharedImage) else SharedImage(image, 0)
+        self._folding = folding
         self._asked: bytes | None = None
         self._known: tuple[Array, Sequence[Response | None]] | None = None
 
@@ -170,7 +219,7 @@ class ImageSource(MapSource):
         if self._asked == values.tobytes() or values in self._slopes:
             return super().shape_pullback(flux, weights, slope)
         self._asked = values.tobytes()
-        changes, d_image = self._changes(values)
+        changes, d_image = self._image.changes(values, self.moves)
         pulled = np.zeros(self.n_shape)
         if changes.size:
             pulled[changes] = self._folding.along(d_image, flux[self.columns], weights, slope)
@@ -184,12 +233,8 @@ class ImageSource(MapSource):
         """The bins' slopes are brought back to the image once, where its second derivatives are."""
         values, chosen = flux[self.shape_columns], np.flatnonzero(steps > 0)
         curvature = np.zeros((self.n_shape, self.n_shape))
-        bends = []
-        for k, step in zip(chosen, np.diag(steps)[chosen], strict=True):
-            rise = self._image.pixels_gradient(values + step) - self._image.pixels_gradient(values - step)
-            bends.append(rise[chosen] / (2 * steps[k]))
-        if bends:
-            along = self._folding.along(np.concatenate(bends), flux[self.columns], weights, slope)
+        if chosen.size:
+            along = self._folding.along(self._image.bends(values, steps), flux[self.columns], weights, slope)
             curvature[np.ix_(chosen, chosen)] = along.reshape(chosen.size, chosen.size)
         return 0.5 * (curvature + curvature.T)
 
@@ -202,23 +247,16 @@ class ImageSource(MapSource):
         self._known = values.copy(), self.slopes(flux)
         return self._known[1]
 
-    def _changes(self, values: Array) -> tuple[IntArray, Array]:
-        """Which values of the shape change the image, and its derivatives with respect to them."""
-        d_image = self._image.pixels_gradient(values)
-        moves = np.ones(len(d_image), dtype=bool) if self.moves is None else self.moves
-        changes = np.flatnonzero([moved and image.any() for moved, image in zip(moves, d_image, strict=True)])
-        return changes, d_image[changes]
-
     def cut(self, kept: IntArray, first: int, last: int) -> ImageSource:
         folding = self._folding.cut(self._folding.window.cut(kept, first, last))
         return ImageSource(self.columns, self.shape_columns, self._image, folding)
 
     def _respond(self, values: Array) -> Response:
-        image = self._image.pixels(values)
-        return replace(self._folding.respond(image), is_negative=bool(image.min() < 0))
+        images = self._image.alone(values)
+        return replace(self._folding.respond_each(images)[0], is_negative=bool(images.min() < 0))
 
     def _respond_slopes(self, values: Array) -> Sequence[Response | None]:
-        changes, d_image = self._changes(values)
+        changes, d_image = self._image.changes(values, self.moves)
         slopes: list[Response | None] = [None] * self.n_shape
         if changes.size:
             for k, slope in zip(changes, self._folding.respond_each(d_image), strict=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from math import floor
 from typing import Any, Protocol, final
@@ -12,7 +12,8 @@ import numpy as np
 from gm.arrays import Array, IntArray
 from gm.irf.psf_kernel import KernelGrids
 from gm.likelihood.folding import MapWindow, Response
-from gm.likelihood.map_sources import Lattice, MapSource
+from gm.likelihood.map_sources import Image, Lattice, MapSource, SharedImage
+from gm.likelihood.spectra import Spectra
 from gm.maps.geometry import WcsGeometry
 from gm.maps.pixel_grid import PixelGrid
 from gm.models import PointSpatialModel
@@ -176,11 +177,12 @@ def _weighted(weights: Array, arrays: list[Array]) -> Array:
 
 
 class Shared:
-    """What datasets share: sub-pixels of kernels, and the places of points on parts of one grid."""
+    """What datasets share: sub-pixels of kernels, places of points on parts of one grid, and images on equal grids."""
 
     def __init__(self) -> None:
         self.kernels = KernelGrids()
         self._places: dict[tuple[Any, ...], _Place] = {}
+        self._images: dict[tuple[Any, ...], tuple[SharedImage, Spectra]] = {}
 
     def point(self, name: str, shape: PointSpatialModel, geometry: WcsGeometry, values: Array, is_free: bool) -> _Point:
         """The point on the pixels of a map."""
@@ -188,6 +190,10 @@ class Shared:
         base = geometry.window(slice(y, y + 1), slice(x, x + 1))
         place = self._places.setdefault((name, base.key), _Place(shape, PixelGrid(base)))
         return _Point(shape, PixelGrid(geometry), place, np.array([x, y]), None if is_free else values)
+
+    def image(self, key: tuple[Any, ...], make: Callable[[], Image]) -> tuple[SharedImage, Spectra]:
+        """An image and its spectra; equal keys have the same."""
+        return self._images.setdefault(key, (SharedImage(make()), Spectra()))
 
 
 class _Place:

@@ -7,9 +7,10 @@ import pytest
 from scipy.signal import convolve
 
 from gm.arrays import Array
-from gm.likelihood.convolution import Convolver
+from gm.likelihood.convolution import Convolver, LitImages
 from gm.likelihood.folding import Folding, MapWindow, RecoEnergyFolding, TrueEnergyFolding
 from gm.likelihood.point_source import PointSource
+from gm.likelihood.spectra import Spectra, band
 
 SHAPE, N_TRUE, N_ENERGY, N_ROWS = (14, 17), 5, 4, 40
 SUPPORTS = [None, (slice(4, 9), slice(6, 12)), (slice(0, 3), slice(13, 17)), (slice(7, 8), slice(3, 4))]
@@ -62,6 +63,10 @@ def zero_outside(images: Array, support: tuple[slice, slice] | None) -> Array:
     return inside
 
 
+def lengths(support: tuple[slice, slice] | None) -> tuple[int, int]:
+    return SHAPE if support is None else (support[0].stop - support[0].start, support[1].stop - support[1].start)
+
+
 @pytest.mark.parametrize("support", SUPPORTS)
 @pytest.mark.parametrize("name", STACKS)
 def test_convolution(name: str, support: tuple[slice, slice] | None) -> None:
@@ -84,6 +89,96 @@ def test_convolution(name: str, support: tuple[slice, slice] | None) -> None:
     assert np.sum(weights * each) == pytest.approx(np.sum(back * images), abs=1e-10 * scale)
 
 
+@pytest.mark.parametrize("support", SUPPORTS)
+@pytest.mark.parametrize("name", STACKS)
+def test_prepared_images(name: str, support: tuple[slice, slice] | None) -> None:
+    """Folds of noise, which has all frequencies, at some pixels; what they weigh, and what every pixel sends."""
+    random, stack = np.random.default_rng(7), STACKS[name]
+    images, whole = random.normal(size=(3, *lengths(support))), np.zeros((3, *SHAPE))
+    whole[(..., *(support or (slice(None), slice(None))))] = images
+    expected = np.array([[convolve(i, k, mode="same", method="direct") for k in stack] for i in whole])
+    check_prepared(Convolver(stack, SHAPE, support).prepare(images), whole, expected, random)
+
+
+def check_prepared(lit: LitImages, whole: Array, expected: Array, random: np.random.Generator) -> None:
+    """Against images (m, *shape) and their folds (m, n_kernels, *shape)."""
+    shape = whole.shape[1:]
+    y, x = np.divmod(np.sort(random.choice(shape[0] * shape[1], 40, replace=False)), shape[1])
+    scale = np.abs(expected).max()
+    np.testing.assert_allclose(lit.fold_at(y, x), expected[..., y, x], rtol=1e-9, atol=1e-9 * scale)
+    weights = random.normal(size=(expected.shape[1], y.size))
+    terms = weights * expected[..., y, x]
+    np.testing.assert_allclose(lit.along(weights, y, x), terms.sum(axis=(1, 2)), atol=1e-9 * np.abs(terms).sum())
+    everywhere = random.normal(size=expected.shape[1:])
+    sums = np.einsum("kyx,myx->mk", lit.sent_from(everywhere), whole[(..., *lit.part)])
+    terms = everywhere * expected
+    np.testing.assert_allclose(sums, terms.sum(axis=(2, 3)), atol=1e-9 * np.abs(terms).sum())
+
+
+def gaussians(shape: tuple[int, int], sigma: float) -> Array:
+    """A Gaussian between two pixels, and its derivative with respect to its width."""
+    y, x = np.ogrid[: shape[0], : shape[1]]
+    squares = ((y - shape[0] / 2 - 0.3) ** 2 + (x - shape[1] / 2 - 0.4) ** 2) / sigma**2
+    return np.stack([np.exp(-squares / 2), np.exp(-squares / 2) * squares])
+
+
+def test_smooth_images_have_few_frequencies_and_leave_most_pixels_dark() -> None:
+    """What is left out of them does not show, and the same kernels serve images that are much the same."""
+    random, shape = np.random.default_rng(8), (120, 130)
+    stack = kernels(21, [21, 9, 21, 19, 15])
+    convolver = Convolver(stack, shape)
+    first = convolver.prepare(gaussians(shape, 4.0)[:1])
+    for sigma in (4.0, 3.8, 7.0):
+        images = gaussians(shape, sigma)
+        expected = np.array([[convolve(i, k, mode="same", method="direct") for k in stack] for i in images])
+        lit = convolver.prepare(images)
+        check_prepared(lit, images, expected, random)
+        assert (lit.plan is first.plan) == (sigma < 5)
+        for _, grid, paired in lit.plan.groups:
+            assert sigma > 5 or max(grid.size) < 85
+            assert max(paired.pairs.shape[1:]) < 0.75 * min(grid.size)
+
+
+def test_no_kernels() -> None:
+    """As where no energy has any exposure."""
+    lit = Convolver(np.zeros((0, 3, 3)), SHAPE).prepare(np.ones((2, *SHAPE)))
+    nowhere = np.array([3, 5]), np.array([2, 4])
+    assert lit.fold_at(*nowhere).shape == (2, 0, 2)
+    assert not lit.along(np.zeros((0, 2)), *nowhere).any()
+
+
+def test_dark_images() -> None:
+    lit = Convolver(STACKS["one size"], SHAPE).prepare(np.zeros((2, *SHAPE)))
+    y, x = np.array([3, 5]), np.array([2, 4])
+    assert not lit.fold_at(y, x).any()
+    assert not lit.along(np.ones((5, 2)), y, x).any()
+
+
+@pytest.mark.parametrize("shape", [(8, 9), (1, 6), (15, 16)])
+def test_highest_frequencies(shape: tuple[int, int]) -> None:
+    """Of waves, as far as there are any in so few pixels."""
+    y, x = np.ogrid[: shape[0], : shape[1]]
+    for n_y, n_x in [(0, 0), (2, 1), (1, 3), (4, 4)]:
+        waves = np.cos(2 * np.pi * (n_y * y / shape[0] + n_x * x / shape[1]))
+        folded = [min(n % size, -n % size) for n, size in zip((n_y, n_x), shape, strict=True)]
+        assert band(np.fft.fft2(waves[None])) == tuple(folded)
+
+
+def test_spectra_are_those_of_the_same_images() -> None:
+    """Each array of images is known for itself: equal ones are other ones, and old ones are forgotten."""
+    spectra, images = Spectra(), gaussians((20, 24), 2.0)
+    part = spectra.lit(images)
+    assert part is not None
+    whole, highest = spectra.whole(images, part, (30, 32))
+    assert spectra.whole(images, part, (30, 32))[0] is whole
+    assert spectra.whole(images.copy(), part, (30, 32))[0] is not whole
+    np.testing.assert_allclose(whole, np.fft.fft2(images[(..., *part)], s=(30, 32)), atol=1e-12)
+    assert spectra.whole(images, part, (36, 32))[0].shape == (2, 36, 32)
+    assert highest == band(whole)
+    spectra.lit(images + 1.0)
+    assert spectra.whole(images, part, (30, 32))[0] is not whole
+
+
 def foldings(support: tuple[slice, slice] | None) -> dict[str, Folding]:
     reco = kernels(9, [3, 9, 5, 7])
     return {
@@ -101,8 +196,8 @@ def test_folding(name: str, by_energy: bool, support: tuple[slice, slice] | None
     """``weights . rows + slope * sum of all`` is linear in the image; `pull_back` is its derivative."""
     random, folding = np.random.default_rng(3), foldings(support)[name]
     spectrum, weights, slope = random.normal(size=N_TRUE), random.normal(size=2 * N_ROWS), 1.7
-    shape = (N_TRUE, *SHAPE) if by_energy else SHAPE
-    image = zero_outside(random.normal(size=shape), support)
+    shape = (*([N_TRUE] if by_energy else []), *lengths(support))
+    image = random.normal(size=shape)
     response = folding.respond(image)
     terms = np.append(weights[response.rows] * (response.matrix @ spectrum), slope * response.total * spectrum)
     back = folding.pull_back(spectrum, weights, slope, by_energy=by_energy)
@@ -117,7 +212,7 @@ def test_rows_and_sums_are_those_of_the_whole_map(
     name: str, by_energy: bool, support: tuple[slice, slice] | None
 ) -> None:
     random, folding = np.random.default_rng(4), foldings(support)[name]
-    image = zero_outside(random.random((N_TRUE, *SHAPE) if by_energy else SHAPE), support)
+    image = random.random((*([N_TRUE] if by_energy else []), *lengths(support)))
     spectrum, at = random.normal(size=N_TRUE), folding.window
     response, counts = folding.respond(image), folding.counts(image, spectrum).reshape(N_ENERGY, -1)
     scale = np.abs(counts).max()

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from gm.arrays import Array
 from gm.datasets import Datasets, MapDataset, MapDatasetOnOff
 from gm.likelihood import JointLikelihood
-from gm.models import Models, Parameter, PiecewiseNormSpatialModel
+from gm.maps.pixel_grid import PixelGrid
+from gm.models import GaussianSpatialModel, Models, Parameter, PiecewiseNormSpatialModel
 from tests.likelihood.dense_maps import AnyMap, component_counts, predicted_counts, statistic
 from tests.map_samples import LAT, LON, RESPONSES, background, cube, free, gauss, held, on_off_cube, point, source
 
@@ -232,3 +233,28 @@ def profiled_background(dataset: MapDatasetOnOff, predicted: Array) -> float:
     c = a * (n_on + n_off) - (1 + a) * mu
     b = (c + np.sqrt(c**2 + 4 * a * (1 + a) * n_off * mu)) / (2 * a * (1 + a))
     return float(np.sum(a * b))
+
+
+def test_datasets_on_the_same_pixels_share_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One evaluation for both of them, and one for a third on other pixels: sums of what each gives alone."""
+    datasets = [cube("a", "icrs", "psf", 1), cube("b", "icrs", "psf", 2), cube("c", "galactic", "psf", 3)]
+    such = Models([source("all", free(gauss(84.2, 21.6)))])
+    evaluated: list[Array] = []
+    integrate = GaussianSpatialModel.integrate
+
+    def counted(self: GaussianSpatialModel, grid: PixelGrid, values: Array, energy: Array | None = None) -> Array:
+        evaluated.append(values)
+        return integrate(self, grid, values, energy)
+
+    joint = JointLikelihood(Datasets(datasets), such)
+    start, sigma = joint.layout.start, joint.layout.free_addresses.index("all.sigma")
+    for width in (0.3, 0.31, 0.3):
+        vector = start.copy()
+        vector[sigma] = width
+        with monkeypatch.context() as patch:
+            patch.setattr(GaussianSpatialModel, "integrate", counted)
+            value, gradient = joint.value_and_gradient(vector)
+        alone = [JointLikelihood(Datasets([dataset]), such).value_and_gradient(vector) for dataset in datasets]
+        assert value == pytest.approx(sum(v for v, _ in alone), rel=1e-12)
+        np.testing.assert_allclose(gradient, sum(g for _, g in alone), rtol=1e-7, atol=1e-9 * np.abs(gradient).max())
+    assert len(evaluated) == 4
