@@ -12,7 +12,13 @@ from cases import RESULTS, ROOT
 BEGIN, END = "<!-- benchmarks -->\n", "<!-- /benchmarks -->"
 
 #: title of the rows of a results file
-TITLES = {"joint_crab": "joint Crab", "flux_points": "flux points", "many_runs": "{runs} runs", "maps": "maps"}
+TITLES = {
+    "joint_crab": "joint Crab",
+    "flux_points": "flux points",
+    "many_runs": "{runs} runs",
+    "maps": "maps",
+    "maps_long": "maps",
+}
 
 
 def rendered() -> str:
