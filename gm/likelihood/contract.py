@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from gm.arrays import Array, IntArray
+from gm.likelihood.lattice import Lattice
 from gm.likelihood.line import Line
-from gm.likelihood.map_sources import Lattice
 from gm.likelihood.report import TermReport
 
 

@@ -11,7 +11,8 @@ import numpy as np
 from gm.arrays import Array, BoolArray, IntArray
 from gm.datasets.finer_bins import FinerBins
 from gm.likelihood.folding import Response
-from gm.likelihood.map_sources import Lattice, MapSource
+from gm.likelihood.lattice import Lattice
+from gm.likelihood.map_sources import MapSource
 from gm.likelihood.map_term import MapBins
 
 

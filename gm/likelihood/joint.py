@@ -14,8 +14,8 @@ from gm.datasets import Datasets, FluxPointsDataset
 from gm.likelihood.compilation import compile_terms
 from gm.likelihood.contract import LikelihoodTerm
 from gm.likelihood.fluxes import FluxBank
+from gm.likelihood.lattice import Lattice
 from gm.likelihood.losses import FluxLoss
-from gm.likelihood.map_sources import Lattice
 from gm.likelihood.parallel import side_by_side
 from gm.likelihood.report import TermReport
 from gm.models import BackgroundIRFModel, Layout, Models

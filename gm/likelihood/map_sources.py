@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from typing import Generic, Protocol, TypeVar, final
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from gm.arrays import Array, BoolArray, IntArray
 from gm.likelihood.folding import Folding, Response
+from gm.likelihood.lattice import Lattice
 from gm.likelihood.losses import KernelLoss
 from gm.likelihood.products import inner, times
 
@@ -29,17 +30,6 @@ class Image(Protocol):
 
     def pixels_gradient(self, values: Array) -> Array:
         """(n_shape, ...) as `pixels`."""
-
-
-@dataclass(frozen=True)
-class Lattice:
-    """A position on a grid of pixels: the first of its two columns, and its place there.
-
-    place : from the values of the shape to pixel coordinates (x, y), and their derivatives by the values (2, n_shape)
-    """
-
-    column: int
-    place: Callable[[Array], tuple[Array, Array]]
 
 
 class Reach(Protocol):

@@ -11,8 +11,9 @@ import numpy as np
 
 from gm.arrays import Array, BoolArray, IntArray, MapArray
 from gm.likelihood.folding import Response
+from gm.likelihood.lattice import Lattice
 from gm.likelihood.line import Line, RowLine, SummedLine
-from gm.likelihood.map_sources import Lattice, MapSource
+from gm.likelihood.map_sources import MapSource
 from gm.likelihood.products import times, transposed_times, weighted_rows
 from gm.likelihood.report import TermReport
 from gm.statistics import Statistic, WStat

@@ -12,7 +12,8 @@ import numpy as np
 from gm.arrays import Array, IntArray
 from gm.irf.psf_kernel import KernelGrids
 from gm.likelihood.folding import MapWindow, Response
-from gm.likelihood.map_sources import Image, Lattice, MapSource, SharedImage
+from gm.likelihood.lattice import Lattice
+from gm.likelihood.map_sources import Image, MapSource, SharedImage
 from gm.likelihood.spectra import Spectra
 from gm.maps.geometry import WcsGeometry
 from gm.maps.pixel_grid import PixelGrid

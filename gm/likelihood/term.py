@@ -11,8 +11,8 @@ import numpy as np
 
 from gm.arrays import Array, BoolArray, IntArray
 from gm.likelihood.fluxes import as_slice
+from gm.likelihood.lattice import Lattice
 from gm.likelihood.line import Line, RowLine
-from gm.likelihood.map_sources import Lattice
 from gm.likelihood.products import add_products, times, transposed_times, weighted_square
 from gm.likelihood.report import TermReport
 from gm.statistics import Statistic, WStat
