@@ -142,7 +142,8 @@ def measure_errors(
     kinked : from ``steps`` (n_free,) to the parameters that a step takes across a kink of the statistic, where it has
     no second derivative; they get that of the parabola which is as wide where the statistic has risen by 1
     """
-    diagonal = np.diag(objective.information(vector, expected=True))
+    information = objective.information(vector, expected=True)
+    diagonal = np.diag(information)
     size = np.where(vector != 0, np.abs(vector), 1.0)
     scale = np.where(diagonal > 0, np.sqrt(2.0 / np.where(diagonal > 0, diagonal, 1.0)), size)
     gradient = objective.value_and_gradient(vector)[1]
@@ -163,5 +164,5 @@ def measure_errors(
     among = [name for name, stays in zip(names, kept, strict=True) if stays]
     covariance, degenerate = invert(hessian, among, _DEGENERATE)
     if not degenerate:
-        _, degenerate = invert(inside.information(vector[kept], expected=True), among, _IDENTICAL)
+        _, degenerate = invert(information[np.ix_(kept, kept)], among, _IDENTICAL)
     return Errors(at_lower, at_upper, covariance, degenerate)

@@ -70,6 +70,7 @@ class JointLikelihood:
         plan, self.terms = compile_terms(datasets, models, self.layout, conventions)
         self.bank = FluxBank(plan, models, self.layout, conventions)
         self._in_parallel = len(self.terms) > 1 and any(term.is_heavy for term in self.terms)
+        self._last_value: tuple[bytes, float] | None = None
         self._last: tuple[bytes, float, Array] | None = None
 
     @property
@@ -78,10 +79,14 @@ class JointLikelihood:
         return sum(term.n_bins for term in self.terms)
 
     def value(self, vector: Array) -> float:
-        """-2 ln L at ``vector`` (n_free,)."""
-        with np.errstate(over="ignore", invalid="ignore"):  # a step too far is told by a value that is not finite
-            flux = self.bank.fluxes(self.layout.expand(vector))
-            return sum(self._each(lambda term: term.value(flux))) + self.layout.prior_value(vector)
+        """-2 ln L at ``vector`` (n_free,); the last one is kept."""
+        key = vector.tobytes()
+        if self._last_value is None or self._last_value[0] != key:
+            with np.errstate(over="ignore", invalid="ignore"):  # a step too far is told by a value that is not finite
+                flux = self.bank.fluxes(self.layout.expand(vector))
+                value = sum(self._each(lambda term: term.value(flux))) + self.layout.prior_value(vector)
+            self._last_value = key, value
+        return self._last_value[1]
 
     def value_and_gradient(self, vector: Array) -> tuple[float, Array]:
         """-2 ln L and its exact gradient, (n_free,); the last ones are kept."""
