@@ -51,10 +51,9 @@ def compile_maps(
 ) -> list[MapTerm]:
     """The terms of map datasets, given with their positions; those whose masks leave nothing have none.
 
-    NumPy and the transforms release the interpreter, so several datasets are compiled at the same time.
+    Fixed images are folded at the same time, since the transforms release the interpreter; nothing else takes so long.
     """
-    found = zip(maps, side_by_side(lambda at: _bins(at[1]), maps), strict=True)
-    views = [_View(index, dataset, bins) for (index, dataset), bins in found if bins is not None]
+    views = [_View(index, dataset, bins) for index, dataset in maps if (bins := _bins(dataset)) is not None]
     shared = Shared()
     builders = [
         [
@@ -66,7 +65,9 @@ def compile_maps(
     ]
     stored = [stored_sources(view.dataset, view.bins, models, plan, layout) for view in views]
     backgrounds = [_background(view, models, plan, layout) for view in views]
-    sources = side_by_side(lambda row: [builder.build() for builder in row], builders)
+    folding = [builder for row in builders for builder in row if builder.is_folding]
+    folded = dict(zip(map(id, folding), side_by_side(_Builder.build, folding), strict=True))
+    sources = ([folded.get(id(builder)) or builder.build() for builder in row] for row in builders)
     return [
         MapTerm(view.index, view.dataset.counts, view.bins, [*row, *more], background)
         for view, row, more, background in zip(views, sources, stored, backgrounds, strict=True)
@@ -201,6 +202,11 @@ class _Builder:
 
     def _start(self, layout: Layout) -> Array:
         return layout.expand(layout.start)[list(self._slots(layout))]
+
+    @property
+    def is_folding(self) -> bool:
+        """Whether an image is folded when the source is built."""
+        return not self.is_free and not isinstance(self.shape, PointSpatialModel)
 
     def build(self) -> MapSource:
         """The source; one with a fixed shape keeps no more than its response."""

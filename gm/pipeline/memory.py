@@ -33,7 +33,7 @@ def fit_memory(datasets: Iterable[Dataset], models: Models) -> float:
         if isinstance(dataset, MapDataset | MapDatasetOnOff):
             kept, needed = _map(dataset, models, layout)
             total += kept
-            passing.append(needed)
+            passing += needed
         elif not isinstance(dataset, FluxPointsDataset):
             total += 8.0 * dataset.energy.n_bins * (dataset.energy_true.n_bins + 20)  # folded with the exposure
     return BASE + _HELD * (total + sum(sorted(passing)[-(os.cpu_count() or 1) :]))
@@ -50,12 +50,12 @@ def _stored(value: Any, seen: set[int]) -> Iterator[float]:
             yield from _stored(getattr(value, field.name), seen)
 
 
-def _map(dataset: MapDataset | MapDatasetOnOff, models: Models, layout: Layout) -> tuple[float, float]:
-    """What the likelihood of a map keeps, and what it needs in passing [bytes]."""
+def _map(dataset: MapDataset | MapDatasetOnOff, models: Models, layout: Layout) -> tuple[float, list[float]]:
+    """What the likelihood of a map keeps, and what it needs in passing for each source [bytes]."""
     bins = FinerBins.of(dataset)
     n_energy, n_true = bins.energy.n_bins, dataset.energy_true.n_bins
     n_rows = float(np.count_nonzero(dataset.counts))
-    kept, passing = float(dataset.counts.size) + 100 * n_rows, 0.0  # the mask, and the bins with counts
+    kept, passing = float(dataset.counts.size) + 100 * n_rows, list[float]()  # the mask, and the bins with counts
     n_rows *= max(1.0, bins.mask.size / dataset.counts.size)  # with the finer bins that each is a sum of
     for component in models.select(dataset.name):
         if not isinstance(component, SkyModel):
@@ -69,10 +69,10 @@ def _map(dataset: MapDataset | MapDatasetOnOff, models: Models, layout: Layout) 
         if free:
             image = max(rows - kernel, 1) * max(columns - kernel, 1)
             kept += window + n_true * (12 * n_pixels + 8 * image) + (_KEPT + free) * response
-            passing = max(passing, 16 * n_true * n_pixels)
+            passing.append(16 * n_true * n_pixels)
         else:
             kept += response
-            passing = max(passing, window + 8.0 * n_true * (2 * n_pixels + (rows + kernel) * (columns + kernel)))
+            passing.append(window + 8.0 * n_true * (2 * n_pixels + (rows + kernel) * (columns + kernel)))
     return kept, passing
 
 
