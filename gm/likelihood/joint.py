@@ -248,13 +248,16 @@ class JointLikelihood:
         if isinstance(dataset, FluxPointsDataset):
             return DatasetSummary(dataset.name, dataset.type, report.bins, report.statistic)
         applied = {component.name for component in self.models.select(dataset.name)}
+        counts = report.counts
+        if counts is None:
+            counts = float(dataset.counts[dataset.mask].sum(dtype=np.float64))
         parts = {name: value for name, value in report.components.items() if name in applied}
         return DatasetSummary(
             name=dataset.name,
             type=dataset.type,
             bins=report.bins,
             statistic=report.statistic,
-            counts=float(dataset.counts[dataset.mask].sum(dtype=np.float64)),
+            counts=counts,
             predicted=report.predicted,
             background=report.predicted - sum(parts.values()),
             components=parts,

@@ -223,7 +223,11 @@ class MapTerm:
             for source in self.sources
             if source.loss is not None and source.name in by_component
         }
-        return [TermReport(self.dataset, self.n_bins, self.value(flux), total + off, components, losses)]
+        counts = None  # those in bins without acceptance, which W leaves out, are not at hand
+        if not isinstance(self.bins.statistic, WStat):
+            at = self.bins.energy, self.bins.pixel
+            counts = float(self._counts.reshape(len(self._counts), -1)[at].sum(dtype=np.float64))
+        return [TermReport(self.dataset, self.n_bins, self.value(flux), total + off, components, losses, counts)]
 
     def left_behind(self, flux: Array) -> list[str]:
         """Components whose shape has moved or grown beyond what their responses were made for."""

@@ -11,7 +11,8 @@ from gm.likelihood.losses import FluxLoss
 class TermReport:
     """One dataset: its position, bins that enter, -2 ln L, predicted counts in all, and those of each component.
 
-    losses : of components whose PSF kernels lose or displace counts
+    losses : of components whose PSF kernels lose or displace counts; counts : in all bins, where the term has them
+    at hand
     """
 
     dataset: int
@@ -20,3 +21,4 @@ class TermReport:
     predicted: float
     components: dict[str, float]
     losses: dict[str, FluxLoss] = field(default_factory=dict)
+    counts: float | None = None
