@@ -13,7 +13,7 @@ from gm.arrays import Array, IntArray
 from gm.irf.psf_kernel import KernelGrids
 from gm.likelihood.folding import MapWindow, Response
 from gm.likelihood.lattice import Lattice
-from gm.likelihood.map_sources import Image, MapSource, SharedImage
+from gm.likelihood.map_sources import Image, MapSource, Reach, SharedImage
 from gm.likelihood.spectra import Spectra
 from gm.maps.geometry import WcsGeometry
 from gm.maps.pixel_grid import PixelGrid
@@ -178,10 +178,12 @@ def _weighted(weights: Array, arrays: list[Array]) -> Array:
 
 
 class Shared:
-    """What datasets share: sub-pixels of kernels, places of points on parts of one grid, and images on equal grids."""
+    """What datasets share: sub-pixels of kernels, places of points on parts of one grid, images on equal grids, and how
+    far components may go."""
 
     def __init__(self) -> None:
         self.kernels = KernelGrids()
+        self.reaches: dict[str, Reach] = {}
         self._places: dict[tuple[Any, ...], _Place] = {}
         self._images: dict[tuple[Any, ...], tuple[SharedImage, Spectra]] = {}
 

@@ -1,0 +1,83 @@
+"""The shapes of components on the pixels of a map: their images, how far these reach, and where they stay."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gm.arrays import Array
+from gm.maps.pixel_grid import PixelGrid
+from gm.maps.sphere import unit_vectors
+from gm.models import SpatialModel
+from gm.models.spatial import RadialModel
+
+MARGIN = 0.1  # [deg] beyond the evaluation radius, as Gammapy has it
+GROWTH = 1.5  # how far a free shape may grow before its window is too small
+_NOTHING = 1e-10  # of a shape's flux
+
+
+def support_of(shape: SpatialModel, grid: PixelGrid, values: Array) -> tuple[slice, slice] | None:
+    """Rows and columns of a window that hold all of a compact shape, with room to move and grow; None: everything."""
+    place, radius = shape.position(values), shape.evaluation_radius(values)
+    if place is None or radius is None or not isinstance(shape, RadialModel):
+        return None
+    around = grid.window(*place, shape.frame, 2 * (radius * GROWTH + MARGIN), 1)
+    if around is None:
+        return None
+    # A radial shape is nowhere brighter outside than on the border.
+    y, x = np.arange(around.y0 - 1, around.y1 + 1), np.arange(around.x0 - 1, around.x1 + 1)
+    border = [*((u, v) for u in (x[0], x[-1]) for v in y), *((u, v) for u in x for v in (y[0], y[-1]))]
+    density = shape.evaluate(grid.sky(shape.frame, *np.array(border, dtype=np.float64).T), values)
+    area = np.radians(grid.scale) ** 2 * grid.shape[0] * grid.shape[1]
+    return around.slices if area * float(np.nan_to_num(density).max()) <= _NOTHING else None
+
+
+class ShapeReach:
+    """Responses are taken where a shape starts; they hold until it moves by its radius (now or then) and 0.1 deg.
+
+    One for all datasets, which ask for the same shape one after the other.
+    """
+
+    def __init__(self, shape: SpatialModel, values: Array) -> None:
+        self._shape, self._start = shape, values
+        self._last: tuple[bytes, bool] | None = None
+
+    def covers(self, values: Array) -> bool:
+        key = values.tobytes()
+        if self._last is None or self._last[0] != key:
+            self._last = key, self._covers(values)
+        return self._last[1]
+
+    def _covers(self, values: Array) -> bool:
+        here, there = self._shape.position(values), self._shape.position(self._start)
+        now, before = self._shape.evaluation_radius(values), self._shape.evaluation_radius(self._start)
+        if here is None or there is None or now is None or before is None:
+            return True
+        if not np.isfinite(here).all():
+            return False
+        a, b = (
+            unit_vectors(np.array([here[0]]), np.array([here[1]])),
+            unit_vectors(np.array([there[0]]), np.array([there[1]])),
+        )
+        moved = float(np.degrees(2 * np.arcsin(np.clip(np.linalg.norm(a - b) / 2, 0, 1))))
+        return moved <= min(before, now) + MARGIN and moved + now <= before * GROWTH + MARGIN
+
+
+class ShapeImage:
+    """The shape of a component on the pixels of a grid; no shape means the full flux in every pixel."""
+
+    def __init__(self, shape: SpatialModel | None, grid: PixelGrid, energy: Array, values: Array | None) -> None:
+        self._shape, self._grid, self._values = shape, grid, values
+        self._energy = energy if shape is not None and shape.is_energy_dependent else None
+
+    def pixels(self, values: Array) -> Array:
+        if self._shape is None:
+            return np.ones(self._grid.shape)
+        return self._shape.integrate(self._grid, self._at(values), self._energy)
+
+    def pixels_gradient(self, values: Array) -> Array:
+        if self._shape is None:
+            return np.zeros((0, *self._grid.shape))
+        return self._shape.integrate_gradient(self._grid, self._at(values), self._energy)[1]
+
+    def _at(self, values: Array) -> Array:
+        return values if self._values is None else self._values
