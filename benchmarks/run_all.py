@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Run every benchmark and comparison, and rewrite the README's table. Takes about twenty minutes, most of it Gammapy's."""
+"""Run every benchmark and comparison, and rewrite the README's table. About twenty minutes, most of it Gammapy's."""
 
 from __future__ import annotations
 
