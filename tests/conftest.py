@@ -10,7 +10,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("gm", deadline=None)  # how long an example takes is a matter of the machine
+hypothesis.settings.load_profile("gm")
 
 ROOT = Path(__file__).resolve().parent.parent
 
