@@ -13,6 +13,7 @@ from gm.fit.objective import Objective, Restricted
 _STEP = 0.02  # of one sigma: the cubic term of the statistic changes the derivative by a relative 1e-4 of it
 _NEAR = 1e-3  # sigma from a limit
 _IDENTICAL = 1e-11  # the same of J^T J, below which parameters are one and the same
+_DOUBLINGS = 10  # of a sigma, beyond which the statistic does not rise
 _DEGENERATE = 1e-7  # smallest eigenvalue of the Hessian, scaled to a unit diagonal, that still measures something
 
 
@@ -106,9 +107,12 @@ def _risen_by_one(objective: Objective, vector: Array, k: int, step: float, limi
     def rise(move: float) -> float:
         return objective.value(vector + move * direction) - value - 1.0
 
-    while abs(step) <= room and rise(step) < 0:
+    for _ in range(_DOUBLINGS):
+        risen = rise(step) if abs(step) <= room else np.nan
+        if not risen < 0:
+            return float(brentq(rise, 0.0, step, xtol=1e-9 * abs(step), rtol=1e-6)) if np.isfinite(risen) else None
         step *= 2
-    return float(brentq(rise, 0.0, step, xtol=1e-4 * abs(step))) if abs(step) <= room else None
+    return None
 
 
 @dataclass(frozen=True, eq=False)

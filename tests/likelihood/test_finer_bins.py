@@ -66,7 +66,7 @@ def test_predictions_are_sums_of_those_before(kind: str, response: str, make: Ca
     before = make("before", "icrs", response)
     before = with_room(before) if kind == "joined" else before
     for component in list(models())[:2]:
-        expected = made(kind, before.with_(counts=component_counts(before, component)))  # type: ignore[arg-type]
+        expected = made(kind, before.with_(counts=component_counts(before, component)))  # type: ignore[arg-type]  # of the sky
         predicted = predict_component(expected, component)
         safe = expected.mask_safe
         scale = expected.counts[safe].max()
@@ -154,7 +154,7 @@ def test_files_with_places_that_do_not_fit(tmp_path: Path) -> None:
     finer, other = made("image", cube("before")), cube("before")
     write_dataset(other.with_(finer=finer.finer.energies_to(np.array([7]))), tmp_path / "made.fits")
     with pytest.raises(DataError, match="HDU FINER_BINS: leads to bin 7, where the dataset has 3"):
-        _ = read_dataset("MapDataset", tmp_path / "made.fits", "made").exposure  # type: ignore[union-attr]
+        _ = read_dataset("MapDataset", tmp_path / "made.fits", "made").exposure  # type: ignore[union-attr]  # a map
     assert read_fits(tmp_path / "made.fits").find("FINER_MASK") is not None
 
 
@@ -162,7 +162,7 @@ def test_what_is_made_twice_follows_both() -> None:
     """A cutout of an image of a padded map, against the same sums of the dense counts."""
     before = cube("before")
     component = models()["beside"]
-    counted = padded(before.with_(counts=component_counts(before, component)), "a", 0.3)  # type: ignore[arg-type]
+    counted = padded(before.with_(counts=component_counts(before, component)), "a", 0.3)  # type: ignore[arg-type]  # of the sky
     image = ops.to_image(Datasets([counted]), Models(), "a", name="b").datasets
     cut: Any = ops.cutout(image, Models(), "b", name="c", center=(LON + 0.5, LAT), width="0.9 deg").datasets["c"]
     safe = cut.mask_safe
