@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import ceil
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,35 +64,73 @@ def upsampling(r68: Array, scale: float) -> list[int]:
 
 
 @dataclass(frozen=True, eq=False)
+class _SubPixels:
+    """Sums over the sub-pixels of m x m pixels of a radial profile that is linear between the nodes of its axis.
+
+    between : (m * m, n_rad), for sub-pixels between nodes, where a profile is not negative; those beyond the first and
+    the last node are in ``pixel``, with the piece ``index`` of the profile that is continued there by ``weight``.
+    """
+
+    m: int
+    between: Any  # a sparse array
+    pixel: IntArray
+    index: IntArray
+    weight: Array
+
+    @classmethod
+    def of(cls, distance: Array, rad: NodeAxis) -> _SubPixels:
+        """From the separations (m, m, n_sub) [deg]."""
+        from scipy.sparse import csr_array  # spectra do without
+
+        index, weight = linear_weights(rad.pixel(distance).ravel(), rad.n_bins)
+        m, pixel = len(distance), np.repeat(np.arange(distance[..., 0].size), distance.shape[2])
+        is_between = (weight >= 0) & (weight <= 1)
+        at, i, w = pixel[is_between], index[is_between], weight[is_between]
+        entries = np.concatenate([1 - w, w]), (np.tile(at, 2), np.concatenate([i, i + 1]))
+        beyond = ~is_between
+        return cls(m, csr_array(entries, (m * m, rad.n_bins)), pixel[beyond], index[beyond], weight[beyond])
+
+    def images(self, profiles: Array) -> Array:
+        """(n, m, m) from profiles (n, n_rad), where continuations below 0 are set to 0."""
+        images = np.ascontiguousarray((self.between @ profiles.T).T)
+        continued = profiles[:, self.index] + self.weight * np.diff(profiles, axis=1)[:, self.index]
+        for image, values in zip(images, np.maximum(continued, 0.0), strict=True):
+            np.add.at(image, self.pixel, values)
+        return images.reshape(len(profiles), self.m, self.m)
+
+
+@dataclass(frozen=True, eq=False)
 class KernelGrid:
     """Sub-pixels of the kernels in one projection with one pixel scale [deg]; the work of all kernels is kept here."""
 
     projection: str
     scale: float
-    _points: dict[tuple[int, bool, bytes], tuple[int, IntArray, Array]] = field(default_factory=dict)
+    _made: dict[tuple[int, bool, bytes], tuple[int, _SubPixels]] = field(default_factory=dict)
 
     @property
     def is_symmetric(self) -> bool:
         """Whether the four quadrants are equal, so that one is enough."""
         return self.projection in _SYMMETRIC
 
-    def points(self, factor: int, size: int, rad: NodeAxis) -> tuple[IntArray, Array]:
-        """Linear interpolation on the rad axis at the sub-pixels of a ``size`` x ``size`` kernel: index and weight.
-
-        Both are (m, m, factor^2): m is ``size``, or ``(size + 1) / 2`` for the quadrant of a symmetric projection.
-        """
+    def images(self, factor: int, size: int, rad: NodeAxis, profiles: Array) -> Array:
+        """Sums over factor^2 sub-pixels of profiles (n, n_rad) in the pixels of kernels, (n, size, size)."""
         key = factor, rad.has_edges, rad.edges.tobytes()
-        kept = self._points.get(key)
-        if kept is None or kept[0] < size:
-            distance = self._separations(size, factor)
-            kept = size, *linear_weights(rad.pixel(distance), rad.n_bins)
-            self._points[key] = kept
-        largest, index, weight = kept
-        part = slice(0, (size + 1) // 2) if self.is_symmetric else slice((largest - size) // 2, (largest + size) // 2)
-        return index[part, part], weight[part, part]
+        largest, sub_pixels = self._made.get(key, (0, None))
+        if sub_pixels is None or largest < size:
+            largest, sub_pixels = size, _SubPixels.of(self._separations(size, factor), rad)
+            self._made[key] = largest, sub_pixels
+        images = sub_pixels.images(profiles)
+        if not self.is_symmetric:
+            inner = slice((largest - size) // 2, (largest + size) // 2)
+            return images[:, inner, inner]
+        from_center = np.abs(np.arange(size) - size // 2)
+        return images[:, from_center][:, :, from_center]
 
     def _separations(self, size: int, factor: int) -> Array:
-        """Separations (m, m, factor^2) [deg] of sub-pixels from the centre of the kernel."""
+        """Separations (m, m, factor^2) [deg] of sub-pixels from the centre of the kernel.
+
+        m is ``size``, or ``(size + 1) / 2`` for the quadrant of a symmetric projection.
+        """
         center = size // 2
         pixels = np.arange(center if self.is_symmetric else 0, size)
         at = (pixels[:, None] + (np.arange(factor) + 0.5) / factor - 0.5).ravel()
@@ -125,30 +164,20 @@ def build_kernel(
     Radii and energies are paired by index, as Gammapy pairs them: where the PSF map has another energy axis the radii
     belong to other energies, and energies beyond its number of nodes get an empty kernel.
     """
-    n_energy = len(profiles)
-    size = odd_pixels(float(radii.max()), grid.scale)
+    n_energy, size = len(profiles), odd_pixels(float(radii.max()), grid.scale)
     data = np.zeros((n_energy, size, size), dtype=np.float32)
     paired = np.zeros(n_energy)
     paired[: len(radii)] = radii[:n_energy]
-    for i, (radius, factor) in enumerate(zip(radii[:n_energy].tolist(), upsampling(r68, grid.scale), strict=False)):
-        n = odd_pixels(radius, grid.scale)
-        image = _kernel_image(grid, rad, profiles[i], n, factor)
-        start = (size - n) // 2
-        data[i, start : start + n, start : start + n] = image
+    sizes = np.array([odd_pixels(radius, grid.scale) for radius in radii[:n_energy].tolist()])
+    factors = np.array(upsampling(r68, grid.scale))[: sizes.size]
+    for factor in np.unique(factors):
+        own = np.flatnonzero(factors == factor)
+        images = grid.images(int(factor), int(sizes[own].max()), rad, profiles[own])
+        for i, image in zip(own, images, strict=True):
+            cut, center = sizes[i] // 2, len(image) // 2
+            inner, place = slice(center - cut, center + cut + 1), slice(size // 2 - cut, size // 2 + cut + 1)
+            data[i, place, place] = image[inner, inner]
     total = data.sum(axis=(1, 2), keepdims=True, dtype=np.float64)
     data /= np.where(total > 0, total, 1.0).astype(np.float32)
     lost = np.where(total[:, 0, 0] > 0, outside(paired), 1.0)
     return PsfKernel(data, paired, lost)
-
-
-def _kernel_image(grid: KernelGrid, rad: NodeAxis, profile: Array, n: int, factor: int) -> Array:
-    """Sums over sub-pixels (n, n) of a radial profile (n_rad,), negative extrapolations set to 0."""
-    index, weight = grid.points(factor, n, rad)
-    step = np.diff(profile)
-    values = profile[index] + weight * step[index]
-    np.maximum(values, 0.0, out=values)
-    part: Array = values.sum(axis=2)
-    if not grid.is_symmetric:
-        return part
-    fold = np.abs(np.arange(n) - n // 2)
-    return part[fold[:, None], fold]

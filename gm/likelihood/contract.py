@@ -9,6 +9,7 @@ from gm.arrays import Array, IntArray
 from gm.likelihood.lattice import Lattice
 from gm.likelihood.line import Line
 from gm.likelihood.report import TermReport
+from gm.likelihood.sent_back import SentBack
 
 
 class LikelihoodTerm(Protocol):
@@ -25,8 +26,8 @@ class LikelihoodTerm(Protocol):
     def value(self, flux: Array) -> float:
         """-2 ln L."""
 
-    def value_and_pullback(self, flux: Array, d_flux: Array) -> float:
-        """-2 ln L; its derivative is added to ``d_flux`` (n_columns,)."""
+    def value_and_pullback(self, flux: Array, d_flux: Array, sent_back: SentBack | None = None) -> float:
+        """-2 ln L; its derivative is added to ``d_flux`` (n_columns,), but for what is left to ``sent_back``."""
 
     def information(self, flux: Array, flux_jacobian: Array, *, expected: bool = False) -> Array:
         """Approximate second derivatives (n_free, n_free), from the Jacobian of the vector (n_columns, n_free)."""

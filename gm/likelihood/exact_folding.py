@@ -15,7 +15,8 @@ import numpy as np
 from gm.arrays import Array, IntArray
 from gm.irf.point_spread import PointSpread
 from gm.likelihood.convolution import Convolver
-from gm.likelihood.folding import Folding, MapWindow, Response
+from gm.likelihood.folding import Folding
+from gm.likelihood.sight import MapWindow, Response
 from gm.maps.geometry import WcsGeometry
 from gm.models.pixel_shares import PixelNodes
 

@@ -15,8 +15,9 @@ import numpy as np
 from gm.arrays import Array, IntArray
 from gm.irf.point_spread import PixelPoints, PointSpread
 from gm.likelihood.exact_folding import ExactRecoFolding, ExactTrueFolding, node_kernels
-from gm.likelihood.folding import Folding, MapWindow, Response
+from gm.likelihood.folding import Folding
 from gm.likelihood.map_sources import ImageSource, MapSource, Recent
+from gm.likelihood.sight import MapWindow, Response
 from gm.maps.geometry import WcsGeometry
 from gm.maps.pixel_grid import PixelGrid
 from gm.models import GaussianSpatialModel, PointSpatialModel, SpatialModel

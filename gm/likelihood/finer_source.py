@@ -10,10 +10,11 @@ import numpy as np
 
 from gm.arrays import Array, BoolArray, IntArray
 from gm.datasets.finer_bins import FinerBins
-from gm.likelihood.folding import Response
 from gm.likelihood.lattice import Lattice
 from gm.likelihood.map_sources import MapSource
 from gm.likelihood.map_term import MapBins
+from gm.likelihood.sent_back import SentBack
+from gm.likelihood.sight import Response
 
 
 @final
@@ -104,8 +105,8 @@ class FinerSource(MapSource):
     def is_heavy(self) -> bool:
         return self._inner.is_heavy
 
-    def shape_pullback(self, flux: Array, weights: Array, slope: float) -> Array:
-        return self._inner.shape_pullback(flux, weights[self._sums.row], slope)
+    def shape_pullback(self, flux: Array, weights: Array, slope: float, sent_back: SentBack | None = None) -> Array:
+        return self._inner.shape_pullback(flux, weights[self._sums.row], slope, sent_back)
 
     def shape_curvature(self, flux: Array, weights: Array, slope: float, steps: Array) -> Array:
         return self._inner.shape_curvature(flux, weights[self._sums.row], slope, steps)

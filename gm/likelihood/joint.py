@@ -18,6 +18,7 @@ from gm.likelihood.lattice import Lattice
 from gm.likelihood.losses import FluxLoss
 from gm.likelihood.parallel import side_by_side
 from gm.likelihood.report import TermReport
+from gm.likelihood.sent_back import SentBack
 from gm.models import BackgroundIRFModel, Layout, Models
 
 R = TypeVar("R")
@@ -103,17 +104,18 @@ class JointLikelihood:
     def _pullback(self, flux: Array) -> tuple[float, Array]:
         """The terms' sum, and its derivative with respect to the flux vector."""
 
+        sent_back = SentBack()
+
         def one(term: LikelihoodTerm) -> tuple[float, Array]:
             d_flux = np.zeros_like(flux)
-            return term.value_and_pullback(flux, d_flux), d_flux
+            return term.value_and_pullback(flux, d_flux, sent_back), d_flux
 
-        d_flux = np.zeros_like(flux)
-        if not self._in_parallel:
-            return sum(term.value_and_pullback(flux, d_flux) for term in self.terms), d_flux
-        parts = self._each(one)
-        for _, part in parts:
+        d_flux, value = np.zeros_like(flux), 0.0
+        for its_value, part in self._each(one):
+            value += its_value
             d_flux += part
-        return sum(value for value, _ in parts), d_flux
+        sent_back.bring(d_flux)
+        return value, d_flux
 
     def _each(self, work: Callable[[LikelihoodTerm], R]) -> list[R]:
         """What each term gives, in their order."""

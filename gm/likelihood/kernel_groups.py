@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,17 +32,39 @@ class Grid:
     size: Size
     origin: tuple[int, int]
 
+    @classmethod
+    def of(cls, part: Part, shape: Size, half: int, *, real: bool = True) -> Grid:
+        """The smallest transforms whose results on the window are free of what wraps around.
+
+        Light of n pixels from s on falls on [s - half, s + n + half). Read is [a, b), the part of it in the window:
+        with N pixels, what lies N further must be beyond the light, and the same from below.
+        """
+        reach, size, origin = [], [], []
+        for lit, n_window in zip(part, shape, strict=True):
+            n, start = lit.stop - lit.start, lit.start
+            a, b = max(start - half, 0), min(lit.stop + half, n_window)
+            least = max(n + half - (a - start), b - start + half, n, 2 * half + 1)
+            widest = max(n + 2 * half, 2 * half + 1)
+            reach.append(slice(a, max(a, b)))
+            size.append(fft.next_fast_len(min(least, widest), real=real))
+            origin.append(start - half)
+        return cls((reach[0], reach[1]), (size[0], size[1]), (origin[0], origin[1]))
+
+    def with_size(self, size: Size) -> Grid:
+        """The same in larger transforms."""
+        return replace(self, size=size)
+
     @cached_property
     def cut(self) -> Part:
         """`reach` within the transforms."""
         y, x = (slice(r.start - o, r.stop - o) for r, o in zip(self.reach, self.origin, strict=True))
         return y, x
 
-    def find(self, y: IntArray, x: IntArray) -> tuple[IntArray, IntArray, BoolArray]:
-        """Rows and columns of a window's pixels in the transforms, 0 for those that are not reached; which are."""
+    def index(self, y: IntArray, x: IntArray) -> tuple[IntArray, BoolArray]:
+        """Positions of a window's pixels in the transforms, 0 for those that are not reached; which are."""
         (rows, columns), (y0, x0) = self.reach, self.origin
         inside = (y >= rows.start) & (y < rows.stop) & (x >= columns.start) & (x < columns.stop)
-        return np.where(inside, y - y0, 0), np.where(inside, x - x0, 0), inside
+        return np.where(inside, (y - y0) * self.size[1] + x - x0, 0), inside
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,23 +103,6 @@ class KernelGroup:
         self.transforms[size] = found
         return found
 
-    def grid(self, part: Part, shape: tuple[int, int], *, real: bool = True) -> Grid:
-        """The smallest transforms whose results on the window are free of what wraps around.
-
-        Light of n pixels from s on falls on [s - half, s + n + half). Read is [a, b), the part of it in the window:
-        with N pixels, what lies N further must be beyond the light, and the same from below.
-        """
-        reach, size, origin = [], [], []
-        for lit, n_window in zip(part, shape, strict=True):
-            n, start, half = lit.stop - lit.start, lit.start, self.half
-            a, b = max(start - half, 0), min(lit.stop + half, n_window)
-            least = max(n + half - (a - start), b - start + half, n, 2 * half + 1)
-            widest = max(n + 2 * half, 2 * half + 1)
-            reach.append(slice(a, max(a, b)))
-            size.append(fft.next_fast_len(min(least, widest), real=real))
-            origin.append(start - half)
-        return Grid((reach[0], reach[1]), (size[0], size[1]), (origin[0], origin[1]))
-
 
 def chunks(n: int, size: Size) -> Iterator[slice]:
     """A few transforms at a time: enough that calls cost little, so few that they stay in the processor's cache."""
@@ -104,7 +110,20 @@ def chunks(n: int, size: Size) -> Iterator[slice]:
     return (slice(start, min(start + step, n)) for start in range(0, n, step))
 
 
-def _half_width(kernel: NDArray[np.float32 | np.float64]) -> int:
+def moved(part: Part, support: Part) -> Part:
+    """From rows and columns of the support to those of the window."""
+    y, x = (slice(p.start + s.start, p.stop + s.start) for p, s in zip(part, support, strict=True))
+    return y, x
+
+
+def trimmed(kernels: NDArray[np.float32 | np.float64]) -> NDArray[np.float32 | np.float64]:
+    """Kernels (n, m, m) without a margin that is 0 in all of them."""
+    half, center = _half_width(np.asarray(kernels.any(axis=0))), kernels.shape[-1] // 2
+    inner = slice(center - half, center + half + 1)
+    return kernels[:, inner, inner]
+
+
+def _half_width(kernel: NDArray[Any]) -> int:
     """Pixels from the centre to the last one that is not 0."""
     center = kernel.shape[-1] // 2
     used = np.flatnonzero(kernel.any(axis=0) | kernel.any(axis=1))

@@ -17,13 +17,13 @@ from gm.likelihood.finer_source import FinerSource
 from gm.likelihood.fluxes import FluxPlan
 from gm.likelihood.folding import Folding, RecoEnergyFolding, TrueEnergyFolding
 from gm.likelihood.losses import DISPLACED, KernelLoss, exposed_shape
-from gm.likelihood.map_images import GROWTH, MARGIN, ShapeImage, ShapeReach, support_of
+from gm.likelihood.map_images import GROWTH, MARGIN, ShapeImage, ShapeReach
 from gm.likelihood.map_sources import FixedSource, ImageSource, MapSource, SharedImage
 from gm.likelihood.map_term import MapTerm
 from gm.likelihood.map_views import AnyMapDataset, View, background_of, bins_of, correction_of
 from gm.likelihood.parallel import side_by_side
 from gm.likelihood.point_source import PointSource, Shared
-from gm.likelihood.spectra import Spectra
+from gm.likelihood.shared_kernels import SharedKernels
 from gm.likelihood.times import times_of
 from gm.maps.pixel_grid import PixelGrid
 from gm.models import Layout, Models, PointSpatialModel, SkyModel
@@ -143,21 +143,23 @@ class _Builder:
             kernels = np.ones((dataset.energy_true.n_bins, 1, 1)) if kernel is None else kernel.data.astype(np.float64)
             return PointSource(*where, point, window, kernels, reco_psf=is_reco)
         grid = self.view.grid(y, x)
-        support = None if self.shape is None else support_of(self.shape, grid, self.values)
-        image, spectra = self._image(grid if support is None else PixelGrid(grid.geometry.window(*support)))
+        support = (
+            None if self.shape is None else self.shared.support(self.component.name, self.shape, grid, self.values)
+        )
+        image, shared = self._image(grid if support is None else PixelGrid(grid.geometry.window(*support)))
         folding: Folding
         if is_reco and kernel is not None:
-            folding = RecoEnergyFolding(window, Convolver(kernel.data, window.shape, support, spectra))
+            folding = RecoEnergyFolding(window, Convolver(kernel.data, window.shape, support))
         else:
-            folding = TrueEnergyFolding(window, None if kernel is None else kernel.data, support, spectra)
+            folding = TrueEnergyFolding(window, None if kernel is None else kernel.data, support, shared)
         return ImageSource(*where, image, folding)
 
-    def _image(self, grid: PixelGrid) -> tuple[SharedImage, Spectra]:
+    def _image(self, grid: PixelGrid) -> tuple[SharedImage, SharedKernels]:
         """The image on a grid, which all datasets share whose pixels are there."""
         energy = self.view.dataset.energy_true.center
         make = partial(ShapeImage, self.shape, grid, energy, None if self.is_free else self.values)
         key = self.component.name, grid.geometry.key, energy.tobytes()
-        return self.shared.image(key, make) if self.is_free else (SharedImage(make(), 0), Spectra())
+        return self.shared.image(key, make) if self.is_free else (SharedImage(make(), 0), SharedKernels())
 
     def _exact_source(self, at: _At, edisp: Array) -> MapSource:
         dataset, apply, spread = self.view.dataset, self.component.apply_irf, None

@@ -15,10 +15,12 @@ GROWTH = 1.5  # how far a free shape may grow before its window is too small
 _NOTHING = 1e-10  # of a shape's flux
 
 
-def support_of(shape: SpatialModel, grid: PixelGrid, values: Array) -> tuple[slice, slice] | None:
+def support_of(shape: SpatialModel | None, grid: PixelGrid, values: Array) -> tuple[slice, slice] | None:
     """Rows and columns of a window that hold all of a compact shape, with room to move and grow; None: everything."""
+    if not isinstance(shape, RadialModel):
+        return None
     place, radius = shape.position(values), shape.evaluation_radius(values)
-    if place is None or radius is None or not isinstance(shape, RadialModel):
+    if place is None or radius is None:
         return None
     around = grid.window(*place, shape.frame, 2 * (radius * GROWTH + MARGIN), 1)
     if around is None:

@@ -12,14 +12,17 @@ from typing import Generic, Protocol, TypeVar, final
 import numpy as np
 
 from gm.arrays import Array, BoolArray, IntArray
-from gm.likelihood.folding import Folding, Response
+from gm.likelihood.folding import Folding
 from gm.likelihood.lattice import Lattice
 from gm.likelihood.losses import KernelLoss
 from gm.likelihood.products import inner, times
+from gm.likelihood.sent_back import SentBack
+from gm.likelihood.sight import Response
 
 T = TypeVar("T")
 _RECENT = 3
 _ALIKE = 0.2  # of the flux: what differs between shapes that are much the same
+_FINE, _ROUGH = 1e-7, 1e-5  # precision of folded first and second derivatives of an image
 
 
 class Image(Protocol):
@@ -93,14 +96,16 @@ class SharedImage:
             return self._changes.get(values if moves is None else np.append(values, moves), make)
 
     def bends(self, values: Array, steps: Array) -> Array:
-        """(n^2, ...) second derivatives with respect to the n values that have steps, by differences over them."""
+        """(n (n + 1) / 2, ...) second derivatives with respect to the n values that have steps, by differences over
+        them: those of the upper triangle."""
 
         def make(_: Array) -> Array:
             chosen, bends = np.flatnonzero(steps > 0), []
             for k, step in zip(chosen, np.diag(steps)[chosen], strict=True):
                 rise = self._image.pixels_gradient(values + step) - self._image.pixels_gradient(values - step)
                 bends.append(rise[chosen] / (2 * steps[k]))
-            return np.concatenate(bends)
+            rows, columns = np.triu_indices(chosen.size)
+            return np.stack([0.5 * (bends[i][j] + bends[j][i]) for i, j in zip(rows, columns, strict=True)])
 
         with self._lock:
             return self._bends.get(np.append(values, steps), make)
@@ -145,8 +150,11 @@ class MapSource(ABC):
         """`slopes`, or known ones of a shape that is much the same: good enough for an approximate curvature."""
         return self.slopes(flux)
 
-    def shape_pullback(self, flux: Array, weights: Array, slope: float) -> Array:
-        """(n_shape,) derivative of ``weights . predicted + slope * sum of all predicted`` with respect to the shape."""
+    def shape_pullback(self, flux: Array, weights: Array, slope: float, sent_back: SentBack | None = None) -> Array:
+        """(n_shape,) derivative of ``weights . predicted + slope * sum of all predicted`` with respect to the shape.
+
+        Without what is left to ``sent_back``, which brings it back for all datasets together.
+        """
         pulled, spectrum = np.zeros(self.n_shape), flux[self.columns]
         for k, d in enumerate(self.slopes(flux)):
             if d is not None:
@@ -203,30 +211,35 @@ class ImageSource(MapSource):
         self._asked: bytes | None = None
         self._known: tuple[Array, Sequence[Response | None]] | None = None
 
-    def shape_pullback(self, flux: Array, weights: Array, slope: float) -> Array:
+    def shape_pullback(self, flux: Array, weights: Array, slope: float, sent_back: SentBack | None = None) -> Array:
         """The adjoint costs one evaluation; a second gradient at the same shape is worth the response's derivatives."""
-        values = flux[self.shape_columns]
+        values, folding = flux[self.shape_columns], self._folding
         if self._asked == values.tobytes() or values in self._slopes:
             return super().shape_pullback(flux, weights, slope)
         self._asked = values.tobytes()
         changes, d_image = self._image.changes(values, self.moves)
         pulled = np.zeros(self.n_shape)
-        if changes.size:
-            pulled[changes] = self._folding.along(d_image, flux[self.columns], weights, slope)
+        if changes.size and folding.seat is not None and d_image.ndim == 3 and sent_back is not None:
+            columns = self.shape_columns.start + changes
+            sent_back.add(folding.seat, d_image, columns, _FINE, folding.sent(flux[self.columns], weights, slope))
+        elif changes.size:
+            pulled[changes] = folding.along(d_image, flux[self.columns], weights, slope, _FINE)
         return pulled
 
     @property
     def is_heavy(self) -> bool:
-        return self.n_shape > 0
+        return self.n_shape > 0 and self._folding.seat is None
 
     def shape_curvature(self, flux: Array, weights: Array, slope: float, steps: Array) -> Array:
         """The bins' slopes are brought back to the image once, where its second derivatives are."""
         values, chosen = flux[self.shape_columns], np.flatnonzero(steps > 0)
         curvature = np.zeros((self.n_shape, self.n_shape))
         if chosen.size:
-            along = self._folding.along(self._image.bends(values, steps), flux[self.columns], weights, slope)
-            curvature[np.ix_(chosen, chosen)] = along.reshape(chosen.size, chosen.size)
-        return 0.5 * (curvature + curvature.T)
+            bends = self._image.bends(values, steps)
+            along = self._folding.along(bends, flux[self.columns], weights, slope, _ROUGH)
+            upper = chosen[np.array(np.triu_indices(chosen.size))]
+            curvature[*upper] = curvature[*upper[::-1]] = along
+        return curvature
 
     def slopes_about(self, flux: Array) -> Sequence[Response | None]:
         values = flux[self.shape_columns]
@@ -249,7 +262,7 @@ class ImageSource(MapSource):
         changes, d_image = self._image.changes(values, self.moves)
         slopes: list[Response | None] = [None] * self.n_shape
         if changes.size:
-            for k, slope in zip(changes, self._folding.respond_each(d_image), strict=True):
+            for k, slope in zip(changes, self._folding.respond_each(d_image, _FINE), strict=True):
                 slopes[k] = slope
         return slopes
 

@@ -10,12 +10,13 @@ from typing import final
 import numpy as np
 
 from gm.arrays import Array, BoolArray, IntArray, MapArray
-from gm.likelihood.folding import Response
 from gm.likelihood.lattice import Lattice
 from gm.likelihood.line import Line, RowLine, SummedLine
 from gm.likelihood.map_sources import MapSource
 from gm.likelihood.products import times, transposed_times, weighted_rows
 from gm.likelihood.report import TermReport
+from gm.likelihood.sent_back import SentBack
+from gm.likelihood.sight import Response
 from gm.statistics import Statistic, WStat
 
 SLOPE = 2.0  # d(-2 ln L)/d(predicted) in a bin without counts, for Cash and W alike
@@ -112,7 +113,7 @@ class MapTerm:
         rows, total = self._predict(flux)
         return float(np.sum(self.bins.statistic.value(rows) - SLOPE * rows)) + SLOPE * total + self.bins.constant
 
-    def value_and_pullback(self, flux: Array, d_flux: Array) -> float:
+    def value_and_pullback(self, flux: Array, d_flux: Array, sent_back: SentBack | None = None) -> float:
         """-2 ln L; its derivative with respect to the flux vector is added to ``d_flux`` (n_columns,)."""
         if self._is_clipped(flux):
             return self._clipped_pullback(flux, d_flux)
@@ -124,7 +125,7 @@ class MapTerm:
             d_flux[source.columns] += transposed_times(response.matrix, weights[response.rows])
             d_flux[source.columns] += SLOPE * response.total
             if source.n_shape:
-                d_flux[source.shape_columns] += source.shape_pullback(flux, weights, SLOPE)
+                d_flux[source.shape_columns] += source.shape_pullback(flux, weights, SLOPE, sent_back)
         if self.background.columns is not None:
             by_energy = np.bincount(self.bins.energy, weights * self.background.rows, self.background.totals.size)
             d_flux[self.background.columns] += by_energy + SLOPE * self.background.totals

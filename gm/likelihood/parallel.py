@@ -1,14 +1,17 @@
-"""The terms of several datasets at the same time, in threads: NumPy and the transforms release the interpreter.
+"""Work on all processors, in threads: NumPy and the transforms release the interpreter.
 
-What is returned stays in the order of the terms, so that sums of it do not depend on the number of threads.
+It pays where a piece of work takes more than a few milliseconds between two calls of Python: threads that meet more
+often wait for each other. What is returned stays in order, so that sums of it do not depend on the number of threads.
 """
 
 from __future__ import annotations
 
 import os
+import threading
+from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, partial
 from typing import TypeVar
 
 import numpy as np
@@ -22,24 +25,75 @@ def n_threads() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+class _Here(threading.local):
+    """Whether this thread helps others."""
+
+    is_helper = False
+
+
+_HERE = _Here()
+
+
+def _help() -> None:
+    _HERE.is_helper = True
+
+
 @cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(n_threads(), thread_name_prefix="gm")
+def _helpers() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max(n_threads() - 1, 1), thread_name_prefix="gm", initializer=_help)
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pool.cache_clear)  # threads do not live on in a copy of the process
+    os.register_at_fork(after_in_child=_helpers.cache_clear)  # threads do not live on in a copy of the process
+
+
+class Together:
+    """Pieces of work that are needed as a whole: each thread that waits for them does some, and so do helpers.
+
+    Floating-point warnings are handled as they are where the work was gathered.
+    """
+
+    def __init__(self, pieces: Iterable[Callable[[], object]]) -> None:
+        self._left = deque(pieces)
+        self._unfinished, self._lock, self._finished = len(self._left), threading.Lock(), threading.Event()
+        self._handling = np.geterr()
+        self._error: BaseException | None = None
+
+    def finish(self) -> None:
+        """Return when all is done; raises what a piece has raised, in every thread."""
+        if not _HERE.is_helper:  # helpers that wait for helpers would wait for ever
+            for _ in range(min(n_threads(), len(self._left)) - 1):
+                _helpers().submit(self._take_part)
+        self._take_part()
+        if self._unfinished:
+            self._finished.wait()
+        if self._error is not None:
+            raise self._error
+
+    def _take_part(self) -> None:
+        with np.errstate(**self._handling):
+            while self._left:
+                try:
+                    piece = self._left.popleft()
+                except IndexError:  # another thread was faster
+                    return
+                try:
+                    piece()
+                except BaseException as error:
+                    self._error = error
+                with self._lock:
+                    self._unfinished -= 1
+                    if not self._unfinished:
+                        self._finished.set()
 
 
 def side_by_side(work: Callable[[T], R], items: Iterable[T]) -> list[R]:
-    """``[work(item) for item in items]``; floating-point warnings are handled as they are here."""
+    """``[work(item) for item in items]``."""
     tasks = list(items)
-    if len(tasks) < 2 or n_threads() < 2:
-        return [work(item) for item in tasks]
-    handling = np.geterr()
+    results: dict[int, R] = {}
 
-    def quietly(item: T) -> R:
-        with np.errstate(**handling):
-            return work(item)
+    def one(number: int, item: T) -> None:
+        results[number] = work(item)
 
-    return list(_pool().map(quietly, tasks))
+    Together(partial(one, number, item) for number, item in enumerate(tasks)).finish()
+    return [results[number] for number in range(len(tasks))]

@@ -11,13 +11,15 @@ import numpy as np
 
 from gm.arrays import Array, IntArray
 from gm.irf.psf_kernel import KernelGrids
-from gm.likelihood.folding import MapWindow, Response
 from gm.likelihood.lattice import Lattice
+from gm.likelihood.map_images import support_of
 from gm.likelihood.map_sources import Image, MapSource, Reach, SharedImage
-from gm.likelihood.spectra import Spectra
+from gm.likelihood.shared_kernels import SharedKernels
+from gm.likelihood.sight import MapWindow, Response
+from gm.likelihood.spectra import Part
 from gm.maps.geometry import WcsGeometry
 from gm.maps.pixel_grid import PixelGrid
-from gm.models import PointSpatialModel
+from gm.models import PointSpatialModel, SpatialModel
 
 _KEPT_CORNERS = 9  # pixels around a point: it may go to a neighbour and back
 
@@ -185,7 +187,8 @@ class Shared:
         self.kernels = KernelGrids()
         self.reaches: dict[str, Reach] = {}
         self._places: dict[tuple[Any, ...], _Place] = {}
-        self._images: dict[tuple[Any, ...], tuple[SharedImage, Spectra]] = {}
+        self._images: dict[tuple[Any, ...], tuple[SharedImage, SharedKernels]] = {}
+        self._supports: dict[tuple[Any, ...], Part | None] = {}
 
     def point(self, name: str, shape: PointSpatialModel, geometry: WcsGeometry, values: Array, is_free: bool) -> _Point:
         """The point on the pixels of a map."""
@@ -194,9 +197,16 @@ class Shared:
         place = self._places.setdefault((name, base.key), _Place(shape, PixelGrid(base)))
         return _Point(shape, PixelGrid(geometry), place, np.array([x, y]), None if is_free else values)
 
-    def image(self, key: tuple[Any, ...], make: Callable[[], Image]) -> tuple[SharedImage, Spectra]:
-        """An image and its spectra; equal keys have the same."""
-        return self._images.setdefault(key, (SharedImage(make()), Spectra()))
+    def image(self, key: tuple[Any, ...], make: Callable[[], Image]) -> tuple[SharedImage, SharedKernels]:
+        """An image and the kernels that fold it; equal keys have the same."""
+        return self._images.setdefault(key, (SharedImage(make()), SharedKernels()))
+
+    def support(self, name: str, shape: SpatialModel | None, grid: PixelGrid, values: Array) -> Part | None:
+        """As `support_of`."""
+        key = name, grid.geometry.key
+        if key not in self._supports:
+            self._supports[key] = support_of(shape, grid, values)
+        return self._supports[key]
 
 
 class _Place:

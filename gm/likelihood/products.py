@@ -1,6 +1,6 @@
-"""Products of tall matrices with short vectors, without the threads of BLAS.
+"""Products of tall matrices with short vectors and small matrices, without the threads of BLAS.
 
-`numpy.einsum` is as fast as BLAS for these: both wait for memory. Threads of BLAS only cost, and on shared cores a
+For vectors `numpy.einsum` is as fast as BLAS: both wait for memory. Threads of BLAS only cost, and on shared cores a
 hundred times as much, because a product this short ends before they have met.
 """
 
@@ -10,10 +10,22 @@ import numpy as np
 
 from gm.arrays import Array
 
+ROWS = 16  # of narrow matrices at a time: so few that BLAS does not think of threads
+
 
 def times(matrix: Array, vector: Array) -> Array:
     """``matrix @ vector``, (n_rows,)."""
     return np.asarray(np.einsum("ij,j->i", matrix, vector))
+
+
+def product(matrix: Array, columns: Array) -> Array:
+    """``matrix @ columns``, (..., n_rows, n), by BLAS in parts for which it needs no threads."""
+    *many, n_rows, n_inner = matrix.shape
+    if rest := n_rows % ROWS:
+        last = matrix[..., n_rows - rest :, :] @ columns
+        return np.concatenate([product(matrix[..., : n_rows - rest, :], columns), last], axis=-2)
+    parts = matrix.reshape(*many, n_rows // ROWS, ROWS, n_inner) @ columns[..., None, :, :]
+    return np.asarray(parts.reshape(*many, n_rows, columns.shape[-1]))
 
 
 def inner(first: Array, second: Array) -> float:

@@ -1,24 +1,82 @@
-"""Where images on the sky have light, and their spectra, which datasets that see the same images share."""
+"""Where images on the sky have light, and at which frequencies."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
 
-from gm.arrays import Array
+from gm.arrays import Array, IntArray
 
 ComplexArray = NDArray[np.complex128]
 Part = tuple[slice, slice]
 Size = tuple[int, int]
 
+FAINT = 1e-10  # of the amplitude of an image's spectrum: frequencies that no prediction feels
 _DARK = 1e-10  # of an image's light: tails that no prediction feels
-_FAINT = 1e-10  # of the amplitude of an image's spectrum: frequencies that no prediction feels
-_KEPT = 2  # sets of images
+
+
+@dataclass(frozen=True)
+class Frequencies:
+    """The low frequencies of transforms of ``size`` (rows, columns): from ``-lowest`` on, up to ``lowest`` or to where
+    they repeat themselves.
+    """
+
+    size: Size
+    lowest: Size
+
+    @classmethod
+    def up_to(cls, size: Size, highest: tuple[float, float]) -> Frequencies:
+        """All up to the highest ones, or all that there are."""
+        return cls(size, (min(ceil(highest[0]), size[0] // 2), min(ceil(highest[1]), size[1] // 2)))
+
+    @property
+    def shape(self) -> Size:
+        return min(2 * self.lowest[0] + 1, self.size[0]), min(2 * self.lowest[1] + 1, self.size[1])
+
+    @property
+    def y(self) -> Array:
+        """(n_y,)."""
+        return np.arange(self.shape[0], dtype=np.float64) - self.lowest[0]
+
+    @property
+    def x(self) -> Array:
+        """(n_x,)."""
+        return np.arange(self.shape[1], dtype=np.float64) - self.lowest[1]
+
+    @property
+    def rows(self) -> IntArray:
+        """(n_y,) where they are in transforms."""
+        return self.y.astype(np.intp) % self.size[0]
+
+    def cut(self, spectra: ComplexArray) -> ComplexArray:
+        """These (..., n_y, n_x) of whole spectra (..., rows, columns)."""
+        return np.take(np.take(spectra, self.rows, axis=-2), self.x.astype(np.intp) % self.size[1], axis=-1)
+
+    @property
+    def half(self) -> Array:
+        """(n_half,) those in x that are not negative: of real images the others say the same."""
+        return np.arange(self.lowest[1] + 1, dtype=np.float64)
+
+    @property
+    def multiplicity(self) -> Array:
+        """(n_half,) for how many in x each of `half` stands."""
+        return np.where((self.half == 0) | (2 * self.half == self.size[1]), 1.0, 2.0)
+
+    @property
+    def n_numbers(self) -> int:
+        """Real numbers in the half."""
+        return 2 * self.shape[0] * self.half.size
+
+    def numbers(self, spectra: ComplexArray) -> Array:
+        """Spectra (m, n_y, n_x) of real images as (m, n_numbers): the half of them, as real and imaginary parts."""
+        return self.numbers_of(np.take(spectra, (self.half.astype(np.intp) + self.lowest[1]) % self.shape[1], axis=-1))
+
+    def numbers_of(self, half: ComplexArray) -> Array:
+        """The same from the half (m, n_y, n_half)."""
+        return half.view(np.float64).reshape(len(half), self.n_numbers)
 
 
 def lit(images: Array) -> Part | None:
@@ -43,39 +101,20 @@ def band(spectra: ComplexArray) -> Size:
         both = power[:, : n // 2 + 1].copy()
         both[:, 1:] += power[:, : -(n // 2) - 1 : -1]
         beyond = both[:, ::-1].cumsum(axis=1)[:, ::-1]
-        is_dark = (beyond <= _FAINT**2 * beyond[:, :1]).all(axis=0)
+        is_dark = (beyond <= FAINT**2 * beyond[:, :1]).all(axis=0)
         highest.append(max(int(is_dark.argmax()) - 1, 0) if is_dark.any() else n // 2)
     return highest[0], highest[1]
 
 
-class Spectra:
-    """`lit` and spectra of images, kept for the last arrays of images that were asked for."""
+def envelope(spectra: ComplexArray, band: Size) -> Array:
+    """What no spectrum (m, rows, columns) exceeds at a frequency or beyond, relative to its largest, up to ``band``.
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._known: list[tuple[Array, dict[Any, Any]]] = []
-
-    def lit(self, images: Array) -> Part | None:
-        """As the function `lit`."""
-        part: Part | None = self._of(images, "lit", lambda: lit(images))
-        return part
-
-    def whole(self, images: Array, part: Part, size: Size) -> tuple[ComplexArray, Size]:
-        """Spectra (m, *size) of a part of images (m, ny, nx), which starts at the first pixel; their `band`."""
-
-        def make() -> tuple[ComplexArray, Size]:
-            spectra = fft.fft2(images[(..., *part)], s=size)
-            return spectra, band(spectra)
-
-        found: tuple[ComplexArray, Size] = self._of(images, (str(part), size), make)
-        return found
-
-    def _of(self, images: Array, what: Any, make: Callable[[], Any]) -> Any:
-        with self._lock:
-            known = next((known for own, known in self._known if own is images), None)
-            if known is None:
-                known = {}
-                self._known = [(images, known), *self._known[: _KEPT - 1]]
-            if what not in known:
-                known[what] = make()
-            return known[what]
+    (rows, columns) of frequencies that are not negative, to both sides alike.
+    """
+    power = spectra.real**2 + spectra.imag**2
+    largest = power.max(axis=(1, 2), keepdims=True)
+    power = (power / np.where(largest > 0, largest, 1.0)).max(axis=0, initial=0.0)
+    y, x = (np.arange(highest + 1) for highest in band)
+    rows = np.maximum(power[y], power[-y])
+    quadrant = np.maximum(rows[:, x], rows[:, -x])[::-1, ::-1]
+    return np.sqrt(np.maximum.accumulate(np.maximum.accumulate(quadrant, axis=0), axis=1)[::-1, ::-1])

@@ -15,6 +15,7 @@ from gm.likelihood.lattice import Lattice
 from gm.likelihood.line import Line, RowLine
 from gm.likelihood.products import add_products, times, transposed_times, weighted_square
 from gm.likelihood.report import TermReport
+from gm.likelihood.sent_back import SentBack
 from gm.statistics import Statistic, WStat
 
 
@@ -222,7 +223,7 @@ class Term:
         predicted = _predict(sparse.folds, sparse.offset, flux)
         return float(np.sum(sparse.statistic.value(predicted)) + sparse.d_flux @ flux + sparse.constant)
 
-    def value_and_pullback(self, flux: Array, d_flux: Array) -> float:
+    def value_and_pullback(self, flux: Array, d_flux: Array, sent_back: SentBack | None = None) -> float:
         """-2 ln L; its derivative with respect to each flux is added to ``d_flux`` (n_columns,)."""
         sparse = self._sparse
         if sparse is None or self._is_negative(flux):

@@ -15,6 +15,7 @@ from gm.maps.axes import EnergyAxis, NodeAxis
 from gm.maps.geometry import WcsGeometry
 from gm.maps.healpix import HealpixGeometry
 from gm.maps.map import Map
+from gm.maps.sphere import separation
 
 RAD = NodeAxis.from_edges("rad", np.linspace(0, 0.66, 67), "deg")
 ENERGY = EnergyAxis(np.array([0.1, 1.0, 10.0]), "energy_true")
@@ -134,12 +135,31 @@ def test_upsampling() -> None:
 @pytest.mark.parametrize("projection", ["CAR", "TAN", "AIT"])
 @pytest.mark.parametrize("factor", [1, 2, 3])
 def test_a_quadrant_is_enough(projection: str, factor: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    profile = np.exp(-RAD.center / 0.2)
-    quadrant = psf_kernel._kernel_image(KernelGrid(projection, 0.1), RAD, profile, 9, factor)
+    profiles = np.exp(-RAD.center / np.array([[0.2], [0.1]]))
+    quadrant = KernelGrid(projection, 0.1).images(factor, 9, RAD, profiles)
     monkeypatch.setattr(psf_kernel, "_SYMMETRIC", ())
     grid = KernelGrid(projection, 0.1)
-    grid.points(factor, 15, RAD)  # the small kernel is a part of the large one
-    np.testing.assert_allclose(psf_kernel._kernel_image(grid, RAD, profile, 9, factor), quadrant, rtol=1e-9)
+    grid.images(factor, 15, RAD, profiles)  # the small kernel is a part of the large one
+    np.testing.assert_allclose(grid.images(factor, 9, RAD, profiles), quadrant, rtol=1e-9)
+
+
+@pytest.mark.parametrize("scale", [0.02, 0.3])
+def test_sums_over_sub_pixels(scale: float) -> None:
+    """Against each sub-pixel by itself; profiles that are continued below 0, before the first node and after the last,
+    are set to 0 there."""
+    profiles = np.stack([np.exp(-RAD.center / 0.2), RAD.center, np.clip(1.0 - 2 * np.abs(RAD.center - 0.3), 0, None)])
+    n, factor = 7, 3
+    found = KernelGrid("CAR", scale).images(factor, n, RAD, profiles)
+    at = (np.arange(n * factor) + 0.5) / factor - n / 2
+    geometry = WcsGeometry.create(0.0, 0.0, scale, shape=(n, n), projection="CAR")
+    distance = separation(0.0, 0.0, *geometry.sky(at[None] + n // 2, at[:, None] + n // 2))
+    position = RAD.pixel(distance)
+    first = np.clip(np.floor(position), 0, RAD.n_bins - 2).astype(int)
+    assert (position < 0).any() or (position > RAD.n_bins - 1).any()
+    for profile, kernel in zip(profiles, found, strict=True):
+        values = profile[first] + (position - first) * (profile[first + 1] - profile[first])
+        expected = np.maximum(values, 0).reshape(n, factor, n, factor).sum(axis=(1, 3))
+        np.testing.assert_allclose(kernel, expected, rtol=1e-11, atol=1e-12)
 
 
 @settings(max_examples=20, deadline=None)

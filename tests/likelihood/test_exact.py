@@ -16,8 +16,8 @@ from gm.datasets import Datasets, MapDataset
 from gm.fit import Fit
 from gm.likelihood import JointLikelihood
 from gm.likelihood.exact_folding import ExactRecoFolding, ExactTrueFolding
-from gm.likelihood.folding import MapWindow
 from gm.likelihood.prediction import predict_component
+from gm.likelihood.sight import MapWindow
 from gm.maps.pixel_grid import PixelGrid
 from gm.maps.rotation import rotate
 from gm.maps.sphere import unit_vectors

@@ -1,0 +1,29 @@
+"""The way back from datasets to images that they share: what each sends is gathered, and brought home together."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+
+from gm.arrays import Array, IntArray
+from gm.likelihood.shared_kernels import Seat, Sent
+
+
+class SentBack:
+    """What datasets send back in one evaluation of a gradient; the order in which they do so does not matter."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._sent: dict[tuple[int, int], tuple[Seat, Array, IntArray, float, list[Sent]]] = {}
+
+    def add(self, seat: Seat, images: Array, columns: IntArray, precision: float, sent: Sent) -> None:
+        """Of a dataset, with the derivatives (m, *support) of an image by values at ``columns`` (m,) of the vector."""
+        with self._lock:
+            key = id(seat.shared), id(images)
+            self._sent.setdefault(key, (seat, images, columns, precision, []))[-1].append(sent)
+
+    def bring(self, d_flux: Array) -> None:
+        """Add the derivatives with respect to these values."""
+        for seat, images, columns, precision, sent in self._sent.values():
+            np.add.at(d_flux, columns, seat.shared.along(images, sent, precision))

@@ -1,0 +1,113 @@
+"""What a map dataset sees of an image on the sky: a window of its pixels, and counts per light that falls there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from gm.arrays import Array, BoolArray, IntArray, MapArray
+
+
+@dataclass(frozen=True, eq=False)
+class MapWindow:
+    """A rectangle of a map dataset, and which of the dataset's bins with counts lie in it.
+
+    y, x : the rectangle in the map; exposure : (n_energy_true, n_pixels) [cm2 s]; edisp : (n_energy_true, n_energy);
+    mask : (n_energy, n_pixels), bins that enter; rows : (n_rows,) positions among the dataset's bins with counts;
+    energy, pixel : (n_rows,) energy bin and pixel of each, pixels counted within the rectangle.
+    """
+
+    y: slice
+    x: slice
+    exposure: MapArray
+    edisp: Array
+    mask: BoolArray
+    rows: IntArray
+    energy: IntArray
+    pixel: IntArray
+
+    def cut(self, kept: IntArray, first: int, last: int) -> MapWindow:
+        """The window with energy bins ``first:last`` only; ``kept``: which of the dataset's bins with counts remain."""
+        mask = np.zeros_like(self.mask)
+        mask[first:last] = self.mask[first:last]
+        here = np.isin(self.rows, kept)
+        rows = np.searchsorted(kept, self.rows[here])
+        return replace(self, mask=mask, rows=rows, energy=self.energy[here], pixel=self.pixel[here])
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.y.stop - self.y.start, self.x.stop - self.x.start
+
+    def entering(self, edisp: Array) -> Array:
+        """``edisp @ mask``, (n, n_pixels): energies whose masks are equal are added first."""
+        starts = np.flatnonzero(np.append(True, (self.mask[1:] != self.mask[:-1]).any(axis=1)))
+        return np.asarray(np.einsum("eg,gp->ep", np.add.reduceat(edisp, starts, axis=1), self.mask[starts]))
+
+    def holds(self, x: int, y: int) -> bool:
+        """Whether a pixel, counted from the window's first, lies in it."""
+        return 0 <= x < self.shape[1] and 0 <= y < self.shape[0]
+
+
+@dataclass(frozen=True, eq=False)
+class Response:
+    """Predicted counts per unit flux: ``matrix`` (n_rows, n_energy_true) at ``rows``, ``total`` (n_energy_true,).
+
+    is_negative : whether some of them, in any bin, may be less than 0
+    """
+
+    rows: IntArray
+    matrix: Array
+    total: Array
+    is_negative: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Sight:
+    """Counts of a dataset per light of the true energies that it sees: ``seen`` (n_seen,) of all n_energy_true."""
+
+    window: MapWindow
+    seen: IntArray
+
+    @classmethod
+    def of(cls, window: MapWindow) -> Sight:
+        """Of all true energies that a bin sees and that are exposed."""
+        entering = window.mask.any(axis=1)
+        return cls(window, np.flatnonzero(window.edisp[:, entering].any(axis=1) & window.exposure.any(axis=1)))
+
+    @cached_property
+    def edisp(self) -> Array:
+        """(n_seen, n_energy)."""
+        return self.window.edisp[self.seen]
+
+    @property
+    def n_rows(self) -> int:
+        """Bins with counts."""
+        return self.window.rows.size
+
+    def per_row(self) -> Array:
+        """Counts in the bins with counts per light there, (n_rows, n_seen)."""
+        window = self.window
+        at_pixel = window.exposure[self.seen[:, None], window.pixel]
+        return np.ascontiguousarray((self.edisp[:, window.energy] * at_pixel).T)
+
+    @property
+    def pixels(self) -> tuple[IntArray, IntArray]:
+        """Rows ``y`` and columns ``x`` of the bins with counts in the window, (n_rows,) each."""
+        y, x = np.divmod(self.window.pixel, self.window.shape[1])
+        return y, x
+
+    def per_pixel(self) -> Array:
+        """Counts in all bins that enter, per light in a pixel of the window, (n_seen, ny, nx)."""
+        per_pixel = self.window.entering(self.edisp)
+        per_pixel *= self.window.exposure[self.seen]
+        return per_pixel.reshape(-1, *self.window.shape)
+
+    def all_energies(self, values: Array) -> Array:
+        """Values of the energies that are seen, on the last axis, with 0 for the others."""
+        if self.seen.size == len(self.window.exposure):
+            return values
+        whole = np.zeros((*values.shape[:-1], len(self.window.exposure)))
+        whole[..., self.seen] = values
+        return whole
