@@ -9,8 +9,8 @@ import numpy as np
 
 from gm.arrays import Array, BoolArray
 from gm.fit.objective import Objective, Restricted
+from gm.fit.scoring import DIFFERENCE
 
-_STEP = 0.02  # of one sigma: the cubic term of the statistic changes the derivative by a relative 1e-4 of it
 _NEAR = 1e-3  # sigma from a limit
 _IDENTICAL = 1e-11  # the same of J^T J, below which parameters are one and the same
 _DOUBLINGS = 10  # of a sigma, beyond which the statistic does not rise
@@ -44,7 +44,7 @@ def observed_hessian(
     hessian = np.empty((n_free, n_free))
     for i in range(n_free):
         step = np.zeros(n_free)
-        step[i] = h = _STEP * scale[i]
+        step[i] = h = DIFFERENCE * scale[i]
         room_below, room_above = vector[i] - lower[i] >= h, upper[i] - vector[i] >= h
         if room_below and room_above:
             hessian[i] = (gradient(vector + step) - gradient(vector - step)) / (2 * h)
@@ -140,11 +140,13 @@ def measure_errors(
     upper: Array,
     names: Sequence[str],
     kinked: Callable[[Array], Iterable[int]] = lambda steps: (),
+    hessian: Array | None = None,
 ) -> Errors:
     """Errors at the minimum ``vector`` (n_free,) from the observed Hessian over the parameters that no limit holds.
 
     kinked : from ``steps`` (n_free,) to the parameters that a step takes across a kink of the statistic, where it has
-    no second derivative; they get that of the parabola which is as wide where the statistic has risen by 1
+    no second derivative; they get that of the parabola which is as wide where the statistic has risen by 1; hessian :
+    (n_free, n_free) where it is known already
     """
     information = objective.information(vector, expected=True)
     diagonal = np.diag(information)
@@ -158,9 +160,12 @@ def measure_errors(
     if not kept.any():
         return Errors(at_lower, at_upper, None, [])
     inside = Restricted(objective, vector, kept)
-    steps = _STEP * scale
+    steps = DIFFERENCE * scale
     has_room = bool(np.all((vector - lower >= steps) & (upper - vector >= steps) | ~kept))
-    hessian = inside.second_derivatives(vector[kept], steps[kept]) if has_room else None
+    if hessian is not None:
+        hessian = hessian[np.ix_(kept, kept)]
+    elif has_room:
+        hessian = inside.second_derivatives(vector[kept], steps[kept])
     if hessian is None:
         hessian = observed_hessian(inside.gradient, vector[kept], scale[kept], lower[kept], upper[kept])
     for k in (k for k in kinked(steps) if kept[k]):

@@ -125,8 +125,10 @@ class _Run:
             if not used
         ]
         self._amplitudes, self._progress = _amplitudes(likelihood)[active], progress
+        self._lattices = [lattice for lattice in likelihood.lattices() if active[lattice.lon] and active[lattice.lat]]
         is_left = partial(_is_left, likelihood, self.objective)
-        self.minimizer = Minimizer(self.objective, self.lower, self.upper, self._amplitudes, progress, is_left)
+        among = self.lower, self.upper, self._amplitudes
+        self.minimizer = Minimizer(self.objective, *among, progress, is_left, is_smooth=not self._lattices)
         self.minimum = Minimum(layout.start[active], self.statistic_start, True, 0.0, 1, 0, 0, "nothing is free")
         inside = np.zeros(len(self.names), dtype=bool)
         self.errors = Errors(inside, inside, None, [])
@@ -169,8 +171,7 @@ class _Run:
 
     def _beyond_kinks(self) -> Array | None:
         """A better position of a point beyond a line of pixel centres that it is near; None when there is none."""
-        active = self.objective.active
-        lattices = [lattice for lattice in self.likelihood.lattices() if active[lattice.lon] and active[lattice.lat]]
+        active, lattices = self.objective.active, self._lattices
         if not lattices:
             return None
         sigma = np.zeros(active.size)
@@ -185,7 +186,13 @@ class _Run:
 
     def measure_errors(self) -> None:
         self.errors = measure_errors(
-            self.objective, self.minimum.vector, self.lower, self.upper, self.names, self._stepped_across
+            self.objective,
+            self.minimum.vector,
+            self.lower,
+            self.upper,
+            self.names,
+            self._stepped_across,
+            self.minimum.hessian,
         )
 
     def _stepped_across(self, steps: Array) -> list[int]:

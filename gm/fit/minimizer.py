@@ -31,7 +31,7 @@ class Minimum:
     """What the minimiser found: vector (n_free,), value there, and how it got there.
 
     kinks : parameters whose slope changes sign all at once there; name : ``minuit``, or ``scoring`` where that left
-    MIGRAD nothing to do
+    MIGRAD nothing to do; hessian : (n_free, n_free) where it is known
     """
 
     vector: Array
@@ -44,6 +44,7 @@ class Minimum:
     message: str
     kinks: tuple[int, ...] = ()
     name: str = "minuit"
+    hessian: Array | None = None
 
 
 class Minimizer:
@@ -62,9 +63,10 @@ class Minimizer:
         amplitudes: BoolArray | None = None,
         progress: Progress | None = None,
         is_left: Callable[[Array], bool] | None = None,
+        is_smooth: bool = False,
     ) -> None:
         self._objective, self._lower, self._upper, self._progress = objective, lower, upper, progress
-        self._is_left = is_left
+        self._is_left, self._is_smooth = is_left, is_smooth
         self._amplitudes = np.zeros(lower.size, dtype=bool) if amplitudes is None else amplitudes
         self._minuit: Minuit | None = None
         self._scale = np.ones_like(lower)
@@ -77,7 +79,14 @@ class Minimizer:
     def minimize(self, start: Array) -> Minimum:
         """Minimise from ``start`` (n_free,)."""
         among = self._lower, self._upper, self._amplitudes
-        begin = score(self._objective, start, *among, progress=self._progress, is_left=self._is_left)
+        begin = score(
+            self._objective,
+            start,
+            *among,
+            progress=self._progress,
+            is_left=self._is_left,
+            is_smooth=self._is_smooth,
+        )
         self._scale = begin.scale
         if self._is_left is not None and self._is_left(begin.vector):
             value, calls = self._objective.value(begin.vector), begin.steps + 1
@@ -86,7 +95,8 @@ class Minimizer:
         if begin.edm < _SETTLED:
             calls = begin.steps + 1
             counted = begin.edm, calls, calls, begin.steps
-            return Minimum(begin.vector, begin.value, True, *counted, _FOUND, name="scoring")
+            hessian = begin.information if begin.hessian else None
+            return Minimum(begin.vector, begin.value, True, *counted, _FOUND, name="scoring", hessian=hessian)
         for _ in range(_ROUNDS):
             self._hold(minuit)
             for strategy in (1, 2):

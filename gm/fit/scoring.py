@@ -10,6 +10,7 @@ import numpy as np
 from gm.arrays import Array, BoolArray
 from gm.fit.objective import Objective
 
+DIFFERENCE = 0.02  # of one sigma: the cubic term of the statistic changes the derivative by a relative 1e-4 of it
 _FAR = 0.5  # a gain of -2 ln L above which the information has changed
 _SINGULAR = 1e-6  # smallest eigenvalue of an information of unit diagonal that is one
 _ABSURD = 4.0  # ratio of curvatures that no smooth statistic has
@@ -23,7 +24,7 @@ class ScoringResult:
     """Where scoring stopped, step sizes (n_free,) and information (n_free, n_free) there, and the steps it tried.
 
     edm : the improvement that another step promises, infinite where the promise is not worth much: a parameter is
-    close to a limit, or the information is singular
+    close to a limit, or the information is singular; hessian : whether the information is the exact Hessian there
     """
 
     vector: Array
@@ -32,6 +33,7 @@ class ScoringResult:
     scale: Array
     information: Array
     steps: int
+    hessian: bool = False
 
 
 def score(
@@ -44,6 +46,7 @@ def score(
     tolerance: float = 5e-6,
     progress: Callable[[str, float], None] | None = None,
     is_left: Callable[[Array], bool] | None = None,
+    is_smooth: bool = False,
 ) -> ScoringResult:
     """Damped Fisher scoring within limits (Levenberg-Marquardt with the expected information as the Hessian).
 
@@ -52,11 +55,12 @@ def score(
     along their logarithms, in which spectra with a reference energy far from the data have straight valleys, and far
     away also as it is, which lands at the minimum even when one is wrong by a factor of a thousand. Stops when the
     expected improvement of the objective is below ``tolerance``, or after ``max_steps``. The information is computed
-    again while a step gains much, and then learns from the gradients. Where ``is_left`` says that the objective does
-    not hold any more, it stops too.
+    again while a step gains much, and then learns from the gradients; when the objective is smooth and knows its second
+    derivatives, these are taken instead once a step gains little. Where ``is_left`` says that the objective does not
+    hold any more, it stops too.
     """
     vector = np.clip(start, lower, upper)
-    information, is_near = objective.information(vector, expected=True), False
+    information, is_near, is_exact = objective.information(vector, expected=True), False, False
     value, gradient = objective.value_and_gradient(vector)
     damping, steps = 1e-4, 0
     while steps < max_steps:
@@ -72,9 +76,13 @@ def score(
             gain, old, vector = value - found, vector, candidate
             if is_left is not None and is_left(vector):
                 break
+            hessian = _hessian(objective, vector, information, lower, upper) if is_smooth and gain < _FAR else None
             is_wrong = promised < _FAR or abs(gain / promised - 1.0) > _WRONG
-            is_renewed = gain > _FAR or (is_wrong and not is_near)
-            if is_renewed:
+            is_exact = hessian is not None
+            is_renewed = is_exact or gain > _FAR or (is_wrong and not is_near)
+            if hessian is not None:
+                information = hessian
+            elif is_renewed:
                 is_near = gain < _FAR
                 information = objective.information(vector, expected=not is_near)
             old_gradient = gradient
@@ -89,9 +97,17 @@ def score(
     scale = _scale(vector, information)
     is_inside = bool(np.all((vector - lower > scale) & (upper - vector > scale)))
     edm = _move(information, gradient, 0.0, vector <= lower, vector >= upper)[1]
-    return ScoringResult(
-        vector, value, edm if is_inside and _is_regular(information) else np.inf, scale, information, steps
-    )
+    edm = edm if is_inside and _is_regular(information) else np.inf
+    return ScoringResult(vector, value, edm, scale, information, steps, is_exact)
+
+
+def _hessian(objective: Objective, vector: Array, information: Array, lower: Array, upper: Array) -> Array | None:
+    """The exact second derivatives, where the objective knows them and they are positive definite."""
+    steps = DIFFERENCE * _scale(vector, information)
+    if (vector - lower < steps).any() or (upper - vector < steps).any():
+        return None
+    hessian = objective.second_derivatives(vector, steps)
+    return hessian if hessian is not None and _is_regular(hessian) else None
 
 
 def _is_regular(information: Array) -> bool:

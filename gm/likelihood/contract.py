@@ -36,10 +36,12 @@ class LikelihoodTerm(Protocol):
     def knows_second_derivatives(self) -> bool:
         """Whether `second_derivatives` says anything."""
 
-    def second_derivatives(self, flux: Array, flux_jacobian: Array, steps: Array) -> Array | None:
+    def second_derivatives(
+        self, flux: Array, flux_jacobian: Array, steps: Array, sent_back: SentBack | None = None
+    ) -> Array | None:
         """Second derivatives (n_free, n_free) but for the curvature of the fluxes; None where they are not known.
 
-        ``steps`` (n_columns,) : differences over which shapes may be compared.
+        ``steps`` (n_columns,) : differences over which shapes may be compared; ``sent_back`` : as in the pullback.
         """
 
     def report(self, flux: Array, by_component: dict[str, Array]) -> list[TermReport]:

@@ -108,8 +108,10 @@ class FinerSource(MapSource):
     def shape_pullback(self, flux: Array, weights: Array, slope: float, sent_back: SentBack | None = None) -> Array:
         return self._inner.shape_pullback(flux, weights[self._sums.row], slope, sent_back)
 
-    def shape_curvature(self, flux: Array, weights: Array, slope: float, steps: Array) -> Array:
-        return self._inner.shape_curvature(flux, weights[self._sums.row], slope, steps)
+    def shape_curvature(
+        self, flux: Array, weights: Array, slope: float, steps: Array, sent_back: SentBack | None = None
+    ) -> Array:
+        return self._inner.shape_curvature(flux, weights[self._sums.row], slope, steps, sent_back)
 
     def in_full(self, flux: Array) -> tuple[Response, Array]:
         response, totals = self._inner.in_full(flux)

@@ -114,7 +114,8 @@ class JointLikelihood:
         for its_value, part in self._each(one):
             value += its_value
             d_flux += part
-        sent_back.bring(d_flux)
+        for columns, along in sent_back.bring():
+            np.add.at(d_flux, columns, along)
         return value, d_flux
 
     def _each(self, work: Callable[[LikelihoodTerm], R]) -> list[R]:
@@ -147,7 +148,8 @@ class JointLikelihood:
         by_parameter = self.layout.reduce(np.eye(len(values)))
         jacobian = self.layout.reduce(self.bank.jacobian(values))
         steps_of_flux = np.abs(jacobian) @ steps
-        parts = self._each(lambda term: term.second_derivatives(flux, jacobian, steps_of_flux))
+        sent_back = SentBack()
+        parts = self._each(lambda term: term.second_derivatives(flux, jacobian, steps_of_flux, sent_back))
         _, d_flux = self._pullback(flux)
         bent = self._bent(values, d_flux, np.abs(by_parameter) @ steps)
         total = by_parameter.T @ bent @ by_parameter + self._prior_curvature(vector, steps)
@@ -155,6 +157,10 @@ class JointLikelihood:
             if part is None:
                 return None
             total = total + part
+        for pairs, along in sent_back.bring():
+            first, second = pairs.T
+            both = np.where(first == second, 1.0, 2.0) * along  # the other triangle too
+            total = total + jacobian[first].T @ (both[:, None] * jacobian[second])
         return np.asarray(0.5 * (total + total.T))
 
     def _bent(self, values: Array, d_flux: Array, steps: Array) -> Array:

@@ -86,7 +86,7 @@ class KernelBasis:
         spectra: ComplexArray = np.zeros((n, y.size, x.size), dtype=np.complex128)
         for (odd_y, odd_x), part in self.parts.items():
             if coefficients is not None:
-                part = product(part.reshape(self.n, -1).T, coefficients.T).T.reshape(n, *part.shape[1:])
+                part = product(part.reshape(self.n, self.limit.size).T, coefficients.T).T.reshape(n, *self.limit.shape)
             factor = np.outer(by_row * (-1j * np.sign(y)) ** odd_y, by_column * (-1j * np.sign(x)) ** odd_x)
             spectra += factor * part[:, rows][:, :, columns]
         return spectra
@@ -98,7 +98,7 @@ def _widened(envelope: Array, highest: Size) -> Array:
         np.minimum((np.arange(last + 1) / _ROOM).astype(np.intp), n - 1)
         for last, n in zip(highest, envelope.shape, strict=True)
     )
-    return envelope[y][:, x]
+    return np.asarray(envelope[y][:, x])
 
 
 def _parts(kernels: _Stack, frequencies: Frequencies) -> Iterator[tuple[_Parity, Array]]:

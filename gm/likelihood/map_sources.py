@@ -166,8 +166,13 @@ class MapSource(ABC):
         """Whether transforms are needed when the shape changes."""
         return False
 
-    def shape_curvature(self, flux: Array, weights: Array, slope: float, steps: Array) -> Array:
-        """(n_shape, n_shape) derivatives of `shape_pullback` with fixed weights, by differences over ``steps``."""
+    def shape_curvature(
+        self, flux: Array, weights: Array, slope: float, steps: Array, sent_back: SentBack | None = None
+    ) -> Array:
+        """(n_shape, n_shape) derivatives of `shape_pullback` with fixed weights, by differences over ``steps``.
+
+        Without what is left to ``sent_back``.
+        """
         curvature = np.zeros((self.n_shape, self.n_shape))
         for k in np.flatnonzero(steps > 0):
             low, high = flux.copy(), flux.copy()
@@ -213,33 +218,49 @@ class ImageSource(MapSource):
 
     def shape_pullback(self, flux: Array, weights: Array, slope: float, sent_back: SentBack | None = None) -> Array:
         """The adjoint costs one evaluation; a second gradient at the same shape is worth the response's derivatives."""
-        values, folding = flux[self.shape_columns], self._folding
+        values = flux[self.shape_columns]
         if self._asked == values.tobytes() or values in self._slopes:
             return super().shape_pullback(flux, weights, slope)
         self._asked = values.tobytes()
         changes, d_image = self._image.changes(values, self.moves)
         pulled = np.zeros(self.n_shape)
-        if changes.size and folding.seat is not None and d_image.ndim == 3 and sent_back is not None:
-            columns = self.shape_columns.start + changes
-            sent_back.add(folding.seat, d_image, columns, _FINE, folding.sent(flux[self.columns], weights, slope))
-        elif changes.size:
-            pulled[changes] = folding.along(d_image, flux[self.columns], weights, slope, _FINE)
+        if changes.size:
+            pulled[changes] = self._along(d_image, changes, flux, weights, slope, _FINE, sent_back)
         return pulled
 
     @property
     def is_heavy(self) -> bool:
         return self.n_shape > 0 and self._folding.seat is None
 
-    def shape_curvature(self, flux: Array, weights: Array, slope: float, steps: Array) -> Array:
+    def shape_curvature(
+        self, flux: Array, weights: Array, slope: float, steps: Array, sent_back: SentBack | None = None
+    ) -> Array:
         """The bins' slopes are brought back to the image once, where its second derivatives are."""
         values, chosen = flux[self.shape_columns], np.flatnonzero(steps > 0)
         curvature = np.zeros((self.n_shape, self.n_shape))
         if chosen.size:
-            bends = self._image.bends(values, steps)
-            along = self._folding.along(bends, flux[self.columns], weights, slope, _ROUGH)
-            upper = chosen[np.array(np.triu_indices(chosen.size))]
-            curvature[*upper] = curvature[*upper[::-1]] = along
+            pairs = chosen[np.array(np.triu_indices(chosen.size))]
+            along = self._along(self._image.bends(values, steps), pairs.T, flux, weights, slope, _ROUGH, sent_back)
+            curvature[*pairs] = curvature[*pairs[::-1]] = along
         return curvature
+
+    def _along(
+        self,
+        images: Array,
+        values: IntArray,
+        flux: Array,
+        weights: Array,
+        slope: float,
+        precision: float,
+        sent_back: SentBack | None,
+    ) -> Array:
+        """Derivatives along images (m, ...), which belong to some values of the shape; 0 when they are sent back."""
+        folding, spectrum = self._folding, flux[self.columns]
+        if sent_back is None or folding.seat is None or images.ndim == 4:
+            return folding.along(images, spectrum, weights, slope, precision)
+        sent = folding.sent(spectrum, weights, slope)
+        sent_back.add(folding.seat, images, self.shape_columns.start + values, precision, sent)
+        return np.zeros(len(images))
 
     def slopes_about(self, flux: Array) -> Sequence[Response | None]:
         values = flux[self.shape_columns]

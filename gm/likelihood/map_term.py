@@ -153,7 +153,9 @@ class MapTerm:
     def knows_second_derivatives(self) -> bool:
         return True
 
-    def second_derivatives(self, flux: Array, flux_jacobian: Array, steps: Array) -> Array | None:
+    def second_derivatives(
+        self, flux: Array, flux_jacobian: Array, steps: Array, sent_back: SentBack | None = None
+    ) -> Array | None:
         """Second derivatives (n_free, n_free) but for the curvature of the fluxes; None where bins are clipped.
 
         ``J^T diag(curvature) J``, and what a change of shape does to the slopes by fluxes and by the shape itself;
@@ -176,7 +178,7 @@ class MapTerm:
                 if slope is not None:
                     slopes[k] = transposed_times(slope.matrix, weights[slope.rows]) + SLOPE * slope.total
             mixed = shape.T @ slopes @ spectral
-            bend = source.shape_curvature(flux, weights, SLOPE, steps[source.shape_columns])
+            bend = source.shape_curvature(flux, weights, SLOPE, steps[source.shape_columns], sent_back)
             second += mixed + mixed.T + shape.T @ bend @ shape
         whole = np.zeros((flux_jacobian.shape[1], flux_jacobian.shape[1]))
         whole[np.ix_(used, used)] = second

@@ -6,7 +6,6 @@ work in place, so that no memory comes and goes and threads do not wait for each
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +15,7 @@ import numpy as np
 from scipy import fft
 
 from gm.arrays import Array, IntArray
+from gm.likelihood.parallel import own_room
 from gm.likelihood.spectra import ComplexArray, Frequencies
 
 _CACHED = 1 << 17  # complex numbers that are transformed at a time
@@ -81,21 +81,9 @@ class PairedKernels:
 
     def _planes(self, some: slice) -> tuple[ComplexArray, ComplexArray]:
         """Zeros for some pairs (*size), in the memory of this thread, and the part for their frequencies."""
-        n = prod(shape := (some.stop - some.start, *self.frequencies.size))
-        if _OWN.room.size < n:
-            _OWN.room = np.empty(n, dtype=np.complex128)
-        planes = _OWN.room[:n].reshape(shape)
+        planes = own_room(some.stop - some.start, *self.frequencies.size)
         planes.fill(0.0)
         return planes, planes[:, : self.pairs.shape[1], : self.pairs.shape[2]]
-
-
-class _Own(threading.local):
-    """What each thread has of its own: memory that is used again and again."""
-
-    room: ComplexArray = np.empty(0, dtype=np.complex128)
-
-
-_OWN = _Own()
 
 
 def _transform(transform: Callable[..., ComplexArray], planes: ComplexArray, axis: int) -> None:

@@ -12,9 +12,11 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
+from math import prod
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -26,9 +28,10 @@ def n_threads() -> int:
 
 
 class _Here(threading.local):
-    """Whether this thread helps others."""
+    """Of this thread: whether it helps others, and memory that it uses again and again."""
 
     is_helper = False
+    room: NDArray[np.complex128] = np.empty(0, dtype=np.complex128)
 
 
 _HERE = _Here()
@@ -45,6 +48,14 @@ def _helpers() -> ThreadPoolExecutor:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_helpers.cache_clear)  # threads do not live on in a copy of the process
+
+
+def own_room(*shape: int) -> NDArray[np.complex128]:
+    """Memory of this thread with whatever is in it, until the thread asks again; new memory takes longer to get."""
+    n = prod(shape)
+    if _HERE.room.size < n:
+        _HERE.room = np.empty(n, dtype=np.complex128)
+    return _HERE.room[:n].reshape(shape)
 
 
 class Together:

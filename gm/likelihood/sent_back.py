@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import threading
-
-import numpy as np
+from collections.abc import Iterator
 
 from gm.arrays import Array, IntArray
 from gm.likelihood.shared_kernels import Seat, Sent
 
 
 class SentBack:
-    """What datasets send back in one evaluation of a gradient; the order in which they do so does not matter."""
+    """What datasets send back in one evaluation of derivatives; the order in which they do so does not matter."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._sent: dict[tuple[int, int], tuple[Seat, Array, IntArray, float, list[Sent]]] = {}
 
     def add(self, seat: Seat, images: Array, columns: IntArray, precision: float, sent: Sent) -> None:
-        """Of a dataset, with the derivatives (m, *support) of an image by values at ``columns`` (m,) of the vector."""
+        """Of a dataset, with derivatives (m, *support) of an image by values at ``columns`` of the vector: (m,), or
+        (m, 2) for second derivatives."""
         with self._lock:
             key = id(seat.shared), id(images)
             self._sent.setdefault(key, (seat, images, columns, precision, []))[-1].append(sent)
 
-    def bring(self, d_flux: Array) -> None:
-        """Add the derivatives with respect to these values."""
+    def bring(self) -> Iterator[tuple[IntArray, Array]]:
+        """Columns, and derivatives (m,) with respect to the values there."""
         for seat, images, columns, precision, sent in self._sent.values():
-            np.add.at(d_flux, columns, seat.shared.along(images, sent, precision))
+            yield columns, seat.shared.along(images, sent, precision)

@@ -17,7 +17,7 @@ from gm.arrays import Array, IntArray
 from gm.likelihood.kernel_basis import KernelBasis
 from gm.likelihood.kernel_groups import Grid, moved, trimmed
 from gm.likelihood.paired_kernels import PairedKernels
-from gm.likelihood.parallel import Together, side_by_side
+from gm.likelihood.parallel import Together, own_room, side_by_side
 from gm.likelihood.products import ROWS, product
 from gm.likelihood.sight import Sight
 from gm.likelihood.spectra import ComplexArray, Part, Size, band, envelope, lit
@@ -66,6 +66,7 @@ class _Plan:
     paired: PairedKernels
     blocks: list[_Block]
     _by_pixel: list[tuple[csr_array, IntArray]] = field(default_factory=list)
+    _room: list[ComplexArray] = field(default_factory=list)
 
     @classmethod
     def of(cls, part: Part, size: Size, members: Sequence[_Member], half: int, light: Array) -> _Plan:
@@ -81,6 +82,12 @@ class _Plan:
     @property
     def size(self) -> Size:
         return self.basis.frequencies.size
+
+    def plane(self, n_pairs: int) -> ComplexArray:
+        """Memory for a folded image (n_pixels, n_pairs), always the same."""
+        if not self._room:
+            self._room.append(np.empty(len(self.paired.pairs) * prod(self.size), dtype=np.complex128))
+        return self._room[0][: n_pairs * prod(self.size)].reshape(prod(self.size), n_pairs)
 
     def by_pixel(self) -> tuple[csr_array, IntArray]:
         """The sum over the rows of all datasets by pixel, (n_pixels, n_rows), and the pixels in the transforms."""
@@ -138,19 +145,16 @@ class _Block:
         sent *= fft.fft(by_row, axis=1, overwrite_x=True)[:, frequencies.rows]
         return np.asarray(sent)
 
-    def see(self, planes: Sequence[ComplexArray], numbers: Array, seen: list[list[_Seen]]) -> None:
-        """Append to what each dataset sees, image after image.
-
-        planes : folded images (n_pixels, n_pairs); numbers : (m, n_numbers) of their spectra
-        """
-        in_all = np.einsum("nef,mf->mne", self.in_all, numbers)
-        for plane, totals in zip(planes, in_all, strict=True):
-            folded = plane.take(self.index, axis=0).view(np.float64)
-            values = product(folded, self.coefficients[:, : folded.shape[2]])
-            values *= self.per_row
-            for member, its_values, its_totals in zip(self._members, values, totals, strict=True):
-                n_rows, n_seen = member.sight.n_rows, member.sight.seen.size
-                seen[member.number].append((its_values[:n_rows, :n_seen], its_totals[:n_seen]))
+    def see(self, plane: ComplexArray, numbers: Array, seen: list[list[_Seen]]) -> None:
+        """Append to what each dataset sees; plane : a folded image (n_pixels, n_pairs); numbers : of its spectrum."""
+        folded = own_room(*self.index.shape, plane.shape[1])
+        np.take(plane, self.index, axis=0, out=folded, mode="clip")  # the other modes take a buffer
+        values = product(folded.view(np.float64), self.coefficients[:, : 2 * plane.shape[1]])
+        values *= self.per_row
+        totals = np.einsum("nef,f->ne", self.in_all, numbers)
+        for member, its_values, its_totals in zip(self._members, values, totals, strict=True):
+            n_rows, n_seen = member.sight.n_rows, member.sight.seen.size
+            seen[member.number].append((its_values[:n_rows, :n_seen], its_totals[:n_seen]))
 
     def weigh(self, sent: Sequence[Sent | None]) -> tuple[Array, Array]:
         """From what each dataset sends: weights of the rows (n * n_rows, n_seen), counts per light included, and of the
@@ -167,27 +171,31 @@ class _Block:
     def by_basis(self, weights: Array, some: slice) -> Array:
         """Weights of the rows for some of the basis instead of kernels, (n * n_rows, n_some)."""
         coefficients = np.swapaxes(self.coefficients[:, some], 1, 2)
-        return product(weights, coefficients).reshape(-1, coefficients.shape[2])
+        return product(weights, coefficients).reshape(self.index.size, coefficients.shape[2])
 
 
 class _Folded:
     """Images by their spectra (m, n_y, n_x), and what every dataset sees of them with ``n`` of the basis."""
 
     def __init__(self, plan: _Plan, spectra: ComplexArray, n: int) -> None:
-        self.plan, self.spectra, self.n, self._lock = plan, spectra, n, threading.Lock()
+        self.plan, self.spectra, self.n = plan, spectra, n
         self.numbers = plan.basis.frequencies.numbers(spectra)
-        self._steps: list[Together] | None = None
-        self._seen: list[list[_Seen]] = []
+        self._seen: list[list[_Seen]] | None = None
 
     def seen(self, number: int) -> list[_Seen]:
         """By one dataset, for each image."""
-        with self._lock:
-            if self._steps is None:
-                self._steps = self._work()
-            steps = self._steps
-        for step in steps:
-            step.finish()
+        if self._seen is None:
+            self._seen = self._see()
         return self._seen[number]
+
+    def _see(self) -> list[list[_Seen]]:
+        plan, n_pairs = self.plan, self.n // 2
+        seen: list[list[_Seen]] = [[] for _ in range(sum(block.n for block in plan.blocks))]
+        plane = plan.plane(n_pairs)
+        for spectrum, numbers in zip(self.spectra, self.numbers, strict=True):
+            Together(partial(plan.paired.fold, spectrum, some, plane) for some in plan.paired.chunks(n_pairs)).finish()
+            Together(partial(block.see, plane, numbers, seen) for block in plan.blocks).finish()
+        return seen
 
     def along(self, sent: Sequence[Sent | None]) -> Array:
         """As `SharedKernels.along`."""
@@ -202,21 +210,10 @@ class _Folded:
             rows = [block.by_basis(weights, pair) for block, (weights, _) in zip(blocks, parts, strict=True)]
             return plan.paired.send(by_pixel @ np.concatenate(rows), y, x, some)
 
-        back = sum(side_by_side(send, plan.paired.chunks(self.n // 2)))
+        nothing = np.zeros(plan.paired.frequencies.shape, dtype=np.complex128)
+        back = sum(side_by_side(send, plan.paired.chunks(self.n // 2)), nothing)
         in_all = sum(numbers for _, numbers in parts)
         return np.asarray(np.einsum("yx,myx->m", back, self.spectra).real + np.einsum("f,mf->m", in_all, self.numbers))
-
-    def _work(self) -> list[Together]:
-        plan, n_pairs = self.plan, self.n // 2
-        planes = [np.empty((prod(plan.size), n_pairs), dtype=np.complex128) for _ in self.spectra]
-        self._seen = [[] for _ in range(sum(block.n for block in plan.blocks))]
-        fold = [
-            partial(plan.paired.fold, spectrum, some, plane)
-            for spectrum, plane in zip(self.spectra, planes, strict=True)
-            for some in plan.paired.chunks(n_pairs)
-        ]
-        see = [partial(block.see, planes, self.numbers, self._seen) for block in plan.blocks]
-        return [Together(fold), Together(see)]
 
 
 class SharedKernels:
@@ -240,27 +237,26 @@ class SharedKernels:
         self._plan = None
         return Seat(self, number)
 
-    @property
-    def n_members(self) -> int:
-        """How many datasets."""
-        return len(self._members)
+    def seen(self, number: int, images: Array, precision: float) -> list[_Seen]:
+        """Of each of some images (m, *support), by a dataset; the same array is folded once for all datasets."""
+        with self._lock:
+            return self._folded(images, precision).seen(number)
 
     def along(self, images: Array, sent: Sequence[Sent], precision: float) -> Array:
         """Derivatives of what datasets send along images (m, *support), (m,): the adjoint of the fold, one for all."""
         by_number: list[Sent | None] = [None] * len(self._members)
         for mine in sent:
             by_number[mine.number] = mine
-        return self.folded(images, precision).along(by_number)
-
-    def folded(self, images: Array, precision: float) -> _Folded:
-        """Images (m, *support) for all datasets; the same array is folded once."""
         with self._lock:
-            for known, its_precision, folded in self._known:
-                if known is images and its_precision == precision and folded.plan is self._plan:
-                    return folded
-            folded = self._fold(images, precision)
-            self._known = [(images, precision, folded), *self._known][:_KEPT]
-            return folded
+            return self._folded(images, precision).along(by_number)
+
+    def _folded(self, images: Array, precision: float) -> _Folded:
+        for known, its_precision, folded in self._known:
+            if known is images and its_precision == precision and folded.plan is self._plan:
+                return folded
+        folded = self._fold(images, precision)
+        self._known = [(images, precision, folded), *self._known][:_KEPT]
+        return folded
 
     def _fold(self, images: Array, precision: float) -> _Folded:
         half = max(member.kernels.shape[-1] // 2 for member in self._members)
@@ -306,7 +302,7 @@ class Seat:
 
     def see(self, images: Array, precision: float) -> list[_Seen]:
         """For each image (m, *support) counts per light in the rows (n_rows, n_seen), and in all bins (n_seen,)."""
-        return self.shared.folded(images, precision).seen(self.number)
+        return self.shared.seen(self.number, images, precision)
 
 
 def _holds(outer: Part, inner: Part) -> bool:

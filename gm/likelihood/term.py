@@ -212,7 +212,9 @@ class Term:
     def knows_second_derivatives(self) -> bool:
         return False
 
-    def second_derivatives(self, flux: Array, flux_jacobian: Array, steps: Array) -> None:
+    def second_derivatives(
+        self, flux: Array, flux_jacobian: Array, steps: Array, sent_back: SentBack | None = None
+    ) -> None:
         """Left to differences of the gradient, which costs little here."""
 
     def value(self, flux: Array) -> float:

@@ -10,9 +10,7 @@ from gm.arrays import Array
 from gm.likelihood.convolution import Convolver
 from gm.likelihood.folding import Folding, RecoEnergyFolding, TrueEnergyFolding
 from gm.likelihood.point_source import PointSource
-from gm.likelihood.shared_kernels import LitImages
 from gm.likelihood.sight import MapWindow
-from gm.likelihood.spectra import band
 
 SHAPE, N_TRUE, N_ENERGY, N_ROWS = (14, 17), 5, 4, 40
 SUPPORTS = [None, (slice(4, 9), slice(6, 12)), (slice(0, 3), slice(13, 17)), (slice(7, 8), slice(3, 4))]
@@ -89,82 +87,6 @@ def test_convolution(name: str, support: tuple[slice, slice] | None) -> None:
     )
     back = convolver.fold_adjoint_each(weights)
     assert np.sum(weights * each) == pytest.approx(np.sum(back * images), abs=1e-10 * scale)
-
-
-@pytest.mark.parametrize("support", SUPPORTS)
-@pytest.mark.parametrize("name", STACKS)
-def test_prepared_images(name: str, support: tuple[slice, slice] | None) -> None:
-    """Folds of noise, which has all frequencies, at some pixels; what they weigh, and what every pixel sends."""
-    random, stack = np.random.default_rng(7), STACKS[name]
-    images, whole = random.normal(size=(3, *lengths(support))), np.zeros((3, *SHAPE))
-    whole[(..., *(support or (slice(None), slice(None))))] = images
-    expected = np.array([[convolve(i, k, mode="same", method="direct") for k in stack] for i in whole])
-    check_prepared(Convolver(stack, SHAPE, support).prepare(images), whole, expected, random)
-
-
-def check_prepared(lit: LitImages, whole: Array, expected: Array, random: np.random.Generator) -> None:
-    """Against images (m, *shape) and their folds (m, n_kernels, *shape)."""
-    shape = whole.shape[1:]
-    y, x = np.divmod(np.sort(random.choice(shape[0] * shape[1], 40, replace=False)), shape[1])
-    scale = np.abs(expected).max()
-    at_pixels = np.swapaxes(expected[..., y, x], 1, 2)
-    np.testing.assert_allclose(lit.fold_at(y, x), at_pixels, rtol=1e-9, atol=1e-9 * scale)
-    weights = random.normal(size=(y.size, expected.shape[1]))
-    terms = weights * at_pixels
-    np.testing.assert_allclose(lit.along(weights, y, x), terms.sum(axis=(1, 2)), atol=1e-9 * np.abs(terms).sum())
-    everywhere = random.normal(size=expected.shape[1:])
-    terms = everywhere * expected
-    np.testing.assert_allclose(
-        lit.totals(lit.sent_from(everywhere)), terms.sum(axis=(2, 3)), atol=1e-9 * np.abs(terms).sum()
-    )
-
-
-def gaussians(shape: tuple[int, int], sigma: float) -> Array:
-    """A Gaussian between two pixels, and its derivative with respect to its width."""
-    y, x = np.ogrid[: shape[0], : shape[1]]
-    squares = ((y - shape[0] / 2 - 0.3) ** 2 + (x - shape[1] / 2 - 0.4) ** 2) / sigma**2
-    return np.stack([np.exp(-squares / 2), np.exp(-squares / 2) * squares])
-
-
-def test_smooth_images_have_few_frequencies_and_leave_most_pixels_dark() -> None:
-    """What is left out of them does not show, and the same kernels serve images that are much the same."""
-    random, shape = np.random.default_rng(8), (120, 130)
-    stack = kernels(21, [21, 9, 21, 19, 15])
-    convolver = Convolver(stack, shape)
-    first = convolver.prepare(gaussians(shape, 4.0)[:1])
-    for sigma in (4.0, 3.8, 7.0):
-        images = gaussians(shape, sigma)
-        expected = np.array([[convolve(i, k, mode="same", method="direct") for k in stack] for i in images])
-        lit = convolver.prepare(images)
-        check_prepared(lit, images, expected, random)
-        assert (lit.plan is first.plan) == (sigma < 5)
-        assert sigma > 5 or max(lit.plan.size) < 85
-        assert max(lit.plan.paired.frequencies.shape) < 0.8 * min(lit.plan.size)
-
-
-def test_no_kernels() -> None:
-    """As where no energy has any exposure."""
-    lit = Convolver(np.zeros((0, 3, 3)), SHAPE).prepare(np.ones((2, *SHAPE)))
-    nowhere = np.array([3, 5]), np.array([2, 4])
-    assert lit.fold_at(*nowhere).shape == (2, 2, 0)
-    assert not lit.along(np.zeros((2, 0)), *nowhere).any()
-
-
-def test_dark_images() -> None:
-    lit = Convolver(STACKS["one size"], SHAPE).prepare(np.zeros((2, *SHAPE)))
-    y, x = np.array([3, 5]), np.array([2, 4])
-    assert not lit.fold_at(y, x).any()
-    assert not lit.along(np.ones((2, 5)), y, x).any()
-
-
-@pytest.mark.parametrize("shape", [(8, 9), (1, 6), (15, 16)])
-def test_highest_frequencies(shape: tuple[int, int]) -> None:
-    """Of waves, as far as there are any in so few pixels."""
-    y, x = np.ogrid[: shape[0], : shape[1]]
-    for n_y, n_x in [(0, 0), (2, 1), (1, 3), (4, 4)]:
-        waves = np.cos(2 * np.pi * (n_y * y / shape[0] + n_x * x / shape[1]))
-        folded = [min(n % size, -n % size) for n, size in zip((n_y, n_x), shape, strict=True)]
-        assert band(np.fft.fft2(waves[None])) == tuple(folded)
 
 
 def foldings(support: tuple[slice, slice] | None) -> dict[str, Folding]:

@@ -1,0 +1,76 @@
+"""Work in threads: all of it, once, in order, with its errors."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from gm.likelihood.parallel import Together, own_room, side_by_side
+
+
+def test_results_are_in_order() -> None:
+    def slower_first(k: int) -> int:
+        time.sleep(0.002 * (10 - k))
+        return k * k
+
+    assert side_by_side(slower_first, range(10)) == [k * k for k in range(10)]
+    assert side_by_side(slower_first, []) == []
+
+
+def test_each_piece_is_done_once_by_all_who_wait() -> None:
+    """Pieces that wait for each other end only where two threads work."""
+    done: list[int] = []
+    meeting = threading.Barrier(2, timeout=20)
+
+    def piece(k: int) -> None:
+        if k < 2:
+            meeting.wait()
+        done.append(k)
+
+    work = Together(lambda k=k: piece(k) for k in range(20))
+    other = threading.Thread(target=work.finish)
+    other.start()
+    work.finish()
+    other.join(20)
+    assert sorted(done) == list(range(20))
+    work.finish()
+    assert len(done) == 20
+
+
+def test_work_inside_of_work() -> None:
+    def outer(k: int) -> int:
+        return sum(side_by_side(lambda i: i + k, range(30)))
+
+    assert side_by_side(outer, range(30)) == [435 + 30 * k for k in range(30)]
+
+
+def test_an_error_reaches_the_one_who_waits() -> None:
+    def piece(k: int) -> int:
+        if k == 3:
+            raise KeyError("three")
+        return k
+
+    with pytest.raises(KeyError, match="three"):
+        side_by_side(piece, range(8))
+
+
+def test_warnings_are_handled_as_where_the_work_was_gathered() -> None:
+    def divide(k: int) -> float:
+        return float(np.float64(1.0) / np.float64(0.0 * k))
+
+    with np.errstate(divide="ignore"):
+        assert side_by_side(divide, range(20)) == [np.inf] * 20
+    with np.errstate(divide="raise"), pytest.raises(FloatingPointError):
+        side_by_side(divide, range(20))
+
+
+def test_each_thread_has_its_own_room() -> None:
+    own_room(4, 5)[:] = 1.0
+    other = threading.Thread(target=lambda: own_room(4, 5).fill(2.0))
+    other.start()
+    other.join()
+    assert (own_room(2, 3) == 1.0).all()
+    assert own_room(100, 2).shape == (100, 2)

@@ -1,0 +1,212 @@
+"""Datasets that see the same images: few kernels instead of many, in few transforms, against sums over pixels."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.signal import convolve
+
+from gm.arrays import Array
+from gm.likelihood.kernel_basis import KernelBasis, sums_of_few
+from gm.likelihood.shared_kernels import Seat, Sent, SharedKernels
+from gm.likelihood.sight import MapWindow, Sight
+from gm.likelihood.spectra import Frequencies, Part, band, envelope
+
+N_TRUE, N_ENERGY = 10, 3
+
+
+def psf(half: int, sigmas: Array, *, symmetric: bool = True) -> Array:
+    """Kernels (n, m, m) of different widths, cut where the widest is still there."""
+    y, x = np.ogrid[-half : half + 1, -half : half + 1]
+    stack = np.exp(-(y**2 + x**2) / (2 * sigmas[:, None, None] ** 2))
+    if not symmetric:
+        stack *= 1 + 0.3 * np.tanh(x) + 0.2 * np.sin(2 * y + x)
+    return stack / stack.sum(axis=(1, 2), keepdims=True)
+
+
+def dataset(shape: tuple[int, int], seed: int, n_rows: int = 60) -> MapWindow:
+    """A window of some shape, with a mask, bins with counts in the same pixels, and an energy that none sees."""
+    random, n_pixels = np.random.default_rng(seed), shape[0] * shape[1]
+    mask = random.random((N_ENERGY, n_pixels)) > 0.1
+    rows = np.sort(random.choice(np.flatnonzero(mask.ravel()), n_rows, replace=False))
+    energy, pixel = np.divmod(rows, n_pixels)
+    edisp = random.random((N_TRUE, N_ENERGY))
+    edisp[seed % N_TRUE] = 0.0
+    return MapWindow(
+        y=slice(0, shape[0]), x=slice(0, shape[1]), exposure=random.uniform(0.5, 2.0, (N_TRUE, n_pixels)), edisp=edisp,
+        mask=mask, rows=np.arange(n_rows), energy=energy, pixel=pixel,
+    )  # fmt: skip
+
+
+def expected(window: MapWindow, kernels: Array, support: Part, image: Array) -> tuple[Array, Array, float]:
+    """Counts per light in the rows (n_rows, N_TRUE) and in all bins (N_TRUE,), bin by bin; and in the brightest bin."""
+    whole = np.zeros(window.shape)
+    whole[support] = image
+    per_row, totals, brightest = np.zeros((window.rows.size, N_TRUE)), np.zeros(N_TRUE), 0.0
+    for e, kernel in enumerate(kernels):
+        exposed = window.exposure[e] * convolve(whole, kernel, mode="same", method="direct").ravel()
+        per_row[:, e] = window.edisp[e, window.energy] * exposed[window.pixel]
+        totals[e] = window.edisp[e] @ (window.mask @ exposed)
+        brightest = max(brightest, window.edisp[e].max() * np.abs(exposed).max())
+    return per_row, totals, brightest
+
+
+class Group:
+    """Datasets with windows of different shapes that see images (40, 44) at different places of theirs."""
+
+    def __init__(self, *, symmetric: bool) -> None:
+        self.shared = SharedKernels()
+        self.windows = [dataset(shape, seed) for seed, shape in enumerate([(60, 66), (57, 66), (48, 50)])]
+        self.supports = [(slice(y, y + 40), slice(x, x + 44)) for y, x in [(10, 12), (7, 12), (3, 2)]]
+        self.kernels = [
+            psf(half, np.linspace(0.8, widest, N_TRUE), symmetric=symmetric)
+            for half, widest in [(7, 3.0), (9, 4.0), (5, 2.0)]
+        ]
+        self.sights = [Sight.of(window) for window in self.windows]
+        parts = zip(self.sights, self.kernels, self.supports, strict=True)
+        self.seats: list[Seat] = [self.shared.join(sight, k[sight.seen], support) for sight, k, support in parts]
+
+    def check(self, images: Array, precision: float) -> None:
+        """What each sees of images (m, 40, 44), and what all send back, to a precision of the brightest."""
+        random = np.random.default_rng(5)
+        sent, terms = [], np.zeros(len(images))
+        for seat, sight, kernels, support in zip(self.seats, self.sights, self.kernels, self.supports, strict=True):
+            weights, spectrum = random.normal(size=sight.n_rows), random.random(sight.seen.size)
+            sent.append(Sent(seat.number, weights, 1.7, spectrum))
+            seen = seat.see(images, precision)
+            for j, ((rows, totals), image) in enumerate(zip(seen, images, strict=True)):
+                every_row, every_total, scale = expected(sight.window, kernels, support, image)
+                np.testing.assert_allclose(rows, every_row[:, sight.seen], rtol=0, atol=precision * scale)
+                np.testing.assert_allclose(totals, every_total[sight.seen], rtol=1e-9, atol=10 * precision * scale)
+                terms[j] += weights @ rows @ spectrum + 1.7 * totals @ spectrum
+        back = self.shared.along(images, sent[::-1], precision)
+        np.testing.assert_allclose(back, terms, rtol=1e-10, atol=1e-10 * np.abs(terms).max())
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_images_of_all_frequencies(symmetric: bool) -> None:
+    """Noise, up to the borders of the support."""
+    Group(symmetric=symmetric).check(np.random.default_rng(1).normal(size=(3, 40, 44)), 2e-9)
+
+
+def gaussians(sigma: float) -> Array:
+    """A Gaussian between two pixels, and its derivative with respect to its width."""
+    y, x = np.ogrid[:40, :44]
+    squares = ((y - 20.3) ** 2 + (x - 21.6) ** 2) / sigma**2
+    return np.stack([np.exp(-squares / 2), np.exp(-squares / 2) * squares])
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_smooth_images(symmetric: bool) -> None:
+    """What is left out of them does not show; one plan serves images that are much the same, and with less precision."""
+    group = Group(symmetric=symmetric)
+    group.check(gaussians(2.5)[:1], 1e-8)
+    first = group.shared._plan
+    assert first is not None
+    for sigma in (2.5, 2.4, 2.6):
+        group.check(gaussians(sigma), 1e-7)
+        assert group.shared._plan is first
+    folded = {precision: group.shared._folded(gaussians(2.5), precision).n for precision in (1e-8, 1e-4)}
+    assert folded[1e-4] < folded[1e-8] <= first.basis.n < sum(map(len, group.kernels))
+    group.check(gaussians(0.7), 1e-8)
+    assert group.shared._plan is not first
+
+
+def test_an_image_that_is_dark_or_elsewhere() -> None:
+    group = Group(symmetric=True)
+    group.check(np.zeros((2, 40, 44)), 1e-8)
+    spot = np.zeros((1, 40, 44))
+    spot[0, 2:5, 40:44] = 1.0
+    group.check(spot, 1e-8)
+    group.check(np.zeros((1, 40, 44)), 1e-8)
+    group.check(spot[:, ::-1, ::-1].copy(), 1e-8)
+
+
+def test_a_dataset_may_send_nothing() -> None:
+    group, images = Group(symmetric=True), gaussians(2.0)
+    sights = group.sights
+    sent = [Sent(k, np.ones(sights[k].n_rows), 0.3, np.ones(sights[k].seen.size)) for k in (0, 2)]
+    each = sum(group.shared.along(images, [one], 1e-8) for one in sent)
+    np.testing.assert_allclose(group.shared.along(images, sent, 1e-8), each, rtol=1e-10)
+
+
+def test_kernels_without_light() -> None:
+    """As where the PSF is empty at every energy."""
+    shared, sight = SharedKernels(), Sight.of(dataset((20, 20), 0))
+    seat = shared.join(sight, np.zeros((sight.seen.size, 5, 5)), (slice(0, 20), slice(0, 20)))
+    ((rows, totals),) = seat.see(np.ones((1, 20, 20)), 1e-8)
+    assert not rows.any()
+    assert not totals.any()
+    sent = Sent(0, np.ones(sight.n_rows), 1.0, np.ones(sight.seen.size))
+    assert not shared.along(np.ones((1, 20, 20)), [sent], 1e-8).any()
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(1, 90), st.integers(1, 120), st.integers(1, 20), st.floats(0.0, 1e-4), st.integers(0, 99))
+def test_sums_of_few(n: int, m: int, rank: int, noise: float, seed: int) -> None:
+    """Every row to the precision, also with only the first few; the basis is orthonormal and not larger than needed."""
+    random, precision = np.random.default_rng(seed), 1e-6
+    matrix = random.normal(size=(n, rank)) @ random.normal(size=(rank, m)) + noise * random.normal(size=(n, m))
+    coefficients, basis, lacking = sums_of_few(matrix, precision)
+    longest = np.sqrt((matrix**2).sum(axis=1).max())
+    assert len(basis) % 2 == 0
+    assert len(lacking) == len(basis) + 1
+    for r in range(0, len(basis) + 1, 3):
+        missing = np.sqrt(((matrix - coefficients[:, :r] @ basis[:r]) ** 2).sum(axis=1).max())
+        assert missing <= lacking[r] * longest * (1 + 1e-9)
+    assert np.abs(matrix - coefficients @ basis).max() <= precision * longest
+    assert lacking[-1] <= precision
+    assert all(a >= b for a, b in pairwise(lacking))
+    used = basis[basis.any(axis=1)]
+    np.testing.assert_allclose(used @ used.T, np.eye(len(used)), atol=1e-9)
+    assert len(basis) <= min(n, m) + 1
+    assert noise > 0 or len(basis) <= rank + 1
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+@pytest.mark.parametrize("size", [(24, 27), (21, 20)])
+def test_spectra_of_the_basis(size: tuple[int, int], symmetric: bool) -> None:
+    """Sums of it have the spectra of the kernels, moved to the centre, at all frequencies."""
+    kernels, center = psf(5, np.array([1.0, 1.5, 2.2]), symmetric=symmetric), (7, 4)
+    flat = np.ones((size[0] // 2 + 1, size[1] // 2 + 1))
+    basis = KernelBasis.of([kernels[:2], kernels[2:]], size, center, flat)
+    moved = np.zeros((3, *size))
+    moved[:, :11, :11] = kernels
+    moved = np.roll(moved, (center[0] - 5, center[1] - 5), axis=(1, 2))
+    frequencies = basis.frequencies
+    exact = np.fft.fft2(moved)
+    np.testing.assert_allclose(basis.spectra(basis.coefficients), frequencies.cut(exact), atol=1e-9)
+    both = np.einsum("kr,ryx->kyx", basis.coefficients, basis.spectra())
+    np.testing.assert_allclose(both, frequencies.cut(exact), atol=1e-9)
+    half = basis.spectra(basis.coefficients, half=True)
+    np.testing.assert_allclose(frequencies.numbers_of(half), frequencies.numbers(frequencies.cut(exact)), atol=1e-9)
+
+
+@pytest.mark.parametrize("size", [(8, 9), (9, 8), (7, 7), (1, 6)])
+def test_half_of_the_frequencies_says_all(size: tuple[int, int]) -> None:
+    """Of real images: the sum over pixels of a product is the one over half of the frequencies, counted twice."""
+    random = np.random.default_rng(3)
+    a, b = random.normal(size=(2, *size))
+    frequencies = Frequencies.up_to(size, (size[0], size[1]))
+    assert frequencies.shape == size
+    numbers = [frequencies.numbers(frequencies.cut(np.fft.fft2(image[None]))) for image in (a, b)]
+    twice = np.tile(np.repeat(frequencies.multiplicity, 2), size[0])
+    assert np.sum(numbers[0] * numbers[1] * twice) / a.size == pytest.approx(np.sum(a * b), abs=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(8, 9), (1, 6), (15, 16)])
+def test_highest_frequencies(shape: tuple[int, int]) -> None:
+    """Of waves, as far as there are any in so few pixels."""
+    y, x = np.ogrid[: shape[0], : shape[1]]
+    for n_y, n_x in [(0, 0), (2, 1), (1, 3), (4, 4)]:
+        waves = np.cos(2 * np.pi * (n_y * y / shape[0] + n_x * x / shape[1]))
+        folded = [min(n % size, -n % size) for n, size in zip((n_y, n_x), shape, strict=True)]
+        spectra = np.fft.fft2(waves[None])
+        assert band(spectra) == tuple(folded)
+        light = envelope(spectra, (folded[0], folded[1]))
+        assert light.shape == (folded[0] + 1, folded[1] + 1)
+        np.testing.assert_allclose(light, 1.0)
