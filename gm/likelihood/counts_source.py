@@ -12,8 +12,8 @@ import numpy as np
 from gm.arrays import Array, BoolArray, IntArray, MapArray
 from gm.datasets import MapDataset, MapDatasetOnOff
 from gm.likelihood.fluxes import FluxPlan
+from gm.likelihood.map_bins import MapBins
 from gm.likelihood.map_sources import MapSource
-from gm.likelihood.map_term import MapBins
 from gm.likelihood.sight import Response
 from gm.maps.geometry import WcsGeometry
 from gm.models import BackgroundIRFModel, Component, Layout, Models, TemplateNPredModel

@@ -11,8 +11,8 @@ import numpy as np
 from gm.arrays import Array, BoolArray, IntArray
 from gm.datasets.finer_bins import FinerBins
 from gm.likelihood.lattice import Lattice
+from gm.likelihood.map_bins import MapBins
 from gm.likelihood.map_sources import MapSource
-from gm.likelihood.map_term import MapBins
 from gm.likelihood.sent_back import SentBack
 from gm.likelihood.sight import Response
 

@@ -71,6 +71,7 @@ class JointLikelihood:
         plan, self.terms = compile_terms(datasets, models, self.layout, conventions)
         self.bank = FluxBank(plan, models, self.layout, conventions)
         self._in_parallel = len(self.terms) > 1 and any(term.is_heavy for term in self.terms)
+        self._last_flux: tuple[bytes, Array, Array] | None = None
         self._last_value: tuple[bytes, float] | None = None
         self._last: tuple[bytes, float, Array] | None = None
 
@@ -84,7 +85,7 @@ class JointLikelihood:
         key = vector.tobytes()
         if self._last_value is None or self._last_value[0] != key:
             with np.errstate(over="ignore", invalid="ignore"):  # a step too far is told by a value that is not finite
-                flux = self.bank.fluxes(self.layout.expand(vector))
+                _, flux = self._at(vector)
                 value = sum(self._each(lambda term: term.value(flux))) + self.layout.prior_value(vector)
             self._last_value = key, value
         return self._last_value[1]
@@ -94,12 +95,20 @@ class JointLikelihood:
         if self._last is not None and self._last[0] == vector.tobytes():
             return self._last[1], self._last[2].copy()
         with np.errstate(over="ignore", invalid="ignore"):
-            values = self.layout.expand(vector)
-            value, d_flux = self._pullback(self.bank.fluxes(values))
+            values, flux = self._at(vector)
+            value, d_flux = self._pullback(flux)
             value += self.layout.prior_value(vector)
             gradient = self.layout.reduce(self.bank.pullback(values, d_flux)) + self.layout.prior_gradient(vector)
         self._last = vector.tobytes(), value, gradient.copy()
         return value, gradient
+
+    def _at(self, vector: Array) -> tuple[Array, Array]:
+        """All parameters and the flux vector; of the last vector they are the same arrays, by which terms know it."""
+        key = vector.tobytes()
+        if self._last_flux is None or self._last_flux[0] != key:
+            values = self.layout.expand(vector)
+            self._last_flux = key, values, self.bank.fluxes(values)
+        return self._last_flux[1:]
 
     def _pullback(self, flux: Array) -> tuple[float, Array]:
         """The terms' sum, and its derivative with respect to the flux vector."""
@@ -128,8 +137,7 @@ class JointLikelihood:
 
     def information(self, vector: Array, *, expected: bool = False) -> Array:
         """Approximate second derivatives of -2 ln L, (n_free, n_free): ``J^T diag(d2 W / d mu2) J`` and the priors'."""
-        values = self.layout.expand(vector)
-        flux = self.bank.fluxes(values)
+        values, flux = self._at(vector)
         jacobian = self.layout.reduce(self.bank.jacobian(values))
         information = np.diag(self.layout.prior_curvature(vector))
         for part in self._each(lambda term: term.information(flux, jacobian, expected=expected)):
@@ -143,8 +151,7 @@ class JointLikelihood:
         """
         if not all(term.knows_second_derivatives for term in self.terms):
             return None
-        values = self.layout.expand(vector)
-        flux = self.bank.fluxes(values)
+        values, flux = self._at(vector)
         by_parameter = self.layout.reduce(np.eye(len(values)))
         jacobian = self.layout.reduce(self.bank.jacobian(values))
         steps_of_flux = np.abs(jacobian) @ steps
@@ -193,7 +200,7 @@ class JointLikelihood:
 
     def left_behind(self, vector: Array) -> list[str]:
         """Components that have gone beyond the reach of the responses taken where they started."""
-        flux = self.bank.fluxes(self.layout.expand(vector))
+        _, flux = self._at(vector)
         return list(dict.fromkeys(name for term in self.terms for name in term.left_behind(flux)))
 
     def lattices(self) -> list[PixelLattice]:
@@ -230,7 +237,7 @@ class JointLikelihood:
 
     def predicted(self, vector: Array) -> list[Array]:
         """What is predicted in each bin of each dataset, in the shape of its mask; 0 in bins that do not enter."""
-        flux = self.bank.fluxes(self.layout.expand(vector))
+        _, flux = self._at(vector)
         predicted = [np.zeros(dataset.mask.shape) for dataset in self.datasets]
         for term in self.terms:
             term.fill(flux, predicted)
@@ -238,8 +245,7 @@ class JointLikelihood:
 
     def summarize(self, vector: Array) -> list[DatasetSummary]:
         """Counts, predicted counts and statistic of every dataset, in the order of the datasets."""
-        values = self.layout.expand(vector)
-        flux = self.bank.fluxes(values)
+        values, flux = self._at(vector)
         sky = [c.name for c in self.models if not isinstance(c, BackgroundIRFModel)]
         by_component = {name: self.bank.fluxes(values, [name]) for name in sky}
         with np.errstate(over="ignore", invalid="ignore"):

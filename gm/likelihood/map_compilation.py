@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from dataclasses import replace
+from functools import cached_property, partial
 
 import numpy as np
 
 from gm.arrays import Array
 from gm.datasets import overlap_matrix
+from gm.irf.point_spread import PointSpread
+from gm.irf.psf import PsfMap
 from gm.irf.psf_kernel import PsfKernel
 from gm.likelihood.convolution import Convolver
 from gm.likelihood.counts_source import stored_sources
@@ -17,6 +20,7 @@ from gm.likelihood.finer_source import FinerSource
 from gm.likelihood.fluxes import FluxPlan
 from gm.likelihood.folding import Folding, RecoEnergyFolding, TrueEnergyFolding
 from gm.likelihood.losses import DISPLACED, KernelLoss, exposed_shape
+from gm.likelihood.map_bins import BackgroundBins, MapBackground, MapBins
 from gm.likelihood.map_images import GROWTH, MARGIN, ShapeImage, ShapeReach
 from gm.likelihood.map_sources import FixedSource, ImageSource, MapSource, SharedImage
 from gm.likelihood.map_term import MapTerm
@@ -51,13 +55,29 @@ def compile_maps(
     stored = [stored_sources(view.dataset, view.bins, models, plan, layout) for view in views]
     corrected = [(view, *correction_of(view, models, plan, layout)) for view in views]
     backgrounds = side_by_side(lambda parts: background_of(*parts), corrected)
+    apart = [_apart(*parts) for parts in zip(views, builders, stored, backgrounds, strict=True)]
     folding = [builder for row in builders for builder in row if builder.is_folding]
     folded = dict(zip(map(id, folding), side_by_side(_Builder.build, folding), strict=True))
     sources = ([folded.get(id(builder)) or builder.build() for builder in row] for row in builders)
     return [
-        MapTerm(view.index, view.dataset.counts, view.bins, [*row, *more], background)
-        for view, row, more, background in zip(views, sources, stored, backgrounds, strict=True)
+        MapTerm(view.index, view.dataset.counts, bins, [*row, *more], background, alone)
+        for view, row, more, (bins, background, alone) in zip(views, sources, stored, apart, strict=True)
     ]
+
+
+def _apart(
+    view: View, builders: Sequence[_Builder], stored: Sequence[MapSource], background: MapBackground
+) -> tuple[MapBins, MapBackground, BackgroundBins | None]:
+    """The bins of a dataset that its sources reach, which is where these are built, and the others."""
+    if stored or view.dataset.finer is not None:
+        return view.bins, background, None
+    reached = np.zeros(view.dataset.geometry.shape, dtype=bool)
+    for builder in builders:
+        reached[builder.extent] = True
+    bins, background, alone = BackgroundBins.apart(view.bins, background, reached)
+    for builder in builders:
+        builder.view = replace(view, bins=bins)
+    return bins, background, alone
 
 
 class _Builder:
@@ -75,7 +95,6 @@ class _Builder:
         self.view, self.component, self.shared, self.conventions = view, component, shared, conventions
         self.shape = component.spatial_model
         self.loss: KernelLoss | None = None
-        self._made: PsfKernel | None = None
         self.values = self._start(layout)
         self.moves = np.array([layout.free_position(k) is not None for k in self._slots(layout)], dtype=bool)
         self.is_free = bool(self.moves.any())
@@ -121,20 +140,42 @@ class _Builder:
         source.moves = self.moves
         return FinerSource(source, sums)
 
+    @cached_property
+    def _at(self) -> _At:
+        """The position, and its frame."""
+        place = None if self.shape is None else self.shape.position(self.values)
+        return (*place, self.shape.frame) if place is not None and self.shape is not None else (None, None, None)
+
+    @property
+    def _is_spread(self) -> bool:
+        return self.view.dataset.psf is not None and self.component.apply_irf["psf"]
+
+    @property
+    def _is_exact(self) -> bool:
+        """Whether it is folded as the responses say."""
+        return self.conventions == "exact" and (self._is_spread or not isinstance(self.shape, PointSpatialModel))
+
+    @cached_property
+    def extent(self) -> tuple[slice, slice]:
+        """Rows and columns of the map that the component can reach."""
+        scale = float(max(self.view.dataset.geometry.pixel_scales()))
+        if not self._is_spread:
+            return self._extent(0.0)
+        if self._is_exact:
+            return self._extent(2 * (float(self._point_spread.radii.max()) + scale))
+        return self._extent(self._kernel.shape[0] * scale)
+
     def _source(self) -> MapSource:
         dataset, apply = self.view.dataset, self.component.apply_irf
-        place = None if self.shape is None else self.shape.position(self.values)
-        at = (*place, self.shape.frame) if place is not None and self.shape is not None else (None, None, None)
-        edisp = self._edisp(at) if apply["edisp"] else None
+        edisp = self._edisp(self._at) if apply["edisp"] else None
         if edisp is None:
             edisp = overlap_matrix(dataset.energy_true, dataset.energy)
-        is_spread = dataset.psf is not None and apply["psf"]
-        if self.conventions == "exact" and (is_spread or not isinstance(self.shape, PointSpatialModel)):
-            return self._exact_source(at, edisp)
-        kernel = self._kernel(at) if is_spread else None
+        if self._is_exact:
+            return self._exact_source(edisp)
+        kernel = self._kernel if self._is_spread else None
         if kernel is not None:
             self._take_loss(kernel.fraction_lost, edisp)
-        y, x = self._extent(0.0 if kernel is None else kernel.shape[0] * max(dataset.geometry.pixel_scales()))
+        y, x = self.extent
         window = self.view.window(y, x, edisp, apply["exposure"])
         is_reco = dataset.psf is not None and dataset.psf.is_reco and kernel is not None
         where = self.columns, self.shape_columns
@@ -161,14 +202,13 @@ class _Builder:
         key = self.component.name, grid.geometry.key, energy.tobytes()
         return self.shared.image(key, make) if self.is_free else (SharedImage(make(), 0), SharedKernels())
 
-    def _exact_source(self, at: _At, edisp: Array) -> MapSource:
+    def _exact_source(self, edisp: Array) -> MapSource:
         dataset, apply, spread = self.view.dataset, self.component.apply_irf, None
         is_reco = dataset.psf is not None and dataset.psf.is_reco
-        if dataset.psf is not None and apply["psf"]:
-            axis = dataset.energy if is_reco else dataset.energy_true
-            spread = dataset.psf.spread(axis.center, *at)
+        if self._is_spread:
+            spread = self._point_spread
             self._take_loss(np.where(spread.radii > 0, 0.0, 1.0), edisp)
-        y, x = self._extent(0.0 if spread is None else 2 * (float(spread.radii.max()) + self._pixel_scale()))
+        y, x = self.extent
         return ExactParts(
             shape=self.shape,
             values=self.values,
@@ -180,9 +220,6 @@ class _Builder:
             is_reco=is_reco and spread is not None,
             reach=self._reach(),
         ).source(self.columns, self.shape_columns)
-
-    def _pixel_scale(self) -> float:
-        return float(max(self.view.dataset.geometry.pixel_scales()))
 
     def _take_loss(self, fraction: Array, edisp: Array) -> None:
         """Keep what the kernels lose of the counts, where it is worth telling."""
@@ -198,12 +235,22 @@ class _Builder:
         dataset = self.view.dataset
         return None if dataset.edisp is None else dataset.edisp.kernel(dataset.energy, *at, self.conventions)
 
-    def _kernel(self, at: _At) -> PsfKernel | None:
-        dataset = self.view.dataset
-        if dataset.psf is not None and self._made is None:
-            axis = dataset.energy if dataset.psf.is_reco else dataset.energy_true
-            self._made = dataset.psf.kernel(dataset.geometry, axis, *at, self.conventions, self.shared.kernels)
-        return self._made
+    @cached_property
+    def _kernel(self) -> PsfKernel:
+        psf, dataset = self._psf, self.view.dataset
+        axis = dataset.energy if psf.is_reco else dataset.energy_true
+        return psf.kernel(dataset.geometry, axis, *self._at, self.conventions, self.shared.kernels)
+
+    @cached_property
+    def _point_spread(self) -> PointSpread:
+        psf, dataset = self._psf, self.view.dataset
+        return psf.spread((dataset.energy if psf.is_reco else dataset.energy_true).center, *self._at)
+
+    @property
+    def _psf(self) -> PsfMap:
+        psf = self.view.dataset.psf
+        assert psf is not None
+        return psf
 
     def _reach(self) -> float | None:
         """How far [deg] the shape may extend from its position, None: everywhere. Gammapy cuts the tails of a shape."""

@@ -2,104 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import final
 
 import numpy as np
 
-from gm.arrays import Array, BoolArray, IntArray, MapArray
+from gm.arrays import Array, IntArray, MapArray
 from gm.likelihood.lattice import Lattice
 from gm.likelihood.line import Line, RowLine, SummedLine
+from gm.likelihood.map_bins import SLOPE, BackgroundBins, MapBackground, MapBins
 from gm.likelihood.map_sources import MapSource
 from gm.likelihood.products import times, transposed_times, weighted_rows
 from gm.likelihood.report import TermReport
 from gm.likelihood.sent_back import SentBack
 from gm.likelihood.sight import Response
-from gm.statistics import Statistic, WStat
-
-SLOPE = 2.0  # d(-2 ln L)/d(predicted) in a bin without counts, for Cash and W alike
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class MapBins:
-    """The data of a map dataset in the bins that enter.
-
-    mask : (n_energy, ny, nx); energy, pixel : (n_rows,) of the bins with counts; statistic : of these bins; constant :
-    what the bins without counts cost when nothing is predicted; off : their profiled background, 0 where it is known;
-    make : the statistic of any bins, given as positions in the flat map.
-    """
-
-    mask: BoolArray
-    energy: IntArray
-    pixel: IntArray
-    statistic: Statistic
-    constant: float
-    off: float
-    make: Callable[[IntArray], Statistic]
-
-    @classmethod
-    def of(cls, mask: BoolArray, counts: MapArray, make: Callable[[IntArray], Statistic]) -> MapBins:
-        """From the bins that enter, the counts, and the statistic that bins of the flat map have."""
-        rows = np.flatnonzero((mask & (counts > 0)).ravel())
-        energy, pixel = np.divmod(rows, mask[0].size)
-        constant = off = 0.0
-        statistic = make(rows)
-        if isinstance(statistic, WStat):
-            empty = make(np.flatnonzero((mask & (counts == 0)).ravel()))
-            linear = empty.linear()
-            constant = float(np.sum(linear[2])) if linear is not None else 0.0
-            off = float(np.sum(empty.background(np.zeros(empty.n_off.size)))) if isinstance(empty, WStat) else 0.0
-        return cls(mask, energy, pixel, statistic, constant, off, make)
-
-    @cached_property
-    def whole(self) -> Statistic:
-        """The statistic of all bins that enter."""
-        return self.make(np.flatnonzero(self.mask))
-
-    def cut(self, first: int, last: int, counts: MapArray) -> MapBins | None:
-        """The bins in a range of energies; None when there are none."""
-        inside = np.zeros_like(self.mask)
-        inside[first:last] = self.mask[first:last]
-        return MapBins.of(inside, counts, self.make) if inside.any() else None
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class MapBackground:
-    """Background counts times a factor of energy, which is a block of the flux vector; without a model the factor is 1.
-
-    columns : (n_energy,) of the factors, or None; rows : (n_rows,) background in the bins with counts; totals :
-    (n_energy,) background over all bins that enter; whole : (n_bins,) background in each of them, made when needed;
-    is_negative : whether it is less than 0 anywhere.
-    """
-
-    columns: slice | None
-    rows: Array
-    totals: Array
-    make_whole: Callable[[], Array]
-    is_negative: bool = False
-
-    @cached_property
-    def whole(self) -> Array:
-        return self.make_whole()
-
-    def factor(self, flux: Array) -> Array:
-        """(n_energy,)."""
-        return np.ones(self.totals.size) if self.columns is None else flux[self.columns]
+from gm.statistics import WStat
 
 
 @final
 class MapTerm:
-    """-2 ln L of one map dataset: a sum over all bins, linear in the fluxes, and values where there are counts."""
+    """-2 ln L of one map dataset: a sum over all bins, linear in the fluxes, and values where there are counts.
+
+    bins : with the bins with counts that a source reaches; alone : the others, if there are any
+    """
 
     def __init__(
-        self, dataset: int, counts: MapArray, bins: MapBins, sources: Sequence[MapSource], background: MapBackground
+        self,
+        dataset: int,
+        counts: MapArray,
+        bins: MapBins,
+        sources: Sequence[MapSource],
+        background: MapBackground,
+        alone: BackgroundBins | None = None,
     ) -> None:
         self.dataset, self.bins, self.sources, self.background = dataset, bins, list(sources), background
+        self._alone = alone or BackgroundBins.none(len(bins.mask))
         self._counts = counts
+        self._last: tuple[Array, tuple[Array, float]] | None = None
 
     @property
     def n_bins(self) -> int:
@@ -111,13 +51,14 @@ class MapTerm:
         if self._is_clipped(flux):
             return float(np.sum(self.bins.whole.value(self.predict_whole(flux))))
         rows, total = self._predict(flux)
-        return float(np.sum(self.bins.statistic.value(rows) - SLOPE * rows)) + SLOPE * total + self.bins.constant
+        at_rows = float(np.sum(self.bins.statistic.value(rows) - SLOPE * rows))
+        return at_rows + SLOPE * total + self.bins.constant + self._alone.value(self.background.factor(flux))
 
     def value_and_pullback(self, flux: Array, d_flux: Array, sent_back: SentBack | None = None) -> float:
         """-2 ln L; its derivative with respect to the flux vector is added to ``d_flux`` (n_columns,)."""
         if self._is_clipped(flux):
             return self._clipped_pullback(flux, d_flux)
-        rows, total = self._predict(flux)
+        (rows, total), factor = self._predict(flux), self.background.factor(flux)
         values, weights = self.bins.statistic.value_and_derivative(rows)
         weights = weights - SLOPE
         for source in self.sources:
@@ -128,8 +69,9 @@ class MapTerm:
                 d_flux[source.shape_columns] += source.shape_pullback(flux, weights, SLOPE, sent_back)
         if self.background.columns is not None:
             by_energy = np.bincount(self.bins.energy, weights * self.background.rows, self.background.totals.size)
-            d_flux[self.background.columns] += by_energy + SLOPE * self.background.totals
-        return float(np.sum(values - SLOPE * rows)) + SLOPE * total + self.bins.constant
+            d_flux[self.background.columns] += by_energy + SLOPE * self.background.totals + self._alone.slope(factor)
+        at_rows = float(np.sum(values - SLOPE * rows))
+        return at_rows + SLOPE * total + self.bins.constant + self._alone.value(factor)
 
     def information(self, flux: Array, flux_jacobian: Array, *, expected: bool = False) -> Array:
         """``J^T diag(curvature) J`` over the bins with counts; ``expected`` keeps it large far from the minimum."""
@@ -141,7 +83,8 @@ class MapTerm:
         if expected:
             curvature = np.maximum(curvature, statistic.expected_curvature(rows))
         information = np.zeros((flux_jacobian.shape[1], flux_jacobian.shape[1]))
-        information[np.ix_(used, used)] = weighted_rows(jacobian, curvature)
+        alone = self._alone_curvature(flux, flux_jacobian[:, used], expected=expected)
+        information[np.ix_(used, used)] = weighted_rows(jacobian, curvature) + alone
         return information
 
     @property
@@ -169,6 +112,7 @@ class MapTerm:
         weights = self.bins.statistic.value_and_derivative(rows)[1] - SLOPE
         exact = [source.slopes(flux) for source in self.sources]
         second = weighted_rows(self._jacobian(flux, by_column, exact), self.bins.statistic.curvature(rows))
+        second += self._alone_curvature(flux, by_column)
         for source in self.sources:
             if not source.n_shape:
                 continue
@@ -192,6 +136,13 @@ class MapTerm:
         depends = [flux_jacobian[part].any(axis=0) for part in columns]
         return np.flatnonzero(np.any(depends, axis=0)) if depends else np.empty(0, dtype=np.intp)
 
+    def _alone_curvature(self, flux: Array, flux_jacobian: Array, *, expected: bool = False) -> Array:
+        """What bins without a source add to the second derivatives, (n_par, n_par)."""
+        if self.background.columns is None:
+            return np.zeros((flux_jacobian.shape[1], flux_jacobian.shape[1]))
+        curvature = self._alone.curvature(self.background.factor(flux), expected=expected)
+        return weighted_rows(flux_jacobian[self.background.columns].T, curvature)
+
     def _jacobian(self, flux: Array, flux_jacobian: Array, slopes: list[Sequence[Response | None]]) -> Array:
         """Derivatives of the bins with counts, (n_par, n_rows), from the slopes of every source."""
         jacobian = np.zeros((flux_jacobian.shape[1], self.bins.energy.size))
@@ -214,7 +165,7 @@ class MapTerm:
     def report(self, flux: Array, by_component: dict[str, Array]) -> list[TermReport]:
         """Statistic and predicted counts of the dataset; ``by_component`` are flux vectors with one component each."""
         rows, total = self._predict(flux)
-        off = self.bins.off
+        off = self.bins.off + self._alone.off
         if isinstance(self.bins.statistic, WStat):
             off += float(np.sum(self.bins.statistic.background(rows)))
         components = {
@@ -229,7 +180,7 @@ class MapTerm:
         counts = None  # those in bins without acceptance, which W leaves out, are not at hand
         if not isinstance(self.bins.statistic, WStat):
             at = self.bins.energy, self.bins.pixel
-            counts = float(self._counts.reshape(len(self._counts), -1)[at].sum(dtype=np.float64))
+            counts = float(self._counts.reshape(len(self._counts), -1)[at].sum(dtype=np.float64)) + self._alone.n_counts
         return [TermReport(self.dataset, self.n_bins, self.value(flux), total + off, components, losses, counts)]
 
     def left_behind(self, flux: Array) -> list[str]:
@@ -254,11 +205,16 @@ class MapTerm:
 
         if self._may_be_negative(rest) or self._has_negative_fluxes(signal):  # a signal has no shapes of its own
             return make_whole()
+        factor = self.background.factor(rest)
+        if not self._alone.holds(factor) or (
+            self.background.columns is not None and signal[self.background.columns].any()
+        ):
+            return make_whole()
         return SummedLine(
             rows=RowLine(self.bins.statistic, more - rows, rows),
             linear_slope=SLOPE,
             total=more_total - total,
-            constant=self.bins.constant + SLOPE * (total - float(np.sum(rows))),
+            constant=self.bins.constant + self._alone.value(factor) + SLOPE * (total - float(np.sum(rows))),
             make_whole=make_whole,
         )
 
@@ -275,12 +231,19 @@ class MapTerm:
         within = replace(
             background, rows=background.rows[kept], totals=totals, make_whole=lambda: background.whole[among]
         )
-        return MapTerm(
-            self.dataset, self._counts, bins, [source.cut(kept, first, last) for source in self.sources], within
-        )
+        sources = [source.cut(kept, first, last) for source in self.sources]
+        return MapTerm(self.dataset, self._counts, bins, sources, within, self._alone.cut(first, last))
 
     def _predict(self, flux: Array) -> tuple[Array, float]:
-        """Predicted counts in the bins with counts (n_rows,), and their sum over all bins."""
+        """Predicted counts in the bins with counts (n_rows,), and their sum over all bins.
+
+        Those of the last flux vector are kept, for as long as it is the same array.
+        """
+        if self._last is None or self._last[0] is not flux:
+            self._last = flux, self._predicted(flux)
+        return self._last[1]
+
+    def _predicted(self, flux: Array) -> tuple[Array, float]:
         factor = self.background.factor(flux)
         rows, total = self.background.rows * factor[self.bins.energy], float(self.background.totals @ factor)
         for source in self.sources:
@@ -316,8 +279,10 @@ class MapTerm:
         )
 
     def _is_clipped(self, flux: Array) -> bool:
-        """Something is predicted to be negative, where the statistic is not linear any more."""
-        return self._may_be_negative(flux) and bool((self.predict_whole(flux) < 0).any())
+        """Something is predicted to be negative, where the statistic is not linear any more, or a background is 0."""
+        if self._may_be_negative(flux) and bool((self.predict_whole(flux) < 0).any()):
+            return True
+        return not self._alone.holds(self.background.factor(flux))
 
     def _may_be_negative(self, flux: Array) -> bool:
         """A flux, a factor of the background, or a shape is negative somewhere."""

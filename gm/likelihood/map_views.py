@@ -11,7 +11,7 @@ from gm.datasets.map_dataset import MapDataset, MapDatasetOnOff
 from gm.likelihood.counts_source import has_free_shape
 from gm.likelihood.finer_source import Sums
 from gm.likelihood.fluxes import FluxPlan
-from gm.likelihood.map_term import MapBackground, MapBins
+from gm.likelihood.map_bins import MapBackground, MapBins
 from gm.likelihood.sight import MapWindow
 from gm.maps.pixel_grid import PixelGrid
 from gm.models import BackgroundIRFModel, Layout, Models

@@ -102,7 +102,7 @@ def gaussians(sigma: float) -> Array:
 
 @pytest.mark.parametrize("symmetric", [True, False])
 def test_smooth_images(symmetric: bool) -> None:
-    """What is left out of them does not show; one plan serves images that are much the same, and with less precision."""
+    """What is left out of them does not show, and one plan serves images that are much the same."""
     group = Group(symmetric=symmetric)
     group.check(gaussians(2.5)[:1], 1e-8)
     first = group.shared._plan
