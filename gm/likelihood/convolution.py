@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import cached_property
+from collections.abc import Callable, Iterator
+from functools import cached_property, partial
+from itertools import chain
 from math import ceil
 
 import numpy as np
@@ -12,7 +13,7 @@ from scipy import fft
 
 from gm.arrays import Array, IntArray
 from gm.likelihood.kernel_groups import Grid, KernelGroup, chunks, moved
-from gm.likelihood.spectra import Part, Size, lit
+from gm.likelihood.spectra import ComplexArray, Part, Size, lit
 
 _SMALLER = 0.75  # steps of sizes of the lit part of an image; kernels are transformed again for each
 
@@ -50,29 +51,36 @@ class Convolver:
 
     def fold_one_by_one(self, image: Array) -> Iterator[tuple[int, Array]]:
         """Kernel after kernel, and `fold` with it alone (*shape), which is overwritten by the next."""
-        folded = np.zeros(self.shape)
-        last: Grid | None = None
-        for members, grid, whole in self._folded(image):
-            if grid is not last:
-                folded[:], last = 0.0, grid
-            for k, one in zip(members, whole, strict=True):
-                folded[grid.reach] = one[grid.cut]
-                yield int(k), folded
+        return chain.from_iterable(self.fold_in_pieces(image))
 
-    def _folded(self, image: Array) -> Iterator[tuple[IntArray, Grid, Array]]:
-        """Some kernels, their grid, and their convolutions on it (n, *grid.size)."""
+    def fold_in_pieces(self, image: Array) -> list[Iterator[tuple[int, Array]]]:
+        """`fold_one_by_one` for some of the kernels each, to be gone through side by side."""
         part = lit(image[(..., *self.support)])
         if part is None:
-            return
+            return []
         part = _rounded_up(moved(part, self.support), self.support)
+        pieces = []
         for group in self._groups:
             grid = Grid.of(part, self.shape, group.half)
-            spectrum = fft.rfft2(image[part], s=grid.size) if image.ndim == 2 else None
+            if image.ndim == 2:
+                spectra = partial(_the_same, fft.rfft2(image[part], s=grid.size))
+            else:
+                spectra = partial(_of_each, image, part, grid.size)
             transforms = group.at(grid.size)
             for some in chunks(len(transforms), grid.size):
-                members = group.members[some]
-                own = fft.rfft2(image[(members, *part)], s=grid.size) if spectrum is None else spectrum
-                yield members, grid, fft.irfft2(transforms[some] * own, s=grid.size, overwrite_x=True)
+                pieces.append(self._folded(group.members[some], transforms[some], grid, spectra))
+        return pieces
+
+    def _folded(
+        self, members: IntArray, transforms: ComplexArray, grid: Grid, spectra: Callable[[IntArray], ComplexArray]
+    ) -> Iterator[tuple[int, Array]]:
+        """The convolutions with some kernels of images that have these spectra."""
+        folded = np.zeros(self.shape)
+        for k, one in zip(
+            members, fft.irfft2(transforms * spectra(members), s=grid.size, overwrite_x=True), strict=True
+        ):
+            folded[grid.reach] = one[grid.cut]
+            yield int(k), folded
 
     def fold_adjoint(self, images: Array) -> Array:
         """The transposed of `fold` for one image: (*shape) from (n_kernels, *shape)."""
@@ -114,11 +122,21 @@ class NoConvolution:
         self.support = support or (slice(0, shape[0]), slice(0, shape[1]))
 
     def fold_one_by_one(self, image: Array) -> Iterator[tuple[int, Array]]:
-        for k in range(self.n_kernels):
-            yield k, image if image.ndim == 2 else image[k]
+        return chain.from_iterable(self.fold_in_pieces(image))
+
+    def fold_in_pieces(self, image: Array) -> list[Iterator[tuple[int, Array]]]:
+        return [iter([(k, image if image.ndim == 2 else image[k])]) for k in range(self.n_kernels)]
 
     def fold_adjoint_each(self, images: Array) -> Array:
         return images
+
+
+def _the_same(spectrum: ComplexArray, members: IntArray) -> ComplexArray:
+    return spectrum
+
+
+def _of_each(images: Array, part: Part, size: Size, members: IntArray) -> ComplexArray:
+    return np.asarray(fft.rfft2(images[(members, *part)], s=size))
 
 
 def spread_out(images: Array, support: Part, shape: tuple[int, int]) -> Array:

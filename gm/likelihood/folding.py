@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from gm.arrays import Array
 from gm.likelihood.convolution import Convolver, NoConvolution, spread_out
+from gm.likelihood.parallel import side_by_side
 from gm.likelihood.products import inner, times
 from gm.likelihood.shared_kernels import PRECISION, Seat, Sent, SharedKernels
 from gm.likelihood.sight import MapWindow, Response, Sight
@@ -143,13 +144,17 @@ class TrueEnergyFolding(Folding):
         return self._response(matrix, np.einsum("eyx,eyx->e", self._from_each, image))
 
     def respond_in_full(self, image: Array) -> tuple[Response, Array]:
-        window = self.window
-        entering = window.mask.astype(np.float64)
+        window, (masks, mask_of) = self.window, self.window.masks()
+        entering = masks.astype(np.float64)
         matrix, totals = np.zeros((window.rows.size, self._seen.size)), np.zeros((len(window.mask), self._seen.size))
-        for k, folded in self._convolver.fold_one_by_one(self._on_window(image)):
-            flat = folded.reshape(-1)
-            matrix[:, k] = self._per_row[:, k] * flat[window.pixel]
-            totals[:, k] = self._edisp[k] * times(entering, window.exposure[self._seen[k]] * flat)
+
+        def see(piece: Iterable[tuple[int, Array]]) -> None:
+            for k, folded in piece:
+                flat = folded.reshape(-1)
+                matrix[:, k] = self._per_row[:, k] * flat[window.pixel]
+                totals[:, k] = self._edisp[k] * times(entering, window.exposure[self._seen[k]] * flat)[mask_of]
+
+        side_by_side(see, self._convolver.fold_in_pieces(self._on_window(image)))
         return self._response(matrix, totals.sum(axis=0)), self._sight.all_energies(totals)
 
     def along(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from gm.arrays import BoolArray, IntArray
+from gm.likelihood.parallel import Together
 from gm.likelihood.spectra import ComplexArray, Part, Size
 
 _GROUPS = 3  # sizes of transforms; narrow kernels need not pay for wide ones
@@ -96,12 +97,14 @@ class KernelGroup:
         found = self.transforms.pop(size, None)
         if found is None:
             found = np.empty((len(self.members), size[0], size[1] // 2 + 1), dtype=np.complex128)
-            for some in chunks(len(self.kernels), size):
-                found[some] = fft.rfft2(self.kernels[some].astype(np.float64), s=size)
+            Together(partial(self._transform, some, size, found) for some in chunks(len(self.kernels), size)).finish()
             if len(self.transforms) >= _KEPT:
                 self.transforms.pop(next(iter(self.transforms)))
         self.transforms[size] = found
         return found
+
+    def _transform(self, some: slice, size: Size, transforms: ComplexArray) -> None:
+        transforms[some] = fft.rfft2(self.kernels[some].astype(np.float64), s=size)
 
 
 def chunks(n: int, size: Size) -> Iterator[slice]:

@@ -28,22 +28,18 @@ def n_threads() -> int:
 
 
 class _Here(threading.local):
-    """Of this thread: whether it helps others, and memory that it uses again and again."""
+    """Of this thread: memory that it uses again and again."""
 
-    is_helper = False
     room: NDArray[np.complex128] = np.empty(0, dtype=np.complex128)
 
 
 _HERE = _Here()
 
 
-def _help() -> None:
-    _HERE.is_helper = True
-
-
 @cache
 def _helpers() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max(n_threads() - 1, 1), thread_name_prefix="gm", initializer=_help)
+    """One for each processor: where a thread waits for another one, a helper takes its place."""
+    return ThreadPoolExecutor(n_threads(), thread_name_prefix="gm")
 
 
 if hasattr(os, "register_at_fork"):
@@ -61,6 +57,8 @@ def own_room(*shape: int) -> NDArray[np.complex128]:
 class Together:
     """Pieces of work that are needed as a whole: each thread that waits for them does some, and so do helpers.
 
+    A piece may itself wait for other pieces: nobody waits for one that has not begun.
+
     Floating-point warnings are handled as they are where the work was gathered.
     """
 
@@ -72,9 +70,8 @@ class Together:
 
     def finish(self) -> None:
         """Return when all is done; raises what a piece has raised, in every thread."""
-        if not _HERE.is_helper:  # helpers that wait for helpers would wait for ever
-            for _ in range(min(n_threads(), len(self._left)) - 1):
-                _helpers().submit(self._take_part)
+        for _ in range(min(n_threads(), len(self._left)) - 1):
+            _helpers().submit(self._take_part)
         self._take_part()
         if self._unfinished:
             self._finished.wait()

@@ -40,10 +40,16 @@ class MapWindow:
     def shape(self) -> tuple[int, int]:
         return self.y.stop - self.y.start, self.x.stop - self.x.start
 
+    def masks(self) -> tuple[BoolArray, IntArray]:
+        """The masks (n, n_pixels) without repetitions from one energy to the next, and which each energy has."""
+        is_new = np.append(True, (self.mask[1:] != self.mask[:-1]).any(axis=1))
+        return self.mask[is_new], np.cumsum(is_new) - 1
+
     def entering(self, edisp: Array) -> Array:
         """``edisp @ mask``, (n, n_pixels): energies whose masks are equal are added first."""
-        starts = np.flatnonzero(np.append(True, (self.mask[1:] != self.mask[:-1]).any(axis=1)))
-        return np.asarray(np.einsum("eg,gp->ep", np.add.reduceat(edisp, starts, axis=1), self.mask[starts]))
+        masks, mask_of = self.masks()
+        starts = np.searchsorted(mask_of, np.arange(len(masks)))
+        return np.asarray(np.einsum("eg,gp->ep", np.add.reduceat(edisp, starts, axis=1), masks))
 
     def holds(self, x: int, y: int) -> bool:
         """Whether a pixel, counted from the window's first, lies in it."""

@@ -18,13 +18,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from gm.arrays import Array
+from gm.arrays import Array, BoolArray
 from gm.errors import DataError
 from gm.io.tables import CardValue
 from gm.maps.sphere import lon_lat, unit_vectors
 
 _CELESTIAL = re.compile(r"(CTYPE|CRPIX|CRVAL|CDELT|CUNIT|CROTA)[12]|PC[12]_[12]|CD[12]_[12]|P[VS][12]_\d+")
 _POLE, _FRAME = ("LONPOLE", "LATPOLE"), ("RADESYS", "EQUINOX")
+_UPRIGHT = 1e-15  # cosine of the angle between poles that are one and the same, from 1
 _CAR_BOUND = 180.0 + 1e-11  # wcslib's tolerance: what lies beyond is no pixel of the sky
 _WCSLIB = threading.Lock()  # one wcslib structure must not be used by two threads at once
 
@@ -162,16 +163,31 @@ class Projection:
             with _WCSLIB:
                 lon, lat = self.wcslib.wcs_pix2world(x.ravel(), y.ravel(), 0)
             return lon.reshape(x.shape) % 360.0, lat.reshape(x.shape)
-        x, y = x - self.origin[0], y - self.origin[1]
+        u, v = x - self.origin[0], y - self.origin[1]
         (a, b), (c, d) = self.linear
-        return lon_lat(np.tensordot(self.rotation, self._native_vectors(a * x + b * y, c * x + d * y), axes=1))
+        u, v = a * u + b * v, c * u + d * v
+        if self.turn is None:
+            return lon_lat(np.tensordot(self.rotation, self._native_vectors(u, v), axes=1))
+        lon = np.where(self._is_outside(u, v), np.nan, u + self.turn) % 360.0
+        return np.where(lon == 360.0, 0.0, lon), np.where(np.isnan(lon), np.nan, v)
+
+    @cached_property
+    def turn(self) -> float | None:
+        """Longitude [deg] of the native origin where the projection plane shows longitudes and latitudes as they are;
+        None: it does not."""
+        is_upright = self.code == "CAR" and abs(self.rotation[2, 2] - 1.0) < _UPRIGHT
+        return float(np.degrees(np.arctan2(self.rotation[1, 0], self.rotation[0, 0]))) if is_upright else None
+
+    @staticmethod
+    def _is_outside(x: Array, y: Array) -> BoolArray:
+        """Off the sky in the plane of a CAR projection."""
+        return np.asarray((np.abs(x) > _CAR_BOUND) | (np.abs(y) > _CAR_BOUND - 90.0))
 
     def _native_vectors(self, x: Array, y: Array) -> Array:
         """Unit vectors in native coordinates at the projection plane's ``x, y`` [deg]."""
         if self.code == "TAN":
             return np.stack([-np.radians(y), np.radians(x), np.ones_like(x)])
-        outside = (np.abs(x) > _CAR_BOUND) | (np.abs(y) > _CAR_BOUND - 90.0)
-        return unit_vectors(np.where(outside, np.nan, x), y)
+        return unit_vectors(np.where(self._is_outside(x, y), np.nan, x), y)
 
     def pixel(self, lon: ArrayLike, lat: ArrayLike) -> tuple[Array, Array]:
         """Pixel coordinates of positions [deg]."""
@@ -180,6 +196,9 @@ class Projection:
             with _WCSLIB:
                 x, y = self.wcslib.wcs_world2pix(lon.ravel(), lat.ravel(), 0)
             return x.reshape(lon.shape), y.reshape(lon.shape)
+        if self.turn is not None and not (np.abs(lat) > 90.0).any():
+            x = np.mod(lon - self.turn, 360.0)
+            return self._from_plane(np.where(x > 180.0, x - 360.0, x), lat)
         native = np.tensordot(self.rotation.T, unit_vectors(lon, lat), axes=1)
         if self.code == "TAN":
             scale = np.degrees(1.0 / np.where(native[2] > 0, native[2], np.nan))
@@ -187,8 +206,11 @@ class Projection:
         else:
             latitude = np.arctan2(native[2], np.hypot(native[0], native[1]))
             plane = np.degrees(np.arctan2(native[1], native[0])), np.degrees(latitude)
+        return self._from_plane(*plane)
+
+    def _from_plane(self, x: Array, y: Array) -> tuple[Array, Array]:
         (a, b), (c, d) = self.inverse
-        return a * plane[0] + b * plane[1] + self.origin[0], c * plane[0] + d * plane[1] + self.origin[1]
+        return a * x + b * y + self.origin[0], c * x + d * y + self.origin[1]
 
 
 def _pole(lon_0: float, lat_0: float, lon_pole: float, lat_pole: float) -> tuple[float, float]:
