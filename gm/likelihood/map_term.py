@@ -205,10 +205,9 @@ class MapTerm:
 
         if self._may_be_negative(rest) or self._has_negative_fluxes(signal):  # a signal has no shapes of its own
             return make_whole()
-        factor = self.background.factor(rest)
-        if not self._alone.holds(factor) or (
-            self.background.columns is not None and signal[self.background.columns].any()
-        ):
+        factor, columns = self.background.factor(rest), self.background.columns
+        is_along = self._alone.n_counts > 0 and columns is not None and bool(signal[columns].any())
+        if is_along or not self._alone.holds(factor):
             return make_whole()
         return SummedLine(
             rows=RowLine(self.bins.statistic, more - rows, rows),
