@@ -74,19 +74,15 @@ class MapBackground:
     """Background counts times a factor of energy, which is a block of the flux vector; without a model the factor is 1.
 
     columns : (n_energy,) of the factors, or None; rows : (n_rows,) background in the bins with counts; totals :
-    (n_energy,) background over all bins that enter; whole : (n_bins,) background in each of them, made when needed;
-    is_negative : whether it is less than 0 anywhere.
+    (n_energy,) background over all bins that enter; stored : (n_energy, ny, nx); is_negative : whether it is less than
+    0 anywhere.
     """
 
     columns: slice | None
     rows: Array
     totals: Array
-    make_whole: Callable[[], Array]
+    stored: MapArray
     is_negative: bool = False
-
-    @cached_property
-    def whole(self) -> Array:
-        return self.make_whole()
 
     def factor(self, flux: Array) -> Array:
         """(n_energy,)."""

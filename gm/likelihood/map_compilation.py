@@ -128,13 +128,25 @@ class _Builder:
             source.loss = self.loss
             return source
         still = np.zeros(self.columns.stop)
-        again = partial(_Builder._summed_source, self)
+        again = partial(_Builder._again, self)
         fixed = FixedSource(self.columns, *source.in_full(still), again)
         fixed.name, fixed.loss = self.component.name, self.loss
         return fixed
 
+    def _again(self, around: tuple[int, int, int, int] | None) -> MapSource | None:
+        """The source, or what it predicts in the rows and columns from first to last + 1, where that takes less."""
+        if around is None or self.view.sums is not None or self._is_exact:
+            return self._summed_source()
+        beyond = self._kernel.shape[0] // 2 if self._is_spread else 0
+        starts, stops = (around[0], around[2]), (around[1], around[3])
+        y, x = (
+            slice(max(own.start, start - beyond), min(own.stop, stop + beyond))
+            for own, start, stop in zip(self.extent, starts, stops, strict=True)
+        )
+        return self._source((y, x)) if y.start < y.stop and x.start < x.stop else None
+
     def _summed_source(self) -> MapSource:
-        source, sums = self._source(), self.view.sums
+        source, sums = self._source(self.extent), self.view.sums
         if sums is None:
             return source
         source.moves = self.moves
@@ -165,17 +177,18 @@ class _Builder:
             return self._extent(2 * (float(self._point_spread.radii.max()) + scale))
         return self._extent(self._kernel.shape[0] * scale)
 
-    def _source(self) -> MapSource:
+    def _source(self, extent: tuple[slice, slice]) -> MapSource:
+        """On some rows and columns of the map."""
         dataset, apply = self.view.dataset, self.component.apply_irf
         edisp = self._edisp(self._at) if apply["edisp"] else None
         if edisp is None:
             edisp = overlap_matrix(dataset.energy_true, dataset.energy)
         if self._is_exact:
-            return self._exact_source(edisp)
+            return self._exact_source(extent, edisp)
         kernel = self._kernel if self._is_spread else None
         if kernel is not None:
             self._take_loss(kernel.fraction_lost, edisp)
-        y, x = self.extent
+        y, x = extent
         window = self.view.window(y, x, edisp, apply["exposure"])
         is_reco = dataset.psf is not None and dataset.psf.is_reco and kernel is not None
         where = self.columns, self.shape_columns
@@ -202,13 +215,13 @@ class _Builder:
         key = self.component.name, grid.geometry.key, energy.tobytes()
         return self.shared.image(key, make) if self.is_free else (SharedImage(make(), 0), SharedKernels())
 
-    def _exact_source(self, edisp: Array) -> MapSource:
+    def _exact_source(self, extent: tuple[slice, slice], edisp: Array) -> MapSource:
         dataset, apply, spread = self.view.dataset, self.component.apply_irf, None
         is_reco = dataset.psf is not None and dataset.psf.is_reco
         if self._is_spread:
             spread = self._point_spread
             self._take_loss(np.where(spread.radii > 0, 0.0, 1.0), edisp)
-        y, x = self.extent
+        y, x = extent
         return ExactParts(
             shape=self.shape,
             values=self.values,

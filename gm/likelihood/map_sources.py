@@ -20,6 +20,7 @@ from gm.likelihood.sent_back import SentBack
 from gm.likelihood.sight import Response
 
 T = TypeVar("T")
+Again = Callable[[tuple[int, int, int, int] | None], "MapSource | None"]
 _RECENT = 3
 _ALIKE = 0.2  # of the flux: what differs between shapes that are much the same
 _FINE, _ROUGH = 1e-7, 1e-5  # precision of folded first and second derivatives of an image
@@ -204,6 +205,10 @@ class MapSource(ABC):
     def counts(self, flux: Array) -> tuple[slice, slice, Array]:
         """Predicted counts in every bin: the window's ``y`` and ``x``, and (n_energy, ny, nx)."""
 
+    def add_counts(self, flux: Array, y: slice, x: slice, counts: Array) -> None:
+        """Add what it predicts in some rows and columns to the counts there, (n_energy, ...)."""
+        add_overlap(self.counts(flux), y, x, counts)
+
 
 @final
 class ImageSource(MapSource):
@@ -306,10 +311,10 @@ class FixedSource(MapSource):
     """A component whose shape is fixed: its response is all that is kept.
 
     ``totals`` : (n_energy, n_energy_true); ``again`` makes the source that it came from, for the rare prediction of
-    whole maps.
+    whole maps, or one that is right in some rows and columns, from first to last + 1; None: nothing is predicted there.
     """
 
-    def __init__(self, columns: slice, response: Response, totals: Array, again: Callable[[], MapSource]) -> None:
+    def __init__(self, columns: slice, response: Response, totals: Array, again: Again) -> None:
         super().__init__(columns, slice(0, 0))
         self._response, self._totals, self._again = response, totals, cache(again)
 
@@ -323,7 +328,17 @@ class FixedSource(MapSource):
         return self._totals
 
     def counts(self, flux: Array) -> tuple[slice, slice, Array]:
-        return self._again().counts(flux)
+        return self._whole().counts(flux)
+
+    def _whole(self) -> MapSource:
+        whole = self._again(None)
+        assert whole is not None
+        return whole
+
+    def add_counts(self, flux: Array, y: slice, x: slice, counts: Array) -> None:
+        part = self._again((y.start, y.stop, x.start, x.stop))
+        if part is not None:
+            add_overlap(part.counts(flux), y, x, counts)
 
     def cut(self, kept: IntArray, first: int, last: int) -> FixedSource:
         response = self._response
@@ -339,3 +354,17 @@ class FixedSource(MapSource):
 
     def _respond_slopes(self, values: Array) -> Sequence[Response | None]:
         return []
+
+
+def add_overlap(part: tuple[slice, slice, Array], y: slice, x: slice, counts: Array) -> None:
+    """Add counts of a window, (n_energy, ny, nx), to those of other rows and columns as far as these are the same."""
+    its_y, its_x, its_counts = part
+    (rows, its_rows), (columns, its_columns) = _overlap(its_y, y), _overlap(its_x, x)
+    counts[:, rows, columns] += its_counts[:, its_rows, its_columns]
+
+
+def _overlap(its: slice, other: slice) -> tuple[slice, slice]:
+    """What two ranges have in common, counted from the start of the other one and of its own."""
+    start = max(its.start, other.start)
+    stop = max(min(its.stop, other.stop), start)
+    return slice(start - other.start, stop - other.start), slice(start - its.start, stop - its.start)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property, partial
 from typing import final
 
 import numpy as np
@@ -12,7 +13,7 @@ from gm.arrays import Array, IntArray, MapArray
 from gm.likelihood.lattice import Lattice
 from gm.likelihood.line import Line, RowLine, SummedLine
 from gm.likelihood.map_bins import SLOPE, BackgroundBins, MapBackground, MapBins
-from gm.likelihood.map_sources import MapSource
+from gm.likelihood.map_sources import MapSource, add_overlap
 from gm.likelihood.products import times, transposed_times, weighted_rows
 from gm.likelihood.report import TermReport
 from gm.likelihood.sent_back import SentBack
@@ -24,7 +25,8 @@ from gm.statistics import WStat
 class MapTerm:
     """-2 ln L of one map dataset: a sum over all bins, linear in the fluxes, and values where there are counts.
 
-    bins : with the bins with counts that a source reaches; alone : the others, if there are any
+    bins : with the bins with counts that a source reaches; alone : the others, if there are any; whole : the term on
+    all energies of which this is a part
     """
 
     def __init__(
@@ -35,9 +37,11 @@ class MapTerm:
         sources: Sequence[MapSource],
         background: MapBackground,
         alone: BackgroundBins | None = None,
+        whole: MapTerm | None = None,
     ) -> None:
         self.dataset, self.bins, self.sources, self.background = dataset, bins, list(sources), background
-        self._alone = alone or BackgroundBins.none(len(bins.mask))
+        self._alone, self._whole = alone or BackgroundBins.none(len(bins.mask)), whole or self
+        self._rest: tuple[Array, slice, slice, Array] | None = None
         self._counts = counts
         self._last: tuple[Array, tuple[Array, float]] | None = None
 
@@ -200,22 +204,46 @@ class MapTerm:
         """-2 ln L where the flux vector is ``rest + norm * signal``."""
         (rows, total), (more, more_total) = self._predict(rest), self._predict(rest + signal)
 
-        def make_whole() -> RowLine:
-            return RowLine(self.bins.whole, self._signal_whole(rest, signal), self.predict_whole(rest))
-
-        if self._may_be_negative(rest) or self._has_negative_fluxes(signal):  # a signal has no shapes of its own
-            return make_whole()
         factor, columns = self.background.factor(rest), self.background.columns
         is_along = self._alone.n_counts > 0 and columns is not None and bool(signal[columns].any())
-        if is_along or not self._alone.holds(factor):
-            return make_whole()
+        is_linear = not (self._may_be_negative(rest) or self._has_negative_fluxes(signal))
+        if is_along or not is_linear or not self._alone.holds(factor):  # a signal has no shapes of its own
+            return RowLine(self.bins.whole, self._signal_whole(rest, signal), self.predict_whole(rest))
         return SummedLine(
             rows=RowLine(self.bins.statistic, more - rows, rows),
             linear_slope=SLOPE,
             total=more_total - total,
             constant=self.bins.constant + self._alone.value(factor) + SLOPE * (total - float(np.sum(rows))),
-            make_whole=make_whole,
+            n_bins=self.n_bins,
+            make_lit=partial(self._lit, rest, signal),
         )
+
+    def _lit(self, rest: Array, signal: Array) -> RowLine:
+        """The bins that enter in which ``signal`` predicts something."""
+        columns = self.background.columns
+        if columns is not None and signal[columns].any():
+            return RowLine(self.bins.whole, self._signal_whole(rest, signal), self.predict_whole(rest))
+        alone = self._instead(rest, signal)
+        parts = [source.counts(alone) for source in self.sources if signal[source.columns].any()]
+        y, x = _around([y for y, _, _ in parts]), _around([x for _, x, _ in parts])
+        mask = self.bins.mask[:, y, x]
+        counts = np.zeros(mask.shape)
+        for part in parts:
+            add_overlap(part, y, x, counts)
+        energy, row, column = np.nonzero(mask & (counts != 0))
+        at = np.ravel_multi_index((energy, row + y.start, column + x.start), self.bins.mask.shape)
+        below = self._whole._rest_in(rest, y, x)
+        return RowLine(self.bins.make(at), counts[energy, row, column], below[energy, row, column])
+
+    def _rest_in(self, flux: Array, y: slice, x: slice) -> Array:
+        """Predicted counts in some rows and columns, (n_energy, ...); the last are kept, for all bands of energy."""
+        if self._rest is None or self._rest[0] is not flux or self._rest[1:3] != (y, x):
+            counts = self.background.factor(flux)[:, None, None] * self.background.stored[:, y, x]
+            for source in self.sources:
+                if flux[source.columns].any():
+                    source.add_counts(flux, y, x, counts)
+            self._rest = flux, y, x, counts
+        return self._rest[3]
 
     def cut(self, ranges: IntArray, n_columns: int) -> MapTerm | None:
         """The term on a range of reconstructed energies; ``ranges`` (n_datasets, 2) holds first and last + 1 bin."""
@@ -226,12 +254,9 @@ class MapTerm:
         kept = np.flatnonzero((self.bins.energy >= first) & (self.bins.energy < last))
         totals = np.zeros_like(background.totals)
         totals[first:last] = background.totals[first:last]
-        among = bins.mask[self.bins.mask]
-        within = replace(
-            background, rows=background.rows[kept], totals=totals, make_whole=lambda: background.whole[among]
-        )
+        within = replace(background, rows=background.rows[kept], totals=totals)
         sources = [source.cut(kept, first, last) for source in self.sources]
-        return MapTerm(self.dataset, self._counts, bins, sources, within, self._alone.cut(first, last))
+        return MapTerm(self.dataset, self._counts, bins, sources, within, self._alone.cut(first, last), self._whole)
 
     def _predict(self, flux: Array) -> tuple[Array, float]:
         """Predicted counts in the bins with counts (n_rows,), and their sum over all bins.
@@ -263,18 +288,27 @@ class MapTerm:
     def predict_whole(self, flux: Array) -> Array:
         """Predicted counts in the bins that enter, with the background, (n_bins,)."""
         factor = self.background.factor(flux)[np.nonzero(self.bins.mask)[0]]
-        return np.asarray(self.predict_map(flux)[self.bins.mask] + factor * self.background.whole)
+        return np.asarray(self.predict_map(flux)[self.bins.mask] + factor * self._background_whole)
 
-    def _signal_whole(self, rest: Array, signal: Array) -> Array:
-        """What ``signal`` adds to ``rest`` in the bins that enter, (n_bins,)."""
+    @cached_property
+    def _background_whole(self) -> Array:
+        """In the bins that enter, with a factor of 1, (n_bins,)."""
+        return np.asarray(self.background.stored[self.bins.mask], dtype=np.float64)
+
+    def _instead(self, rest: Array, signal: Array) -> Array:
+        """The flux vector with the fluxes of ``signal`` and the shapes of both."""
         alone = rest + signal
         for source in self.sources:
             alone[source.columns] = signal[source.columns]
-        counts = self.predict_map(alone)[self.bins.mask]
+        return alone
+
+    def _signal_whole(self, rest: Array, signal: Array) -> Array:
+        """What ``signal`` adds to ``rest`` in the bins that enter, (n_bins,)."""
+        counts = self.predict_map(self._instead(rest, signal))[self.bins.mask]
         if self.background.columns is None:
             return counts
         return np.asarray(
-            counts + signal[self.background.columns][np.nonzero(self.bins.mask)[0]] * self.background.whole
+            counts + signal[self.background.columns][np.nonzero(self.bins.mask)[0]] * self._background_whole
         )
 
     def _is_clipped(self, flux: Array) -> bool:
@@ -310,7 +344,7 @@ class MapTerm:
                 d_flux[column] += weights @ slope
         if self.background.columns is not None:
             d_flux[self.background.columns] += np.bincount(
-                energies, weights * self.background.whole, self.background.totals.size
+                energies, weights * self._background_whole, self.background.totals.size
             )
         return float(np.sum(values))
 
@@ -319,3 +353,8 @@ class MapTerm:
         y, x, part = source.counts(flux)
         counts[:, y, x] = part
         return np.asarray(counts[self.bins.mask])
+
+
+def _around(ranges: Sequence[slice]) -> slice:
+    """What holds all ranges."""
+    return slice(min((r.start for r in ranges), default=0), max((r.stop for r in ranges), default=0))

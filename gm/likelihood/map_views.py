@@ -124,4 +124,4 @@ def background_of(
     totals = np.where(bins.mask, counts, 0.0).sum(axis=(1, 2), dtype=np.float64)
     rows = counts.reshape(len(counts), -1)[bins.energy, bins.pixel].astype(np.float64)
     is_negative = bool(counts.min() < 0)
-    return MapBackground(columns, rows, totals, lambda: counts[bins.mask].astype(np.float64), is_negative)
+    return MapBackground(columns, rows, totals, counts, is_negative)

@@ -175,15 +175,18 @@ class TemplateMap:
         """Weighted sums of what is interpolated, (...), or (n_energy, ...)."""
         slices = self.scaled if slices is None else slices
         if self.energy_axis is None:
-            return np.asarray(np.sum(weight * slices[index], axis=0))
+            return _weighted(slices, index, weight)
         if energy is None:
             raise ValueError("a template with an energy axis needs energies")
         node, share = self._energy_nodes(energy)
-        needed, where = np.unique(np.stack([node, np.minimum(node + 1, len(slices) - 1)]), return_inverse=True)
-        by_node = np.stack([np.sum(weight * slices[k][index], axis=0) for k in needed])
-        lower, upper = by_node[where.reshape(2, -1)]
-        share = share.reshape(-1, *(1,) * (lower.ndim - 1))
-        return np.asarray(lower * (1.0 - share) + upper * share)
+        values = np.empty((energy.size, *index.shape[1:]))
+        known: dict[int, Array] = {}  # of the last nodes: neighbours share theirs
+        for value, lower, part in zip(values, node.tolist(), share.tolist(), strict=True):
+            ends = lower, min(lower + 1, len(slices) - 1)
+            known = {k: known[k] if k in known else _weighted(slices[k], index, weight) for k in ends}
+            np.multiply(known[ends[0]], 1.0 - part, out=value)
+            value += known[ends[1]] * part
+        return values
 
     def _energy_nodes(self, energy: Array) -> tuple[IntArray, Array]:
         axis = self.energy_axis
@@ -199,7 +202,9 @@ class TemplateMap:
         """Values from what was interpolated: not below 0, and 0 outside of the map and its energies."""
         scale = self._loaded[3]
         is_log = isinstance(self.geometry, WcsGeometry)
-        value = np.exp(np.minimum(scaled, 700.0)) if is_log else np.maximum(scaled, 0.0)
+        value = np.minimum(scaled, 700.0) if is_log else np.maximum(scaled, 0.0)
+        if is_log:
+            np.exp(value, out=value)
         value *= inside * scale
         axis = self.energy_axis
         if axis is not None and energy is not None and is_log:
@@ -207,3 +212,11 @@ class TemplateMap:
             covered = (pixel >= -0.5) & (pixel < axis.n_bins - 0.5)
             value *= covered.reshape(-1, *(1,) * (value.ndim - 1))
         return np.asarray(value)
+
+
+def _weighted(slices: NDArray[Any], index: IntArray, weight: Array) -> Array:
+    """``sum of weight * slices[index]`` over the first axis of both."""
+    total = weight[0] * slices[index[0]]
+    for i, w in zip(index[1:], weight[1:], strict=True):
+        total += w * slices[i]
+    return np.asarray(total)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from gm.arrays import Array
 from gm.datasets import Datasets, MapDataset, MapDatasetOnOff
 from gm.likelihood import JointLikelihood
+from gm.likelihood.map_term import MapTerm
 from gm.maps.pixel_grid import PixelGrid
 from gm.models import GaussianSpatialModel, Models, Parameter, PiecewiseNormSpatialModel
 from tests.likelihood.dense_maps import AnyMap, component_counts, predicted_counts, statistic
@@ -181,6 +182,25 @@ def test_along_a_line(name: str, response: str, second: float) -> None:
             if norm != 0.0:  # where bins begin to be clipped
                 assert line.curvature(norm) == pytest.approx(difference, rel=1e-4, abs=1e-4)
             assert line.expected_curvature(norm) >= 0.0
+
+
+@pytest.mark.parametrize("response", RESPONSES)
+@pytest.mark.parametrize("shape", [None, point(LON + 0.013, LAT - 0.021), gauss(84.2, 21.6), gauss(83.0, 21.0, 0.05)])
+@pytest.mark.parametrize("such", [held, free])
+def test_predictions_in_a_part_of_the_map(shape: Any, such: Any, response: str) -> None:
+    """Made of no more than what can reach it, they are those of the whole map there."""
+    component = source("one", None if shape is None else such(shape))
+    for dataset in both(response):
+        likelihood = JointLikelihood(Datasets([dataset]), Models([component]))
+        (term,) = likelihood.terms
+        assert isinstance(term, MapTerm)
+        flux = likelihood.bank.fluxes(likelihood.layout.expand(likelihood.layout.start))
+        whole, (one,) = term.predict_map(flux), term.sources
+        n_y, n_x = whole.shape[1:]
+        for y, x in [(slice(0, n_y), slice(0, n_x)), (slice(3, 9), slice(11, 12)), (slice(n_y - 4, n_y), slice(0, 5))]:
+            part = np.ones((len(whole), y.stop - y.start, x.stop - x.start))
+            one.add_counts(flux, y, x, part)
+            np.testing.assert_allclose(part - 1, whole[:, y, x], rtol=1e-9, atol=1e-10 * whole.max())
 
 
 @pytest.mark.parametrize("response", ["psf", "reco"])
