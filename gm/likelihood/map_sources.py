@@ -129,7 +129,7 @@ class MapSource(ABC):
     def __init__(self, columns: slice, shape_columns: slice) -> None:
         self.columns, self.shape_columns = columns, shape_columns
         self._responses: Recent[Response] = Recent()
-        self._slopes: Recent[Sequence[Response | None]] = Recent()
+        self._slopes: Recent[Sequence[Response | None]] = Recent(1)
 
     def lattice(self) -> Lattice | None:
         """The grid on which a free position has kinks, if it has."""

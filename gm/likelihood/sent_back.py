@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from gm.arrays import Array, IntArray
-from gm.likelihood.shared_kernels import Seat, Sent
+
+if TYPE_CHECKING:  # spectra do without the transforms
+    from gm.likelihood.shared_kernels import Seat, Sent
 
 
 class SentBack:

@@ -18,10 +18,11 @@ from gm.irf.psf_kernel import CONTAINMENT
 from gm.maps.axes import EnergyAxis
 from gm.models import Layout, Models, SkyModel
 
-BASE = 90e6  # the interpreter with NumPy, SciPy and astropy.wcs
+BASE = 100e6  # the interpreter with NumPy, SciPy and astropy.wcs
 _HELD = 1.2  # what the process holds for each byte in use
 _MARGIN, _GROWTH = 0.1, 1.5  # of windows, as the likelihood places them
 _KEPT = 3  # shapes of which responses are kept
+_FREQUENCIES = 0.5  # at which images have light, of all that their transforms have
 
 
 def fit_memory(datasets: Iterable[Dataset], models: Models) -> float:
@@ -67,8 +68,8 @@ def _map(dataset: MapDataset | MapDatasetOnOff, models: Models, layout: Layout) 
         response = 8 * n_true * n_rows * n_pixels / bins.mask[0].size
         window = n_pixels * (n_true * bins.exposure.itemsize + n_energy)
         if free:
-            image = max(rows - kernel, 1) * max(columns - kernel, 1)
-            kept += window + n_true * (12 * n_pixels + 8 * image) + (_KEPT + free) * response
+            folded = n_true * (_FREQUENCIES * 8 * n_pixels + 4.0 * kernel**2)
+            kept += window + folded + (_KEPT + 2 * free + 2) * response
             passing.append(16 * n_true * n_pixels)
         else:
             kept += response
