@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Map fits: the whole fit with covariance in process, peak memory, and flux points on a cube.
+"""Map fits: the whole fit with covariance in process, peak memory, and flux points on cubes.
 
 GM_PEER_PYTHON=... python benchmarks/bench_maps.py [--rounds 1] [--long]
 
@@ -12,10 +12,9 @@ import argparse
 from typing import Any
 
 from alternate import Side, both, comparison, machine, seconds, table, write_results
-from cases import LONG_MAP_CASES, MAP_CASES, Case
+from cases import CUBES, LONG_MAP_CASES, MAP_CASES, Case
 
 GM_ROUNDS = 5  # of gm's fits for each of Gammapy's
-FLUX_POINT_EDGES = [0.01, 0.0832, 0.5, 2.0]
 
 
 def first_fit(side: Side, case: Case) -> tuple[dict[str, Any], float]:
@@ -54,16 +53,17 @@ def fit_case(name: str, rounds: int) -> dict[str, Any]:
     return {"timings": timings, "minimum": minimum, "peak_memory_MiB": {name: peaks}, "machine": versions}
 
 
-def flux_points(rounds: int) -> dict[str, Any]:
-    """Flux points of the Fermi cube with everything on."""
+def flux_points(name: str, rounds: int) -> dict[str, Any]:
+    """Flux points of a cube with everything on."""
     gm, gammapy = both()
-    arguments = {"case": "fermi-3fhl-crab", "edges": FLUX_POINT_EDGES, "source": "Crab Nebula"}
+    _, source, edges = CUBES[name]
+    arguments = {"case": name, "edges": edges, "source": source}
     with gm, gammapy:
         machine((gm, gammapy))  # once both answer, neither is still importing
         ours = [gm.ask("flux_points", **arguments) for _ in range(GM_ROUNDS * rounds)]
         theirs = [gammapy.ask("flux_points", **arguments) for _ in range(rounds)]
     times = {"gm": seconds(ours, "flux_points"), "gammapy": seconds(theirs, "flux_points")}
-    return {"step": "flux points with everything on, Fermi Crab cube, 3 bands", **times, "target": 500}
+    return {"step": f"flux points with everything on, {name}, 3 bands", **times, "target": 500}
 
 
 def main() -> None:
@@ -74,7 +74,7 @@ def main() -> None:
     args = parser.parse_args()
     cases = [fit_case(name, args.rounds) for name in (LONG_MAP_CASES if args.long else MAP_CASES)]
     timings = [{"target": "", **timing} for case in cases for timing in case["timings"]]
-    timings += [] if args.long else [flux_points(args.rounds)]
+    timings += [] if args.long else [flux_points(name, args.rounds) for name in CUBES]
     peaks = {name: pair for case in cases for name, pair in case["peak_memory_MiB"].items()}
     larger = [name for name, (ours, theirs) in peaks.items() if ours > theirs]
     text = "# Maps: fits in process\n\ngm's fit includes compiling the likelihood, and its covariance is the observed "

@@ -70,6 +70,12 @@ LONG_MAP_CASES = {
     "MSH 15-52, 19 runs, 43 parameters": (Case("hess-msh1552-runs", "models_tilt.yaml"), 300),
 }
 
+#: cubes on which flux points with everything on are timed: source, and edges in TeV of three bands
+CUBES = {
+    "Fermi Crab cube": (Case("fermi-3fhl-crab", "models_start.yaml"), "Crab Nebula", [0.01, 0.0832, 0.5, 2.0]),
+    "Fermi Galactic centre cube": (Case("fermi-3fhl-gc", "models_start.yaml"), "source-gc", [0.01, 0.05, 0.2, 2.0]),
+}
+
 #: the joint Crab's spectrum at the joint best fit, where its flux points start
 BEST_JOINT_CRAB = {"amplitude": 3.845248684e-11, "alpha": 2.49545016, "beta": 0.09864648807}
 JOINT_EDGES = geometric(0.03, 20.0, 12)

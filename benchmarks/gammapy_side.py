@@ -11,7 +11,7 @@ import gammapy
 import numpy as np
 import yaml
 from alternate import kept, serve
-from cases import BEST_JOINT_CRAB, CASES
+from cases import BEST_JOINT_CRAB, CASES, CUBES
 from gammapy.datasets import Datasets
 from gammapy.estimators import FluxPointsEstimator
 from gammapy.modeling import Fit
@@ -75,7 +75,7 @@ def flux_points(
     case: str, edges: list[float], prefix: str = "", optional: str | None = "all", source: str = "crab"
 ) -> dict[str, Any]:
     """Flux points of one group of datasets whose axes are aligned; the joint Crab starts from its joint best fit."""
-    chosen = CASES[case]
+    chosen = CUBES[case][0] if case in CUBES else CASES[case]
     datasets = read(str(chosen.datasets_file), chosen.ranges, prefix)
     models = Models.read(chosen.models_file)
     datasets.models = models

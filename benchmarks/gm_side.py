@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from alternate import kept, serve
-from cases import BEST_JOINT_CRAB, CASES
+from cases import BEST_JOINT_CRAB, CASES, CUBES
 
 import gm
 from gm.datasets import Datasets
@@ -70,7 +70,7 @@ def fit() -> dict[str, Any]:
 
 def flux_points(case: str, edges: list[float], prefix: str = "", source: str = "crab") -> dict[str, Any]:
     """Flux points with errors, limits and profiles, all datasets together; starts where Gammapy's side does."""
-    chosen = CASES[case]
+    chosen = CUBES[case][0] if case in CUBES else CASES[case]
     datasets = read(str(chosen.datasets_file), chosen.ranges, prefix)
     models = Models.read(chosen.models_file)
     if chosen.folder == "joint-crab":

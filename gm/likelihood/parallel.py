@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 T = TypeVar("T")
 R = TypeVar("R")
+_FEW = 3  # light pieces
 
 
 def n_threads() -> int:
@@ -57,20 +58,20 @@ def own_room(*shape: int) -> NDArray[np.complex128]:
 class Together:
     """Pieces of work that are needed as a whole: each thread that waits for them does some, and so do helpers.
 
-    A piece may itself wait for other pieces: nobody waits for one that has not begun.
-
-    Floating-point warnings are handled as they are where the work was gathered.
+    A piece may itself wait for other pieces: nobody waits for one that has not begun. For a few light pieces, of a
+    millisecond or two, no helper is woken. Floating-point warnings are handled as they are where the work was gathered.
     """
 
-    def __init__(self, pieces: Iterable[Callable[[], object]]) -> None:
+    def __init__(self, pieces: Iterable[Callable[[], object]], *, light: bool = False) -> None:
         self._left = deque(pieces)
+        self._n_helpers = min(n_threads(), len(self._left)) - 1 if len(self._left) > (_FEW if light else 1) else 0
         self._unfinished, self._lock, self._finished = len(self._left), threading.Lock(), threading.Event()
         self._handling = np.geterr()
         self._error: BaseException | None = None
 
     def finish(self) -> None:
         """Return when all is done; raises what a piece has raised, in every thread."""
-        for _ in range(min(n_threads(), len(self._left)) - 1):
+        for _ in range(self._n_helpers if self._left else 0):
             _helpers().submit(self._take_part)
         self._take_part()
         if self._unfinished:
@@ -95,7 +96,7 @@ class Together:
                         self._finished.set()
 
 
-def side_by_side(work: Callable[[T], R], items: Iterable[T]) -> list[R]:
+def side_by_side(work: Callable[[T], R], items: Iterable[T], *, light: bool = False) -> list[R]:
     """``[work(item) for item in items]``."""
     tasks = list(items)
     results: dict[int, R] = {}
@@ -103,5 +104,5 @@ def side_by_side(work: Callable[[T], R], items: Iterable[T]) -> list[R]:
     def one(number: int, item: T) -> None:
         results[number] = work(item)
 
-    Together(partial(one, number, item) for number, item in enumerate(tasks)).finish()
+    Together((partial(one, number, item) for number, item in enumerate(tasks)), light=light).finish()
     return [results[number] for number in range(len(tasks))]

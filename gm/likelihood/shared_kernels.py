@@ -20,7 +20,7 @@ from gm.likelihood.paired_kernels import PairedKernels
 from gm.likelihood.parallel import Together, own_room, side_by_side
 from gm.likelihood.products import ROWS, product
 from gm.likelihood.sight import Sight
-from gm.likelihood.spectra import ComplexArray, Part, Size, band, envelope, lit
+from gm.likelihood.spectra import ComplexArray, Part, Size, envelope, lit
 
 PRECISION = 1e-8  # of folded images: kernels are of single precision, and beyond it their roundings
 _ROOM = 16  # a plan is made for images that are larger by this part on each side
@@ -193,15 +193,16 @@ class _Folded:
         seen: list[list[_Seen]] = [[] for _ in range(sum(block.n for block in plan.blocks))]
         plane = plan.plane(n_pairs)
         for spectrum, numbers in zip(self.spectra, self.numbers, strict=True):
-            Together(partial(plan.paired.fold, spectrum, some, plane) for some in plan.paired.chunks(n_pairs)).finish()
-            Together(partial(block.see, plane, numbers, seen) for block in plan.blocks).finish()
+            fold = (partial(plan.paired.fold, spectrum, some, plane) for some in plan.paired.chunks(n_pairs))
+            Together(fold, light=True).finish()
+            Together((partial(block.see, plane, numbers, seen) for block in plan.blocks), light=True).finish()
         return seen
 
     def along(self, sent: Sequence[Sent | None]) -> Array:
         """As `SharedKernels.along`."""
         plan, blocks = self.plan, self.plan.blocks
         starts = np.cumsum([0, *(block.n for block in blocks)])
-        parts = side_by_side(lambda k: blocks[k].weigh(sent[starts[k] : starts[k + 1]]), range(len(blocks)))
+        parts = side_by_side(lambda k: blocks[k].weigh(sent[starts[k] : starts[k + 1]]), range(len(blocks)), light=True)
         by_pixel, pixels = plan.by_pixel()
         y, x = np.divmod(pixels, plan.size[1])
 
@@ -211,7 +212,7 @@ class _Folded:
             return plan.paired.send(by_pixel @ np.concatenate(rows), y, x, some)
 
         nothing = np.zeros(plan.paired.frequencies.shape, dtype=np.complex128)
-        back = sum(side_by_side(send, plan.paired.chunks(self.n // 2)), nothing)
+        back = sum(side_by_side(send, plan.paired.chunks(self.n // 2), light=True), nothing)
         in_all = sum(numbers for _, numbers in parts)
         return np.asarray(np.einsum("yx,myx->m", back, self.spectra).real + np.einsum("f,mf->m", in_all, self.numbers))
 
@@ -263,7 +264,7 @@ class SharedKernels:
         part, plan = self._around(images), self._plan
         size = plan.size if plan is not None and plan.part == part else self._size(part, half)
         whole = fft.fft2(images[(..., *part)], s=size)
-        light = envelope(whole, band(whole))
+        light = envelope(whole)
         n = plan.basis.enough(light, precision) if plan is not None and plan.part == part else None
         if plan is None or n is None:
             self._plan = None  # not both at a time

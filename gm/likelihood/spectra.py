@@ -92,29 +92,19 @@ def lit(images: Array) -> Part | None:
     return part[0], part[1]
 
 
-def band(spectra: ComplexArray) -> Size:
-    """Frequencies in y and x up to which spectra (m, rows, columns) have all their light."""
-    parts, highest = np.ascontiguousarray(spectra).view(np.float64).reshape(*spectra.shape, 2), []
-    for axis in ("y", "x"):
-        power = np.einsum(f"myxc,myxc->m{axis}", parts, parts)
-        n = power.shape[1]
-        both = power[:, : n // 2 + 1].copy()
-        both[:, 1:] += power[:, : -(n // 2) - 1 : -1]
-        beyond = both[:, ::-1].cumsum(axis=1)[:, ::-1]
-        is_dark = (beyond <= FAINT**2 * beyond[:, :1]).all(axis=0)
-        highest.append(max(int(is_dark.argmax()) - 1, 0) if is_dark.any() else n // 2)
-    return highest[0], highest[1]
+def envelope(spectra: ComplexArray) -> Array:
+    """What no spectrum (m, rows, columns) exceeds at a frequency or beyond, relative to its largest amplitude.
 
-
-def envelope(spectra: ComplexArray, band: Size) -> Array:
-    """What no spectrum (m, rows, columns) exceeds at a frequency or beyond, relative to its largest, up to ``band``.
-
-    (rows, columns) of frequencies that are not negative, to both sides alike.
+    (n_y, n_x) of the frequencies in y and x, to both sides alike, up to the last ones with light.
     """
-    power = spectra.real**2 + spectra.imag**2
+    power = spectra.real**2
+    power += spectra.imag**2
     largest = power.max(axis=(1, 2), keepdims=True)
-    power = (power / np.where(largest > 0, largest, 1.0)).max(axis=0, initial=0.0)
-    y, x = (np.arange(highest + 1) for highest in band)
+    power /= np.where(largest > 0, largest, 1.0)
+    power = power.max(axis=0)
+    y, x = (np.arange(n // 2 + 1) for n in power.shape)
     rows = np.maximum(power[y], power[-y])
     quadrant = np.maximum(rows[:, x], rows[:, -x])[::-1, ::-1]
-    return np.sqrt(np.maximum.accumulate(np.maximum.accumulate(quadrant, axis=0), axis=1)[::-1, ::-1])
+    light = np.sqrt(np.maximum.accumulate(np.maximum.accumulate(quadrant, axis=0), axis=1)[::-1, ::-1])
+    n_y, n_x = (max(int(np.count_nonzero(edge > FAINT)), 1) for edge in (light[:, 0], light[0]))
+    return np.asarray(light[:n_y, :n_x])
