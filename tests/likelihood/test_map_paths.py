@@ -278,3 +278,25 @@ def test_datasets_on_the_same_pixels_share_images(monkeypatch: pytest.MonkeyPatc
         assert value == pytest.approx(sum(v for v, _ in alone), rel=1e-12)
         np.testing.assert_allclose(gradient, sum(g for _, g in alone), rtol=1e-7, atol=1e-9 * np.abs(gradient).max())
     assert len(evaluated) == 4
+
+
+def test_the_number_of_threads_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of datasets that share an image, and of others."""
+    datasets = [cube(f"{grid}-{k}", grid, "psf", k) for k in range(3) for grid in ("icrs", "galactic")]
+    such = Models([source("all", free(gauss(84.2, 21.6)))])
+
+    def everything() -> list[Array]:
+        joint = JointLikelihood(Datasets(datasets), such)
+        vector = joint.layout.start
+        value, gradient = joint.value_and_gradient(vector)
+        hessian = joint.second_derivatives(vector, np.full(vector.size, 1e-3) * np.abs(vector))
+        assert hessian is not None
+        return [np.array(joint.value(vector)), np.array(value), gradient, joint.information(vector), hessian]
+
+    found = []
+    for n in (1, 3):
+        with monkeypatch.context() as patch:
+            patch.setattr("gm.likelihood.parallel.n_threads", lambda n=n: n)
+            found.append(everything())
+    for alone, together in zip(*found, strict=True):
+        np.testing.assert_array_equal(alone, together)
