@@ -125,10 +125,9 @@ class _Run:
             if not used
         ]
         self._amplitudes, self._progress = _amplitudes(likelihood)[active], progress
-        self._lattices = [lattice for lattice in likelihood.lattices() if active[lattice.lon] and active[lattice.lat]]
         is_left = partial(_is_left, likelihood, self.objective)
         among = self.lower, self.upper, self._amplitudes
-        self.minimizer = Minimizer(self.objective, *among, progress, is_left, is_smooth=not self._lattices)
+        self.minimizer = Minimizer(self.objective, *among, progress, is_left, is_smooth=likelihood.is_smooth)
         self.minimum = Minimum(layout.start[active], self.statistic_start, True, 0.0, 1, 0, 0, "nothing is free")
         inside = np.zeros(len(self.names), dtype=bool)
         self.errors = Errors(inside, inside, None, [])
@@ -171,7 +170,8 @@ class _Run:
 
     def _beyond_kinks(self) -> Array | None:
         """A better position of a point beyond a line of pixel centres that it is near; None when there is none."""
-        active, lattices = self.objective.active, self._lattices
+        active = self.objective.active
+        lattices = [lattice for lattice in self.likelihood.lattices() if active[lattice.lon] and active[lattice.lat]]
         if not lattices:
             return None
         sigma = np.zeros(active.size)

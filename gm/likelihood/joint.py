@@ -203,6 +203,11 @@ class JointLikelihood:
         _, flux = self._at(vector)
         return list(dict.fromkeys(name for term in self.terms for name in term.left_behind(flux)))
 
+    @property
+    def is_smooth(self) -> bool:
+        """Whether the statistic has no kinks."""
+        return not any(term.lattices() for term in self.terms)
+
     def lattices(self) -> list[PixelLattice]:
         """Free positions whose statistic has kinks at pixel centres; each grid of pixels once."""
         found: list[PixelLattice] = []
