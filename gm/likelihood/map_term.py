@@ -40,7 +40,7 @@ class MapTerm:
         whole: MapTerm | None = None,
     ) -> None:
         self.dataset, self.bins, self.sources, self.background = dataset, bins, list(sources), background
-        self._alone, self._whole = alone or BackgroundBins.none(len(bins.mask)), whole or self
+        self._alone, self._whole = alone or BackgroundBins.none(len(bins.mask)), whole
         self._rest: tuple[Array, slice, slice, Array] | None = None
         self._counts = counts
         self._last: tuple[Array, tuple[Array, float]] | None = None
@@ -232,7 +232,7 @@ class MapTerm:
             add_overlap(part, y, x, counts)
         energy, row, column = np.nonzero(mask & (counts != 0))
         at = np.ravel_multi_index((energy, row + y.start, column + x.start), self.bins.mask.shape)
-        below = self._whole._rest_in(rest, y, x)
+        below = (self._whole or self)._rest_in(rest, y, x)
         return RowLine(self.bins.make(at), counts[energy, row, column], below[energy, row, column])
 
     def _rest_in(self, flux: Array, y: slice, x: slice) -> Array:
@@ -256,7 +256,8 @@ class MapTerm:
         totals[first:last] = background.totals[first:last]
         within = replace(background, rows=background.rows[kept], totals=totals)
         sources = [source.cut(kept, first, last) for source in self.sources]
-        return MapTerm(self.dataset, self._counts, bins, sources, within, self._alone.cut(first, last), self._whole)
+        alone, whole = self._alone.cut(first, last), self._whole or self
+        return MapTerm(self.dataset, self._counts, bins, sources, within, alone, whole)
 
     def _predict(self, flux: Array) -> tuple[Array, float]:
         """Predicted counts in the bins with counts (n_rows,), and their sum over all bins.

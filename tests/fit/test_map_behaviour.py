@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from gm.datasets import Datasets, MapDataset
+from gm.estimators import FluxPointsEstimator
 from gm.fit import Fit, FitResult, FittedParameter
 from gm.likelihood import JointLikelihood
+from gm.likelihood.map_term import MapTerm
 from gm.models import Component, Link, Models, Parameter, SpatialModel
 from tests.map_samples import LAT, LON, background, cube, free, gauss, held, on_off_cube, point, source
 
@@ -228,3 +232,18 @@ def test_a_minimum_in_a_kink() -> None:
                 pulls.append((found.value - truth.parameters[name].value) / found.error)
     assert len(pulls) > 2
     assert 0.3 < np.mean(np.square(pulls)) < 2.5
+
+
+@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("such", [held, round_])
+def test_what_was_compiled_goes_with_the_fit(name: str, such: Callable[[SpatialModel], SpatialModel]) -> None:
+    """Nothing of it refers to itself, so that it does not wait for the collector: the next fit takes its memory."""
+    datasets, models = bright(name), sky(source(shape=such(SHAPES[name])))
+    gc.collect()
+    gc.disable()
+    try:
+        best = Fit(datasets).run(models).models
+        FluxPointsEstimator(source="source", energy_edges=["1 TeV", "5 TeV", "20 TeV"]).run(datasets, best)
+        assert not [kept for kept in gc.get_objects() if type(kept) is MapTerm]  # there are dead proxies among them
+    finally:
+        gc.enable()
