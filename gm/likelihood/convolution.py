@@ -82,22 +82,9 @@ class Convolver:
             folded[grid.reach] = one[grid.cut]
             yield int(k), folded
 
-    def fold_adjoint(self, images: Array) -> Array:
-        """The transposed of `fold` for one image: (*shape) from (n_kernels, *shape)."""
-        total = np.zeros(self.shape)
-        for _, back in self._back(images):
-            total[self.support] += back
-        return total
-
     def fold_adjoint_each(self, images: Array) -> Array:
         """The transposed of `fold` for one image each: (n_kernels, *shape) from (n_kernels, *shape)."""
         each = np.zeros((self.n_kernels, *self.shape))
-        for k, back in self._back(images):
-            each[(k, *self.support)] = back
-        return each
-
-    def _back(self, images: Array) -> Iterator[tuple[int, Array]]:
-        """Kernel, and the transposed of `fold` with it alone, on the support."""
         n_y, n_x = _lengths(self.support)
         for group in self._groups:
             grid = Grid.of(self.support, self.shape, group.half)
@@ -110,8 +97,8 @@ class Convolver:
                 np.conjugate(product, out=product)
                 product *= transforms[some]
                 back = fft.irfft2(np.conjugate(product, out=product), s=grid.size, overwrite_x=True)
-                for k, image in zip(members, back, strict=True):
-                    yield int(k), image[:n_y, :n_x]
+                each[(members, *self.support)] = back[:, :n_y, :n_x]
+        return each
 
 
 class NoConvolution:
