@@ -145,5 +145,5 @@ def sums_of_few(matrix: Array, precision: float) -> tuple[Array, Array, Array]:
     beyond = np.append(np.sqrt((coefficients**2)[:, ::-1].cumsum(axis=1)[:, ::-1].max(axis=0, initial=0.0)), 0.0)
     r = int(np.count_nonzero(beyond > 0.5 * precision * longest))
     odd = ((0, 0), (0, r % 2))
-    lacking = np.append(beyond[: r + 1] / longest, np.zeros(r % 2)) + 0.5 * precision
+    lacking = np.pad(beyond[: r + 1] / longest, odd[1], mode="edge") + 0.5 * precision
     return np.pad(coefficients[:, :r], odd), np.pad(columns[:r] @ span, odd[::-1]), lacking
