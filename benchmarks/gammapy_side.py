@@ -47,6 +47,19 @@ def statistic(n: int) -> dict[str, Any]:
     return {"seconds": {"statistic": (time.perf_counter() - start) / n}, "value": value}
 
 
+def values(points: list[dict[str, float]]) -> dict[str, Any]:
+    """The statistic at each point, given by the addresses of its parameters; models are set at the first."""
+    datasets, models, found = kept["datasets"], Models.read(kept["models_file"]), []
+    for point in points:
+        for address, value in point.items():
+            component, _, name = address.rpartition(".")
+            models[component].parameters[name].value = value
+        if not found:
+            datasets.models = models
+        found.append(float(datasets.stat_sum()))
+    return {"values": found}
+
+
 def fit() -> dict[str, Any]:
     """Best fit and covariance from the start models, after a first evaluation of the statistic.
 
@@ -101,4 +114,4 @@ def versions() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    serve(read, statistic, fit, flux_points, versions)
+    serve(read, statistic, values, fit, flux_points, versions)

@@ -11,6 +11,7 @@ from cases import ROOT
 SCRIPTS = (
     "compare_references",
     "compare_maps",
+    "compare_errors",
     "bench_joint_crab",
     "bench_flux_points",
     "bench_many_runs",

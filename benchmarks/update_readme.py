@@ -47,6 +47,13 @@ def rendered() -> str:
         difference = max(case["counts_difference"] for case in cases)
         text += f"{len(cases)} map references: predicted counts within {difference:.0e}, the same minima or lower ones "
         text += "([all numbers](benchmarks/results/maps_references.md)).\n"
+    path = RESULTS / "maps_errors.json"
+    if path.exists():
+        cases = json.loads(path.read_text())["cases"].values()
+        rises = [theirs / ours for case in cases for theirs, ours in zip(case["gammapy"], case["gm"], strict=True)]
+        text += f"{len(rises)} errors of map fits: one error away Gammapy's statistic has risen by what gm's has, "
+        text += f"within {max(abs(rise - 1) for rise in rises):.0e} "
+        text += "([all numbers](benchmarks/results/maps_errors.md)).\n"
     return text
 
 

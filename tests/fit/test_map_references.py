@@ -1,14 +1,15 @@
 """Fits of map datasets against Gammapy 2.1 (shared/reference): 0.02 sigma or a lower statistic, errors 2 %.
 
 Errors are compared with ``errors_numeric.json``: Hessians of Gammapy's statistic by Richardson's extrapolation, about
-1 % themselves, at the best fit of the unrounded files. Positions are allowed 4 %: Gammapy convolves in single
-precision, which leaves 4e-4 of noise in the statistic of the Fermi Crab, 3 % of its second difference over 0.1 sigma
-(gm's own differences over 0.02 to 1 sigma agree to 3e-4 there); and where a point crosses a pixel centre the statistic
-has a kink.
+1 % themselves, at the best fit of the unrounded files. One of them, the latitude of the Fermi Crab, is 3 % off: Gammapy
+convolves in single precision, which leaves 4e-4 of noise in the statistic, 3 % of its second difference over 0.1 sigma.
+There Gammapy itself is asked where its statistic has risen by 1.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,10 +99,44 @@ def test_minimum(case: Fitted) -> None:
 def test_errors(case: Fitted) -> None:
     found = {name: parameter.error for name, parameter in by_name(case.result).items() if name in case.errors}
     assert set(found) == set(case.errors)
-    is_point = case.reference.folder != "hess-msh1552-stacked"
     for name, error in case.errors.items():
-        has_kinks = is_point and name.endswith(("lon_0", "lat_0"))
-        assert found[name] == pytest.approx(error, rel=0.04 if has_kinks else 0.02), name
+        is_noise = case.reference.errors == "free_position" and name == "Crab Nebula.lat_0"
+        assert found[name] == pytest.approx(error, rel=0.04 if is_noise else 0.02), name
+
+
+RISES = """
+import json, sys
+from gammapy.datasets import Datasets
+from gammapy.modeling.models import Models
+folder, best, steps = sys.argv[1], *map(json.loads, sys.argv[2:])
+datasets, models = Datasets.read(folder + "/datasets.yaml"), Models.read(folder + "/models_start_pos.yaml")
+parameters = {f"{m.name}.{p.name}": p for m in models for p in m.parameters}
+for name, value in best.items():
+    parameters[name].value = value
+datasets.models = models
+rises = {}
+for name, step in steps.items():
+    values = []
+    for side in (0, -1, 1):
+        parameters[name].value = best[name] + side * step
+        values.append(float(datasets.stat_sum()))
+    parameters[name].value = best[name]
+    rises[name] = (values[1] + values[2]) / 2 - values[0]
+print(json.dumps(rises))
+"""
+
+
+def test_one_error_away_gammapys_statistic_has_risen_by_one(shared: Path, gammapy: Callable[..., Any]) -> None:
+    """To the 4e-4 of noise in Gammapy's values and 2e-4 that they are not quadratic; the others fixed."""
+    result = fitted(shared, "fermi-3fhl-crab", "models_start_pos.yaml")
+    assert result.covariance is not None
+    names, covariance = result.covariance
+    conditional = dict(zip(names, 1.0 / np.sqrt(np.diag(np.linalg.inv(covariance))), strict=True))
+    steps = {name: conditional[name] for name in ("Crab Nebula.lon_0", "Crab Nebula.lat_0")}
+    best = {name: parameter.value for name, parameter in by_name(result).items() if not parameter.frozen}
+    rises = gammapy(RISES, shared / "reference" / "fermi-3fhl-crab", json.dumps(best), json.dumps(steps))
+    assert rises == pytest.approx(dict.fromkeys(steps, 1.0), abs=2e-3)
+    assert all(by_name(result)[name].error == pytest.approx(step, rel=1e-3) for name, step in steps.items())
 
 
 def test_covariance_and_datasets(case: Fitted) -> None:
