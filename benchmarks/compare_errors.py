@@ -73,8 +73,8 @@ def main() -> None:
         with Side(peer_python(), "gammapy_side.py") as gammapy:
             rows[name] = compare(case, gammapy)
     text = "# Errors of map fits by Gammapy's statistic\n\nEach parameter is moved by gm's error to both sides, "
-    text += "the others with it as the covariance says. The Fermi Crab's reference energy is 50 MeV, far below the data: "
-    text += "its valley is bent within 0.02 of an error, and over 0.001 of it the last column is 0.9996.\n\n"
+    text += "the others with it as the covariance says. The Fermi Crab's reference energy is 50 MeV, far below the "
+    text += "data: its valley is bent within 0.02 of an error, and over 0.001 of it the last column is 0.9996.\n\n"
     text += table(HEADER, [cells(name, row) for name, row in rows.items()])
     write_results("maps_errors", {"cases": rows}, text)
 
