@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gm.cli.output import paint
-from gm.cli.tables import count, number, shortened, table, with_error
+from gm.cli.tables import count, link_text, number, shortened, table, with_error
 
 _COLORS = {"converged": "green", "at_limit": "yellow", "not_converged": "red", "failed": "red"}
 
@@ -58,7 +58,7 @@ def _parameter_lines(document: Mapping[str, Any]) -> list[str]:
             frozen += [f"{row['name']} = {row['value']:.6g} {unit}".rstrip()] if known else []
             continue
         value, error = with_error(row["value"], row.get("error"))
-        note = f"= {row['link']['equals']}" if row.get("link") else ""
+        note = link_text(row["link"]) if row.get("link") else ""
         if row.get("at_limit"):
             note = f"at its {row['at_limit']}"
         rows.append([row["name"], value, error, _minos(row.get("minos"), row["value"]), f"{unit}  {note}".strip()])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gm.cli.options import Display
 from gm.cli.output import print_json, print_result, print_text
 from gm.cli.render_operations import operation_lines
-from gm.cli.tables import count, number, shortened, table
+from gm.cli.tables import count, link_text, number, shortened, table
 from gm.pipeline.settings import plural
 
 if TYPE_CHECKING:
@@ -51,10 +51,7 @@ def _parameter(row: dict[str, Any]) -> list[str]:
     limits = "" if row["min"] is None and row["max"] is None else f"{number(row['min'])} ... {number(row['max'])}"
     state = "frozen" if row["frozen"] else "free"
     if row["link"] is not None:
-        link = row["link"]
-        scale = f"{link['scale']:g} * " if link["scale"] != 1 else ""
-        offset = f" + {link['offset']:g}" if link["offset"] else ""
-        state = f"= {scale}{link['equals']}{offset}"
+        state = link_text(row["link"])
     if row["prior"] is not None:
         state += f", {row['prior']}"
     value = "-" if row["value"] is None else f"{row['value']:.6g}"

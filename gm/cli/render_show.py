@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from gm.cli.render_fit import fit_lines
 from gm.cli.render_flux_points import flux_points_lines
 from gm.cli.render_operations import edits_lines
-from gm.cli.tables import count, energy, number, shortened, table, with_error
+from gm.cli.tables import count, energy, link_text, number, shortened, table, with_error
 
 if TYPE_CHECKING:
     from gm.pipeline.show import Description
@@ -43,7 +43,7 @@ def _models(data: Any) -> list[str]:
     for row in data["parameters"]:
         value, error = with_error(row["value"], row["error"])
         limits = "" if row["min"] is None and row["max"] is None else f"{number(row['min'])} ... {number(row['max'])}"
-        state = f"= {row['link']['equals']}" if row["link"] else "frozen" if row["frozen"] else "free"
+        state = link_text(row["link"]) if row["link"] else "frozen" if row["frozen"] else "free"
         parameters.append([row["name"], value, error, limits, state, row["unit"]])
     return [
         *table(["component", "type", "spectrum", "datasets"], shortened(components), left=4),

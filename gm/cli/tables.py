@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 
 def number(value: float | None, digits: int = 4) -> str:
@@ -32,6 +33,14 @@ def with_error(value: float | None, error: float | None) -> tuple[str, str]:
     decimals = min(max(2 - math.floor(math.log10(error / unit)), 0), 10)
     suffix = f"e{exponent:+03d}" if exponent else ""
     return f"{value / unit:.{decimals}f}{suffix}", f"{error / unit:.{decimals}f}{suffix}"
+
+
+def link_text(link: Mapping[str, Any]) -> str:
+    """What a linked parameter is: ``= a.index``, ``= -0.5 a.index + 3.5``."""
+    scale = {1.0: "", -1.0: "-"}.get(link.get("scale", 1.0), f"{link.get('scale', 1.0):g} ")
+    offset = link.get("offset", 0.0)
+    shift = f" {'-' if offset < 0 else '+'} {abs(offset):g}" if offset else ""
+    return f"= {scale}{link['equals']}{shift}"
 
 
 def energy(value: float | None) -> str:

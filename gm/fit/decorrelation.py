@@ -8,6 +8,7 @@ from gm.arrays import Array
 from gm.models import SpectralModel
 
 _N_GRID = 400
+_LEVEL = 1e-6  # relative change of a variance that is none: where only a norm is free all energies are known alike
 
 
 def decorrelation_energy(
@@ -16,7 +17,7 @@ def decorrelation_energy(
     """Energy [TeV] between ``e_min`` and ``e_max`` where the relative error of the flux is smallest.
 
     ``values`` (n_par,) and ``covariance`` (n_par, n_par) in internal units. The error is propagated linearly,
-    ``sigma_f^2 = grad f . C . grad f``. None where the smallest error is at an end: then no energy is best known.
+    ``sigma_f^2 = grad f . C . grad f``. None where the error is smallest at an end or everywhere: none is known best.
     """
     energy = np.geomspace(e_min, e_max, _N_GRID)
     gradient = model.gradient(energy, values)
@@ -26,7 +27,7 @@ def decorrelation_energy(
         return None
     relative = variance / flux**2
     k = int(np.argmin(relative))
-    if k in (0, _N_GRID - 1):
+    if k in (0, _N_GRID - 1) or relative.max() <= (1 + _LEVEL) * relative[k]:
         return None
     left, here, right = relative[k - 1 : k + 2]
     shift = 0.5 * (left - right) / (left - 2 * here + right)  # of a parabola through the three

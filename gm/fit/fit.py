@@ -66,7 +66,7 @@ class Fit:
 
         ``minos``: addresses or patterns of parameters that get asymmetric errors. ``contours``: pairs of addresses.
         ``test``: names of components; each is removed and everything else fitted again, which gives its TS.
-        Raises `NothingToFit` and `DataError` (no bin is left).
+        Raises `NothingToFit`, `DataError` (no bin is left) and `ModelError` (others follow a tested component).
         """
         return self._run(models, minos, contours, test, progress, errors=True)
 
@@ -80,11 +80,14 @@ class Fit:
         *,
         errors: bool,
     ) -> FitResult:
+        tested_names = list(test)
+        for name in tested_names:
+            models.without(name)
         run = self._minimize(models, progress)
         if errors:
             run.measure_errors()
         best = run.best_models()
-        tested = {name: self._test(best, name, run.minimum.value) for name in test}
+        tested = {name: self._test(best, name, run) for name in tested_names}
         return run.result(best, tested, minos, contours)
 
     def _minimize(self, models: Models, progress: Progress | None, *, need_free: bool = True) -> _Run:
@@ -103,10 +106,14 @@ class Fit:
             run = again
         return run
 
-    def _test(self, best: Models, name: str, statistic: float) -> float | None:
-        """TS of a component: how much worse the best fit without it is; None when that fit fails."""
-        run = self._minimize(best.without(name), None, need_free=False)
-        return run.minimum.value - statistic if run.minimum.valid else None
+    def _test(self, best: Models, name: str, run: _Run) -> float | None:
+        """TS of a component: how much worse the best fit without it is; None when that fit fails.
+
+        Its own priors are no part of the comparison: a density has a unit, and nothing to be compared with.
+        """
+        null = self._minimize(best.without(name), None, need_free=False)
+        own = run.layout.prior_value(run.objective.full(run.minimum.vector), name)
+        return null.minimum.value - (run.minimum.value - own) if null.minimum.valid else None
 
 
 class _Run:

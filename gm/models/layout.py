@@ -53,8 +53,8 @@ class Layout:
         self._moving_slope = (self._slope * self._factors)[self._moving]
         self._segments = np.searchsorted(self._source[self._moving], np.arange(len(self.free)))
         self._slots = models.slots()
-        self._priors: list[tuple[int | None, float, Prior]] = [
-            (number.get(k), p.value, p.prior) for k, p in enumerate(parameters) if p.prior and k not in roots
+        self._priors: list[tuple[int, int | None, float, Prior]] = [
+            (k, number.get(k), p.value, p.prior) for k, p in enumerate(parameters) if p.prior and k not in roots
         ]
 
     @property
@@ -92,14 +92,16 @@ class Layout:
         """Where a component's values, or those of its ``spectral``, ``spatial`` or ``temporal`` model, lie."""
         return self._slots[component, section]
 
-    def prior_value(self, vector: Array) -> float:
-        """Sum of the priors, -2 ln L: every parameter that has one counts once, frozen ones too."""
-        return sum((prior.value(value if i is None else float(vector[i])) for i, value, prior in self._priors), 0.0)
+    def prior_value(self, vector: Array, component: str | None = None) -> float:
+        """Sum of the priors, -2 ln L: every parameter that has one counts once, frozen ones too; of one component."""
+        own = range(len(self.addresses))[self._slots[component, None] if component else slice(None)]
+        mine = ((value if i is None else vector[i], prior) for k, i, value, prior in self._priors if k in own)
+        return sum((prior.value(float(value)) for value, prior in mine), 0.0)
 
     def prior_gradient(self, vector: Array) -> Array:
         """Derivatives of `prior_value`, (n_free,)."""
         gradient = np.zeros(len(self.free))
-        for i, _, prior in self._priors:
+        for _, i, _, prior in self._priors:
             if i is not None:
                 gradient[i] += prior.gradient(float(vector[i]))
         return gradient
@@ -107,7 +109,7 @@ class Layout:
     def prior_curvature(self, vector: Array) -> Array:
         """Second derivatives of `prior_value`, (n_free,), negative ones as 0: an information matrix has none."""
         curvature = np.zeros(len(self.free))
-        for i, _, prior in self._priors:
+        for _, i, _, prior in self._priors:
             if i is not None:
                 curvature[i] += max(0.0, prior.curvature(float(vector[i])))
         return curvature

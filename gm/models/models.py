@@ -226,7 +226,8 @@ class Models:
             if find(link.parameter) in gone:
                 continue
             if find(link.equals) in gone:
-                raise ModelError(f"'{link.parameter}' follows '{link.equals}', which would go with component '{name}'")
+                message = f"'{link.parameter}' follows '{link.equals}', which would go with component '{name}'"
+                raise ModelError(message, "turn the link around, or remove it")
             kept.append(link)
         stay = [k for k in range(len(self.parameters)) if k not in gone]
         covariance = None if self.covariance is None else self.covariance[np.ix_(stay, stay)]

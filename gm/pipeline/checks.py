@@ -116,6 +116,12 @@ def check_parameters(documents: Documents, models: Models, findings: Findings) -
         names = [component.name for component in models]
         if not any(fnmatchcase(name, pattern) for name in names):
             findings.add(config, place, f"no component matches '{pattern}'", suggest(pattern, names, "components"))
+        for name in (name for name in names if fnmatchcase(name, pattern)):
+            try:
+                models.without(name)
+            except GmError as error:
+                message, _, hint = str(error).partition("; ")
+                findings.add(config, place, message, hint)
     for index, pair in enumerate(fit.get("contours") or []):
         for number, address in enumerate(pair if isinstance(pair, list) else []):
             if isinstance(address, str):

@@ -129,12 +129,10 @@ def _count(value: float | None) -> int | float | None:
 
 
 def _component(component: FittedComponent) -> dict[str, Any]:
-    row: dict[str, Any] = {
+    return {
         "name": component.name,
         "ts": finite(component.ts),
         "degrees_of_freedom": component.degrees_of_freedom,
         "predicted": {name: finite(value) for name, value in component.predicted.items()},
+        "decorrelation_energy": finite(component.decorrelation_energy),
     }
-    if component.decorrelation_energy is not None:
-        row["decorrelation_energy"] = finite(component.decorrelation_energy)
-    return row

@@ -73,8 +73,7 @@ def read_data(analysis: Analysis) -> None:
 
 def _summary(analysis: Analysis) -> str:
     parameters = analysis.models.parameters
-    free = sum(not parameter.frozen for parameter in parameters)
     return (
         f"{plural(len(analysis.dataset_names), 'dataset')}, {plural(len(analysis.models), 'component')}, "
-        f"{plural(len(parameters), 'parameter')} ({free} free)"
+        f"{plural(len(parameters), 'parameter')} ({len(parameters.free)} free)"
     )

@@ -106,6 +106,15 @@ def garbage_of_one_gigabyte(folder: Path) -> None:
         file.truncate(2**30)
 
 
+def follower_of_crab(folder: Path) -> None:
+    """A component ``jet`` whose index follows that of ``crab``, which is tested."""
+    models = (folder / "models.yaml").read_text()
+    (folder / "models.yaml").write_text(models + models.replace("components:\n", "").replace("crab", "jet"))
+    links = "links: [{parameter: jet.index, equals: crab.index}]\nfit:\n  test: [crab]\n"
+    config = folder / "config.yaml"
+    config.write_text(config.read_text().replace("fit:\n", links))
+
+
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{chr(98 + k)}: &{chr(98 + k)} [{', '.join(['*' + chr(97 + k)] * 9)}]\n" for k in range(9)
 )
@@ -147,6 +156,11 @@ CASES: dict[str, tuple[Change, int, list[str]]] = {
         replaced("config.yaml", "fit:", 'parameters: {"*": {frozen: true}}\nfit:'),
         INVALID,
         ["free"],
+    ),
+    "test of a component that another follows": (
+        follower_of_crab,
+        INVALID,
+        ["config.yaml:7:10", "'jet.index' follows 'crab.index'", "turn the link around"],
     ),
     "key misspelt": (
         replaced("config.yaml", "energy_range", "energy_rage"),

@@ -32,6 +32,13 @@ def test_validate(gm: Any, analysis: Path) -> None:
     assert gm("validate", "config.yaml", "--json").json["status"] == "ok"
 
 
+def test_validate_counts_what_the_fit_moves(gm: Any, analysis: Path, edit: Any) -> None:
+    edit("config.yaml", "fit:", "links: [{parameter: crab.amplitude, equals: jet.amplitude}]\nfit:")
+    models = (analysis / "models.yaml").read_text()
+    (analysis / "models.yaml").write_text(models + models.replace("components:\n", "").replace("crab", "jet"))
+    assert "6 parameters (3 free)" in gm("validate", "config.yaml").err
+
+
 def test_plan_runs_nothing(gm: Any, analysis: Path) -> None:
     before = tree(analysis)
     called = gm("plan", "config.yaml")

@@ -8,7 +8,7 @@ import pytest
 from gm.datasets import Datasets
 from gm.fit import Fit
 from gm.fit.decorrelation import decorrelation_energy
-from gm.models import Models, PowerLawSpectralModel
+from gm.models import Models, Parameter, PowerLawSpectralModel
 from tests.samples import on_off, power_law
 
 
@@ -25,6 +25,13 @@ def test_of_a_power_law_in_closed_form() -> None:
 def test_where_the_best_energy_is_an_end_there_is_none() -> None:
     model = PowerLawSpectralModel(index=2.3, amplitude="2e-12 TeV-1 s-1 cm-2", reference="1 TeV")
     assert decorrelation_energy(model, model.values(), np.diag([0.04, 1e-26, 0.0]), 2.0, 100.0) is None
+
+
+def test_where_only_a_norm_is_free_all_energies_are_known_alike() -> None:
+    model = PowerLawSpectralModel(index=2.7, amplitude="3e-11 TeV-1 s-1 cm-2", reference="1 TeV")
+    assert decorrelation_energy(model, model.values(), np.diag([0.0, 1e-24, 0.0]), 0.1, 100.0) is None
+    fitted = Fit(Datasets([on_off("a", 1)])).run(Models([power_law(index=Parameter("index", 2.6, frozen=True))]))
+    assert fitted.components[0].decorrelation_energy is None
 
 
 def test_a_fit_at_that_energy_has_no_correlation() -> None:
