@@ -6,6 +6,7 @@ and astropy quantities given to the public API, into factors and floats.
 
 from __future__ import annotations
 
+import math
 import re
 from fractions import Fraction
 from functools import lru_cache
@@ -28,14 +29,21 @@ def parse_unit(unit: str) -> UnitBase:
     """The astropy unit of a unit string; ``ph`` and ``ct`` count as dimensionless. Raises `UnitError`."""
     import astropy.units as u
 
+    text = str(unit).strip()
+    if len(text) > _MAX_LENGTH or _HUGE_POWER.search(text):
+        raise UnitError(f"'{_clipped(text)}' is not a unit")
     try:
-        parsed = u.Unit(str(unit).strip())
-    except (ValueError, TypeError) as error:
-        raise UnitError(f"'{unit}' is not a unit") from error
-    if not isinstance(parsed, u.UnitBase):
-        raise UnitError(f"'{unit}' is not a linear unit")
-    kept = [i for i, base in enumerate(parsed.bases) if base not in (u.ph, u.ct, u.pix)]
-    bare: UnitBase = u.CompositeUnit(parsed.scale, [parsed.bases[i] for i in kept], [parsed.powers[i] for i in kept])
+        parsed = u.Unit(text)
+        if not isinstance(parsed, u.UnitBase):
+            raise UnitError(f"'{text}' is not a linear unit")
+        kept = [i for i, base in enumerate(parsed.bases) if base not in (u.ph, u.ct, u.pix)]
+        bare: UnitBase = u.CompositeUnit(
+            parsed.scale, [parsed.bases[i] for i in kept], [parsed.powers[i] for i in kept]
+        )
+    except UnitError:
+        raise
+    except (ValueError, TypeError, ArithmeticError) as error:
+        raise UnitError(f"'{text}' is not a unit") from error
     return bare
 
 
@@ -47,12 +55,15 @@ def _known_factor(unit: str, target: str) -> float | None:
     ours, theirs = _common_unit(unit), _common_unit(target)
     if ours is None or theirs is None or ours[1] != theirs[1]:
         return None
-    return float(ours[0] / theirs[0])
+    try:
+        return float(ours[0] / theirs[0])
+    except OverflowError:
+        return math.inf
 
 
 def _common_unit(unit: str) -> tuple[Fraction, dict[str, int]] | None:
     """Exact scale, and the powers of cm, s, TeV, deg and sr: ``"1 / (m2 s GeV)"`` -> 1/10, {cm: -2, s: -1, TeV: -1}."""
-    form = _COMMON_FORM.fullmatch(unit.strip())
+    form = _COMMON_FORM.fullmatch(unit.strip()) if len(unit) <= _MAX_LENGTH else None
     if form is None:
         return None
     scale, powers = Fraction(1), dict[str, int]()
@@ -90,11 +101,14 @@ _COMMON_SYMBOLS: dict[str, tuple[Fraction, str]] = {
     "deg": (Fraction(1), "deg"),
     "sr": (Fraction(1), "sr"),
 }
-_PRODUCT = r"[a-zA-Z]+(?:\*\*|\^)?(?:-?\d+)?(?:[ *.]+[a-zA-Z]+(?:\*\*|\^)?(?:-?\d+)?)*"
-_COMMON_FACTOR = re.compile(r"([a-zA-Z]+)(?:\*\*|\^)?(-?\d+)?")
-_COMMON_FORM = re.compile(
-    rf"(?P<above>{_PRODUCT}|1?)(?:\s*/\s*(?:\((?P<below>{_PRODUCT})\)|(?P<only>[a-zA-Z]+(?:\*\*|\^)?\d*)))?"
-)
+# A sign belongs to the digits of a power, so that there is one way to read any text: a pattern with many ways to match
+# takes exponentially long over a text that does not.
+_FACTOR = r"[a-zA-Z]+(?:(?:\*\*|\^)?-?\d{1,2})?"
+_PRODUCT = rf"{_FACTOR}(?:[ *.]+{_FACTOR})*"
+_COMMON_FACTOR = re.compile(r"([a-zA-Z]+)(?:(?:\*\*|\^)?(-?\d{1,2}))?")
+_COMMON_FORM = re.compile(rf"(?P<above>{_PRODUCT}|1?)(?:\s*/\s*(?:\((?P<below>{_PRODUCT})\)|(?P<only>{_FACTOR})))?")
+_MAX_LENGTH = 200
+_HUGE_POWER = re.compile(r"[a-zA-Z)](?:\*\*|\^)?\(?[-+]?\d{3}|(?:\*\*|\^)\(?[-+]?\d{3}")  # astropy would never end
 
 
 @lru_cache(maxsize=1024)
@@ -102,34 +116,47 @@ def factor(unit: str, target: str) -> float:
     """How many ``target`` one ``unit`` is: ``factor("GeV", "TeV") == 1e-3``. Raises `UnitError`."""
     if unit == target:
         return 1.0
-    known = _known_factor(unit, target)
-    if known is not None:
-        return known
-    import astropy.units as u
+    size = _known_factor(unit, target)
+    if size is None:
+        import astropy.units as u
 
-    try:
-        return float(parse_unit(unit).to(parse_unit(target)))
-    except u.UnitConversionError as error:
-        raise UnitError(f"'{unit}' does not convert to '{target}'") from error
+        try:
+            size = float(parse_unit(unit).to(parse_unit(target)))
+        except u.UnitConversionError as error:
+            raise UnitError(f"'{unit}' does not convert to '{target}'") from error
+        except ArithmeticError:
+            size = math.inf
+    if not (math.isfinite(size) and size > 0.0):
+        raise UnitError(f"'{unit}' is beyond the range of numbers in '{target}'")
+    return size
+
+
+def _clipped(text: str) -> str:
+    return text if len(text) <= _MAX_LENGTH else text[:_MAX_LENGTH] + "..."
 
 
 def convert(quantity: object, target: str) -> float:
     """A number in ``target`` from a string with a unit (``"30 GeV"``), an astropy quantity, or a bare number.
 
-    A bare number is taken to be in ``target`` already. Raises `UnitError`.
+    A bare number is taken to be in ``target`` already. Raises `UnitError`, for what is not finite too.
     """
+    value = _converted(quantity, target)
+    if not math.isfinite(value):
+        raise UnitError(f"{_clipped(str(quantity))} is not finite")
+    return value
+
+
+def _converted(quantity: object, target: str) -> float:
     if isinstance(quantity, str):
         number, _, unit = quantity.strip().partition(" ")
         try:
             value = float(number)
         except ValueError as error:
-            raise UnitError(f"'{quantity}' is not a number with a unit, such as '1 {target}'") from error
+            raise UnitError(f"'{_clipped(quantity)}' is not a number with a unit, such as '1 {target}'") from error
         return value * (factor(unit.strip(), target) if unit.strip() else 1.0)
     if hasattr(quantity, "unit") and hasattr(quantity, "value"):
         return float(quantity.value) * factor(str(quantity.unit), target)
-    if isinstance(quantity, (int, float)) and not isinstance(quantity, bool):
-        return float(quantity)
     try:
         return float(quantity)  # type: ignore[arg-type]  # NumPy scalars and the like
-    except (TypeError, ValueError) as error:
-        raise UnitError(f"{quantity!r} is not a number with a unit, such as '1 {target}'") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise UnitError(f"{_clipped(repr(quantity))} is not a number with a unit, such as '1 {target}'") from error

@@ -85,3 +85,23 @@ def test_common_units_do_not_import_astropy() -> None:
     code = "import sys, gm.units as u; u.factor('1 / (MeV s m2)', 'cm-2 s-1 TeV-1'); print('astropy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["km99999999", "erg9999999", "km**99999999", "10**99999 cm", "1e-320 TeV", "1e400 cm", "km400 cm-402", "x" * 10**5],
+)
+def test_units_beyond_all_numbers_are_refused_at_once(unit: str) -> None:
+    with pytest.raises(UnitError, match=r"is not a unit|beyond the range of numbers"):
+        factor(unit, "cm-2 s-1 TeV-1")
+
+
+def test_a_pattern_that_can_be_read_in_one_way_only_ends() -> None:
+    with pytest.raises(UnitError, match="is not a unit"):
+        factor("a***" * 40 + "!", "TeV")
+
+
+@pytest.mark.parametrize("quantity", ["1e400 TeV", "nan TeV", float("inf"), 10**400, "1e300 Mpc"])
+def test_only_finite_quantities_come_in(quantity: object) -> None:
+    with pytest.raises(UnitError, match=r"not finite|is not a number with a unit"):
+        convert(quantity, "cm" if "Mpc" in str(quantity) else "TeV")

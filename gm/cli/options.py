@@ -6,13 +6,16 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
 
-from gm.cli.output import use_color
+from gm.cli.output import use_color, visible
 from gm.pipeline.request import Request
+
+if TYPE_CHECKING:
+    from logging import LogRecord
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,12 @@ def analysis_options(function: Callable[..., int]) -> Callable[..., int]:
     return decorated
 
 
+def _made_visible(record: LogRecord) -> bool:
+    """A log record without characters that steer a terminal; all are wanted."""
+    record.msg, record.args = visible(record.getMessage()), None
+    return True
+
+
 class _logging:
     """Log records and warnings of libraries go to standard error while a command runs, when they are wanted."""
 
@@ -112,6 +121,7 @@ class _logging:
         if self.level != "DEBUG":
             warnings.simplefilter("ignore")
         self.handler = logging.StreamHandler()
+        self.handler.addFilter(_made_visible)
         self.handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
         logger = logging.getLogger("gm")
         logger.addHandler(self.handler)

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import sys
 
 _CODES = {"bold": "1", "red": "31", "green": "32", "yellow": "33", "cyan": "36", "dim": "2"}
+_MARK = "\ufdd0{}\ufdd1"
+"""A style inside a line that is not printed yet, between two of Unicode's noncharacters, which no text has."""
+
+_STYLE = re.compile(_MARK.format("([0-9]+)"))
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def use_color(mode: str) -> bool:
@@ -27,15 +33,23 @@ def is_terminal() -> bool:
 
 
 def paint(text: str, style: str, color: bool) -> str:
-    """The text with a terminal style, or as it is."""
-    return f"\x1b[{_CODES[style]}m{text}\x1b[0m" if color and text else text
+    """The text with a terminal style once it is printed, or as it is."""
+    return _MARK.format(_CODES[style]) + text + _MARK.format(0) if color and text else text
+
+
+def visible(text: str) -> str:
+    """The text as a terminal may have it: what would steer the terminal is written out, but for the styles of `paint`.
+
+    Names, keys, cards of files and paths come from outside: an escape sequence in one must not erase the line above.
+    """
+    return _STYLE.sub("\x1b[\\1m", _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
 def print_result(text: str) -> None:
-    """Write to standard output at once. A reader that has gone away is no error; a full disk is."""
+    """Write to standard output at once, `visible`. A reader that has gone away is no error; a full disk is."""
     if sys.stdout is None:
         return
-    line = text if text.endswith("\n") else text + "\n"
+    line = visible(text if text.endswith("\n") else text + "\n")
     try:
         try:
             sys.stdout.write(line)
@@ -50,6 +64,7 @@ def print_text(text: str) -> None:
     """Write a line for eyes to standard error; a standard error that nobody reads is no reason to fail."""
     if sys.stderr is None:
         return
+    text = visible(text)
     try:
         sys.stderr.write(text + "\n")
         sys.stderr.flush()

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from gm.cli.options import Display
-from gm.cli.output import is_terminal, paint, print_json, print_result, print_text
+from gm.cli.output import is_terminal, paint, print_json, print_result, print_text, visible
 
 if TYPE_CHECKING:
     from gm.pipeline.run import Outcome
@@ -54,8 +54,8 @@ class Screen:
             self._bars = _new_bars(self._display.color)
             self._bars.start()
         if name not in self._tasks:
-            self._tasks[name] = self._bars.add_task(name, total=total or None, text=text)
-        self._bars.update(self._tasks[name], completed=done, total=total or None, text=text)
+            self._tasks[name] = self._bars.add_task(visible(name), total=total or None, text=visible(text))
+        self._bars.update(self._tasks[name], completed=done, total=total or None, text=visible(text))
 
     def _close_bars(self) -> None:
         if self._bars is not None:
@@ -88,7 +88,7 @@ def _new_bars(color: bool) -> Any:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True, no_color=not color)
-    name, more = TextColumn("  {task.description:<11}"), TextColumn("{task.fields[text]}")
+    name, more = TextColumn("  {task.description:<11}", markup=False), TextColumn("{task.fields[text]}", markup=False)
     return Progress(
         name, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), more, console=console, transient=True
     )

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 import yaml
 
-from gm.config_schemas.scalars import ScalarError, describe, plain_scalar
+from gm.config_schemas.scalars import ScalarError, control_character, describe, plain_scalar
 from gm.config_schemas.source import read_text
 from gm.config_schemas.syntax import syntax_problem
 from gm.errors import InvalidInput, JsonPath, Problem, format_path
@@ -191,6 +191,10 @@ class _Builder:
             self.report(place.line, place.column, self._path(), f"tags such as '{event.tag}' are not allowed", hint)
 
     def _scalar(self, event: yaml.ScalarEvent, place: Place) -> Any:
+        control = control_character(event.value)
+        if control is not None:
+            hint = "names, paths and texts are made of characters that can be seen"
+            self.report(place.line, place.column, self._path(), f"holds the control character {control}", hint)
         if event.style:
             return event.value
         try:

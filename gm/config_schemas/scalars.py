@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from typing import Any
 
 _INTEGER = re.compile(r"[-+]?[0-9]+")
@@ -17,7 +18,10 @@ _WORDS: dict[str, Any] = {
     **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), -math.inf),
     **dict.fromkeys((".nan", ".NaN", ".NAN"), math.nan),
 }
-_MAX_DIGITS = 4000  # Python refuses to convert longer integers
+_MAX_DIGITS = 400  # Python takes a quadratic time for very long integers, and refuses them
+
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufdd0-\ufdef]")  # no text has these: no path, name or title
 
 
 class ScalarError(ValueError):
@@ -31,19 +35,29 @@ def plain_scalar(text: str) -> Any:
     if text[0] not in "+-.0123456789":
         return text
     if _INTEGER.fullmatch(text):
-        if len(text) > _MAX_DIGITS:
-            raise ScalarError(f"an integer of {len(text)} digits")
-        return int(text)
+        return _integer(text, 10)
     if _FLOAT.fullmatch(text):
         number = float(text)
         if math.isinf(number):
             raise ScalarError(f"{text} is too large for a number (write .inf for infinity)")
         return number
     if _OCTAL_OR_HEX.fullmatch(text):
-        if len(text) > _MAX_DIGITS:
-            raise ScalarError(f"an integer of {len(text)} digits")
-        return int(text, 0)
+        return _integer(text, 0)
     return text
+
+
+def _integer(text: str, base: int) -> int:
+    """The integer, which a float can hold too. Raises `ScalarError` for one beyond."""
+    number = int(text, base) if len(text) <= _MAX_DIGITS else math.inf
+    if abs(number) > sys.float_info.max:
+        raise ScalarError(f"an integer of {len(text)} digits is beyond the range of numbers (1.8e308)")
+    return int(number)
+
+
+def control_character(text: str) -> str | None:
+    """The first character of a text that is not for text, as ``U+001B``; line breaks and tabs are."""
+    found = _CONTROL.search(text)
+    return f"U+{ord(found[0]):04X}" if found else None
 
 
 def is_number(text: str) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, final, overload
 
@@ -24,6 +23,7 @@ from gm.errors import DataError, JsonPath, format_path, suggest
 from gm.io.files import write_atomic
 from gm.io.yaml_writer import dump_yaml
 from gm.models import Models, Parameter
+from gm.patterns import matching
 
 __all__ = ["Dataset", "Datasets", "dataset_entries", "datasets_from_dict", "read_dataset", "write_dataset"]
 
@@ -88,8 +88,7 @@ class Datasets(Sequence[Dataset]):
 
     def select(self, patterns: str | Sequence[str]) -> Datasets:
         """Those whose name fits a shell pattern, or any of several, in the order they have here."""
-        wanted = [patterns] if isinstance(patterns, str) else list(patterns)
-        return Datasets(d for d in self._datasets if any(fnmatchcase(d.name, pattern) for pattern in wanted))
+        return Datasets(self._datasets[self._index[name]] for name in matching(self.names, patterns))
 
     @classmethod
     def read(cls, source: str | Path | Mapping[str, Any], workers: int | None = None) -> Datasets:

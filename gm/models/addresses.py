@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
+from glob import escape
 
 from gm.errors import suggest
 from gm.models.component import Component
@@ -23,7 +24,9 @@ class Addresses:
     def __init__(self, components: Iterable[Component]) -> None:
         self._forms: list[tuple[str, ...]] = []
         self._positions: dict[str, list[int]] = {}
+        self._components: list[str] = []
         for component in components:
+            self._components.append(component.name)
             for section, model in component.blocks():
                 for path in model.paths:
                     self._add(component.name, section, path)
@@ -55,7 +58,12 @@ class Addresses:
         raise AddressError(f"no parameter is called '{address}'", suggest(address, self.short, "parameters"))
 
     def match(self, pattern: str) -> list[int]:
-        """Positions of the parameters that a shell pattern, or an address taken literally, means; maybe none."""
+        """Positions of the parameters that a shell pattern, or an address taken literally, means; maybe none.
+
+        The name of a component at its start is taken literally too: ``HESS J1825 [A].*``.
+        """
         if pattern in self._positions:
             return [self.resolve(pattern)]
+        named = max((name for name in self._components if pattern.startswith(f"{name}.")), key=len, default="")
+        pattern = escape(named) + pattern.removeprefix(named)
         return [k for k, forms in enumerate(self._forms) if any(fnmatchcase(form, pattern) for form in forms)]

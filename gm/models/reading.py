@@ -87,6 +87,7 @@ def _check_names(entries: list[Any], report: Report) -> bool:
     is_unique = True
     for k, entry in enumerate(entries):
         name = entry.get("name") if isinstance(entry, Mapping) else None
+        name = name if isinstance(name, str) else None  # another kind of value is the schema's to tell
         if isinstance(entry, Mapping) and entry.get("type") in BackgroundIRFModel.tags:
             datasets = entry.get("datasets_names")
             dataset = datasets[0] if isinstance(datasets, list) and datasets else datasets
@@ -94,10 +95,10 @@ def _check_names(entries: list[Any], report: Report) -> bool:
             if name in seen:
                 message = f"dataset '{dataset}' has a background model already"
                 report(("components", k, "datasets_names"), message, "one FoVBackgroundModel per dataset")
-        elif isinstance(name, str) and name in seen:
+        elif name in seen:
             report(("components", k, "name"), f"'{name}' is the name of another component", "names are unique")
         is_unique = is_unique and name not in seen
-        if isinstance(name, str):
+        if name is not None:
             seen.add(name)
     return is_unique
 

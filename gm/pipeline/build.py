@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,11 @@ from gm.maps.reading import read_map
 from gm.models import Models
 from gm.models.covariance import read_covariance
 from gm.models.reading import models_from_document
+from gm.patterns import matching
 from gm.pipeline.documents import Documents, Part
 from gm.pipeline.findings import Findings
-from gm.pipeline.settings import FitSettings, Settings, expand
+from gm.pipeline.settings import EnergyRange, FitSettings, Settings, expand
+from gm.pipeline.sky_masks import SkyMask
 
 
 def build_models(documents: Documents, settings: Settings | None, findings: Findings) -> Models | None:
@@ -113,15 +114,25 @@ def fit_masks(datasets: Datasets, fit: FitSettings | None) -> Datasets:
     if fit is None or not (fit.energy_range or fit.mask):
         return datasets
     for number, sky in enumerate(fit.mask):
-        if not any(isinstance(d, MapDataset | MapDatasetOnOff) and matches(d.name, sky.datasets) for d in datasets):
+        if not any(isinstance(d, MapDataset | MapDatasetOnOff) for d in datasets.select(sky.datasets)):
             raise DataError(f"fit.mask[{number}] is for no map: {', '.join(sky.datasets)}")
     exclusions = {sky.file: read_map(sky.file) for sky in fit.mask if sky.file is not None}
-    return Datasets(_masked(dataset, fit, exclusions) for dataset in datasets)
+    ranges = [(entry, set(matching(datasets.names, entry.datasets))) for entry in fit.energy_range]
+    skies = [(sky, set(matching(datasets.names, sky.datasets))) for sky in fit.mask]
+    return Datasets(
+        _masked(
+            dataset,
+            [entry for entry, names in ranges if dataset.name in names],
+            [sky for sky, names in skies if dataset.name in names],
+            exclusions,
+        )
+        for dataset in datasets
+    )
 
 
-def _masked(dataset: Dataset, fit: FitSettings, exclusions: Mapping[Path, Map]) -> Dataset:
-    ranges = [entry for entry in fit.energy_range if matches(dataset.name, entry.datasets)]
-    skies = [entry for entry in fit.mask if matches(dataset.name, entry.datasets)]
+def _masked(
+    dataset: Dataset, ranges: list[EnergyRange], skies: list[SkyMask], exclusions: Mapping[Path, Map]
+) -> Dataset:
     if not isinstance(dataset, MapDataset | MapDatasetOnOff):
         skies = []
     if not (ranges or skies):
@@ -133,8 +144,3 @@ def _masked(dataset: Dataset, fit: FitSettings, exclusions: Mapping[Path, Map]) 
         exclusion = None if sky.file is None else exclusions[sky.file]
         mask &= mask_from(dataset, include=sky.include, exclude=sky.exclude, exclusion=exclusion)
     return dataset.with_(mask_fit=mask)
-
-
-def matches(name: str, patterns: Iterable[str]) -> bool:
-    """Whether a name fits one of the shell patterns."""
-    return any(fnmatchcase(name, pattern) for pattern in patterns)

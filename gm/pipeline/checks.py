@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from gm.config_schemas.reader import Document
 from gm.errors import GmError, JsonPath, suggest
+from gm.patterns import matching
 from gm.pipeline.documents import Documents, Part
 from gm.pipeline.findings import Findings
 from gm.pipeline.settings import ranges
@@ -71,7 +71,7 @@ def check_patterns(documents: Documents, names: Sequence[str], findings: Finding
     for path, value in _dataset_patterns(config.data):
         single = isinstance(value, str)
         for number, pattern in enumerate([value] if single else value):
-            if isinstance(pattern, str) and not any(fnmatchcase(name, pattern) for name in names):
+            if isinstance(pattern, str) and not matching(names, pattern):
                 place = path if single else (*path, number)
                 hint = suggest(pattern, names, "datasets") if names else ""
                 findings.add(config, place, f"no dataset matches '{pattern}'", hint)
@@ -114,7 +114,7 @@ def check_parameters(documents: Documents, models: Models, findings: Findings) -
             findings.add(config, place, f"no parameter matches '{pattern}'", hint)
     for place, pattern in _items(fit, "test"):
         names = [component.name for component in models]
-        if not any(fnmatchcase(name, pattern) for name in names):
+        if not matching(names, pattern):
             findings.add(config, place, f"no component matches '{pattern}'", suggest(pattern, names, "components"))
         for name in (name for name in names if fnmatchcase(name, pattern)):
             try:

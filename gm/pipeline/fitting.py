@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gm.datasets import Datasets
 from gm.fit import Fit, FitResult
 from gm.models import Layout, Models
+from gm.patterns import matching
 from gm.pipeline.results import fit_document, write_document
 from gm.pipeline.settings import FitSettings, plural
 
@@ -26,7 +26,7 @@ def run_fit(
     settings = analysis.settings.fit or FitSettings()
     datasets = session.datasets().select(settings.datasets)
     models = session.models()
-    tested = [c.name for c in models if any(fnmatchcase(c.name, pattern) for pattern in settings.test)]
+    tested = matching((component.name for component in models), settings.test)
     session.reporter.say(_headline(session, datasets, models))
     start = time.perf_counter()
     steps = 0

@@ -75,7 +75,7 @@ def plan(request: Request, reporter: Reporter | None = None) -> Plan:
     return Plan(
         name=analysis.settings.name,
         components=[component.name for component in models],
-        datasets=[_dataset_row(dataset, analysis, models) for dataset in datasets or ()],
+        datasets=[_dataset_row(dataset, models, {d.name for d in fitted}) for dataset in datasets or ()],
         stages=planned,
         parameters=parameter_rows(models),
         operations=[
@@ -128,18 +128,16 @@ def _n_bins(dataset: Dataset) -> int:
     return int(dataset.mask.sum())
 
 
-def _dataset_row(dataset: Dataset, analysis: Analysis, models: Models) -> dict[str, Any]:
+def _dataset_row(dataset: Dataset, models: Models, fitted: set[str]) -> dict[str, Any]:
     from gm.datasets import FluxPointsDataset
-    from gm.pipeline.build import matches
 
-    fit = analysis.settings.fit or FitSettings()
     counts = None if isinstance(dataset, FluxPointsDataset) else float(dataset.counts[dataset.mask].sum())
     return {
         "name": dataset.name,
         "type": dataset.type,
         "bins": _n_bins(dataset),
         "counts": counts,
-        "fitted": matches(dataset.name, fit.datasets),
+        "fitted": dataset.name in fitted,
         "components": [component.name for component in models.select(dataset.name)],
     }
 

@@ -16,6 +16,7 @@ from gm.pipeline.sky_masks import SkyMask, read_sky_masks
 from gm.units import UnitError, convert
 
 Report = Callable[[JsonPath, str, str], None]
+MAX_BINS = 10_000  # of flux points: more than any instrument resolves
 
 FIT: dict[str, Any] = {"datasets": "*", "energy_range": [], "mask": [], "minos": [], "contours": [], "test": []}
 FLUX_POINTS: dict[str, Any] = {
@@ -222,9 +223,11 @@ def _energy_edges(edges: Any, path: JsonPath, report: Report) -> tuple[float, ..
     if not lower < upper:
         report((*path, "max"), f"max {edges['max']} is not above min {edges['min']}", "")
         return ()
-    if "n_bins" in edges:
-        return log_edges(lower, upper, edges["n_bins"] / math.log10(upper / lower))
-    return log_edges(lower, upper, edges["per_decade"])
+    per_decade = edges["n_bins"] / math.log10(upper / lower) if "n_bins" in edges else edges["per_decade"]
+    if per_decade * math.log10(upper / lower) > MAX_BINS:
+        report(path, f"more than {MAX_BINS} bins", "fewer bins per decade, or a shorter range")
+        return ()
+    return log_edges(lower, upper, per_decade)
 
 
 def _energy(value: Any, path: JsonPath, report: Report) -> float | None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 
+from gm import patterns
 from gm.datasets.datasets import Datasets
 from gm.datasets.operations.outcome import Refused
 from gm.datasets.reading import Dataset
@@ -13,15 +13,13 @@ from gm.errors import suggest
 
 def matching(names: Sequence[str], which: str | Sequence[str]) -> list[str]:
     """The names that a name, a pattern or a list of them means, in their own order. Raises `Refused` for none."""
-    found: set[str] = set()
     for pattern in [which] if isinstance(which, str) else which:
-        meant = [pattern] if pattern in names else [name for name in names if fnmatchcase(name, pattern)]
-        if not meant:
+        if not patterns.matching(names, pattern):
             raise Refused(f"no dataset matches '{pattern}'", suggest(pattern, names, "datasets"))
-        found.update(meant)
+    found = patterns.matching(names, which)
     if not found:
         raise Refused("no dataset is named", suggest("", names, "datasets"))
-    return [name for name in names if name in found]
+    return found
 
 
 def selected(datasets: Datasets, which: str | Sequence[str]) -> list[Dataset]:
