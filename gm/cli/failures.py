@@ -12,6 +12,8 @@ import click
 from gm.cli.output import paint, print_result, print_text, use_color
 from gm.errors import DataError, GmError, Interrupted, InvalidInput, Problem
 
+_SHOWN = 100
+
 
 @dataclass(frozen=True)
 class Manner:
@@ -74,13 +76,15 @@ def _usage_text(error: click.exceptions.ClickException) -> str:
 
 
 def problem_lines(problems: Sequence[Problem], color: bool) -> list[str]:
-    """Problems as ``file:line:column: path: message`` with their hints indented."""
+    """Problems as ``file:line:column: path: message`` with their hints indented; the first hundred of them."""
     lines = []
-    for problem in problems:
+    for problem in problems[:_SHOWN]:
         place = paint(f"{problem.file}:{problem.line}:{problem.column}:", "bold", color)
         lines.append(f"{place} {paint(problem.path, 'cyan', color)}: {problem.message}")
         if problem.hint:
             lines.extend(f"    {line}" for line in problem.hint.splitlines())
+    if len(problems) > _SHOWN:
+        lines.append(f"... {len(problems) - _SHOWN} more problems; --json gives all of them")
     return lines
 
 

@@ -7,12 +7,17 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from gm.errors import DataError
 from gm.pipeline.applying import Applying
 from gm.pipeline.inputs import dataset_files, document_files
 from gm.pipeline.load import Analysis, load
 from gm.pipeline.request import Request
 from gm.pipeline.run import build_stages, declared_stages
 from gm.pipeline.stages import FluxPoints, Stage
+
+_REFUSED = re.compile(r"[;=|\\\x00-\x1f\x7f]|\)$|[& ]$|^[~-]")  # make reads these as its own, however they are escaped
+_PATTERN = re.compile(r"[*?\[]")
+_HINT = "rename what holds ; = | \\ or a control character, begins with ~ or -, ends in ) or &; results with * ? or ["
 
 Rule = dict[str, Any]
 """``target``: a result file; ``inputs``: the files that it is made from."""
@@ -32,7 +37,16 @@ def dependencies(request: Request) -> list[Rule]:
 
 
 def makefile(rules: Iterable[Rule]) -> str:
-    """The rules as text to include; a recipe for the same targets is the user's own."""
+    """The rules as text to include; a recipe for the same targets is the user's own.
+
+    Raises `DataError` for names of files that a Makefile cannot hold: make would run what is behind a ``;``.
+    """
+    rules = list(rules)
+    targets = [rule["target"] for rule in rules]
+    refused = [name for name in targets if _PATTERN.search(name)]  # make reads an escape only where the file is there
+    refused += [name for rule in rules for name in (rule["target"], *rule["inputs"]) if _REFUSED.search(name)]
+    if refused:
+        raise DataError("\n    ".join(["a Makefile cannot hold these names of files:", *dict.fromkeys(refused), _HINT]))
     lines = []
     for rule in rules:
         inputs = " \\\n  ".join(_escaped(file) for file in rule["inputs"])
@@ -64,5 +78,5 @@ def _before(stage: Stage, stages: Iterable[Stage]) -> list[str]:
 
 def _escaped(path: str, *, target: bool = False) -> str:
     """A path as make reads it."""
-    text = re.sub(r"([\s#:])", r"\\\1", path).replace("$", "$$")
+    text = re.sub(r"([ #:*?\[])", r"\\\1", path).replace("$", "$$")
     return text.replace("%", "\\%") if target else text

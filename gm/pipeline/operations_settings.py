@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gm.config_schemas.reader import Document
-from gm.errors import DataError, suggest
+from gm.errors import DataError, JsonPath, suggest
 from gm.pipeline.findings import Findings
-from gm.pipeline.settings import expand
+from gm.pipeline.settings import Report, expand
+from gm.units import UnitError, convert
 
 if TYPE_CHECKING:
     from gm.datasets.operations import Refused
 
 _OWN_KEYS = ("dataset", "datasets")
+_UNITS = {"min": "TeV", "max": "TeV", "edges": "TeV", "center": "deg", "width": "deg"}
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ def read_operations(entries: Any, directory: Path, document: Document, findings:
             continue
         which = arguments[given[0]]
         rest = {key: value for key, value in arguments.items() if key not in _OWN_KEYS and value is not None}
+        _check_units(rest, path, findings.reporter(document))
         try:
             if "region" in rest:
                 rest["region"] = _region(rest["region"], directory)
@@ -62,6 +65,18 @@ def read_operations(entries: Any, directory: Path, document: Document, findings:
             rest["target"] = [rest["target"]]
         found.append(OperationSettings(index, name, (which,) if isinstance(which, str) else tuple(which), rest))
     return found
+
+
+def _check_units(arguments: Mapping[str, Any], path: JsonPath, report: Report) -> None:
+    """Every quantity among the arguments converts to the unit that its operation wants."""
+    for key in _UNITS.keys() & arguments.keys():
+        value = arguments[key]
+        several = [((*path, key, i), one) for i, one in enumerate(value)] if isinstance(value, list) else []
+        for place, quantity in several or [((*path, key), value)]:
+            try:
+                convert(quantity, _UNITS[key])
+            except UnitError as error:
+                report(place, str(error), f"a number with a unit, such as '1 {_UNITS[key]}'")
 
 
 def _region(data: Mapping[str, Any], directory: Path) -> Any:

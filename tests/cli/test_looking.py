@@ -102,8 +102,10 @@ def test_init_writes_an_analysis_and_overwrites_nothing(gm: Any, tmp_path: Path)
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
 def test_rules_for_make(gm: Any, analysis: Path, edit: Any) -> None:
-    shutil.copytree(analysis, analysis / "my $ folder")
-    os.chdir(analysis / "my $ folder")
+    edit("datasets.yaml", "filename: run-1.fits", "filename: 'run $1: 50% #1 [x]*?.fits'")
+    os.rename("run-1.fits", "run $1: 50% #1 [x]*?.fits")
+    shutil.copytree(analysis, analysis / "my $ folder (100%: #1 * [x]?'s)~")
+    os.chdir(analysis / "my $ folder (100%: #1 * [x]?'s)~")
     Path("deps.mk").write_text(gm("deps", "config.yaml").out)
     wrapper = f'PYTHONPATH={ROOT} "{sys.executable}" -c "from gm.cli import main; main()"'
     rule = "results/fit/fit.yaml:\n\t@echo running\n\t@$(GM) fit -q config.yaml\n"
@@ -116,15 +118,32 @@ def test_rules_for_make(gm: Any, analysis: Path, edit: Any) -> None:
 
     assert "running" in make()
     assert "up to date" in make()
-    os.utime("pha_run-2_arf.fits", None)
-    assert "running" in make()
+    for name in ("pha_run-2_arf.fits", "run $1: 50% #1 [x]*?.fits"):
+        os.utime(name, None)
+        assert "running" in make()
     assert "up to date" in make()  # gm found nothing to do, and made its result newer than its inputs
     rules = gm("deps", "config.yaml", "--json").json
     assert rules[0]["target"] == "results/fit/fit.yaml"
-    assert {"config.yaml", "models.yaml", "datasets.yaml", "run-1.fits", "pha_run-2_rmf.fits"} <= set(
+    assert {"config.yaml", "models.yaml", "datasets.yaml", "run $1: 50% #1 [x]*?.fits", "pha_run-2_rmf.fits"} <= set(
         rules[0]["inputs"]
     )
     assert rules[1]["inputs"][-1] == "results/fit/fit.yaml"
+
+
+@pytest.mark.parametrize("name", ["m;id>owned.yaml", "a=b.yaml", "a|b.yaml", "-m.yaml", "~m.yaml", "back\\slash.yaml"])
+def test_what_a_makefile_cannot_hold_is_refused(gm: Any, analysis: Path, edit: Any, name: str) -> None:
+    os.rename("models.yaml", name)
+    edit("config.yaml", "models: models.yaml", f"models: './{name}'")
+    called = gm("deps", "config.yaml")
+    assert (called.code, called.out) == (4, "")
+    assert "a Makefile cannot hold" in called.err
+    assert name in called.err
+
+
+def test_results_with_the_name_of_a_pattern_are_no_targets(gm: Any, analysis: Path) -> None:
+    called = gm("deps", "config.yaml", "-o", "results [1]")
+    assert (called.code, called.out) == (4, "")
+    assert "results [1]/fit/fit.yaml" in called.err
 
 
 def test_provenance_says_what_was_made_from_what(gm: Any, analysis: Path) -> None:
@@ -166,3 +185,15 @@ def test_plan_of_several_flux_points(gm: Any, analysis: Path) -> None:
     gm("fit", "config.yaml")
     reasons = [stage["reason"] for stage in gm("plan", "config.yaml", "--json").json["stages"]]
     assert reasons == ["", "no result yet", "no result yet"]
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+def test_results_with_awkward_names_are_targets(gm: Any, analysis: Path, edit: Any) -> None:
+    edit("config.yaml", "output: results", "output: 'res $1: 100% #1'")
+    Path("Makefile").write_text(gm("deps", "config.yaml").out + "\n%:\n\t$(info making $@)@true\n")
+    points = "res $1: 100% #1/flux_points/crab-sed.yaml"
+    done = subprocess.run(["make", points], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        f"making {name}" for name in (points.replace("flux_points/crab-sed", "fit/fit"), points)
+    ]
