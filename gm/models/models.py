@@ -66,9 +66,7 @@ class Models:
         self._index: Addresses | None = None
         self.links = tuple(links)
         self.covariance = covariance
-        for component in [components] if isinstance(components, Component) else components:
-            self._check(component)
-            self._components.append(component)
+        self._components += self._checked([components] if isinstance(components, Component) else components)
         if isinstance(components, Models):
             self.links = self.links or components.links
             self.covariance = components.covariance if covariance is None else covariance
@@ -81,20 +79,23 @@ class Models:
 
     def extend(self, components: Iterable[Component]) -> None:
         """Add components at the end. Raises `ModelError` when a name is taken."""
-        for component in components:
-            self._check(component)
+        for component in self._checked(components):
             self._components.append(component)
             self._index = None
             if self.covariance is not None:
                 self.covariance = _grown(self.covariance, [p.error for p in component.parameters])
 
-    def _check(self, component: Component) -> None:
-        given: object = component
-        if not isinstance(given, Component):
-            allowed = "a SkyModel, a BackgroundIRFModel or a TemplateNPredModel"
-            raise ModelError(f"{type(given).__name__} is not a component", allowed)
-        if any(component.name == other.name for other in self._components):
-            raise ModelError(f"two components are called '{component.name}'", "names are unique")
+    def _checked(self, components: Iterable[object]) -> Iterator[Component]:
+        """The components one by one. Raises `ModelError` for what is none, and where its name is taken."""
+        taken = set(self.names)
+        for component in components:
+            if not isinstance(component, Component):
+                allowed = "a SkyModel, a BackgroundIRFModel or a TemplateNPredModel"
+                raise ModelError(f"{type(component).__name__} is not a component", allowed)
+            if component.name in taken:
+                raise ModelError(f"two components are called '{component.name}'", "names are unique")
+            taken.add(component.name)
+            yield component
 
     # What is in it
 
