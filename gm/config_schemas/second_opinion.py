@@ -10,7 +10,6 @@ from gm.config_schemas.reader import Document, Place
 from gm.config_schemas.validator import load_schema
 from gm.errors import Problem
 
-
 MAX_VALUES = 100_000
 
 
