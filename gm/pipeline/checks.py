@@ -116,7 +116,7 @@ def check_parameters(documents: Documents, models: Models, findings: Findings) -
         names = [component.name for component in models]
         if not matching(names, pattern):
             findings.add(config, place, f"no component matches '{pattern}'", suggest(pattern, names, "components"))
-        for name in (name for name in names if fnmatchcase(name, pattern)):
+        for name in matching(names, pattern):
             try:
                 models.without(name)
             except GmError as error:
