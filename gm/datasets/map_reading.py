@@ -47,7 +47,7 @@ def read_map_dataset(
         return _read_region(file, counts, kind, name)
     contents = MapFile(file, needed if on_off else (*needed, "background"))
     if lazy is None:
-        lazy = not isinstance(counts.buffer, bytearray)
+        lazy = not counts.content.is_compressed
     if not lazy:
         contents.read(file)
     fields: dict[str, Any] = {field: Deferred(contents, field) for field in contents.fields}
@@ -78,7 +78,7 @@ class MapFile:
     """The arrays of a dataset's file: all read when one is first used, and kept until released."""
 
     def __init__(self, file: FitsFile, arrays: tuple[str, ...]) -> None:
-        self.path = file.path
+        self.path, self._state = file.path, file.content.state
         self.geometry, self.energy = _grid(file, "COUNTS", "energy")
         _, self.energy_true = _grid(file, "EXPOSURE", "energy_true")
         self._arrays = arrays
@@ -92,8 +92,14 @@ class MapFile:
 
     def load(self, name: str) -> Any:
         with self._lock:
-            parts = self._parts if self._parts is not None else self.read(read_fits(self.path))
-            return parts[name]
+            return (self._parts or self.read(self._opened_again()))[name]
+
+    def _opened_again(self) -> FitsFile:
+        """The file that the grids were read from."""
+        file = read_fits(self.path)
+        if file.content.state != self._state:
+            file.content.fail_changed()
+        return file
 
     def release(self) -> None:
         self._parts = None
@@ -101,7 +107,9 @@ class MapFile:
     def read(self, file: FitsFile) -> dict[str, Any]:
         """Read everything from the opened file. Raises `DataError`."""
         try:
-            return self._read_parts(file)
+            parts = self._read_parts(file)
+            file.check_unchanged()
+            return parts
         except DataError as error:
             raise error if str(self.path) in str(error) else DataError(f"{self.path}: {error}") from error
 

@@ -14,30 +14,26 @@ Everything wrong with a file is a `DataError` that names the file, the extension
 
 from __future__ import annotations
 
-import mmap
 import re
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from math import prod
+from math import isfinite, prod
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn, TypeAlias
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gm.arrays import Array
 from gm.errors import DataError, suggest
+from gm.io.fits_bytes import Buffer, FileBytes, open_bytes
 from gm.io.tables import CardValue, Column, Table
 from gm.units import UnitError, factor
 
 BLOCK = 2880
 CARD = 80
 HEADER_LIMIT = 1 << 22
-DEFLATE_LIMIT = 1032  # no gzip stream expands by more: a header that declares more lies
-
-Buffer: TypeAlias = bytes | bytearray | mmap.mmap
 
 _TFORM = re.compile(r"(\d*)([LXBIJKAEDCMPQ])([LXBIJKAEDCM]?)")
 _STRUCTURE = re.compile(
@@ -132,7 +128,7 @@ class Extension:
     name: str
     header: Header
     start: int
-    buffer: Buffer = field(repr=False)
+    content: FileBytes = field(repr=False)
 
     @property
     def is_table(self) -> bool:
@@ -148,6 +144,25 @@ class Extension:
         if isinstance(value, bool) or not isinstance(value, int):
             self.fail(f"card {name} is {value!r}, expected an integer")
         return value
+
+    def real(self, name: str, default: float) -> float:
+        """A card that is a finite number; `DataError` when it is something else."""
+        value = self.header.get(name, default)
+        if isinstance(value, str | bool) or not isfinite(value):
+            self.fail(f"card {name} is {value!r}, expected a number")
+        return float(value)
+
+    def scaling(self, scale: str, zero: str) -> tuple[float, float]:
+        """Values of the two cards by which stored numbers are multiplied and raised."""
+        factor, summand = self.real(scale, 1.0), self.real(zero, 0.0)
+        if factor == 0.0:
+            self.fail(f"card {scale} is 0, which leaves nothing of the values")
+        return factor, summand
+
+    @cached_property
+    def data(self) -> Buffer:
+        """Everything between this header and the next, without the padding."""
+        return self.content.read(self.start, data_size(self))
 
     @cached_property
     def columns(self) -> dict[str, _Column]:
@@ -193,7 +208,7 @@ class Extension:
         strides = tuple(dtype.itemsize * prod(cell[axis + 1 :]) for axis in range(len(cell)))
         values: NDArray[Any] = np.empty((0, *cell), dtype)  # a table without rows may begin where the file ends
         if rows:
-            values = np.ndarray((rows, *cell), dtype, self.buffer, self.start + column.offset, (width, *strides))
+            values = np.ndarray((rows, *cell), dtype, self.data, column.offset, (width, *strides))
         if column.code == "A":
             return np.char.rstrip(np.char.decode(values, "latin-1"))
         if column.code == "L":
@@ -209,11 +224,11 @@ class Extension:
         return () if column.repeat == 1 else (column.repeat,)
 
     def _scaled(self, values: NDArray[Any], number: int) -> NDArray[Any]:
-        null = self.header.get(f"TNULL{number}")
-        scale, zero = self.header.get(f"TSCAL{number}", 1), self.header.get(f"TZERO{number}", 0)
-        scaled: NDArray[Any] = values if (scale, zero) == (1, 0) else values * np.float64(scale) + np.float64(zero)
-        if null is None or values.dtype.kind not in "iu":
+        scale, zero = self.scaling(f"TSCAL{number}", f"TZERO{number}")
+        scaled: NDArray[Any] = values if (scale, zero) == (1.0, 0.0) else values * scale + zero
+        if f"TNULL{number}" not in self.header or values.dtype.kind not in "iu":
             return scaled
+        null = self.integer(f"TNULL{number}")
         return np.where(values == null, np.nan, scaled.astype(np.float64))
 
     def heap_column(self, name: str) -> list[NDArray[Any]]:
@@ -225,7 +240,7 @@ class Extension:
         column, rows, width = layout[key], self.integer("NAXIS2"), self.integer("NAXIS1")
         if column.heap_code not in _DTYPES or column.heap_code in "XL":
             self.fail(f"column {name} has the format {self.header.get(f'TFORM{column.number}')!r}, not read here")
-        pairs = np.ndarray((rows, 2), _DTYPES[column.code], self.buffer, self.start + column.offset,
+        pairs = np.ndarray((rows, 2), _DTYPES[column.code], self.data, column.offset,
                            (width, 4 if column.code == "P" else 8)).astype(np.int64)  # fmt: skip
         dtype = np.dtype(_DTYPES[column.heap_code])
         theap = self.header.get("THEAP", rows * width)
@@ -235,7 +250,7 @@ class Extension:
         if begin < 0 or (pairs < 0).any() or (rows and last.max() > end):
             self.fail(f"column {name} points outside its heap of {self.integer('PCOUNT')} bytes", "the file is damaged")
         return [
-            np.ndarray((count,), dtype, self.buffer, self.start + begin + offset).astype(dtype.newbyteorder("="))
+            np.ndarray((count,), dtype, self.data, begin + offset).astype(dtype.newbyteorder("="))
             for count, offset in pairs.tolist()
         ]
 
@@ -272,6 +287,11 @@ class FitsFile:
 
     path: Path
     extensions: tuple[Extension, ...]
+    content: FileBytes
+
+    def check_unchanged(self) -> None:
+        """Raise `DataError` when another program has changed the file since it was opened."""
+        self.content.check_unchanged()
 
     def find(self, name: str) -> Extension | None:
         """The first extension of that name, without regard to case."""
@@ -286,33 +306,6 @@ class FitsFile:
         return extension
 
 
-class _GzipStream:
-    """Bytes of a gzip file, decompressed as far as they are asked for."""
-
-    def __init__(self, path: Path, file: BinaryIO, size: int) -> None:
-        self.path, self.file, self.limit = path, file, size * DEFLATE_LIMIT + BLOCK
-        self.inflate = zlib.decompressobj(wbits=31)
-        self.data = bytearray()
-
-    def fill(self, size: int) -> bool:
-        """Whether ``size`` bytes are there, after decompressing as much as that takes."""
-        while len(self.data) < size:
-            if self.inflate.eof:  # a gzip file may be several streams in a row
-                rest = self.inflate.unused_data.lstrip(b"\0") or self.file.read(1 << 16)
-                if rest[:2] != b"\x1f\x8b":
-                    return False
-                self.inflate = zlib.decompressobj(wbits=31)
-            else:
-                rest = self.inflate.unconsumed_tail or self.file.read(1 << 16)
-                if not rest:
-                    raise DataError(f"{self.path}: the gzip file is cut short\n    copy or download it again")
-            try:
-                self.data += self.inflate.decompress(rest, max(size - len(self.data), 1 << 20))
-            except zlib.error as error:
-                raise DataError(f"{self.path}: the gzip file is damaged ({error})") from error
-        return True
-
-
 def read_fits(path: str | Path) -> FitsFile:
     """Open a FITS file, plain or gzip. Headers are walked, columns are read when asked for. Raises `DataError`."""
     path = Path(path)
@@ -322,56 +315,58 @@ def read_fits(path: str | Path) -> FitsFile:
         if path.exists() and not path.is_file():
             raise DataError(f"{path}: is not a regular file, expected a FITS file")
         with path.open("rb") as file:
-            size = path.stat().st_size
-            magic = file.read(9)
-            file.seek(0)
-            if magic[:2] == b"\x1f\x8b":
-                stream = _GzipStream(path, file, size)
-                if not stream.fill(CARD) or not stream.data.startswith(b"SIMPLE  ="):
-                    raise DataError(f"{path}: the gzip file does not hold a FITS file")
-                return FitsFile(path, tuple(_walk(path, stream.data, stream)))
-            if not magic.startswith(b"SIMPLE  ="):
-                raise DataError(f"{path}: not a FITS file" + ("; it is empty" if not magic else ""))
-            data: Buffer = file.read() if size < 1 << 24 else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            return FitsFile(path, tuple(_walk(path, data, None)))
+            content = open_bytes(path, file)
+            if not content.has(CARD) or bytes(content.read(0, 9)) != b"SIMPLE  =":
+                raise DataError(f"{path}: {_no_fits(content)}")
+            opened = FitsFile(path, tuple(_walk(content)), content)
+        opened.check_unchanged()
+        return opened
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
-def _walk(path: Path, data: Buffer, stream: _GzipStream | None) -> Iterator[Extension]:
-    """The extensions, each with its whole data there."""
-    limit = len(data) if stream is None else stream.limit
-    position = 0
-    while True:
-        if stream is not None and not stream.fill(position + BLOCK) and len(data) <= position:
-            return
-        if position and data[position : position + 8] != b"XTENSION":
-            return  # the standard allows special records behind the last extension
-        end = position
-        while True:
-            block_end = end + BLOCK
-            there = stream.fill(block_end) if stream is not None else len(data) >= block_end
-            if not there:
-                raise DataError(f"{path}: truncated inside a header, {len(data)} bytes found")
-            if block_end - position > HEADER_LIMIT:
-                raise DataError(f"{path}: a header has no END within {HEADER_LIMIT} bytes\n    the file is damaged")
-            block = bytes(data[end:block_end])
-            end = block_end
-            if re.match(rb"(?:.{80})*?END {77}", block, re.DOTALL):
-                break
-        header = Header(bytes(data[position:end]))
+def _no_fits(content: FileBytes) -> str:
+    if content.is_compressed:
+        return "the gzip file does not hold a FITS file"
+    return "not a FITS file" if content.size else "not a FITS file; it is empty"
+
+
+def _walk(content: FileBytes) -> Iterator[Extension]:
+    """The extensions, each with its whole data there, and nothing behind them."""
+    path, position = content.path, 0
+    while not position or content.has(position + 1):
+        if position and bytes(content.read(position, 8)) != b"XTENSION":
+            raise DataError(
+                f"{path}: after {position} bytes of extensions, something follows that is none\n"
+                "    the file is damaged: copy it again"
+            )
+        header, start = _read_header(content, position)
         name = header.text("EXTNAME").upper() or ("PRIMARY" if position == 0 else "")
-        extension = Extension(path, name, header, end, data)
-        size = _data_size(extension)
-        if size > limit - end or (stream is not None and not stream.fill(end + size)):
-            extension.fail(f"truncated: needs {size} bytes, {max(len(data) - end, 0)} are there", "copy the file again")
+        extension = Extension(path, name, header, start, content)
+        size = data_size(extension)
+        if size > content.limit - start or not content.has(start + size):
+            there = max(content.size - start, 0)
+            extension.fail(f"truncated: needs {size} bytes, {there} are there", "copy the file again")
         yield extension
-        position = end + -(-size // BLOCK) * BLOCK
+        position = start + -(-size // BLOCK) * BLOCK
 
 
-def _data_size(extension: Extension) -> int:
+def _read_header(content: FileBytes, position: int) -> tuple[Header, int]:
+    """The header that begins at a position, and where it ends."""
+    end = position
+    while end - position < HEADER_LIMIT:
+        if not content.has(end + BLOCK):
+            raise DataError(f"{content.path}: truncated inside a header, {content.size} bytes found")
+        block = bytes(content.read(end, BLOCK))
+        end += BLOCK
+        if re.match(rb"(?:.{80})*?END {77}", block, re.DOTALL):
+            return Header(bytes(content.read(position, end - position))), end
+    raise DataError(f"{content.path}: a header has no END within {HEADER_LIMIT} bytes\n    the file is damaged")
+
+
+def data_size(extension: Extension) -> int:
     """Bytes of data that the header declares."""
     n_axes = extension.integer("NAXIS")
     if n_axes <= 0:

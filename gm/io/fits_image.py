@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -40,22 +41,14 @@ def read_image(extension: Extension) -> NDArray[Any]:
     dtype, shape = np.dtype(_DTYPES[extension.integer("BITPIX")]), image_shape(extension)
     if 0 in shape:
         extension.fail(f"is an image of shape {shape}, which holds nothing")
-    raw = np.ndarray(shape, dtype, extension.buffer, extension.start)
-    values = raw.astype(dtype.newbyteorder("="))
-    header = extension.header
-    scale, zero = (_real(extension, name, default) for name, default in (("BSCALE", 1.0), ("BZERO", 0.0)))
-    blank = header.get("BLANK") if values.dtype.kind in "iu" else None
+    values = extension.content.numbers(extension.start, prod(shape), dtype).reshape(shape)
+    scale, zero = extension.scaling("BSCALE", "BZERO")
+    is_blanked = values.dtype.kind in "iu" and "BLANK" in extension.header
+    blank = extension.integer("BLANK") if is_blanked else None
     if (scale, zero) == (1.0, 0.0) and blank is None:
         return values
     scaled = values * scale + zero
     return scaled if blank is None else np.where(values == blank, np.nan, scaled)
-
-
-def _real(extension: Extension, name: str, default: float) -> float:
-    value = extension.header.get(name, default)
-    if isinstance(value, str):
-        extension.fail(f"card {name} is {value!r}, expected a number")
-    return float(value)
 
 
 def first_data(file: FitsFile) -> Extension:

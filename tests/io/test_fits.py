@@ -90,6 +90,23 @@ def test_scaled_columns(tmp_path: Path) -> None:
         assert hdus["DATA"].data["S"].tolist() == [2.5, 3.5]
 
 
+@pytest.mark.parametrize(
+    ("cards", "match"),
+    [
+        ({"TSCAL1": "abc"}, "TSCAL1 is 'abc'"),
+        ({"TSCAL1": "1"}, "TSCAL1 is '1'"),
+        ({"TZERO1": float("inf")}, "TZERO1 is inf"),
+        ({"TSCAL1": 0.0}, "TSCAL1 is 0"),
+        ({"TNULL1": "x"}, "TNULL1 is 'x'"),
+    ],
+)
+def test_scales_of_columns_that_are_no_numbers(tmp_path: Path, cards: dict[str, Any], match: str) -> None:
+    path = tmp_path / "scaled.fits"
+    write_fits(path, [Table("DATA", (Column("S", np.array([3, 5], np.int32)),), cards)])
+    with pytest.raises(DataError, match=match):
+        read_fits(path).get("DATA").column("S")
+
+
 def test_long_strings_and_quotes_in_cards(tmp_path: Path) -> None:
     text = "it's " + "a long value " * 12
     path = table_file(
@@ -137,6 +154,11 @@ BAD_BYTES = {
     "gzip cut short": (lambda data: gzip.compress(data)[:-200], "cut short"),
     "gzip without its last byte": (lambda data: gzip.compress(data)[:-1], "cut short"),
     "gzip damaged": (lambda data: gzip.compress(data)[:-6] + b"xxxxxx", "gzip file is damaged"),
+    "bytes left over": (lambda data: data + bytes(100), "something follows that is none"),
+    "a block left over": (lambda data: data + b"x" * 2880, "something follows that is none"),
+    "a bit of XTENSION": (lambda data: data.replace(b"XTENSION", b"XTENSINN"), "something follows that is none"),
+    "gzip with bytes left over": (lambda data: gzip.compress(data + bytes(5000)), "something follows that is none"),
+    "bytes behind gzip": (lambda data: gzip.compress(data) + b"and more", "no gzip stream follow"),
     "gzip of text": (lambda data: gzip.compress(b"hello" * 100), "does not hold a FITS file"),
     "no END": (lambda data: data.replace(b"END     ", b"EEND    "), "truncated inside a header"),
     "huge table": (

@@ -73,7 +73,7 @@ def test_what_is_no_image(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("cards", "match"),
-    [({"NAXIS1": 0}, "holds nothing"), ({"NAXIS1": 9999}, "truncated"), ({"NAXIS1": -4}, "negative"),
+    [({"NAXIS1": 0}, "something follows that is none"), ({"NAXIS1": 9999}, "truncated"), ({"NAXIS1": -4}, "negative"),
      ({"BITPIX": 7}, "BITPIX 7"), ({"NAXIS": 9}, "NAXIS3|at most 8"), ({"BZERO": "x"}, "BZERO is 'x'")],
 )  # fmt: skip
 def test_damaged_headers(tmp_path: Path, cards: dict[str, CardValue], match: str) -> None:
@@ -83,5 +83,23 @@ def test_damaged_headers(tmp_path: Path, cards: dict[str, CardValue], match: str
         text = f"'{value}'" if isinstance(value, str) else str(value)
         content = content[:at] + f"{name:8}= {text:>20}".ljust(80) + content[at + 80 :]
     (tmp_path / "x.fits").write_bytes(content.encode("latin-1"))
+    with pytest.raises(DataError, match=match):
+        read_image(read_fits(tmp_path / "x.fits").get("X"))
+
+
+def test_an_image_of_no_pixels(tmp_path: Path) -> None:
+    fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(np.zeros((0, 3)), name="X")]).writeto(tmp_path / "x.fits")
+    with pytest.raises(DataError, match="which holds nothing"):
+        read_image(read_fits(tmp_path / "x.fits").get("X"))
+
+
+@pytest.mark.parametrize(
+    ("cards", "match"),
+    [({"BSCALE": "abc"}, "BSCALE is 'abc'"), ({"BSCALE": "1"}, "BSCALE is '1'"), ({"BZERO": "x"}, "BZERO is 'x'"),
+     ({"BZERO": 1e400}, "BZERO is inf"), ({"BSCALE": float("nan")}, "BSCALE is nan"), ({"BSCALE": 0.0}, "BSCALE is 0"),
+     ({"BZERO": True}, "BZERO is True"), ({"BLANK": "x"}, "BLANK is 'x'")],
+)  # fmt: skip
+def test_scales_that_are_no_numbers(tmp_path: Path, cards: dict[str, CardValue], match: str) -> None:
+    write_fits(tmp_path / "x.fits", [Image("X", np.zeros((2, 3), np.int16), cards)])
     with pytest.raises(DataError, match=match):
         read_image(read_fits(tmp_path / "x.fits").get("X"))
