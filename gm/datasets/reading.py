@@ -26,6 +26,7 @@ from gm.datasets.ogip_spectrum import read_ogip, write_ogip
 from gm.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
 from gm.errors import DataError
 from gm.io.fits import read_fits
+from gm.io.gadf import check_companions
 from gm.io.ogip import is_ogip
 
 Dataset = SpectrumDataset | SpectrumDatasetOnOff | FluxPointsDataset | MapDataset | MapDatasetOnOff
@@ -62,9 +63,10 @@ def read_dataset(entry_type: str, path: str | Path, name: str = "", stat_type: s
                 raise DataError(f"is an OGIP spectrum, expected a {entry_type}\n    {hint}")
             return read_ogip(file, name)
         name = name or file.extensions[0].header.text("NAME") or path.name.split(".")[0]
-        if entry_type in MAP_TYPES:
-            return read_map_dataset(file, entry_type, name)
-        return read_gadf(file, entry_type, name)
+        read = read_map_dataset if entry_type in MAP_TYPES else read_gadf
+        dataset = read(file, entry_type, name)
+        check_companions(file)
+        return dataset
     except DataError as error:
         raise error if str(path.parent) in str(error) else DataError(f"{path}: {error}") from error
 

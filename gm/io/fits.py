@@ -320,11 +320,19 @@ def read_fits(path: str | Path) -> FitsFile:
                 raise DataError(f"{path}: {_no_fits(content)}")
             opened = FitsFile(path, tuple(_walk(content)), content)
         opened.check_unchanged()
+        _check_number(opened)
         return opened
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def _check_number(file: FitsFile) -> None:
+    """Files that say how many extensions they have, as those written here do, cannot lose the last ones unseen."""
+    there, promised = len(file.extensions) - 1, file.extensions[0].header.get("NEXTEND")
+    if isinstance(promised, int) and there < promised:
+        file.extensions[0].fail(f"card NEXTEND is {promised}, {there} extensions are there", "copy the file again")
 
 
 def _no_fits(content: FileBytes) -> str:

@@ -34,8 +34,9 @@ def write_fits(
 
 def fits_bytes(extensions: Iterable[Table | Image], primary: Mapping[str, CardValue] | None = None) -> bytes:
     """The bytes of a FITS file with these tables and images."""
-    cards: dict[str, CardValue] = {"SIMPLE": True, "BITPIX": 8, "NAXIS": 0, "EXTEND": True}
-    return b"".join([_header(cards | dict(primary or {})), *map(_extension, extensions)])
+    parts = [_extension(extension) for extension in extensions]
+    cards: dict[str, CardValue] = {"SIMPLE": True, "BITPIX": 8, "NAXIS": 0, "EXTEND": True, "NEXTEND": len(parts)}
+    return b"".join([_header(cards | dict(primary or {})), *parts])
 
 
 def _extension(extension: Table | Image) -> bytes:

@@ -156,6 +156,21 @@ def _prefix(name: str) -> str:
     return "E" if name == "energy" else name.upper()
 
 
+def check_companions(file: FitsFile) -> None:
+    """Raise `DataError` for an extension that belongs to one that the file lacks, which was lost then.
+
+    Axes belong to their map, and exposures to the response that is averaged by them.
+    """
+    names = [extension.name for extension in file.extensions]
+    for name in names:
+        whose = name.removesuffix("_BANDS") if name.endswith("_BANDS") else name.removesuffix("_EXPOSURE")
+        if whose not in (name, "FINER", *names):
+            raise DataError(
+                f"{file.path}: HDU {name} is there, but not HDU {whose}, to which it belongs\n"
+                "    the file is damaged: copy it again"
+            )
+
+
 def require_tables(file: FitsFile, names: tuple[str, ...], kind: str) -> None:
     """Raise `DataError` naming all tables that a file of this kind lacks."""
     missing = [name for name in names if file.find(name) is None]

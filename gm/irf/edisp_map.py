@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gm.arrays import Array
 from gm.errors import DataError
 from gm.irf.edisp import migra_matrix
-from gm.irf.positions import ResponseGeometry, exposure_of, finite, nearest_values, response_geometry
+from gm.irf.positions import ResponseGeometry, checked, exposure_of, nearest_values, response_geometry
 from gm.maps.axes import Axis, EnergyAxis, NodeAxis
 from gm.maps.map import Map
 
@@ -86,11 +86,11 @@ def edisp_from_map(edisp: Map, exposure: Map | None = None) -> EdispMap:
     """The energy dispersion that a map holds, told by its axes. Raises `DataError`."""
     names = edisp.axis_names
     last = edisp.axes[-1] if edisp.axes else None
-    geometry, data = response_geometry(edisp, "energy dispersion"), finite(edisp.data)
+    geometry, seen = response_geometry(edisp, "energy dispersion"), exposure_of(exposure)
     if names == ("energy_true", "energy") and isinstance(last, EnergyAxis):
-        return EdispKernelMap(geometry, edisp.axes[0], last, data, exposure_of(exposure))
+        return EdispKernelMap(geometry, edisp.axes[0], last, checked(edisp.data, seen, names), seen)
     if names == ("energy_true", "migra") and isinstance(last, NodeAxis):
-        return EdispMigraMap(geometry, edisp.axes[0], last, data, exposure_of(exposure))
+        return EdispMigraMap(geometry, edisp.axes[0], last, checked(edisp.data, seen, names), seen)
     raise DataError(
         "an energy dispersion map has the axes energy_true and energy (or migra), slowest first; "
         f"found {', '.join(names) or 'none'}"

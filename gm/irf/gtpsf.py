@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gm.errors import DataError
 from gm.io.fits import FitsFile, read_fits
-from gm.irf.positions import finite
+from gm.irf.positions import checked
 from gm.irf.psf import PsfMap
 from gm.maps.axes import NodeAxis
 from gm.maps.reading import converted
@@ -31,6 +31,10 @@ def read_gtpsf(source: str | Path | FitsFile) -> PsfMap:
     data = table.floats("Psf")
     if data.shape != (energy.n_bins, rad.n_bins) or rad.n_bins < 2:
         table.fail(f"Psf has the shape {data.shape}, expected {(energy.n_bins, rad.n_bins)} for Energy and Theta")
-    data = finite(converted(data, table.unit("Psf") or "sr-1", "sr-1", f"{file.path}: Psf"))[:, :, None, None]
+    data = converted(data, table.unit("Psf") or "sr-1", "sr-1", f"{file.path}: Psf")[:, :, None, None]
     exposure = converted(table.floats("Exposure"), table.unit("Exposure") or "cm2 s", "cm2 s", f"{file.path}: Exposure")
+    try:
+        data = checked(data, exposure[:, None, None], ("Energy", "Theta"))
+    except DataError as error:
+        table.fail(f"Psf {error}")
     return PsfMap(RegionGeometry(None), energy, rad, data, exposure[:, None, None])

@@ -19,6 +19,7 @@ from gm.maps.rotation import rotate
 ResponseGeometry: TypeAlias = WcsGeometry | RegionGeometry
 
 _TIE = 1e-9  # [pixel]
+_NOISE = 1e-4  # of the largest value at an energy
 
 log = logging.getLogger(__name__)
 
@@ -98,14 +99,40 @@ def response_geometry(held: Map, what: str) -> ResponseGeometry:
     return held.geometry
 
 
-def finite(data: NDArray[Any]) -> NDArray[Any]:
-    """The data with 0 for what is not finite."""
-    return data if np.isfinite(data).all() else np.nan_to_num(data, posinf=0.0, neginf=0.0)
+def checked(data: NDArray[Any], exposure: NDArray[Any] | None, axes: tuple[str, ...]) -> NDArray[Any]:
+    """A response that can be used: 0 where nothing was observed, whatever stands there.
+
+    data : (n_energy, n, n_y, n_x) over ``axes``, slowest first, and the sky; exposure : (n_energy, n_y, n_x), without
+    one everything was observed. Raises `DataError` for values that are negative, but for what rounding and the
+    extrapolation of a response leave, or not finite.
+    """
+    if exposure is not None and exposure.shape != (len(data), *data.shape[2:]):
+        raise DataError(f"its exposure has the shape {exposure.shape}, expected {(len(data), *data.shape[2:])}")
+    if data.min() >= 0.0 and data.max() < np.inf:  # neither holds with a NaN anywhere
+        return data
+    finite = np.isfinite(data)
+    seen = np.ones(data.shape, dtype=np.bool_)
+    if exposure is not None and (exposure > 0).any():
+        seen &= (exposure > 0)[:, None]
+    largest = np.max(data, axis=(1, 2, 3), keepdims=True, where=finite & seen, initial=0.0)
+    bad = seen & ~(finite & (data >= -_NOISE * largest))
+    if bad.any():
+        at = tuple(int(i) for i in np.argwhere(bad)[0])
+        place = ", ".join(f"{name} {i}" for name, i in zip((*axes, "y", "x"), at, strict=True))
+        raise DataError(
+            f"is {data[at]:g} in bin {place}, expected a number that is not negative"
+            f"\n    {int(bad.sum())} of {data.size} values are bad; where nothing was observed, set its exposure to 0"
+        )
+    return np.where(seen, data, data.dtype.type(0))
 
 
 def exposure_of(exposure: Map | None) -> NDArray[Any] | None:
     """Exposure (n_energy, n_y, n_x) [cm2 s] of a response map, whose second axis has one bin."""
     if exposure is None:
         return None
+    if exposure.data.size != len(exposure.data) * int(np.prod(exposure.geometry.shape)):
+        raise DataError(f"its exposure has the shape {exposure.data.shape}, expected one bin before the sky")
     data = exposure.data.reshape(len(exposure.data), *exposure.geometry.shape)
+    if not (np.isfinite(data).all() and (data >= 0).all()):
+        raise DataError("its exposure has values that are negative or not finite\n    set them to 0")
     return converted(data, exposure.unit, "cm2 s", "the exposure of the response")

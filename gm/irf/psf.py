@@ -13,7 +13,7 @@ from gm.arrays import Array, BoolArray, IntArray
 from gm.errors import DataError
 from gm.irf.interpolation import bilinear, center_matrix, interpolation_matrix
 from gm.irf.point_spread import PointSpread, PositionedKernel
-from gm.irf.positions import ResponseGeometry, exposure_of, finite, response_geometry, valid_pixel
+from gm.irf.positions import ResponseGeometry, checked, exposure_of, response_geometry, valid_pixel
 from gm.irf.psf_kernel import CONTAINMENT, KernelGrids, PsfKernel, build_kernel
 from gm.maps.axes import Axis, NodeAxis
 from gm.maps.geometry import WcsGeometry
@@ -29,7 +29,7 @@ class PsfMap:
 
     energy : named ``energy_true``, or ``energy`` when the PSF is one of reconstructed energy
     rad : offset from the source [deg]
-    data : (n_energy, n_rad, n_y, n_x) [sr-1], values that are not finite count as 0
+    data : (n_energy, n_rad, n_y, n_x) [sr-1], 0 where nothing was observed
     exposure : (n_energy, n_y, n_x) [cm2 s], needed for stacking only
     """
 
@@ -49,8 +49,9 @@ class PsfMap:
             raise DataError(f"a PSF map has the axes energy_true (or energy) and rad, slowest first; found {found}")
         if rad.n_bins < 2:
             raise DataError("a PSF map has one bin of rad, expected at least two")
-        data = finite(converted(psf.data, psf.unit, "sr-1", "the PSF"))
-        return cls(response_geometry(psf, "the PSF"), psf.axes[0], rad, data, exposure_of(exposure))
+        geometry, seen = response_geometry(psf, "the PSF"), exposure_of(exposure)
+        data = checked(converted(psf.data, psf.unit, "sr-1", "the PSF"), seen, names)
+        return cls(geometry, psf.axes[0], rad, data, seen)
 
     @property
     def is_reco(self) -> bool:

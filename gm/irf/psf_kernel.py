@@ -60,7 +60,8 @@ def odd_pixels(radius: float, scale: float) -> int:
 
 def upsampling(r68: Array, scale: float) -> list[int]:
     """Sub-pixels per pixel side for 68 % containment radii ``(n_energy,)``, in the unit of the pixel ``scale``."""
-    return [min(ceil(PRECISION / (2.0 * radius / scale)), MAX_UPSAMPLING) for radius in r68.tolist()]
+    wanted = [PRECISION / (2.0 * radius / scale) if radius > 0 else MAX_UPSAMPLING for radius in r68.tolist()]
+    return [min(ceil(factor), MAX_UPSAMPLING) for factor in wanted]
 
 
 @dataclass(frozen=True, eq=False)

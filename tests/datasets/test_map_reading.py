@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
+import shutil
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -216,8 +218,8 @@ def edit(file: Path, change: Callable[[Any], object]) -> None:
         change(hdus)
 
 
-def nan(name: str) -> Callable[[Any], object]:
-    return lambda hdus: hdus[name].data.__setitem__((2, 20, 25), np.nan)
+def nan(name: str, at: tuple[int, ...] = (2, 20, 25)) -> Callable[[Any], object]:
+    return lambda hdus: hdus[name].data.__setitem__(at, np.nan)
 
 
 def card(name: str, key: str, value: object) -> Callable[[Any], object]:
@@ -234,6 +236,11 @@ DAMAGE: dict[str, tuple[Callable[[Any], object], str]] = {
     "no axes": (lambda hdus: hdus.__delitem__("COUNTS_BANDS"), "no HDU COUNTS_BANDS"),
     "not a number": (nan("BACKGROUND"), "HDU BACKGROUND is nan in bin 2, 20, 25"),
     "exposure": (nan("EXPOSURE"), "HDU EXPOSURE is nan in bin 2, 20, 25"),
+    "no PSF there": (nan("PSF", (2, 20, 0, 0)), "HDU PSF: is nan in bin energy_true 2, rad 20, y 0"),
+    "no dispersion there": (nan("EDISP", (2, 3, 0, 0)), "HDU EDISP: is nan in bin energy_true 2, energy 3"),
+    "PSF lost": (lambda hdus: hdus.__delitem__("PSF"), "HDU PSF_(BANDS|EXPOSURE) is there, but not HDU PSF"),
+    "dispersion renamed": (card("EDISP", "EXTNAME", "EDISQ"), "HDU EDISP_(BANDS|EXPOSURE) is there, but not HDU EDISP"),
+    "mask renamed": (card("MASK_SAFE", "EXTNAME", "MASK_SAGE"), "HDU MASK_SAFE_BANDS is there, but not HDU MASK_SAFE"),
     "exposure unit": (card("EXPOSURE", "BUNIT", "TeV"), "HDU EXPOSURE is in 'TeV', expected a unit of 'cm2 s'"),
     "counts unit": (card("COUNTS", "BUNIT", "cm"), "HDU COUNTS is in 'cm', expected a unit of ''"),
     "psf unit": (card("PSF", "BUNIT", "TeV"), "HDU PSF: .*TeV"),
@@ -268,6 +275,37 @@ def test_truncated_files(run: Path, size: int) -> None:
     packed.write_bytes(gzip.compress(b"\0" * 10) if size == 2000 else gzip.compress(run.read_bytes())[: size // 8])
     with pytest.raises(DataError, match=r"cube\.fits\.gz"):
         read_dataset("MapDataset", packed)
+
+
+def test_a_flipped_bit_in_the_first_card_of_an_extension(run: Path) -> None:
+    """What follows it would be lost, responses among it."""
+    content = run.read_bytes()
+    at = [match.start() for match in re.finditer(rb"XTENSION= 'IMAGE", content)]
+    assert len(at) > 5
+    for place in at:
+        damaged = bytearray(content)
+        damaged[place] ^= 1
+        run.write_bytes(damaged)
+        with pytest.raises(DataError, match=rf"cube\.fits: after {place} bytes of extensions, something follows"):
+            read_dataset("MapDataset", run)
+
+
+def test_a_file_that_lost_its_last_extensions(run: Path) -> None:
+    """Files written here say how many there are."""
+    write_dataset(read_dataset("MapDataset", run), run)
+    content = run.read_bytes()
+    for match in re.finditer(rb"XTENSION= '", content):
+        run.write_bytes(content[: match.start()])
+        with pytest.raises(DataError, match=r"HDU PRIMARY: card NEXTEND is \d+, \d+ extensions are there"):
+            read_dataset("MapDataset", run)
+
+
+def test_a_file_that_was_replaced_after_it_was_opened(run: Path) -> None:
+    dataset = read_dataset("MapDataset", run)
+    shutil.copy(run, run.with_name("other.fits"))
+    run.with_name("other.fits").replace(run)
+    with pytest.raises(DataError, match=r"cube\.fits: was changed by another program"):
+        dataset.counts  # noqa: B018
 
 
 def test_what_is_wrong_with_several_files_is_told_at_once(run: Path, tmp_path: Path) -> None:

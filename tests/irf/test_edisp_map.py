@@ -48,6 +48,21 @@ def test_the_nearest_pixel(kernels: EdispKernelMap, migra: EdispMigraMap) -> Non
     assert kernels.kernel(RECO).dtype == np.float64
 
 
+@pytest.mark.parametrize(("axis", "n"), [(RECO, 3), (MIGRA, 48)])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -1.0])
+def test_values_that_are_no_dispersion(axis: EnergyAxis | NodeAxis, n: int, bad: float) -> None:
+    """Where something was observed; elsewhere whatever stands there is nothing."""
+    data = np.ones((4, n, 3, 5))
+    data[1, 2, 0, 4] = bad
+    with pytest.raises(DataError, match=rf"is {bad:g} in bin energy_true 1, {axis.name} 2, y 0, x 4"):
+        edisp_from_map(Map(GRID, (TRUE, axis), data))
+    exposure = np.ones((4, 1, 3, 5))
+    exposure[1, 0, 0, 4] = 0
+    squashed = NodeAxis.from_edges(axis.name, axis.edges[[0, -1]])
+    edisp = edisp_from_map(Map(GRID, (TRUE, axis), data), Map(GRID, (TRUE, squashed), exposure, "cm2 s"))
+    assert edisp.data[:, :, 0, 4].tolist() == [[1] * n, [0] * n, [1] * n, [1] * n]
+
+
 def test_an_empty_pixel(kernels: EdispKernelMap, migra: EdispMigraMap) -> None:
     """Matrices are taken from the nearest pixel that has one; of migra, Gammapy takes what is there."""
     kernels.data[..., 0] = 0

@@ -15,6 +15,7 @@ from gm.maps.axes import EnergyAxis, NodeAxis
 from gm.maps.geometry import WcsGeometry
 from gm.maps.healpix import HealpixGeometry
 from gm.maps.map import Map
+from gm.maps.regions import RegionGeometry
 from gm.maps.sphere import separation
 
 RAD = NodeAxis.from_edges("rad", np.linspace(0, 0.66, 67), "deg")
@@ -63,13 +64,60 @@ def test_energies_off_the_axis_have_the_smallest_radius(gauss: PsfMap) -> None:
     assert gauss.containment_radius(0.68, np.array([0.05, 20.0])).tolist() == [0.00025, 0.00025]
 
 
-def test_units_and_values_that_are_not_finite() -> None:
+def exposed(exposure: np.ndarray) -> Map:
+    squashed = NodeAxis.from_edges("rad", RAD.edges[[0, -1]], "deg")
+    return Map(GRID, (ENERGY, squashed), exposure[:, None], "cm2 s")
+
+
+def test_units_and_values_where_nothing_was_observed() -> None:
     data = np.ones((2, 66, 3, 5), dtype=np.float32)
-    data[0, 0] = np.nan
-    psf = PsfMap.from_map(Map(GRID, (ENERGY, RAD), data, "deg-2"))
-    assert psf.data[0, 0].max() == 0
+    data[0, 0], data[0, 1] = np.nan, -1
+    exposure = np.ones((2, 3, 5))
+    exposure[0] = 0
+    psf = PsfMap.from_map(Map(GRID, (ENERGY, RAD), data, "deg-2"), exposed(exposure))
+    assert psf.data[0].max() == psf.data[0].min() == 0
     assert psf.data.dtype == np.float32
     assert psf.data[1, 1, 1, 1] == pytest.approx((180 / np.pi) ** 2, rel=1e-6)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -1.0])
+@pytest.mark.parametrize("exposure", [None, np.ones((2, 3, 5)), np.zeros((2, 3, 5))])
+def test_values_that_are_no_psf(bad: float, exposure: np.ndarray | None) -> None:
+    """With an exposure of 0 everywhere nobody has filled it in."""
+    data = np.ones((2, 66, 3, 5))
+    data[1, 2, 0, 4] = bad
+    with pytest.raises(DataError, match=rf"is {bad:g} in bin energy_true 1, rad 2, y 0, x 4.*\n.*1 of 1980 values"):
+        PsfMap.from_map(Map(GRID, (ENERGY, RAD), data, "sr-1"), None if exposure is None else exposed(exposure))
+
+
+def test_what_rounding_and_extrapolation_leave_below_0_stays() -> None:
+    data = np.ones((2, 66, 3, 5))
+    data[0, -1] = -1e-6
+    assert PsfMap.from_map(Map(GRID, (ENERGY, RAD), data, "sr-1")).data is not None
+    with pytest.raises(DataError, match="is -1 in bin"):
+        PsfMap.from_map(Map(GRID, (ENERGY, RAD), -np.ones_like(data), "sr-1"))
+
+
+def test_an_exposure_that_does_not_fit() -> None:
+    psf = Map(GRID, (ENERGY, RAD), np.ones((2, 66, 3, 5)), "sr-1")
+    with pytest.raises(DataError, match="its exposure has values that are negative or not finite"):
+        PsfMap.from_map(psf, exposed(np.full((2, 3, 5), np.nan)))
+    one = NodeAxis.from_nodes("energy_true", [1.0], "TeV", "log")
+    with pytest.raises(DataError, match=r"its exposure has the shape \(1, 3, 5\)"):
+        PsfMap.from_map(psf, Map(GRID, (one,), np.ones((1, 3, 5)), "cm2 s"))
+
+
+@pytest.mark.parametrize("rad", [RAD, NodeAxis.from_nodes("rad", np.linspace(0, 1, 101), "deg")])
+@pytest.mark.parametrize("conventions", ["gammapy", "exact"])
+def test_a_psf_in_its_first_bin(rad: NodeAxis, conventions: str) -> None:
+    """What is seen within 0.015 deg is a pixel of 0.05 deg."""
+    data = np.zeros((2, rad.n_bins, 1, 1))
+    data[:, 0] = 1e5
+    psf = PsfMap.from_map(Map(RegionGeometry(None), (ENERGY, rad), data, "sr-1"))
+    grid = WcsGeometry.create(30.0, 10.0, 0.05, shape=(9, 9))
+    kernel = psf.kernel(grid, ENERGY, *grid.center(), conventions=conventions)
+    center = kernel.shape[0] // 2
+    np.testing.assert_allclose(kernel.data[:, center, center], 1.0, rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +177,7 @@ def test_kernels_are_odd_and_cover_the_radius(radius: float, scale: float) -> No
 
 
 def test_upsampling() -> None:
-    assert upsampling(np.array([1.0, 0.05, 0.03, 1e-4]), 0.02) == [1, 3, 4, 4]
+    assert upsampling(np.array([1.0, 0.05, 0.03, 1e-4, 0.0]), 0.02) == [1, 3, 4, 4, 4]
 
 
 @pytest.mark.parametrize("projection", ["CAR", "TAN", "AIT"])
