@@ -13,12 +13,7 @@ _COLORS = {"converged": "green", "at_limit": "yellow", "not_converged": "red", "
 
 def fit_lines(document: Mapping[str, Any], color: bool = False) -> list[str]:
     """Status, statistic, parameters, datasets and components of a ``gm/fit/1`` document."""
-    status = document["status"]
-    head = f"{document['name']}: {paint(status.replace('_', ' '), _COLORS.get(status, 'bold'), color)}"
-    told = [] if status == "converged" else str(document.get("message") or "").splitlines()
-    told += _advice(document)
-    told += [f"warning: {text}" for text in document.get("warnings") or []]
-    lines = [head, *[f"  {line}" for line in told], ""]
+    lines = [*verdict_lines(document, color), ""]
     lines += [f"  statistic   {_statistic(document)}", ""]
     lines += _parameter_lines(document)
     lines += ["", *_dataset_lines(document.get("datasets") or [])]
@@ -27,6 +22,16 @@ def fit_lines(document: Mapping[str, Any], color: bool = False) -> list[str]:
         rows = [[row["name"], number(row["ts"], 6), str(row.get("degrees_of_freedom") or "-")] for row in tests]
         lines += ["", *table(["component", "TS", "degrees of freedom"], rows)]
     return lines
+
+
+def verdict_lines(document: Mapping[str, Any], color: bool = False) -> list[str]:
+    """How the fit ended, why, and what to do about it."""
+    status = document["status"]
+    head = f"{document['name']}: {paint(status.replace('_', ' '), _COLORS.get(status, 'bold'), color)}"
+    told = [] if status == "converged" else str(document.get("message") or "").splitlines()
+    told += _advice(document)
+    told += [f"warning: {text}" for text in document.get("warnings") or []]
+    return [head, *[f"  {line}" for line in told]]
 
 
 def _advice(document: Mapping[str, Any]) -> list[str]:
@@ -68,10 +73,30 @@ def _parameter_lines(document: Mapping[str, Any]) -> list[str]:
     if frozen:
         more = f", ... ({len(frozen)})" if len(frozen) > 4 else ""
         lines.append(f"  (frozen: {', '.join(frozen[:4])}{more})")
+    lines += _missing(document)
     for row in document["components"][:4]:
         if row.get("decorrelation_energy"):
             lines.append(f"  decorrelation energy of {row['name']}: {row['decorrelation_energy']:.3g} TeV")
     return lines
+
+
+def _missing(document: Mapping[str, Any]) -> list[str]:
+    """Why numbers are not there; of a fit without a minimum its message says it."""
+    if document["status"] not in ("converged", "at_limit"):
+        return []
+    told: dict[str, list[str]] = {}
+    for row in document["parameters"]:
+        if row.get("error_reason") and not row.get("at_limit"):
+            told.setdefault(f"no error: {row['error_reason']}", []).append(row["name"])
+        if row.get("minos") and row["minos"].get("reason"):
+            told.setdefault(f"MINOS {row['minos']['reason']}", []).append(row["name"])
+    for row in document.get("contours") or []:
+        if row.get("reason"):
+            told.setdefault(f"contour: {row['reason']}", []).append(" and ".join(row["parameters"]))
+    for row in document["components"]:
+        if row.get("ts_reason"):
+            told.setdefault(f"no TS: {row['ts_reason']}", []).append(row["name"])
+    return [f"  {', '.join(dict.fromkeys(names))}: {why}" for why, names in told.items()]
 
 
 def _minos(minos: Mapping[str, Any] | None, value: float) -> str:

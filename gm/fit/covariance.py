@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -132,6 +133,27 @@ class Errors:
     def kept(self) -> BoolArray:
         return ~(self.at_lower | self.at_upper)
 
+    def whole_covariance(self) -> Array:
+        """(n_free, n_free), zeros for parameters without an error."""
+        whole = np.zeros((self.kept.size, self.kept.size))
+        if self.covariance is not None:
+            whole[np.ix_(self.kept, self.kept)] = self.covariance
+        return whole
+
+    def side(self, index: int) -> Literal["lower", "upper"] | None:
+        """The limit that holds a parameter."""
+        return "lower" if self.at_lower[index] else "upper" if self.at_upper[index] else None
+
+    def why_none(self, index: int) -> str:
+        """Why a parameter has no error; empty where it has one, or errors were not asked for."""
+        if side := self.side(index):
+            return f"at its {side} limit"
+        return f"the statistic does not change along {self.directions()}" if self.degenerate else ""
+
+    def directions(self) -> str:
+        """The combinations without a constraint, in words."""
+        return "; ".join(map(str, self.degenerate))
+
 
 def measure_errors(
     objective: Objective,
@@ -174,4 +196,4 @@ def measure_errors(
     covariance, degenerate = invert(hessian, among, _DEGENERATE)
     if not degenerate:
         _, degenerate = invert(information[np.ix_(kept, kept)], among, _IDENTICAL)
-    return Errors(at_lower, at_upper, covariance, degenerate)
+    return Errors(at_lower, at_upper, None if degenerate else covariance, degenerate)

@@ -9,22 +9,22 @@ from functools import partial
 import numpy as np
 
 from gm.arrays import Array, BoolArray
-from gm.datasets import Dataset, Datasets, FluxPointsDataset
+from gm.datasets import Datasets
 from gm.errors import DataError, GmError
 from gm.fit.covariance import Errors, measure_errors
-from gm.fit.decorrelation import decorrelation_energy
+from gm.fit.intervals import CONTOUR_RISES, Around, Intervals, contour_rise
 from gm.fit.kinks import across_kinks, stepped_across
 from gm.fit.minimizer import Minimizer, Minimum
-from gm.fit.objective import Restricted
-from gm.fit.result import Contour, FitResult, FittedComponent, FittedParameter, MinimizerReport, Status
-from gm.likelihood import DatasetSummary, JointLikelihood
-from gm.models import Component, Models, SkyModel
+from gm.fit.objective import Objective, Restricted
+from gm.fit.profile import LowerMinimum, Profile
+from gm.fit.report import fitted_components, fitted_parameters
+from gm.fit.result import FitResult, MinimizerReport, Status
+from gm.likelihood import JointLikelihood
+from gm.models import Models
 
 Progress = Callable[[str, float], None]
-CONTOUR_LEVELS = (1.0, 2.295748928898636, 6.180074306244168)  # rise of -2 ln L: 39.3, 68.3, 95.4 % of two parameters
-
-
 _RECOMPILATIONS = 10
+_LOWER_MINIMA = 3  # that profiles may find
 _GAIN = 1e-3  # of -2 ln L, worth another minimisation
 
 
@@ -51,7 +51,7 @@ class Fit:
 
     def optimize(self, models: Models, progress: Progress | None = None) -> FitResult:
         """The best fit without errors. Raises `NothingToFit` and `DataError` (no bin is left)."""
-        return self._run(models, (), (), (), progress, errors=False)
+        return self._run(models, (), (), (), (), progress, errors=False)
 
     def run(
         self,
@@ -59,36 +59,62 @@ class Fit:
         *,
         minos: Iterable[str] = (),
         contours: Iterable[Sequence[str]] = (),
+        contour_levels: Iterable[float] | None = None,
         test: Iterable[str] = (),
         progress: Progress | None = None,
     ) -> FitResult:
         """The best fit with covariance, and what else is asked for.
 
-        ``minos``: addresses or patterns of parameters that get asymmetric errors. ``contours``: pairs of addresses.
+        ``minos``: addresses or patterns of parameters that get asymmetric errors. ``contours``: pairs of addresses;
+        ``contour_levels`` in standard deviations, instead of a rise by 1 and the levels of 1 and 2.
         ``test``: names of components; each is removed and everything else fitted again, which gives its TS.
         Raises `NothingToFit`, `DataError` (no bin is left) and `ModelError` (others follow a tested component).
         """
-        return self._run(models, minos, contours, test, progress, errors=True)
+        rises = CONTOUR_RISES if contour_levels is None else [contour_rise(level) for level in contour_levels]
+        return self._run(models, minos, contours, rises, test, progress, errors=True)
 
     def _run(
         self,
         models: Models,
         minos: Iterable[str],
         contours: Iterable[Sequence[str]],
+        rises: Sequence[float],
         test: Iterable[str],
         progress: Progress | None,
         *,
         errors: bool,
     ) -> FitResult:
-        tested_names = list(test)
-        for name in tested_names:
+        names = list(test)
+        for name in names:
             models.without(name)
         run = self._minimize(models, progress)
         if errors:
             run.measure_errors()
+        run, around = self._look_around(run, list(minos), list(contours), rises, progress)
         best = run.best_models()
-        tested = {name: self._test(best, name, run) for name in tested_names}
-        return run.result(best, tested, minos, contours)
+        return run.result(best, around, {name: self._test(best, name, run) for name in names})
+
+    def _look_around(
+        self,
+        run: _Run,
+        minos: Sequence[str],
+        contours: Sequence[Sequence[str]],
+        rises: Sequence[float],
+        progress: Progress | None,
+    ) -> tuple[_Run, Around]:
+        """Intervals and contours; where their profiles find a lower minimum, of a fit that goes on from there."""
+        for _ in range(_LOWER_MINIMA):
+            try:
+                return run, run.intervals(minos, contours, rises)
+            except LowerMinimum as lower:
+                again = self._minimize(run.models_at(lower.vector), progress)
+                again.statistic_start = run.statistic_start
+                again.warnings.append(
+                    "asymmetric errors or contours have found a lower minimum, and the fit went there"
+                )
+                again.measure_errors()
+                run = again
+        return run, run.intervals(minos, contours, rises, "profiles find lower minima again and again")
 
     def _minimize(self, models: Models, progress: Progress | None, *, need_free: bool = True) -> _Run:
         """To the minimum; where a source leaves the reach of its responses they are taken again, and it goes on."""
@@ -106,14 +132,16 @@ class Fit:
             run = again
         return run
 
-    def _test(self, best: Models, name: str, run: _Run) -> float | None:
-        """TS of a component: how much worse the best fit without it is; None when that fit fails.
+    def _test(self, best: Models, name: str, run: _Run) -> tuple[float | None, str]:
+        """TS of a component: how much worse the best fit without it is; None, and why, when that fit fails.
 
         Its own priors are no part of the comparison: a density has a unit, and nothing to be compared with.
         """
         null = self._minimize(best.without(name), None, need_free=False)
+        if not null.minimum.valid:
+            return None, f"the fit without it did not converge: {null.minimum.message}"
         own = run.layout.prior_value(run.objective.full(run.minimum.vector), name)
-        return null.minimum.value - (run.minimum.value - own) if null.minimum.valid else None
+        return null.minimum.value - (run.minimum.value - own), ""
 
 
 class _Run:
@@ -170,8 +198,11 @@ class _Run:
             if not found.value < self.minimum.value - _GAIN:
                 break
             self.minimizer, self.minimum = other, found
+        positions = {k for lattice in self.likelihood.lattices() for k in (lattice.lon, lattice.lat)}
+        chosen = np.flatnonzero(self.objective.active)
         self.warnings += [
-            f"{self.names[k]} lies in a kink of the statistic (a pixel centre): its error is where that rises by 1"
+            f"{self.names[k]} lies in a kink of the statistic{' (a pixel centre)' if chosen[k] in positions else ''}: "
+            "its error is where that rises by 1"
             for k in self.minimum.kinks
         ]
 
@@ -203,36 +234,30 @@ class _Run:
         )
 
     def _stepped_across(self, steps: Array) -> list[int]:
-        """Which of the active parameters a step takes across a line of pixel centres."""
+        """Which of the active parameters a step takes across a line of pixel centres, or out of another kink."""
         active = self.objective.active
         every = np.zeros(active.size)
         every[active] = steps
         found = stepped_across(self.likelihood.lattices(), self.objective.full(self.minimum.vector), every)
-        return [int(np.count_nonzero(active[:k])) for k in sorted(found) if active[k]]
-
-    def _chosen(self, among_active: BoolArray) -> BoolArray:
-        chosen = self.objective.active.copy()
-        chosen[chosen] = among_active
-        return chosen
+        return sorted({*self.minimum.kinks, *(int(np.count_nonzero(active[:k])) for k in found if active[k])})
 
     def best_models(self) -> Models:
         """The global model at the minimum, with errors and covariance."""
-        n_free = len(self.layout.free_addresses)
+        n_free, active = self.layout.n_free, self.objective.active
         matrix = np.zeros((n_free, n_free))
-        if self.errors.covariance is not None:
-            chosen = self._chosen(self.errors.kept)
-            matrix[np.ix_(chosen, chosen)] = self.errors.covariance
-        vector = self.objective.full(self.minimum.vector)
-        fitted = self.likelihood.models.with_values(self.layout.own(vector))
-        return fitted.with_covariance(self.layout.covariance(matrix))
+        matrix[np.ix_(active, active)] = self.errors.whole_covariance()
+        return self.models_at(self.minimum.vector).with_covariance(self.layout.covariance(matrix))
+
+    def models_at(self, vector: Array) -> Models:
+        """The global model at ``vector`` (n_active,)."""
+        return self.likelihood.models.with_values(self.layout.own(self.objective.full(vector)))
 
     def verdict(self) -> tuple[Status, str]:
         """Status of the fit and the sentence that explains it."""
         if not np.isfinite(self.minimum.value):
             return "failed", "the statistic is not finite at the point where the minimiser stopped"
         if self.errors.degenerate:
-            directions = "; ".join(str(direction) for direction in self.errors.degenerate)
-            return "not_converged", f"the statistic does not change along {directions}"
+            return "not_converged", f"the statistic does not change along {self.errors.directions()}"
         if not self.minimum.valid:
             return "not_converged", self.minimum.message
         limits = [
@@ -243,123 +268,55 @@ class _Run:
         ]
         return ("at_limit", "; ".join(limits)) if limits else ("converged", self.minimum.message)
 
-    def result(
-        self, best: Models, tested: dict[str, float | None], minos: Iterable[str], contours: Iterable[Sequence[str]]
-    ) -> FitResult:
+    def intervals(
+        self,
+        minos: Iterable[str],
+        contours: Iterable[Sequence[str]],
+        rises: Sequence[float],
+        unknown: str = "",
+    ) -> Around:
+        """What is asked for around the minimum, or why it is ``unknown``. Raises `LowerMinimum`."""
+        status, message = self.verdict()
+        if status not in ("converged", "at_limit"):
+            unknown = f"the fit did not converge: {message}"
+        minimum, limits = self.minimum, (self.lower, self.upper)
+        profile = Profile(self.objective, minimum.vector, minimum.value, *limits, self.names, self._minimize_others)
+        slope = np.abs(self.objective.gradient(minimum.vector))
+        spread = self.errors.whole_covariance(), 1.0 / np.where(slope > 0, slope, np.inf)
+        among = self.likelihood.models, self.layout, self.objective.active
+        intervals = Intervals(*among, profile, *spread, unknown)
+        return intervals.around(minos, contours, rises)
+
+    def _minimize_others(self, objective: Objective, start: Array, others: BoolArray) -> Minimum:
+        limits = self.lower[others], self.upper[others]
+        is_smooth = self.likelihood.is_smooth
+        return Minimizer(objective, *limits, self._amplitudes[others], self._progress, None, is_smooth).minimize(start)
+
+    def result(self, best: Models, around: Around, tested: dict[str, tuple[float | None, str]]) -> FitResult:
         vector = self.objective.full(self.minimum.vector)
         status, message = self.verdict()
-        found = status in ("converged", "at_limit")
-        intervals = self._minos(best, minos) if found else {}
-        lines = tuple(self._contours(best, contours)) if found else ()
         summaries = tuple(self.likelihood.summarize(vector))
-        free = [name for name, used in zip(self.names, self.errors.kept, strict=True) if used]
-        minimum = self.minimum
+        active, minimum, errors = self.objective.active, self.minimum, self.errors
+        kept = [name for name, stays in zip(self.names, errors.kept, strict=True) if stays]
+        lost = (text for summary in summaries for text in summary.warnings())
         calls = minimum.value_calls, minimum.gradient_calls, minimum.steps
         return FitResult(
             status=status,
             message=message,
-            warnings=(*self.warnings, *(text for summary in summaries for text in summary.warnings())),
+            warnings=(*self.warnings, *around.warnings, *lost),
             models=best,
             statistic=minimum.value,
             statistic_start=self.statistic_start,
             statistic_priors=self.layout.prior_value(vector),
             n_bins=self.likelihood.n_bins,
             n_free=len(self.names),
-            parameters=tuple(self._parameters(best, intervals)),
+            parameters=tuple(fitted_parameters(best, self.layout, active, errors, around.minos)),
             minimizer=MinimizerReport(minimum.name, minimum.edm, *calls),
             datasets=summaries,
-            components=tuple(self._components(best, summaries, tested)),
-            covariance=None if self.errors.covariance is None else (tuple(free), self.errors.covariance),
-            contours=lines,
+            components=tuple(fitted_components(best, self.likelihood, active, summaries, tested)),
+            covariance=None if errors.covariance is None else (tuple(kept), errors.covariance),
+            contours=tuple(around.contours),
         )
-
-    def _position(self, models: Models, address: str) -> int | None:
-        """Where a parameter is in the active vector; links are followed; None when it is not free."""
-        position = self.layout.free_position(models.addresses().resolve(address))
-        if position is None or not self.objective.active[position]:
-            return None
-        return int(np.count_nonzero(self.objective.active[:position]))
-
-    def _minos(self, models: Models, patterns: Iterable[str]) -> dict[str, tuple[float | None, float | None]]:
-        intervals, asked = {}, list(patterns)
-        for address in dict.fromkeys(address for pattern in asked for address in models.parameters.match(pattern)):
-            position = self._position(models, address)
-            if position is not None:
-                intervals[address] = self.minimizer.minos(position)
-            elif address in asked:
-                self.warnings.append(f"{address} is not free: no asymmetric errors")
-        return intervals
-
-    def _contours(self, models: Models, pairs: Iterable[Sequence[str]]) -> Iterable[Contour]:
-        for first, second in pairs:
-            x, y = self._position(models, first), self._position(models, second)
-            if x is None or y is None or x == y:
-                self.warnings.append(f"no contour of {first} and {second}: both must be free, and not linked together")
-                continue
-            for delta in CONTOUR_LEVELS:
-                yield Contour((first, second), delta, self.minimizer.contour(x, y, delta))
-
-    def _parameters(
-        self, models: Models, intervals: dict[str, tuple[float | None, float | None]]
-    ) -> Iterable[FittedParameter]:
-        has_error = dict(zip(self.names, self.errors.kept & (self.errors.covariance is not None), strict=True))
-        limited = {n: "lower" for n, at in zip(self.names, self.errors.at_lower, strict=True) if at}
-        limited |= {n: "upper" for n, at in zip(self.names, self.errors.at_upper, strict=True) if at}
-        addresses = models.parameters.addresses
-        targets = {addresses[models.addresses().resolve(link.parameter)]: link for link in models.links}
-        for index, (address, parameter) in enumerate(zip(addresses, models.parameters, strict=True)):
-            source = self.layout.free_position(index)
-            measured = source is not None and has_error.get(self.layout.free_addresses[source], False)
-            yield FittedParameter(
-                name=address,
-                value=parameter.value,
-                error=parameter.error if measured else None,
-                unit=parameter.unit,
-                frozen=parameter.frozen,
-                min=_finite(parameter.limits()[0]),
-                max=_finite(parameter.limits()[1]),
-                at_limit=limited.get(address),  # type: ignore[arg-type]  # "lower" or "upper"
-                link=targets[address].equals if address in targets else None,
-                minos=intervals.get(address),
-            )
-
-    def _components(
-        self, models: Models, summaries: Sequence[DatasetSummary], tested: dict[str, float | None]
-    ) -> Iterable[FittedComponent]:
-        free = {position for position, used in zip(self.layout.free, self.objective.active, strict=True) if used}
-        for component in models:
-            slots = self.layout.slots(component.name)
-            predicted = {s.name: s.components[component.name] for s in summaries if component.name in s.components}
-            yield FittedComponent(
-                name=component.name,
-                type=component.tags[0],
-                predicted=predicted if isinstance(component, SkyModel) else {},
-                degrees_of_freedom=sum(position in free for position in range(slots.start, slots.stop)),
-                ts=tested.get(component.name),
-                decorrelation_energy=self._decorrelation_energy(models, component),
-            )
-
-    def _decorrelation_energy(self, models: Models, component: Component) -> float | None:
-        """Of a sky component with errors, between the energies of the datasets that it applies to."""
-        if self.errors.covariance is None or models.covariance is None or not isinstance(component, SkyModel):
-            return None
-        seen = [dataset for dataset in self.likelihood.datasets if component.applies_to(dataset.name)]
-        if not seen:
-            return None
-        slots = self.layout.slots(component.name, "spectral")
-        factors = np.array(component.spectral_model.factors)
-        covariance = models.covariance[slots, slots] * np.outer(factors, factors)
-        e_min, e_max = (f(a) for f, a in zip((min, max), zip(*map(_energies, seen), strict=True), strict=True))
-        return decorrelation_energy(
-            component.spectral_model, component.spectral_model.values(), covariance, e_min, e_max
-        )
-
-
-def _energies(dataset: Dataset) -> tuple[float, float]:
-    """Lowest and highest energy [TeV] of a dataset."""
-    if isinstance(dataset, FluxPointsDataset):
-        return float(dataset.points.energy.min()), float(dataset.points.energy.max())
-    return float(dataset.energy.edges[0]), float(dataset.energy.edges[-1])
 
 
 def _is_left(likelihood: JointLikelihood, objective: Restricted, vector: Array) -> bool:
@@ -378,10 +335,6 @@ def _amplitudes(likelihood: JointLikelihood) -> BoolArray:
             if free is not None:
                 found[free] = True
     return found
-
-
-def _finite(number: float) -> float | None:
-    return number if np.isfinite(number) else None
 
 
 def _culprits(likelihood: JointLikelihood) -> str:

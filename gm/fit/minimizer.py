@@ -1,4 +1,4 @@
-"""MIGRAD, MINOS and contours: the only module that knows iminuit."""
+"""Scoring, and MIGRAD where that is not enough: the only module that knows iminuit."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ _GONE = "a source goes on leaving the reach of its responses"
 _SETTLED = 5e-6  # estimated distance to the minimum in -2 ln L at which there is nothing left for MIGRAD
 _FOUND = "the minimum was found"
 _REGULAR = 1e-6  # added to a unit-scaled Hessian, which MIGRAD wants to be positive definite
-_CONTOUR_UNIT = 2.27886856637673  # chi2 quantile of two parameters at iminuit's cl=0.68
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,6 @@ class Minimizer:
         self._objective, self._lower, self._upper, self._progress = objective, lower, upper, progress
         self._is_left, self._is_smooth = is_left, is_smooth
         self._amplitudes = np.zeros(lower.size, dtype=bool) if amplitudes is None else amplitudes
-        self._minuit: Minuit | None = None
         self._scale = np.ones_like(lower)
 
     @property
@@ -148,7 +146,6 @@ class Minimizer:
         minuit = Minuit(value, vector / scale, grad=gradient, hessian=hessian, name=names)
         minuit.errordef, minuit.tol, minuit.errors = 1.0, _TOLERANCE, np.full(vector.size, 0.1)
         minuit.limits = list(zip(self._lower / scale, self._upper / scale, strict=True))
-        self._minuit = minuit
         return minuit
 
     def _hold(self, minuit: Minuit) -> bool:
@@ -182,41 +179,6 @@ class Minimizer:
 
     def _vector(self, scaled: Array) -> Array:
         return _unscaled(scaled, self._scale, self._lower, self._upper)
-
-    def minos(self, index: int, sigma: float = 1.0) -> tuple[float | None, float | None]:
-        """Lower (negative) and upper distance to where the profiled statistic has risen by ``sigma**2``, or None."""
-        minuit = self._found()
-        if minuit.fixed[index]:
-            return None, None
-        try:
-            minuit.minos(f"x{index}", cl=sigma if sigma >= 1 else None)
-        except RuntimeError:
-            return None, None
-        error = minuit.merrors[f"x{index}"]
-        scale = float(self._scale[index])
-        lower = error.lower * scale if error.lower_valid else None
-        return lower, error.upper * scale if error.upper_valid else None
-
-    def contour(self, first: int, second: int, delta: float, n_points: int = 40) -> Array:
-        """Points (n_points, 2) at which the statistic, minimised over the other parameters, has risen by ``delta``."""
-        minuit = self._found()
-        if minuit.fixed[first] or minuit.fixed[second]:
-            return np.empty((0, 2))
-        minuit.errordef = delta / _CONTOUR_UNIT
-        try:
-            points = minuit.mncontour(f"x{first}", f"x{second}", cl=0.68, size=n_points)
-        except RuntimeError:
-            points = np.empty((0, 2))
-        finally:
-            minuit.errordef = 1.0
-        return np.asarray(points).reshape(-1, 2) * self._scale[[first, second]]
-
-    def _found(self) -> Minuit:
-        if self._minuit is None:
-            raise RuntimeError("minimize first")
-        if self._minuit.fmin is None:
-            self._minuit.migrad()
-        return self._minuit
 
 
 def _unscaled(scaled: Array, scale: Array, lower: Array, upper: Array) -> Array:

@@ -14,7 +14,7 @@ Status = Literal["converged", "at_limit", "not_converged", "failed"]
 
 @dataclass(frozen=True)
 class FittedParameter:
-    """One parameter of the global model after the fit, in its own unit; None where a number does not exist."""
+    """One parameter of the global model after the fit, in its own unit; None where a number does not exist, and why."""
 
     name: str
     value: float
@@ -26,6 +26,8 @@ class FittedParameter:
     at_limit: Literal["lower", "upper"] | None = None
     link: str | None = None
     minos: tuple[float | None, float | None] | None = None
+    error_reason: str = ""
+    minos_reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -37,16 +39,18 @@ class FittedComponent:
     predicted: dict[str, float]
     degrees_of_freedom: int
     ts: float | None = None
+    ts_reason: str = ""
     decorrelation_energy: float | None = None
 
 
 @dataclass(frozen=True)
 class Contour:
-    """Points (n_points, 2) at which the profiled statistic has risen by ``delta_statistic``."""
+    """Points (n_points, 2) at which the profiled statistic has risen by ``delta_statistic``, and why some miss."""
 
     parameters: tuple[str, str]
     delta_statistic: float
     points: Array
+    reason: str = ""
 
 
 @dataclass(frozen=True)

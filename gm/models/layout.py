@@ -71,6 +71,10 @@ class Layout:
         """Which element of the vector decides parameter ``index``, itself or through links; None: it is constant."""
         return int(self._source[index]) if self._slope[index] else None
 
+    def line(self, index: int) -> tuple[float, float]:
+        """Scale and offset of parameter ``index``, in own units, as a function of the free one that decides it."""
+        return float(self._slope[index]), float(self._constant[index])
+
     def expand(self, vector: Array) -> Array:
         """All parameters in internal units, (n_par,), from the free ones in their own, (n_free,)."""
         return np.asarray(self.own(vector) * self._factors)

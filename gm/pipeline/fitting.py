@@ -39,7 +39,12 @@ def run_fit(
     progress("fit", float("nan"))  # the clock starts before the responses are compiled
 
     result = Fit(datasets, analysis.settings.conventions).run(
-        models, minos=settings.minos, contours=settings.contours, test=tested, progress=progress
+        models,
+        minos=settings.minos,
+        contours=settings.contours,
+        contour_levels=settings.contour_levels,
+        test=tested,
+        progress=progress,
     )
     seconds = time.perf_counter() - start
     session.reporter.step("fit", _summary(result), seconds)

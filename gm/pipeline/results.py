@@ -56,6 +56,7 @@ def fit_document(result: FitResult, name: str, inputs: Mapping[str, Any]) -> dic
                 "parameters": list(contour.parameters),
                 "delta_statistic": contour.delta_statistic,
                 "points": [[float(x), float(y)] for x, y in contour.points],
+                **({"reason": contour.reason} if contour.reason else {}),
             }
             for contour in result.contours
         ],
@@ -94,12 +95,16 @@ def _parameter(parameter: FittedParameter, link: Link | None) -> dict[str, Any]:
         "min": finite(parameter.min),
         "max": finite(parameter.max),
     }
+    if parameter.error_reason:
+        row["error_reason"] = parameter.error_reason
     if parameter.at_limit is not None:
         row["at_limit"] = {"lower": "min", "upper": "max"}[parameter.at_limit]
     if link is not None:
         row["link"] = {"equals": link.equals, "scale": link.scale, "offset": link.offset}
     if parameter.minos is not None:
         row["minos"] = {"lower": finite(parameter.minos[0]), "upper": finite(parameter.minos[1])}
+        if parameter.minos_reason:
+            row["minos"]["reason"] = parameter.minos_reason
     return row
 
 
@@ -132,6 +137,7 @@ def _component(component: FittedComponent) -> dict[str, Any]:
     return {
         "name": component.name,
         "ts": finite(component.ts),
+        **({"ts_reason": component.ts_reason} if component.ts_reason else {}),
         "degrees_of_freedom": component.degrees_of_freedom,
         "predicted": {name: finite(value) for name, value in component.predicted.items()},
         "decorrelation_energy": finite(component.decorrelation_energy),

@@ -18,7 +18,15 @@ from gm.units import UnitError, convert
 Report = Callable[[JsonPath, str, str], None]
 MAX_BINS = 10_000  # of flux points: more than any instrument resolves
 
-FIT: dict[str, Any] = {"datasets": "*", "energy_range": [], "mask": [], "minos": [], "contours": [], "test": []}
+FIT: dict[str, Any] = {
+    "datasets": "*",
+    "energy_range": [],
+    "mask": [],
+    "minos": [],
+    "contours": [],
+    "contour_levels": None,
+    "test": [],
+}
 FLUX_POINTS: dict[str, Any] = {
     "source": None,
     "name": None,
@@ -63,6 +71,7 @@ class FitSettings:
     mask: tuple[SkyMask, ...] = ()
     minos: tuple[str, ...] = ()
     contours: tuple[tuple[str, str], ...] = ()
+    contour_levels: tuple[float, ...] | None = None
     test: tuple[str, ...] = ()
 
 
@@ -182,6 +191,7 @@ def _fit_settings(data: Mapping[str, Any], directory: Path, report: Report) -> F
         mask=read_sky_masks(data["mask"], directory, report),
         minos=patterns(data["minos"] or []),
         contours=tuple((pair[0], pair[1]) for pair in data["contours"] or []),
+        contour_levels=tuple(map(float, data["contour_levels"])) if data["contour_levels"] else None,
         test=patterns(data["test"] or []),
     )
 

@@ -264,7 +264,45 @@ def test_a_fit_that_does_not_converge_is_written_and_says_so(gm: Any, analysis: 
     assert read_document("results/fit/fit.yaml").data["status"] == "not_converged"
     assert "does not change along" in called.err
     assert "flux points were not computed" in called.err
-    assert gm("fit", "config.yaml").code == 1  # up to date, and still not converged
+    again = gm("fit", "config.yaml")
+    assert again.code == 1
+    assert "up to date" in again.err
+    assert "does not change along" in again.err
+    assert "freeze one of them" in again.err
+
+
+def test_what_is_not_there_has_its_reason(gm: Any, analysis: Path, edit: Any) -> None:
+    """In the file, in --json and on the screen: the other end of a parameter that is at its limit."""
+    edit("models.yaml", "value: 2.3}", "value: 2.9, min: 2.8}")
+    edit(
+        "config.yaml",
+        "fit:",
+        "fit:\n  minos: crab.*\n  contours: [[crab.index, crab.amplitude]]\n  contour_levels: [1]",
+    )
+    called = gm("fit", "config.yaml", "--json")
+    row = called.json["parameters"][0]
+    assert (row["error"], row["error_reason"], row["minos"]["lower"]) == (None, "at its lower limit", None)
+    assert row["minos"]["upper"] > 0
+    assert row["minos"]["reason"] == "lower: it is at the lower limit of crab.index"
+    (contour,) = called.json["contours"]
+    assert contour["delta_statistic"] == pytest.approx(2.2957, abs=1e-4)
+    assert "points are missing" in contour["reason"]
+    assert check(read_document("results/fit/fit.yaml"), "fit") == []
+    assert "crab.index: MINOS lower: it is at the lower limit of crab.index" in called.err
+    assert f"crab.index and crab.amplitude: contour: {contour['reason']}" in called.err
+
+
+def test_a_linked_parameter_is_told_with_its_whole_link(gm: Any, analysis: Path, edit: Any) -> None:
+    links = "links: [{parameter: jet.index, equals: crab.index, scale: -2, offset: 7}]"
+    edit("config.yaml", "fit:", f"{links}\nfit:\n  minos: '*.index'")
+    models = (analysis / "models.yaml").read_text()
+    jet = models.replace("components:\n", "").replace("crab", "jet").replace("3.0e-11,", "1.0e-13, frozen: true,")
+    (analysis / "models.yaml").write_text(models + jet)
+    called = gm("fit", "config.yaml", "--json")
+    minos = {row["name"]: row["minos"] for row in called.json["parameters"] if "minos" in row}
+    assert minos["jet.index"]["lower"] == pytest.approx(-2 * minos["crab.index"]["upper"], rel=1e-12)
+    assert minos["jet.index"]["upper"] == pytest.approx(-2 * minos["crab.index"]["lower"], rel=1e-12)
+    assert "= -2 crab.index + 7" in called.err
 
 
 def test_infinite_limits_are_no_obstacle(gm: Any, analysis: Path, edit: Any) -> None:

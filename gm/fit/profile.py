@@ -1,0 +1,152 @@
+"""The statistic along a line from its minimum, minimised over all other parameters: where it has risen by so much."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gm.arrays import Array, BoolArray
+from gm.fit.minimizer import Minimum
+from gm.fit.objective import Objective, Restricted
+
+_CLOSE = 1e-4  # relative size of the last step of Newton's: another one would be about its square
+_GROWTH = 4.0  # of the distance in a step
+_FAR = 30.0  # standard deviations, beyond which nothing is looked for
+_TRIES = 60
+_LOWER = 1e-3  # of -2 ln L, by which a minimum is another one
+_UNSURE = 0.01  # of the rise: a profile known no better than this is not known
+
+
+class LowerMinimum(Exception):
+    """A profile went below the minimum that it started from, at ``vector`` (n_free,)."""
+
+    def __init__(self, vector: Array) -> None:
+        super().__init__("a lower minimum was found")
+        self.vector = vector
+
+
+@dataclass(frozen=True, eq=False)
+class End:
+    """Where the profile along a line has risen by ``rise``, ``distance`` in units of the line's direction.
+
+    With a ``reason`` there is no such place, or nobody knows. ``vector`` (n_free,) is near it.
+    """
+
+    distance: float
+    vector: Array
+    rise: float
+    reason: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class _Point:
+    """The profile at a distance: its rise above the minimum, the derivative of that, and how well it is known."""
+
+    distance: float
+    vector: Array
+    rise: float = 0.0
+    slope: float = 0.0
+    doubt: float = 0.0
+
+    def step(self, rise: float) -> float:
+        """Newton's step to where it has risen as much, in its root, which is straight where the profile is a parabola;
+        infinite where it cannot be told."""
+        if not (0 < self.rise < np.inf and self.slope > 0):
+            return np.inf
+        return float(2 * (np.sqrt(rise * self.rise) - self.rise) / self.slope)
+
+
+class Profile:
+    """-2 ln L minimised over all parameters but some, which are given.
+
+    vector : (n_free,) the minimum, where it is ``value``; lower, upper : (n_free,) limits, which all parameters keep
+    minimize : from an objective, its start, and which parameters these are (n_free,), to its minimum
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        vector: Array,
+        value: float,
+        lower: Array,
+        upper: Array,
+        names: Sequence[str],
+        minimize: Callable[[Objective, Array, BoolArray], Minimum],
+    ) -> None:
+        self._objective, self.vector, self._value = objective, vector, value
+        self._lower, self._upper, self._names, self._minimize = lower, upper, names, minimize
+
+    def end(self, chosen: Sequence[int], direction: Array, rise: float, after: End | None = None) -> End:
+        """Go along ``direction`` (n_free,), about one standard deviation, until the profile has risen by ``rise``.
+
+        The parameters ``chosen`` keep to the line, the others start from it. ``after`` : an end with a smaller rise, to
+        go on from. Raises `LowerMinimum`.
+        """
+        room, limit = self._room(chosen, direction)
+        if not room > 0:
+            return End(0.0, self.vector, rise, f"it is at {limit}")
+        start = End(0.0, self.vector, 0.0) if after is None else after
+        last = below = _Point(start.distance, start.vector, start.rise)
+        above, unit = _Point(np.inf, self.vector), float(np.sqrt(rise))
+        distance = min(unit if after is None else after.distance * float(np.sqrt(rise / after.rise)), room)
+        for _ in range(_TRIES):
+            here = self._at(chosen, last, distance, direction)
+            step = here.step(rise)
+            if abs(step) < _CLOSE * distance and distance + step <= room:
+                unsure = here.doubt > _UNSURE * rise
+                reason = "the other parameters do not converge there" if unsure else ""
+                return End(distance + step, here.vector, rise, reason)
+            if here.rise < rise:
+                below = here
+                if distance >= room:
+                    return End(room, here.vector, rise, f"the statistic has risen by {here.rise:.2g} only at {limit}")
+                if distance >= _FAR * unit:
+                    break
+            else:
+                above = here
+            if above.distance - below.distance < _CLOSE * above.distance:
+                reason = "" if np.isfinite(above.rise) else "the statistic is not finite beyond"
+                return End(above.distance, below.vector, rise, reason)
+            last = here if np.isfinite(here.rise) else below
+            distance += step
+            if not below.distance < distance < above.distance:
+                is_open = np.isinf(above.distance)
+                distance = _GROWTH * below.distance if is_open else 0.5 * (below.distance + above.distance)
+            distance = min(distance, _GROWTH * max(below.distance, unit), _FAR * unit, room)
+        return End(below.distance, below.vector, rise, f"the statistic rises by {max(below.rise, 0.0):.2g} only")
+
+    def _room(self, chosen: Sequence[int], direction: Array) -> tuple[float, str]:
+        """How far the line goes within the limits of the chosen parameters, and the limit that ends it, in words."""
+        room, limit = np.inf, ""
+        for k in chosen:
+            side, bound = ("lower", self._lower[k]) if direction[k] < 0 else ("upper", self._upper[k])
+            reach = (bound - self.vector[k]) / direction[k] if direction[k] else np.inf
+            if reach < room:
+                room, limit = float(reach), f"the {side} limit of {self._names[k]}"
+        return room, limit
+
+    def _at(self, chosen: Sequence[int], last: _Point, distance: float, direction: Array) -> _Point:
+        """The profile at a distance; the other parameters start where they were, moved along, or as they are."""
+        others = np.ones(self.vector.size, dtype=bool)
+        others[chosen] = False
+        moved = last.vector + (distance - last.distance) * direction
+        starts = [moved, np.where(others, last.vector, moved)] if others.any() else [moved]
+        for start in starts:
+            start[chosen] = (self.vector + distance * direction)[chosen]
+        starts = [np.clip(start, self._lower, self._upper) for start in starts]
+        values = np.nan_to_num([self._objective.value(start) for start in starts], nan=np.inf)
+        ahead, value, doubt = starts[int(np.argmin(values))], float(np.min(values)), 0.0
+        if np.isinf(value):
+            return _Point(distance, ahead, np.inf)
+        if others.any():
+            with np.errstate(over="ignore", invalid="ignore"):  # of a step too far the value is not finite
+                found = self._minimize(Restricted(self._objective, ahead, others), ahead[others], others)
+            value, doubt = found.value, 0.0 if found.valid else found.edm
+            ahead[others] = found.vector
+        rise = value - self._value
+        if rise < -_LOWER:
+            raise LowerMinimum(ahead)
+        slope = float(self._objective.value_and_gradient(ahead)[1][chosen] @ direction[chosen])
+        return _Point(distance, ahead, rise, slope, doubt)

@@ -1,0 +1,95 @@
+"""From a finished fit to the rows of its result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from gm.arrays import Array, BoolArray
+from gm.datasets import Dataset, FluxPointsDataset
+from gm.fit.covariance import Errors
+from gm.fit.decorrelation import decorrelation_energy
+from gm.fit.intervals import Interval
+from gm.fit.result import FittedComponent, FittedParameter
+from gm.likelihood import DatasetSummary, JointLikelihood
+from gm.models import Component, Layout, Models, SkyModel
+
+
+def fitted_parameters(
+    models: Models, layout: Layout, active: BoolArray, errors: Errors, minos: Mapping[str, Interval]
+) -> Iterable[FittedParameter]:
+    """All parameters in order; active : (n_free,) those that ``errors`` are of."""
+    positions = np.cumsum(active) - 1
+    targets = {models.addresses().resolve(link.parameter): link.equals for link in models.links}
+    for k, (address, parameter) in enumerate(zip(models.parameters.addresses, models.parameters, strict=True)):
+        interval, free, position, why, side = minos.get(address), layout.free_position(k), None, "", None
+        if free is not None and not active[free]:
+            why = "no dataset depends on it"
+        elif free is not None:
+            position = int(positions[free])
+            why, side = errors.why_none(position), errors.side(position) if k == layout.free[free] else None
+        low, high = parameter.limits()
+        yield FittedParameter(
+            name=address,
+            value=parameter.value,
+            error=parameter.error if position is not None and errors.covariance is not None and not why else None,
+            unit=parameter.unit,
+            frozen=parameter.frozen,
+            min=_finite(low),
+            max=_finite(high),
+            at_limit=side,
+            link=targets.get(k),
+            minos=None if interval is None else (interval.lower, interval.upper),
+            error_reason=why,
+            minos_reason="" if interval is None else interval.reason,
+        )
+
+
+def fitted_components(
+    models: Models,
+    likelihood: JointLikelihood,
+    active: BoolArray,
+    summaries: Sequence[DatasetSummary],
+    tested: Mapping[str, tuple[float | None, str]],
+) -> Iterable[FittedComponent]:
+    """All components in order; tested : TS by name, or None and why."""
+    layout = likelihood.layout
+    free = {int(position) for position in layout.free[active]}
+    for component in models:
+        slots = layout.slots(component.name)
+        predicted = {s.name: s.components[component.name] for s in summaries if component.name in s.components}
+        ts, why = tested.get(component.name, (None, ""))
+        yield FittedComponent(
+            name=component.name,
+            type=component.tags[0],
+            predicted=predicted if isinstance(component, SkyModel) else {},
+            degrees_of_freedom=sum(position in free for position in range(slots.start, slots.stop)),
+            ts=ts,
+            ts_reason=why,
+            decorrelation_energy=_decorrelation_energy(models, likelihood, component),
+        )
+
+
+def _decorrelation_energy(models: Models, likelihood: JointLikelihood, component: Component) -> float | None:
+    """Of a sky component, between the energies of the datasets that it applies to."""
+    if models.covariance is None or not models.covariance.any() or not isinstance(component, SkyModel):
+        return None
+    seen = [_energies(dataset) for dataset in likelihood.datasets if component.applies_to(dataset.name)]
+    if not seen:
+        return None
+    slots, spectral = likelihood.layout.slots(component.name, "spectral"), component.spectral_model
+    covariance: Array = models.covariance[slots, slots] * np.outer(spectral.factors, spectral.factors)
+    e_min, e_max = min(low for low, _ in seen), max(high for _, high in seen)
+    return decorrelation_energy(spectral, spectral.values(), covariance, e_min, e_max)
+
+
+def _energies(dataset: Dataset) -> tuple[float, float]:
+    """Lowest and highest energy [TeV] of a dataset."""
+    if isinstance(dataset, FluxPointsDataset):
+        return float(dataset.points.energy.min()), float(dataset.points.energy.max())
+    return float(dataset.energy.edges[0]), float(dataset.energy.edges[-1])
+
+
+def _finite(number: float) -> float | None:
+    return number if np.isfinite(number) else None
