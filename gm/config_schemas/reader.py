@@ -27,12 +27,16 @@ MAX_ALIAS_NODES = 100_000
 
 @dataclass(slots=True)
 class Place:
-    """Where a value starts (line and column count from 1), with the places of its keys and of the values inside it."""
+    """Where a value starts (line and column count from 1), with the places of its keys and of the values inside it.
+
+    source : what the value and all inside it were read from, where that is not the source of the document around it
+    """
 
     line: int
     column: int
     keys: dict[str | int, tuple[int, int]] = field(default_factory=dict)
     inside: dict[str | int, Place] = field(default_factory=dict)
+    source: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,18 +55,24 @@ class Document:
 
     def place(self, path: JsonPath, *, key: bool = False) -> tuple[int, int]:
         """Line and column of the value at ``path`` (of its key with ``key``), else of its nearest existing ancestor."""
-        here = self.root
+        return self._origin(path, key=key)[1:]
+
+    def _origin(self, path: JsonPath, *, key: bool) -> tuple[str, int, int]:
+        """Source, line and column, as in `place`."""
+        here, source = self.root, self.root.source or self.source
         for depth, step in enumerate(path):
-            if key and depth == len(path) - 1 and step in here.keys:
-                return here.keys[step]
-            if step not in here.inside:
+            inner = here.inside.get(step)
+            own = inner.source if inner is not None else None
+            if key and own is None and depth == len(path) - 1 and step in here.keys:
+                return source, *here.keys[step]
+            if inner is None:
                 break
-            here = here.inside[step]
-        return here.line, here.column
+            here, source = inner, own or source
+        return source, here.line, here.column
 
     def problem(self, path: JsonPath, message: str, hint: str = "", *, key: bool = False) -> Problem:
         """A `Problem` at ``path``."""
-        return Problem(self.source, *self.place(path, key=key), format_path(self.prefix + path), message, hint)
+        return Problem(*self._origin(path, key=key), format_path(self.prefix + path), message, hint)
 
     def child(self, path: JsonPath) -> Document:
         """The part of the document at ``path``, as a document of its own that reports places in this file."""
@@ -70,7 +80,7 @@ class Document:
         for step in path:
             data = data[step]
             root = root.inside.get(step, root)
-        return replace(self, data=data, root=root, prefix=self.prefix + path)
+        return replace(self, data=data, source=self._origin(path, key=False)[0], root=root, prefix=self.prefix + path)
 
 
 def read_document(

@@ -41,8 +41,7 @@ def read_documents(request: Request, findings: Findings) -> Documents:
     Raises `InvalidInput` or `DataError` only where the config itself cannot be read.
     """
     config = read_document(request.config)
-    config, findings.set_paths = apply_overrides(config, request.overrides, resolve)
-    findings.config_source = config.source
+    config = apply_overrides(config, request.overrides, resolve)
     problems = check(config, "config")
     findings.extend(problems)
     if not isinstance(config.data, dict):

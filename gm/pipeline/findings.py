@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from gm.config_schemas.reader import Document
 from gm.errors import DataError, InvalidInput, JsonPath, Problem
-from gm.pipeline.overrides import relabel
 from gm.pipeline.settings import Report
 
 
@@ -14,8 +13,6 @@ class Findings:
     def __init__(self) -> None:
         self.problems: list[Problem] = []
         self._all_missing = True
-        self.config_source = ""
-        self.set_paths: tuple[JsonPath, ...] = ()
 
     def add(self, document: Document, path: JsonPath, message: str, hint: str = "", *, key: bool = False) -> None:
         """Note a problem at a place of a document."""
@@ -49,7 +46,7 @@ class Findings:
     def stop_if_any(self) -> None:
         """Raise everything found as one `InvalidInput`; when only files are missing, with the exit code of that."""
         if self.problems:
-            error = InvalidInput(relabel(self.problems, self.config_source, self.set_paths))
+            error = InvalidInput(self.problems)
             if self._all_missing:
                 error.exit_code = DataError.exit_code
             raise error

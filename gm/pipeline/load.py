@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gm.config_schemas.reader import Document
-from gm.errors import EngineError, JsonPath, UsageError
+from gm.errors import EngineError, UsageError
 from gm.pipeline.build import build_models, edit_models
 from gm.pipeline.checks import (
     check_datasets_names,
@@ -46,7 +46,6 @@ class Analysis:
     simulation: Simulation | None
     dataset_names: tuple[str, ...]
     operations: tuple[OperationSettings, ...] = ()
-    set_paths: tuple[JsonPath, ...] = ()
 
     @property
     def config(self) -> Document:
@@ -95,7 +94,6 @@ def load(request: Request) -> Analysis:
         simulation=simulation,
         dataset_names=tuple(names),
         operations=tuple(operations),
-        set_paths=findings.set_paths,
     )
 
 
@@ -112,7 +110,6 @@ def check_edited(analysis: Analysis, models: Models) -> None:
     Raises `InvalidInput`.
     """
     findings = Findings()
-    findings.config_source, findings.set_paths = analysis.config.source, analysis.set_paths
     check_parameters(analysis.documents, models, findings)
     check_flux_points(analysis.documents, *sky_and_other(models), findings)
     findings.stop_if_any()

@@ -48,7 +48,6 @@ def _apply(analysis: Analysis, settings: OperationSettings, datasets: Datasets, 
         outcome: Outcome = getattr(operations, settings.name)(datasets, models, settings.which, **arguments)
     except operations.Refused as error:
         findings = Findings()
-        findings.config_source, findings.set_paths = analysis.config.source, analysis.set_paths
         report_refusal(settings, error, analysis.config, findings)
         findings.stop_if_any()
         raise

@@ -227,7 +227,7 @@ def test_set_edits_a_parameter(gm: Any, analysis: Path) -> None:
         ("name.first=x", 2, "single value"),
         ("fit", 2, "expected PATH=VALUE"),
         ("fit.minos=[a", 2, "--set fit.minos=[a"),
-        ("fit.minos=3", 3, "--set:1:1: $.fit.minos"),
+        ("fit.minos=3", 3, "--set:1:11: $.fit.minos"),
         ("parameters.crab.indx.value=3", 3, "'crab.index'?"),
     ],
 )
