@@ -132,7 +132,7 @@ class _Bands:
         if not terms:
             return FluxPoint(e_min, e_max, "no_data", self._no_data(ranges), reference)
         lines = [term.line(self.rest, self.signal) for term in terms]
-        if not any(line.signal_total() > 0 for line in lines):
+        if not any(line.signal_size() > 0 for line in lines):
             reason = f"no counts of {self.component.name} are predicted here"
             return FluxPoint(e_min, e_max, "failed", reason, reference)
         estimate, rest = self._estimate(lines, ranges)

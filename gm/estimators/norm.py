@@ -1,10 +1,23 @@
-"""The norm of a component in a band of energy: its best value, errors, upper limit, TS, profile and sensitivity."""
+"""The norm of a component in a band of energy: its best value, errors, upper limit, TS, profile and sensitivity.
+
+In every bin ``predicted = rest + norm * signal``, and -2 ln L is the sum over bins and datasets. Chi-square is a
+parabola of the norm, and W is convex for every norm: the background that is profiled out makes up for a negative
+signal. Cash, ``2 (mu - n ln mu)``, is convex as long as something is predicted in each bin with counts that has signal:
+
+    max over signal > 0 of -rest / signal  <  norm  <  min over signal < 0 of -rest / signal
+
+At these ends it is infinite; beyond them the logarithm is cut off, and a plateau that means nothing lies there, in
+places lower than the minimum. So the minimum is the root of the slope between the ends: it exists wherever there is
+any signal, since the slope comes from -infinity at a pole and is ``2 sum of signal`` in the end. The rises to
+``sigma**2`` are looked for between the same ends: above a pole the lower error always exists, without counts it does
+not, and the norm is the largest of those at which the statistic is lowest.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from math import sqrt
+from dataclasses import dataclass, field
+from math import inf, isfinite, sqrt
 
 import numpy as np
 
@@ -13,11 +26,22 @@ from gm.estimators.roots import distances, rising_root
 from gm.likelihood.line import Line
 
 _ROUNDING = 1e-9
+_FAR = 20.0  # slope per sigma: ten of them away from the minimum of a parabola
+_SCORING = 8  # steps, each of which takes some twelve digits off a reference that is too bright
+_CLOSE = 1e-12  # of the way to a pole
+_LOWER = 1e-6  # of -2 ln L: more than rounding
+
+
+class NoMinimum(ArithmeticError):
+    """Why there is no norm that fits best."""
 
 
 @dataclass(frozen=True)
 class NormEstimate:
-    """Best norm and its errors; None where a number does not exist. ``norm_errn`` and ``norm_errp`` are positive."""
+    """Best norm and its errors; None where a number does not exist. ``norm_errn`` and ``norm_errp`` are positive.
+
+    missing : why the norm's numbers that are None do not exist, by their names
+    """
 
     norm: float
     norm_err: float | None
@@ -28,6 +52,7 @@ class NormEstimate:
     stat_null: float
     stat_scan: Array
     norm_sensitivity: float | None = None
+    missing: dict[str, str] = field(default_factory=dict)
 
     @property
     def ts(self) -> float:
@@ -36,10 +61,12 @@ class NormEstimate:
 
 
 class NormProfile:
-    """-2 ln L of a norm with everything else fixed; convex, so that each number is a root of a monotonic function."""
+    """-2 ln L of a norm with everything else fixed."""
 
     def __init__(self, lines: Sequence[Line], constant: float = 0.0) -> None:
         self._lines, self._constant = lines, constant
+        lower, upper = zip(*(line.domain() for line in lines), strict=True)
+        self.domain = max(lower), min(upper)
 
     def values(self, norms: Array) -> Array:
         """-2 ln L at each norm."""
@@ -54,23 +81,51 @@ class NormProfile:
         curvature = sum(line.curvature(norm) for line in self._lines)
         return sqrt(2.0 / curvature) if curvature > 0 else None
 
-    def step(self) -> float:
-        """A typical error of the norm: at a norm of 1, from the data or, where they say nothing, as expected."""
-        error = self.error(1.0)
+    def _inside(self) -> float:
+        """1, or a norm in the domain: one count above its lower end."""
+        lower, upper = self.domain
+        if lower < 1.0 < upper:
+            return 1.0
+        if not lower < upper:
+            raise NoMinimum("no norm predicts something in every bin with counts")
+        if isfinite(lower) and isfinite(upper):
+            return 0.5 * (lower + upper)
+        end, sign = (lower, 1.0) if isfinite(lower) else (upper, -1.0)
+        return end + sign * max(1.0 / sum(line.signal_size() for line in self._lines), 1e-6 * abs(end))
+
+    def _nearer(self, norm: float) -> float:
+        """From a norm that is far from the minimum to one that is not, by Fisher scoring in steps that change much."""
+        lower, upper = self.domain
+        for _ in range(_SCORING):
+            information = sum(line.expected_curvature(norm) for line in self._lines)
+            before, norm = norm, norm - self.slope(norm) / information if information > 0 else norm
+            if norm <= lower or norm >= upper:
+                end = lower if norm <= lower else upper
+                norm = end + _CLOSE * (before - end)
+            if abs(norm - before) <= 0.5 * abs(before):
+                break
+        return norm
+
+    def step(self, norm: float) -> float:
+        """A typical error of the norm: from the data or, where they say nothing, as expected."""
+        error = self.error(norm)
         if error is not None:
             return error
-        information = sum(line.expected_curvature(1.0) for line in self._lines)
+        information = sum(line.expected_curvature(norm) for line in self._lines)
         return sqrt(2.0 / information) if information > 0 else 1.0
 
     def estimate(self, sigma: float, sigma_ul: float, scan: Array, sensitivity: float) -> NormEstimate:
-        """Everything about the norm: minimum, Hessian and profile errors, upper limit, TS, scan and sensitivity."""
-        step = self.step()
-        norm = rising_root(self.slope, 1.0, step)
-        if abs(norm) < _ROUNDING * step:
-            norm = 0.0  # the minimum is the kink at nothing, as in a band without counts
-        stat, stat_null, *stat_scan = self.values(np.array([norm, 0.0, *scan])).tolist()
+        """Everything about the norm: minimum, Hessian and profile errors, upper limit, TS, scan and sensitivity.
+
+        Raises `NoMinimum`.
+        """
+        norm, step, values = self._minimum(scan)
+        stat, stat_null, *stat_scan = values.tolist()
         error = self.error(norm)
-        errn, errp, ul = intervals(self.values, norm, stat, step if error is None else error, sigma, sigma_ul)
+        size = step if error is None else error
+        errn, errp, ul, missing = intervals(self.values, norm, stat, size, sigma, sigma_ul, self.domain)
+        if error is None:
+            missing["norm_err"] = "the statistic has no curvature at this norm"
         return NormEstimate(
             norm=norm,
             norm_err=None if error is None else sigma * error,
@@ -81,7 +136,36 @@ class NormProfile:
             stat_null=stat_null,
             stat_scan=np.array(stat_scan),
             norm_sensitivity=self._sensitivity(sensitivity, step),
+            missing=missing,
         )
+
+    def _minimum(self, scan: Array) -> tuple[float, float, Array]:
+        """The norm, a typical error of it, and -2 ln L there, at 0 and at the norms of the scan.
+
+        Profiles and upper limits that were published are not convex: where one of these is lower, the search goes on.
+        """
+        start = self._inside()
+        step, slope = self.step(start), self.slope(start)
+        if abs(slope) * step > _FAR:
+            start = self._nearer(start)
+            step, slope = self.step(start), self.slope(start)
+        for _ in range(len(scan) + 2):
+            norm = rising_root(self.slope, start, step, *self.domain, slope)
+            if norm is None:
+                raise NoMinimum("the statistic falls without bound along the norm")
+            if abs(norm) < _ROUNDING * step:
+                norm = 0.0  # the minimum is the kink at nothing, as in a band without counts
+            norms = np.array([norm, 0.0, *scan])
+            values = self.values(norms)
+            inside = (norms > self.domain[0]) & (norms < self.domain[1])
+            best = int(np.argmin(np.where(inside, values, inf)))
+            if not values[best] < values[0] - _LOWER:
+                break
+            start = float(norms[best])
+            slope = self.slope(start)
+        if values[1] < values[0] - _LOWER:
+            raise NoMinimum("there are counts where so little is predicted that the statistic is cut off")
+        return norm, step, values
 
     def _sensitivity(self, n_sigma: float, step: float) -> float | None:
         """The norm whose expected data would be detected at ``n_sigma``."""
@@ -94,9 +178,32 @@ class NormProfile:
 
 
 def intervals(
-    values: Callable[[Array], Array], norm: float, stat: float, step: float, sigma: float, sigma_ul: float
-) -> tuple[float | None, float | None, float | None]:
-    """Lower and upper error (positive) and upper limit: where -2 ln L has risen by ``sigma**2``; None: never."""
-    sides = [(-1.0, sigma), (1.0, sigma), (1.0, sigma_ul)]
-    errn, errp, to_limit = distances(lambda away: values(norm + away) - stat, sides, step)
-    return errn, errp, None if to_limit is None else norm + to_limit
+    values: Callable[[Array], Array],
+    norm: float,
+    stat: float,
+    step: float,
+    sigma: float,
+    sigma_ul: float,
+    domain: tuple[float, float] = (-inf, inf),
+) -> tuple[float | None, float | None, float | None, dict[str, str]]:
+    """Lower and upper error (positive) and upper limit: where -2 ln L has risen by ``sigma**2``; None: never, and why.
+
+    Outside of the ``domain`` it is infinite.
+    """
+
+    def rise(away: Array) -> Array:
+        norms = norm + away
+        inside = (norms > domain[0]) & (norms < domain[1])
+        risen = np.full(norms.size, inf)
+        if inside.any():
+            risen[inside] = values(norms[inside]) - stat
+        return risen
+
+    sides = {"norm_errn": (-1.0, sigma), "norm_errp": (1.0, sigma), "norm_ul": (1.0, sigma_ul)}
+    errn, errp, to_limit = found = distances(rise, list(sides.values()), step)
+    missing = {
+        name: f"the statistic never rises by {n_sigma**2:.4g} towards {'lower' if sign < 0 else 'higher'} norms"
+        for (name, (sign, n_sigma)), distance in zip(sides.items(), found, strict=True)
+        if distance is None
+    }
+    return errn, errp, None if to_limit is None else norm + to_limit, missing

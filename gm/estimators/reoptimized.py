@@ -107,7 +107,7 @@ def estimate_reoptimized(
     norm, profile = float(minimum.vector[0]), _Profile(objective, together.full(minimum.vector), active)
     error = None if errors.covariance is None else float(np.sqrt(errors.covariance[0, 0]))
     step = float(np.sqrt(2.0 / information[0])) if error is None else error
-    errn, errp, ul = intervals(profile.values, norm, minimum.value, step, sigma, sigma_ul)
+    errn, errp, ul, missing = intervals(profile.values, norm, minimum.value, step, sigma, sigma_ul)
     estimate = NormEstimate(
         norm=norm,
         norm_err=None if error is None else sigma * error,

@@ -17,11 +17,19 @@ _AT_A_TIME = 1 << 16  # bins of all norms together
 
 
 class Line(ABC):
-    """-2 ln L of one term as a convex function of one norm."""
+    """-2 ln L of one term as a function of one norm, convex in its `domain`."""
 
     @abstractmethod
-    def signal_total(self) -> float:
-        """The signal at a norm of 1, summed over all bins."""
+    def signal_size(self) -> float:
+        """The absolute signal at a norm of 1, summed over all bins."""
+
+    @abstractmethod
+    def domain(self) -> tuple[float, float]:
+        """The open interval of norms in which something is predicted in every bin that has counts and signal.
+
+        At its ends -2 ln L is infinite; beyond, where the statistic is cut off, it does not mean anything. Empty, the
+        first end above the other, when no norm predicts all counts.
+        """
 
     @abstractmethod
     def values(self, norms: Array) -> Array:
@@ -53,8 +61,19 @@ class RowLine(Line):
     signal: Array
     rest: Array
 
-    def signal_total(self) -> float:
-        return float(np.sum(self.signal))
+    def signal_size(self) -> float:
+        return float(np.sum(np.abs(self.signal)))
+
+    def domain(self) -> tuple[float, float]:
+        least = self.statistic.least()
+        if least is None:
+            return -np.inf, np.inf
+        # Without anything else predicted a negative signal, which may be the rounding of none, is cut off at any norm.
+        along = ((self.signal > 0) | ((self.signal < 0) & (self.rest > least))) & (least > -np.inf)
+        signal = self.signal[along]
+        with np.errstate(over="ignore"):
+            poles = (least[along] - self.rest[along]) / signal
+        return float(poles[signal > 0].max(initial=-np.inf)), float(poles[signal < 0].min(initial=np.inf))
 
     def _at(self, norm: float) -> Array:
         return np.asarray(norm * self.signal + self.rest)
@@ -108,10 +127,13 @@ class SummedLine(Line):
     @cached_property
     def _elsewhere(self) -> float:
         """Signal in the bins without counts."""
-        return self.total - self.rows.signal_total()
+        return self.total - float(np.sum(self.rows.signal))
 
-    def signal_total(self) -> float:
+    def signal_size(self) -> float:
         return self.total
+
+    def domain(self) -> tuple[float, float]:
+        return self.rows.domain()
 
     def values(self, norms: Array) -> Array:
         below = norms < 0

@@ -202,17 +202,16 @@ class MapTerm:
 
     def line(self, rest: Array, signal: Array) -> Line:
         """-2 ln L where the flux vector is ``rest + norm * signal``."""
-        (rows, total), (more, more_total) = self._predict(rest), self._predict(rest + signal)
-
+        (rows, total), (more, added) = self._predict(rest), self._signal(rest, signal)
         factor, columns = self.background.factor(rest), self.background.columns
         is_along = self._alone.n_counts > 0 and columns is not None and bool(signal[columns].any())
         is_linear = not (self._may_be_negative(rest) or self._has_negative_fluxes(signal))
         if is_along or not is_linear or not self._alone.holds(factor):  # a signal has no shapes of its own
             return RowLine(self.bins.whole, self._signal_whole(rest, signal), self.predict_whole(rest))
         return SummedLine(
-            rows=RowLine(self.bins.statistic, more - rows, rows),
+            rows=RowLine(self.bins.statistic, more, rows),
             linear_slope=SLOPE,
-            total=more_total - total,
+            total=added,
             constant=self.bins.constant + self._alone.value(factor) + SLOPE * (total - float(np.sum(rows))),
             n_bins=self.n_bins,
             make_lit=partial(self._lit, rest, signal),
@@ -270,9 +269,22 @@ class MapTerm:
 
     def _predicted(self, flux: Array) -> tuple[Array, float]:
         factor = self.background.factor(flux)
-        rows, total = self.background.rows * factor[self.bins.energy], float(self.background.totals @ factor)
+        rows, total = self._of_sources(flux, flux)
+        return rows + self.background.rows * factor[self.bins.energy], total + float(self.background.totals @ factor)
+
+    def _signal(self, rest: Array, signal: Array) -> tuple[Array, float]:
+        """As `_predict`, of what ``signal`` adds: not as a difference, in which a small one would be lost."""
+        rows, total = self._of_sources(rest, signal)
+        if self.background.columns is not None:
+            factor = signal[self.background.columns]
+            rows, total = rows + self.background.rows * factor[self.bins.energy], total + self.background.totals @ factor
+        return rows, float(total)
+
+    def _of_sources(self, shapes: Array, fluxes: Array) -> tuple[Array, float]:
+        """As `_predict`, of the sources with the shapes of one vector and the fluxes of another."""
+        rows, total = np.zeros(self.bins.energy.size), 0.0
         for source in self.sources:
-            response, spectrum = source.response(flux), flux[source.columns]
+            response, spectrum = source.response(shapes), fluxes[source.columns]
             rows[response.rows] += times(response.matrix, spectrum)
             total += float(response.total @ spectrum)
         return rows, total

@@ -193,8 +193,7 @@ class Term:
 
     def line(self, rest: Array, signal: Array) -> Line:
         """-2 ln L where the flux vector is ``rest + norm * signal``."""
-        predicted = self.predict(rest)
-        return RowLine(self.statistic, self.predict(rest + signal) - predicted, predicted)
+        return RowLine(self.statistic, _predict(self.folds, np.zeros_like(self.offset), signal), self.predict(rest))
 
     def _is_negative(self, flux: Array) -> bool:
         return any(flux[columns].min(initial=0.0) < 0 for columns in self._columns)

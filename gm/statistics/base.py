@@ -39,6 +39,10 @@ class Statistic(ABC):
         """-2 ln L of ``null`` above ``predicted``, on data equal to the latter; None where there are no counts."""
         return None
 
+    def least(self) -> Array | None:
+        """What must be predicted in each bin, (n_bins,): below, -2 ln L is cut off; None where it never is."""
+        return None
+
     def linear(self) -> tuple[BoolArray, float, Array] | None:
         """Which bins are linear, the slope common to all of them, and the intercept of each; None when none can be."""
         return None

@@ -39,6 +39,9 @@ class Cash(Statistic):
     def expected_curvature(self, predicted: Array) -> Array:
         return 2.0 / np.maximum(predicted, _ONE_IN_A_MILLION)
 
+    def least(self) -> Array:
+        return np.where(self.counts > 0, TRUNCATION, -np.inf)
+
     def linear(self) -> tuple[BoolArray, float, Array]:
         return self.counts == 0, 2.0, np.zeros_like(self.counts)
 
