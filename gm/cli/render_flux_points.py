@@ -25,7 +25,7 @@ def flux_points_lines(document: Mapping[str, Any], color: bool = False) -> list[
                 limit,
                 number(point.get("ts")),
                 point["status"],
-                point.get("reason") or "",
+                point.get("reason") or "; ".join(f"{name}: {why}" for name, why in point.get("missing", {}).items()),
             ]
         )
     unit = next((point["dnde_unit"] for point in document["points"] if point.get("dnde_unit")), "cm-2 s-1 TeV-1")

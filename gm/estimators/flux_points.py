@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
 from gm.arrays import Array, IntArray
 from gm.datasets import Dataset, Datasets, FluxPointsDataset
 from gm.errors import UsageError
-from gm.estimators.norm import NormEstimate, NormProfile
+from gm.estimators.norm import NoMinimum, NormEstimate, NormProfile
+from gm.estimators.reference import Reference
 from gm.estimators.reoptimized import estimate_reoptimized
-from gm.estimators.result import TEV_IN_ERG, FluxPoint, FluxPoints, PointDataset, ReferenceFlux
+from gm.estimators.result import FluxPoint, FluxPoints, PointDataset, PointStatus, ReferenceFlux
 from gm.likelihood import JointLikelihood, TermReport
+from gm.likelihood.contract import LikelihoodTerm
 from gm.likelihood.line import Line
-from gm.models import EnergyBins, Models, SkyModel
+from gm.models import Models, SkyModel
 from gm.units import convert
 
 Progress = Callable[[str, float], None]
 DEFAULT_SCAN = tuple(np.geomspace(0.2, 5.0, 11))
+_ROUNDING = 1e-9  # of energies
+_LEAST = 1e-100  # counts or flux: less has no square
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +32,10 @@ class FluxPointsEstimator:
     """Flux points of ``source`` in the bands between ``energy_edges`` (numbers in TeV, or quantities with a unit).
 
     In each band the whole spectrum of the source is scaled by one norm, fitted to the reconstructed energies of the
-    band: ``dnde = norm * reference(e_ref)``. With ``reoptimize`` every other free parameter is fitted again in each
-    band, and profiled in errors, upper limits and TS; otherwise all stay as the model has them.
+    band: ``dnde = norm * reference(e_ref)``. A dataset has whole bins only: those between its edges nearest to the
+    band's (in ln E). A point carries the energies of the bins that enter, of each dataset and of all that see the
+    source together. With ``reoptimize`` every other free parameter is fitted again in each band, and profiled in
+    errors, upper limits and TS; otherwise all stay as the model has them.
 
     sigma, sigma_ul : ``norm_err*`` and ``norm_ul`` are where -2 ln L has risen by the square of these
     sigma_sensitivity : ``norm_sensitivity`` is the norm that this significance expects
@@ -52,28 +59,26 @@ class FluxPointsEstimator:
         """
         if not len(datasets):
             raise UsageError(f"flux points of '{self.source}': no dataset was given")
-        datasets = Datasets(map(_sorted, datasets))
-        component = self._component(models)
-        asked, edges = self.requested_edges(), self._edges(datasets)
-        likelihood = JointLikelihood(datasets, models, self.conventions)
-        bands = _Bands(self, likelihood, component)
-        references = bands.references(edges)
-        points = []
-        for k in range(edges.size - 1):
+        component, edges = self._component(models), self.requested_edges()
+        likelihood = JointLikelihood(Datasets(map(_sorted, datasets)), models, self.conventions)
+        bands = _Bands(self, likelihood, component, edges)
+        measured = []
+        for k, (e_min, e_max) in enumerate(pairwise(edges.tolist())):
             if progress is not None:
-                progress(f"{edges[k]:.4g} - {edges[k + 1]:.4g} TeV", k / (edges.size - 1))
-            band, requested = (float(edges[k]), float(edges[k + 1])), (asked[k], asked[k + 1])
-            points.append(bands.point(*band, requested, references[k]))
+                progress(f"{e_min:.4g} - {e_max:.4g} TeV", k / (edges.size - 1))
+            measured.append(bands.measure(k))
+        references = bands.reference.fluxes(np.array([(band.e_min, band.e_max) for band in measured]))
         return FluxPoints(
             source=self.source,
-            reference_model=component,
-            points=tuple(points),
+            reference_model=bands.reference.model,
+            points=tuple(band.point(reference) for band, reference in zip(measured, references, strict=True)),
             norm_scan=np.asarray(self.norm_scan, dtype=float),
             sigma=self.sigma,
             sigma_ul=self.sigma_ul,
             sigma_sensitivity=self.sigma_sensitivity,
             reoptimize=self.reoptimize,
             datasets=tuple(dataset.name for dataset in datasets),
+            warnings=bands.reference.warnings(),
         )
 
     def _component(self, models: Models) -> SkyModel:
@@ -91,68 +96,89 @@ class FluxPointsEstimator:
             raise UsageError("energy_edges must be at least two positive energies, increasing")
         return edges
 
-    def _edges(self, datasets: Datasets) -> Array:
-        """The edges that the points carry: those of the datasets' bins where all datasets agree, else as asked for.
 
-        A dataset has whole bins only. Where every dataset in the bands beside an edge has its bins end at the same
-        energy, that energy is the true one; where they differ, no common edge exists and the asked one stands.
-        """
-        asked = self.requested_edges()
-        found: list[dict[str, float]] = [{} for _ in asked]  # equal up to rounding: the first dataset's number counts
-        for dataset in datasets:
-            if isinstance(dataset, FluxPointsDataset):
-                continue
-            for k in range(asked.size - 1):
-                first, last = _bin_range(dataset, asked[k], asked[k + 1])
-                if first < last:
-                    for edge, number in ((k, first), (k + 1, last)):
-                        energy = float(dataset.energy.edges[number])
-                        found[edge].setdefault(f"{energy:.9g}", energy)
-        agreed = [next(iter(keys.values())) if len(keys) == 1 else None for keys in found]
-        edges = np.array([edge if own is None else own for own, edge in zip(agreed, asked, strict=True)])
-        return edges if (np.diff(edges) > 0).all() else asked
+@dataclass(frozen=True)
+class _Band:
+    """A `FluxPoint` but for its reference."""
+
+    e_min: float
+    e_max: float
+    status: PointStatus
+    reason: str | None
+    estimate: NormEstimate | None = None
+    datasets: dict[str, PointDataset] = field(default_factory=dict)
+
+    def point(self, reference: ReferenceFlux) -> FluxPoint:
+        status, reason = self.status, self.reason
+        if self.estimate is not None and not reference.dnde > 0:
+            status, reason = "failed", "the reference spectrum is not above 0 here"
+        return FluxPoint(self.e_min, self.e_max, status, reason, reference, self.estimate, self.datasets)
 
 
 class _Bands:
     """The joint likelihood cut into bands."""
 
-    def __init__(self, estimator: FluxPointsEstimator, likelihood: JointLikelihood, component: SkyModel) -> None:
-        self.estimator, self.likelihood, self.component = estimator, likelihood, component
+    def __init__(
+        self, estimator: FluxPointsEstimator, likelihood: JointLikelihood, component: SkyModel, edges: Array
+    ) -> None:
+        self.estimator, self.likelihood, self.name = estimator, likelihood, component.name
         layout, bank = likelihood.layout, likelihood.bank
         self.vector = layout.start
         values = layout.expand(self.vector)
+        self.reference = Reference(component, values[layout.slots(component.name)], estimator.conventions)
         self.shapes = bank.fluxes(values, [])
-        self.signal = bank.fluxes(values, [component.name]) - self.shapes
+        self.signal = self.reference.sign * (bank.fluxes(values, [component.name]) - self.shapes)
         self.rest = bank.fluxes(values, [c.name for c in likelihood.models if c.name != component.name])
+        self.edges = edges
+        self.asked = np.stack([_edges_in(dataset, edges) for dataset in likelihood.datasets])
+        entering = zip(self.asked, likelihood.energy_bins(), strict=True)
+        self.ranges = np.stack([_that_enter(asked, bins) for asked, bins in entering], axis=1)
 
-    def point(self, e_min: float, e_max: float, requested: tuple[float, float], reference: ReferenceFlux) -> FluxPoint:
-        """One flux point; every outcome is a point with a status and a reason."""
-        ranges = np.array([_bin_range(dataset, *requested) for dataset in self.likelihood.datasets])
+    def measure(self, k: int) -> _Band:
+        """Band ``k``; every outcome has a status and a reason."""
+        e_min, e_max, ranges = float(self.edges[k]), float(self.edges[k + 1]), self.ranges[k]
         terms = self.likelihood.cut(ranges)
         if not terms:
-            return FluxPoint(e_min, e_max, "no_data", self._no_data(ranges), reference)
+            has_none = (self.asked[:, k] == self.asked[:, k + 1]).all()
+            reason = "no dataset has bins here" if has_none else "every bin here is outside the masks and energy ranges"
+            return _Band(e_min, e_max, "no_data", reason)
         lines = [term.line(self.rest, self.signal) for term in terms]
-        if not any(line.signal_size() > 0 for line in lines):
-            reason = f"no counts of {self.component.name} are predicted here"
-            return FluxPoint(e_min, e_max, "failed", reason, reference)
-        estimate, rest = self._estimate(lines, ranges)
-        source = {self.component.name: self.shapes + estimate.norm * self.signal}
-        best = rest + estimate.norm * self.signal
-        datasets = self._datasets(ranges, [report for term in terms for report in term.report(best, source)])
-        if not np.isfinite([estimate.norm, estimate.stat, estimate.stat_null]).all():
-            return FluxPoint(e_min, e_max, "failed", "the statistic is not finite", reference, None, datasets)
-        if estimate.norm_errp is None and estimate.norm_err is None:
-            return FluxPoint(e_min, e_max, "failed", "the norm is not constrained", reference, estimate, datasets)
-        threshold = self.estimator.sigma_ul**2
-        if estimate.norm <= 0 or estimate.ts < threshold:
-            reason = f"norm {estimate.norm:.3g}, TS {estimate.ts:.3g}: not above {threshold:.3g}"
-            return FluxPoint(e_min, e_max, "upper_limit", reason, reference, estimate, datasets)
-        return FluxPoint(e_min, e_max, "ok", None, reference, estimate, datasets)
+        size = sum(line.signal_size() for line in lines)
+        if size < _LEAST:
+            return self._without_signal(e_min, e_max, size)
+        try:
+            estimate, rest = self._estimate(lines, ranges)
+        except NoMinimum as error:
+            return _Band(e_min, e_max, "failed", str(error))
+        except (ArithmeticError, np.linalg.LinAlgError) as error:
+            return _Band(e_min, e_max, "failed", f"the computation broke down: {error}")
+        reports = self._reports(terms, rest + estimate.norm * self.signal)
+        edges = self._edges(ranges, reports) or (e_min, e_max)
+        return _Band(*edges, *self._verdict(estimate), estimate, self._datasets(ranges, reports, estimate.norm))
 
-    def _no_data(self, ranges: IntArray) -> str:
-        if (ranges[:, 0] == ranges[:, 1]).all():
-            return "no dataset has bins here"
-        return "every bin here is outside the masks and energy ranges"
+    def _without_signal(self, e_min: float, e_max: float, size: float) -> _Band:
+        [reference] = self.reference.fluxes(np.array([[e_min, e_max]]))
+        if size > 0 or not reference.dnde > 0:
+            reason = f"the reference spectrum is {reference.dnde:.3g} cm-2 s-1 TeV-1 here, too little for a norm of it"
+            return _Band(e_min, e_max, "failed", reason)
+        return _Band(e_min, e_max, "no_data", f"no dataset with bins here sees {self.name}")
+
+    def _verdict(self, estimate: NormEstimate) -> tuple[PointStatus, str | None]:
+        if not np.isfinite([estimate.norm, estimate.stat, estimate.stat_null]).all():
+            return "failed", "the statistic is not finite"
+        if estimate.norm_errp is None and estimate.norm_err is None:
+            return "failed", "the norm is not constrained"
+        threshold = self.estimator.sigma_ul**2
+        if estimate.norm <= 0:
+            if estimate.norm_ul is not None and estimate.norm_ul < 0:
+                return (
+                    "upper_limit",
+                    f"norm {estimate.norm:.3g}: a deficit of TS {estimate.ts:.3g}, its limit is below 0",
+                )
+            return "upper_limit", f"norm {estimate.norm:.3g} is not above 0, TS {estimate.ts:.3g}"
+        if estimate.ts < threshold:
+            return "upper_limit", f"TS {estimate.ts:.3g} is below {threshold:.3g}"
+        return "ok", None
 
     def _estimate(self, lines: Sequence[Line], ranges: IntArray) -> tuple[NormEstimate, Array]:
         """The norm, and the flux vector of the other components that goes with it."""
@@ -160,39 +186,44 @@ class _Bands:
         scan = np.asarray(estimator.norm_scan, dtype=float)
         if estimator.reoptimize:
             options = estimator.sigma, estimator.sigma_ul, scan
-            found = estimate_reoptimized(self.likelihood, self.component.name, ranges, *options)
+            found = estimate_reoptimized(self.likelihood, self.name, self.signal, ranges, *options)
             if found is not None:
                 return found
         profile = NormProfile(lines, self.likelihood.layout.prior_value(self.vector))
         sigmas = estimator.sigma, estimator.sigma_ul
         return profile.estimate(*sigmas, scan, estimator.sigma_sensitivity), self.rest
 
-    def references(self, edges: Array) -> list[ReferenceFlux]:
-        """The reference spectrum in each band; every band is an axis of its own, with its own number of nodes."""
-        model, layout = self.component.spectral_model, self.likelihood.layout
-        values = layout.expand(self.vector)[layout.slots(self.component.name, "spectral")]
-        axes = np.stack([edges[:-1], edges[1:]], axis=1)
-        bins = EnergyBins(*axes, conventions=self.estimator.conventions)
-        e_ref = np.sqrt(edges[:-1] * edges[1:])
-        dnde = model.evaluate(e_ref, values)
-        flux, eflux = model.integral(bins, values), model.energy_integral(bins, values) * TEV_IN_ERG
-        columns = dnde, flux, eflux, dnde * e_ref**2 * TEV_IN_ERG
-        return [ReferenceFlux(*row) for row in np.transpose(columns).tolist()]
+    def _reports(self, terms: Sequence[LikelihoodTerm], best: Array) -> list[TermReport]:
+        """Of the datasets that have bins in the band, in their order; the source with a norm of 1."""
+        source = {self.name: self.shapes + self.signal}
+        reports = [report for term in terms for report in term.report(best, source)]
+        return sorted(reports, key=lambda report: report.dataset)
 
-    def _datasets(self, ranges: IntArray, reports: Sequence[TermReport]) -> dict[str, PointDataset]:
-        """Counts and predicted counts of each dataset that has bins in the band, in the order of the datasets."""
+    def _edges(self, ranges: IntArray, reports: Sequence[TermReport]) -> tuple[float, float] | None:
+        """The energies of all bins that say something about the source; None where there are only flux points."""
+        seeing = [report.dataset for report in reports if report.components[self.name] != 0]
+        energies = [_energies(self.likelihood.datasets[k], *ranges[k]) for k in seeing]
+        if all(isinstance(self.likelihood.datasets[k], FluxPointsDataset) for k in seeing):
+            return None
+        lows, highs = zip(*energies, strict=True)
+        return _first_close(lows, min(lows)), _first_close(highs, max(highs))
+
+    def _datasets(self, ranges: IntArray, reports: Sequence[TermReport], norm: float) -> dict[str, PointDataset]:
+        """Energies, counts and predicted counts of each dataset that has bins in the band."""
         found = {}
-        for report in sorted(reports, key=lambda report: report.dataset):
+        for report in reports:
             dataset, (first, last) = self.likelihood.datasets[report.dataset], ranges[report.dataset]
-            if isinstance(dataset, FluxPointsDataset):
-                energy = dataset.points.energy[first:last]
-                found[dataset.name] = PointDataset(float(energy[0]), float(energy[-1]), None, None, None)
-                continue
-            edges = dataset.energy.edges
-            counts = float(dataset.counts[first:last][dataset.mask[first:last]].sum(dtype=np.float64))
-            sums = counts, report.predicted, report.components[self.component.name]
-            found[dataset.name] = PointDataset(float(edges[first]), float(edges[last]), *sums)
+            sums: tuple[float | None, ...] = (None, None, None)
+            if not isinstance(dataset, FluxPointsDataset):
+                counts = float(dataset.counts[first:last][dataset.mask[first:last]].sum(dtype=np.float64))
+                sums = counts, report.predicted, norm * report.components[self.name]
+            found[dataset.name] = PointDataset(*_energies(dataset, first, last), *sums)
         return found
+
+
+def _first_close(energies: Sequence[float], to: float) -> float:
+    """The first that is equal up to rounding."""
+    return next(energy for energy in energies if abs(energy / to - 1.0) < _ROUNDING)
 
 
 def _sorted(dataset: Dataset) -> Dataset:
@@ -203,12 +234,25 @@ def _sorted(dataset: Dataset) -> Dataset:
     return dataset if (np.diff(order) > 0).all() else dataset.take(order)
 
 
-def _bin_range(dataset: Dataset, e_min: float, e_max: float) -> tuple[int, int]:
-    """First and last + 1 bin of the dataset in a band: its edges are moved to the nearest bin edges (in ln E)."""
+def _edges_in(dataset: Dataset, edges: Array) -> IntArray:
+    """The number of the bin that begins at the edge nearest to each of ``edges`` (in ln E), (n_edges,)."""
     if isinstance(dataset, FluxPointsDataset):
-        inside = np.flatnonzero((dataset.points.energy >= e_min) & (dataset.points.energy < e_max))
-        return (int(inside[0]), int(inside[-1]) + 1) if inside.size else (0, 0)
-    edges = dataset.energy.edges
-    position = np.interp(np.log([e_min, e_max]), np.log(edges), np.arange(edges.size))
-    first, last = np.rint(position).astype(int)
-    return int(first), int(last)
+        return np.searchsorted(dataset.points.energy, edges)
+    own = dataset.energy.edges
+    return np.rint(np.interp(np.log(edges), np.log(own), np.arange(own.size))).astype(np.intp)
+
+
+def _that_enter(numbers: IntArray, bins: IntArray) -> IntArray:
+    """First and last + 1 of the ``bins`` (in order) between successive numbers, (n, 2); 0 and 0 where none is."""
+    places = np.searchsorted(bins, numbers)
+    ranges = np.zeros((numbers.size - 1, 2), dtype=np.intp)
+    for k in np.flatnonzero(np.diff(places)):
+        ranges[k] = bins[places[k]], bins[places[k + 1] - 1] + 1
+    return ranges
+
+
+def _energies(dataset: Dataset, first: int, last: int) -> tuple[float, float]:
+    """From the lower edge of a bin to the upper edge of the last; from point to point of flux points [TeV]."""
+    if isinstance(dataset, FluxPointsDataset):
+        return float(dataset.points.energy[first]), float(dataset.points.energy[last - 1])
+    return float(dataset.energy.edges[first]), float(dataset.energy.edges[last])

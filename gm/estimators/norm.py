@@ -66,7 +66,7 @@ class NormProfile:
     def __init__(self, lines: Sequence[Line], constant: float = 0.0) -> None:
         self._lines, self._constant = lines, constant
         lower, upper = zip(*(line.domain() for line in lines), strict=True)
-        self.domain = max(lower), min(upper)
+        self.domain: tuple[float, float] = max(lower), min(upper)
 
     def values(self, norms: Array) -> Array:
         """-2 ln L at each norm."""
@@ -81,10 +81,13 @@ class NormProfile:
         curvature = sum(line.curvature(norm) for line in self._lines)
         return sqrt(2.0 / curvature) if curvature > 0 else None
 
+    def _holds(self, norm: float) -> bool:
+        return self.domain[0] < norm < self.domain[1]
+
     def _inside(self) -> float:
         """1, or a norm in the domain: one count above its lower end."""
         lower, upper = self.domain
-        if lower < 1.0 < upper:
+        if self._holds(1.0):
             return 1.0
         if not lower < upper:
             raise NoMinimum("no norm predicts something in every bin with counts")
@@ -149,20 +152,17 @@ class NormProfile:
         if abs(slope) * step > _FAR:
             start = self._nearer(start)
             step, slope = self.step(start), self.slope(start)
-        for _ in range(len(scan) + 2):
-            norm = rising_root(self.slope, start, step, *self.domain, slope)
-            if norm is None:
+        others = np.array([0.0, *scan])
+        for _ in range(others.size):
+            root = rising_root(self.slope, start, step, *self.domain, slope)
+            if root is None:
                 raise NoMinimum("the statistic falls without bound along the norm")
-            if abs(norm) < _ROUNDING * step:
-                norm = 0.0  # the minimum is the kink at nothing, as in a band without counts
-            norms = np.array([norm, 0.0, *scan])
-            values = self.values(norms)
-            inside = (norms > self.domain[0]) & (norms < self.domain[1])
-            best = int(np.argmin(np.where(inside, values, inf)))
-            if not values[best] < values[0] - _LOWER:
+            norm = root if abs(root) >= _ROUNDING * step else 0.0  # the kink at nothing, as in a band without counts
+            values = self.values(np.array([norm, *others]))
+            lower = [norm for norm in others[values[1:] < values[0] - _LOWER].tolist() if self._holds(norm)]
+            if not lower:
                 break
-            start = float(norms[best])
-            slope = self.slope(start)
+            start, slope = lower[0], self.slope(lower[0])
         if values[1] < values[0] - _LOWER:
             raise NoMinimum("there are counts where so little is predicted that the statistic is cut off")
         return norm, step, values
@@ -191,8 +191,12 @@ def intervals(
     Outside of the ``domain`` it is infinite.
     """
 
+    is_bounded = domain != (-inf, inf)
+
     def rise(away: Array) -> Array:
         norms = norm + away
+        if not is_bounded:
+            return values(norms) - stat
         inside = (norms > domain[0]) & (norms < domain[1])
         risen = np.full(norms.size, inf)
         if inside.any():

@@ -16,10 +16,11 @@ from gm.models import Layout
 class NormObjective:
     """-2 ln L of a band as a function of (norm of the source, all other free parameters); shape (1 + n_other,).
 
-    The source keeps its spectrum: its own parameters, and those that they are linked to, are frozen.
+    The source keeps its spectrum, the flux vector ``signal``: its own parameters, and those that they are linked to,
+    are frozen.
     """
 
-    def __init__(self, likelihood: JointLikelihood, source: str, ranges: IntArray) -> None:
+    def __init__(self, likelihood: JointLikelihood, source: str, signal: Array, ranges: IntArray) -> None:
         bank = likelihood.bank
         slots, roots = likelihood.layout.slots(source), likelihood.models.roots()
         leaders = {roots[k].root if k in roots else k for k in range(slots.start, slots.stop)}
@@ -28,8 +29,7 @@ class NormObjective:
         self.terms = likelihood.cut(ranges)
         self._bank = bank
         self._others = [component.name for component in likelihood.models if component.name != source]
-        values = self.layout.expand(self.layout.start)
-        self._source_flux = bank.fluxes(values, [source]) - bank.fluxes(values, [])
+        self._source_flux = signal
         self.lower = np.concatenate([[-np.inf], self.layout.lower])
         self.upper = np.concatenate([[np.inf], self.layout.upper])
 
@@ -89,13 +89,19 @@ class _Profile:
 
 
 def estimate_reoptimized(
-    likelihood: JointLikelihood, source: str, ranges: IntArray, sigma: float, sigma_ul: float, scan: Array
+    likelihood: JointLikelihood,
+    source: str,
+    signal: Array,
+    ranges: IntArray,
+    sigma: float,
+    sigma_ul: float,
+    scan: Array,
 ) -> tuple[NormEstimate, Array] | None:
     """The norm with the other free parameters profiled, and the flux vector of the others at its minimum.
 
     None when the band depends on none of them.
     """
-    objective = NormObjective(likelihood, source, ranges)
+    objective = NormObjective(likelihood, source, signal, ranges)
     information = np.diag(objective.information(objective.start, expected=True))
     active = information > 0
     if not active[1:].any() or not active[0]:
@@ -117,5 +123,6 @@ def estimate_reoptimized(
         stat=minimum.value,
         stat_null=profile.value(0.0),
         stat_scan=profile.values(scan),
+        missing=missing,
     )
     return estimate, objective.other_flux(together.full(minimum.vector))

@@ -19,6 +19,9 @@ class LikelihoodTerm(Protocol):
     def n_bins(self) -> int:
         """Bins that enter the statistic."""
 
+    def energy_bins(self) -> list[tuple[int, IntArray]]:
+        """Each of its datasets with the energy bins, or flux points, that enter the statistic, in order."""
+
     @property
     def is_heavy(self) -> bool:
         """Whether an evaluation takes so long that terms are worth a thread each."""

@@ -193,6 +193,11 @@ class JointLikelihood:
             curvature[k] = rise / (2 * steps[k])
         return curvature
 
+    def energy_bins(self) -> list[IntArray]:
+        """The energy bins of each dataset, or its flux points, that enter the statistic, in order."""
+        found = dict(pair for term in self.terms for pair in term.energy_bins())
+        return [found.get(k, np.empty(0, dtype=np.intp)) for k in range(len(self.datasets))]
+
     def cut(self, ranges: IntArray) -> list[LikelihoodTerm]:
         """The terms on a range of energy bins per dataset; ``ranges`` (n_datasets, 2) holds first and last + 1 bin."""
         cuts = (term.cut(ranges, self.bank.n_columns) for term in self.terms)

@@ -50,6 +50,9 @@ class MapTerm:
         """Bins that enter the statistic."""
         return int(np.count_nonzero(self.bins.mask))
 
+    def energy_bins(self) -> list[tuple[int, IntArray]]:
+        return [(self.dataset, np.flatnonzero(self.bins.mask.any(axis=(1, 2))))]
+
     def value(self, flux: Array) -> float:
         """-2 ln L of the dataset."""
         if self._is_clipped(flux):
@@ -277,8 +280,9 @@ class MapTerm:
         rows, total = self._of_sources(rest, signal)
         if self.background.columns is not None:
             factor = signal[self.background.columns]
-            rows, total = rows + self.background.rows * factor[self.bins.energy], total + self.background.totals @ factor
-        return rows, float(total)
+            rows += self.background.rows * factor[self.bins.energy]
+            total += float(self.background.totals @ factor)
+        return rows, total
 
     def _of_sources(self, shapes: Array, fluxes: Array) -> tuple[Array, float]:
         """As `_predict`, of the sources with the shapes of one vector and the fluxes of another."""

@@ -146,6 +146,10 @@ class Term:
         """Bins that enter the statistic."""
         return self.offset.size
 
+    def energy_bins(self) -> list[tuple[int, IntArray]]:
+        starts = np.flatnonzero(np.diff(self.dataset, prepend=-1))
+        return list(zip(self.dataset[starts].tolist(), np.split(self.bin, starts[1:]), strict=True))
+
     def cut(self, ranges: IntArray, n_columns: int) -> Term | None:
         """The term on a range of energy bins per dataset; ``ranges`` (n_datasets, 2) holds first and last + 1 bin."""
         first, last = ranges.T
@@ -168,7 +172,9 @@ class Term:
         rows = self.predict(flux)
         predicted = rows + self.statistic.background(rows) if isinstance(self.statistic, WStat) else rows
         columns = sums(np.ones_like(rows)), sums(self.statistic.value(rows)), sums(predicted)
-        parts = {name: sums(self.predict(its) - self.offset) for name, its in by_component.items()}
+        parts = {
+            name: sums(_predict(self.folds, np.zeros_like(self.offset), its)) for name, its in by_component.items()
+        }
         return [
             TermReport(
                 int(d), int(n), float(value), float(total), {name: float(part[i]) for name, part in parts.items()}

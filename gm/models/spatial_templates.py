@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 from math import isnan
@@ -32,6 +33,10 @@ class _Template(ExtendedModel):
     @property
     def is_energy_dependent(self) -> bool:
         return self.template.energy_axis is not None
+
+    @abstractmethod
+    def total(self, values: Array, energy: Array) -> Array:
+        """The integral over the map at energies [TeV], (n_energy,), in the map's unit times sr."""
 
 
 class TemplateSpatialModel(_Template):
@@ -76,6 +81,9 @@ class TemplateSpatialModel(_Template):
     def evaluation_radius(self, values: Array) -> float | None:
         return self.template.radius()
 
+    def total(self, values: Array, energy: Array) -> Array:
+        return self.template.total(energy)
+
     def evaluate(self, vectors: Array, values: Array, energy: Array | None = None) -> Array:
         return self.template.evaluate(*self._shifted(vectors, values), energy)
 
@@ -112,6 +120,9 @@ class TemplateNDSpatialModel(_Template):
 
     def evaluation_radius(self, values: Array) -> None:
         return None
+
+    def total(self, values: Array, energy: Array) -> Array:
+        return self.template.total(energy, self.template.collapsed(self._in_order(values))[0])
 
     def evaluate(self, vectors: Array, values: Array, energy: Array | None = None) -> Array:
         slices, _ = self.template.collapsed(self._in_order(values))

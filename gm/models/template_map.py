@@ -113,6 +113,20 @@ class TemplateMap:
         index, weight, inside = self._corners(lon, lat)
         return self._finish(self._interpolate(index, weight, energy, slices), inside, energy)
 
+    def total(self, energy: Array, slices: NDArray[Any] | None = None) -> Array:
+        """The integral over the map at energies [TeV], (n_energy,), in `unit` times sr; ``slices`` as in `evaluate`."""
+        pixel = np.arange(self.scaled.shape[-1])[None]
+        everywhere, area = np.ones(pixel.shape), np.ravel(self.geometry.solid_angle())
+
+        def at(one: Array | None) -> float:
+            return float(
+                np.sum(self._finish(self._interpolate(pixel, everywhere, one, slices), everywhere[0], one) * area)
+            )
+
+        if self.energy_axis is None:
+            return np.full(energy.size, at(None))
+        return np.array([at(one) for one in energy.reshape(-1, 1)])
+
     def collapsed(self, values: Array) -> tuple[NDArray[Any], list[NDArray[Any]]]:
         """What is interpolated at values of the axes that are not energy, (n_axis_energy, n_pixels) or (n_pixels,).
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gm.config_schemas.reader import Document
-from gm.errors import GmError, JsonPath, suggest
+from gm.errors import DataError, GmError, JsonPath, suggest
 from gm.patterns import matching
 from gm.pipeline.documents import Documents, Part
 from gm.pipeline.findings import Findings
@@ -172,6 +172,28 @@ def check_flux_points(documents: Documents, sources: Sequence[str], others: Sequ
         if name != name.strip() or name.startswith(".") or any(character in name for character in "/\\\0\n"):
             findings.add(config, place, f"'{name}' cannot be the name of a file", "")
         names.setdefault(name, index)
+
+
+def check_references(documents: Documents, models: Models, findings: Findings) -> None:
+    """Every source of flux points has a flux that norms can refer to."""
+    from gm.models.component import SkyModel
+    from gm.models.sky_flux import no_flux
+
+    components = {component.name: component for component in models}
+    for index, entry in enumerate(_flux_points_rows(documents.config.data)):
+        source = entry.get("source")
+        component = components.get(source) if isinstance(source, str) else None
+        if component is None:
+            continue
+        problem: str | None = "a template of counts is no source"
+        if isinstance(component, SkyModel):
+            try:
+                problem = no_flux(component)
+            except DataError:  # a template that cannot be read, which is said when it is used
+                continue
+        if problem:
+            hint = "flux points need a differential flux; the parameters of a factor can be free in a fit"
+            findings.add(documents.config, ("flux_points", index, "source"), f"'{source}': {problem}", hint)
 
 
 def _dataset_patterns(data: Mapping[str, Any]) -> list[tuple[JsonPath, Any]]:

@@ -86,6 +86,7 @@ def _point(point: FluxPoint, points: FluxPoints) -> dict[str, Any]:
         "status": point.status,
         "reason": point.reason,
         **{f"norm{suffix}": norm for suffix, norm in norms.items()},
+        **({"missing": estimate.missing} if estimate is not None and estimate.missing else {}),
         "ts": finite(estimate.ts) if estimate is not None else None,
         "sqrt_ts": finite(point.sqrt_ts),
         **_fluxes("dnde", reference.dnde, norms, "cm-2 s-1 TeV-1"),

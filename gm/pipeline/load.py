@@ -16,6 +16,7 @@ from gm.pipeline.checks import (
     check_flux_points,
     check_parameters,
     check_patterns,
+    check_references,
     named_components,
     named_datasets,
     sky_and_other,
@@ -82,6 +83,7 @@ def load(request: Request) -> Analysis:
         models = edit_models(models, documents, settings, findings)
     if models is not None and not operations:
         check_parameters(documents, models, findings)
+        check_references(documents, models, findings)
     findings.stop_if_any()
     if settings is None or models is None:  # every way to get here has left a problem
         raise AssertionError("an invalid analysis without a problem")
@@ -112,6 +114,7 @@ def check_edited(analysis: Analysis, models: Models) -> None:
     findings = Findings()
     check_parameters(analysis.documents, models, findings)
     check_flux_points(analysis.documents, *sky_and_other(models), findings)
+    check_references(analysis.documents, models, findings)
     findings.stop_if_any()
 
 

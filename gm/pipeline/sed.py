@@ -5,14 +5,15 @@ Source: gamma-astro-data-formats, flux points; columns and header cards as Gamma
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from statistics import NormalDist
 
 import numpy as np
 
 from gm.arrays import Array
-from gm.estimators import FluxPoints
+from gm.estimators import FluxPoint, FluxPoints
 from gm.io.sed_table import write_sed
 from gm.io.tables import CardValue, Column
 
@@ -28,8 +29,17 @@ def write_tables(points: FluxPoints, files: Iterable[Path]) -> None:
 
 
 def sed_table(points: FluxPoints) -> tuple[list[Column], dict[str, CardValue]]:
-    """Columns and header; a number that does not exist is NaN."""
-    rows = points.points
+    """Columns and header; a number that does not exist is NaN.
+
+    Bins of several datasets overlap, and a band without data may lie inside the bins of another: readers that make an
+    axis of the edges get no rows without data then, and where that is not enough no edges, but rows in order of e_ref.
+    """
+    rows: Sequence[FluxPoint] = points.points
+    if not _make_axis(rows):
+        rows = [row for row in rows if row.status != "no_data"]
+    edges = [Column(name, np.array([getattr(row, name) for row in rows]), "TeV") for name in ("e_min", "e_max")]
+    if not _make_axis(rows):
+        rows, edges = sorted(rows, key=lambda row: row.e_ref), []
 
     def numbers(name: str) -> Array:
         values = [getattr(row.estimate, name, None) for row in rows]
@@ -44,8 +54,7 @@ def sed_table(points: FluxPoints) -> tuple[list[Column], dict[str, CardValue]]:
     )
     columns = [
         Column("e_ref", np.array([row.e_ref for row in rows]), "TeV"),
-        Column("e_min", np.array([row.e_min for row in rows]), "TeV"),
-        Column("e_max", np.array([row.e_max for row in rows]), "TeV"),
+        *edges,
         *(Column(f"ref_{q}", np.array([getattr(row.reference, q) for row in rows]), u) for q, u in _REFERENCES.items()),
         *(Column(name, numbers(name), "") for name in _NORMS),
         Column("sqrt_ts", np.array([_or_nan(row.sqrt_ts) for row in rows]), ""),
@@ -61,6 +70,12 @@ def sed_table(points: FluxPoints) -> tuple[list[Column], dict[str, CardValue]]:
         "n_sigma": points.sigma,
     }
     return columns, meta
+
+
+def _make_axis(rows: Sequence[FluxPoint]) -> bool:
+    """Whether the lower edges and the last upper edge increase."""
+    edges = [row.e_min for row in rows] + [row.e_max for row in rows[-1:]]
+    return all(low < high for low, high in pairwise(edges))
 
 
 def _or_nan(value: float | None) -> float:

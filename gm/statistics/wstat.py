@@ -95,12 +95,10 @@ class WStat(Statistic):
     def linear(self) -> tuple[BoolArray, float, Array]:
         return self._no_on, 2.0, 2.0 * self.n_off * np.log1p(self.alpha)
 
-    def asimov(self, predicted: Array) -> Self:
-        """On counts as predicted with the profiled background; off counts as measured."""
-        return type(self)(np.maximum(predicted + self.background(predicted), 0.0), self.n_off, self.alpha)
-
     def expected_ts(self, null: Array, predicted: Array) -> float:
-        without, expected = self.asimov(predicted).value(np.stack([null, predicted]))
+        """On data with the background that the off counts alone let expect: whatever is in the on counts."""
+        on = np.maximum(predicted + self.alpha * self.n_off, 0.0)
+        without, expected = type(self)(on, self.n_off, self.alpha).value(np.stack([null, predicted]))
         return float(np.sum(without - expected))
 
     def take(self, bins: IntArray | BoolArray) -> Self:

@@ -129,7 +129,8 @@ def test_w_is_convex_for_every_norm(seed: int) -> None:
     random = np.random.default_rng(seed)
     n_bins = int(random.integers(1, 6))
     on, off = (random.integers(0, 4, n_bins).astype(float) for _ in range(2))
-    line = RowLine(WStat(on, off, random.uniform(0.05, 2.0, n_bins)), random.uniform(0.1, 5.0, n_bins), np.zeros(n_bins))
+    statistic, signal = WStat(on, off, random.uniform(0.05, 2.0, n_bins)), random.uniform(0.1, 5.0, n_bins)
+    line = RowLine(statistic, signal, np.zeros(n_bins))
     found = estimate(line)
     around = found.norm + np.concatenate([-np.geomspace(1e-6, 1e3, 50), np.geomspace(1e-6, 1e3, 50)])
     assert found.stat <= line.values(around).min() + 1e-9

@@ -155,14 +155,15 @@ def test_bins_without_on_counts_are_linear(n_off: float, alpha: float, signal: f
     assert statistic.value_and_derivative(at(signal, signal))[1][0] == pytest.approx(slope, abs=1e-10)
 
 
-@given(counts, counts, alphas, st.floats(0.0, 80.0))
-def test_asimov_data_are_the_signal_and_the_profiled_background(
-    n_on: float, n_off: float, alpha: float, signal: float
-) -> None:
-    statistic = wstat(n_on, n_off, alpha)
-    asimov = statistic.asimov(at(signal))
-    assert asimov.n_on == pytest.approx(signal + statistic.background(at(signal)), rel=1e-12, abs=1e-12)
-    assert asimov.n_off == statistic.n_off
+@given(counts, counts, st.floats(0.01, 10.0), st.floats(0.1, 80.0))
+def test_what_data_are_expected_to_say(n_on: float, n_off: float, alpha: float, signal: float) -> None:
+    """Li & Ma's equation 17 with on counts of ``signal + alpha n_off``, whatever was measured."""
+    expected = signal + alpha * n_off
+    terms = [expected * np.log((1 + alpha) / alpha * expected / (expected + n_off))]
+    if n_off:
+        terms.append(n_off * np.log((1 + alpha) * n_off / (expected + n_off)))
+    ts = wstat(n_on, n_off, alpha).expected_ts(at(0.0), at(signal))
+    assert ts == pytest.approx(2 * sum(terms), rel=1e-8, abs=1e-8)
 
 
 @pytest.mark.parametrize("signal", [-1e6, -1.0, 0.0, 1e-12, 1.0, 1e9])

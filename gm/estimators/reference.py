@@ -1,0 +1,56 @@
+"""The spectrum that the norms of flux points refer to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from gm.arrays import Array
+from gm.errors import UsageError
+from gm.estimators.result import TEV_IN_ERG, ReferenceFlux
+from gm.models import EnergyBins, SkyModel
+from gm.models.sky_flux import no_flux, sky_flux
+
+
+class Reference:
+    """The spectrum of a component, all of its flux on the sky together.
+
+    A component whose amplitude is negative, as a fit to a deficit leaves it, gets that with the other sign as its
+    reference: flux points and their limits then have the usual sense.
+
+    model : the component with the amplitude of the reference; sign : of its own amplitude
+    """
+
+    def __init__(self, component: SkyModel, values: Array, conventions: str) -> None:
+        """``values`` : (n_par,) of the component, in internal units. Raises `UsageError` when it is not a flux."""
+        if problem := no_flux(component):
+            raise UsageError(f"flux points of '{component.name}': {problem}")
+        self.model, self.sign, self._conventions, self._values = component, 1.0, conventions, values.copy()
+        amplitude = component.spectral_model.amplitude_position()
+        if amplitude is not None and values[amplitude] < 0:
+            self._values[amplitude], self.sign = -values[amplitude], -1.0
+            old = component.parameters[amplitude]
+            mirrored = replace(old, value=-old.value, min=-old.max, max=-old.min, prior=None)
+            parameters = [mirrored if k == amplitude else p for k, p in enumerate(component.parameters)]
+            self.model = component.with_parameters(parameters)
+
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader of the norms should know."""
+        if self.sign > 0:
+            return ()
+        return (f"the amplitude of '{self.model.name}' is negative: the reference model has it with the other sign",)
+
+    def fluxes(self, bands: Array) -> list[ReferenceFlux]:
+        """In bands, (n_bands, 2) [TeV]; every band is an axis of its own, with its own number of nodes."""
+        model, values = self.model.spectral_model, self._values
+        bins, e_ref = EnergyBins(*bands, conventions=self._conventions), np.sqrt(bands[:, 0] * bands[:, 1])
+        dnde = sky_flux(self.model, e_ref, values)
+        if model.result_unit():
+            spectral = values[: len(model.parameters)]
+            flux, eflux = model.integral(bins, spectral), model.energy_integral(bins, spectral)
+        else:
+            at_nodes = sky_flux(self.model, bins.fine.nodes, values)
+            flux, eflux = bins.fine.integrate(at_nodes), bins.fine.integrate(bins.fine.nodes * at_nodes)
+        columns = dnde, flux, eflux * TEV_IN_ERG, dnde * e_ref**2 * TEV_IN_ERG
+        return [ReferenceFlux(*row) for row in np.transpose(columns).tolist()]

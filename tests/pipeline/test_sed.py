@@ -1,0 +1,59 @@
+"""The standard SED table of flux points: rows that a reader can make an axis of."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gm.arrays import Array
+from gm.estimators import FluxPoint, FluxPoints, NormEstimate, ReferenceFlux
+from gm.estimators.result import PointStatus
+from gm.pipeline.sed import sed_table
+from tests.samples import power_law
+
+
+def points(*bands: tuple[float, float, PointStatus]) -> FluxPoints:
+    """Norms of 0, 1, 2, ... in bands; none where there are no data."""
+
+    def one(k: int, e_min: float, e_max: float, status: PointStatus) -> FluxPoint:
+        estimate = NormEstimate(float(k), 0.1, 0.1, 0.1, k + 0.2, 0.0, 9.0, np.zeros(2))
+        reference = ReferenceFlux(1e-11, 1e-11, 1e-11, 1e-11)
+        return FluxPoint(e_min, e_max, status, None, reference, None if status == "no_data" else estimate)
+
+    return FluxPoints(
+        source="source",
+        reference_model=power_law(),
+        points=tuple(one(k, *band) for k, band in enumerate(bands)),
+        norm_scan=np.array([0.5, 2.0]),
+        sigma=1.0,
+        sigma_ul=2.0,
+        sigma_sensitivity=5.0,
+        reoptimize=False,
+        datasets=("a",),
+    )
+
+
+def columns(found: FluxPoints) -> dict[str, Array]:
+    return {column.name: column.values for column in sed_table(found)[0]}
+
+
+def test_bands_in_order_are_all_rows() -> None:
+    table = columns(points((1.0, 2.0, "ok"), (2.0, 3.0, "no_data"), (3.0, 5.0, "upper_limit")))
+    assert table["e_min"].tolist() == [1.0, 2.0, 3.0]
+    assert table["norm"] == pytest.approx([0.0, np.nan, 2.0], nan_ok=True)
+
+
+def test_a_band_without_data_inside_the_bins_of_the_next() -> None:
+    table = columns(points((1.0, 2.0, "ok"), (2.1, 2.2, "no_data"), (2.0, 5.0, "ok")))
+    assert table["e_min"].tolist() == [1.0, 2.0]
+    assert table["norm"].tolist() == [0.0, 2.0]
+
+
+def test_bins_of_several_datasets_that_overlap() -> None:
+    """No axis has edges 1, 1 and 5 TeV, or 1.5 TeV before 1 TeV: the points are at their e_ref, in order."""
+    table = columns(points((1.0, 2.0, "ok"), (1.0, 5.0, "ok")))
+    assert "e_min" not in table
+    assert table["e_ref"] == pytest.approx(np.sqrt([2.0, 5.0]))
+    table = columns(points((1.5, 8.0, "ok"), (1.0, 9.0, "ok")))
+    assert table["e_ref"] == pytest.approx([3.0, np.sqrt(12.0)])
+    assert table["norm"].tolist() == [1.0, 0.0]
