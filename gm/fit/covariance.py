@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
 
 from gm.arrays import Array, BoolArray
 from gm.fit.objective import Objective, Restricted
+from gm.fit.prior_widths import with_prior_widths
 from gm.fit.scoring import DIFFERENCE
+from gm.models import GeneralizedGaussianPrior
 
 _NEAR = 1e-3  # sigma from a limit
 _IDENTICAL = 1e-11  # the same of J^T J, below which parameters are one and the same
@@ -38,21 +42,22 @@ def observed_hessian(
 ) -> Array:
     """Second derivatives of -2 ln L by differencing its exact gradient, (n_free, n_free).
 
-    Central differences of 0.02 sigma; a parameter closer than that to a limit is differenced to the inside with the
-    second-order one-sided formula ``(-3 g0 + 4 g1 - g2) / 2h``. ``scale`` (n_free,) is about one sigma of each.
+    Central differences of 0.02 sigma; a parameter closer than that to a limit is differenced away from it with the
+    second-order one-sided formula ``(-3 g0 + 4 g1 - g2) / 2h``, and h such that the other limit holds too. ``scale``
+    (n_free,) is about one sigma of each.
     """
     n_free = vector.size
     hessian = np.empty((n_free, n_free))
     for i in range(n_free):
         step = np.zeros(n_free)
         step[i] = h = DIFFERENCE * scale[i]
-        room_below, room_above = vector[i] - lower[i] >= h, upper[i] - vector[i] >= h
-        if room_below and room_above:
+        below, above = vector[i] - lower[i], upper[i] - vector[i]
+        if min(below, above) >= h:
             hessian[i] = (gradient(vector + step) - gradient(vector - step)) / (2 * h)
         else:
-            inside = step if room_above else -step
-            g0, g1, g2 = gradient(vector), gradient(vector + inside), gradient(vector + 2 * inside)
-            hessian[i] = (-3 * g0 + 4 * g1 - g2) / (2 * inside[i])
+            step[i] = min(h, 0.5 * above) if above > below else -min(h, 0.5 * below)
+            g0, g1, g2 = gradient(vector), gradient(vector + step), gradient(vector + 2 * step)
+            hessian[i] = (-3 * g0 + 4 * g1 - g2) / (2 * step[i])
     return 0.5 * (hessian + hessian.T)
 
 
@@ -78,16 +83,31 @@ def invert(hessian: Array, names: Sequence[str], degenerate_below: float) -> tup
     return 2.0 * inverse * np.outer(scale, scale), []
 
 
+def _hessian(objective: Restricted, vector: Array, scale: Array, lower: Array, upper: Array) -> Array:
+    """Second derivatives: those that the objective knows, where no limit is near, or of its gradient."""
+    steps = DIFFERENCE * scale
+    has_room = bool(np.all((vector - lower >= steps) & (upper - vector >= steps)))
+    known = objective.second_derivatives(vector, steps) if has_room else None
+    return observed_hessian(objective.gradient, vector, scale, lower, upper) if known is None else known
+
+
+def _prior_gradient(priors: Mapping[int, GeneralizedGaussianPrior], vector: Array) -> Array:
+    """Of some priors alone, (n_free,)."""
+    gradient = np.zeros_like(vector)
+    for k, prior in priors.items():
+        gradient[k] = prior.gradient(float(vector[k]))
+    return gradient
+
+
 def _bridge(
-    hessian: Array, k: int, objective: Restricted, vector: Array, sigma: float, limits: tuple[float, float]
+    hessian: Array, k: int, objective: Restricted, vector: Array, scale: Array, lower: Array, upper: Array
 ) -> None:
     """Put the row and column of a parameter with a kink into ``hessian``, by differences as wide as a rise by 1.
 
     Nothing is done where the statistic does not rise by 1 on both sides.
     """
-    ends = [
-        _risen_by_one(objective, vector, k, side * sigma, limit) for side, limit in zip((-1, 1), limits, strict=True)
-    ]
+    sides = ((-scale[k], lower[k]), (scale[k], upper[k]))
+    ends = [_risen_by_one(objective, vector, k, step, limit) for step, limit in sides]
     if None in ends:
         return
     moves = np.zeros((2, vector.size))
@@ -163,14 +183,17 @@ def measure_errors(
     names: Sequence[str],
     kinked: Callable[[Array], Iterable[int]] = lambda steps: (),
     hessian: Array | None = None,
+    uneven: Mapping[int, GeneralizedGaussianPrior] = MappingProxyType({}),
 ) -> Errors:
     """Errors at the minimum ``vector`` (n_free,) from the observed Hessian over the parameters that no limit holds.
 
     kinked : from ``steps`` (n_free,) to the parameters that a step takes across a kink of the statistic, where it has
     no second derivative; they get that of the parabola which is as wide where the statistic has risen by 1; hessian :
-    (n_free, n_free) where it is known already
+    (n_free, n_free) where it is known already; uneven : priors that are no parabolas, by position
     """
     information = objective.information(vector, expected=True)
+    for k, prior in uneven.items():
+        information[k, k] += 2 / prior.sigma**2  # it may have no second derivative, but a width it has
     diagonal = np.diag(information)
     size = np.where(vector != 0, np.abs(vector), 1.0)
     scale = np.where(diagonal > 0, np.sqrt(2.0 / np.where(diagonal > 0, diagonal, 1.0)), size)
@@ -181,17 +204,16 @@ def measure_errors(
     kept = ~(at_lower | at_upper)
     if not kept.any():
         return Errors(at_lower, at_upper, None, [])
-    inside = Restricted(objective, vector, kept)
-    steps = DIFFERENCE * scale
-    has_room = bool(np.all((vector - lower >= steps) & (upper - vector >= steps) | ~kept))
-    if hessian is not None:
-        hessian = hessian[np.ix_(kept, kept)]
-    elif has_room:
-        hessian = inside.second_derivatives(vector[kept], steps[kept])
-    if hessian is None:
-        hessian = observed_hessian(inside.gradient, vector[kept], scale[kept], lower[kept], upper[kept])
-    for k in (k for k in kinked(steps) if kept[k]):
-        _bridge(hessian, int(np.count_nonzero(kept[:k])), inside, vector[kept], scale[k], (lower[k], upper[k]))
+    inside, around = Restricted(objective, vector, kept), (vector[kept], scale[kept], lower[kept], upper[kept])
+    index = {int(k): i for i, k in enumerate(np.flatnonzero(kept))}
+    priors = {index[k]: prior for k, prior in uneven.items() if kept[k]}
+    known = None if hessian is None or priors else hessian[np.ix_(kept, kept)]
+    hessian = _hessian(inside, *around) if known is None else known
+    if priors:
+        without = hessian - observed_hessian(partial(_prior_gradient, priors), *around)
+        hessian = with_prior_widths(without, gradient[kept], *around, priors)
+    for k in (index[k] for k in kinked(DIFFERENCE * scale) if kept[k] and k not in uneven):
+        _bridge(hessian, k, inside, *around)
     among = [name for name, stays in zip(names, kept, strict=True) if stays]
     covariance, degenerate = invert(hessian, among, _DEGENERATE)
     if not degenerate:

@@ -223,6 +223,7 @@ class _Run:
         return probes[best] if values and values[best] < self.minimum.value - _GAIN else None
 
     def measure_errors(self) -> None:
+        chosen, priors = np.flatnonzero(self.objective.active), self.layout.uneven_priors()
         self.errors = measure_errors(
             self.objective,
             self.minimum.vector,
@@ -231,6 +232,7 @@ class _Run:
             self.names,
             self._stepped_across,
             self.minimum.hessian,
+            {i: prior for i, k in enumerate(chosen) if (prior := priors.get(int(k)))},
         )
 
     def _stepped_across(self, steps: Array) -> list[int]:

@@ -186,11 +186,9 @@ class JointLikelihood:
     def _prior_curvature(self, vector: Array, steps: Array) -> Array:
         """Of the priors, (n_free, n_free), by differences of their gradient."""
         curvature = np.zeros((vector.size, vector.size))
-        for k in np.flatnonzero((self.layout.prior_curvature(vector) != 0) & (steps > 0)):
-            step = np.zeros(vector.size)
-            step[k] = steps[k]
-            rise = self.layout.prior_gradient(vector + step) - self.layout.prior_gradient(vector - step)
-            curvature[k] = rise / (2 * steps[k])
+        moved = steps > 0
+        rise = self.layout.prior_gradient(vector + steps) - self.layout.prior_gradient(vector - steps)
+        curvature[moved, moved] = rise[moved] / (2 * steps[moved])
         return curvature
 
     def energy_bins(self) -> list[IntArray]:
@@ -238,7 +236,7 @@ class JointLikelihood:
 
     def depends_on(self) -> BoolArray:
         """Which free parameters any bin or prior depends on, (n_free,); the others cannot be fitted."""
-        depends = self.layout.prior_curvature(self.layout.start) > 0
+        depends = self.layout.has_peak()
         for slots in self.bank.slots():
             for index in range(slots.start, slots.stop):
                 if (position := self.layout.free_position(index)) is not None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from gm.arrays import Array, IntArray
+from gm.arrays import Array, BoolArray, IntArray
 from gm.models.models import Models
-from gm.models.prior import Prior
+from gm.models.prior import GeneralizedGaussianPrior, Prior
 
 
 class Layout:
@@ -101,6 +101,17 @@ class Layout:
         own = range(len(self.addresses))[self._slots[component, None] if component else slice(None)]
         mine = ((value if i is None else vector[i], prior) for k, i, value, prior in self._priors if k in own)
         return sum((prior.value(float(value)) for value, prior in mine), 0.0)
+
+    def has_peak(self) -> BoolArray:
+        """Which free parameters have a prior with a peak, (n_free,)."""
+        found = np.zeros(len(self.free), dtype=bool)
+        found[[i for _, i, _, prior in self._priors if i is not None and prior.has_peak]] = True
+        return found
+
+    def uneven_priors(self) -> dict[int, GeneralizedGaussianPrior]:
+        """Priors that are no parabolas around their peak, by position of the free parameter."""
+        generalized = ((i, prior) for _, i, _, prior in self._priors if isinstance(prior, GeneralizedGaussianPrior))
+        return {i: prior for i, prior in generalized if i is not None and prior.eta != 0.5}
 
     def prior_gradient(self, vector: Array) -> Array:
         """Derivatives of `prior_value`, (n_free,)."""

@@ -1,6 +1,7 @@
 """Priors: what is known of a parameter beforehand, as -2 ln of a probability density.
 
-Every prior is a function of the parameter's value in its own unit, normalisation included, times ``weight``.
+Every prior is a function of the parameter's value in its own unit, normalisation included, times ``weight``. One with a
+peak decides a parameter even where no data do.
 Formulas: Gammapy 2.1, ``gammapy.modeling.models.prior``.
 """
 
@@ -16,6 +17,7 @@ class GaussianPrior:
     """Gaussian: ``((x - mu) / sigma)^2 + ln(2 pi sigma^2)``."""
 
     tag: ClassVar[str] = "GaussianPrior"
+    has_peak: ClassVar[bool] = True
     mu: float = 0.0
     sigma: float = 1.0
     weight: float = 1.0
@@ -35,6 +37,7 @@ class UniformPrior:
     """Uniform between min and max: ``2 ln(max - min)`` inside, infinite outside."""
 
     tag: ClassVar[str] = "UniformPrior"
+    has_peak: ClassVar[bool] = False
     min: float = 0.0
     max: float = 1.0
     weight: float = 1.0
@@ -54,6 +57,7 @@ class LogUniformPrior:
     """Uniform in ln x between min and max: ``2 ln(x ln(max / min))`` inside, infinite outside."""
 
     tag: ClassVar[str] = "LogUniformPrior"
+    has_peak: ClassVar[bool] = False
     min: float = 1e-14
     max: float = 1e-10
     weight: float = 1.0
@@ -76,6 +80,7 @@ class GeneralizedGaussianPrior:
     """
 
     tag: ClassVar[str] = "GeneralizedGaussianPrior"
+    has_peak: ClassVar[bool] = True
     mu: float = 0.0
     sigma: float = 1.0
     eta: float = 0.5
