@@ -142,5 +142,8 @@ def _masked(
     mask = mask_from(dataset, (lower, upper))
     for sky in skies:
         exclusion = None if sky.file is None else exclusions[sky.file]
-        mask &= mask_from(dataset, include=sky.include, exclude=sky.exclude, exclusion=exclusion)
+        try:
+            mask &= mask_from(dataset, include=sky.include, exclude=sky.exclude, exclusion=exclusion)
+        except DataError as error:
+            raise DataError(f"fit.mask of dataset {dataset.name}: {error}") from error
     return dataset.with_(mask_fit=mask)

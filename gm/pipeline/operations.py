@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from gm.errors import DataError
 from gm.pipeline.findings import Findings
 from gm.pipeline.operations_settings import OperationSettings, report_refusal
 
@@ -28,7 +29,10 @@ class Step:
 
 
 def apply_operations(analysis: Analysis, datasets: Datasets) -> list[Step]:
-    """The operations of a config, one after the other. Raises `InvalidInput` for one that is refused."""
+    """The operations of a config, one after the other.
+
+    Raises `InvalidInput` for one that is refused, and `DataError` for data that it cannot be done with.
+    """
     steps, models = list[Step](), analysis.models
     for settings in analysis.operations:
         outcome = _apply(analysis, settings, datasets, models)
@@ -51,6 +55,9 @@ def _apply(analysis: Analysis, settings: OperationSettings, datasets: Datasets, 
         report_refusal(settings, error, analysis.config, findings)
         findings.stop_if_any()
         raise
+    except DataError as error:
+        problem = analysis.config.problem(settings.path, f"{settings.name}: {error}", key=True)
+        raise DataError(str(problem)) from error
     return outcome
 
 
