@@ -7,8 +7,8 @@ import numpy as np
 from gm.arrays import Array, BoolArray, IntArray
 from gm.estimators.norm import NormEstimate, intervals
 from gm.fit.covariance import measure_errors
-from gm.fit.minimizer import Minimizer
-from gm.fit.objective import Restricted
+from gm.fit.minimizer import Minimizer, Minimum
+from gm.fit.objective import Restricted, amplitudes
 from gm.likelihood import JointLikelihood
 from gm.models import Layout
 
@@ -32,6 +32,7 @@ class NormObjective:
         self._source_flux = signal
         self.lower = np.concatenate([[-np.inf], self.layout.lower])
         self.upper = np.concatenate([[np.inf], self.layout.upper])
+        self._amplitudes = np.concatenate([[True], amplitudes(likelihood.models, self.layout)])
 
     @property
     def start(self) -> Array:
@@ -61,6 +62,17 @@ class NormObjective:
     def second_derivatives(self, vector: Array, steps: Array) -> None:
         """Left to differences of the gradient."""
 
+    def n_cut_off(self, vector: Array) -> int:
+        flux = self._flux(vector)
+        return sum(term.n_cut_off(flux) for term in self.terms)
+
+    def minimize(self, start: Array, active: BoolArray) -> Minimum:
+        """The minimum over the ``active`` parameters (n,) of the vector; the others stay at ``start`` (n,)."""
+        among = Restricted(self, start.copy(), active)
+        limits = self.lower[active], self.upper[active]
+        minimizer = Minimizer(among, *limits, self._amplitudes[active], n_cut_off=among.n_cut_off)
+        return minimizer.minimize(start[active])
+
     def other_flux(self, vector: Array) -> Array:
         """The flux vector of all components but the source."""
         return self._bank.fluxes(self.layout.expand(vector[1:]), self._others)
@@ -78,10 +90,8 @@ class _Profile:
 
     def value(self, norm: float) -> float:
         self._last[0] = norm
-        others = Restricted(self._objective, self._last.copy(), self._others)
-        minimizer = Minimizer(others, self._objective.lower[self._others], self._objective.upper[self._others])
-        minimum = minimizer.minimize(self._last[self._others])
-        self._last = others.full(minimum.vector)
+        minimum = self._objective.minimize(self._last, self._others)
+        self._last[self._others] = minimum.vector
         return minimum.value
 
     def values(self, norms: Array) -> Array:
@@ -108,7 +118,7 @@ def estimate_reoptimized(
         return None
     together = Restricted(objective, objective.start, active)
     lower, upper = objective.lower[active], objective.upper[active]
-    minimum = Minimizer(together, lower, upper).minimize(objective.start[active])
+    minimum = objective.minimize(objective.start, active)
     errors = measure_errors(together, minimum.vector, lower, upper, [str(k) for k in range(minimum.vector.size)])
     norm, profile = float(minimum.vector[0]), _Profile(objective, together.full(minimum.vector), active)
     error = None if errors.covariance is None else float(np.sqrt(errors.covariance[0, 0]))

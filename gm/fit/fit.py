@@ -15,7 +15,7 @@ from gm.fit.covariance import Errors, measure_errors
 from gm.fit.intervals import CONTOUR_RISES, Around, Intervals, contour_rise
 from gm.fit.kinks import across_kinks, stepped_across
 from gm.fit.minimizer import Minimizer, Minimum
-from gm.fit.objective import Objective, Restricted
+from gm.fit.objective import Objective, Restricted, amplitudes
 from gm.fit.profile import LowerMinimum, Profile
 from gm.fit.report import fitted_components, fitted_parameters
 from gm.fit.result import FitResult, MinimizerReport, Status
@@ -159,10 +159,9 @@ class _Run:
             for name, used in zip(layout.free_addresses, active, strict=True)
             if not used
         ]
-        self._amplitudes, self._progress = _amplitudes(likelihood)[active], progress
+        self._amplitudes, self._progress = amplitudes(likelihood.models, layout)[active], progress
         is_left = partial(_is_left, likelihood, self.objective)
-        among = self.lower, self.upper, self._amplitudes
-        self.minimizer = Minimizer(self.objective, *among, progress, is_left, is_smooth=likelihood.is_smooth)
+        self.minimizer = self._build_minimizer(is_left)
         self.minimum = Minimum(layout.start[active], self.statistic_start, True, 0.0, 1, 0, 0, "nothing is free")
         inside = np.zeros(len(self.names), dtype=bool)
         self.errors = Errors(inside, inside, None, [])
@@ -188,12 +187,17 @@ class _Run:
             raise NothingToFit(f"nothing to fit: {what}")
         return cls(likelihood, active, progress)
 
+    def _build_minimizer(self, is_left: Callable[[Array], bool] | None = None) -> Minimizer:
+        among = self.lower, self.upper, self._amplitudes
+        is_smooth, n_cut_off = self.likelihood.is_smooth, self.objective.n_cut_off
+        return Minimizer(self.objective, *among, self._progress, is_left, is_smooth, n_cut_off)
+
     def minimize(self) -> None:
         if not self.names:
             return
         self.minimum = self.minimizer.minimize(self.layout.start[self.objective.active])
         while (start := self._beyond_kinks()) is not None:
-            other = Minimizer(self.objective, self.lower, self.upper, self._amplitudes, self._progress)
+            other = self._build_minimizer()
             found = other.minimize(start)
             if not found.value < self.minimum.value - _GAIN:
                 break
@@ -223,6 +227,8 @@ class _Run:
         return probes[best] if values and values[best] < self.minimum.value - _GAIN else None
 
     def measure_errors(self) -> None:
+        if self.minimum.is_lost:
+            return
         chosen, priors = np.flatnonzero(self.objective.active), self.layout.uneven_priors()
         self.errors = measure_errors(
             self.objective,
@@ -258,6 +264,9 @@ class _Run:
         """Status of the fit and the sentence that explains it."""
         if not np.isfinite(self.minimum.value):
             return "failed", "the statistic is not finite at the point where the minimiser stopped"
+        if self.minimum.is_lost:
+            where = "" if self.minimum.endless is None else f" along {self._along(self.minimum.endless)}"
+            return "not_converged", self.minimum.message + where
         if self.errors.degenerate:
             return "not_converged", f"the statistic does not change along {self.errors.directions()}"
         if not self.minimum.valid:
@@ -269,6 +278,12 @@ class _Run:
             f"{name} is at its upper limit" for name, at in zip(self.names, self.errors.at_upper, strict=True) if at
         ]
         return ("at_limit", "; ".join(limits)) if limits else ("converged", self.minimum.message)
+
+    def _along(self, way: Array) -> str:
+        """The parameters in which a direction (n_free,) goes far."""
+        return " and ".join(
+            name for name, size in zip(self.names, np.abs(way), strict=True) if size >= 0.1 * np.abs(way).max()
+        )
 
     def intervals(
         self,
@@ -290,9 +305,10 @@ class _Run:
         return intervals.around(minos, contours, rises)
 
     def _minimize_others(self, objective: Objective, start: Array, others: BoolArray) -> Minimum:
-        limits = self.lower[others], self.upper[others]
+        among = self.lower[others], self.upper[others], self._amplitudes[others]
         is_smooth = self.likelihood.is_smooth
-        return Minimizer(objective, *limits, self._amplitudes[others], self._progress, None, is_smooth).minimize(start)
+        minimizer = Minimizer(objective, *among, self._progress, None, is_smooth, n_cut_off=objective.n_cut_off)
+        return minimizer.minimize(start)
 
     def result(self, best: Models, around: Around, tested: dict[str, tuple[float | None, str]]) -> FitResult:
         vector = self.objective.full(self.minimum.vector)
@@ -324,19 +340,6 @@ class _Run:
 def _is_left(likelihood: JointLikelihood, objective: Restricted, vector: Array) -> bool:
     """Whether a source has left the reach of its responses."""
     return bool(likelihood.left_behind(objective.full(vector)))
-
-
-def _amplitudes(likelihood: JointLikelihood) -> BoolArray:
-    """Which free parameters a predicted spectrum is proportional to, (n_free,)."""
-    layout = likelihood.layout
-    found = np.zeros(len(layout.free_addresses), dtype=bool)
-    for component in likelihood.models:
-        position = component.spectral_model.amplitude_position()
-        if position is not None:
-            free = layout.free_position(layout.slots(component.name, "spectral").start + position)
-            if free is not None:
-                found[free] = True
-    return found
 
 
 def _culprits(likelihood: JointLikelihood) -> str:

@@ -76,7 +76,8 @@ class Intervals:
     ) -> None:
         self._models, self._layout, self._active, self._profile = models, layout, active, profile
         self._covariance, self._unknown = covariance, unknown
-        self._variance = np.where(np.diag(covariance) > 0, np.diag(covariance), sizes**2)
+        with np.errstate(over="ignore"):
+            self._variance = np.where(np.diag(covariance) > 0, np.diag(covariance), sizes**2)
 
     def around(self, minos: Iterable[str], contours: Iterable[Sequence[str]], rises: Sequence[float]) -> Around:
         """Intervals of the parameters ``minos``, and the contours of pairs. Raises `LowerMinimum`."""

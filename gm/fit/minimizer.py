@@ -10,11 +10,17 @@ import numpy as np
 from iminuit import Minuit
 
 from gm.arrays import Array, BoolArray
+from gm.fit.no_minimum import falls_without_bound, off_the_plateau
 from gm.fit.objective import Objective
-from gm.fit.scoring import score
+from gm.fit.scoring import ScoringResult, all_finite, score
 
 Progress = Callable[[str, float], None]
+_TRIES = 3  # of scoring and MIGRAD in turn
 _ROUNDS = 5  # of finding out which limits hold
+_CALLS = 200, 50  # that MIGRAD has, and more for each parameter
+_WALL = 1e6  # above the start, where nothing is finite or may be
+_ROUNDING = 1e-12  # of a value
+_GAIN = 1e-3  # of -2 ln L, worth another try
 _NEAR = 1e-3  # sigma from a limit
 _TOLERANCE = 1e-3  # MIGRAD stops at an estimated distance of 0.002 * tolerance: 2e-6 in -2 ln L, 0.0014 sigma
 _BESIDE = 1e-3  # sigma to both sides of a kink, where a smooth statistic has slopes of 0.002 per sigma
@@ -22,6 +28,11 @@ _KINK = 0.01  # slope per sigma
 _GONE = "a source goes on leaving the reach of its responses"
 _SETTLED = 5e-6  # estimated distance to the minimum in -2 ln L at which there is nothing left for MIGRAD
 _FOUND = "the minimum was found"
+_CORNERED = "every parameter is at a limit"
+_LOST = "the minimiser left the minimum that it had come near to"
+_CUT_OFF = "{n} bins with counts are predicted to hold nothing or less, where the statistic is cut off"
+_NOT_FINITE = "the minimiser came to where the statistic has no derivatives that are finite"
+_ENDLESS = "the statistic falls without bound"
 _REGULAR = 1e-6  # added to a unit-scaled Hessian, which MIGRAD wants to be positive definite
 
 
@@ -30,7 +41,8 @@ class Minimum:
     """What the minimiser found: vector (n_free,), value there, and how it got there.
 
     kinks : parameters whose slope changes sign all at once there; name : ``minuit``, or ``scoring`` where that left
-    MIGRAD nothing to do; hessian : (n_free, n_free) where it is known
+    MIGRAD nothing to do; hessian : (n_free, n_free) where it is known; endless : (n_free,) a direction along which the
+    statistic falls without bound; is_lost : it ended where there is no minimum, which the message explains
     """
 
     vector: Array
@@ -41,17 +53,31 @@ class Minimum:
     gradient_calls: int
     steps: int
     message: str
-    kinks: tuple[int, ...] = ()
     name: str = "minuit"
+    kinks: tuple[int, ...] = ()
     hessian: Array | None = None
+    endless: Array | None = None
+    is_lost: bool = False
+
+
+@dataclass
+class _Lowest:
+    """The lowest point seen."""
+
+    vector: Array
+    value: float
+
+    def see(self, vector: Array, value: float) -> None:
+        if value < self.value:
+            self.vector, self.value = vector, value
 
 
 class Minimizer:
     """Minimises an objective within limits, from any start.
 
     Fisher scoring brings the vector near the minimum, mostly so near that nothing is left to do. If not, MIGRAD works
-    with the exact gradient and the information matrix as its Hessian, in units of one-sigma steps. Free parameters
-    without any effect must not be among them.
+    with the exact gradient and the information matrix as its Hessian, in units of one-sigma steps. Nothing leads to
+    where bins with counts are predicted to have none, as counted by ``n_cut_off``, and the lowest point seen is kept.
     """
 
     def __init__(
@@ -63,9 +89,11 @@ class Minimizer:
         progress: Progress | None = None,
         is_left: Callable[[Array], bool] | None = None,
         is_smooth: bool = False,
+        n_cut_off: Callable[[Array], int] | None = None,
     ) -> None:
         self._objective, self._lower, self._upper, self._progress = objective, lower, upper, progress
-        self._is_left, self._is_smooth = is_left, is_smooth
+        self._is_left, self._is_smooth, self._n_cut_off = is_left, is_smooth, n_cut_off
+        self._n_allowed = 0
         self._amplitudes = np.zeros(lower.size, dtype=bool) if amplitudes is None else amplitudes
         self._scale = np.ones_like(lower)
 
@@ -76,66 +104,122 @@ class Minimizer:
 
     def minimize(self, start: Array) -> Minimum:
         """Minimise from ``start`` (n_free,)."""
-        among = self._lower, self._upper, self._amplitudes
-        begin = score(
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # told by what is not finite
+            return self._minimize(start)
+
+    def _minimize(self, start: Array) -> Minimum:
+        vector, calls = start, (0, 0, 0)
+        if self._n_cut_off is not None:
+            among = self._lower, self._upper, self._amplitudes
+            vector, self._n_allowed = off_the_plateau(self._objective, start, *among, self._n_cut_off)
+        for _ in range(_TRIES):
+            begin = self._score(vector)
+            calls = calls[0] + begin.steps + 1, calls[1] + begin.steps + 1, calls[2] + begin.steps
+            self._scale = begin.scale
+            if (ended := self._ended(begin, vector, calls)) is not None:
+                return ended
+            minimum = self._migrad(begin, calls)
+            if minimum.valid or not minimum.value < begin.value - _GAIN:
+                break
+            vector, calls = minimum.vector, (minimum.value_calls, minimum.gradient_calls, minimum.steps)
+        return minimum
+
+    def _score(self, vector: Array) -> ScoringResult:
+        return score(
             self._objective,
-            start,
-            *among,
+            vector,
+            self._lower,
+            self._upper,
+            self._amplitudes,
             progress=self._progress,
             is_left=self._is_left,
             is_smooth=self._is_smooth,
+            n_cut_off=self._n_cut_off,
         )
-        self._scale = begin.scale
-        if self._is_left is not None and self._is_left(begin.vector):
-            value, calls = self._objective.value(begin.vector), begin.steps + 1
-            return Minimum(begin.vector, value, False, np.inf, calls, calls, begin.steps, _GONE)
-        minuit = self._build(begin.vector, begin.information)
+
+    def _ended(self, begin: ScoringResult, start: Array, calls: tuple[int, int, int]) -> Minimum | None:
+        """What there is to say where scoring ended; None where MIGRAD may go on."""
+        vector, value = begin.vector, begin.value
+        if self._is_left is not None and self._is_left(vector):
+            return Minimum(vector, self._objective.value(vector), False, np.inf, *calls, _GONE, name="scoring")
         if begin.edm < _SETTLED:
-            calls = begin.steps + 1
-            counted = begin.edm, calls, calls, begin.steps
+            if self._n_allowed and self._n_cut_off is not None and (n := self._n_cut_off(vector)):
+                return Minimum(vector, value, False, np.inf, *calls, _CUT_OFF.format(n=n), name="scoring", is_lost=True)
             hessian = begin.information if begin.hessian else None
-            return Minimum(begin.vector, begin.value, True, *counted, _FOUND, name="scoring", hessian=hessian)
+            return Minimum(vector, value, True, begin.edm, *calls, _FOUND, name="scoring", hessian=hessian)
+        if not np.isfinite(begin.information).all():
+            return Minimum(vector, value, False, np.inf, *calls, _NOT_FINITE, name="scoring", is_lost=True)
+        way = vector - start
+        if way.any() and falls_without_bound(self._objective, vector, way, self._lower, self._upper):
+            alone = [k for k in np.argsort(~self._amplitudes, kind="stable") if self._falls_along(vector, way, k)]
+            endless = way / begin.scale if not alone else np.eye(way.size)[alone[0]]
+            return Minimum(vector, value, False, np.inf, *calls, _ENDLESS, "scoring", endless=endless, is_lost=True)
+        return None
+
+    def _falls_along(self, vector: Array, way: Array, k: int) -> bool:
+        """Whether the value falls without bound along one parameter alone."""
+        one = np.where(np.arange(way.size) == k, way, 0.0)
+        return bool(one.any()) and falls_without_bound(self._objective, vector, one, self._lower, self._upper)
+
+    def _migrad(self, begin: ScoringResult, calls: tuple[int, int, int]) -> Minimum:
+        best = _Lowest(begin.vector, begin.value)
+        minuit = self._build(begin.vector, begin.information, best)
+        for k in np.flatnonzero((np.diag(begin.information) <= 0) & (begin.gradient == 0)):
+            minuit.fixed[k] = True
+        n_calls = _CALLS[0] + _CALLS[1] * begin.vector.size
         for _ in range(_ROUNDS):
             self._hold(minuit)
             for strategy in (1, 2):
                 minuit.strategy = strategy
-                minuit.migrad()
+                minuit.migrad(ncall=n_calls)
                 if minuit.valid:
                     break
             if not self._hold(minuit):
                 break
         kinks = [] if minuit.valid else self._hold_kinks(minuit)
         if kinks and not all(minuit.fixed):
-            minuit.migrad()
+            minuit.migrad(ncall=n_calls)
         vector = self._vector(np.array(minuit.values))
+        value = self._objective.value(vector)
         # MIGRAD with nothing left to move has no matrix and calls that a failure.
         cornered = all(minuit.fixed)
+        valid, message = (True, _CORNERED) if cornered else (bool(minuit.valid), _message(minuit))
+        if not value <= best.value + _ROUNDING * abs(best.value):
+            if valid and not value < best.value + _GAIN:
+                valid, message = False, _LOST
+            vector, value = best.vector, best.value
+        if not all_finite(*self._objective.value_and_gradient(vector), self._objective.information(vector)):
+            valid, message, vector, value = False, _NOT_FINITE, begin.vector, begin.value
         return Minimum(
             vector=vector,
-            value=self._objective.value(vector) if minuit.fval is None or cornered else float(minuit.fval),
-            valid=cornered or bool(minuit.valid),
+            value=value,
+            valid=valid,
             edm=float(minuit.fmin.edm) if minuit.fmin is not None and not cornered else 0.0,
-            value_calls=int(minuit.nfcn) + begin.steps + 1,
-            gradient_calls=int(minuit.ngrad) + begin.steps + 1,
-            steps=begin.steps,
-            message="every parameter is at a limit" if cornered else _message(minuit),
+            value_calls=int(minuit.nfcn) + calls[0],
+            gradient_calls=int(minuit.ngrad) + calls[1],
+            steps=calls[2],
+            message=message,
             kinks=tuple(kinks),
         )
 
-    def _build(self, vector: Array, information: Array) -> Minuit:
+    def _build(self, vector: Array, information: Array, best: _Lowest) -> Minuit:
         # A Minuit object refers to itself and waits for the collector: the compiled likelihood must not wait with it.
-        objective: Objective = proxy(self._objective)
-        progress = self._progress
-        scale, lower, upper = self._scale, self._lower, self._upper
+        this: Minimizer = proxy(self)
+        scale, wall = self._scale, best.value + abs(best.value) + _WALL
 
         def value(scaled: Array) -> float:
-            result = objective.value(_unscaled(scaled, scale, lower, upper))
-            if progress is not None:
-                progress("fit", result)
+            there = this._vector(scaled)
+            result = this._objective.value(there)
+            if this._progress is not None:
+                this._progress("fit", result)
+            if not this._is_admissible(there, result):
+                return wall
+            best.see(there, result)
             return result
 
         def gradient(scaled: Array) -> Array:
-            return objective.value_and_gradient(_unscaled(scaled, scale, lower, upper))[1] * scale
+            there = this._objective.value_and_gradient(this._vector(scaled))[1] * scale
+            return np.where(np.isfinite(there), there, 0.0)
 
         curvature = information * np.outer(scale, scale) + _REGULAR * np.eye(scale.size)
 
@@ -144,9 +228,16 @@ class Minimizer:
 
         names = [f"x{i}" for i in range(vector.size)]
         minuit = Minuit(value, vector / scale, grad=gradient, hessian=hessian, name=names)
+        minuit.print_level = -1  # its messages would come between results
         minuit.errordef, minuit.tol, minuit.errors = 1.0, _TOLERANCE, np.full(vector.size, 0.1)
         minuit.limits = list(zip(self._lower / scale, self._upper / scale, strict=True))
         return minuit
+
+    def _is_admissible(self, vector: Array, value: float) -> bool:
+        """Whether a fit may end there."""
+        if not (np.isfinite(value) and np.isfinite(vector).all()):
+            return False
+        return self._n_cut_off is None or self._n_cut_off(vector) <= self._n_allowed
 
     def _hold(self, minuit: Minuit) -> bool:
         """Hold parameters that the statistic pushes against their limits, free those that it pulls back; any change?
@@ -178,12 +269,8 @@ class Minimizer:
         return held
 
     def _vector(self, scaled: Array) -> Array:
-        return _unscaled(scaled, self._scale, self._lower, self._upper)
-
-
-def _unscaled(scaled: Array, scale: Array, lower: Array, upper: Array) -> Array:
-    """Back to the parameters' own units; the product must not step over a limit by rounding."""
-    return np.clip(np.asarray(scaled) * scale, lower, upper)
+        """Back to the parameters' own units; the product must not step over a limit by rounding."""
+        return np.clip(np.asarray(scaled) * self._scale, self._lower, self._upper)
 
 
 def _message(minuit: Minuit) -> str:

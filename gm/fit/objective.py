@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from gm.arrays import Array, BoolArray
+from gm.models import Layout, Models
 
 
 class Objective(Protocol):
@@ -20,6 +21,9 @@ class Objective(Protocol):
 
     def second_derivatives(self, vector: Array, steps: Array) -> Array | None:
         """The exact Hessian, up to differences over ``steps`` (n_free,), or None where it is not known."""
+
+    def n_cut_off(self, vector: Array) -> int:
+        """Bins with counts in which parameters make the prediction 0 or negative: there the value is a plateau."""
 
 
 class Restricted:
@@ -47,8 +51,23 @@ class Restricted:
     def information(self, vector: Array, *, expected: bool = False) -> Array:
         return self._objective.information(self.full(vector), expected=expected)[np.ix_(self.active, self.active)]
 
+    def n_cut_off(self, vector: Array) -> int:
+        return self._objective.n_cut_off(self.full(vector))
+
     def second_derivatives(self, vector: Array, steps: Array) -> Array | None:
         whole = np.zeros(self.active.size)
         whole[self.active] = steps
         found = self._objective.second_derivatives(self.full(vector), whole)
         return None if found is None else found[np.ix_(self.active, self.active)]
+
+
+def amplitudes(models: Models, layout: Layout) -> BoolArray:
+    """Which free parameters a predicted spectrum is proportional to, (n_free,)."""
+    found = np.zeros(layout.n_free, dtype=bool)
+    for component in models:
+        position = component.spectral_model.amplitude_position()
+        if position is not None:
+            free = layout.free_position(layout.slots(component.name, "spectral").start + position)
+            if free is not None:
+                found[free] = True
+    return found

@@ -9,26 +9,27 @@ import numpy as np
 
 from gm.arrays import Array, BoolArray
 from gm.fit.objective import Objective
+from gm.fit.steps import candidates, model_step
 
 DIFFERENCE = 0.02  # of one sigma: the cubic term of the statistic changes the derivative by a relative 1e-4 of it
 _FAR = 0.5  # a gain of -2 ln L above which the information has changed
 _SINGULAR = 1e-6  # smallest eigenvalue of an information of unit diagonal that is one
 _ABSURD = 4.0  # ratio of curvatures that no smooth statistic has
+_SHORT = 1e-4  # damping that shortens steps along valleys
 _WRONG = 0.3  # difference of what a step gains from what it promised, beyond which it has changed too
-_STRAIGHT = 0.5  # relative change of an amplitude up to which its logarithm is as good as itself
-_FOLD = 2.0  # largest change of a logarithm in a step
 
 
 @dataclass(frozen=True)
 class ScoringResult:
-    """Where scoring stopped, step sizes (n_free,) and information (n_free, n_free) there, and the steps it tried.
+    """Where scoring stopped: gradient, step sizes (n_free,), information (n_free, n_free) there, and the steps tried.
 
-    edm : the improvement that another step promises, infinite where the promise is not worth much: a parameter is
-    close to a limit, or the information is singular; hessian : whether the information is the exact Hessian there
+    edm : the improvement that another step promises, infinite where the promise is not worth much because the
+    information is singular or not finite; hessian : whether the information is the exact Hessian there
     """
 
     vector: Array
     value: float
+    gradient: Array
     edm: float
     scale: Array
     information: Array
@@ -47,6 +48,7 @@ def score(
     progress: Callable[[str, float], None] | None = None,
     is_left: Callable[[Array], bool] | None = None,
     is_smooth: bool = False,
+    n_cut_off: Callable[[Array], int] | None = None,
 ) -> ScoringResult:
     """Damped Fisher scoring within limits (Levenberg-Marquardt with the expected information as the Hessian).
 
@@ -57,48 +59,58 @@ def score(
     expected improvement of the objective is below ``tolerance``, or after ``max_steps``. The information is computed
     again while a step gains much, and then learns from the gradients; when the objective is smooth and knows its second
     derivatives, these are taken instead once a step gains little. Where ``is_left`` says that the objective does not
-    hold any more, it stops too.
+    hold any more, it stops too. No step leads to where anything is not finite, or more bins are cut off than at the
+    start, as counted by ``n_cut_off``.
     """
     vector = np.clip(start, lower, upper)
     information, is_near, is_exact = objective.information(vector, expected=True), False, False
     value, gradient = objective.value_and_gradient(vector)
-    damping, steps = 1e-4, 0
+    if not all_finite(value, gradient, information):
+        return ScoringResult(vector, value, gradient, np.inf, np.ones_like(vector), information, 0)
+    n_allowed = 0 if n_cut_off is None else n_cut_off(vector)
+    size, damping, steps = _size(vector), 1e-4, 0
     while steps < max_steps:
-        move, promised = _move(information, gradient, damping, (vector <= lower), (vector >= upper))
-        if promised < tolerance:
+        model = _complete(information, gradient, size)
+        room = lower - vector, upper - vector
+        move, promised = model_step(model, gradient, damping, *room)
+        if promised < tolerance and not _SHORT < damping < 1.0:
+            break
+        if promised < tolerance and model_step(model, gradient, 0.0, *room)[1] < tolerance:
             break
         steps += 1
         if progress is not None:
             progress("fit", value)
-        candidates = [np.clip(step, lower, upper) for step in _steps(vector, move, amplitudes)]
-        found, candidate = _lowest(objective, candidates)
-        if found < value:
-            gain, old, vector = value - found, vector, candidate
-            if is_left is not None and is_left(vector):
+        paths = candidates(vector, move, model, gradient, damping, lower, upper, amplitudes)
+        found, there = _lowest(objective, paths, value, n_cut_off, n_allowed)
+        if there is not None:
+            gain = value - found
+            if is_left is not None and is_left(there):
+                vector = there
                 break
-            hessian = _hessian(objective, vector, information, lower, upper) if is_smooth and gain < _FAR else None
+            hessian = _hessian(objective, there, information, lower, upper) if is_smooth and gain < _FAR else None
             is_wrong = promised < _FAR or abs(gain / promised - 1.0) > _WRONG
-            is_exact = hessian is not None
-            is_renewed = is_exact or gain > _FAR or (is_wrong and not is_near)
+            is_renewed = hessian is not None or gain > _FAR or (is_wrong and not is_near)
             if hessian is not None:
-                information = hessian
+                renewed = hessian
             elif is_renewed:
-                is_near = gain < _FAR
-                information = objective.information(vector, expected=not is_near)
-            old_gradient = gradient
-            value, gradient = objective.value_and_gradient(vector)
+                renewed = objective.information(there, expected=gain >= _FAR)
+            new_value, new_gradient = objective.value_and_gradient(there)
             if not is_renewed:
-                information = _learned(information, vector - old, gradient - old_gradient)
-            damping = max(damping / 10.0, 1e-10)
-        elif damping > 1e8:
+                renewed = _learned(information, there - vector, new_gradient - gradient)
+            if all_finite(new_value, new_gradient, renewed):
+                is_near = gain < _FAR if is_renewed and hessian is None else is_near
+                is_exact, information = hessian is not None, renewed
+                vector, value, gradient = there, new_value, new_gradient
+                damping = max(damping / 10.0, 1e-10)
+                continue
+        if damping > 1e8:
             break
-        else:
-            damping = damping * 10.0
-    scale = _scale(vector, information)
-    is_inside = bool(np.all((vector - lower > scale) & (upper - vector > scale)))
-    edm = _move(information, gradient, 0.0, vector <= lower, vector >= upper)[1]
-    edm = edm if is_inside and _is_regular(information) else np.inf
-    return ScoringResult(vector, value, edm, scale, information, steps, is_exact)
+        damping = damping * 10.0
+    model = _complete(information, gradient, size)
+    edm = model_step(model, gradient, 0.0, lower - vector, upper - vector)[1]
+    moving = (np.diag(model) > 0) & ~((vector <= lower) & (gradient > 0)) & ~((vector >= upper) & (gradient < 0))
+    edm = edm if _is_regular(model[np.ix_(moving, moving)]) else np.inf
+    return ScoringResult(vector, value, gradient, edm, _scale(vector, information), information, steps, is_exact)
 
 
 def _hessian(objective: Objective, vector: Array, information: Array, lower: Array, upper: Array) -> Array | None:
@@ -115,6 +127,8 @@ def _is_regular(information: Array) -> bool:
     diagonal = np.diag(information)
     if not (diagonal > 0).all():
         return False
+    if not diagonal.size:
+        return True
     return bool(np.linalg.eigvalsh(information / np.sqrt(np.outer(diagonal, diagonal)))[0] > _SINGULAR)
 
 
@@ -127,43 +141,34 @@ def _learned(information: Array, step: Array, rise: Array) -> Array:
     return np.asarray(information + np.outer(rise, rise) / seen - np.outer(bent, bent) / expected)
 
 
-def _lowest(objective: Objective, candidates: list[Array]) -> tuple[float, Array]:
-    values = [objective.value(candidate) for candidate in candidates]
-    best = int(np.argmin(np.nan_to_num(values, nan=np.inf)))
-    return values[best], candidates[best]
+def _complete(information: Array, gradient: Array, size: Array) -> Array:
+    """With a curvature for parameters that have a slope and none: so that a step is as large as their ``size``."""
+    lost = (np.diag(information) <= 0) & (gradient != 0)
+    if not lost.any():
+        return information
+    model = np.where(lost | lost[:, None], 0.0, information)
+    model[lost, lost] = np.abs(gradient[lost]) / size[lost]
+    return np.asarray(model)
 
 
-def _steps(vector: Array, move: Array, amplitudes: BoolArray) -> list[Array]:
-    """Where a step may lead: along the logarithms of positive amplitudes; when that is far, also straight."""
-    moved = amplitudes & (vector > 0)
-    change = np.zeros_like(vector)
-    change[moved] = move[moved] / vector[moved]
-    largest = float(np.abs(change).max(initial=0.0))
-    short = min(1.0, _FOLD / largest) if largest > 0 else 1.0
-    bent = vector + short * move
-    bent[moved] = vector[moved] * np.exp(short * change[moved])
-    return [bent] if largest < _STRAIGHT else [vector + _short_of_zero(vector, move, amplitudes), bent]
+def all_finite(value: float, gradient: Array, information: Array) -> bool:
+    """Whether a fit may go on from there."""
+    return bool(np.isfinite(value) and np.isfinite(gradient).all() and np.isfinite(information).all())
 
 
-def _short_of_zero(vector: Array, move: Array, amplitudes: BoolArray) -> Array:
-    """The step, shortened where it would take a positive amplitude below a tenth of itself."""
-    down = amplitudes & (vector > 0) & (vector + move < 0.1 * vector)
-    return move * float(np.min(0.9 * vector[down] / -move[down])) if down.any() else move
-
-
-def _move(
-    information: Array, gradient: Array, damping: float, at_lower: BoolArray, at_upper: BoolArray
-) -> tuple[Array, float]:
-    """The damped step, with parameters that push against a limit held there; and the improvement it should bring."""
-    diagonal = np.diag(information)
-    moving = (diagonal > 0) & ~(at_lower & (gradient > 0)) & ~(at_upper & (gradient < 0))
-    move = np.zeros_like(gradient)
-    if not moving.any():
-        return move, 0.0
-    scale = 1.0 / np.sqrt(diagonal[moving])
-    scaled = information[np.ix_(moving, moving)] * np.outer(scale, scale) + damping * np.eye(int(moving.sum()))
-    move[moving] = -scale * np.linalg.lstsq(scaled, scale * gradient[moving], rcond=1e-14)[0]
-    return move, float(-0.5 * gradient @ move)
+def _lowest(
+    objective: Objective,
+    candidates: list[Array],
+    value: float,
+    n_cut_off: Callable[[Array], int] | None,
+    n_allowed: int,
+) -> tuple[float, Array | None]:
+    """The lowest candidate of those below ``value``, but for steps to a plateau; None where there is none."""
+    found = [(objective.value(candidate), k) for k, candidate in enumerate(candidates)]
+    for its_value, k in sorted(pair for pair in found if -np.inf < pair[0] < value):
+        if n_cut_off is None or n_cut_off(candidates[k]) <= n_allowed:
+            return its_value, candidates[k]
+    return value, None
 
 
 def _scale(vector: Array, information: Array) -> Array:
@@ -172,6 +177,9 @@ def _scale(vector: Array, information: Array) -> Array:
     Rounded to a power of two: a vector goes into these units and back without rounding, and is recognised.
     """
     diagonal = np.diag(information)
-    size = np.where(vector != 0, np.abs(vector), 1.0)
-    sigma = np.where(diagonal > 0, np.sqrt(2.0 / np.where(diagonal > 0, diagonal, 1.0)), size)
+    sigma = np.where(diagonal > 0, np.sqrt(2.0 / np.where(diagonal > 0, diagonal, 1.0)), _size(vector))
     return np.asarray(np.exp2(np.round(np.log2(sigma))))
+
+
+def _size(vector: Array) -> Array:
+    return np.where(vector != 0, np.abs(vector), 1.0)

@@ -47,6 +47,9 @@ class LikelihoodTerm(Protocol):
         ``steps`` (n_columns,) : differences over which shapes may be compared; ``sent_back`` : as in the pullback.
         """
 
+    def n_cut_off(self, flux: Array) -> int:
+        """Bins with counts that could be predicted and are not, or negative: there -2 ln L is a plateau."""
+
     def report(self, flux: Array, by_component: dict[str, Array]) -> list[TermReport]:
         """What is predicted for each dataset."""
 

@@ -137,11 +137,12 @@ class JointLikelihood:
 
     def information(self, vector: Array, *, expected: bool = False) -> Array:
         """Approximate second derivatives of -2 ln L, (n_free, n_free): ``J^T diag(d2 W / d mu2) J`` and the priors'."""
-        values, flux = self._at(vector)
-        jacobian = self.layout.reduce(self.bank.jacobian(values))
-        information = np.diag(self.layout.prior_curvature(vector))
-        for part in self._each(lambda term: term.information(flux, jacobian, expected=expected)):
-            information = information + part
+        with np.errstate(over="ignore", invalid="ignore"):
+            values, flux = self._at(vector)
+            jacobian = self.layout.reduce(self.bank.jacobian(values))
+            information = np.diag(self.layout.prior_curvature(vector))
+            for part in self._each(lambda term: term.information(flux, jacobian, expected=expected)):
+                information = information + part
         return information
 
     def second_derivatives(self, vector: Array, steps: Array) -> Array | None:
@@ -200,6 +201,11 @@ class JointLikelihood:
         """The terms on a range of energy bins per dataset; ``ranges`` (n_datasets, 2) holds first and last + 1 bin."""
         cuts = (term.cut(ranges, self.bank.n_columns) for term in self.terms)
         return [term for term in cuts if term is not None]
+
+    def n_cut_off(self, vector: Array) -> int:
+        """Bins with counts in which parameters make the prediction 0 or negative: there -2 ln L has no slope."""
+        _, flux = self._at(vector)
+        return sum(term.n_cut_off(flux) for term in self.terms)
 
     def left_behind(self, vector: Array) -> list[str]:
         """Components that have gone beyond the reach of the responses taken where they started."""

@@ -137,6 +137,10 @@ class BackgroundBins:
         some = self._counts > 0
         return bool((factor[some] * self._least[some] > _DARK).all())
 
+    def n_cut_off(self, factor: Array) -> int:
+        """Bins whose factor (n_energy,) of the background is 0 or less."""
+        return int(np.count_nonzero(factor[self._energy] <= 0))
+
     def value(self, factor: Array) -> float:
         """-2 ln L, less what is linear in the prediction."""
         some = self._counts > 0

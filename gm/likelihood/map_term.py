@@ -18,6 +18,7 @@ from gm.likelihood.products import times, transposed_times, weighted_rows
 from gm.likelihood.report import TermReport
 from gm.likelihood.sent_back import SentBack
 from gm.likelihood.sight import Response
+from gm.likelihood.term import DARK
 from gm.statistics import WStat
 
 
@@ -189,6 +190,24 @@ class MapTerm:
             at = self.bins.energy, self.bins.pixel
             counts = float(self._counts.reshape(len(self._counts), -1)[at].sum(dtype=np.float64)) + self._alone.n_counts
         return [TermReport(self.dataset, self.n_bins, self.value(flux), total + off, components, losses, counts)]
+
+    def n_cut_off(self, flux: Array) -> int:
+        """Bins with counts that could be predicted and are not, or negative: there -2 ln L is a plateau."""
+        factor = self.background.factor(flux)
+        parts = [factor, *(flux[source.columns] for source in self.sources)]
+        if all(part.min(initial=1.0) > DARK for part in parts):
+            return 0
+        least = self.bins.statistic.least()
+        if least is None:
+            return 0
+        is_cut_off = self._predict(flux)[0] <= least
+        if is_cut_off.any():
+            could_be = self.background.rows > 0
+            for source in self.sources:
+                response = source.response(flux)
+                could_be[response.rows] |= response.matrix.sum(axis=-1) > 0
+            is_cut_off &= could_be
+        return int(np.count_nonzero(is_cut_off)) + self._alone.n_cut_off(factor)
 
     def left_behind(self, flux: Array) -> list[str]:
         """Components whose shape has moved or grown beyond what their responses were made for."""

@@ -18,6 +18,8 @@ from gm.likelihood.report import TermReport
 from gm.likelihood.sent_back import SentBack
 from gm.statistics import Statistic, WStat
 
+DARK = 1e-30  # flux [cm-2 s-1], of which no exposure makes as much as Cash can tell from nothing
+
 
 class Fold(ABC):
     """A linear map from the flux vector onto some rows of a term; ``columns`` are those of the vector that it reads."""
@@ -121,11 +123,12 @@ class Term:
     ) -> None:
         self.statistic, self.folds, self.offset, self.dataset, self.bin = statistic, folds, offset, dataset, bin
         self._columns = _columns_of(folds)
+        self._is_negative_anyway = bool((offset < 0).any()) or not all(fold.is_positive() for fold in folds)
         self._sparse = self._summed(n_columns)
 
     def _summed(self, n_columns: int) -> _Summed | None:
         linear = self.statistic.linear()
-        if linear is None or not linear[0].any() or self._can_be_negative():
+        if linear is None or not linear[0].any() or self._is_negative_anyway:
             return None
         empty, slope, intercept = linear
         d_flux = np.zeros(n_columns)
@@ -137,9 +140,6 @@ class Term:
             folds=[fold.take(~empty) for fold in self.folds],
             offset=self.offset[~empty],
         )
-
-    def _can_be_negative(self) -> bool:
-        return bool((self.offset < 0).any()) or not all(fold.is_positive() for fold in self.folds)
 
     @property
     def n_bins(self) -> int:
@@ -181,6 +181,16 @@ class Term:
             )
             for i, (d, n, value, total) in enumerate(zip(datasets, *columns, strict=True))
         ]
+
+    def n_cut_off(self, flux: Array) -> int:
+        """Bins with counts that could be predicted and are not, or negative: there -2 ln L is a plateau."""
+        if not self._is_negative_anyway and all(flux[part].min(initial=1.0) > DARK for part in self._columns):
+            return 0
+        least = self.statistic.least()
+        if least is None or not (is_cut_off := self.predict(flux) <= least).any():
+            return 0
+        could_be = _predict(self.folds, np.zeros_like(self.offset), np.ones_like(flux)) > 0
+        return int(np.count_nonzero(is_cut_off & could_be))
 
     def left_behind(self, flux: Array) -> list[str]:
         """Nothing: what is not a map sees no shapes."""

@@ -1,0 +1,59 @@
+"""Where there is no minimum: the plateau of Cash, which is cut off below 1e-25 predicted counts, and endless slopes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from gm.arrays import Array, BoolArray
+from gm.fit.objective import Objective
+
+_SIZES = 1e3 ** np.arange(-8.0, 4.0)  # of an amplitude in any unit: scoring mends a factor of a thousand in one step
+_DOUBLINGS = 60
+_ENOUGH = 8  # of them
+
+
+def off_the_plateau(
+    objective: Objective,
+    start: Array,
+    lower: Array,
+    upper: Array,
+    amplitudes: BoolArray,
+    n_cut_off: Callable[[Array], int],
+) -> tuple[Array, int]:
+    """A start in whose prediction as few bins as possible are cut off, and how many these are.
+
+    That is ``start`` (n_free,) where there are none. Else each of the ``amplitudes`` (n_free,) in turn becomes what
+    leaves the fewest, and of those the lowest value: itself, its opposite, or plus or minus a power of a thousand.
+    """
+    vector = np.clip(start, lower, upper)
+    n_best = n_cut_off(vector)
+    if not n_best:
+        return start, 0
+    value = objective.value(vector)
+    for k in np.flatnonzero(amplitudes):
+        for size in (-vector[k], *_SIZES, *-_SIZES):
+            there = vector.copy()
+            there[k] = np.clip(size, lower[k], upper[k])
+            found = objective.value(there)
+            if np.isfinite(found) and (n := n_cut_off(there), found) < (n_best, value):
+                n_best, value, vector = n, found, there
+    return vector, n_best
+
+
+def falls_without_bound(objective: Objective, vector: Array, way: Array, lower: Array, upper: Array) -> bool:
+    """Whether the value goes on falling along ``way`` (n_free,), as far as numbers go, and ever less slowly."""
+    value, gains = objective.value(vector), list[float]()
+    for step in np.exp2(np.arange(_DOUBLINGS)):
+        there = vector + step * way
+        if ((there < lower) | (there > upper)).any():
+            return False
+        found = objective.value(there)
+        if not np.isfinite(found):
+            break
+        if not found < value:
+            return False
+        gains.append(value - found)
+        value = found
+    return len(gains) >= _ENOUGH and gains[-1] >= gains[0]

@@ -1,0 +1,109 @@
+"""Where a step from a point may lead: the minimum of a quadratic model within limits, straight and along logarithms."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gm.arrays import Array, BoolArray
+
+_STRAIGHT = 0.5  # relative change of an amplitude up to which its logarithm is as good as itself
+_FOLD = 2.0  # largest change of a logarithm in a step
+_LEAST = 0.1  # of a significant amplitude that a step leaves
+_PASSES = 4  # times the number of parameters
+_PULL = 1e-9  # of the largest slope
+_SIGNIFICANT = 5.0  # sigma: an amplitude below may as well be nothing
+
+
+def model_step(information: Array, gradient: Array, damping: float, down: Array, up: Array) -> tuple[Array, float]:
+    """The minimum of ``gradient @ move + move @ information @ move / 2`` within ``down <= move <= up``, (n_free,).
+
+    ``damping`` of the information's diagonal is added to it. Returned with the improvement that the model promises.
+    """
+    diagonal = np.diag(information)
+    known = diagonal > 0
+    moving = known & ~((down >= 0) & (gradient > 0)) & ~((up <= 0) & (gradient < 0))
+    move = np.zeros_like(gradient)
+    if not moving.any():
+        return move, 0.0
+    scale = 1.0 / np.sqrt(diagonal[moving])
+    scaled = information[np.ix_(moving, moving)] * np.outer(scale, scale) + damping * np.eye(scale.size)
+    move[moving] = -scale * np.linalg.lstsq(scaled, scale * gradient[moving], rcond=1e-14)[0]
+    if ((move >= down) & (move <= up)).all():
+        return move, float(-0.5 * gradient @ move)
+    model = information + np.diag(damping * diagonal)
+    move = _within(model, gradient, moving, down, up)
+    return move, float(-(gradient + 0.5 * (model @ move)) @ move)
+
+
+def _within(model: Array, gradient: Array, moving: BoolArray, down: Array, up: Array) -> Array:
+    """The minimum within limits: to the first limit on the way, where that parameter is held; and on without it.
+
+    At the end the parameter that is pulled back the most from where it is held is released, until there is none. (The
+    active-set method: Nocedal & Wright, 2006, Numerical Optimization, chapter 16.5.)
+    """
+    root = np.sqrt(np.diag(model))
+    known, moving = root > 0, moving.copy()
+    move = np.zeros_like(gradient)
+    for _ in range(_PASSES * gradient.size):
+        scale = 1.0 / root[moving]
+        scaled = model[np.ix_(moving, moving)] * np.outer(scale, scale)
+        way = np.zeros_like(gradient)
+        way[moving] = -scale * np.linalg.lstsq(scaled, scale * (gradient + model @ move)[moving], rcond=1e-14)[0]
+        room = np.where(way < 0, down - move, up - move)
+        share = np.divide(room, way, out=np.full(way.size, np.inf), where=way != 0)
+        part = float(share.min())
+        if part < 1.0:
+            hit = share <= part
+            move = move + part * way
+            move[hit] = np.where(way < 0, down, up)[hit]
+            moving &= ~hit
+            continue
+        move = move + way
+        slope = np.where(known, (gradient + model @ move) / np.where(known, root, 1.0), 0.0)
+        pull = np.where(moving, 0.0, np.maximum(np.where(move < up, -slope, 0.0), np.where(move > down, slope, 0.0)))
+        k = int(np.argmax(pull))
+        if pull[k] <= _PULL * np.abs(gradient[known] / root[known]).max():
+            break
+        moving[k] = True
+    return move
+
+
+def candidates(
+    vector: Array,
+    move: Array,
+    information: Array,
+    gradient: Array,
+    damping: float,
+    lower: Array,
+    upper: Array,
+    amplitudes: BoolArray,
+) -> list[Array]:
+    """Where the step ``move`` of `model_step` may lead.
+
+    Along the logarithms of positive amplitudes; when that is far, also straight, but a significant amplitude keeps a
+    part of itself, since the model of a wrong spectrum takes it through zero and back, and where one goes through zero
+    the shapes stay, of which the model says the opposite of what holds beyond.
+    """
+    positive = amplitudes & (vector > 0)
+    change = np.zeros_like(vector)
+    change[positive] = move[positive] / vector[positive]
+    if not (np.abs(change) >= _STRAIGHT).any():
+        return [np.clip(_bent(vector, move, change, positive), lower, upper)]
+    significant = positive & (np.diag(information) * vector**2 > 2.0 * _SIGNIFICANT**2)
+    straight, keep, down, up = move, -(1.0 - _LEAST) * vector, lower - vector, upper - vector
+    if (significant & (move < keep)).any():
+        down = np.where(significant, np.maximum(keep, down), down)
+        straight = model_step(information, gradient, damping, down, up)[0]
+    if (positive & (vector + straight < 0)).any():
+        down, up = np.where(amplitudes, down, 0.0), np.where(amplitudes, up, 0.0)
+        straight = model_step(information, gradient, damping, down, up)[0]
+    curved = significant if significant.any() else positive
+    short = min(1.0, _FOLD / float(np.abs(change[curved]).max()))
+    steps = vector + straight, _bent(vector, short * move, short * change, curved)
+    return [np.clip(step, lower, upper) for step in steps]
+
+
+def _bent(vector: Array, move: Array, change: Array, curved: BoolArray) -> Array:
+    step = vector + move
+    step[curved] = vector[curved] * np.exp(change[curved])
+    return np.asarray(step)

@@ -1,0 +1,62 @@
+"""A step within limits is the minimum of the quadratic model there, as every choice of held parameters finds it."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from gm.arrays import Array
+from gm.fit.steps import candidates, model_step
+
+
+def slow_minimum(information: Array, gradient: Array, down: Array, up: Array) -> float:
+    """The lowest value of the model over all choices of which parameters lie at which limit."""
+    best = 0.0
+    for choice in product((-1, 0, 1), repeat=gradient.size):
+        sides = np.array(choice)
+        move = np.where(sides < 0, down, np.where(sides > 0, up, 0.0))
+        free = sides == 0
+        if free.any():
+            slope = (gradient + information @ move)[free]
+            move[free] = -np.linalg.solve(information[np.ix_(free, free)], slope)
+        if ((move >= down) & (move <= up)).all():
+            best = min(best, float(gradient @ move + 0.5 * move @ information @ move))
+    return best
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_minimum_within_limits(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    n = 1 + seed % 4
+    jacobian, gradient = random.normal(size=(n + 2, n)), 3.0 * random.normal(size=n)
+    information = jacobian.T @ jacobian
+    down, up = -random.exponential(size=n), random.exponential(size=n)
+    move, promised = model_step(information, gradient, 0.0, down, up)
+    assert ((move >= down) & (move <= up)).all()
+    assert promised == pytest.approx(-slow_minimum(information, gradient, down, up), rel=1e-9, abs=1e-12)
+
+
+def test_a_parameter_that_pushes_against_its_limit_is_held() -> None:
+    information = np.array([[2.0, 1.0], [1.0, 2.0]])
+    move, promised = model_step(information, np.array([3.0, -1.0]), 0.0, np.array([0.0, -9.0]), np.array([9.0, 9.0]))
+    assert move == pytest.approx([0.0, 0.5])
+    assert promised == pytest.approx(0.25)
+
+
+def test_one_amplitude_that_vanishes_does_not_shorten_the_others() -> None:
+    information, amplitudes = np.diag([2.0, 2.0]), np.array([True, True])
+    vector, gradient = np.array([0.5, 0.5]), np.array([2.0, -2.0])
+    lower, upper = np.zeros(2), np.full(2, np.inf)
+    move, _ = model_step(information, gradient, 0.0, lower - vector, upper - vector)
+    straight = candidates(vector, move, information, gradient, 0.0, lower, upper, amplitudes)[0]
+    assert straight == pytest.approx([0.0, 1.5])
+
+
+def test_shapes_stay_where_an_amplitude_goes_through_zero() -> None:
+    information, amplitudes = np.array([[2.0, 0.5], [0.5, 2.0]]), np.array([True, False])
+    vector, gradient, free = np.array([0.5, 2.0]), np.array([2.0, 1.0]), np.full(2, np.inf)
+    move, _ = model_step(information, gradient, 0.0, -free, free)
+    straight = candidates(vector, move, information, gradient, 0.0, -free, free, amplitudes)[0]
+    assert straight == pytest.approx([-0.5, 2.0])
