@@ -3,36 +3,173 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gm.datasets import (
+        Datasets,
+        FluxPointsDataset,
+        MapDataset,
+        MapDatasetOnOff,
+        SpectrumDataset,
+        SpectrumDatasetOnOff,
+    )
+    from gm.estimators import FluxPointsEstimator
+    from gm.fit import Fit, FitResult
+    from gm.models import (
+        AddressError,
+        BackgroundIRFModel,
+        BrokenPowerLawSpectralModel,
+        Component,
+        CompoundSpectralModel,
+        ConstantSpatialModel,
+        ConstantSpectralModel,
+        ConstantTemporalModel,
+        DiskSpatialModel,
+        EBLAbsorptionNormSpectralModel,
+        ExpCutoffPowerLaw3FGLSpectralModel,
+        ExpCutoffPowerLawNormSpectralModel,
+        ExpCutoffPowerLawSpectralModel,
+        ExpDecayTemporalModel,
+        FoVBackgroundModel,
+        GaussianPrior,
+        GaussianSpatialModel,
+        GaussianSpectralModel,
+        GaussianTemporalModel,
+        GeneralizedGaussianPrior,
+        GeneralizedGaussianSpatialModel,
+        GeneralizedGaussianTemporalModel,
+        LightCurveTemplateTemporalModel,
+        LinearTemporalModel,
+        Link,
+        LinkError,
+        LogParabola2SpectralModel,
+        LogParabolaNormSpectralModel,
+        LogParabolaSpectralModel,
+        LogUniformPrior,
+        ModelError,
+        Models,
+        Parameter,
+        Parameters,
+        PiecewiseNormSpatialModel,
+        PiecewiseNormSpectralModel,
+        PointSpatialModel,
+        PowerLaw2SpectralModel,
+        PowerLawNormSpectralModel,
+        PowerLawSpectralModel,
+        PowerLawTemporalModel,
+        Prior,
+        Shell2SpatialModel,
+        ShellSpatialModel,
+        SineTemporalModel,
+        SkyModel,
+        SmoothBrokenPowerLawSpectralModel,
+        SpatialModel,
+        SpectralModel,
+        SuperExpCutoffPowerLaw3FGLSpectralModel,
+        SuperExpCutoffPowerLaw4FGLDR3SpectralModel,
+        SuperExpCutoffPowerLaw4FGLSpectralModel,
+        TemplateNDSpatialModel,
+        TemplateNDSpectralModel,
+        TemplateNPredModel,
+        TemplatePhaseCurveTemporalModel,
+        TemplateSpatialModel,
+        TemplateSpectralModel,
+        TemporalModel,
+        TimeIntervals,
+        UniformPrior,
+    )
 
 __version__ = "0.1.0"
 
-# Loaded on first use, so that ``gm --help`` and completion import neither NumPy nor astropy.
-_PUBLIC = {
-    "Datasets": "gm.datasets",
-    "MapDataset": "gm.datasets",
-    "MapDatasetOnOff": "gm.datasets",
-    "FluxPointsDataset": "gm.datasets",
-    "SpectrumDataset": "gm.datasets",
-    "SpectrumDatasetOnOff": "gm.datasets",
-    "BackgroundIRFModel": "gm.models",
-    "FoVBackgroundModel": "gm.models",
-    "Models": "gm.models",
-    "Parameter": "gm.models",
-    "SkyModel": "gm.models",
-    "Fit": "gm.fit",
-    "FitResult": "gm.fit",
+__all__ = [
+    "AddressError",
+    "BackgroundIRFModel",
+    "BrokenPowerLawSpectralModel",
+    "Component",
+    "CompoundSpectralModel",
+    "ConstantSpatialModel",
+    "ConstantSpectralModel",
+    "ConstantTemporalModel",
+    "Datasets",
+    "DiskSpatialModel",
+    "EBLAbsorptionNormSpectralModel",
+    "ExpCutoffPowerLaw3FGLSpectralModel",
+    "ExpCutoffPowerLawNormSpectralModel",
+    "ExpCutoffPowerLawSpectralModel",
+    "ExpDecayTemporalModel",
+    "Fit",
+    "FitResult",
+    "FluxPointsDataset",
+    "FluxPointsEstimator",
+    "FoVBackgroundModel",
+    "GaussianPrior",
+    "GaussianSpatialModel",
+    "GaussianSpectralModel",
+    "GaussianTemporalModel",
+    "GeneralizedGaussianPrior",
+    "GeneralizedGaussianSpatialModel",
+    "GeneralizedGaussianTemporalModel",
+    "LightCurveTemplateTemporalModel",
+    "LinearTemporalModel",
+    "Link",
+    "LinkError",
+    "LogParabola2SpectralModel",
+    "LogParabolaNormSpectralModel",
+    "LogParabolaSpectralModel",
+    "LogUniformPrior",
+    "MapDataset",
+    "MapDatasetOnOff",
+    "ModelError",
+    "Models",
+    "Parameter",
+    "Parameters",
+    "PiecewiseNormSpatialModel",
+    "PiecewiseNormSpectralModel",
+    "PointSpatialModel",
+    "PowerLaw2SpectralModel",
+    "PowerLawNormSpectralModel",
+    "PowerLawSpectralModel",
+    "PowerLawTemporalModel",
+    "Prior",
+    "Shell2SpatialModel",
+    "ShellSpatialModel",
+    "SineTemporalModel",
+    "SkyModel",
+    "SmoothBrokenPowerLawSpectralModel",
+    "SpatialModel",
+    "SpectralModel",
+    "SpectrumDataset",
+    "SpectrumDatasetOnOff",
+    "SuperExpCutoffPowerLaw3FGLSpectralModel",
+    "SuperExpCutoffPowerLaw4FGLDR3SpectralModel",
+    "SuperExpCutoffPowerLaw4FGLSpectralModel",
+    "TemplateNDSpatialModel",
+    "TemplateNDSpectralModel",
+    "TemplateNPredModel",
+    "TemplatePhaseCurveTemporalModel",
+    "TemplateSpatialModel",
+    "TemplateSpectralModel",
+    "TemporalModel",
+    "TimeIntervals",
+    "UniformPrior",
+]
+
+_HOMES = {
+    **dict.fromkeys(("Fit", "FitResult"), "gm.fit"),
     "FluxPointsEstimator": "gm.estimators",
+    **{name: "gm.datasets" for name in __all__ if "Dataset" in name},
 }
+"""Where a public name is from, when that is not ``gm.models``."""
 
+if not TYPE_CHECKING:  # for type checkers a name that is not there is an error
 
-def __getattr__(name: str) -> Any:
-    if name in _PUBLIC:
-        return getattr(import_module(_PUBLIC[name]), name)
-    if name.endswith(("SpectralModel", "SpatialModel", "TemporalModel", "Prior")):
-        return getattr(import_module("gm.models"), name)
-    raise AttributeError(f"module 'gm' has no attribute '{name}'")
+    def __getattr__(name: str) -> object:
+        """Public names, loaded on first use, so that ``gm --help`` and completion import neither NumPy nor astropy."""
+        if name in __all__:
+            return getattr(import_module(_HOMES.get(name, "gm.models")), name)
+        raise AttributeError(f"module 'gm' has no attribute '{name}'")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_PUBLIC])
+    return sorted({*globals(), *__all__})
