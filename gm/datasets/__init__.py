@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from gm.datasets.datasets import Dataset, Datasets, dataset_entries, datasets_from_dict, read_dataset, write_dataset
+from gm.datasets.datasets import (
+    Dataset,
+    Datasets,
+    dataset_entries,
+    dataset_entry,
+    datasets_from_dict,
+    read_dataset,
+    write_dataset,
+)
 from gm.datasets.flux_points import FluxPointsDataset
 from gm.datasets.map_dataset import MapDataset, MapDatasetOnOff
 from gm.datasets.sed import SedTable
@@ -19,6 +27,7 @@ __all__ = [
     "SpectrumDataset",
     "SpectrumDatasetOnOff",
     "dataset_entries",
+    "dataset_entry",
     "datasets_from_dict",
     "overlap_matrix",
     "read_dataset",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, final, overload
 
 import yaml
 
+from gm.datasets.deferred import sources
 from gm.datasets.flux_points import STAT_TYPES, FluxPointsDataset
 from gm.datasets.reading import (
     TYPES,
@@ -17,6 +19,7 @@ from gm.datasets.reading import (
     read_all,
     read_dataset,
     write_dataset,
+    written_files,
 )
 from gm.datasets.spectrum import SpectrumDatasetOnOff
 from gm.errors import DataError, JsonPath, format_path, suggest
@@ -25,7 +28,15 @@ from gm.io.yaml_writer import dump_yaml
 from gm.models import Models, Parameter
 from gm.patterns import matching
 
-__all__ = ["Dataset", "Datasets", "dataset_entries", "datasets_from_dict", "read_dataset", "write_dataset"]
+__all__ = [
+    "Dataset",
+    "Datasets",
+    "dataset_entries",
+    "dataset_entry",
+    "datasets_from_dict",
+    "read_dataset",
+    "write_dataset",
+]
 
 Report = Callable[[JsonPath, str, str], None]
 
@@ -112,25 +123,45 @@ class Datasets(Sequence[Dataset]):
         """
         target = Path(target)
         index = target if target.suffix in (".yaml", ".yml") else target / "datasets.yaml"
-        files = [index.parent / file_name(dataset) for dataset in self._datasets]
-        existing = [path for path in (index, *files) if path.exists()]
-        if existing and not overwrite:
-            raise DataError(f"{existing[0]}: exists already\n    pass overwrite=True to replace it")
-        for dataset, path in zip(self._datasets, files, strict=True):
-            write_dataset(dataset, path, format if isinstance(dataset, SpectrumDatasetOnOff) else "gadf")
-        write_atomic(index, dump_yaml({"datasets": [_entry(d, p) for d, p in zip(self._datasets, files, strict=True)]}))
+        files = {dataset.name: index.parent / file_name(dataset) for dataset in self._datasets}
+        formats = {d.name: format if isinstance(d, SpectrumDatasetOnOff) else "gadf" for d in self._datasets}
+        _check_apart(index, [(d, written_files(d, files[d.name], formats[d.name])) for d in self._datasets], overwrite)
+        for dataset in self._datasets:
+            write_dataset(dataset, files[dataset.name], formats[dataset.name])
+        entries = [dataset_entry(dataset, files[dataset.name].name) for dataset in self._datasets]
+        write_atomic(index, dump_yaml({"datasets": entries}))
+
+
+def _check_apart(index: Path, written: Sequence[tuple[Dataset, Sequence[Path]]], overwrite: bool) -> None:
+    """Raises `DataError` where writing would replace a file twice, or one that has still to be read or must stay."""
+    unread = {file.absolute(): dataset.name for dataset, _ in written for file in sources(dataset)}
+    owners = {index: "the list of the datasets"}
+    for dataset, files in written:
+        for file in files:
+            if file in owners:
+                raise DataError(f"{file}: the file of dataset '{dataset.name}', and of {owners[file]}\n    rename one")
+            owners[file] = f"dataset '{dataset.name}'"
+            if unread.get(file.absolute(), dataset.name) != dataset.name:
+                raise DataError(
+                    f"{file}: has still to be read for dataset '{unread[file.absolute()]}', and would be replaced by "
+                    f"dataset '{dataset.name}'\n    write to another folder"
+                )
+    existing = next((file for file in owners if file.exists()), None)
+    if existing is not None and not overwrite:
+        raise DataError(f"{existing}: exists already\n    pass overwrite=True to replace it")
 
 
 def file_name(dataset: Dataset) -> str:
-    """The file name that Gammapy gives a dataset."""
-    name = dataset.name.replace(os.sep, "_")
+    """The file name that Gammapy gives a dataset, without what would be expanded when it is read."""
+    name = re.sub(f"[{re.escape(os.sep)}$\0]", "_", dataset.name)
     if isinstance(dataset, SpectrumDatasetOnOff):
         return f"pha_obs{name}.fits"
-    return f"{name.replace(' ', '_')}.fits"
+    return f"{name.replace(' ', '_').replace('~', '_')}.fits"
 
 
-def _entry(dataset: Dataset, path: Path) -> dict[str, Any]:
-    entry = {"name": dataset.name, "type": dataset.type, "filename": path.name}
+def dataset_entry(dataset: Dataset, filename: str) -> dict[str, Any]:
+    """The entry of a dataset in a datasets.yaml."""
+    entry = {"name": dataset.name, "type": dataset.type, "filename": Path(filename).as_posix()}
     if isinstance(dataset, FluxPointsDataset) and dataset.stat_type != "chi2":
         entry["stat_type"] = dataset.stat_type
     return entry

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar, final
 
 T = TypeVar("T")
@@ -9,6 +10,8 @@ T = TypeVar("T")
 
 class Loader(Protocol):
     """What a dataset's file gives, by the names of the dataset's fields; read once, and kept until released."""
+
+    path: Path
 
     def load(self, name: str) -> Any: ...
 
@@ -25,6 +28,11 @@ class Deferred:
     def get(self) -> Any:
         """The value; reads the file unless it has been read."""
         return self.loader.load(self._name)
+
+
+def sources(instance: object) -> set[Path]:
+    """The files that values of an instance are still in."""
+    return {value.loader.path for value in vars(instance).values() if isinstance(value, Deferred)}
 
 
 _REQUIRED: Any = object()

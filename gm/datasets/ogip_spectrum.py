@@ -72,6 +72,14 @@ def _region(pha: Pha) -> Region | None:
     return Region.from_table(pha.region) if pha.region is not None else None
 
 
+def companions(dataset: SpectrumDatasetOnOff, path: Path) -> dict[str, Path]:
+    """The files that belong to the PHA file ``path`` of a dataset, by what they hold: ``arf``, ``bkg`` and ``rmf``."""
+    parts = ["arf", "bkg"] + (["rmf"] if dataset.edisp is not None else [])
+    suffix = "".join(path.suffixes[-2:] if path.suffix == ".gz" else path.suffixes[-1:])
+    stem = path.name.removesuffix(suffix)
+    return {part: path.parent / f"{stem}_{part}{suffix}" for part in parts}
+
+
 def write_ogip(dataset: SpectrumDatasetOnOff, path: Path) -> None:
     """Write ``x.fits``, ``x_arf.fits``, ``x_bkg.fits`` and ``x_rmf.fits``, without ``mask_fit`` and ``meta``.
 
@@ -79,10 +87,7 @@ def write_ogip(dataset: SpectrumDatasetOnOff, path: Path) -> None:
     """
     if not dataset.livetime:
         raise DataError(f"dataset {dataset.name}: OGIP files need a livetime; GADF files do not")
-    parts = ["arf", "bkg"] + (["rmf"] if dataset.edisp is not None else [])
-    suffix = "".join(path.suffixes[-2:] if path.suffix == ".gz" else path.suffixes[-1:])
-    stem = path.name.removesuffix(suffix)
-    files = {part: path.parent / f"{stem}_{part}{suffix}" for part in parts}
+    files = companions(dataset, path)
     cards = {"arf": "ANCRFILE", "bkg": "BACKFILE", "rmf": "RESPFILE"}
     good = np.ones(dataset.energy.n_bins, dtype=np.bool_) if dataset.mask_safe is None else dataset.mask_safe
     common: dict[str, Any] = {

@@ -22,7 +22,7 @@ from gm.datasets.gadf_spectrum import read_gadf, write_gadf
 from gm.datasets.map_dataset import MapDataset, MapDatasetOnOff
 from gm.datasets.map_reading import read_map_dataset
 from gm.datasets.map_writing import write_map_dataset
-from gm.datasets.ogip_spectrum import read_ogip, write_ogip
+from gm.datasets.ogip_spectrum import companions, read_ogip, write_ogip
 from gm.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
 from gm.errors import DataError
 from gm.io.fits import read_fits
@@ -69,6 +69,13 @@ def read_dataset(entry_type: str, path: str | Path, name: str = "", stat_type: s
         return dataset
     except DataError as error:
         raise error if str(path.parent) in str(error) else DataError(f"{path}: {error}") from error
+
+
+def written_files(dataset: Dataset, path: Path, format: str = "gadf") -> list[Path]:
+    """The files that `write_dataset` writes."""
+    if format == "ogip" and isinstance(dataset, SpectrumDatasetOnOff):
+        return [path, *companions(dataset, path).values()]
+    return [path]
 
 
 def write_dataset(dataset: Dataset, path: str | Path, format: str = "gadf") -> None:

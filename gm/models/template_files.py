@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import filecmp
 import os
+from collections.abc import Collection, Iterable, Iterator
+from itertools import count
 from pathlib import Path
 
 import numpy as np
 
 from gm.arrays import Array
 from gm.errors import DataError, suggest
-from gm.io.files import write_atomic
+from gm.io.files import same_content, write_atomic
 from gm.io.fits import Extension, FitsFile, read_fits
 
 
@@ -44,22 +45,41 @@ def read_curve(table: Extension, x: str, y: str) -> tuple[Array, Array]:
     return first, second
 
 
-def is_copy(source: Path, target: Path) -> bool:
-    """Whether the second is the first, or a file with its size and time."""
-    try:
-        return filecmp.cmp(source, target)
-    except OSError:
-        return False
+def copies(sources: Iterable[Path], directory: Path, reserved: Iterable[str], own: Collection[Path]) -> dict[Path, str]:
+    """The names that files have, or get when they are copied, in a directory.
+
+    Equal files share a copy, and different ones of one name get names of their own: ``t.fits``, ``t-2.fits``. Files
+    that are not there have none, nor those in whose place something else is: only ``own`` files may be replaced.
+    """
+    here = os.path.abspath(directory)
+    found = [source for source in dict.fromkeys(sources) if source.is_file()]
+    found.sort(key=lambda source: os.path.abspath(source.parent) != here)  # what is there already keeps its name
+    taken: dict[str, Path | None] = {name.casefold(): None for name in reserved}
+    names = {}
+    for source in found:
+        name = next(name for name in _numbered(source.name) if _fits(source, taken.setdefault(name.casefold(), source)))
+        target = directory / name
+        if target in own or not os.path.lexists(target) or same_content(source, target):
+            names[source] = name
+    return names
 
 
-def copy_beside(source: Path, directory: Path) -> None:
-    """Copy a file into a directory, unless one of that name is there or it is gone itself. Raises `DataError`."""
-    target = directory / source.name
-    if target.exists() or not source.is_file():
+def _numbered(name: str) -> Iterator[str]:
+    stem, dot, suffix = name.partition(".")
+    return (f"{stem}{'' if number == 1 else f'-{number}'}{dot}{suffix}" for number in count(1))
+
+
+def _fits(source: Path, taken: Path | None) -> bool:
+    """Whether a name that another file, or something that is in no file yet, has taken is good for this file too."""
+    return taken is not None and (source == taken or same_content(source, taken))
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a file, unless the copy is there. Raises `DataError`."""
+    if same_content(source, target):
         return
     try:
-        content, times = source.read_bytes(), source.stat()
+        content = source.read_bytes()
     except OSError as error:
         raise DataError(f"{source}: cannot be read: {error.strerror or error}") from error
     write_atomic(target, content)
-    os.utime(target, ns=(times.st_atime_ns, times.st_mtime_ns))

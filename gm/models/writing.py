@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from functools import lru_cache
+from collections.abc import Callable, Collection, Mapping
+from functools import lru_cache, partial
 from math import inf, isinf, isnan, nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from gm.models.parameter import Parameter
 from gm.models.parametric import ParametricModel
 from gm.models.prior import Prior, prior_parameters
 from gm.models.spatial_constant import ConstantSpatialModel
-from gm.models.template_files import copy_beside, is_copy
+from gm.models.template_files import copies, copy_file
 from gm.units import parse_unit
 
 if TYPE_CHECKING:
@@ -34,36 +35,55 @@ _EXTRA_DEFAULTS = {"scale_method": "scale10", "scale_transform": "lin"}
 
 
 def write_models(models: Models, path: str | Path, overwrite: bool = False) -> None:
-    """Write the document, and the covariance file first, when errors are known. Raises `DataError`."""
-    path = Path(path)
-    if path.exists() and not overwrite:
-        raise DataError(f"{path}: exists already; pass overwrite=True to replace it")
-    copy_templates(models, path.parent)
-    document = models_to_dict(models, path.parent)
-    matrix = written_covariance(models)
-    if matrix is not None:
-        name = f"{path.stem}_covariance.dat"
-        write_atomic(path.parent / name, format_covariance(models.addresses().full, matrix))
-        document["covariance"] = name
-    write_atomic(path, dump_yaml(document, allow_nan=True))
+    """Write the document after the files that it names: templates, and the covariance when errors are known.
 
-
-def copy_templates(models: Models, directory: Path) -> None:
-    """The files that models take their numbers from in a directory. Raises `DataError`.
-
-    Those that exist are copied, where none of that name is; maps that are in no file yet are written.
+    Raises `DataError`.
     """
-    for name, unwritten in unwritten_maps(models).items():
-        from gm.maps.writing import write_map
+    writer = ModelsWriter(models, Path(path))
+    existing = next((file for file in writer.files if file.exists()), None)
+    if existing is not None and not overwrite:
+        raise DataError(f"{existing}: exists already; pass overwrite=True to replace it")
+    writer.write()
 
-        write_map(directory / name, unwritten)
-    for component in models:
-        names = [str(block.settings["filename"]) for _, block in component.blocks() if "filename" in block.settings]
-        if isinstance(component, TemplateNPredModel):
-            names.append(component.filename)
-        for name in names:
-            if os.path.isabs(name):
-                copy_beside(Path(name), directory)
+
+class ModelsWriter:
+    """Models about to be written, with all ``files`` that this makes, the document first.
+
+    Files that models take their numbers from are copied beside the document, and maps that are in no file yet are
+    written there. ``own`` are files that copies may replace; see `template_files.copies`.
+    """
+
+    def __init__(self, models: Models, path: Path, own: Collection[Path] = ()) -> None:
+        self._models, self._path, folder = models, path, path.parent
+        self._maps = {folder / name: unwritten for name, unwritten in unwritten_maps(models).items()}
+        self._names = copies(_template_files(models), folder, [file.name for file in self._maps], own)
+        targets = {folder / name: source for source, name in self._names.items()}
+        self._copies = {t: s for t, s in targets.items() if not t.exists() or (t in own and not t.samefile(s))}
+        self._covariance = written_covariance(models)
+        self._covariance_file = path.with_name(f"{path.stem}_covariance.dat")
+        covariance = [] if self._covariance is None else [self._covariance_file]
+        self.files = (path, *covariance, *self._maps, *self._copies)
+
+    def write(self) -> None:
+        """Write everything. Raises `DataError`."""
+        for file, unwritten in self._maps.items():
+            from gm.maps.writing import write_map
+
+            write_map(file, unwritten)
+        for target, source in self._copies.items():
+            copy_file(source, target)
+        document = models_to_dict(self._models, self._path.parent, self._names)
+        if self._covariance is not None:
+            write_atomic(self._covariance_file, format_covariance(self._models.addresses().full, self._covariance))
+            document["covariance"] = self._covariance_file.name
+        write_atomic(self._path, dump_yaml(document, allow_nan=True))
+
+
+def _template_files(models: Models) -> list[Path]:
+    """The files that models take their numbers from, as far as their names are whole."""
+    names = [str(b.settings["filename"]) for c in models for _, b in c.blocks() if "filename" in b.settings]
+    names += [component.filename for component in models if isinstance(component, TemplateNPredModel)]
+    return [Path(name) for name in names if os.path.isabs(name)]
 
 
 def unwritten_maps(models: Models) -> dict[str, Map]:
@@ -74,13 +94,16 @@ def unwritten_maps(models: Models) -> dict[str, Map]:
     return {block.filename: block.unwritten for block in blocks if block is not None and block.unwritten is not None}
 
 
-def models_to_dict(models: Models, directory: Path | None = None) -> dict[str, Any]:
-    """The document as plain data; file names relative to ``directory`` where one is given."""
+def models_to_dict(
+    models: Models, directory: Path | None = None, names: Mapping[Path, str] | None = None
+) -> dict[str, Any]:
+    """The document as plain data; file names relative to ``directory``, where one is given, or ``names`` in it."""
+    rename = partial(_relative, directory=directory, names=names or {})
     labels, general = _split_links(models)
     components, start = [], 0
     for component in models:
         stop = start + len(component.parameters)
-        components.append(_component_to_dict(component, labels[start:stop], directory))
+        components.append(_component_to_dict(component, labels[start:stop], rename))
         start = stop
     document: dict[str, Any] = {"components": components}
     if general:
@@ -132,7 +155,7 @@ def _label(models: Models, root: int) -> str:
 
 
 def _component_to_dict(
-    component: Component, labels: list[tuple[str, Parameter] | None], directory: Path | None
+    component: Component, labels: list[tuple[str, Parameter] | None], rename: Callable[[str], str]
 ) -> dict[str, Any]:
     data: dict[str, Any] = {}
     if not isinstance(component, BackgroundIRFModel):
@@ -141,32 +164,32 @@ def _component_to_dict(
     if isinstance(component, SkyModel) and dict(component.apply_irf) != dict(APPLY_ALL_IRFS):
         data["apply_irf"] = dict(component.apply_irf)
     if isinstance(component, TemplateNPredModel):
-        data["filename"] = _relative(component.filename, directory)
+        data["filename"] = rename(component.filename)
     if component.datasets_names is not None:
         data["datasets_names"] = list(component.datasets_names)
     start = 0
     for section, model in component.blocks():
         stop = start + len(model.parameters)
-        data[section] = _model_to_dict(model, labels[start:stop], directory)
+        data[section] = _model_to_dict(model, labels[start:stop], rename)
         start = stop
     return data
 
 
 def _model_to_dict(
-    model: ParametricModel, labels: list[tuple[str, Parameter] | None], directory: Path | None
+    model: ParametricModel, labels: list[tuple[str, Parameter] | None], rename: Callable[[str], str]
 ) -> dict[str, Any]:
     data: dict[str, Any] = {"type": model.tags[0]}
     if isinstance(model, CompoundSpectralModel):
         n = len(model.model1.parameters)
-        data["model1"] = _model_to_dict(model.model1, labels[:n], directory)
-        data["model2"] = _model_to_dict(model.model2, labels[n:], directory)
+        data["model1"] = _model_to_dict(model.model1, labels[:n], rename)
+        data["model2"] = _model_to_dict(model.model2, labels[n:], rename)
         data["operator"] = model.operator
         return data
     settings = dict(model.settings)
     if "frame" in settings:
         data["frame"] = settings.pop("frame")
     if "filename" in settings:
-        settings["filename"] = _relative(settings["filename"], directory)
+        settings["filename"] = rename(settings["filename"])
     rows = zip(model.defaults, model.parameters, labels, strict=True)
     data["parameters"] = [_parameter_to_dict(*row) for row in rows if not isnan(row[1].value)]
     if isinstance(model, ConstantSpatialModel) and model.parameters == model.defaults:
@@ -215,12 +238,12 @@ def _link_to_dict(models: Models, link: Link) -> dict[str, Any]:
     return data
 
 
-def _relative(name: str, directory: Path | None) -> str:
+def _relative(name: str, directory: Path | None, names: Mapping[Path, str]) -> str:
     """A file name as seen from a directory, by name where a copy is there; ones with variables stay as they are."""
     if directory is None or not os.path.isabs(name):
         return name
-    if is_copy(Path(name), directory / Path(name).name):
-        return Path(name).name
+    if Path(name) in names:
+        return names[Path(name)]
     return Path(os.path.relpath(name, os.path.abspath(directory))).as_posix()
 
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
-from gm.pipeline.inputs import Inputs, dataset_files, document_files, stage_inputs
+from gm.errors import DataError
+from gm.pipeline.inputs import Inputs, stage_inputs
 from gm.pipeline.results import EDITS_SCHEMA, read_result, write_document
-from gm.pipeline.settings import expand, plural
-from gm.pipeline.stages import Ran, Stage
+from gm.pipeline.settings import plural
+from gm.pipeline.sources import model_files, region_files
+from gm.pipeline.stages import MODELS, Ran, Stage
 
 if TYPE_CHECKING:
     from gm.datasets import Datasets
-    from gm.pipeline.operations import Step
+    from gm.datasets.operations import Outcome
     from gm.pipeline.session import Session
 
 
@@ -29,21 +32,16 @@ class Applying(Stage):
         return self.analysis.applied / "edits.yaml"
 
     def inputs(self, session: Session) -> Inputs:
-        parts = session.source_parts()
-        files = [*self.source_model_files(), *document_files(parts), *dataset_files(parts), *self.region_files()]
+        data = session.files_of(session.source_parts())
+        files = [*model_files(self.analysis), *data, *region_files(self.analysis)]
         return stage_inputs(self.config_part("operations"), session.hashes(files))
 
-    def region_files(self) -> Iterator[Path]:
-        """The files that the operations take regions from."""
-        for entry in self.analysis.config.data.get("operations") or ():
-            for arguments in entry.values():
-                region = arguments.get("region")
-                if isinstance(region, dict) and isinstance(region.get("filename"), str):
-                    yield self.analysis.config.directory / expand(region["filename"])
+    def outputs(self) -> list[Path]:
+        return [self.result, *(self.analysis.applied / name for name in ("datasets.yaml", *MODELS))]
 
-    def recorded(self) -> dict[str, Any] | None:
-        record, document = self.record(), read_result(self.result, EDITS_SCHEMA)
-        return None if record is None or document is None else {**document, "inputs": record.get("inputs")}
+    def document(self, record: Mapping[str, Any]) -> dict[str, Any] | None:
+        document = read_result(self.result, EDITS_SCHEMA)
+        return None if document is None else {**document, "inputs": record.get("inputs")}
 
     def run(self, session: Session, inputs: Inputs) -> Ran:
         from gm.pipeline.operations import apply_operations, step_document
@@ -56,47 +54,40 @@ class Applying(Stage):
             "name": self.analysis.settings.name,
             "operations": [step_document(step) for step in steps],
         }
-        outputs = self._write(session, before, steps[-1])
+        self._write(session, before, steps[-1].outcome)
         write_document(self.result, document)
         session.forget_datasets()
         seconds = time.perf_counter() - start
         written = plural(len(steps[-1].outcome.datasets), "dataset")
         session.reporter.step("apply", f"{plural(len(steps), 'operation')}, {written}", seconds)
-        folder = self.analysis.applied.relative_to(self.output)
-        files = [(folder / file).as_posix() for file in (*outputs, self.result.name)]
-        return {**document, "inputs": inputs}, files, {"apply": seconds}
+        return {**document, "inputs": inputs}, {"apply": seconds}
 
-    def _write(self, session: Session, before: Datasets, last: Step) -> list[str]:
-        """Datasets, the document that lists them, and models; returns the files in the folder of the result.
+    def _write(self, session: Session, before: Datasets, last: Outcome) -> None:
+        """Datasets, the document that lists them, and models.
 
-        Datasets that no operation has touched are listed where they are.
+        Datasets that no operation has touched are listed where they are. Raises `DataError`, before anything is
+        written, for two datasets that would be one file.
         """
-        import os
-
-        from gm.datasets import FluxPointsDataset, write_dataset
+        from gm.datasets import dataset_entry, write_dataset
+        from gm.datasets.file_names import dataset_file, sharing
         from gm.io.files import write_atomic
         from gm.io.yaml_writer import dump_yaml
-        from gm.models.writing import unwritten_maps
-        from gm.pipeline.simulating import file_stem
+        from gm.models.writing import ModelsWriter
 
-        folder, files, rows = self.analysis.applied, ["datasets.yaml", "models.yaml"], []
-        sources = session.source_entries()
-        untouched = {dataset.name for dataset in before if any(dataset is other for other in last.outcome.datasets)}
-        for dataset in last.outcome.datasets:
-            row: dict[str, Any] = {"name": dataset.name, "type": dataset.type}
-            if dataset.name in untouched:
-                row["filename"] = Path(os.path.relpath(sources[dataset.name], folder)).as_posix()
-            else:
-                row["filename"] = f"datasets/{file_stem(dataset.name)}.fits"
-                write_dataset(dataset, folder / row["filename"])
-                files.append(row["filename"])
-            if isinstance(dataset, FluxPointsDataset) and dataset.stat_type != "chi2":
-                row["stat_type"] = dataset.stat_type
-            rows.append(row)
-        covariance = folder / "models_covariance.dat"
-        covariance.unlink(missing_ok=True)  # one of an earlier run would be taken for that of these models
-        last.outcome.models.write(folder / "models.yaml", overwrite=True)
-        files += [covariance.name] if covariance.is_file() else []
-        files += unwritten_maps(last.outcome.models)
+        folder = self.analysis.applied
+        untouched = {id(dataset) for dataset in before}
+        files = {d.name: dataset_file(folder, d.name) for d in last.datasets if id(d) not in untouched}
+        for name, other in sharing(files).items():
+            raise DataError(
+                f"the datasets '{other}' and '{name}' would be one file, {files[name]}\n    rename one of them"
+            )
+        models = ModelsWriter(last.models, folder / "models.yaml", session.own_files(self.key))
+        session.begin(self.key, [folder / "datasets.yaml", *models.files, *files.values(), self.result])
+        sources, rows = session.source_entries(), []
+        for dataset in last.datasets:
+            file = files.get(dataset.name)
+            if file is not None:
+                write_dataset(dataset, file)
+            rows.append(dataset_entry(dataset, os.path.relpath(file or sources[dataset.name], folder)))
+        models.write()
         write_atomic(folder / "datasets.yaml", dump_yaml({"datasets": rows}))
-        return files

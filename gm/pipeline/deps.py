@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from gm.errors import DataError
-from gm.pipeline.applying import Applying
 from gm.pipeline.inputs import dataset_files, document_files
 from gm.pipeline.load import Analysis, load
 from gm.pipeline.request import Request
 from gm.pipeline.run import build_stages, declared_stages
+from gm.pipeline.sources import source_files
 from gm.pipeline.stages import FluxPoints, Stage
 
 _REFUSED = re.compile(r"[;=|\\\x00-\x1f\x7f]|\)$|[& ]$|^[~-]")  # make reads these as its own, however they are escaped
@@ -55,13 +54,8 @@ def makefile(rules: Iterable[Rule]) -> str:
 
 
 def _inputs(analysis: Analysis) -> list[str]:
-    documents, request = analysis.documents, analysis.request
-    files = [Path(request.config)] if request.config != "-" else []
-    stages = build_stages(analysis, ("fit",))
-    files += [*stages[-1].source_model_files(), *stages[-1].mask_files()]
-    files += [file for stage in stages if isinstance(stage, Applying) for file in stage.region_files()]
-    files += [*document_files(documents.datasets), *dataset_files(documents.datasets)]
-    files += analysis.simulation.filenames if analysis.simulation is not None else []
+    datasets = analysis.documents.datasets
+    files = [*source_files(analysis), *document_files(datasets), *dataset_files(datasets)]
     return list(dict.fromkeys(file.as_posix() for file in files))
 
 

@@ -11,6 +11,7 @@ from gm.datasets import Datasets
 from gm.fit import Fit, FitResult
 from gm.models import Layout, Models
 from gm.patterns import matching
+from gm.models.writing import ModelsWriter
 from gm.pipeline.results import fit_document, write_document
 from gm.pipeline.settings import FitSettings, plural
 
@@ -19,9 +20,12 @@ if TYPE_CHECKING:
 
 
 def run_fit(
-    session: Session, result_file: Path, models_file: Path, inputs: Mapping[str, Any]
-) -> tuple[dict[str, Any], list[str], dict[str, float]]:
-    """Fit, and write ``fit.yaml`` after the models beside it. Raises `DataError` when nothing is left to fit."""
+    session: Session, key: str, result_file: Path, models_file: Path, inputs: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, float]]:
+    """Fit, and write ``fit.yaml`` after the models beside it, as the results of the stage ``key``.
+
+    Raises `DataError` when nothing is left to fit.
+    """
     analysis = session.analysis
     settings = analysis.settings.fit or FitSettings()
     datasets = session.datasets().select(settings.datasets)
@@ -49,10 +53,11 @@ def run_fit(
     seconds = time.perf_counter() - start
     session.reporter.step("fit", _summary(result), seconds)
     document = fit_document(result, analysis.settings.name, inputs)
-    result.models.write(models_file, overwrite=True)
+    writer = ModelsWriter(result.models, models_file, session.own_files(key))
+    session.begin(key, [result_file, *writer.files])
+    writer.write()
     write_document(result_file, document)
-    outputs = [path.relative_to(analysis.settings.output).as_posix() for path in (result_file, models_file)]
-    return document, outputs, {**session.seconds, "fit": seconds}
+    return document, {**session.seconds, "fit": seconds}
 
 
 def _headline(session: Session, datasets: Datasets, models: Models) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +21,17 @@ _SUFFIXES = ("", "_err", "_errn", "_errp", "_ul")
 
 
 def run_flux_points(
-    session: Session, settings: FluxPointsSettings, start: Path | None, result_file: Path, inputs: Mapping[str, Any]
-) -> tuple[dict[str, Any], list[str], dict[str, float]]:
-    """Estimate and write. ``start``: the best-fit models; None for the models of the config."""
+    session: Session,
+    key: str,
+    settings: FluxPointsSettings,
+    start: Path | None,
+    files: Sequence[Path],
+    inputs: Mapping[str, Any],
+) -> tuple[dict[str, Any], dict[str, float]]:
+    """Estimate and write ``files``, the document and then its tables, as the results of the stage ``key``.
+
+    ``start``: the best-fit models; None for the models of the config.
+    """
     models = session.models() if start is None else Models.read(start)
     datasets = session.datasets().select(settings.datasets)
     if not len(datasets):
@@ -46,12 +54,11 @@ def run_flux_points(
     points = estimator.run(datasets, models, progress)
     seconds = time.perf_counter() - began
     document = flux_points_document(points, settings.name, inputs)
-    tables = [result_file.with_suffix(".fits"), result_file.with_suffix(".ecsv")]
-    write_tables(points, tables)
-    write_document(result_file, document)
+    session.begin(key, files)
+    write_tables(points, files[1:])
+    write_document(files[0], document)
     session.reporter.step("flux_points", document["message"], seconds)
-    outputs = [path.relative_to(session.analysis.settings.output).as_posix() for path in (result_file, *tables)]
-    return document, outputs, {**session.seconds, "flux_points": seconds}
+    return document, {**session.seconds, "flux_points": seconds}
 
 
 def flux_points_document(points: FluxPoints, name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from gm import __version__
 from gm.errors import DataError
 from gm.io.files import sha256
 from gm.io.fits import read_fits
+from gm.io.threads import in_threads
 from gm.pipeline.documents import Part
 from gm.pipeline.settings import expand
 
@@ -22,6 +22,7 @@ Inputs = dict[str, Any]
 """``gm``: version; ``config``: hash of the stage's part of the config; ``files``: hash of every file by its path."""
 
 _COMPANIONS = ("ANCRFILE", "RESPFILE", "BACKFILE")
+_THREADS, _CHUNK = 4, 16  # that wait for files, and how many each takes at once
 
 
 def fingerprint(data: Any) -> str:
@@ -59,9 +60,8 @@ def dataset_files(parts: Iterable[Part]) -> list[Path]:
         for part in parts
         for entry in part.document.data["datasets"]
     ]
-    with ThreadPoolExecutor(4) as pool:
-        groups = pool.map(lambda file: with_companions(file[0]) if file[1] else [file[0]], files)
-        return list(dict.fromkeys(path for group in groups for path in group))
+    groups = in_threads(lambda file: with_companions(file[0]) if file[1] else [file[0]], files, _THREADS, _CHUNK)
+    return list(dict.fromkeys(path for group in groups for path in group))
 
 
 def document_files(parts: Iterable[Part]) -> list[Path]:
@@ -77,8 +77,7 @@ def document_files(parts: Iterable[Part]) -> list[Path]:
 def hash_files(files: Iterable[Path]) -> dict[Path, str]:
     """The SHA-256 of every file. Raises `DataError`."""
     files = list(dict.fromkeys(files))
-    with ThreadPoolExecutor(4) as pool:
-        return dict(zip(files, pool.map(sha256, files), strict=True))
+    return dict(zip(files, in_threads(sha256, files, _THREADS, _CHUNK), strict=True))
 
 
 def stage_inputs(config: Any, files: Mapping[str, str]) -> Inputs:

@@ -25,7 +25,7 @@ from gm.pipeline.documents import Documents, read_documents
 from gm.pipeline.findings import Findings
 from gm.pipeline.operations_settings import OperationSettings, check_operations, read_operations
 from gm.pipeline.request import Request
-from gm.pipeline.settings import Settings, build_settings, expand, resolve
+from gm.pipeline.settings import Settings, build_settings, expand, folder_name, resolve
 
 if TYPE_CHECKING:
     from gm.datasets.simulation import Simulation
@@ -166,7 +166,7 @@ def _simulated_names(section: Any) -> list[str]:
 
 def _requested(settings: Settings, request: Request) -> Settings:
     """The settings with what the command line says instead."""
-    output = settings.output if request.output is None else Path(expand(request.output))
+    output = settings.output if request.output is None else Path(expand(folder_name(request.output)))
     workers = settings.workers if request.workers is None else request.workers
     return replace(settings, output=output, workers=workers)
 

@@ -12,12 +12,13 @@ from gm.pipeline.build import fit_masks
 from gm.pipeline.load import Analysis, check_edited, load
 from gm.pipeline.memory import fit_memory
 from gm.pipeline.operations import apply_operations, predicted_rows, step_document
+from gm.pipeline.outputs import check_folder
 from gm.pipeline.reporter import Reporter, Silent
 from gm.pipeline.request import Request
-from gm.pipeline.run import build_stages, declared_stages
+from gm.pipeline.run import build_stages, declared_stages, planned_files
 from gm.pipeline.session import Session
 from gm.pipeline.settings import FitSettings, plural
-from gm.pipeline.stages import FluxPoints, Stage, reason_to_run
+from gm.pipeline.stages import FluxPoints, Stage, previous
 
 if TYPE_CHECKING:
     from gm.datasets import Dataset, Datasets
@@ -60,6 +61,8 @@ def plan(request: Request, reporter: Reporter | None = None) -> Plan:
     analysis = load(request)
     session = Session(analysis, Silent())
     stages = build_stages(analysis, declared_stages(analysis) or ("fit",))
+    check_folder(analysis)
+    session.check(planned_files(stages))
     before = _datasets(session)
     steps = apply_operations(analysis, before) if before is not None and analysis.operations else []
     datasets, models = before, analysis.models
@@ -98,7 +101,7 @@ def _planned(stage: Stage, session: Session, earlier: PlannedStage | None, text:
     if earlier is not None:
         return PlannedStage(stage.label, False, f"{earlier.name} runs before", text, str(stage.result))
     try:
-        reason = reason_to_run(stage, stage.recorded(), stage.inputs(session), session.analysis.request.force)
+        _, reason = previous(stage, session, stage.inputs(session), session.analysis.request.force)
     except GmError as error:
         reason = str(error)
     return PlannedStage(stage.label, not reason, reason, text, str(stage.result))

@@ -5,54 +5,115 @@ The only result file with times in it. It names no host and no user.
 
 from __future__ import annotations
 
+import contextlib
 import platform
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from gm import __version__
 from gm.config_schemas.reader import read_document
 from gm.errors import GmError
-from gm.io.files import write_atomic
+from gm.io.files import remove_temporaries, write_atomic
 from gm.io.yaml_writer import dump_yaml
 
 SCHEMA = "gm/provenance/1"
 _PACKAGES = ("numpy", "scipy", "astropy", "iminuit", "PyYAML", "click")
 
 
-def read_stages(output: Path) -> dict[str, Any]:
-    """What is recorded of each stage so far; nothing when there is no readable record."""
-    file = output / "provenance.yaml"
+class Record:
+    """What is recorded of the stages whose results are in one folder.
+
+    A stage that begins to write is recorded as unfinished, with all its files, until these are whole: whatever stops it
+    in between, the next run sees that and makes them anew. So results of different settings never mix.
+    """
+
+    def __init__(self, output: Path) -> None:
+        self.output, self.file = output, output / "provenance.yaml"
+        stages = _read_stages(self.file)
+        self.is_readable = stages is not None
+        self._stages = stages or {}
+
+    def finished(self, key: str) -> dict[str, Any] | None:
+        """The record of a stage whose result is whole: its ``inputs``, and the hashes of its ``outputs``."""
+        record = self._stages.get(key)
+        is_finished = isinstance(record, dict) and all(isinstance(record.get(k), dict) for k in ("inputs", "outputs"))
+        return record if is_finished else None
+
+    def is_unfinished(self, key: str) -> bool:
+        """Whether a stage was stopped while it wrote."""
+        record = self._stages.get(key)
+        return isinstance(record, dict) and record.get("unfinished") is True
+
+    def files(self, key: str | None = None) -> set[str]:
+        """All files that stages, or one of them, have written, relative to the folder."""
+        records = self._stages.values() if key is None else [self._stages.get(key)]
+        outputs = [record.get("outputs") for record in records if isinstance(record, dict)]
+        names = {str(name) for files in outputs if isinstance(files, dict | list) for name in files}
+        return {name for name in names if not PurePosixPath(name).is_absolute() and ".." not in name.split("/")}
+
+    def begin(self, key: str, outputs: Sequence[str], config: Mapping[str, Any], *, is_alone: bool) -> None:
+        """Record that a stage is about to write ``outputs``; remove what it wrote before and will not write again.
+
+        ``is_alone``: nobody else can be writing here, so that temporary files are those of killed processes.
+        """
+        before = self.files(key)
+        self._stages[key] = {"unfinished": True, "outputs": sorted(before.union(outputs))}
+        self._write(config)
+        others = {name for other in self._stages if other != key for name in self.files(other)}
+        for name in before - set(outputs) - others:
+            with contextlib.suppress(OSError):
+                (self.output / name).unlink()
+        if is_alone:
+            self._remove_temporaries([self.file.name, *before, *outputs])
+        self._stages[key]["outputs"] = list(outputs)
+
+    def _remove_temporaries(self, names: Iterable[str]) -> None:
+        folders = defaultdict[Path, list[str]](list)
+        for path in (self.output / name for name in names):
+            folders[path.parent].append(path.name)
+        for folder, files in folders.items():
+            remove_temporaries(folder, files)
+
+    def finish(
+        self,
+        key: str,
+        inputs: Mapping[str, Any],
+        outputs: Mapping[str, str],
+        seconds: Mapping[str, float],
+        command: Sequence[str],
+        config: Mapping[str, Any],
+    ) -> None:
+        """Record a stage whose files are whole: what it was made from, their hashes, how long it took."""
+        self._stages[key] = {
+            "finished": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            "seconds": {name: round(value, 4) for name, value in seconds.items()},
+            "command": list(command),
+            "versions": {"gm": __version__, "python": platform.python_version(), **_versions()},
+            "inputs": dict(inputs),
+            "outputs": dict(outputs),
+        }
+        self._write(config)
+
+    def _write(self, config: Mapping[str, Any]) -> None:
+        document = {"schema": SCHEMA, "config": dict(config), "stages": self._stages}
+        write_atomic(self.file, dump_yaml(document, allow_nan=True))
+        self.is_readable = True
+
+
+def _read_stages(file: Path) -> dict[str, Any] | None:
+    """What is recorded of each stage so far; None when there is no readable record."""
     if not file.is_file():
-        return {}
+        return None
     try:
         data = read_document(file).data
     except GmError:
-        return {}
+        return None
     stages = data.get("stages") if isinstance(data, dict) and data.get("schema") == SCHEMA else None
-    return stages if isinstance(stages, dict) else {}
-
-
-def stage_record(
-    inputs: Mapping[str, Any], outputs: Sequence[str], seconds: Mapping[str, float], command: Sequence[str]
-) -> dict[str, Any]:
-    """The record of one stage that has just been run; ``outputs`` relative to the folder of the results."""
-    return {
-        "finished": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-        "seconds": {name: round(value, 4) for name, value in seconds.items()},
-        "command": list(command),
-        "versions": {"gm": __version__, "python": platform.python_version(), **_versions()},
-        "inputs": dict(inputs),
-        "outputs": list(outputs),
-    }
-
-
-def write_provenance(output: Path, config: Mapping[str, Any], stages: Mapping[str, Any]) -> None:
-    """Write the record: the resolved config, and all stages, those of earlier commands included."""
-    document = {"schema": SCHEMA, "config": dict(config), "stages": dict(stages)}
-    write_atomic(output / "provenance.yaml", dump_yaml(document, allow_nan=True))
+    return stages if isinstance(stages, dict) else None
 
 
 def _versions() -> dict[str, str]:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gm.errors import InvalidInput
+from gm.io.locking import alone_in
 from gm.pipeline.applying import Applying
 from gm.pipeline.load import Analysis, load
-from gm.pipeline.provenance import read_stages, stage_record, write_provenance
+from gm.pipeline.outputs import check_folder, check_writable
 from gm.pipeline.reporter import Reporter
 from gm.pipeline.request import Request
 from gm.pipeline.session import Session
-from gm.pipeline.stages import Fitting, FluxPoints, Simulating, Stage, reason_to_run
+from gm.pipeline.stages import Fitting, FluxPoints, Simulating, Stage, previous
 
 _BAD = ("not_converged", "failed")
 
@@ -108,12 +107,27 @@ def build_stages(analysis: Analysis, wanted: Sequence[str]) -> list[Stage]:
     return stages
 
 
+def planned_files(stages: Iterable[Stage]) -> list[Path]:
+    """The files that stages may write, as far as that is known before they run."""
+    return [file for stage in stages for file in stage.outputs()]
+
+
 def _run(analysis: Analysis, reporter: Reporter, wanted: Sequence[str]) -> Outcome:
-    session = Session(analysis, reporter)
+    def wait() -> None:
+        reporter.say(f"waiting for another gm that writes into {analysis.settings.output}")
+
+    check_folder(analysis)
+    with alone_in(analysis.settings.output, wait) as is_alone:
+        session, stages = Session(analysis, reporter, is_alone), build_stages(analysis, wanted)
+        session.check(planned_files(stages))
+        return _run_stages(session, stages, wanted)
+
+
+def _run_stages(session: Session, stages: Iterable[Stage], wanted: Sequence[str]) -> Outcome:
     products = []
     exit_code = 0
-    for stage in build_stages(analysis, wanted):
-        product = _run_stage(stage, session, force=analysis.request.force and stage.name in wanted)
+    for stage in stages:
+        product = _run_stage(stage, session, force=session.analysis.request.force and stage.name in wanted)
         if stage.name in wanted:
             products.append(product)
         status = product.document.get("status")
@@ -128,24 +142,16 @@ def _run(analysis: Analysis, reporter: Reporter, wanted: Sequence[str]) -> Outco
 def _run_stage(stage: Stage, session: Session, *, force: bool) -> Product:
     """Run one stage, or take its result from before. ``force``: only what was asked for, not what comes before it."""
     inputs = stage.inputs(session)
-    recorded = stage.recorded()
-    reason = reason_to_run(stage, recorded, inputs, force)
-    if recorded is not None and not reason:
+    document, reason = previous(stage, session, inputs, force)
+    if document is not None and not reason:
         session.reporter.say(f"{stage.label}: up to date")
-        _touch(stage.result)
-        return Product(stage.name, stage.result, recorded, False)
+        session.touch(stage.result)
+        return Product(stage.name, stage.result, document, False)
     session.reporter.say(f"{stage.label}: {reason}")
-    document, outputs, seconds = stage.run(session, inputs)
-    record = stage_record(inputs, outputs, seconds, session.analysis.request.command)
-    output = session.analysis.settings.output
-    write_provenance(output, session.analysis.resolved, {**read_stages(output), stage.key: record})
+    check_writable(stage.outputs())
+    document, seconds = stage.run(session, inputs)
+    session.finish(stage.key, inputs, seconds)
     return Product(stage.name, stage.result, document, True)
-
-
-def _touch(path: Path) -> None:
-    """Make a result newer than its inputs again, so that ``make`` sees what the hashes say."""
-    with contextlib.suppress(OSError):
-        os.utime(path)
 
 
 def _demand(analysis: Analysis, there: bool, key: str, why: str) -> None:

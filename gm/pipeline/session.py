@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from gm.errors import DataError
+from gm.io.files import State, state_of
 from gm.pipeline.build import fit_masks, read_parts
 from gm.pipeline.documents import Part
 from gm.pipeline.findings import Findings
 from gm.pipeline.inputs import data_file, dataset_files, document_files, hash_files, label
 from gm.pipeline.load import Analysis, check_edited
+from gm.pipeline.outputs import check_outputs
+from gm.pipeline.provenance import Record
 from gm.pipeline.reporter import Reporter
 from gm.pipeline.settings import plural
+from gm.pipeline.sources import model_files, source_files
 
 if TYPE_CHECKING:
     from gm.datasets import Datasets
@@ -27,13 +34,20 @@ class Session:
 
     analysis: Analysis
     reporter: Reporter
+    is_alone: bool = False
+    """Whether no other process can be writing into the folder of the results."""
     _datasets: Datasets | None = None
     _simulated: tuple[Part, ...] | None = None
     _applied: tuple[Part, ...] | None = None
     _models: Models | None = None
-    _files: list[Path] | None = None
+    _files: dict[tuple[Part, ...], list[Path]] = field(default_factory=dict)
     _hashes: dict[Path, str] = field(default_factory=dict)
+    _begun: dict[str, Path] = field(default_factory=dict)
+    _states: dict[Path, State | None] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.record = Record(self.analysis.settings.output)
 
     def source_parts(self) -> tuple[Part, ...]:
         """The datasets documents that operations start from: the config's, or the one of the simulation."""
@@ -86,22 +100,88 @@ class Session:
         return self._datasets
 
     def dataset_files(self) -> list[Path]:
-        """The files of all datasets, with the document that lists them."""
-        if self._files is None:
-            self._files = [*document_files(self.parts()), *dataset_files(self.parts())]
-        return self._files
+        """The files of all datasets that are fitted, with the document that lists them."""
+        return self.files_of(self.parts())
+
+    def model_files(self) -> list[Path]:
+        """The files that the fitted model comes from: what the operations have written, where there are some."""
+        if not self.analysis.operations:
+            return model_files(self.analysis)
+        return self.written("apply", besides=self.analysis.applied / "edits.yaml")
+
+    def files_of(self, parts: tuple[Part, ...]) -> list[Path]:
+        """The files of datasets, with the documents that list them; looked for once."""
+        if parts not in self._files:
+            self._files[parts] = [*document_files(parts), *dataset_files(parts)]
+        return self._files[parts]
+
+    def check(self, files: Iterable[Path]) -> None:
+        """Whether stages may write these files: see `check_outputs`."""
+        analysis = self.analysis
+        given = analysis.documents.datasets
+        check_outputs(analysis, files, self.record, lambda: [*source_files(analysis), *self.files_of(given)])
 
     def hashes(self, files: Iterable[Path]) -> dict[str, str]:
-        """The hash of every file, by its name as seen from the results; a file is read once."""
+        """The hash of every file, by its name as seen from the results; a file is read once. Raises `DataError`."""
         output, directory = self.analysis.settings.output, self.analysis.config.directory
         files = list(files)
-        self._hashes |= hash_files(file for file in files if file not in self._hashes)
+        new = [file for file in dict.fromkeys(files) if file not in self._hashes]
+        self._states |= {file: state_of(file) for file in new}
+        self._hashes |= hash_files(new)
         return {label(file, output, directory): self._hashes[file] for file in files}
+
+    def written(self, key: str, besides: Path) -> list[Path]:
+        """The files of a stage that has finished, but for one."""
+        record = self.record.finished(key) or {"outputs": ()}
+        files = [self.analysis.settings.output / name for name in record["outputs"]]
+        return [file for file in files if file != besides]
+
+    def own_files(self, key: str) -> set[Path]:
+        """All files that a stage has written, now or before."""
+        return {self.analysis.settings.output / name for name in self.record.files(key)}
+
+    def why_changed(self, outputs: Mapping[str, str]) -> str:
+        """Which results of a stage are no more as it wrote them, in words; empty when all are."""
+        files = {name: self.analysis.settings.output / name for name in outputs}
+        found = [name for name, file in files.items() if file.is_file()]
+        self.hashes(files[name] for name in found)
+        reasons = [f"{name} is gone" for name in outputs if name not in found]
+        reasons += [f"{name} was changed" for name in found if self._hashes[files[name]] != outputs[name]]
+        return ", ".join(reasons[:3])
+
+    def touch(self, result: Path) -> None:
+        """Make a result newer than its inputs again, so that ``make`` sees what the hashes say."""
+        with contextlib.suppress(OSError):
+            os.utime(result)
+        self._states[result] = state_of(result)
+
+    def begin(self, key: str, files: Iterable[Path]) -> None:
+        """A stage is about to write these files: see `Record.begin`. Raises `InvalidInput` when it must not."""
+        output = self.analysis.settings.output
+        self._begun = {file.relative_to(output).as_posix(): file for file in files}
+        self.check(self._begun.values())
+        for file in self.own_files(key).union(self._begun.values()):
+            self._hashes.pop(file, None)
+            self._states.pop(file, None)
+        self.record.begin(key, list(self._begun), self.analysis.resolved, is_alone=self.is_alone)
+
+    def finish(self, key: str, inputs: Mapping[str, Any], seconds: Mapping[str, float]) -> None:
+        """A stage has written its files. Raises `DataError` where its result cannot be trusted."""
+        changed = next((file for file, state in self._states.items() if state_of(file) != state), None)
+        if changed is not None:
+            raise DataError(f"{changed}: was changed while it was used\n    run the command again")
+        self.hashes(self._begun.values())
+        if len({(state or ())[:2] for state in map(self._states.get, self._begun.values())}) < len(self._begun):
+            raise DataError(
+                f"{self.record.output}: names that differ by upper and lower case are one file on this disk"
+            )
+        outputs = {name: self._hashes[file] for name, file in self._begun.items()}
+        analysis = self.analysis
+        self.record.finish(key, inputs, outputs, seconds, analysis.request.command, analysis.resolved)
 
     def forget_datasets(self) -> None:
         """The files have just been written anew."""
-        self._datasets = self._files = self._simulated = self._applied = self._models = None
-        self._hashes.clear()
+        self._datasets = self._simulated = self._applied = self._models = None
 
     def models(self) -> Models:
         """The global model as the config, and then its operations, edit it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
@@ -11,9 +12,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from gm.errors import JsonPath
+from gm.errors import JsonPath, UsageError
 from gm.pipeline.sky_masks import SkyMask, read_sky_masks
 from gm.units import UnitError, convert
+
+_VARIABLE = re.compile(r"\$(?:(\w+)|\{([^}]*)\})")
 
 Report = Callable[[JsonPath, str, str], None]
 MAX_BINS = 10_000  # of flux points: more than any instrument resolves
@@ -119,7 +122,12 @@ def build_settings(data: Mapping[str, Any], stem: str, directory: Path, report: 
     """Settings from data that agree with the schema; what the schema cannot see goes to ``report``."""
     resolved = resolve(data)
     name = str(resolved["name"] or stem)
-    output = directory / expand(resolved["output"]) if resolved["output"] else directory / f"{stem}-results"
+    output = directory / f"{stem}-results"
+    if resolved["output"] is not None:
+        try:
+            output = directory / expand(folder_name(resolved["output"]))
+        except UsageError as error:
+            report(("output",), str(error), "")
     engine = resolved["engine"]
     return Settings(
         name=name,
@@ -141,6 +149,16 @@ def build_settings(data: Mapping[str, Any], stem: str, directory: Path, report: 
 def expand(path: str) -> str:
     """``$VAR`` and ``~`` in a path replaced by what they stand for."""
     return os.path.expanduser(os.path.expandvars(path))
+
+
+def folder_name(text: str) -> str:
+    """The name of a folder for results. Raises `UsageError` where it, or a variable in it, is empty."""
+    unset = [match[1] or match[2] for match in _VARIABLE.finditer(text) if not os.environ.get(match[1] or match[2])]
+    if unset:
+        raise UsageError(f"the folder of the results is '{text}', and ${unset[0]} is not set")
+    if not text.strip():
+        raise UsageError("the folder of the results has an empty name, expected '.' for this one")
+    return text
 
 
 def patterns(value: str | list[str]) -> tuple[str, ...]:

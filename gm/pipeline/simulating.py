@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gm.arrays import Array
-from gm.datasets import Datasets, FluxPointsDataset, MapDataset, MapDatasetOnOff, write_dataset
+from gm.datasets import Datasets, MapDataset, MapDatasetOnOff, dataset_entry, write_dataset
+from gm.datasets.file_names import dataset_file
 from gm.datasets.simulation import build_templates, draw
 from gm.io.files import write_atomic
 from gm.io.yaml_writer import dump_yaml
 from gm.likelihood import JointLikelihood
 from gm.models import Models
+from gm.models.writing import ModelsWriter
 from gm.pipeline.build import read_parts
 from gm.pipeline.load import Analysis
 
@@ -20,8 +24,8 @@ if TYPE_CHECKING:
     from gm.pipeline.session import Session
 
 
-def run_simulation(session: Session) -> tuple[dict[str, Any], list[str]]:
-    """Draw all datasets and write them; returns the summary and the files, relative to the folder of the results."""
+def run_simulation(session: Session, key: str) -> dict[str, Any]:
+    """Draw all datasets and write them as the results of the stage ``key``; returns the summary."""
     analysis = session.analysis
     simulation, output = analysis.simulation, analysis.settings.output
     assert simulation is not None
@@ -32,24 +36,23 @@ def run_simulation(session: Session) -> tuple[dict[str, Any], list[str]]:
         Datasets([template.dataset for template in templates]), analysis.models, analysis.settings.conventions
     )
     asimov = simulation.asimov or analysis.request.asimov
-    rows, files = [], []
+    models = ModelsWriter(analysis.models, output / "models.yaml", session.own_files(key))
+    files = {template.name: dataset_file(output, template.name) for template in templates}
+    outputs = [output / "datasets.yaml", *models.files, *files.values()]
+    session.begin(key, outputs)
+    rows = []
     for number, (template, counts) in enumerate(zip(templates, predicted, strict=True)):
         dataset = draw(template, counts, simulation.seed, asimov)
-        file = f"datasets/{file_stem(dataset.name)}.fits"
-        write_dataset(dataset, output / file)
-        row = {"name": dataset.name, "type": dataset.type, "filename": file}
-        if isinstance(dataset, FluxPointsDataset) and dataset.stat_type != "chi2":
-            row["stat_type"] = dataset.stat_type
-        rows.append(row)
-        files.append(file)
+        file = files[dataset.name]
+        write_dataset(dataset, file)
+        rows.append(dataset_entry(dataset, os.path.relpath(file, output)))
         session.reporter.progress("simulate", number + 1, len(templates))
-    analysis.models.write(output / "models.yaml", overwrite=True)
+    models.write()
     write_atomic(output / "datasets.yaml", dump_yaml({"datasets": rows}))
     kind = "expected counts" if asimov else f"seed {simulation.seed}"
     text = f"{len(rows)} dataset{'' if len(rows) == 1 else 's'}, {kind}"
     session.reporter.step("simulate", text, time.perf_counter() - start)
-    outputs = ["datasets.yaml", "models.yaml", *files]
-    return simulation_document(analysis, outputs), outputs
+    return simulation_document(analysis, outputs)
 
 
 def predict(datasets: Datasets, models: Models, conventions: str = "gammapy") -> Iterator[Array]:
@@ -71,12 +74,6 @@ def _predict(datasets: Datasets, models: Models, conventions: str) -> list[Array
     return likelihood.predicted(likelihood.layout.start)
 
 
-def simulation_document(analysis: Analysis, outputs: Sequence[str]) -> dict[str, Any]:
+def simulation_document(analysis: Analysis, files: Iterable[Path]) -> dict[str, Any]:
     """What a simulation has made, as plain data."""
-    output = analysis.settings.output
-    return {"datasets": list(analysis.dataset_names), "files": [(output / file).as_posix() for file in outputs]}
-
-
-def file_stem(name: str) -> str:
-    """A dataset's name as the stem of a file: what cannot be in one becomes ``_``."""
-    return "".join("_" if character in '/\\\0 :*?"<>|' else character for character in name).lstrip(".") or "_"
+    return {"datasets": list(analysis.dataset_names), "files": [file.as_posix() for file in files]}

@@ -8,15 +8,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, final
 
-from gm.pipeline.inputs import Inputs, document_files, stage_inputs, why_stale
+from gm.datasets.file_names import dataset_file
+from gm.pipeline.inputs import Inputs, stage_inputs, why_stale
 from gm.pipeline.load import Analysis
 from gm.pipeline.results import FIT_SCHEMA, FLUX_POINTS_SCHEMA, read_result
 from gm.pipeline.session import Session
 from gm.pipeline.settings import FluxPointsSettings
-from gm.pipeline.sky_masks import mask_files
+from gm.pipeline.sources import mask_files, model_files, response_files
 
-Ran = tuple[dict[str, Any], list[str], dict[str, float]]
-"""The result's document, its files relative to the folder of the results, and the wall times of its parts."""
+Ran = tuple[dict[str, Any], dict[str, float]]
+"""The result's document, and the wall times of its parts."""
+
+FIT = "fit/fit.yaml"
+MODELS = ("models.yaml", "models_covariance.dat")
 
 
 class Stage(ABC):
@@ -48,25 +52,20 @@ class Stage(ABC):
         """The hashes of what the stage is made from, as it is now."""
 
     @abstractmethod
-    def recorded(self) -> dict[str, Any] | None:
-        """The result of an earlier run, if there is one; its ``inputs`` say what it was made from."""
+    def outputs(self) -> list[Path]:
+        """The files that the stage may write, as far as that is known before it runs."""
+
+    @abstractmethod
+    def document(self, record: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The result of an earlier run, if it can be read; ``record`` is what the record of the run says of it."""
 
     @abstractmethod
     def run(self, session: Session, inputs: Inputs) -> Ran:
-        """Compute and write the result."""
+        """Compute, then `Session.begin`, then write."""
 
     def why_stale(self, recorded: Mapping[str, Any], inputs: Inputs) -> str:
-        """Why an earlier result does not count any more; empty when it does."""
-        return why_stale(recorded.get("inputs"), inputs)
-
-    def record(self) -> dict[str, Any] | None:
-        """What the record of the run says of the stage, if all files that it has written are there."""
-        from gm.pipeline.provenance import read_stages
-
-        record = read_stages(self.output).get(self.key)
-        if not isinstance(record, dict) or not isinstance(record.get("outputs"), list):
-            return None
-        return record if all((self.output / str(file)).is_file() for file in record["outputs"]) else None
+        """Why a result from ``recorded`` inputs does not count any more; empty when it does."""
+        return why_stale(recorded, inputs)
 
     def config_part(self, *keys: str) -> dict[str, Any]:
         """The named sections of the resolved config, and those that shape the global model."""
@@ -75,32 +74,20 @@ class Stage(ABC):
         inline = {key: resolved[key] for key in ("models", "datasets") if isinstance(resolved[key], dict)}
         return {**{key: resolved.get(key) for key in (*shared, *keys)}, **inline}
 
-    def model_files(self) -> list[Path]:
-        """The files that the fitted model comes from: those that the operations have written, where there are some."""
-        if not self.analysis.operations:
-            return self.source_model_files()
-        files = [self.analysis.applied / name for name in ("models.yaml", "models_covariance.dat")]
-        return [file for file in files if file.is_file()]
 
-    def source_model_files(self) -> list[Path]:
-        """The files that the global model of the config comes from."""
-        from gm.pipeline.build import covariance_file
-
-        parts, config = self.analysis.documents.models, self.analysis.config
-        covariances = [covariance_file(part, config, self.analysis.settings.covariance) for part in parts]
-        return [*document_files(parts), *(file for file in covariances if file is not None)]
-
-    def mask_files(self) -> list[Path]:
-        """The files that say which part of the sky is fitted."""
-        fit = self.analysis.config.data.get("fit") or {}
-        return list(mask_files(fit.get("mask"), self.analysis.config.directory))
-
-
-def reason_to_run(stage: Stage, recorded: Mapping[str, Any] | None, inputs: Inputs, force: bool) -> str:
-    """Why a stage runs, in words; empty when its result is up to date."""
-    if recorded is None:
-        return "no result that can be read" if stage.result.exists() else "no result yet"
-    return "forced" if force else stage.why_stale(recorded, inputs)
+def previous(stage: Stage, session: Session, inputs: Inputs, force: bool) -> tuple[dict[str, Any] | None, str]:
+    """The result of an earlier run, if there is one, and why the stage runs in spite of it: empty if up to date."""
+    record = session.record.finished(stage.key)
+    if record is None:
+        if session.record.is_unfinished(stage.key):
+            return None, "stopped while it wrote its result"
+        return None, "no record of how its result was made" if stage.result.exists() else "no result yet"
+    document = stage.document(record)
+    if document is None:
+        return None, "no result that can be read" if stage.result.exists() else "no result yet"
+    if force:
+        return document, "forced"
+    return document, stage.why_stale(record["inputs"], inputs) or session.why_changed(record["outputs"])
 
 
 @final
@@ -111,7 +98,7 @@ class Fitting(Stage):
 
     @property
     def result(self) -> Path:
-        return self.output / "fit" / "fit.yaml"
+        return self.output / FIT
 
     @property
     def models_file(self) -> Path:
@@ -119,16 +106,19 @@ class Fitting(Stage):
         return self.output / "fit" / "models.yaml"
 
     def inputs(self, session: Session) -> Inputs:
-        files = session.hashes([*self.model_files(), *session.dataset_files(), *self.mask_files()])
+        files = session.hashes([*session.model_files(), *session.dataset_files(), *mask_files(self.analysis)])
         return stage_inputs({"name": self.analysis.settings.name, **self.config_part("fit")}, files)
 
-    def recorded(self) -> dict[str, Any] | None:
-        return read_result(self.result, FIT_SCHEMA) if self.models_file.is_file() else None
+    def outputs(self) -> list[Path]:
+        return [self.result, *(self.result.with_name(name) for name in MODELS)]
+
+    def document(self, record: Mapping[str, Any]) -> dict[str, Any] | None:
+        return read_result(self.result, FIT_SCHEMA)
 
     def run(self, session: Session, inputs: Inputs) -> Ran:
         from gm.pipeline.fitting import run_fit
 
-        return run_fit(session, self.result, self.models_file, inputs)
+        return run_fit(session, self.key, self.result, self.models_file, inputs)
 
 
 @final
@@ -161,19 +151,22 @@ class FluxPoints(Stage):
     def inputs(self, session: Session) -> Inputs:
         index = self.analysis.settings.flux_points.index(self.settings)
         config = {**self.config_part("fit"), "flux_points": self.analysis.resolved["flux_points"][index]}
-        models = self.model_files() if self.start is None else [self.start] if self.start.is_file() else []
-        return stage_inputs(config, session.hashes([*models, *session.dataset_files(), *self.mask_files()]))
+        models = (
+            session.model_files() if self.start is None else session.written(Fitting.name, besides=self.output / FIT)
+        )
+        files = session.hashes([*models, *session.dataset_files(), *mask_files(self.analysis)])
+        return stage_inputs(config, files)
 
-    def recorded(self) -> dict[str, Any] | None:
-        tables = [self.result.with_name(f"{self.settings.name}.{suffix}") for suffix in ("fits", "ecsv")]
-        if not all(table.is_file() for table in tables):
-            return None
+    def outputs(self) -> list[Path]:
+        return [self.result, *(self.result.with_name(f"{self.settings.name}.{kind}") for kind in ("fits", "ecsv"))]
+
+    def document(self, record: Mapping[str, Any]) -> dict[str, Any] | None:
         return read_result(self.result, FLUX_POINTS_SCHEMA)
 
     def run(self, session: Session, inputs: Inputs) -> Ran:
         from gm.pipeline.flux_points import run_flux_points
 
-        return run_flux_points(session, self.settings, self.start, self.result, inputs)
+        return run_flux_points(session, self.key, self.settings, self.start, self.outputs(), inputs)
 
 
 @final
@@ -191,28 +184,26 @@ class Simulating(Stage):
         return self.output / "datasets.yaml"
 
     def inputs(self, session: Session) -> Inputs:
-        from gm.pipeline.inputs import dataset_files
-
         simulation, documents = self.analysis.simulation, self.analysis.documents
         assert simulation is not None
-        data = dataset_files(documents.datasets) if simulation.recipes is None else []
-        files = [*self.source_model_files(), *document_files(documents.datasets), *data, *simulation.filenames]
+        data = session.files_of(documents.datasets) if simulation.recipes is None else response_files(self.analysis)
+        files = [*model_files(self.analysis), *data]
         inputs = stage_inputs(self.config_part("simulate"), session.hashes(files))
         return {**inputs, "options": {"asimov": True}} if self.analysis.request.asimov else inputs
 
-    def recorded(self) -> dict[str, Any] | None:
+    def outputs(self) -> list[Path]:
+        files = [dataset_file(self.output, name) for name in self.analysis.dataset_names]
+        return [self.result, *(self.output / name for name in MODELS), *files]
+
+    def document(self, record: Mapping[str, Any]) -> dict[str, Any] | None:
         from gm.pipeline.simulating import simulation_document
 
-        record = self.record()
-        if record is None:
-            return None
-        return {**simulation_document(self.analysis, record["outputs"]), "inputs": record.get("inputs")}
+        files = [self.output / str(name) for name in record["outputs"]]
+        return simulation_document(self.analysis, files) if all(file.is_file() for file in files) else None
 
     def why_stale(self, recorded: Mapping[str, Any], inputs: Inputs) -> str:
         """``--asimov`` counts only when it is the simulation itself that was asked for: a fit takes what is there."""
-        before = recorded.get("inputs")
-        changed = isinstance(before, dict) and before.get("options") != inputs.get("options")
-        if self.asked and changed:
+        if self.asked and recorded.get("options") != inputs.get("options"):
             return "--asimov given" if self.analysis.request.asimov else "made with --asimov"
         return super().why_stale(recorded, inputs)
 
@@ -220,6 +211,6 @@ class Simulating(Stage):
         from gm.pipeline.simulating import run_simulation
 
         start = time.perf_counter()
-        document, outputs = run_simulation(session)
+        document = run_simulation(session, self.key)
         session.forget_datasets()
-        return document, outputs, {"simulate": time.perf_counter() - start}
+        return document, {"simulate": time.perf_counter() - start}

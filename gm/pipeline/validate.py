@@ -8,7 +8,11 @@ from dataclasses import dataclass, replace
 from gm.errors import DataError, GmError, InvalidInput, Problem
 from gm.pipeline.load import Analysis, check_edited, load
 from gm.pipeline.operations import apply_operations
+from gm.pipeline.outputs import check_folder
+from gm.pipeline.reporter import Silent
 from gm.pipeline.request import Request
+from gm.pipeline.run import build_stages, declared_stages, planned_files
+from gm.pipeline.session import Session
 from gm.pipeline.settings import plural
 
 
@@ -31,6 +35,7 @@ def _checked(request: Request) -> Checked:
     try:
         analysis = load(request)
         ask_again(analysis)
+        check_results(analysis)
         read_data(analysis)
     except InvalidInput as error:
         return Checked(request.config, error.exit_code, tuple(error.problems))
@@ -53,6 +58,12 @@ def ask_again(analysis: Analysis) -> None:
     problems = [problem for kind, document in kinds for problem in second_opinion(document, kind)]
     if problems:
         raise InvalidInput(problems)
+
+
+def check_results(analysis: Analysis) -> None:
+    """No result would replace an input, or what gm has not written. Raises `InvalidInput`."""
+    check_folder(analysis)
+    Session(analysis, Silent()).check(planned_files(build_stages(analysis, declared_stages(analysis) or ("fit",))))
 
 
 def read_data(analysis: Analysis) -> None:

@@ -1,0 +1,47 @@
+"""The files that an analysis starts from: what its config names, and what these files name in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from gm.pipeline import sky_masks
+from gm.pipeline.build import covariance_file
+from gm.pipeline.inputs import document_files, with_companions
+from gm.pipeline.load import Analysis
+from gm.pipeline.settings import expand
+
+
+def model_files(analysis: Analysis) -> list[Path]:
+    """The files that the global model comes from: documents, what their components read, covariances."""
+    parts, config = analysis.documents.models, analysis.config
+    covariances = [covariance_file(part, config, analysis.settings.covariance) for part in parts]
+    return [*document_files(parts), *(file for file in covariances if file is not None)]
+
+
+def mask_files(analysis: Analysis) -> list[Path]:
+    """The files that say which part of the sky is fitted."""
+    fit = analysis.config.data.get("fit") or {}
+    return list(sky_masks.mask_files(fit.get("mask"), analysis.config.directory))
+
+
+def region_files(analysis: Analysis) -> Iterator[Path]:
+    """The files that the operations take regions from."""
+    for entry in analysis.config.data.get("operations") or ():
+        for arguments in entry.values():
+            region = arguments.get("region")
+            if isinstance(region, dict) and isinstance(region.get("filename"), str):
+                yield analysis.config.directory / expand(region["filename"])
+
+
+def response_files(analysis: Analysis) -> list[Path]:
+    """The files whose responses a simulation takes, those of on/off spectra with their companions."""
+    filenames = analysis.simulation.filenames if analysis.simulation is not None else ()
+    return [path for file in filenames for path in with_companions(file)]
+
+
+def source_files(analysis: Analysis) -> list[Path]:
+    """All of them but the datasets, the config first where it is a file."""
+    config = [Path(analysis.request.config)] if analysis.request.config != "-" else []
+    others = (*mask_files(analysis), *region_files(analysis), *response_files(analysis))
+    return [*config, *model_files(analysis), *others]
