@@ -23,6 +23,7 @@ from gm.datasets.reading import (
 )
 from gm.datasets.spectrum import SpectrumDatasetOnOff
 from gm.errors import DataError, JsonPath, format_path, suggest
+from gm.io.file_names import numbered, same_file
 from gm.io.files import write_atomic
 from gm.io.yaml_writer import dump_yaml
 from gm.models import Models, Parameter
@@ -123,32 +124,40 @@ class Datasets(Sequence[Dataset]):
         """
         target = Path(target)
         index = target if target.suffix in (".yaml", ".yml") else target / "datasets.yaml"
-        files = {dataset.name: index.parent / file_name(dataset) for dataset in self._datasets}
         formats = {d.name: format if isinstance(d, SpectrumDatasetOnOff) else "gadf" for d in self._datasets}
-        _check_apart(index, [(d, written_files(d, files[d.name], formats[d.name])) for d in self._datasets], overwrite)
+        files = _apart(self._datasets, index.parent, formats)
+        existing = [path for path in (index, *(path for paths in files.values() for path in paths)) if path.exists()]
+        if existing and not overwrite:
+            raise DataError(f"{existing[0]}: exists already\n    pass overwrite=True to replace it")
+        _check_replaced(self._datasets, files)
         for dataset in self._datasets:
-            write_dataset(dataset, files[dataset.name], formats[dataset.name])
-        entries = [dataset_entry(dataset, files[dataset.name].name) for dataset in self._datasets]
+            write_dataset(dataset, files[dataset.name][0], formats[dataset.name])
+        entries = [dataset_entry(dataset, files[dataset.name][0].name) for dataset in self._datasets]
         write_atomic(index, dump_yaml({"datasets": entries}))
 
 
-def _check_apart(index: Path, written: Sequence[tuple[Dataset, Sequence[Path]]], overwrite: bool) -> None:
-    """Raises `DataError` where writing would replace a file twice, or one that has still to be read or must stay."""
-    unread = {file.absolute(): dataset.name for dataset, _ in written for file in sources(dataset)}
-    owners = {index: "the list of the datasets"}
-    for dataset, files in written:
-        for file in files:
-            if file in owners:
-                raise DataError(f"{file}: the file of dataset '{dataset.name}', and of {owners[file]}\n    rename one")
-            owners[file] = f"dataset '{dataset.name}'"
-            if unread.get(file.absolute(), dataset.name) != dataset.name:
-                raise DataError(
-                    f"{file}: has still to be read for dataset '{unread[file.absolute()]}', and would be replaced by "
-                    f"dataset '{dataset.name}'\n    write to another folder"
-                )
-    existing = next((file for file in owners if file.exists()), None)
-    if existing is not None and not overwrite:
-        raise DataError(f"{existing}: exists already\n    pass overwrite=True to replace it")
+def _apart(datasets: Iterable[Dataset], folder: Path, formats: Mapping[str, str]) -> dict[str, list[Path]]:
+    """The files of every dataset, no file for two of them."""
+    taken: set[str] = set()
+    files = {}
+    for dataset in datasets:
+        for name in numbered(file_name(dataset)):
+            files[dataset.name] = written_files(dataset, folder / name, formats[dataset.name])
+            keys = {same_file(file.name) for file in files[dataset.name]}
+            if taken.isdisjoint(keys):
+                taken |= keys
+                break
+    return files
+
+
+def _check_replaced(datasets: Iterable[Dataset], files: Mapping[str, Sequence[Path]]) -> None:
+    """Raises `DataError` where the file of one dataset would replace one that is still to be read for another."""
+    unread = {file.absolute(): dataset.name for dataset in datasets for file in sources(dataset)}
+    for name, written in files.items():
+        for file in written:
+            if unread.get(file.absolute(), name) != name:
+                message = f"{file}: is still to be read for dataset '{unread[file.absolute()]}'"
+                raise DataError(f"{message}, and would be replaced by dataset '{name}'\n    write to another folder")
 
 
 def file_name(dataset: Dataset) -> str:

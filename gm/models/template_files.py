@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator
-from itertools import count
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import numpy as np
 
 from gm.arrays import Array
 from gm.errors import DataError, suggest
+from gm.io.file_names import numbered, same_file
 from gm.io.files import same_content, write_atomic
 from gm.io.fits import Extension, FitsFile, read_fits
 
@@ -54,19 +54,14 @@ def copies(sources: Iterable[Path], directory: Path, reserved: Iterable[str], ow
     here = os.path.abspath(directory)
     found = [source for source in dict.fromkeys(sources) if source.is_file()]
     found.sort(key=lambda source: os.path.abspath(source.parent) != here)  # what is there already keeps its name
-    taken: dict[str, Path | None] = {name.casefold(): None for name in reserved}
+    taken: dict[str, Path | None] = {same_file(name): None for name in reserved}
     names = {}
     for source in found:
-        name = next(name for name in _numbered(source.name) if _fits(source, taken.setdefault(name.casefold(), source)))
+        name = next(name for name in numbered(source.name) if _fits(source, taken.setdefault(same_file(name), source)))
         target = directory / name
         if target in own or not os.path.lexists(target) or same_content(source, target):
             names[source] = name
     return names
-
-
-def _numbered(name: str) -> Iterator[str]:
-    stem, dot, suffix = name.partition(".")
-    return (f"{stem}{'' if number == 1 else f'-{number}'}{dot}{suffix}" for number in count(1))
 
 
 def _fits(source: Path, taken: Path | None) -> bool:

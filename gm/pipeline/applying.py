@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
-from gm.errors import DataError
 from gm.pipeline.inputs import Inputs, stage_inputs
-from gm.pipeline.results import EDITS_SCHEMA, read_result, write_document
+from gm.pipeline.results import EDITS_SCHEMA, files_of_datasets, read_result, write_document
 from gm.pipeline.settings import plural
 from gm.pipeline.sources import model_files, region_files
 from gm.pipeline.stages import MODELS, Ran, Stage
@@ -65,22 +64,16 @@ class Applying(Stage):
     def _write(self, session: Session, before: Datasets, last: Outcome) -> None:
         """Datasets, the document that lists them, and models.
 
-        Datasets that no operation has touched are listed where they are. Raises `DataError`, before anything is
-        written, for two datasets that would be one file.
+        Datasets that no operation has touched are listed where they are.
         """
         from gm.datasets import dataset_entry, write_dataset
-        from gm.datasets.file_names import dataset_file, sharing
         from gm.io.files import write_atomic
         from gm.io.yaml_writer import dump_yaml
         from gm.models.writing import ModelsWriter
 
         folder = self.analysis.applied
         untouched = {id(dataset) for dataset in before}
-        files = {d.name: dataset_file(folder, d.name) for d in last.datasets if id(d) not in untouched}
-        for name, other in sharing(files).items():
-            raise DataError(
-                f"the datasets '{other}' and '{name}' would be one file, {files[name]}\n    rename one of them"
-            )
+        files = files_of_datasets(folder, [d.name for d in last.datasets if id(d) not in untouched])
         models = ModelsWriter(last.models, folder / "models.yaml", session.own_files(self.key))
         session.begin(self.key, [folder / "datasets.yaml", *models.files, *files.values(), self.result])
         sources, rows = session.source_entries(), []

@@ -14,6 +14,7 @@ from gm.pipeline.load import Analysis
 from gm.pipeline.provenance import Record
 
 _SHOWN = 5
+_EFFECTIVE = os.access in os.supports_effective_ids
 _HINT = "another folder for the results: output: DIR in the config, or -o DIR"
 
 
@@ -54,7 +55,7 @@ def check_writable(files: Iterable[Path]) -> None:
     """Raises `DataError` where a folder that the files are to be in cannot be written to."""
     for folder in dict.fromkeys(file.parent for file in files):
         there = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
-        if not os.access(there, os.W_OK | os.X_OK):
+        if not os.access(there, os.W_OK | os.X_OK, effective_ids=_EFFECTIVE):
             raise DataError(f"{folder}: cannot be written: no permission in '{there}'")
 
 

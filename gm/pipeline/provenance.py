@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePosixPath
+from textwrap import indent
 from typing import Any
 
 from gm import __version__
@@ -36,6 +37,7 @@ class Record:
         stages = _read_stages(self.file)
         self.is_readable = stages is not None
         self._stages = stages or {}
+        self._texts: dict[str, str] = {}  # of stages as they are in the file
 
     def finished(self, key: str) -> dict[str, Any] | None:
         """The record of a stage whose result is whole: its ``inputs``, and the hashes of its ``outputs``."""
@@ -61,8 +63,7 @@ class Record:
         ``is_alone``: nobody else can be writing here, so that temporary files are those of killed processes.
         """
         before = self.files(key)
-        self._stages[key] = {"unfinished": True, "outputs": sorted(before.union(outputs))}
-        self._write(config)
+        self._set(key, {"unfinished": True, "outputs": sorted(before.union(outputs))}, config)
         others = {name for other in self._stages if other != key for name in self.files(other)}
         for name in before - set(outputs) - others:
             with contextlib.suppress(OSError):
@@ -88,7 +89,7 @@ class Record:
         config: Mapping[str, Any],
     ) -> None:
         """Record a stage whose files are whole: what it was made from, their hashes, how long it took."""
-        self._stages[key] = {
+        record = {
             "finished": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
             "seconds": {name: round(value, 4) for name, value in seconds.items()},
             "command": list(command),
@@ -96,12 +97,21 @@ class Record:
             "inputs": dict(inputs),
             "outputs": dict(outputs),
         }
-        self._write(config)
+        self._set(key, record, config)
 
-    def _write(self, config: Mapping[str, Any]) -> None:
-        document = {"schema": SCHEMA, "config": dict(config), "stages": self._stages}
-        write_atomic(self.file, dump_yaml(document, allow_nan=True))
+    def _set(self, key: str, record: dict[str, Any], config: Mapping[str, Any]) -> None:
+        self._stages[key] = record
+        self._texts.pop(key, None)
+        text = dump_yaml({"schema": SCHEMA, "config": dict(config)}, allow_nan=True)
+        write_atomic(self.file, "".join([text, "stages:\n", *map(self._text, self._stages)]))
         self.is_readable = True
+
+    def _text(self, key: str) -> str:
+        """A stage's entry in the file; made once, since the hashes of a thousand files take longer than a fit."""
+        if key not in self._texts:
+            name = dump_yaml({key: None}).removesuffix(" null\n")
+            self._texts[key] = indent(f"{name}\n{indent(dump_yaml(self._stages[key], allow_nan=True), '  ')}", "  ")
+        return self._texts[key]
 
 
 def _read_stages(file: Path) -> dict[str, Any] | None:

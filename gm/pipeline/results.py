@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gm.config_schemas.reader import read_document
 from gm.errors import GmError
+from gm.io.file_names import distinct, file_stem
 from gm.io.files import write_atomic
 from gm.io.yaml_writer import dump_yaml
 
@@ -72,6 +73,12 @@ def finite(value: float | None) -> float | None:
 def write_document(path: Path, document: Mapping[str, Any]) -> None:
     """Write a result as YAML, whole or not at all."""
     write_atomic(path, dump_yaml(dict(document)))
+
+
+def files_of_datasets(folder: Path, names: Sequence[str]) -> dict[str, Path]:
+    """The files of datasets among the results in a folder, by the datasets' names."""
+    stems = distinct(map(file_stem, names))
+    return {name: folder / "datasets" / f"{stem}.fits" for name, stem in zip(names, stems, strict=True)}
 
 
 def read_result(path: Path, schema: str) -> dict[str, Any] | None:

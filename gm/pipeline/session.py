@@ -171,10 +171,6 @@ class Session:
         if changed is not None:
             raise DataError(f"{changed}: was changed while it was used\n    run the command again")
         self.hashes(self._begun.values())
-        if len({(state or ())[:2] for state in map(self._states.get, self._begun.values())}) < len(self._begun):
-            raise DataError(
-                f"{self.record.output}: names that differ by upper and lower case are one file on this disk"
-            )
         outputs = {name: self._hashes[file] for name, file in self._begun.items()}
         analysis = self.analysis
         self.record.finish(key, inputs, outputs, seconds, analysis.request.command, analysis.resolved)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from gm.arrays import Array
 from gm.datasets import Datasets, MapDataset, MapDatasetOnOff, dataset_entry, write_dataset
-from gm.datasets.file_names import dataset_file
 from gm.datasets.simulation import build_templates, draw
 from gm.io.files import write_atomic
 from gm.io.yaml_writer import dump_yaml
@@ -19,6 +18,7 @@ from gm.models import Models
 from gm.models.writing import ModelsWriter
 from gm.pipeline.build import read_parts
 from gm.pipeline.load import Analysis
+from gm.pipeline.results import files_of_datasets
 
 if TYPE_CHECKING:
     from gm.pipeline.session import Session
@@ -37,7 +37,7 @@ def run_simulation(session: Session, key: str) -> dict[str, Any]:
     )
     asimov = simulation.asimov or analysis.request.asimov
     models = ModelsWriter(analysis.models, output / "models.yaml", session.own_files(key))
-    files = {template.name: dataset_file(output, template.name) for template in templates}
+    files = files_of_datasets(output, [template.name for template in templates])
     outputs = [output / "datasets.yaml", *models.files, *files.values()]
     session.begin(key, outputs)
     rows = []

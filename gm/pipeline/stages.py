@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, final
 
-from gm.datasets.file_names import dataset_file
 from gm.pipeline.inputs import Inputs, stage_inputs, why_stale
 from gm.pipeline.load import Analysis
-from gm.pipeline.results import FIT_SCHEMA, FLUX_POINTS_SCHEMA, read_result
+from gm.pipeline.results import FIT_SCHEMA, FLUX_POINTS_SCHEMA, files_of_datasets, read_result
 from gm.pipeline.session import Session
 from gm.pipeline.settings import FluxPointsSettings
 from gm.pipeline.sources import mask_files, model_files, response_files
@@ -76,18 +75,19 @@ class Stage(ABC):
 
 
 def previous(stage: Stage, session: Session, inputs: Inputs, force: bool) -> tuple[dict[str, Any] | None, str]:
-    """The result of an earlier run, if there is one, and why the stage runs in spite of it: empty if up to date."""
+    """The result of an earlier run, or else why the stage runs: empty when that result is up to date."""
     record = session.record.finished(stage.key)
     if record is None:
         if session.record.is_unfinished(stage.key):
             return None, "stopped while it wrote its result"
         return None, "no record of how its result was made" if stage.result.exists() else "no result yet"
+    reason = "forced" if force else stage.why_stale(record["inputs"], inputs)
+    if reason:
+        return None, reason
     document = stage.document(record)
     if document is None:
         return None, "no result that can be read" if stage.result.exists() else "no result yet"
-    if force:
-        return document, "forced"
-    return document, stage.why_stale(record["inputs"], inputs) or session.why_changed(record["outputs"])
+    return document, session.why_changed(record["outputs"])
 
 
 @final
@@ -192,8 +192,8 @@ class Simulating(Stage):
         return {**inputs, "options": {"asimov": True}} if self.analysis.request.asimov else inputs
 
     def outputs(self) -> list[Path]:
-        files = [dataset_file(self.output, name) for name in self.analysis.dataset_names]
-        return [self.result, *(self.output / name for name in MODELS), *files]
+        files = files_of_datasets(self.output, self.analysis.dataset_names)
+        return [self.result, *(self.output / name for name in MODELS), *files.values()]
 
     def document(self, record: Mapping[str, Any]) -> dict[str, Any] | None:
         from gm.pipeline.simulating import simulation_document

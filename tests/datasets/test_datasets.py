@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import yaml
 from gm.datasets import Datasets, SpectrumDataset, dataset_entries, datasets_from_dict
 from gm.errors import DataError, JsonPath
 from gm.maps.axes import EnergyAxis
+from tests import samples
+from tests.map_samples import cube
 
 
 def spectrum(name: str) -> SpectrumDataset:
@@ -55,6 +58,48 @@ def test_written_and_read_again(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="exists already"):
         datasets.write(tmp_path / "sub" / "my.yaml")
     datasets.write(tmp_path / "sub" / "my.yaml", overwrite=True)
+
+
+@pytest.mark.parametrize(
+    ("names", "kinds", "format"),
+    [
+        (["run 1", "run_1", "RUN_1"], "sss", "gadf"),
+        (["$HOME", "~", "_"], "sss", "gadf"),
+        (["1", "pha_obs1"], "os", "gadf"),
+        (["x", "x_bkg", "x_arf"], "ooo", "ogip"),
+        (["datasets", "a/b"], "oo", "ogip"),
+    ],
+)
+def test_every_dataset_has_files_of_its_own(tmp_path: Path, names: list[str], kinds: str, format: str) -> None:
+    made = [
+        (samples.spectrum(name, seed) if kind == "s" else samples.on_off(name, seed)).with_(livetime=3600.0)
+        for seed, (name, kind) in enumerate(zip(names, kinds, strict=True))
+    ]
+    Datasets(made).write(tmp_path, format=format)
+    found = Datasets.read(tmp_path / "datasets.yaml")
+    assert found.names == names
+    for dataset, other in zip(made, found, strict=True):
+        np.testing.assert_array_equal(dataset.counts, other.counts)  # type: ignore[union-attr]
+    with pytest.raises(DataError, match="exists already"):
+        Datasets(made).write(tmp_path, format=format)
+
+
+def test_a_file_that_is_still_to_be_read_is_not_replaced_by_another_dataset(tmp_path: Path) -> None:
+    pair = [cube(name) for name in "ab"]
+    Datasets(pair).write(tmp_path)
+    unread = Datasets.read(tmp_path / "datasets.yaml")
+    swapped = Datasets([unread["a"].with_(name="b"), unread["b"].with_(name="a")])
+    with pytest.raises(DataError, match=r"is still to be read for dataset '\w', and would be replaced by dataset '\w'"):
+        swapped.write(tmp_path, overwrite=True)
+    unread.write(tmp_path, overwrite=True)  # each over itself
+
+
+def test_arrays_of_a_file_that_was_changed_meanwhile_are_not_taken(tmp_path: Path) -> None:
+    Datasets([cube("a")]).write(tmp_path)
+    unread = Datasets.read(tmp_path / "datasets.yaml")["a"]
+    os.utime(next(tmp_path.glob("*a.fits")), (1, 1))
+    with pytest.raises(DataError, match="was changed since it was opened"):
+        _ = unread.counts  # type: ignore[union-attr]
 
 
 def test_the_name_in_the_document_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

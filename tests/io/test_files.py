@@ -15,7 +15,7 @@ import pytest
 
 import gm.io.files
 from gm.errors import DataError
-from gm.io.files import sha256, write_atomic
+from gm.io.files import same_content, sha256, write_atomic
 
 
 def test_text_and_bytes_are_written_and_directories_made(tmp_path: Path) -> None:
@@ -30,6 +30,23 @@ def test_the_mode_is_that_of_any_new_file(tmp_path: Path) -> None:
     (tmp_path / "plain").write_text("x")
     write_atomic(tmp_path / "new", "x")
     assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == stat.S_IMODE((tmp_path / "plain").stat().st_mode)
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o664, 0o444])
+def test_the_mode_of_a_file_that_is_replaced_stays(tmp_path: Path, mode: int) -> None:
+    (tmp_path / "old").write_text("x")
+    (tmp_path / "old").chmod(mode)
+    write_atomic(tmp_path / "old", "y")
+    assert stat.S_IMODE((tmp_path / "old").stat().st_mode) == mode
+
+
+def test_files_are_equal_when_their_bytes_are(tmp_path: Path) -> None:
+    big = bytes(3 << 20)
+    contents = {"a": big, "same": big, "end": big[:-1] + b"x", "short": big[:-1]}
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+        os.utime(tmp_path / name, (1, 1))
+    assert [same_content(tmp_path / "a", tmp_path / name) for name in (*contents, "none")] == [True, True] + [False] * 3
 
 
 def test_an_old_file_is_replaced_and_a_link_followed(tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,7 +34,7 @@ from gm.models import (
 )
 from gm.models.covariance import format_covariance
 from gm.models.reading import models_from_dict
-from gm.models.writing import fits_unit
+from gm.models.writing import ModelsWriter, fits_unit
 
 
 def everything() -> Models:
@@ -157,6 +159,63 @@ def test_files_are_copied_beside_a_document_that_is_written_elsewhere(tmp_path: 
     assert "filename: ../map.fits" in (tmp_path / "other" / "models.yaml").read_text(encoding="utf-8")
     assert (tmp_path / "other" / "map.fits").read_bytes() == b"another map"
     Models.read(tmp_path / "results" / "fit" / "models.yaml")
+
+
+def with_templates(folder: Path, *files: str) -> Models:
+    """Components with shapes from these files."""
+    rows = [
+        {
+            "name": f"c{number}",
+            "type": "SkyModel",
+            "spectral": {"type": "pl"},
+            "spatial": {"type": "TemplateSpatialModel", "frame": "galactic", "filename": file, "normalize": True},
+        }
+        for number, file in enumerate(files)
+    ]
+    models = models_from_dict({"components": rows}, lambda *problem: pytest.fail(str(problem)), folder)
+    assert models is not None
+    return models
+
+
+def test_templates_are_told_apart_by_their_content(tmp_path: Path) -> None:
+    for folder, content in (("a", b"one"), ("b", b"two"), ("c", b"one")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "t.fits").write_bytes(content)
+        os.utime(tmp_path / folder / "t.fits", (1, 1))  # as from an archive with one time for all
+    models = with_templates(tmp_path, "a/t.fits", "b/t.fits", "c/t.fits")
+    written = tmp_path / "out" / "models.yaml"
+    for _ in range(2):
+        models.write(written, overwrite=True)
+        names = [c["spatial"]["filename"] for c in yaml.safe_load(written.read_text())["components"]]
+        assert names == ["t.fits", "t-2.fits", "t.fits"]
+        assert [(written.parent / name).read_bytes() for name in names] == [b"one", b"two", b"one"]
+    with pytest.raises(DataError, match="exists already; pass overwrite=True"):
+        models.write(written)
+
+
+def test_a_copy_of_ones_own_is_replaced_and_that_of_others_is_not(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "t.fits").write_bytes(b"new")
+    copy = tmp_path / "out" / "t.fits"
+    models = with_templates(tmp_path, "t.fits")
+    for own, name in (([], "../t.fits"), ([copy], "t.fits")):
+        copy.write_bytes(b"old")
+        writer = ModelsWriter(models, tmp_path / "out" / "models.yaml", own)
+        assert (copy in writer.files) == bool(own)
+        writer.write()
+        assert f"filename: {name}" in (tmp_path / "out" / "models.yaml").read_text()
+        assert copy.read_bytes() == (b"new" if own else b"old")
+
+
+def test_templates_that_are_beside_the_document_stay_and_keep_their_names(tmp_path: Path) -> None:
+    (tmp_path / "else").mkdir()
+    (tmp_path / "t.fits").write_bytes(b"here")
+    (tmp_path / "else" / "t.fits").write_bytes(b"there")
+    models = with_templates(tmp_path, "else/t.fits", "t.fits")
+    models.write(tmp_path / "models.yaml")
+    names = [c["spatial"]["filename"] for c in yaml.safe_load((tmp_path / "models.yaml").read_text())["components"]]
+    assert names == ["t-2.fits", "t.fits"]
+    assert (tmp_path / "t.fits").read_bytes() == b"here"
 
 
 def test_covariance_text_is_that_of_astropy() -> None:
