@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from gm.datasets import Datasets
 from gm.fit import Fit, FitResult
 from gm.models import Layout, Models
-from gm.patterns import matching
 from gm.models.writing import ModelsWriter
+from gm.patterns import matching
 from gm.pipeline.results import fit_document, write_document
 from gm.pipeline.settings import FitSettings, plural
 

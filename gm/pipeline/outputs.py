@@ -24,7 +24,7 @@ Sources = Callable[[], Iterable[Path]]
 
 def check_outputs(analysis: Analysis, files: Iterable[Path], record: Record, sources: Sources) -> None:
     """Whether stages may write ``files``. Raises `InvalidInput` for inputs, and for what others have written."""
-    findings, problems = _findings(analysis), list(_taken(files, record, sources))
+    findings, problems = Findings(), list(_taken(files, record, sources))
     more = [f"{len(problems) - _SHOWN} more files that must not be written"] if len(problems) > _SHOWN else []
     for problem in [*problems[:_SHOWN], *more]:
         findings.add(analysis.config, _place(analysis), problem, _HINT)
@@ -33,17 +33,11 @@ def check_outputs(analysis: Analysis, files: Iterable[Path], record: Record, sou
 
 def check_folder(analysis: Analysis) -> None:
     """Raises `InvalidInput` where the results would be in a file instead of a folder."""
-    findings, output = _findings(analysis), analysis.settings.output.absolute()
+    findings, output = Findings(), analysis.settings.output.absolute()
     there = next(path for path in (output, *output.parents) if os.path.lexists(path))
     if not there.is_dir():
         findings.add_missing(analysis.config, _place(analysis), f"{there} is a file, expected a folder\n{_HINT}")
     findings.stop_if_any()
-
-
-def _findings(analysis: Analysis) -> Findings:
-    findings = Findings()
-    findings.config_source, findings.set_paths = analysis.config.source, analysis.set_paths
-    return findings
 
 
 def _place(analysis: Analysis) -> JsonPath:

@@ -98,7 +98,7 @@ def test_arrays_of_a_file_that_was_changed_meanwhile_are_not_taken(tmp_path: Pat
     Datasets([cube("a")]).write(tmp_path)
     unread = Datasets.read(tmp_path / "datasets.yaml")["a"]
     os.utime(next(tmp_path.glob("*a.fits")), (1, 1))
-    with pytest.raises(DataError, match="was changed since it was opened"):
+    with pytest.raises(DataError, match="was changed by another program"):
         _ = unread.counts  # type: ignore[union-attr]
 
 
