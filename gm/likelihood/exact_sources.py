@@ -7,12 +7,12 @@ there. Extended shapes are folded as `gm.likelihood.exact_folding` says. Both ar
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import factorial, hypot, sqrt
+from math import ceil
 from typing import final
 
 import numpy as np
 
-from gm.arrays import Array, IntArray
+from gm.arrays import Array, BoolArray, IntArray
 from gm.irf.point_spread import PixelPoints, PointSpread
 from gm.likelihood.exact_folding import ExactRecoFolding, ExactTrueFolding, node_kernels
 from gm.likelihood.folding import Folding
@@ -20,14 +20,15 @@ from gm.likelihood.map_sources import ImageSource, MapSource, Recent
 from gm.likelihood.sight import MapWindow, Response
 from gm.maps.geometry import WcsGeometry
 from gm.maps.pixel_grid import PixelGrid
-from gm.models import GaussianSpatialModel, PointSpatialModel, SpatialModel
+from gm.models import PointSpatialModel, SpatialModel
+from gm.models.pixel_nodes import Nodes
 from gm.models.pixel_shares import PixelNodes
 from gm.models.spatial import RadialModel
+from gm.models.spline_nodes import SplineNodes
 
-_WIDE = 0.9  # sigma of shape and PSF together [pixel] from which one node per pixel has no error: exp(-2 (pi sigma)^2)
-_MOST_NODES = 6
-_TOLERANCE = 1e-5  # of the peak of the PSF
 _SIGMA = 1.5  # of a Gaussian with a given core radius
+_NODES_PER_SIGMA = 1.4  # splines through a Gaussian that is integrated over pixels are good to 1e-6 of its integral
+_MOST_NODES = 6
 _TAIL = 1e-10  # of a shape's flux
 
 
@@ -36,12 +37,13 @@ class ExactParts:
     """A component on one dataset: its shape, its values (the fixed ones, or those at the start), and its responses.
 
     geometry : of the whole map; grid : of the window; energy : (n_energy_true,) [TeV] centres; spread : the PSF, or
-    None; is_reco : whether it is one of reconstructed energy; reach : [deg] that holds the shape as far as it may grow.
+    None; is_reco : whether it is one of reconstructed energy; reach : [deg] that holds the shape as far as it may grow;
+    moves : (n_shape,) which values a fit changes.
     """
 
     shape: SpatialModel | None
     values: Array
-    is_free: bool
+    moves: BoolArray
     geometry: WcsGeometry
     window: MapWindow
     energy: Array
@@ -49,17 +51,21 @@ class ExactParts:
     is_reco: bool
     reach: float | None
 
+    @property
+    def is_free(self) -> bool:
+        return bool(self.moves.any())
+
     def source(self, columns: slice, shape_columns: slice) -> MapSource:
         """The source with its fluxes and, when it is free, its shape at these columns of the flux vector."""
         if isinstance(self.shape, PointSpatialModel) and self.spread is not None:
             point = _Point(self.shape, self.spread, self.geometry, self.window, self.values, self.is_free)
             return ExactPointSource(columns, shape_columns, point, is_reco=self.is_reco)
         grid = PixelGrid(self.geometry.window(self.window.y, self.window.x), "exact")
-        nodes = _nodes(self.shape, self.values, self.spread, grid.scale)
-        image = _Shares(self.shape, grid, nodes, self.energy, None if self.is_free else self.values)
+        nodes = _nodes(self.shape, self.spread, grid.scale)
+        image = _Shares(self.shape, grid, nodes, self.energy, None if self.is_free else self.values, self.moves)
         return ImageSource(columns, shape_columns, image, self._folding(grid, nodes, image))
 
-    def _folding(self, grid: PixelGrid, nodes: PixelNodes, image: _Shares) -> Folding:
+    def _folding(self, grid: PixelGrid, nodes: Nodes, image: _Shares) -> Folding:
         if self.spread is None or self.shape is None:
             return ExactTrueFolding(self.window, nodes, None)
         place = self.shape.position(self.values)
@@ -82,39 +88,31 @@ class ExactParts:
         return around.slices if shares.sum() - shares[(..., *around.slices)].sum() <= _TAIL * shares.sum() else None
 
 
-def _nodes(shape: SpatialModel | None, values: Array, spread: PointSpread | None, scale: float) -> PixelNodes:
-    """As many nodes in each pixel as the narrowest PSF needs for a shape anywhere in it; one where both are wide."""
+def _nodes(shape: SpatialModel | None, spread: PointSpread | None, scale: float) -> Nodes:
+    """As many nodes in each pixel as the narrowest PSF needs for a shape anywhere in it."""
     if shape is None:
         return PixelNodes(1, is_sampled=True)
     if spread is None or spread.core <= 0:
         return PixelNodes(2)
-    sigma = _SIGMA * spread.core / scale
     if not isinstance(shape, RadialModel):
         return PixelNodes(3, is_sampled=True)  # maps vary little from one pixel to the next
-    if isinstance(shape, GaussianSpatialModel):
-        width = float(values[2]) * sqrt(max(1.0 - float(values[3]) ** 2, 0.0)) / scale
-        if width > 0 and width * sigma / hypot(width, sigma) > _WIDE:
-            return PixelNodes(1, is_sampled=True)
-    wide = sqrt(sigma**2 + 1.0 / 12.0)  # the PSF integrated over a pixel
-    enough = (n for n in range(2, _MOST_NODES) if _interpolation_error(n) / wide**n < _TOLERANCE)
-    return PixelNodes(next(enough, _MOST_NODES))
-
-
-def _interpolation_error(n: int) -> float:
-    """Largest error of the polynomial through n Gauss-Legendre nodes of unit length, for a Gaussian of unit width.
-
-    ``(n!)^2 / (2n)!`` is the largest product of distances to the nodes; the n-th derivative is below ``sqrt(n!)``.
-    """
-    return float(factorial(n) ** 1.5 / factorial(2 * n))
+    return SplineNodes(min(ceil(_NODES_PER_SIGMA * scale / (_SIGMA * spread.core)), _MOST_NODES))
 
 
 class _Shares:
     """The shape of a component as shares at the nodes of each pixel, stacked along the rows."""
 
     def __init__(
-        self, shape: SpatialModel | None, grid: PixelGrid, nodes: PixelNodes, energy: Array, values: Array | None
+        self,
+        shape: SpatialModel | None,
+        grid: PixelGrid,
+        nodes: Nodes,
+        energy: Array,
+        values: Array | None,
+        moves: BoolArray,
     ) -> None:
-        self._shape, self._grid, self._nodes, self._values = shape, grid, nodes, values
+        self._shape, self._grid, self._nodes, self._values, self._moves = shape, grid, nodes, values, moves
+        self.may_be_negative = not isinstance(shape, RadialModel)
         self._energy = energy if shape is not None and shape.is_energy_dependent else None
         self._kept: Array | None = None
 
@@ -133,7 +131,7 @@ class _Shares:
         if self._shape is None:
             return np.zeros((0, *self._grid.shape))
         at = values if self._values is None else self._values
-        return self._stacked(self._nodes.shares_gradient(self._shape, self._grid, at, self._energy))
+        return self._stacked(self._nodes.shares_gradient(self._shape, self._grid, at, self._energy, self._moves))
 
     def _make(self, shape: SpatialModel, values: Array) -> Array:
         return self._stacked(self._nodes.shares(shape, self._grid, values, self._energy))

@@ -225,7 +225,7 @@ class _Builder:
         return ExactParts(
             shape=self.shape,
             values=self.values,
-            is_free=self.is_free,
+            moves=self.moves,
             geometry=dataset.geometry,
             window=self.view.window(y, x, edisp, apply["exposure"]),
             energy=dataset.energy_true.center,

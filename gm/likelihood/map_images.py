@@ -67,6 +67,8 @@ class ShapeReach:
 class ShapeImage:
     """The shape of a component on the pixels of a grid; no shape means the full flux in every pixel."""
 
+    may_be_negative = True  # a template
+
     def __init__(self, shape: SpatialModel | None, grid: PixelGrid, energy: Array, values: Array | None) -> None:
         self._shape, self._grid, self._values = shape, grid, values
         self._energy = energy if shape is not None and shape.is_energy_dependent else None

@@ -27,7 +27,12 @@ _FINE, _ROUGH = 1e-7, 1e-5  # precision of folded first and second derivatives o
 
 
 class Image(Protocol):
-    """A shape on the sky as flux fractions per pixel of a window."""
+    """A shape on the sky as flux fractions per pixel of a window.
+
+    may_be_negative : whether its density may be; parts of pixels are not asked
+    """
+
+    may_be_negative: bool
 
     def pixels(self, values: Array) -> Array:
         """(ny, nx), or (n_energy_true, ny, nx) where the shape changes with energy."""
@@ -78,6 +83,10 @@ class SharedImage:
     def pixels(self, values: Array) -> Array:
         """As `Image.pixels`."""
         return np.asarray(self.alone(values)[0])
+
+    def is_negative(self, values: Array) -> bool:
+        """Whether it is somewhere."""
+        return self._image.may_be_negative and bool(self.pixels(values).min() < 0)
 
     def alone(self, values: Array) -> Array:
         """The image as the only one of several, (1, ...): the same array for the same shape."""
@@ -281,8 +290,8 @@ class ImageSource(MapSource):
         return ImageSource(self.columns, self.shape_columns, self._image, folding)
 
     def _respond(self, values: Array) -> Response:
-        images = self._image.alone(values)
-        return replace(self._folding.respond_each(images)[0], is_negative=bool(images.min() < 0))
+        response = self._folding.respond_each(self._image.alone(values))[0]
+        return replace(response, is_negative=self._image.is_negative(values))
 
     def _respond_slopes(self, values: Array) -> Sequence[Response | None]:
         changes, d_image = self._image.changes(values, self.moves)
@@ -293,9 +302,9 @@ class ImageSource(MapSource):
         return slopes
 
     def in_full(self, flux: Array) -> tuple[Response, Array]:
-        image = self._image.pixels(flux[self.shape_columns])
-        response, totals = self._folding.respond_in_full(image)
-        return replace(response, is_negative=bool(image.min() < 0)), totals
+        values = flux[self.shape_columns]
+        response, totals = self._folding.respond_in_full(self._image.pixels(values))
+        return replace(response, is_negative=self._image.is_negative(values)), totals
 
     def totals(self, flux: Array) -> Array:
         return self._folding.totals(self._image.pixels(flux[self.shape_columns]))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from math import cos, radians, sin, sqrt
+from typing import Self
 
 import numpy as np
 
@@ -30,16 +31,32 @@ class Offsets:
     """
 
     def __init__(self, vectors: Array, lon: float, lat: float) -> None:
+        turned = self._turn(lon, lat) @ vectors.reshape(3, -1)
+        self.east, self.north, self.along = turned.reshape(vectors.shape)
+
+    @classmethod
+    def of(cls, east: Array, north: Array, along: Array, lon: float, lat: float) -> Self:
+        """Directions that are known by their offsets."""
+        offsets = cls.__new__(cls)
+        offsets._turn(lon, lat)
+        offsets.east, offsets.north, offsets.along = east, north, along
+        return offsets
+
+    def _turn(self, lon: float, lat: float) -> Array:
+        """The rows are the unit vectors to the east, to the north and along the line of sight."""
         sin_lon, cos_lon, self._sin, self._cos = _sines(lon, lat)
-        basis = np.array(
+        self._basis = np.array(
             [
                 [-sin_lon, cos_lon, 0.0],
                 [-self._sin * cos_lon, -self._sin * sin_lon, self._cos],
                 [self._cos * cos_lon, self._cos * sin_lon, self._sin],
             ]
         )
-        turned = basis @ vectors.reshape(3, -1)
-        self.east, self.north, self.along = turned.reshape(vectors.shape)
+        return self._basis
+
+    def vectors(self) -> Array:
+        """The directions as unit vectors (3, ...)."""
+        return np.asarray(np.tensordot(self._basis.T, np.stack([self.east, self.north, self.along]), axes=1))
 
     @cached_property
     def sine2(self) -> Array:

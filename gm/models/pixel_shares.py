@@ -12,16 +12,19 @@ those of Gauss and Legendre, with which the error is of order 2n where the shape
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import final
 
 import numpy as np
 
-from gm.arrays import Array, IntArray
+from gm.arrays import Array, BoolArray, IntArray
 from gm.maps.pixel_grid import PixelGrid
 from gm.models.exact_integration import STEP, divide, is_rough, nodes_of
+from gm.models.pixel_nodes import Nodes
 from gm.models.spatial import ExtendedModel, RadialModel, SpatialModel
 
 
-class PixelNodes:
+@final
+class PixelNodes(Nodes):
     """The n x n nodes of a pixel. ``x``, ``y`` (n^2,): offsets from the centre [pixel]; ``weight`` (n^2,), sum 1.
 
     is_sampled : shapes are evaluated at the nodes and nowhere else. Where shape and response are both wide in pixels
@@ -56,9 +59,8 @@ class PixelNodes:
         return np.asarray(np.nan_to_num(shape.evaluate(vectors, values, energy)) * solid_angle)
 
     def shares_gradient(
-        self, shape: SpatialModel, grid: PixelGrid, values: Array, energy: Array | None = None
+        self, shape: SpatialModel, grid: PixelGrid, values: Array, energy: Array | None, moves: BoolArray
     ) -> Array:
-        """Derivatives of `shares` by every parameter, (n_par, ...)."""
         if self.is_sampled or not isinstance(shape, RadialModel):
             assert isinstance(shape, ExtendedModel)
             vectors, solid_angle = self._everywhere(grid, shape.frame)

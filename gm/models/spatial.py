@@ -20,6 +20,7 @@ from gm.models.exact_integration import integrate_exactly, integrate_exactly_wit
 from gm.models.offsets import Offsets
 from gm.models.parameter import Parameter
 from gm.models.parametric import ParametricModel
+from gm.models.rings import Rings
 
 LON = Parameter("lon_0", 0.0, "deg")
 LAT = Parameter("lat_0", 0.0, "deg", min=-90.0, max=90.0)
@@ -139,6 +140,10 @@ class RadialModel(ExtendedModel):
     @abstractmethod
     def surface_gradient(self, at: Offsets, shape: Array) -> tuple[Array, Array, Array | None, list[Array]]:
         """Density, and its derivatives by the versine, by the position angle (None: round), by every shape value."""
+
+    @abstractmethod
+    def rings(self, shape: Array) -> Rings:
+        """The ellipses of the shape, and the radii where its density has an edge."""
 
     def edges(self, vectors: Array, values: Array) -> tuple[Array, float, bool] | None:
         """Distances [deg] of directions to the nearest edge, how finely [deg] it has to be resolved, and whether

@@ -9,9 +9,11 @@ import numpy as np
 from gm.arrays import Array
 from gm.models.offsets import DEGREE, Offsets, axis_ratio, effective_radius
 from gm.models.parameter import Parameter
+from gm.models.rings import Rings
 from gm.models.spatial import ECCENTRICITY, LAT, LON, PHI, RadialModel
 
 _EDGE = 2.326174307353347  # the edge width spans 95 % to 5 % of the amplitude
+_WIDE = 2.0  # edge widths within which a disk falls from all but 1e-10 to 1e-10
 _TINY = 1e-300
 _N_NODES = 1024
 
@@ -38,6 +40,11 @@ class DiskSpatialModel(RadialModel):
 
     def bin_min(self, values: Array) -> float:
         return float(values[2] * (1.0 - values[5]) / 10.0)
+
+    def rings(self, shape: Array) -> Rings:
+        major, e, phi, width = (float(value) for value in shape)
+        edges = (0.0, max(1.0 - _WIDE * width, 0.0), 1.0 + _WIDE * width)
+        return Rings(major, e, phi if e else 0.0, edges)
 
     def edges(self, vectors: Array, values: Array) -> tuple[Array, float, bool]:
         at = Offsets(vectors, values[0], values[1])
@@ -113,6 +120,9 @@ class ShellSpatialModel(RadialModel):
     def bin_min(self, values: Array) -> float:
         return float(values[3])
 
+    def rings(self, shape: Array) -> Rings:
+        return _shell_rings(float(shape[0]), float(shape[0] + shape[1]))
+
     def edges(self, vectors: Array, values: Array) -> tuple[Array, float, bool]:
         return _shell_edges(Offsets(vectors, values[0], values[1]), values[2], values[2] + values[3])
 
@@ -135,6 +145,9 @@ class Shell2SpatialModel(RadialModel):
 
     def bin_min(self, values: Array) -> float:
         return float(values[3] * values[2])
+
+    def rings(self, shape: Array) -> Rings:
+        return _shell_rings(float(shape[0] * (1.0 - shape[1])), float(shape[0]))
 
     def edges(self, vectors: Array, values: Array) -> tuple[Array, float, bool]:
         return _shell_edges(Offsets(vectors, values[0], values[1]), values[2] * (1.0 - values[3]), values[2])
@@ -169,6 +182,10 @@ def _shell_gradient(at: Offsets, inner: float, outer: float) -> tuple[Array, Arr
     d_outer = -3.0 * outer**2 * scale * density + norm * outer * by_front
     over_sine = at.separation / np.maximum(np.sin(at.separation), _TINY)
     return density, norm * (by_back - by_front) * over_sine, d_inner, d_outer
+
+
+def _shell_rings(inner: float, outer: float) -> Rings:
+    return Rings(outer, 0.0, 0.0, (0.0, max(inner / outer, 0.0), 1.0), is_rooted=True)
 
 
 def _shell_edges(at: Offsets, inner: float, outer: float) -> tuple[Array, float, bool]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from math import exp, expm1, pi, radians, sin
+from math import exp, expm1, pi, radians, sin, sqrt
 
 import numpy as np
 
 from gm.arrays import Array
 from gm.models.offsets import DEGREE, NOTHING, Offsets, axis_ratio, effective_radius
 from gm.models.parameter import Parameter
+from gm.models.rings import Rings
 from gm.models.spatial import ECCENTRICITY, LAT, LON, PHI, RadialModel
 
 _TINY = 1e-150  # its square is a number, too
+_SMOOTH = 0.3  # exp(-rho^(1 / eta)) is as smooth as a Gaussian of this times eta, but for its centre
+_EXPONENT = 22.0  # of what is left out of exponential tails
 
 
 class GaussianSpatialModel(RadialModel):
@@ -29,6 +32,10 @@ class GaussianSpatialModel(RadialModel):
 
     def bin_min(self, values: Array) -> float:
         return float(values[2] / 3.0)
+
+    def rings(self, shape: Array) -> Rings:
+        sigma, e, phi = (float(value) for value in shape)
+        return Rings(sigma, e, phi if e else 0.0, (0.0, sqrt(2.0 * _EXPONENT)), smooth=sigma * axis_ratio(e))
 
     def surface(self, at: Offsets, shape: Array) -> Array:
         if shape[1] == 0:
@@ -90,6 +97,11 @@ class GeneralizedGaussianSpatialModel(RadialModel):
 
     def bin_min(self, values: Array) -> float:
         return float(values[2] / (3.0 + 8.0 * values[3]) / (1.0 + values[4]))
+
+    def rings(self, shape: Array) -> Rings:
+        r_0, eta, e, phi = (float(value) for value in shape)
+        edges, smooth = (0.0, 0.01**eta, 1.0, _EXPONENT**eta), _SMOOTH * eta * r_0 * axis_ratio(e)
+        return Rings(r_0, e, phi if e else 0.0, edges, smooth=smooth, is_cusped=True)
 
     def surface(self, at: Offsets, shape: Array) -> Array:
         r, _, _ = effective_radius(at, radians(shape[0]), float(shape[2]), radians(shape[3]))

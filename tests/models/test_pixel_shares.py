@@ -49,7 +49,7 @@ def test_gradient(is_sampled: bool) -> None:
     """Central differences: 1e-5 of the largest derivative."""
     shape, nodes = SHAPES["wide"], PixelNodes(2, is_sampled=is_sampled)
     values = shape.values()
-    gradient = nodes.shares_gradient(shape, GRID, values)
+    gradient = nodes.shares_gradient(shape, GRID, values, None, np.ones(len(values), dtype=bool))
     for k in range(3):
         step = np.eye(len(values))[k] * 1e-5
         up, down = (nodes.shares(shape, GRID, values + sign * step) for sign in (1, -1))
