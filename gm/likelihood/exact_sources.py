@@ -27,7 +27,7 @@ from gm.models.spatial import RadialModel
 from gm.models.spline_nodes import SplineNodes
 
 _SIGMA = 1.5  # of a Gaussian with a given core radius
-_NODES_PER_SIGMA = 1.4  # splines through a Gaussian that is integrated over pixels are good to 1e-6 of its integral
+_NODES_PER_SIGMA = 1.8  # splines through a Gaussian that is integrated over pixels are good to 1e-6 of its integral
 _MOST_NODES = 6
 _TAIL = 1e-10  # of a shape's flux
 

@@ -21,7 +21,7 @@ from gm.likelihood.kernel_groups import Grid, KernelGroup, chunks, moved
 from gm.likelihood.parallel import side_by_side
 from gm.likelihood.spectra import ComplexArray, Part, Size, lit
 
-_KEPT_BYTES = 1.5e8  # of transformed kernels; beyond, they are made again each time
+_KEPT_BYTES = 6e7  # of transformed kernels of similar size; beyond, they are made again each time
 _Spectra = Callable[[IntArray], ComplexArray]
 
 
@@ -94,14 +94,16 @@ class NodeConvolver:
         pieces = []
         for group in self._groups:
             grid = Grid.of(part, self.shape, group.half)
-            spectra = images.spectra(part, grid.size)
+            spectra, kernels = images.spectra(part, grid.size), group.at(grid.size)
             for some in chunks(len(group.members), grid.size):
-                pieces.append(self._folded(group, some, grid, spectra))
+                pieces.append(self._folded(group.members[some], kernels(some), grid, spectra))
         return pieces
 
-    def _folded(self, group: _Group, some: slice, grid: Grid, spectra: _Spectra) -> Iterator[tuple[int, Array]]:
-        members, folded = group.members[some], np.zeros(self.shape)
-        product = np.einsum("kjyx,kjyx->kyx", group.at(grid.size, some), spectra(members))
+    def _folded(
+        self, members: IntArray, kernels: Callable[[], ComplexArray], grid: Grid, spectra: _Spectra
+    ) -> Iterator[tuple[int, Array]]:
+        folded = np.zeros(self.shape)
+        product = np.einsum("kjyx,kjyx->kyx", kernels(), spectra(members))
         for k, one in zip(members, fft.irfft2(product, s=grid.size, overwrite_x=True), strict=True):
             folded[grid.reach] = one[grid.cut]
             yield int(k), folded
@@ -112,13 +114,9 @@ class NodeConvolver:
         n_y, n_x = (part.stop - part.start for part in self.support)
         for group in self._groups:
             grid = Grid.of(self.support, self.shape, group.half)
-
-            def sent(some: slice, group: _Group = group, grid: Grid = grid) -> ComplexArray:
-                product = self._sent(group, some, grid, images)
-                flat = product.reshape(len(product), -1).view(np.float64)
-                return (mixing[group.members[some]].T @ flat).view(np.complex128).reshape(-1, *product.shape[1:])
-
-            parts = side_by_side(sent, chunks(len(group.members), grid.size))
+            kernels, starts = group.at(grid.size), chunks(len(group.members), grid.size)
+            some = [(group.members[part], kernels(part), grid, images, mixing) for part in starts]
+            parts = side_by_side(lambda one: _mixed_back(*one), some)
             back = fft.irfft2(sum(parts[1:], parts[0]), s=grid.size, overwrite_x=True)
             whole[(..., *self.support)] += back[..., :n_y, :n_x]
         return whole
@@ -128,17 +126,29 @@ class NodeConvolver:
         n_y, n_x = (part.stop - part.start for part in self.support)
         for group in self._groups:
             grid = Grid.of(self.support, self.shape, group.half)
+            kernels = group.at(grid.size)
             for some in chunks(len(group.members), grid.size):
-                whole = np.zeros((len(group.members[some]), self._n_nodes, *self.shape))
-                back = fft.irfft2(self._sent(group, some, grid, images), s=grid.size, overwrite_x=True)
+                members = group.members[some]
+                whole = np.zeros((len(members), self._n_nodes, *self.shape))
+                back = fft.irfft2(_back(members, kernels(some), grid, images), s=grid.size, overwrite_x=True)
                 whole[(..., *self.support)] = back[..., :n_y, :n_x]
-                yield group.members[some], whole
+                yield members, whole
 
-    def _sent(self, group: _Group, some: slice, grid: Grid, images: Array) -> ComplexArray:
-        """Spectra (n, n_nodes, ...) of what comes back from the images of some kernels."""
-        placed = np.zeros((len(group.members[some]), *grid.size))
-        placed[(slice(None), *grid.cut)] = images[(group.members[some], *grid.reach)]
-        return np.asarray(np.conjugate(group.at(grid.size, some)) * fft.rfft2(placed, overwrite_x=True)[:, None])
+
+def _back(members: IntArray, kernels: Callable[[], ComplexArray], grid: Grid, images: Array) -> ComplexArray:
+    """Spectra (n, n_nodes, ...) of what comes back from the images of some kernels."""
+    placed = np.zeros((len(members), *grid.size))
+    placed[(slice(None), *grid.cut)] = images[(members, *grid.reach)]
+    return np.asarray(np.conjugate(kernels()) * fft.rfft2(placed, overwrite_x=True)[:, None])
+
+
+def _mixed_back(
+    members: IntArray, kernels: Callable[[], ComplexArray], grid: Grid, images: Array, mixing: Array
+) -> ComplexArray:
+    """The same for the images (n_mixed, n_nodes, ...) that theirs are mixed of."""
+    back = _back(members, kernels, grid, images)
+    flat = mixing[members].T @ back.reshape(len(back), -1).view(np.float64)
+    return np.asarray(flat.view(np.complex128)).reshape(-1, *back.shape[1:])
 
 
 class NoNodeConvolver:
@@ -176,9 +186,10 @@ class _Group:
             groups.append(cls(alike.members, alike.half, own, KernelGroup(np.arange(len(flat)), alike.half, flat, {})))
         return groups
 
-    def at(self, size: Size, some: slice) -> ComplexArray:
-        """Transforms of some kernels, (n, n_nodes, rows, columns / 2 + 1)."""
+    def at(self, size: Size) -> Callable[[slice], Callable[[], ComplexArray]]:
+        """For some of the kernels what gives their transforms, (n, n_nodes, rows, columns / 2 + 1), in any thread."""
         n, n_nodes = self.kernels.shape[:2]
         if 8.0 * n * n_nodes * size[0] * size[1] > _KEPT_BYTES:
-            return np.asarray(fft.rfft2(self.kernels[some], s=size))
-        return self.kept.at(size).reshape(n, n_nodes, size[0], -1)[some]
+            return lambda some: lambda: np.asarray(fft.rfft2(self.kernels[some], s=size))
+        kept = self.kept.at(size).reshape(n, n_nodes, size[0], -1)
+        return lambda some: lambda: kept[some]

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import ceil, pi, radians
 from typing import Protocol
 
@@ -82,16 +83,15 @@ class RingLayout:
         rings, turn = _cored(whole, core), 1.0 if core is None else 1.0 / axis_ratio(whole.e)
         steps, parts = rings.major / resolution, []
         for zone, (inner, outer) in enumerate(zip(rings.edges[:-1], rings.edges[1:], strict=True)):
-            t, w = np.polynomial.legendre.leggauss(_BASE + ceil(_PER_STEP * (outer - inner) * steps))
-            node = 0.5 * (t + 1.0)
+            node, weight = _legendre(_BASE + ceil(_PER_STEP * (outer - inner) * steps))
             rho, _ = _radii(inner, outer, node, is_rooted=rings.is_rooted)
             n_turn = np.ceil(turn * (_BASE_TURN + _PER_STEP_TURN * steps * rho)).astype(np.intp)
             ring = np.repeat(np.arange(node.size), n_turn)
             within = np.arange(ring.size) - np.repeat(np.cumsum(n_turn) - n_turn, n_turn)
             step = 2.0 * pi / n_turn[ring]
-            parts.append((np.full(ring.size, zone), node[ring], 0.5 * w[ring], (within + 0.5) * step, step))
-        zone_, node_, weight, angle, step_ = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-        return cls(zone_, node_, weight, angle, step_, resolution, core)
+            parts.append((np.full(ring.size, zone), node[ring], weight[ring], (within + 0.5) * step, step))
+        zones, nodes, weights, angles, turns = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return cls(zones, nodes, weights, angles, turns, resolution, core)
 
     def points(self, model: RingedShape, values: Array) -> tuple[Array, Array]:
         """Unit vectors (3, n) in the frame of the model, and fluxes (n,), which add up to that of the shape."""
@@ -135,6 +135,13 @@ def floored(model: RingedShape, values: Array, resolution: float) -> Array:
     """The shape's values, sizes no smaller than what is resolved."""
     named = zip(model.paths[2:], values[2:], strict=True)
     return np.array([max(value, _SMALLEST * resolution) if name in _SIZES else value for name, value in named])
+
+
+@lru_cache(maxsize=64)
+def _legendre(n: int) -> tuple[Array, Array]:
+    """The nodes of Gauss and Legendre on 0 to 1, and their weights."""
+    t, w = np.polynomial.legendre.leggauss(n)
+    return 0.5 * (t + 1.0), 0.5 * w
 
 
 def _cored(rings: Rings, core: float | None) -> Rings:

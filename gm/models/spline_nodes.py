@@ -18,16 +18,17 @@ from typing import final
 
 import numpy as np
 
-from gm.arrays import Array, BoolArray
+from gm.arrays import Array, BoolArray, IntArray
 from gm.maps.pixel_grid import PixelGrid
 from gm.maps.sphere import lon_lat
 from gm.models.offsets import Offsets
 from gm.models.pixel_nodes import Nodes
 from gm.models.rings import RingLayout, core_part, floored, steps_of
 from gm.models.spatial import RadialModel, SpatialModel
-from gm.models.splines import TAPS, cardinal, spread
+from gm.models.splines import cardinal, spread
 
 _MARGIN = 16  # nodes around the grid, beyond which a cardinal spline is 1e-4
+_ROOM = 32  # nodes around points, beyond which it is 1e-9
 _SMOOTH = (
     1.5  # width [nodes] of a Gaussian that is smooth: to exp(-2 (pi sigma)^2), sigma of shape and response together
 )
@@ -92,36 +93,45 @@ class SplineNodes(Nodes):
         self, shape: RadialModel, grid: PixelGrid, values: Array, moves: BoolArray, core: float | None = None
     ) -> Array:
         """Sums over points of cardinal splines."""
-        n_y, n_x = (n * self.n + 2 * _MARGIN for n in grid.shape)
-        n_images, resolution = 1 + len(values), grid.scale / self.n
-        steps = np.where(moves, steps_of(shape, values, resolution), 0.0)
-        lit = np.zeros((n_y * n_x, n_images))
-        for part in RingLayout.of(shape, values, resolution, core).parts(_AT_A_TIME):
-            place, flux = self._place(shape, grid, part, values)
-            inside = np.all((place >= TAPS) & (place < np.array([[n_x], [n_y]]) - TAPS), axis=0)
-            if not inside.any():
-                continue
-            part, place, flux = part.cut(inside), place[:, inside], flux[inside]
-            by_node, by_x, by_y = spread(place, (n_y, n_x))
-            rows, moved = np.zeros((flux.size, n_images)), np.zeros((2, flux.size, n_images))
-            rows[:, 0] = flux
-            for k in np.flatnonzero(steps).tolist():
-                step = np.eye(len(values))[k] * steps[k]
-                (high, more), (low, less) = (self._place(shape, grid, part, values + s * step) for s in (1, -1))
-                rows[:, 1 + k] = (more - less) / (2 * steps[k])
-                moved[:, :, 1 + k] = flux * (high - low) / (2 * steps[k])
-            lit += by_node.T @ rows
-            if steps.any():
-                lit += by_x.T @ moved[0] + by_y.T @ moved[1]
-        images = cardinal(lit.T.reshape(n_images, n_y, n_x))[:, _MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
+        resolution, n_images = grid.scale / self.n, 1 + len(values)
+        layout = RingLayout.of(shape, values, resolution, core)
+        place, flux = self._place(shape, grid, layout, values)
+        size = grid.shape[0] * self.n, grid.shape[1] * self.n
+        seen = np.all((place > -_MARGIN) & (place < np.array([[size[1]], [size[0]]]) + _MARGIN), axis=0)
+        images = np.zeros((n_images, *size))
+        if seen.any():
+            steps = np.where(moves, steps_of(shape, values, resolution), 0.0)
+            layout, place, flux = layout.cut(seen), place[:, seen], flux[seen]
+            first = np.floor(place.min(axis=1)).astype(int) - _ROOM
+            n_x, n_y = (np.ceil(place.max(axis=1)).astype(int) + _ROOM - first).tolist()
+            lit, start = np.zeros((n_y * n_x, n_images)), 0
+            for part in layout.parts(_AT_A_TIME):
+                own = slice(start, start + _AT_A_TIME)
+                rows = self._rows(shape, grid, part, values, steps, flux[own])
+                lit += spread(place[:, own] - first[:, None], (n_y, n_x), slopes=len(rows) > 1).T @ np.concatenate(rows)
+                start += _AT_A_TIME
+            _add_overlap(images, cardinal(lit.T.reshape(n_images, n_y, n_x)), first)
         apart = images.reshape(n_images, grid.shape[0], self.n, grid.shape[1], self.n).transpose(0, 2, 4, 1, 3)
         return np.ascontiguousarray(apart).reshape(n_images, self.n**2, *grid.shape)
 
+    def _rows(
+        self, shape: RadialModel, grid: PixelGrid, layout: RingLayout, values: Array, steps: Array, flux: Array
+    ) -> Array:
+        """Fluxes of points and their derivatives (n, 1 + n_par); with steps also moments by x and y (3, ...)."""
+        rows = np.zeros((3 if steps.any() else 1, flux.size, 1 + len(values)))
+        rows[0, :, 0] = flux
+        for k in np.flatnonzero(steps).tolist():
+            step = np.eye(len(values))[k] * steps[k]
+            (high, more), (low, less) = (self._place(shape, grid, layout, values + s * step) for s in (1, -1))
+            rows[0, :, 1 + k] = (more - less) / (2 * steps[k])
+            rows[1:, :, 1 + k] = flux * (high - low) / (2 * steps[k])
+        return rows
+
     def _place(self, shape: RadialModel, grid: PixelGrid, layout: RingLayout, values: Array) -> tuple[Array, Array]:
-        """Places of points on the lattice with its margin (2, n), x and y, and their fluxes (n,)."""
+        """Places of points on the lattice (2, n), x and y, and their fluxes (n,)."""
         vectors, flux = layout.points(shape, values)
         position = np.stack(grid.geometry.position(*lon_lat(vectors), shape.frame))
-        return (position + 0.5) * self.n - 0.5 + _MARGIN, flux
+        return (position + 0.5) * self.n - 0.5, flux
 
     def _nodes(self, grid: PixelGrid, frame: str) -> tuple[Array, Array]:
         """Unit vectors (3, k^2, ny, nx) of all nodes, and the solid angle that each stands for [sr]; kept."""
@@ -133,3 +143,12 @@ class SplineNodes(Nodes):
             area = grid.area_density(np.arange(n_y * n_x), *by_pixel).reshape(n_y, n_x, -1)
             self._sky = grid, frame, grid.sky(frame, x, y), np.moveaxis(area, -1, 0) / self.n**2
         return self._sky[2:]
+
+
+def _add_overlap(images: Array, part: Array, first: IntArray) -> None:
+    """Add images of a part of a lattice that starts at ``first`` (x, y) as far as it lies in the lattice."""
+    own, its = [], []
+    for n, n_part, start in zip(images.shape[1:], part.shape[1:], first[::-1].tolist(), strict=True):
+        own.append(slice(max(start, 0), max(min(start + n_part, n), 0)))
+        its.append(slice(own[-1].start - start, own[-1].stop - start))
+    images[:, *own] += part[:, *its]

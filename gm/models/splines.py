@@ -18,21 +18,22 @@ _DEGREE = 7
 TAPS = _DEGREE + 1  # nodes along an axis at which a place has splines
 
 
-def spread(place: Array, size: tuple[int, int]) -> tuple[csr_array, csr_array, csr_array]:
+def spread(place: Array, size: tuple[int, int], *, slopes: bool) -> csr_array:
     """B-splines of the nodes of a lattice (rows, columns) at places (2, n), x and y: (n, n_nodes), sums 1.
 
-    And their derivatives by x and by y. Places are no closer than `TAPS` to the border.
+    With ``slopes`` (3 n, n_nodes): below them their derivatives by x, and by y. Places are no closer than `TAPS` to the
+    border.
     """
-    first = np.floor(place).astype(np.intp)
+    first = np.floor(place).astype(np.int32)
     (x, d_x), (y, d_y) = (_b_splines(t) for t in place - first)
-    columns, rows = ((start - _DEGREE // 2)[:, None] + np.arange(TAPS) for start in first)
-    index = (rows[:, :, None] * size[1] + columns[:, None, :]).ravel()
-    starts, shape = np.arange(0, index.size + 1, TAPS**2), (place.shape[1], size[0] * size[1])
-    by_node, by_x, by_y = (
-        csr_array(((v[:, :, None] * u[:, None, :]).ravel(), index, starts), shape=shape)
-        for u, v in ((x, y), (d_x, y), (x, d_y))
-    )
-    return by_node, by_x, by_y
+    columns, rows = ((start - _DEGREE // 2)[:, None] + np.arange(TAPS, dtype=np.int32) for start in first)
+    factors = ((x, y), (d_x, y), (x, d_y))[: 3 if slopes else 1]
+    data = np.empty((len(factors), place.shape[1], TAPS, TAPS))
+    for part, (along_x, along_y) in zip(data, factors, strict=True):
+        np.multiply(along_y[:, :, None], along_x[:, None, :], out=part)
+    index = np.broadcast_to(rows[:, :, None] * np.int32(size[1]) + columns[:, None, :], data.shape).ravel()
+    starts = np.arange(0, index.size + 1, TAPS**2, dtype=np.int32)
+    return csr_array((data.ravel(), index, starts), shape=(len(starts) - 1, size[0] * size[1]))
 
 
 def cardinal(images: Array) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise, product
 from pathlib import Path
 
@@ -26,9 +27,12 @@ from gm.models import (
     DiskSpatialModel,
     ExpCutoffPowerLawSpectralModel,
     GaussianSpatialModel,
+    GeneralizedGaussianSpatialModel,
     LogParabolaSpectralModel,
     Models,
     PointSpatialModel,
+    Shell2SpatialModel,
+    ShellSpatialModel,
     SkyModel,
     SpatialModel,
     TemplateSpatialModel,
@@ -58,7 +62,10 @@ EXTENDED: dict[str, SpatialModel] = {
     "narrow gauss": GaussianSpatialModel(**AT, sigma="0.02 deg"),
     "elongated gauss": GaussianSpatialModel(**AT, sigma="0.2 deg", e=0.95, phi="30 deg"),
     "disk": DiskSpatialModel(**AT, r_0="0.27 deg"),
+    "shell": ShellSpatialModel(**AT, radius="0.24 deg", width="0.08 deg"),
+    "cusp": GeneralizedGaussianSpatialModel(**AT, r_0="0.08 deg", eta=0.9),
 }
+EDGED = ("disk", "shell")
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(6)
 TRUE = energies()[1]
 FINE = 24  # parts of a pixel, for the sum over the sky
@@ -139,10 +146,32 @@ def test_points(grid: str, response: str) -> None:
 def test_extended_shapes(name: str, response: str) -> None:
     """1e-5 of the source: one kernel serves all of a shape, and pixels shrink by cos(0.7 deg) towards its borders.
 
-    With the disk 3e-5: the sum over the sky takes or leaves its fine pixels as a whole.
+    With edges 3e-5: the sum over the sky takes or leaves its fine pixels as a whole.
     """
     component = source(shape=EXTENDED[name])
-    check_pixels(cube(response=response), component, 3e-5 if name == "disk" else 1e-5)
+    check_pixels(cube(response=response), component, 3e-5 if name in EDGED else 1e-5)
+
+
+SIZED: dict[str, Callable[[float], SpatialModel]] = {
+    "gauss": lambda size: GaussianSpatialModel(**AT, sigma=f"{size} deg"),
+    "gauss, long": lambda size: GaussianSpatialModel(**AT, sigma=f"{size} deg", e=0.8, phi="30 deg"),
+    "gauss-general": lambda size: GeneralizedGaussianSpatialModel(**AT, r_0=f"{size} deg"),
+    "disk": lambda size: DiskSpatialModel(**AT, r_0=f"{size} deg"),
+    "shell": lambda size: ShellSpatialModel(**AT, radius=f"{size} deg", width=f"{size} deg"),
+    "shell2": lambda size: Shell2SpatialModel(**AT, r_0=f"{size} deg"),
+}
+
+
+@pytest.mark.parametrize("response", ["psf", "reco"])
+@pytest.mark.parametrize("name", SIZED)
+def test_towards_no_size_a_shape_becomes_the_point(name: str, response: str) -> None:
+    """In every pixel: 5e-6 of the source; the soft edge of a disk adds 1e-5 to its flux."""
+    dataset = cube(response=response)
+    expected = predict_component(dataset, source(shape=point(LON + 0.037, LAT - 0.041)), "exact")
+    tolerance = 5e-6 * expected.sum(axis=(1, 2))
+    for size in (0.0, 1e-9, 1e-5, 1e-4):
+        counts = predict_component(dataset, source(shape=SIZED[name](size)), "exact")
+        assert (np.abs(counts - expected).max(axis=(1, 2)) < tolerance).all(), size
 
 
 def test_the_sum_of_all_pixels() -> None:
@@ -196,12 +225,18 @@ def test_integrals_over_energy(spectrum: object) -> None:
 
 
 GRADIENTS = product(("point", "wide gauss", "narrow gauss", "soft disk", "flat sky"), ("psf", "reco", "plain"))
+ANY = {name: shape for name, (shape, *_) in SHAPES.items()} | {
+    "shell": EXTENDED["shell"],
+    "shell2": Shell2SpatialModel(**AT, r_0="0.3 deg", eta=0.4),
+    "gauss-general": GeneralizedGaussianSpatialModel(**AT, r_0="0.3 deg", eta=0.8, e=0.4),
+}
+EDGES = product(("shell", "shell2", "gauss-general"), ("psf", "reco"))
 
 
-@pytest.mark.parametrize(("name", "response"), [case for case in GRADIENTS if case != ("point", "plain")])
+@pytest.mark.parametrize(("name", "response"), [*(case for case in GRADIENTS if case != ("point", "plain")), *EDGES])
 def test_gradients(name: str, response: str) -> None:
     """Of all but a point without a PSF, which has the kinks of pixels."""
-    models = Models([source(shape=free(SHAPES[name][0])), background()])
+    models = Models([source(shape=free(ANY[name])), background()])
     datasets = Datasets([cube("cube", "icrs", response, 1), on_off_cube("on-off", "galactic", response, 2)])
     likelihood = JointLikelihood(datasets, models, "exact")
     check(likelihood, likelihood.layout.start, step=0.01)
