@@ -39,12 +39,31 @@ class FluxPointsDataset:
     def __post_init__(self) -> None:
         if self.stat_type not in STAT_TYPES:
             raise DataError(f"dataset {self.name}: stat_type '{self.stat_type}', expected {', '.join(STAT_TYPES)}")
-        if self.stat_type == "profile" and (self.points.stat_scan is None or self.points.stat is None):
-            raise DataError(f"dataset {self.name}: stat_type 'profile' needs the columns stat_scan, norm_scan and stat")
+        if self.stat_type == "profile" and self.points.profile() is None:
+            raise DataError(f"dataset {self.name}: stat_type 'profile' needs the columns stat_scan and norm_scan")
         for name in ("mask_safe", "mask_fit"):
             mask = getattr(self, name)
             if mask is not None and mask.shape != (self.points.n_points,):
                 raise DataError(f"dataset {self.name}: {name} has {mask.size} values, expected {self.points.n_points}")
+
+    def unusable(self) -> list[tuple[str, BoolArray]]:
+        """What the statistic has no use for, whatever the masks say: the reason, and which points, ``(n,)``."""
+        points = self.points
+        profile = points.profile()
+        if self.stat_type == "profile" and profile is not None:
+            return [("without a likelihood profile", ~np.isfinite(profile).all(axis=1))]
+        if self.stat_type == "chi2":
+            limits = ("upper limits, which chi2 has no use for", points.is_ul)
+            errors = _positive(points.error())
+        else:
+            limits = ("upper limits without a value above 0", points.is_ul & ~_positive(points.dnde_ul))
+            errors = np.logical_and(*map(_positive, points.errors()))
+        measured = ~points.is_ul
+        return [
+            limits,
+            ("without a flux", measured & ~np.isfinite(points.dnde)),
+            ("without an error above 0", measured & ~errors),
+        ]
 
     def valid(self) -> BoolArray:
         """``(n,)``: points that the masks keep and that have what the statistic needs.
@@ -52,16 +71,9 @@ class FluxPointsDataset:
         chi2: a finite flux with an error, no upper limit. distrib: the same, or an upper limit with a finite limit.
         profile: a finite profile.
         """
-        points = self.points
-        if self.stat_type == "profile":
-            assert points.stat_scan is not None
-            assert points.stat is not None
-            usable = np.isfinite(points.stat_scan).all(axis=1) & np.isfinite(points.stat)
-        else:
-            low, high = (points.error(),) * 2 if self.stat_type == "chi2" else points.errors()
-            usable = np.isfinite(points.dnde) & _positive(low) & _positive(high) & ~points.is_ul
-            if self.stat_type == "distrib":
-                usable |= points.is_ul & _positive(points.dnde_ul)
+        usable = np.ones(self.points.n_points, dtype=np.bool_)
+        for _, left_out in self.unusable():
+            usable &= ~left_out
         for mask in (self.mask_safe, self.mask_fit):
             if mask is not None:
                 usable &= mask
@@ -99,16 +111,12 @@ def read_flux_points(path: Path, name: str, stat_type: str = "chi2") -> FluxPoin
         return FluxPointsDataset(
             name=name,
             points=sed_from_table(table),
-            mask_safe=_mask(table, "mask_safe"),
-            mask_fit=_mask(table, "mask_fit"),
+            mask_safe=table.flags("mask_safe"),
+            mask_fit=table.flags("mask_fit"),
             stat_type=stat_type,
         )
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
-
-
-def _mask(table: Table, name: str) -> BoolArray | None:
-    return table.array(name).reshape(-1).astype(np.bool_) if table.find(name) else None
 
 
 def write_flux_points(dataset: FluxPointsDataset, path: Path) -> None:

@@ -114,6 +114,14 @@ class MapDatasetOnOff(_Map):
     type: ClassVar[str] = "MapDatasetOnOff"
     stat_type: ClassVar[str] = "wstat"
 
+    @property
+    def mask(self) -> BoolArray:
+        """``(n_energy, n_y, n_x)``: bins that are safe, wanted, and have an acceptance on and off.
+
+        Without one the profiled background is undefined; by convention such a bin adds nothing.
+        """
+        return np.asarray(super().mask & (self.acceptance > 0) & (self.acceptance_off > 0))
+
     def alpha(self) -> MapArray:
         """Acceptance ON / OFF: 0 where both are 0, the largest number of its precision where only OFF is 0."""
         with np.errstate(divide="ignore", invalid="ignore"):

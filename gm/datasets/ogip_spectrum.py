@@ -7,60 +7,99 @@ from typing import Any
 
 import numpy as np
 
+from gm.arrays import Array, IntArray
 from gm.datasets.spectrum import SpectrumDatasetOnOff
 from gm.errors import DataError
 from gm.io.fits import FitsFile, read_fits
 from gm.io.fits_writer import write_fits
-from gm.io.ogip import Pha, arf_tables, pha_from, pha_tables, read_arf, read_rmf, rmf_tables
+from gm.io.ogip import Pha, pha_from, read_arf
+from gm.io.ogip_matrix import read_rmf
+from gm.io.ogip_writer import arf_tables, pha_tables, rmf_tables
+from gm.irf.edisp import overlap_matrix
 from gm.maps.axes import EnergyAxis
 from gm.maps.regions import Region
+
+SAME_ENERGY = 1e-5  # relative; files in single precision repeat an energy to 1e-7
 
 
 def read_ogip(file: FitsFile, name: str) -> SpectrumDatasetOnOff:
     """The dataset of an opened PHA file and of the files that its header names. Raises `DataError`.
 
     Those files are looked for beside the PHA file, then from the working directory. Without RESPFILE energies count as
-    measured exactly. ``name`` empty: OBS_ID.
+    measured exactly; without BACKFILE there is no off acceptance, so that no bin enters a fit. Channels are joined as
+    GROUPING says. ``name`` empty: OBS_ID.
+
+    ``predicted = flux ARF EXPOSURE AREASCAL``, and ``alpha`` is the ratio of EXPOSURE BACKSCAL AREASCAL, ON to OFF.
     """
     pha = pha_from(file)
-    if not pha.ancrfile or not pha.backfile:
-        missing = "ANCRFILE" if not pha.ancrfile else "BACKFILE"
-        raise DataError(f"{pha.path}: HDU SPECTRUM: no card {missing}, the name of a file that is needed")
-    off = pha_from(read_fits(_beside(pha.path, pha.backfile)))
-    if len(off.counts) != len(pha.counts):
-        raise DataError(f"{off.path}: {len(off.counts)} channels, {pha.path.name} has {len(pha.counts)}")
+    if not pha.ancrfile:
+        raise DataError(f"{pha.path}: HDU SPECTRUM: no card ANCRFILE, the name of a file that is needed")
     arf_path = _beside(pha.path, pha.ancrfile)
     edges_true, area = read_arf(arf_path)
     edges, edisp = pha.edges, None
     if pha.respfile:
         rmf_path = _beside(pha.path, pha.respfile)
-        _, rmf_edges, edisp = read_rmf(rmf_path)
+        rmf_edges_true, rmf_edges, edisp = read_rmf(rmf_path)
+        _match("true-energy bins", rmf_path, rmf_edges_true, arf_path, edges_true)
+        _match("channels", rmf_path, rmf_edges, pha.path, len(pha.counts) if edges is None else edges)
         edges = rmf_edges if edges is None else edges
-        _match(rmf_path, "true-energy bins", edisp.shape[0], arf_path, len(area))
-        _match(rmf_path, "channels", edisp.shape[1], pha.path, len(pha.counts))
     if edges is None:
         raise DataError(f"{pha.path}: no HDU EBOUNDS and no RESPFILE: the energies of the channels are unknown")
-    return SpectrumDatasetOnOff(
+    energy, energy_true = EnergyAxis(edges, "energy"), EnergyAxis(edges_true, "energy_true")
+    same_area = bool((pha.areascal == pha.areascal[0]).all())
+    if not same_area:
+        edisp = (overlap_matrix(energy_true, energy) if edisp is None else edisp) * pha.areascal
+    dataset = SpectrumDatasetOnOff(
         name=name or pha.name,
-        energy=EnergyAxis(edges, "energy"),
-        energy_true=EnergyAxis(edges_true, "energy_true"),
+        energy=energy,
+        energy_true=energy_true,
         counts=pha.counts,
-        counts_off=off.counts,
         acceptance=pha.backscal,
-        acceptance_off=off.backscal,
-        exposure=area * pha.exposure,
+        exposure=area * (pha.exposure * pha.areascal[0] if same_area else pha.exposure),
         edisp=edisp,
-        mask_safe=pha.good,
         livetime=pha.exposure,
         gti=pha.gti,
         region=_region(pha),
-        region_off=_region(off),
+        **_off(pha, edges),
     )
+    return dataset if pha.groups is None else _grouped(dataset, pha.groups)
 
 
-def _match(path: Path, what: str, found: int, other: Path, expected: int) -> None:
-    if found != expected:
-        raise DataError(f"{path}: {found} {what}, {other.name} has {expected}\n    the files do not belong together")
+def _off(pha: Pha, edges: Array) -> dict[str, Any]:
+    """What the background file says, and which channels are good in both; the off acceptance is that of the ON run."""
+    if not pha.backfile:
+        nothing = np.zeros(len(pha.counts))
+        return {"counts_off": nothing, "acceptance_off": nothing, "mask_safe": pha.good}
+    off = pha_from(read_fits(_beside(pha.path, pha.backfile)))
+    _match("channels", off.path, len(off.counts) if off.edges is None else off.edges, pha.path, edges)
+    longer = off.exposure / pha.exposure if pha.exposure else 1.0
+    return {
+        "counts_off": off.counts,
+        "acceptance_off": off.backscal * (off.areascal / pha.areascal) * longer,
+        "mask_safe": pha.good & off.good,
+        "region_off": _region(off),
+    }
+
+
+def _grouped(dataset: SpectrumDatasetOnOff, groups: IntArray) -> SpectrumDatasetOnOff:
+    from gm.datasets.operations.energy import regrouped  # operations read datasets
+
+    joined = regrouped(dataset, dataset.name, groups)
+    assert isinstance(joined, SpectrumDatasetOnOff)
+    return joined
+
+
+def _match(what: str, path: Path, found: Array | int, other: Path, expected: Array | int) -> None:
+    """Raise `DataError` unless both files have as many bins, at the same energies where both say them."""
+    n_found, n_expected = (e if isinstance(e, int) else len(e) - 1 for e in (found, expected))
+    if n_found != n_expected:
+        differ = f"{n_found} {what}, {other.name} has {n_expected}"
+    elif isinstance(found, int) or isinstance(expected, int) or np.allclose(found, expected, rtol=SAME_ENERGY, atol=0):
+        return
+    else:
+        at = int(np.argmax(np.abs(found / expected - 1.0)))
+        differ = f"{what} have an edge at {found[at]:g} TeV, those of {other.name} at {expected[at]:g} TeV"
+    raise DataError(f"{path}: {differ}\n    the files do not belong together")
 
 
 def _beside(pha: Path, name: str) -> Path:
@@ -74,7 +113,7 @@ def _region(pha: Pha) -> Region | None:
 
 def companions(dataset: SpectrumDatasetOnOff, path: Path) -> dict[str, Path]:
     """The files that belong to the PHA file ``path`` of a dataset, by what they hold: ``arf``, ``bkg`` and ``rmf``."""
-    parts = ["arf", "bkg"] + (["rmf"] if dataset.edisp is not None else [])
+    parts = ["arf"] + (["bkg"] if dataset.acceptance_off.any() else []) + (["rmf"] if dataset.edisp is not None else [])
     suffix = "".join(path.suffixes[-2:] if path.suffix == ".gz" else path.suffixes[-1:])
     stem = path.name.removesuffix(suffix)
     return {part: path.parent / f"{stem}_{part}{suffix}" for part in parts}
@@ -83,7 +122,7 @@ def companions(dataset: SpectrumDatasetOnOff, path: Path) -> dict[str, Path]:
 def write_ogip(dataset: SpectrumDatasetOnOff, path: Path) -> None:
     """Write ``x.fits``, ``x_arf.fits``, ``x_bkg.fits`` and ``x_rmf.fits``, without ``mask_fit`` and ``meta``.
 
-    Raises `DataError` without a livetime, or when a file cannot be written.
+    There is no ``x_bkg.fits`` without off acceptance, and no ``x_rmf.fits`` without energy dispersion. Raises `DataError` without a livetime, or when a file cannot be written.
     """
     if not dataset.livetime:
         raise DataError(f"dataset {dataset.name}: OGIP files need a livetime; GADF files do not")
@@ -97,9 +136,9 @@ def write_ogip(dataset: SpectrumDatasetOnOff, path: Path) -> None:
     if dataset.edisp is not None:
         write_fits(files["rmf"], rmf_tables(dataset.energy_true.edges, dataset.energy.edges, dataset.edisp))
     region, region_off = (r.to_table("REGION") if r is not None else None for r in (dataset.region, dataset.region_off))
-    off_counts: dict[str, Any] = {"counts": dataset.counts_off, "backscal": dataset.acceptance_off, "files": {}}
-    off = pha_tables(**off_counts, background=True, region=region_off, **common)
-    write_fits(files["bkg"], off)
+    if "bkg" in files:
+        off: dict[str, Any] = {"counts": dataset.counts_off, "backscal": dataset.acceptance_off, "files": {}}
+        write_fits(files["bkg"], pha_tables(**off, background=True, region=region_off, **common))
     names = {cards[part]: file.name for part, file in files.items()}
     on = pha_tables(
         counts=dataset.counts, backscal=dataset.acceptance, files=names, region=region, gti=dataset.gti, **common

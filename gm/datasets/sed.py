@@ -2,8 +2,9 @@
 
 A SED type stores multiples of a reference spectrum f: ``Q = norm ref_Q`` with ``ref_dnde = f(e_ref)``,
 ``ref_e2dnde = e_ref^2 f(e_ref)``, ``ref_flux = ∫ f dE`` and ``ref_eflux = ∫ E f dE``. For ``likelihood`` tables f is
-their own ``ref_dnde``, interpolated in log-log; for the others it is ``1e-12 (E / TeV)^-2 cm-2 s-1 TeV-1``. Where
-points have edges, ``e_ref`` is their geometric mean. Source: Gammapy 2.1, ``FluxMaps``.
+their own ``ref_dnde``; for the others it is ``1e-12 (E / TeV)^-2 cm-2 s-1 TeV-1``. A row without ``e_ref`` is at the
+geometric mean of its edges. Errors of ``n_sigma`` are divided by it. Source: gamma-astro-data-formats, flux points;
+Gammapy 2.1, ``FluxMaps``.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from gm.arrays import Array, BoolArray, IntArray
+from gm.datasets.sed_profiles import baselines, rises
 from gm.errors import DataError
 from gm.io.tables import CardValue, Column, Table
 from gm.units import UnitError, factor
@@ -37,7 +39,7 @@ UL_SQRT_TS = 2.0
 class SedTable:
     """Flux points in order.
 
-    energy, e_min, e_max : (n,) [TeV]; dnde, dnde_err, dnde_errn, dnde_errp, dnde_ul, dnde_ref : (n,)
+    energy, e_min, e_max : (n,) [TeV], the edges NaN where a point has none; dnde, dnde_err, dnde_errn, dnde_errp, dnde_ul, dnde_ref : (n,)
     [cm-2 s-1 TeV-1], NaN where absent; is_ul : (n,); stat, stat_null, ts, sqrt_ts : (n,) or None; norm_scan,
     stat_scan : (n, n_norm) or None, with the norm in multiples of ``dnde_ref``; n_sigma_ul : what the upper limits
     mean; meta : the table's header.
@@ -76,16 +78,21 @@ class SedTable:
         return replace(self, **taken)
 
     def error(self) -> Array:
-        """Symmetric error ``(n,)``: ``dnde_err``, else the mean of the asymmetric errors."""
-        mean = 0.5 * (self.dnde_errn + self.dnde_errp)
-        return np.where(np.isnan(self.dnde_err), mean, self.dnde_err)
+        """Symmetric error ``(n,)``: ``dnde_err``, else the mean of `errors`."""
+        low, high = self.errors()
+        return np.where(np.isnan(self.dnde_err), 0.5 * (low + high), self.dnde_err)
 
     def errors(self) -> tuple[Array, Array]:
-        """Errors downwards and upwards, each ``(n,)``: the asymmetric ones, else ``dnde_err``."""
-        return (
-            np.where(np.isnan(self.dnde_errn), self.dnde_err, self.dnde_errn),
-            np.where(np.isnan(self.dnde_errp), self.dnde_err, self.dnde_errp),
-        )
+        """Errors downwards and upwards, each ``(n,)``: the asymmetric ones, else ``dnde_err``, else the other one."""
+        low = np.where(np.isnan(self.dnde_errn), self.dnde_err, self.dnde_errn)
+        high = np.where(np.isnan(self.dnde_errp), self.dnde_err, self.dnde_errp)
+        return np.where(np.isnan(low), high, low), np.where(np.isnan(high), low, high)
+
+    def profile(self) -> Array | None:
+        """-2 ln L above its minimum along ``norm_scan``, ``(n, n_norm)``; None without a scan."""
+        if self.stat_scan is None or self.norm_scan is None:
+            return None
+        return np.abs(self.stat_scan - baselines(self.norm_scan, self.stat_scan, self.stat)[:, None])
 
 
 def sed_from_table(table: Table) -> SedTable:
@@ -101,13 +108,14 @@ def sed_from_table(table: Table) -> SedTable:
         suffix: _optional(table, quantity + suffix, UNITS[sed_type], len(energy)) * to_dnde
         for suffix in ("", "_err", "_errn", "_errp", "_ul")
     }
-    if table.find("success") is not None:
-        failed = ~table.array("success").reshape(-1).astype(np.bool_)
-        fluxes |= {suffix: np.where(failed, np.nan, fluxes[suffix]) for suffix in ("", "_err")}
+    fluxes |= {suffix: fluxes[suffix] / _n_sigma(table) for suffix in ("_err", "_errn", "_errp")}
+    fluxes |= {suffix: _undefined_left_out(fluxes[suffix]) for suffix in ("_errn", "_errp")}
+    succeeded = table.flags("success")
+    if succeeded is not None:
+        fluxes |= {suffix: np.where(succeeded, fluxes[suffix], np.nan) for suffix in ("", "_err")}
     ts, sqrt_ts = (_plain(table, name) for name in ("ts", "sqrt_ts"))
     stat_scan = _scan(table, "stat_scan", len(energy))
     norm_scan = _scan(table, "norm_scan", len(energy))
-    confidence = table.header.get("UL_CONF")
     return SedTable(
         energy=energy,
         e_min=e_min,
@@ -128,31 +136,64 @@ def sed_from_table(table: Table) -> SedTable:
         ref_flux=_optional(table, "ref_flux", FLUX, len(energy)) if table.find("ref_flux") else None,
         ref_eflux=_optional(table, "ref_eflux", EFLUX, len(energy)) if table.find("ref_eflux") else None,
         sed_type=sed_type,
-        n_sigma_ul=_n_sigma(confidence),
+        n_sigma_ul=_n_sigma_ul(table),
         meta=dict(table.header),
     )
 
 
-def _n_sigma(confidence: Any) -> float | None:
-    if not isinstance(confidence, float) or not 0 < confidence < 1:
+def _n_sigma(table: Table) -> float:
+    """How many sigma the errors are: the header's ``n_sigma``, else one."""
+    number = _number(table.card("n_sigma"))
+    if table.card("n_sigma") is not None and (number is None or not 0 < number < np.inf):
+        raise DataError(f"n_sigma is {str(table.card('n_sigma'))[:40]!r}, expected a number above 0")
+    return number or 1.0
+
+
+def _n_sigma_ul(table: Table) -> float | None:
+    """What the upper limits mean: from the confidence, which may be in percent."""
+    confidence = _number(table.card("UL_CONF"))
+    if confidence is not None and 1 < confidence < 100:
+        confidence /= 100
+    if confidence is None or not 0 < confidence < 1:
         return None
     return round(NormalDist().inv_cdf(0.5 * (1 + confidence)), 1)
 
 
+def _number(value: Any) -> float | None:
+    try:
+        return None if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _undefined_left_out(errors: Array) -> Array:
+    """Errors to one side, NaN where they are undefined: below 0, unless all of them have a sign (catalogues)."""
+    known = errors[np.isfinite(errors) & (errors != 0)]
+    is_signed = bool((known < 0).all()) and np.unique(known).size > 1
+    return np.abs(errors) if is_signed else np.where(errors < 0, np.nan, errors)
+
+
 def _modern(table: Table) -> Table:
-    """Legacy columns: ln L becomes -2 ln L by a factor 2."""
-    legacy = {"loglike": "stat", "loglike_null": "stat_null", "dloglike_scan": "stat_scan"}
-    more = tuple(
-        Column(new, 2.0 * table.array(old)) for old, new in legacy.items() if table.find(old) and not table.find(new)
-    )
-    return Table(table.name, table.columns + more, table.header)
+    """The columns of fermipy and of old tables: ln L becomes -2 ln L, and its scan rises from that of the point."""
+    more = [
+        Column(new, -2.0 * _numbers(table, old, ""))
+        for old, new in {"loglike": "stat", "loglike_null": "stat_null"}.items()
+        if table.find(old) and not table.find(new)
+    ]
+    if table.find("dloglike_scan") and table.find("norm_scan") and not table.find("stat_scan"):
+        norm, scan = (table.array(name).astype(np.float64) for name in ("norm_scan", "dloglike_scan"))
+        stat = next((np.asarray(column.values) for column in more if column.name == "stat"), np.zeros(len(scan)))
+        more.append(Column("stat_scan", stat[:, None] + 2.0 * rises(norm, scan)))
+    return Table(table.name, (*table.columns, *more), table.header)
 
 
 def _sed_type(table: Table) -> str:
     """What the header says, else the first type whose columns are all there. Raises `DataError`."""
     names = {name.lower() for name in table.names}
+    if names.issuperset(("e_min", "e_max")):
+        names.add("e_ref")  # their geometric mean
     guess = next((kind for kind, required in REQUIRED.items() if names.issuperset(required)), None)
-    sed_type = str(table.header.get("SED_TYPE", guess or "")).strip().lower()
+    sed_type = str(table.card("SED_TYPE") or guess or "").strip().lower()
     if sed_type not in REQUIRED:
         what = f"SED_TYPE is '{sed_type}'" if sed_type else "the columns are of no SED type"
         raise DataError(f"{what}, expected one of {', '.join(REQUIRED)}\n    columns found: {', '.join(table.names)}")
@@ -164,16 +205,19 @@ def _sed_type(table: Table) -> str:
 
 
 def _energies(table: Table) -> tuple[Array, Array | None, Array | None]:
-    """e_ref, and the edges where there are any [TeV]."""
+    """Where the points are, and their edges where there are any [TeV]."""
+    energy = _optional(table, "e_ref", "TeV", len(table.columns[0].values))
+    e_min = e_max = None
     if table.find("e_min") and table.find("e_max"):
         e_min, e_max = _numbers(table, "e_min", "TeV"), _numbers(table, "e_max", "TeV")
-        if not (np.isfinite(e_max).all() and (e_min > 0).all() and (e_min < e_max).all()):
+        without = np.isnan(e_min) | np.isnan(e_max)
+        if not (without | ((e_min > 0) & (e_min < e_max) & (e_max < np.inf))).all():
             raise DataError("columns e_min and e_max are not energies above 0 with e_min < e_max")
-        return np.sqrt(e_min * e_max), e_min, e_max
-    energy = _numbers(table, "e_ref", "TeV")
+        e_min, e_max = np.where(without, np.nan, e_min), np.where(without, np.nan, e_max)
+        energy = np.where(np.isnan(energy), np.sqrt(e_min * e_max), energy)
     if not (np.isfinite(energy).all() and (energy > 0).all()):
         raise DataError("column e_ref has values that are not energies above 0")
-    return energy, None, None
+    return energy, e_min, e_max
 
 
 def _reference(
@@ -181,12 +225,9 @@ def _reference(
 ) -> tuple[Array, Array]:
     """What multiplies the stored quantity to give dnde, and the reference dnde, both ``(n,)``."""
     if sed_type == "likelihood":
-        nodes, values = _numbers(table, "e_ref", "TeV"), _numbers(table, "ref_dnde", DNDE)
-        if not (values > 0).all():
+        reference = _numbers(table, "ref_dnde", DNDE)
+        if not ((reference > 0) | np.isnan(_numbers(table, "norm", ""))).all():
             raise DataError("column ref_dnde has values that are not above 0")
-        order = np.argsort(nodes)
-        reference = np.exp(np.interp(np.log(energy), np.log(nodes[order]), np.log(values[order])))
-        reference = np.where(np.isclose(energy, nodes, rtol=1e-12, atol=0), values, reference)
         return reference, reference
     reference = AMPLITUDE * energy**-INDEX
     if sed_type == "dnde":
@@ -203,6 +244,8 @@ def _reference(
 def _numbers(table: Table, name: str, unit: str) -> Array:
     """A column of one number per row in ``unit``, which is also what a column without unit is taken to be in."""
     values = table.array(name)
+    if not values.size:
+        raise DataError("the table has no rows")
     if values.dtype.kind not in "iufb" or values.size != len(values):
         raise DataError(f"column {name} is not one number per row")
     try:
@@ -221,22 +264,28 @@ def _plain(table: Table, name: str) -> Array | None:
 
 
 def _scan(table: Table, name: str, n_points: int) -> Array | None:
-    return table.array(name).astype(np.float64).reshape(n_points, -1) if table.find(name) else None
+    if table.find(name) is None:
+        return None
+    values = table.array(name)
+    if values.dtype.kind not in "iuf":
+        raise DataError(f"column {name} is not numeric")
+    return values.astype(np.float64).reshape(n_points, -1)
 
 
 def _is_ul(
     table: Table, quantity: str, fluxes: Mapping[str, Array], ts: Array | None, sqrt_ts: Array | None
 ) -> BoolArray:
     """Stored flags; else sqrt(TS) below the threshold; else a finite upper limit; else no value."""
-    if table.find("is_ul"):
-        return table.array("is_ul").reshape(-1).astype(np.bool_)
+    flags = table.flags("is_ul")
+    if flags is not None:
+        return flags
     has_ul = table.find(f"{quantity}_ul") is not None
     if has_ul and (ts is not None or sqrt_ts is not None):
         if sqrt_ts is None:
             assert ts is not None
             sqrt_ts = np.where(fluxes[""] > 0, 1.0, -1.0) * np.sqrt(np.clip(ts, 0.0, None))
-        threshold = table.header.get("sqrt_ts_threshold_ul", UL_SQRT_TS)
-        return np.asarray(sqrt_ts < float(threshold), dtype=np.bool_)
+        threshold = _number(table.card("sqrt_ts_threshold_ul"))
+        return np.asarray(sqrt_ts < (UL_SQRT_TS if threshold is None else threshold), dtype=np.bool_)
     return np.isfinite(fluxes["_ul"]) if has_ul else np.isnan(fluxes[""])
 
 

@@ -40,27 +40,36 @@ class _Spectrum(ABC):
 
     def __post_init__(self) -> None:
         n_energy, n_true = self.energy.n_bins, self.energy_true.n_bins
-        self._check("counts", self.counts, (n_energy,))
-        self._check("exposure", self.exposure, (n_true,))
-        if self.edisp is not None:
-            self._check("edisp", self.edisp, (n_true, n_energy))
         for name in ("mask_safe", "mask_fit"):
             mask = getattr(self, name)
             if mask is not None and mask.shape != (n_energy,):
                 raise DataError(f"dataset {self.name}: {name} has {mask.size} bins, expected {n_energy}")
+        self._check("counts", (n_energy,))
+        self._check("exposure", (n_true,))
+        if self.edisp is not None:
+            self._check("edisp", (n_true, n_energy))
 
-    def _check(self, name: str, values: Array, shape: tuple[int, ...], minimum: float = 0.0) -> None:
-        """Shape, finite, and not below ``minimum``; the message names the first bin that is wrong."""
+    def _check(self, name: str, shape: tuple[int, ...]) -> None:
+        """Shape, finite and not negative in safe bins, else the message names the first bin that is wrong.
+
+        Elsewhere values do not count, and become 0 when they are no such numbers.
+        """
+        values: Array = getattr(self, name)
         if values.shape != shape:
             raise DataError(f"dataset {self.name}: {name} has the shape {values.shape}, expected {shape}")
-        bad = ~np.isfinite(values) | (values < minimum)
-        if bad.any():
-            at = tuple(int(i) for i in np.argwhere(bad)[0])
+        bad = ~np.isfinite(values) | (values < 0.0)
+        if not bad.any():
+            return
+        safe = np.True_ if self.mask_safe is None else self.mask_safe.any() if name == "exposure" else self.mask_safe
+        wrong = bad & safe
+        if wrong.any():
+            at = tuple(int(i) for i in np.argwhere(wrong)[0])
             number = ", ".join(map(str, at))
             raise DataError(
                 f"dataset {self.name}: {name} is {values[at]:g} in bin {number}, expected a number that is not negative"
-                f"\n    {int(bad.sum())} of {bad.size} values are bad; set them to 0 and mask their bins"
+                f"\n    {int(wrong.sum())} of {bad.size} values are bad; set them to 0 and mask their bins"
             )
+        object.__setattr__(self, name, np.where(bad, 0.0, values))
 
     @property
     def mask(self) -> BoolArray:
@@ -72,8 +81,11 @@ class _Spectrum(ABC):
 
     def response(self) -> Array:
         """Exposure times energy dispersion, ``(n_energy_true, n_energy) [cm2 s]``: fluxes per true bin to counts."""
-        edisp = overlap_matrix(self.energy_true, self.energy) if self.edisp is None else self.edisp
-        return self.exposure[:, None] * edisp
+        return self.exposure[:, None] * self.dispersion()
+
+    def dispersion(self) -> Array:
+        """``edisp``, or the overlap of true and measured bins without one, ``(n_energy_true, n_energy)``."""
+        return overlap_matrix(self.energy_true, self.energy) if self.edisp is None else self.edisp
 
     def write(self, path: str | Path) -> None:
         """Write the file that Gammapy reads; one that is there is replaced. Raises `DataError`."""
@@ -103,7 +115,7 @@ class SpectrumDataset(_Spectrum):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.background is not None:
-            self._check("background", self.background, (self.energy.n_bins,))
+            self._check("background", (self.energy.n_bins,))
 
 
 @final
@@ -125,7 +137,15 @@ class SpectrumDatasetOnOff(_Spectrum):
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("counts_off", "acceptance", "acceptance_off"):
-            self._check(name, getattr(self, name), (self.energy.n_bins,))
+            self._check(name, (self.energy.n_bins,))
+
+    @property
+    def mask(self) -> BoolArray:
+        """``(n_energy,)``: bins that are safe, wanted, and have an acceptance on and off.
+
+        Without one the profiled background is undefined; by convention such a bin adds nothing.
+        """
+        return super().mask & (self.acceptance > 0) & (self.acceptance_off > 0)
 
     def alpha(self) -> Array:
         """Acceptance ON / OFF, ``(n_energy,)``: 0 where both are 0, the largest float where only OFF is 0."""

@@ -1,4 +1,7 @@
-"""ECSV tables: a YAML header in comment lines, then CSV. Source: astropy APE 6 (ECSV 1.0)."""
+"""ECSV tables: a YAML header in comment lines, then CSV. Source: astropy APE 6 (ECSV 1.0).
+
+They are read by astropy, which is imported only then, and written here, so that the same table gives the same bytes.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,12 @@ import csv
 import io
 import json
 import re
-from collections.abc import Mapping, Sequence
+import warnings
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from gm.errors import DataError
@@ -19,112 +22,85 @@ from gm.io.files import write_atomic
 from gm.io.tables import Column, Table
 
 MAGIC = "# %ECSV"
-SIZE_LIMIT = 1 << 26
-_SUBTYPE = re.compile(r"(\w+)\[(\d+(?:,\d+)*)\]")
-
-
-class _HeaderLoader(yaml.SafeLoader):
-    """Plain values only: unknown tags are read as what they wrap, aliases are refused."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("aliases are not read in an ECSV header")
-        return super().compose_node(parent, index)
-
-
-def _plain(loader: _HeaderLoader, tag: str, node: yaml.Node) -> Any:
-    if isinstance(node, yaml.MappingNode):
-        mapping = loader.construct_mapping(node, deep=True)
-        return mapping.get("unit", mapping)
-    return loader.construct_sequence(node, deep=True) if isinstance(node, yaml.SequenceNode) else str(node.value)
-
-
-_HeaderLoader.add_multi_constructor("!", _plain)
+SIZE_LIMIT = 1 << 23
+BITS_LIMIT = 1 << 31
+MESSAGE_LIMIT = 200
+_TYPES = re.compile(r"(?:data|sub)type\s*:\s*['\"]?([^'\"}\n]*)")
+_MAGIC = re.compile(rb"(?:\xef\xbb\xbf)?#\s*%ECSV\b")
 
 
 def read_ecsv(path: str | Path) -> Table:
-    """An ECSV table; a missing number is NaN. Raises `DataError`."""
+    """An ECSV table, read by astropy; a masked or missing number is NaN. Raises `DataError`.
+
+    Columns that are no plain arrays (times, positions) are left out.
+    """
     path = Path(path)
+    lines = _lines(path)
+    if not is_ecsv(lines[0].encode()):
+        raise DataError(f"{path}: no ECSV header\n    the first line of an ECSV file is '{MAGIC} 1.0'")
+    from astropy.table import Column as AstropyColumn
+    from astropy.table import Table as AstropyTable
+    from astropy.utils.masked import Masked
+
+    try:
+        _refuse_bombs_and_doubles(lines)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of units and of old versions: a unit is asked for where it is needed
+            table = AstropyTable.read(lines, format="ascii.ecsv")
+    except Exception as error:  # whatever astropy, PyYAML or csv make of a file that is none
+        raise DataError(f"{path}: not a valid ECSV table: {_first_line(error)}") from error
+    columns = [
+        Column(name, _filled(table[name]), str(table[name].unit or ""))
+        for name in table.colnames
+        if isinstance(table[name], AstropyColumn | Masked)
+    ]
+    return Table("", tuple(columns), dict(table.meta))
+
+
+def is_ecsv(start: bytes) -> bool:
+    """Whether a file that begins like this is an ECSV table."""
+    return _MAGIC.match(start) is not None
+
+
+def _lines(path: Path) -> list[str]:
     try:
         if path.stat().st_size > SIZE_LIMIT:
             raise DataError(f"{path}: {path.stat().st_size} bytes, more than any table of flux points")
-        lines = path.read_text("utf-8").splitlines()
+        return path.read_text("utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: neither FITS nor ECSV") from error
     except OSError as error:
         raise DataError(f"{path}: {'no such file' if not path.exists() else error.strerror}") from error
-    if not lines or not lines[0].startswith(MAGIC):
-        raise DataError(f"{path}: no ECSV header\n    the first line of an ECSV file is '{MAGIC} 1.0'")
-    n_header = next((n for n, line in enumerate(lines) if not line.startswith("#")), len(lines))
-    columns, header, delimiter = _parse_header(path, [line[1:].removeprefix(" ") for line in lines[1:n_header]])
-    rows = [row for row in csv.reader(lines[n_header:], delimiter=delimiter, skipinitialspace=True) if row]
-    names = [str(column.get("name")) for column in columns]
-    if not rows or rows[0] != names:
-        raise DataError(f"{path}: the line of column names does not match the header: {', '.join(names)}")
-    for number, row in enumerate(rows[1:], start=1):
-        if len(row) != len(names):
-            raise DataError(f"{path}: row {number} has {len(row)} values, expected {len(names)}\n    is it cut short?")
-    parsed = []
-    for at, column in enumerate(columns):
-        try:
-            values = _parse_column(column, [row[at] for row in rows[1:]])
-        except (ValueError, TypeError, OverflowError) as error:
-            raise DataError(f"{path}: column {names[at]}: {error}") from error
-        parsed.append(Column(names[at], values, str(column.get("unit") or "")))
-    return Table("", tuple(parsed), header)
 
 
-def _parse_header(path: Path, lines: list[str]) -> tuple[list[dict[str, Any]], dict[str, Any], str]:
-    """Column descriptions, metadata and delimiter."""
-    try:
-        data = yaml.load("\n".join(lines), _HeaderLoader)
-    except (yaml.YAMLError, ValueError) as error:
-        raise DataError(f"{path}: the ECSV header is not valid: {str(error).splitlines()[0]}") from error
-    columns = data.get("datatype") if isinstance(data, dict) else None
-    if not isinstance(columns, list) or not all(isinstance(column, dict) for column in columns):
-        raise DataError(f"{path}: the ECSV header has no list 'datatype'")
-    meta = data.get("meta") or {}
-    delimiter = data.get("delimiter", " ")
-    if delimiter not in (" ", ","):
-        raise DataError(f"{path}: the delimiter is {delimiter!r}, expected a space or a comma")
-    return columns, dict(meta) if isinstance(meta, dict) else _merge(meta), delimiter
+def _refuse_bombs_and_doubles(lines: list[str]) -> None:
+    """Raise `ValueError` where astropy would make huge arrays of short texts, or call the second of two names anew."""
+    is_header = [line.startswith("#") for line in lines]
+    header = "\n".join(line.lstrip("# ") for line, inside in zip(lines, is_header, strict=True) if inside)
+    for kind in _TYPES.findall(header):
+        if prod(int(number) for number in re.findall(r"\d+", kind)) * len(lines) > BITS_LIMIT:
+            raise ValueError(f"{kind[:40]} in {len(lines)} lines are more values than any table of flux points has")
+    first = next((line for line, inside in zip(lines, is_header, strict=True) if line.strip() and not inside), "")
+    names = next(csv.reader([first], delimiter="," if "," in first else " "))
+    if twice := [name for name in names if name and names.count(name) > 1]:
+        raise ValueError(f"two columns are called {twice[0]!r}")
 
 
-def _merge(meta: Any) -> dict[str, Any]:
-    """``!!omap``: a list of pairs, or of mappings of one key."""
-    pairs: dict[str, Any] = {}
-    for entry in meta if isinstance(meta, list) else []:
-        pairs.update(entry if isinstance(entry, dict) else [entry])
-    return pairs
+def _first_line(error: Exception) -> str:
+    """What an exception says, in one line of bounded length."""
+    text = " ".join((str(error) or type(error).__name__).split())
+    return text if len(text) <= MESSAGE_LIMIT else text[:MESSAGE_LIMIT] + " ..."
 
 
-def _parse_column(column: Mapping[str, Any], cells: Sequence[str]) -> NDArray[Any]:
-    kind, subtype = str(column.get("datatype")), _SUBTYPE.fullmatch(str(column.get("subtype", "")))
-    if subtype is not None:
-        shape = tuple(int(size) for size in subtype[2].split(","))
-        nested = [json.loads(cell) if cell else np.full(shape, np.nan).tolist() for cell in cells]
-        dtype = np.dtype(bool if subtype[1] == "bool" else subtype[1])
-        has_gap = any(not cell or "null" in cell for cell in cells)
-        dtype = np.dtype(np.float64) if has_gap and dtype.kind != "f" else dtype
-        return np.array(nested, dtype=dtype).reshape(len(cells), *shape)
-    if kind == "string":
-        return np.array(cells, dtype=str)
-    if kind == "bool":
-        return np.array([_boolean(cell) for cell in cells], dtype=np.bool_)
-    dtype = np.dtype(kind)
-    if dtype.kind not in "iuf":
-        raise ValueError(f"the datatype {kind} is not read here")
-    if dtype.kind != "f" and "" in cells:
-        dtype = np.dtype(np.float64)
-    if dtype.kind == "f":
-        return np.array([float(cell) if cell else np.nan for cell in cells], dtype=dtype)
-    return np.array([int(cell) for cell in cells], dtype=dtype)
-
-
-def _boolean(cell: str) -> bool:
-    if cell not in ("True", "False", "1", "0", ""):
-        raise ValueError(f"'{cell}' is neither True nor False")
-    return cell in ("True", "1")
+def _filled(column: Any) -> NDArray[Any]:
+    """The values with NaN where they are masked; flags are not set there, and texts are empty."""
+    values, mask = np.asarray(getattr(column, "unmasked", column)), np.asarray(getattr(column, "mask", False))
+    values = np.asarray(getattr(values, "data", values)) if isinstance(values, np.ma.MaskedArray) else values
+    if not mask.any():
+        return values
+    if values.dtype.kind in "iuf":
+        return np.where(mask, np.nan, values.astype(np.result_type(values, np.float32)))
+    return np.where(mask, np.zeros((), values.dtype), values)
 
 
 def write_ecsv(path: str | Path, table: Table) -> None:

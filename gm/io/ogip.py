@@ -1,9 +1,9 @@
-"""OGIP spectra: PHA and background counts, effective area (ARF) and redistribution matrix (RMF).
+"""OGIP spectra: counts per channel (PHA and background files) and effective area (ARF).
 
-Conventions as Gammapy 2.1 reads them, so that the same files give the same statistic: a channel is good where QUALITY
-is 0; the acceptance is BACKSCAL; F_CHAN counts from 0 and TLMIN is ignored; AREASCAL, GROUPING, CORRSCAL and SYS_ERR
-are ignored. Accepted beyond Gammapy: BACKSCAL and QUALITY as header cards, a PHA file without EBOUNDS, and the
-extension name ``SPECRESP MATRIX``. Source: OGIP memos 92-007 and CAL/GEN/92-002.
+Rows are put in the order of CHANNEL, and counted from the first; a channel is good where QUALITY is 0; counts are what
+COUNTS says, or RATE times EXPOSURE. BACKSCAL, AREASCAL, QUALITY and GROUPING are columns, or header cards that hold for
+every channel. Accepted beyond the standard: units other than keV and cm2, a PHA file without EBOUNDS. SYS_ERR and
+CORRSCAL have no place in the statistics here: files that use them are warned of. Source: OGIP memos 92-007.
 """
 
 from __future__ import annotations
@@ -11,29 +11,33 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gm.arrays import Array, BoolArray
+from gm.arrays import Array, BoolArray, IntArray
 from gm.io.fits import Extension, FitsFile, read_fits
-from gm.io.tables import Column, Table
+from gm.io.tables import Table
 
 log = logging.getLogger(__name__)
+
+_GAP = 1e-5  # relative: files in single precision repeat an edge to 1e-7
+_WHOLE = 1e-3  # counts: what a rate in single precision leaves of a whole number, up to 1e4
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Pha:
-    """Counts per channel. ``counts, backscal, good : (n_channels,)``; ``edges : (n_channels + 1,) [TeV]``.
+    """Counts per channel. ``counts, backscal, areascal, good : (n_channels,)``; ``edges : (n_channels + 1,) [TeV]``.
 
-    exposure : live time [s]. File names as the header has them, empty when absent.
+    exposure : live time [s]; groups : the channels at which groups begin and where the last one ends, or None when
+    channels are not grouped. File names as the header has them, empty when absent.
     """
 
     path: Path
     counts: Array
     backscal: Array
+    areascal: Array
     good: BoolArray
+    groups: IntArray | None
     edges: Array | None
     exposure: float
     name: str
@@ -53,21 +57,34 @@ def is_ogip(file: FitsFile) -> bool:
 def pha_from(file: FitsFile) -> Pha:
     """The spectrum in an opened PHA or background file. Raises `DataError`."""
     spectrum, bounds = file.get("SPECTRUM"), file.find("EBOUNDS")
-    if spectrum.find("COUNTS") is None and spectrum.find("RATE") is not None:
-        spectrum.fail("has a RATE column, expected COUNTS", "convert rates to counts: Poisson statistics need counts")
-    counts = spectrum.floats("COUNTS")
-    edges = _edges(bounds, "E_MIN", "E_MAX", "keV") if bounds is not None else None
-    if edges is not None and len(edges) != len(counts) + 1:
-        spectrum.fail(f"{len(counts)} channels, EBOUNDS has {len(edges) - 1}")
+    _refuse_what_is_no_counts(spectrum)
     exposure = spectrum.header.get("EXPOSURE")
     if isinstance(exposure, bool | str) or exposure is None or not 0 <= exposure < np.inf:
         spectrum.fail(f"card EXPOSURE is {exposure!r}, expected the live time in seconds")
+    _, order = channels(spectrum)
+    counts = _counts(spectrum, float(exposure))
+    if counts.ndim != 1:
+        spectrum.fail("holds several spectra (type II), expected one", "write each spectrum into a file of its own")
+    edges = edges_of(bounds, "E_MIN", "E_MAX") if bounds is not None else None
+    if edges is not None and len(edges) != len(counts) + 1:
+        spectrum.fail(f"{len(counts)} channels, EBOUNDS has {len(edges) - 1}")
+
+    def by_channel(name: str, default: float) -> Array:
+        values = _per_channel(spectrum, name, default, len(counts))
+        return values if order is None else values[order]
+
+    good = by_channel("QUALITY", 0.0) == 0
+    areascal = np.where(good, by_channel("AREASCAL", 1.0), 1.0)
+    if not ((areascal > 0) & (areascal < np.inf)).all():
+        spectrum.fail("AREASCAL has values that are not above 0", "flag channels without an area in QUALITY")
     region, gti = file.find("REGION"), file.find("GTI")
     return Pha(
         path=file.path,
-        counts=counts,
-        backscal=_per_channel(spectrum, "BACKSCAL", 1.0, len(counts)),
-        good=_per_channel(spectrum, "QUALITY", 0.0, len(counts)) == 0,
+        counts=counts if order is None else counts[order],
+        backscal=by_channel("BACKSCAL", 1.0),
+        areascal=areascal,
+        good=good,
+        groups=_groups(spectrum, by_channel("GROUPING", 0.0)),
         edges=edges,
         exposure=float(exposure),
         name=spectrum.header.text("OBS_ID"),
@@ -77,6 +94,63 @@ def pha_from(file: FitsFile) -> Pha:
         region=region.table() if region is not None else None,
         gti=gti.table() if gti is not None else None,
     )
+
+
+def _refuse_what_is_no_counts(spectrum: Extension) -> None:
+    """Raise `DataError` where the Poisson statistics do not hold; warn of what they have no place for."""
+    if "NET" in (spectrum.header.text(f"HDUCLAS{n}").upper() for n in (2, 3)):
+        spectrum.fail(
+            "the background is already subtracted (HDUCLAS2 is NET), expected the counts that were detected",
+            "a difference of counts follows no Poisson distribution: use the TOTAL spectrum with its BACKFILE",
+        )
+    if spectrum.header.get("POISSERR", True) is False:
+        spectrum.fail(
+            "the errors are not those of counts (POISSERR is F), expected Poisson counts",
+            "set POISSERR to T if the numbers are the counts that were detected",
+        )
+    if spectrum.find("SYS_ERR") is not None and (spectrum.floats("SYS_ERR") != 0).any():
+        log.warning("%s: column SYS_ERR is ignored: Poisson statistics have no place for it", spectrum.path)
+    if _file_name(spectrum, "CORRFILE"):
+        log.warning("%s: CORRFILE %s is ignored", spectrum.path, _file_name(spectrum, "CORRFILE"))
+
+
+def channels(extension: Extension) -> tuple[int | None, IntArray | None]:
+    """The number of the first channel, and the rows in the order of CHANNEL; None: no such column, or in order."""
+    if extension.find("CHANNEL") is None:
+        return None, None
+    numbers = extension.floats("CHANNEL")
+    order = np.argsort(numbers, axis=0, kind="stable")
+    if numbers.ndim != 1 or not numbers.size or not (np.diff(numbers[order]) == 1).all():
+        extension.fail("column CHANNEL does not number the channels one by one")
+    return int(numbers[order[0]]), None if numbers[0] == numbers[order[0]] and _is_range(order) else order
+
+
+def _is_range(order: IntArray) -> bool:
+    return bool((np.diff(order) == 1).all())
+
+
+def _counts(spectrum: Extension, exposure: float) -> Array:
+    """COUNTS, or the whole numbers that are RATE times EXPOSURE."""
+    if spectrum.find("COUNTS") is not None or spectrum.find("RATE") is None:
+        return spectrum.floats("COUNTS")
+    counts = spectrum.floats("RATE") * exposure
+    whole = np.round(counts)
+    if not (np.abs(counts - whole) <= _WHOLE * np.maximum(1.0, 1e-4 * whole)).all():
+        spectrum.fail(
+            "has a RATE column that is no whole numbers of counts in its EXPOSURE, expected COUNTS",
+            "Poisson statistics need the counts that were detected",
+        )
+    return whole
+
+
+def _groups(spectrum: Extension, flags: Array) -> IntArray | None:
+    """Where GROUPING says that groups begin (1, or 0: a channel on its own), and the end; -1 goes on with one."""
+    if not np.isin(flags, (-1.0, 0.0, 1.0)).all():
+        spectrum.fail("column GROUPING has values other than 1, 0 and -1")
+    goes_on = flags == -1.0
+    if not goes_on.any():
+        return None
+    return np.append(np.flatnonzero(~goes_on | (np.arange(flags.size) == 0)), flags.size)
 
 
 def _per_channel(spectrum: Extension, name: str, default: float, n_channels: int) -> Array:
@@ -94,14 +168,20 @@ def _file_name(spectrum: Extension, card: str) -> str:
     return "" if name.lower() == "none" else name
 
 
-def _edges(extension: Extension, lower: str, upper: str, default: str) -> Array:
-    """All lower edges and the last upper one [TeV]."""
-    low, high = extension.floats(lower, "TeV", default), extension.floats(upper, "TeV", default)
+def edges_of(extension: Extension, lower: str, upper: str) -> Array:
+    """All lower edges and the last upper one [TeV], by CHANNEL where there is one. Raises `DataError`."""
+    low, high = extension.floats(lower, "TeV", "keV"), extension.floats(upper, "TeV", "keV")
     if not low.size:
         extension.fail("has no rows")
+    _, order = channels(extension)
+    if order is not None:
+        low, high = low[order], high[order]
     edges = np.append(low, high[-1])
     if not np.isfinite(edges).all() or not (np.diff(edges) > 0).all() or edges[0] <= 0:
         extension.fail(f"columns {lower} and {upper} are not energies above 0 in increasing order")
+    if not (np.abs(high / edges[1:] - 1.0) < _GAP).all():
+        at = int(np.argmax(np.abs(high / edges[1:] - 1.0)))
+        extension.fail(f"columns {lower} and {upper} leave a gap: {high[at]:g} TeV, then {edges[at + 1]:g} TeV")
     return edges
 
 
@@ -111,121 +191,4 @@ def read_arf(path: Path) -> tuple[Array, Array]:
     area = response.floats("SPECRESP", "cm2", "cm2")
     if not np.isfinite(area).all() or (area < 0).any():
         response.fail("column SPECRESP has values that are negative or not finite, expected an area")
-    return _edges(response, "ENERG_LO", "ENERG_HI", "keV"), area
-
-
-def read_rmf(path: Path) -> tuple[Array, Array, Array]:
-    """True-energy edges [TeV], channel edges [TeV] and ``matrix : (n_energy_true, n_channels)``. Raises `DataError`."""
-    file = read_fits(path)
-    matrix = file.find("MATRIX") or file.find("SPECRESP MATRIX") or file.get("MATRIX")
-    edges_true = _edges(matrix, "ENERG_LO", "ENERG_HI", "keV")
-    edges = _edges(file.get("EBOUNDS"), "E_MIN", "E_MAX", "keV")
-    number = next((n for n in range(1, 10) if matrix.header.text(f"TTYPE{n}").upper() == "F_CHAN"), 4)
-    if matrix.header.get(f"TLMIN{number}", 0) != 0:
-        log.warning("%s: TLMIN%d says that channels count from 1; F_CHAN is read as counting from 0", path, number)
-    return edges_true, edges, _expand(matrix, len(edges_true) - 1, len(edges) - 1)
-
-
-def _expand(extension: Extension, n_true: int, n_channels: int) -> Array:
-    """The dense matrix from its groups of channels."""
-    if "DETCHANS" in extension.header and extension.integer("DETCHANS") != n_channels:
-        extension.fail(f"DETCHANS is {extension.integer('DETCHANS')}, EBOUNDS has {n_channels} channels")
-    groups = extension.floats("N_GRP").astype(np.intp)
-    firsts, sizes = extension.heap_column("F_CHAN"), extension.heap_column("N_CHAN")
-    values = extension.heap_column("MATRIX")
-    matrix = np.zeros((n_true, n_channels))
-    for row, n_groups in enumerate(groups.tolist()):
-        begin = 0
-        first, size = firsts[row].tolist(), sizes[row].tolist()
-        if n_groups > min(len(first), len(size)):
-            extension.fail(f"row {row}: N_GRP is {n_groups}, F_CHAN and N_CHAN hold {min(len(first), len(size))}")
-        for channel, count in zip(first[:n_groups], size[:n_groups], strict=True):
-            if channel < 0 or count < 0 or channel + count > n_channels or begin + count > len(values[row]):
-                extension.fail(
-                    f"row {row}: {count} values from channel {channel} on do not fit {n_channels} channels",
-                    "F_CHAN counts from 0; a matrix that counts from 1 has to be shifted",
-                )
-            matrix[row, channel : channel + count] = values[row][begin : begin + count]
-            begin += count
-    if not np.isfinite(matrix).all():
-        extension.fail("column MATRIX has values that are not finite")
-    return matrix
-
-
-def pha_tables(
-    *, counts: Array, backscal: Array, good: BoolArray, edges: Array, exposure: float, name: str, files: dict[str, str],
-    background: bool = False, region: Table | None = None, gti: Table | None = None,
-) -> list[Table]:  # fmt: skip
-    """The tables of a PHA file, or of a background file. ``files``: cards ANCRFILE, BACKFILE, RESPFILE."""
-    n_channels = len(counts)
-    header = {
-        "TELESCOP": "unknown", "INSTRUME": "unknown", "FILTER": "None", "HDUCLASS": "OGIP", "HDUCLAS1": "SPECTRUM",
-        "HDUCLAS2": "BKG" if background else "TOTAL", "HDUCLAS3": "COUNT", "HDUCLAS4": "TYPE:1", "HDUVERS": "1.2.1",
-        "POISSERR": True, "CHANTYPE": "PHA", "DETCHANS": n_channels, "GROUPING": 0, "AREASCAL": 1, "CORRFILE": "",
-        "CORRSCAL": "", "EXPOSURE": float(exposure), "OBS_ID": name, **files,
-    }  # fmt: skip
-    whole = np.array_equal(counts, np.round(counts)) and bool((np.abs(counts) < 2**31).all())
-    columns = (
-        Column("CHANNEL", np.arange(n_channels, dtype=np.int16)),
-        Column("COUNTS", counts.astype(np.int32) if whole else counts),
-        Column("QUALITY", ~good),
-        Column("BACKSCAL", backscal.astype(np.float64)),
-    )
-    regions = [Table("REGION", region.columns, region.header)] if region is not None else []
-    gtis = [Table("GTI", gti.columns, gti.header)] if gti is not None else []
-    return [Table("SPECTRUM", columns, header), _bounds_table(edges), *regions, *gtis]
-
-
-def arf_tables(edges_true: Array, area: Array) -> list[Table]:
-    """The table of an ARF. ``area : (n_energy_true,) [cm2]``."""
-    header = {
-        "TELESCOP": "unknown", "INSTRUME": "unknown", "FILTER": "None", "HDUCLASS": "OGIP", "HDUCLAS1": "RESPONSE",
-        "HDUCLAS2": "SPECRESP", "HDUVERS": "1.1.0",
-    }  # fmt: skip
-    columns = (
-        Column("ENERG_LO", edges_true[:-1], "TeV"),
-        Column("ENERG_HI", edges_true[1:], "TeV"),
-        Column("SPECRESP", area, "cm2"),
-    )
-    return [Table("SPECRESP", columns, header)]
-
-
-def rmf_tables(edges_true: Array, edges: Array, matrix: Array) -> list[Table]:
-    """The tables of an RMF; zeros are compressed into groups, energies and values are float32 as usual."""
-    firsts: list[NDArray[Any]] = []
-    sizes: list[NDArray[Any]] = []
-    values: list[NDArray[Any]] = []
-    for row in matrix.astype(np.float32):
-        steps = np.flatnonzero(np.diff(np.concatenate(([0], row != 0, [0]))))
-        begin, end = steps[::2], steps[1::2]
-        firsts.append(begin.astype(np.int16))
-        sizes.append((end - begin).astype(np.int16))
-        values.append(row[row != 0])
-    n_groups = np.array([len(first) for first in firsts], dtype=np.int16)
-    header = {
-        "TELESCOP": "unknown", "INSTRUME": "unknown", "FILTER": "None", "CHANTYPE": "PHA", "HDUCLASS": "OGIP",
-        "HDUCLAS1": "RESPONSE", "HDUCLAS2": "RSP_MATRIX", "HDUVERS": "1.3.0", "DETCHANS": len(edges) - 1,
-        "NUMGRP": int(n_groups.sum()), "NUMELT": int((matrix.astype(np.float32) != 0).sum()), "TLMIN4": 0,
-    }  # fmt: skip
-    columns = (
-        Column("ENERG_LO", edges_true[:-1].astype(np.float32), "TeV"),
-        Column("ENERG_HI", edges_true[1:].astype(np.float32), "TeV"),
-        Column("N_GRP", n_groups),
-        Column("F_CHAN", firsts),
-        Column("N_CHAN", sizes),
-        Column("MATRIX", values),
-    )
-    return [Table("MATRIX", columns, header), _bounds_table(edges)]
-
-
-def _bounds_table(edges: Array) -> Table:
-    header = {
-        "TELESCOP": "unknown", "INSTRUME": "unknown", "FILTER": "None", "CHANTYPE": "PHA", "DETCHANS": len(edges) - 1,
-        "HDUCLASS": "OGIP", "HDUCLAS1": "RESPONSE", "HDUCLAS2": "EBOUNDS", "HDUVERS": "1.2.0",
-    }  # fmt: skip
-    columns = (
-        Column("CHANNEL", np.arange(len(edges) - 1, dtype=np.int16)),
-        Column("E_MIN", edges[:-1], "TeV"),
-        Column("E_MAX", edges[1:], "TeV"),
-    )
-    return Table("EBOUNDS", columns, header)
+    return edges_of(response, "ENERG_LO", "ENERG_HI"), area

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gm.errors import DataError
-from gm.io.ecsv import MAGIC, read_ecsv, write_ecsv
+from gm.io.ecsv import is_ecsv, read_ecsv, write_ecsv
 from gm.io.fits import read_fits
 from gm.io.fits_writer import write_fits
 from gm.io.tables import CardValue, Column, Table
@@ -19,7 +19,7 @@ def read_sed(path: str | Path) -> Table:
     """The table of flux points in a file: HDU FLUXPOINTS, else the first table; or ECSV. Raises `DataError`."""
     path = Path(path)
     with contextlib.suppress(OSError), path.open("rb") as file:  # read_ecsv and read_fits say what is wrong
-        if file.read(len(MAGIC)) == MAGIC.encode():
+        if is_ecsv(file.read(32)):
             return read_ecsv(path)
     if path.suffix in (".ecsv", ".txt", ".csv", ".dat"):
         return read_ecsv(path)

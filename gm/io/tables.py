@@ -9,9 +9,12 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from gm.arrays import BoolArray
 from gm.errors import DataError, suggest
 
 CardValue: TypeAlias = str | int | float | bool
+
+_WORDS = {"": 0, "f": 0, "false": 0, "no": 0, "0": 0, "t": 1, "true": 1, "yes": 1, "1": 1}
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +49,31 @@ class Table:
         if column is None:
             raise DataError(f"no column {name}\n    {suggest(name, self.names, 'found')}")
         return np.asarray(column.values)
+
+    def flags(self, name: str) -> BoolArray | None:
+        """A column of truth values, one for each row, or None without it: logicals, 0 and 1, or such words as ``F``.
+
+        Raises `DataError` for anything else; what is missing (NaN, an empty text) is not true.
+        """
+        column = self.find(name)
+        if column is None:
+            return None
+        values = np.asarray(column.values)
+        if values.size != len(values):
+            raise DataError(f"column {name} is not one value per row")
+        values = values.reshape(-1)
+        if values.dtype.kind in "biuf":
+            numbers = np.nan_to_num(values.astype(np.float64))
+        else:
+            numbers = np.array([_WORDS.get(str(word).strip().lower(), 2) for word in values], dtype=np.float64)
+        if not np.isin(numbers, (0, 1)).all():
+            wrong = values[int(np.argmin(np.isin(numbers, (0, 1))))]
+            raise DataError(f"column {name} has the value {str(wrong)[:40]!r}, expected true or false")
+        return np.asarray(numbers == 1)
+
+    def card(self, name: str) -> Any:
+        """A value of the header, found without regard to case; None without it."""
+        return next((value for key, value in self.header.items() if str(key).lower() == name.lower()), None)
 
     def unit(self, name: str) -> str:
         """Unit of a column, empty when it has none or is absent."""

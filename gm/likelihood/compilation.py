@@ -139,8 +139,7 @@ def _measured(dataset: OneDimensional) -> tuple[type[Statistic], Measured, IntAr
     if isinstance(dataset, FluxPointsDataset):
         return _measured_points(dataset)
     if isinstance(dataset, SpectrumDatasetOnOff):
-        # Without acceptance on either side the profiled background is undefined; by convention such a bin adds nothing.
-        bins = np.flatnonzero(dataset.mask & (dataset.acceptance > 0) & (dataset.acceptance_off > 0))
+        bins = np.flatnonzero(dataset.mask)
         alpha = dataset.acceptance[bins] / dataset.acceptance_off[bins]
         return WStat, (dataset.counts[bins], dataset.counts_off[bins], alpha), bins
     bins = np.flatnonzero(dataset.mask)
@@ -151,10 +150,9 @@ def _measured_points(dataset: FluxPointsDataset) -> tuple[type[Statistic], Measu
     points = dataset.points
     bins = np.flatnonzero(dataset.valid())
     if dataset.stat_type == "profile":
-        assert points.stat_scan is not None  # a profile dataset without them cannot be made
+        delta = points.profile()
+        assert delta is not None  # a profile dataset without one cannot be made
         assert points.norm_scan is not None
-        assert points.stat is not None
-        delta = np.abs(points.stat_scan - points.stat[:, None])
         return Profile, (points.dnde_ref[bins], points.norm_scan[bins], delta[bins]), bins
     if dataset.stat_type == "distrib":
         low, high = points.errors()

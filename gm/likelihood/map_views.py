@@ -23,9 +23,6 @@ AnyMapDataset = MapDataset | MapDatasetOnOff
 def bins_of(dataset: AnyMapDataset) -> MapBins | None:
     """The bins that enter, and those with counts among them."""
     mask = dataset.mask
-    if isinstance(dataset, MapDatasetOnOff):
-        # Without acceptance on either side the profiled background is undefined; by convention such a bin adds nothing.
-        mask = mask & (dataset.acceptance > 0) & (dataset.acceptance_off > 0)
     if not mask.any():
         return None
     counts = dataset.counts.ravel()

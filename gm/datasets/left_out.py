@@ -1,0 +1,97 @@
+"""What a dataset holds and its statistic cannot use: bins and points that are left out of a fit, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from gm.arrays import BoolArray
+from gm.datasets.flux_points import FluxPointsDataset
+from gm.datasets.map_dataset import MapDataset, MapDatasetOnOff
+from gm.datasets.reading import Dataset
+from gm.datasets.spectrum import SpectrumDatasetOnOff
+
+_SHOWN = 4  # names of datasets in one sentence
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Some bins, or points, of one dataset that do not enter its statistic; ``counts``: None for points."""
+
+    reason: str
+    bins: int
+    counts: float | None = None
+
+
+def left_out(dataset: Dataset) -> tuple[LeftOut, ...]:
+    """Everything that the masks keep and the statistic cannot use, by reason; or that the masks keep nothing."""
+    kept = _kept(dataset)
+    if not kept.any():
+        safe = dataset.mask_safe
+        by = "fit masks and energy ranges leave no bin" if safe is None or safe.any() else "no bin is safe (mask_safe)"
+        return (_part(dataset, np.ones_like(kept), by),)
+    found: list[LeftOut] = []
+    for reason, unusable in _reasons(dataset):
+        if (kept & unusable).any():
+            found.append(_part(dataset, kept & unusable, reason))
+            kept = kept & ~unusable
+    return tuple(found)
+
+
+def _kept(dataset: Dataset) -> BoolArray:
+    shape = (dataset.points.n_points,) if isinstance(dataset, FluxPointsDataset) else dataset.counts.shape
+    kept = np.ones(shape, dtype=np.bool_)
+    for mask in (dataset.mask_safe, dataset.mask_fit):
+        kept = kept if mask is None else kept & mask
+    return kept
+
+
+def _part(dataset: Dataset, where: BoolArray, reason: str) -> LeftOut:
+    counts = None if isinstance(dataset, FluxPointsDataset) else float(dataset.counts[where].sum(dtype=np.float64))
+    return LeftOut(reason, int(where.sum()), counts)
+
+
+def _reasons(dataset: Dataset) -> Iterable[tuple[str, BoolArray]]:
+    if isinstance(dataset, FluxPointsDataset):
+        yield from dataset.unusable()
+    elif isinstance(dataset, SpectrumDatasetOnOff | MapDatasetOnOff):
+        yield "without off acceptance", ~(dataset.acceptance_off > 0)
+        yield "without on acceptance", ~(dataset.acceptance > 0)
+
+
+def data_warnings(datasets: Iterable[Dataset]) -> list[str]:
+    """What of the data does not enter a fit, and which datasets see no source: one sentence for each reason."""
+    parts: dict[str, list[tuple[str, LeftOut]]] = {}
+    blind: list[str] = []
+    for dataset in datasets:
+        for part in left_out(dataset):
+            parts.setdefault(part.reason, []).append((dataset.name, part))
+        if not isinstance(dataset, FluxPointsDataset) and dataset.mask.any() and not _sees(dataset):
+            blind.append(dataset.name)
+    texts = [f"{_names([name for name, _ in of])}: {_sum(of)} left out: {reason}" for reason, of in parts.items()]
+    if blind:
+        texts.append(f"{_names(blind)}: no exposure in the bins that are fitted, so no source is seen")
+    return texts
+
+
+def _sees(dataset: Dataset) -> bool:
+    """Whether a source can give a count in any bin that enters."""
+    assert not isinstance(dataset, FluxPointsDataset)
+    if isinstance(dataset, MapDataset | MapDatasetOnOff):
+        return bool(dataset.exposure.any())
+    return bool((dataset.exposure @ dataset.dispersion()[:, dataset.mask]).any())
+
+
+def _names(names: list[str]) -> str:
+    more = f", ... ({len(names)} datasets)" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
+
+
+def _sum(parts: list[tuple[str, LeftOut]]) -> str:
+    bins = sum(part.bins for _, part in parts)
+    counts = [part.counts for _, part in parts if part.counts is not None]
+    if not counts:
+        return f"{bins} point{'s' * (bins != 1)}"
+    return f"{bins} bin{'s' * (bins != 1)} with {sum(counts):g} counts"

@@ -1,0 +1,57 @@
+"""Likelihood profiles of flux points: scans of a log-likelihood, whatever their sign and their zero."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gm.arrays import Array, BoolArray
+
+_ABOVE = 1e-3  # of -2 ln L: what a fit may stop above the best value of its scan
+
+
+def rises(norm: Array, scan: Array) -> Array:
+    """How far ln L, or -ln L, is from its own best value along each row, ``(n, n_norm)``, never below 0.
+
+    norm, scan : (n, n_norm). Scans bend down (ln L, as gamma-astro-data-formats and fermipy have it) or up; one table
+    has them all alike.
+    """
+    usable = _usable(norm, scan)
+    bends = np.array([np.polyfit(x, y, 2)[0] for x, y in zip(norm[usable], scan[usable], strict=True)])
+    upwards = -scan if np.sum(np.sign(bends)) < 0 else scan
+    return upwards - _minima(norm, upwards)[:, None]
+
+
+def baselines(norm: Array, stat_scan: Array, stat: Array | None) -> Array:
+    """The statistic at the minimum of each row, ``(n,)``: ``stat`` where the scan can belong to it, else the scan's own.
+
+    A scan belongs to ``stat`` when its smallest value is not below, and not further above than its neighbours are.
+    """
+    minima = _minima(norm, stat_scan)
+    if stat is None:
+        return minima
+    at = np.argmin(np.where(np.isnan(stat_scan), np.inf, stat_scan), axis=1)
+    rows, last = np.arange(len(stat)), stat_scan.shape[1] - 1
+    lowest = stat_scan[rows, at]
+    sides = stat_scan[rows, np.clip(at - 1, 0, last)], stat_scan[rows, np.clip(at + 1, 0, last)]
+    belongs = (stat <= lowest + _ABOVE) & (stat >= lowest - (np.maximum(*sides) - lowest))
+    return np.where(belongs, stat, minima)
+
+
+def _usable(norm: Array, scan: Array) -> BoolArray:
+    """Rows with three values or more, all of them finite, at norms that increase."""
+    finite = np.isfinite(norm).all(axis=1) & np.isfinite(scan).all(axis=1)
+    return np.asarray(finite & (np.diff(norm, axis=1) > 0).all(axis=1) & (norm.shape[1] > 2))
+
+
+def _minima(norm: Array, scan: Array) -> Array:
+    """The lowest value of each row, ``(n,)``: of the parabola through the three lowest neighbours, where it is inside."""
+    found = scan.min(axis=1)
+    for row in np.flatnonzero(_usable(norm, scan)):
+        at = int(np.clip(np.argmin(scan[row]), 1, scan.shape[1] - 2))
+        three = slice(at - 1, at + 2)
+        x, y = norm[row, three] - norm[row, at], scan[row, three]
+        bend, slope, _ = np.polyfit(x, y, 2)
+        place = -0.5 * slope / bend if bend > 0 else np.inf
+        if x[0] <= place <= x[-1]:
+            found[row] = scan[row, at] - 0.25 * slope**2 / bend
+    return found
