@@ -51,13 +51,15 @@ class FluxPointsDataset:
         points = self.points
         profile = points.profile()
         if self.stat_type == "profile" and profile is not None:
-            return [("without a likelihood profile", ~np.isfinite(profile).all(axis=1))]
+            return [("without a likelihood profile", np.asarray(~np.isfinite(profile).all(axis=1)))]
+        limits: tuple[str, BoolArray]
         if self.stat_type == "chi2":
-            limits = ("upper limits, which chi2 has no use for", points.is_ul)
+            limits = "upper limits, which chi2 has no use for", points.is_ul
             errors = _positive(points.error())
         else:
-            limits = ("upper limits without a value above 0", points.is_ul & ~_positive(points.dnde_ul))
-            errors = np.logical_and(*map(_positive, points.errors()))
+            low, high = points.errors()
+            limits = "upper limits without a value above 0", np.asarray(points.is_ul & ~_positive(points.dnde_ul))
+            errors = np.asarray(_positive(low) & _positive(high))
         measured = ~points.is_ul
         return [
             limits,

@@ -11,8 +11,9 @@ from gm.arrays import BoolArray
 from gm.datasets.flux_points import FluxPointsDataset
 from gm.datasets.map_dataset import MapDataset, MapDatasetOnOff
 from gm.datasets.reading import Dataset
-from gm.datasets.spectrum import SpectrumDatasetOnOff
+from gm.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
 
+Counts = SpectrumDataset | SpectrumDatasetOnOff | MapDataset | MapDatasetOnOff
 _SHOWN = 4  # names of datasets in one sentence
 
 
@@ -76,12 +77,11 @@ def data_warnings(datasets: Iterable[Dataset]) -> list[str]:
     return texts
 
 
-def _sees(dataset: Dataset) -> bool:
+def _sees(dataset: Counts) -> bool:
     """Whether a source can give a count in any bin that enters."""
-    assert not isinstance(dataset, FluxPointsDataset)
-    if isinstance(dataset, MapDataset | MapDatasetOnOff):
-        return bool(dataset.exposure.any())
-    return bool((dataset.exposure @ dataset.dispersion()[:, dataset.mask]).any())
+    if isinstance(dataset, SpectrumDataset | SpectrumDatasetOnOff) and dataset.edisp is not None:
+        return bool((dataset.exposure @ dataset.edisp[:, dataset.mask]).any())
+    return bool(dataset.exposure.any())
 
 
 def _names(names: list[str]) -> str:

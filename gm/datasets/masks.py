@@ -8,6 +8,7 @@ from gm.arrays import BoolArray
 from gm.datasets.flux_points import FluxPointsDataset
 from gm.datasets.map_dataset import MapDataset, MapDatasetOnOff
 from gm.datasets.reading import Dataset
+from gm.maps.axes import within
 from gm.maps.exclusion import resample_mask
 from gm.maps.geometry import WcsGeometry
 from gm.maps.map import Map
@@ -40,14 +41,11 @@ def energy_mask(dataset: Dataset, e_min: float | None = None, e_max: float | Non
     if not isinstance(dataset, FluxPointsDataset):
         return dataset.energy.mask(e_min, e_max)
     points = dataset.points
-    low = points.energy if points.e_min is None else points.e_min
-    high = points.energy if points.e_max is None else points.e_max
-    keep = np.ones(points.n_points, dtype=np.bool_)
-    if e_min is not None:
-        keep &= low >= e_min
-    if e_max is not None:
-        keep &= high <= e_max
-    return keep
+    low, high = (
+        points.energy if edges is None else np.where(np.isnan(edges), points.energy, edges)
+        for edges in (points.e_min, points.e_max)
+    )
+    return within(low, high, e_min, e_max)
 
 
 def sky_mask(

@@ -122,7 +122,8 @@ def companions(dataset: SpectrumDatasetOnOff, path: Path) -> dict[str, Path]:
 def write_ogip(dataset: SpectrumDatasetOnOff, path: Path) -> None:
     """Write ``x.fits``, ``x_arf.fits``, ``x_bkg.fits`` and ``x_rmf.fits``, without ``mask_fit`` and ``meta``.
 
-    There is no ``x_bkg.fits`` without off acceptance, and no ``x_rmf.fits`` without energy dispersion. Raises `DataError` without a livetime, or when a file cannot be written.
+    There is no ``x_bkg.fits`` without off acceptance, and no ``x_rmf.fits`` without energy dispersion.
+    Raises `DataError` without a livetime, or when a file cannot be written.
     """
     if not dataset.livetime:
         raise DataError(f"dataset {dataset.name}: OGIP files need a livetime; GADF files do not")

@@ -39,10 +39,10 @@ UL_SQRT_TS = 2.0
 class SedTable:
     """Flux points in order.
 
-    energy, e_min, e_max : (n,) [TeV], the edges NaN where a point has none; dnde, dnde_err, dnde_errn, dnde_errp, dnde_ul, dnde_ref : (n,)
-    [cm-2 s-1 TeV-1], NaN where absent; is_ul : (n,); stat, stat_null, ts, sqrt_ts : (n,) or None; norm_scan,
-    stat_scan : (n, n_norm) or None, with the norm in multiples of ``dnde_ref``; n_sigma_ul : what the upper limits
-    mean; meta : the table's header.
+    energy, e_min, e_max : (n,) [TeV], the edges NaN where a point has none; dnde, dnde_err, dnde_errn, dnde_errp,
+    dnde_ul, dnde_ref : (n,) [cm-2 s-1 TeV-1], NaN where absent; is_ul : (n,); stat, stat_null, ts, sqrt_ts : (n,) or
+    None; norm_scan, stat_scan : (n, n_norm) or None, with the norm in multiples of ``dnde_ref``; n_sigma_ul : what the
+    upper limits mean; meta : the table's header.
     """
 
     energy: Array

@@ -22,7 +22,7 @@ def rises(norm: Array, scan: Array) -> Array:
 
 
 def baselines(norm: Array, stat_scan: Array, stat: Array | None) -> Array:
-    """The statistic at the minimum of each row, ``(n,)``: ``stat`` where the scan can belong to it, else the scan's own.
+    """The statistic at the minimum of each row, ``(n,)``: ``stat`` where the scan can belong to it, else its own.
 
     A scan belongs to ``stat`` when its smallest value is not below, and not further above than its neighbours are.
     """
@@ -44,8 +44,8 @@ def _usable(norm: Array, scan: Array) -> BoolArray:
 
 
 def _minima(norm: Array, scan: Array) -> Array:
-    """The lowest value of each row, ``(n,)``: of the parabola through the three lowest neighbours, where it is inside."""
-    found = scan.min(axis=1)
+    """The lowest value of each row, ``(n,)``: that of the parabola through the three lowest, where it lies between."""
+    found: Array = scan.min(axis=1)
     for row in np.flatnonzero(_usable(norm, scan)):
         at = int(np.clip(np.argmin(scan[row]), 1, scan.shape[1] - 2))
         three = slice(at - 1, at + 2)

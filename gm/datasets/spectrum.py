@@ -81,11 +81,8 @@ class _Spectrum(ABC):
 
     def response(self) -> Array:
         """Exposure times energy dispersion, ``(n_energy_true, n_energy) [cm2 s]``: fluxes per true bin to counts."""
-        return self.exposure[:, None] * self.dispersion()
-
-    def dispersion(self) -> Array:
-        """``edisp``, or the overlap of true and measured bins without one, ``(n_energy_true, n_energy)``."""
-        return overlap_matrix(self.energy_true, self.energy) if self.edisp is None else self.edisp
+        edisp = overlap_matrix(self.energy_true, self.energy) if self.edisp is None else self.edisp
+        return self.exposure[:, None] * edisp
 
     def write(self, path: str | Path) -> None:
         """Write the file that Gammapy reads; one that is there is replaced. Raises `DataError`."""

@@ -18,6 +18,7 @@ from gm.estimators.result import FluxPoint, FluxPoints, PointDataset, PointStatu
 from gm.likelihood import JointLikelihood, TermReport
 from gm.likelihood.contract import LikelihoodTerm
 from gm.likelihood.line import Line
+from gm.maps.axes import SAME_ENERGY
 from gm.models import Models, SkyModel
 from gm.units import convert
 
@@ -237,7 +238,7 @@ def _sorted(dataset: Dataset) -> Dataset:
 def _edges_in(dataset: Dataset, edges: Array) -> IntArray:
     """The number of the bin that begins at the edge nearest to each of ``edges`` (in ln E), (n_edges,)."""
     if isinstance(dataset, FluxPointsDataset):
-        return np.searchsorted(dataset.points.energy, edges)
+        return np.searchsorted(dataset.points.energy, edges * (1.0 - SAME_ENERGY))
     own = dataset.energy.edges
     return np.rint(np.interp(np.log(edges), np.log(own), np.arange(own.size))).astype(np.intp)
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from gm.arrays import Array, BoolArray
 from gm.datasets import Datasets
+from gm.datasets.left_out import data_warnings
 from gm.errors import DataError, GmError
 from gm.fit.covariance import Errors, measure_errors
 from gm.fit.intervals import CONTOUR_RISES, Around, Intervals, contour_rise
@@ -178,7 +179,8 @@ class _Run:
     ) -> _Run:
         likelihood = JointLikelihood(datasets, models, conventions)
         if not likelihood.n_bins:
-            raise DataError("no bin is left in any dataset: the masks and energy ranges exclude everything")
+            why = "\n    ".join(data_warnings(datasets)) or "there are no datasets"
+            raise DataError(f"no bin is left in any dataset\n    {why}")
         if not np.isfinite(likelihood.value(likelihood.layout.start)):
             raise DataError(f"the statistic is not finite at the start: {_culprits(likelihood)}")
         active = likelihood.depends_on()
@@ -321,7 +323,7 @@ class _Run:
         return FitResult(
             status=status,
             message=message,
-            warnings=(*self.warnings, *around.warnings, *lost),
+            warnings=(*self.warnings, *around.warnings, *data_warnings(self.likelihood.datasets), *lost),
             models=best,
             statistic=minimum.value,
             statistic_start=self.statistic_start,

@@ -25,7 +25,7 @@ MAGIC = "# %ECSV"
 SIZE_LIMIT = 1 << 23
 BITS_LIMIT = 1 << 31
 MESSAGE_LIMIT = 200
-_TYPES = re.compile(r"(?:data|sub)type\s*:\s*['\"]?([^'\"}\n]*)")
+_TYPES = re.compile(r"""(?:data|sub)type\s*:\s*('[^']*'|"[^"]*"|[^\s,}]*)""")
 _MAGIC = re.compile(rb"(?:\xef\xbb\xbf)?#\s*%ECSV\b")
 
 

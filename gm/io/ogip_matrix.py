@@ -1,6 +1,7 @@
 """OGIP redistribution matrices (RMF): groups of channels, expanded.
 
-F_CHAN counts channels from its TLMIN, else from the first CHANNEL of EBOUNDS, or below it where that is used. Accepted beyond the standard: the extension name ``SPECRESP MATRIX``.
+F_CHAN counts channels from its TLMIN, else from the first CHANNEL of EBOUNDS, or from below it where that is used.
+Accepted beyond the standard: the extension name ``SPECRESP MATRIX``.
 Source: OGIP memo CAL/GEN/92-002.
 """
 

@@ -1,7 +1,7 @@
 """OGIP spectra written: PHA and background files, effective area (ARF) and redistribution matrix (RMF).
 
-Files that sherpa, 3ML, elisa, jaxspec and Gammapy open: energies in keV, 16-bit QUALITY, 0-based channels with TLMIN, and
-BACKSCAL as a card too where it is one number. Source: OGIP memos 92-007 and CAL/GEN/92-002.
+Files that sherpa, 3ML, elisa, jaxspec and Gammapy open: energies in keV, 16-bit QUALITY, channels from 0 with TLMIN,
+and BACKSCAL as a card too where it is one number. Source: OGIP memos 92-007 and CAL/GEN/92-002.
 """
 
 from __future__ import annotations

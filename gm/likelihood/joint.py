@@ -11,6 +11,7 @@ import numpy as np
 
 from gm.arrays import Array, BoolArray, IntArray
 from gm.datasets import Datasets, FluxPointsDataset
+from gm.datasets.left_out import LeftOut, left_out
 from gm.likelihood.compilation import compile_terms
 from gm.likelihood.contract import LikelihoodTerm
 from gm.likelihood.fluxes import FluxBank
@@ -40,6 +41,7 @@ class DatasetSummary:
     background: float | None = None
     components: dict[str, float] = field(default_factory=dict)
     losses: dict[str, FluxLoss] = field(default_factory=dict)
+    left_out: tuple[LeftOut, ...] = ()
 
     def warnings(self) -> list[str]:
         """Predicted counts that PSF kernels lose or displace, where that matters."""
@@ -274,7 +276,7 @@ class JointLikelihood:
         dataset = self.datasets[index]
         report = report or TermReport(index, 0, 0.0, 0.0, {})
         if isinstance(dataset, FluxPointsDataset):
-            return DatasetSummary(dataset.name, dataset.type, report.bins, report.statistic)
+            return DatasetSummary(dataset.name, dataset.type, report.bins, report.statistic, left_out=left_out(dataset))
         applied = {component.name for component in self.models.select(dataset.name)}
         counts = report.counts
         if counts is None:
@@ -290,4 +292,5 @@ class JointLikelihood:
             background=report.predicted - sum(parts.values()),
             components=parts,
             losses=report.losses,
+            left_out=left_out(dataset),
         )

@@ -14,6 +14,8 @@ from numpy.typing import ArrayLike
 from gm.arrays import Array, BoolArray
 from gm.errors import DataError
 
+SAME_ENERGY = 1e-6  # relative; single precision keeps 6e-8
+
 
 class _Bins(ABC):
     """Contiguous bins. ``edges : (n_bins + 1,)``, ``lo``, ``hi``, ``width : (n_bins,)`` in the unit of the axis."""
@@ -98,13 +100,21 @@ class EnergyAxis(_Bins):
         )
 
     def mask(self, e_min: float | None = None, e_max: float | None = None) -> BoolArray:
-        """``(n_bins,)``: bins with lower edge >= ``e_min`` and upper edge <= ``e_max`` [TeV], compared exactly."""
-        keep = np.ones(self.n_bins, dtype=np.bool_)
-        if e_min is not None:
-            keep &= self.lo >= e_min
-        if e_max is not None:
-            keep &= self.hi <= e_max
-        return keep
+        """``(n_bins,)``: bins that lie between two energies [TeV] as a whole, as `within` compares them."""
+        return within(self.lo, self.hi, e_min, e_max)
+
+
+def within(lo: Array, hi: Array, e_min: float | None = None, e_max: float | None = None) -> BoolArray:
+    """``(n,)``: which bins ``lo`` to ``hi`` lie between two energies as a whole; None: no bound.
+
+    Energies that agree to `SAME_ENERGY` are equal: files hold 10 GeV as 0.00999999978 TeV, or as exp(ln 0.01).
+    """
+    keep = np.ones(lo.shape, dtype=np.bool_)
+    if e_min is not None:
+        keep &= lo >= e_min * (1.0 - SAME_ENERGY)
+    if e_max is not None:
+        keep &= hi <= e_max * (1.0 + SAME_ENERGY)
+    return keep
 
 
 _Scale: TypeAlias = Callable[[Array], Array]

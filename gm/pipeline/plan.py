@@ -146,11 +146,15 @@ def _dataset_row(dataset: Dataset, models: Models, fitted: set[str]) -> dict[str
 
 
 def _warnings(datasets: Collection[Dataset], models: Models, conventions: str, reporter: Reporter) -> list[str]:
-    """What the responses of the maps lose of each component; one map at a time, so that it takes little memory."""
+    """What of the data is left out, and what the responses of the maps lose of each component.
+
+    One map at a time, so that it takes little memory.
+    """
     from gm.datasets import Datasets, MapDataset, MapDatasetOnOff
+    from gm.datasets.left_out import data_warnings
     from gm.likelihood import JointLikelihood
 
-    found: list[str] = []
+    found = data_warnings(datasets)
     for number, dataset in enumerate(datasets):
         reporter.progress("responses", number, len(datasets))
         if isinstance(dataset, MapDataset | MapDatasetOnOff):

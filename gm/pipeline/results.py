@@ -123,7 +123,7 @@ def _covariance(result: FitResult) -> dict[str, Any] | None:
 
 
 def _dataset(summary: DatasetSummary) -> dict[str, Any]:
-    return {
+    row: dict[str, Any] = {
         "name": summary.name,
         "type": summary.type,
         "bins": summary.bins,
@@ -132,6 +132,11 @@ def _dataset(summary: DatasetSummary) -> dict[str, Any]:
         "background": finite(summary.background),
         "statistic": finite(summary.statistic),
     }
+    if summary.left_out:
+        row["left_out"] = [
+            {"reason": part.reason, "bins": part.bins, "counts": _count(part.counts)} for part in summary.left_out
+        ]
+    return row
 
 
 def _count(value: float | None) -> int | float | None:

@@ -206,8 +206,8 @@ def _sed(path: Path) -> Any:
     rows = [
         {
             "e_ref": float(points.energy[row]),
-            "e_min": None if points.e_min is None else float(points.e_min[row]),
-            "e_max": None if points.e_max is None else float(points.e_max[row]),
+            "e_min": None if points.e_min is None else finite(float(points.e_min[row])),
+            "e_max": None if points.e_max is None else finite(float(points.e_max[row])),
             **{name: finite(float(getattr(points, name)[row])) for name in columns},
             "is_ul": bool(points.is_ul[row]),
         }

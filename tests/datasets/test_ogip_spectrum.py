@@ -175,7 +175,7 @@ def test_bounds_of_the_spectrum_and_of_the_matrix_differ(tmp_path: Path) -> None
     with fits.open(tmp_path / "rmf.fits", mode="update") as hdus:
         hdus["EBOUNDS"].data["E_MIN"] *= 1.1
         hdus["EBOUNDS"].data["E_MAX"] *= 1.1
-    with pytest.raises(DataError, match="channels have an edge at 1.1 TeV, those of pha.fits at 1 TeV"):
+    with pytest.raises(DataError, match=r"rmf.fits: channels have an edge at .* those of pha.fits at"):
         read(path)
 
 

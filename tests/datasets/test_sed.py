@@ -13,6 +13,7 @@ from gm.datasets.sed import sed_from_table
 from gm.errors import DataError
 from gm.io.sed_table import read_sed, write_sed
 from gm.io.tables import Column, Table
+from gm.units import factor
 
 E_MIN, E_MAX = np.array([1.0, 2.0, 4.0]), np.array([2.0, 4.0, 9.0])
 E_REF = np.sqrt(E_MIN * E_MAX)
@@ -92,16 +93,117 @@ def test_legacy_columns_and_failed_points() -> None:
             dnde_err=np.ones(3),
             loglike=np.arange(3.0),
             loglike_null=np.ones(3),
-            dloglike_scan=np.ones((3, 2)),
-            norm_scan=np.tile([0.5, 2.0], (3, 1)),
             success=np.array([True, False, True]),
         )
     )
-    assert points.stat.tolist() == [0, 2, 4]
-    assert points.stat_null.tolist() == [2, 2, 2]
-    assert points.stat_scan.tolist() == [[2, 2]] * 3
+    assert points.stat.tolist() == [0, -2, -4]
+    assert points.stat_null.tolist() == [-2, -2, -2]
     assert np.isnan(points.dnde).tolist() == [False, True, False]
     assert np.isnan(points.dnde_err).tolist() == [False, True, False]
+
+
+ENERGY = np.geomspace(0.5, 16.0, 5)
+TRUTH = 4e-11 * ENERGY**-2.5
+ERROR = TRUTH * np.linspace(0.1, 0.3, 5)
+
+
+def of(**columns: Any) -> Any:
+    return sed_from_table(table(e_ref=ENERGY, dnde=TRUTH, **columns))
+
+
+NAN = np.nan
+ERRORS = {
+    "both sides": ({"dnde_errp": ERROR, "dnde_errn": 0.9 * ERROR}, 0.9 * ERROR, ERROR),
+    "a negative one is undefined": (
+        {"dnde_errp": ERROR, "dnde_errn": np.where(ENERGY > 5, -1.0, 0.9 * ERROR)},
+        np.where(ENERGY > 5, 1.0, 0.9) * ERROR,
+        ERROR,
+    ),
+    "NaN is undefined": (
+        {"dnde_errp": ERROR, "dnde_errn": np.where(ENERGY > 5, NAN, 0.9 * ERROR)},
+        np.where(ENERGY > 5, 1.0, 0.9) * ERROR,
+        ERROR,
+    ),
+    "all undefined": ({"dnde_errp": ERROR, "dnde_errn": np.full(5, -1.0)}, ERROR, ERROR),
+    "all with a sign": ({"dnde_errp": ERROR, "dnde_errn": -0.9 * ERROR}, 0.9 * ERROR, ERROR),
+    "one side alone": ({"dnde_errp": ERROR}, ERROR, ERROR),
+    "undefined beside a symmetric one": ({"dnde_err": 2 * ERROR, "dnde_errn": np.full(5, -1.0)}, 2 * ERROR, 2 * ERROR),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ERRORS)
+def test_errors_to_each_side(case: str) -> None:
+    """gamma-astro-data-formats: a negative or NaN value says that the negative error is undefined."""
+    columns, low, high = ERRORS[case]
+    points = of(**columns)
+    np.testing.assert_allclose(points.errors(), (low, high), rtol=1e-15)
+    np.testing.assert_allclose(points.error(), columns.get("dnde_err", (low + high) / 2), rtol=1e-15)
+    ones = dataset("chi2", dnde=np.ones(3), dnde_errp=np.ones(3), dnde_errn=-np.ones(3))
+    assert ones.valid().all()
+
+
+def test_points_are_at_e_ref_and_between_their_edges_without_one() -> None:
+    low, high = ENERGY * 0.8, ENERGY * 1.5
+    middle = np.sqrt(low * high)
+    columns: dict[str, Any] = {"dnde": TRUTH, "dnde_err": ERROR, "e_min": low, "e_max": high}
+    assert np.array_equal(sed_from_table(table(e_ref=ENERGY, **columns)).energy, ENERGY)
+    np.testing.assert_allclose(sed_from_table(table(**columns)).energy, middle, rtol=1e-15)
+    some = np.array([False, True, False, True, True])
+    columns |= {"e_min": np.where(some, low, NAN), "e_ref": np.where(some, NAN, ENERGY)}
+    points = sed_from_table(table(**columns))
+    np.testing.assert_allclose(points.energy, np.where(some, middle, ENERGY), rtol=1e-15)
+    assert np.isnan(points.e_min).tolist() == np.isnan(points.e_max).tolist() == (~some).tolist()
+    flux = sed_from_table(table(e_ref=ENERGY, flux=TRUTH, flux_err=ERROR, e_min=low, e_max=high)).dnde
+    # of the reference E^-2, at e_ref: dnde / flux = e_ref^-2 / (1 / e_min - 1 / e_max)
+    np.testing.assert_allclose(flux, TRUTH * ENERGY**-2 / (1 / low - 1 / high), rtol=1e-14)
+
+
+NORM, SIGMA = np.array([1.0, 1.3, 0.9, 1.1, 0.05]), np.array([0.1, 0.2, 0.15, 0.3, 0.2])
+GRID = np.tile(np.linspace(0.0, 2.0, 23), (5, 1))
+RISE = ((GRID - NORM[:, None]) / SIGMA[:, None]) ** 2  # of -2 ln L
+
+
+@pytest.mark.parametrize("first", [0.0, RISE[:, :1], -RISE.max()], ids=["best", "first", "null"])
+@pytest.mark.parametrize("loglike", [None, 0.0, 49000.0, -49000.0, 18.0])
+def test_scans_of_the_log_likelihood_whatever_their_zero(first: Any, loglike: float | None) -> None:
+    """fermipy and gamma-astro-data-formats: ln L, relative to the best, to the first value or to no source."""
+    columns: dict[str, Any] = {"norm_scan": GRID, "dloglike_scan": -0.5 * (RISE - first)}
+    columns |= {} if loglike is None else {"loglike": np.full(5, loglike)}
+    np.testing.assert_allclose(of(**columns).profile(), RISE, atol=1e-9)
+
+
+@pytest.mark.parametrize("stat", [None, 0.0, 3.0, 49000.0])
+def test_scans_of_the_statistic_belong_to_it_or_to_themselves(stat: float | None) -> None:
+    columns: dict[str, Any] = {"norm_scan": GRID, "stat_scan": RISE + 3.0}
+    columns |= {} if stat is None else {"stat": np.full(5, stat)}
+    np.testing.assert_allclose(of(**columns).profile(), RISE, atol=1e-9)
+
+
+def test_errors_of_several_sigma(tmp_path: Path) -> None:
+    for meta in ({"n_sigma": 2.0}, {"N_SIGMA": 2}):
+        rows = table(meta, e_ref=ENERGY, dnde=TRUTH, dnde_err=ERROR, dnde_errn=ERROR, dnde_errp=2 * ERROR)
+        points = sed_from_table(rows)
+        np.testing.assert_allclose(points.dnde_err, ERROR / 2, rtol=1e-15)
+        np.testing.assert_allclose(points.errors(), (ERROR / 2, ERROR), rtol=1e-15)
+    with pytest.raises(DataError, match="n_sigma is 'abc'"):
+        sed_from_table(table({"n_sigma": "abc"}, e_ref=ENERGY, dnde=TRUTH))
+
+
+@pytest.mark.parametrize("words", [("True", "False"), ("T", "F"), ("1", "0"), ("yes", "no"), (1, 0), (1.0, NAN)])
+def test_flags_in_every_spelling(words: tuple[Any, Any]) -> None:
+    wanted = [True, False, True]
+    flags = np.array([words[0] if flag else words[1] for flag in wanted])
+    rows = table(e_ref=E_REF, dnde=np.ones(3), is_ul=flags, success=flags, mask_fit=flags)
+    assert sed_from_table(rows).is_ul.tolist() == wanted
+    assert np.isfinite(sed_from_table(rows).dnde).tolist() == wanted
+    assert rows.flags("mask_fit").tolist() == wanted
+    with pytest.raises(DataError, match="column is_ul has the value 'maybe'"):
+        sed_from_table(table(e_ref=E_REF, dnde=np.ones(3), is_ul=np.array(["maybe", "T", "F"])))
+
+
+def test_confidence_of_upper_limits() -> None:
+    for confidence, expected in ((0.95, 2.0), ("0.95", 2.0), (95, 2.0), (0.9973, 3.0), ("abc", None), (None, None)):
+        assert sed_from_table(table({"UL_CONF": confidence}, e_ref=E_REF, dnde=np.ones(3))).n_sigma_ul == expected
 
 
 def dataset(stat_type: str, **columns: Any) -> FluxPointsDataset:
@@ -139,7 +241,7 @@ BAD_TABLES = [
     (table({"SED_TYPE": "dndee"}, e_ref=E_REF, dnde=E_REF), "SED_TYPE is 'dndee', expected one of dnde"),
     (table({"SED_TYPE": "flux"}, e_ref=E_REF, dnde=E_REF), "no column e_min, e_max, flux, needed for SED type flux"),
     (table(e_ref=(E_REF, "cm"), dnde=E_REF), "column e_ref is in 'cm', expected a unit of 'TeV'"),
-    (table(e_ref=E_REF, dnde=(E_REF, "cm-2 s-1")), "column dnde is in 'cm-2 s-1'"),
+    (table(e_ref=E_REF, dnde=(E_REF, "cm-2 s-1")), "column dnde is in '.*', expected a unit of 'cm-2 s-1 TeV-1'"),
     (table(e_ref=-E_REF, dnde=E_REF), "not energies above 0"),
     (table(e_min=E_MAX, e_max=E_MIN, e_ref=E_REF, dnde=E_REF), "e_min < e_max"),
     (table(e_ref=E_REF, ref_dnde=0 * E_REF, norm=E_REF), "ref_dnde has values that are not above 0"),
@@ -169,7 +271,9 @@ def test_tables_come_back_bit_for_bit(shared: Path, tmp_path: Path, fmt: str) ->
     for path in paths:
         write_sed(path, source.columns, source.header)
     back = read_sed(paths[0])
-    assert Table(source.name, back.columns, back.header).same_as(source)
+    assert all(factor(mine.unit, its.unit) == 1.0 for mine, its in zip(back.columns, source.columns, strict=True))
+    columns = tuple(Column(c.name, c.values, its.unit) for c, its in zip(back.columns, source.columns, strict=True))
+    assert Table(source.name, columns, back.header).same_as(source)
     assert paths[0].read_bytes() == paths[1].read_bytes()
     with pytest.raises(ValueError, match="format"):
         write_sed(paths[0], source.columns, source.header, "csv")

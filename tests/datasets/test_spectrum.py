@@ -29,11 +29,30 @@ def on_off(**changes: Any) -> SpectrumDatasetOnOff:
     return SpectrumDatasetOnOff(**(fields | changes))
 
 
-def test_the_mask_is_what_both_masks_keep() -> None:
-    assert on_off().mask.all()
+def test_the_mask_is_what_both_masks_keep_and_has_an_acceptance() -> None:
+    ones = np.ones(3)
     safe, wanted = np.array([True, True, False]), np.array([False, True, True])
-    assert on_off(mask_safe=safe, mask_fit=wanted).mask.tolist() == [False, True, False]
-    assert on_off(mask_fit=wanted).mask.tolist() == wanted.tolist()
+    whole = {"acceptance": ones, "acceptance_off": ones}
+    assert on_off(**whole).mask.all()
+    assert on_off(**whole, mask_safe=safe, mask_fit=wanted).mask.tolist() == [False, True, False]
+    assert on_off(**whole, mask_fit=wanted).mask.tolist() == wanted.tolist()
+    assert on_off().mask.tolist() == [True, False, False]
+
+
+def test_what_is_no_number_counts_only_in_safe_bins() -> None:
+    bad, safe = np.array([1.0, np.nan, -2.0]), np.array([True, False, False])
+    edisp = np.array([[0.5, np.nan, 0.0], [0.0, -1.0, 1.0]])
+    parts = dict.fromkeys(("counts", "counts_off", "acceptance", "acceptance_off"), bad)
+    dataset = on_off(**parts, edisp=edisp, mask_safe=safe)
+    for name in parts:
+        assert getattr(dataset, name).tolist() == [1.0, 0.0, 0.0]
+    assert dataset.edisp is not None
+    assert dataset.edisp.tolist() == [[0.5, 0.0, 0.0], [0.0, 0.0, 1.0]]
+    with pytest.raises(DataError, match=r"acceptance is nan in bin 1.*\n.*2 of 3 values"):
+        on_off(acceptance=bad)
+    with pytest.raises(DataError, match=r"exposure is nan in bin 0"):
+        on_off(exposure=np.array([np.nan, 1.0]), mask_safe=safe)
+    assert on_off(exposure=np.array([np.nan, 1.0]), mask_safe=~np.ones(3, bool)).exposure.tolist() == [0.0, 1.0]
 
 
 def test_alpha_where_acceptances_vanish() -> None:

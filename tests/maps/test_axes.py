@@ -18,10 +18,21 @@ EDGES = st.lists(st.floats(1e-3, 1e3), min_size=2, max_size=30, unique=True).map
 @given(edges=EDGES, e_min=st.floats(1e-3, 1e3), e_max=st.floats(1e-3, 1e3))
 def test_a_bin_is_in_when_its_edges_are(edges: np.ndarray, e_min: float, e_max: float) -> None:
     axis = EnergyAxis(edges)
-    assert np.array_equal(axis.mask(e_min, e_max), [lo >= e_min and hi <= e_max for lo, hi in pairwise(edges)])
+    low, high = e_min * (1 - 1e-6), e_max * (1 + 1e-6)
+    assert np.array_equal(axis.mask(e_min, e_max), [lo >= low and hi <= high for lo, hi in pairwise(edges)])
     assert np.array_equal(axis.mask(e_min, e_max), axis.mask(e_min) & axis.mask(None, e_max))
     assert axis.mask().all()
     assert axis.mask(edges[0], edges[-1]).all()
+    assert axis.mask(edges[0] * (1 + 5e-7), edges[-1] * (1 - 5e-7)).all()
+
+
+def test_edges_that_agree_are_equal() -> None:
+    """10 GeV in single precision, and 10 TeV as the exponential of its logarithm."""
+    axis = EnergyAxis(np.array([np.float32(0.01), np.exp(np.log(0.1)), 1.0, np.exp(np.log(10.0))]))
+    assert axis.edges[0] < 0.01
+    assert axis.edges[-1] > 10.0
+    assert axis.mask(0.01, 10.0).all()
+    assert axis.mask(0.01 * (1 + 2e-6), 10.0 * (1 - 2e-6)).tolist() == [False, True, False]
 
 
 @given(edges=EDGES)

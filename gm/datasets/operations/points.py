@@ -6,18 +6,13 @@ import numpy as np
 
 from gm.arrays import BoolArray
 from gm.datasets.flux_points import FluxPointsDataset
+from gm.datasets.masks import energy_mask
 from gm.datasets.operations.outcome import Refused
 
 
 def sliced_points(dataset: FluxPointsDataset, name: str, low: float | None, high: float | None) -> FluxPointsDataset:
     """The points whose bins, or energies where they have no bins, lie between two energies [TeV]."""
-    points = dataset.points
-    starts = points.energy if points.e_min is None else points.e_min
-    stops = points.energy if points.e_max is None else points.e_max
-    keep = np.ones(points.n_points, dtype=np.bool_)
-    keep &= True if low is None else starts >= low * (1 - 1e-9)
-    keep &= True if high is None else stops <= high * (1 + 1e-9)
-    return _taken(dataset, name, keep, "between these energies")
+    return _taken(dataset, name, energy_mask(dataset, low, high), "between these energies")
 
 
 def safe_points(dataset: FluxPointsDataset, name: str) -> FluxPointsDataset:
