@@ -197,11 +197,11 @@ def card(hdu: str, name: str, value: Any) -> Callable[[Any], None]:
 
 
 BAD_RUNS = {
-    "NaN counts": (set_value("COUNTS", "DATA", 3, np.nan), "counts is nan in bin 3"),
-    "negative counts": (set_value("COUNTS", "DATA", 3, -1), "counts is -1 in bin 3"),
-    "negative off counts": (set_value("COUNTS_OFF", "DATA", 3, -1), "counts_off is -1 in bin 3"),
+    "NaN counts": (set_value("COUNTS", "DATA", 14, np.nan), "counts is nan in bin 14"),
+    "negative counts": (set_value("COUNTS", "DATA", 14, -1), "counts is -1 in bin 14"),
+    "negative off counts": (set_value("COUNTS_OFF", "DATA", 14, -1), "counts_off is -1 in bin 14"),
     "NaN exposure": (set_value("EXPOSURE", "DATA", 3, np.nan), "exposure is nan in bin 3"),
-    "infinite acceptance": (set_value("ACCEPTANCE_OFF", "DATA", 3, np.inf), "acceptance_off is inf in bin 3"),
+    "infinite acceptance": (set_value("ACCEPTANCE_OFF", "DATA", 14, np.inf), "acceptance_off is inf in bin 14"),
     "no counts": (lambda hdus: hdus.__delitem__("COUNTS"), "no HDU COUNTS, needed for a SpectrumDatasetOnOff"),
     "no exposure": (lambda hdus: hdus.__delitem__("EXPOSURE"), "no HDU EXPOSURE"),
     "no off counts": (lambda hdus: hdus.__delitem__("COUNTS_OFF"), "no HDU COUNTS_OFF"),
@@ -257,7 +257,7 @@ def test_many_files_share_what_is_equal_and_keep_their_order(shared: Path) -> No
 def test_every_bad_file_is_reported(run: Path) -> None:
     other = run.with_name("other.fits")
     shutil.copyfile(run, other)
-    edit(other, set_value("COUNTS", "DATA", 3, -1))
+    edit(other, set_value("COUNTS", "DATA", 14, -1))
     paths = [run, other, run.with_name("absent.fits")] * 15
     entries = [DatasetEntry(f"d{n}", "SpectrumDatasetOnOff", path) for n, path in enumerate(paths)]
     for workers in (1, 2):
