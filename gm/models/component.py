@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import Any, ClassVar, Self, TypeAlias, overload
 
 import numpy as np
@@ -23,7 +22,7 @@ from gm.models.spatial import ExtendedModel, SpatialModel
 from gm.models.spectral import SpectralModel
 from gm.models.temporal import TemporalModel
 
-APPLY_ALL_IRFS: Mapping[str, bool] = MappingProxyType({"exposure": True, "psf": True, "edisp": True})
+APPLY_ALL_IRFS = {"exposure": True, "psf": True, "edisp": True}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -70,7 +69,7 @@ class SkyModel(_Component):
 
     name: str = "source"
     datasets_names: Sequence[str] | str | None = None
-    apply_irf: Mapping[str, bool] = field(default_factory=lambda: APPLY_ALL_IRFS)
+    apply_irf: Mapping[str, bool] = field(default_factory=APPLY_ALL_IRFS.copy)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,0 +1,73 @@
+"""Values go through ``pickle`` and ``copy.deepcopy``: models, datasets, results, and what is compiled from spectra."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import gm
+from gm.errors import GmError
+from gm.likelihood import JointLikelihood
+from gm.models import SPATIAL_MODELS, SPECTRAL_MODELS, TEMPORAL_MODELS, Models, SkyModel
+from gm.models.parametric import ParametricModel
+from tests.map_samples import cube, gauss, on_off_cube
+from tests.samples import flux_points, on_off, power_law, spectrum
+
+Travel = Callable[[Any], Any]
+
+
+@pytest.fixture(params=["pickle", "deepcopy"])
+def travelled(request: pytest.FixtureRequest) -> Travel:
+    return copy.deepcopy if request.param == "deepcopy" else lambda value: pickle.loads(pickle.dumps(value))
+
+
+def defaults() -> list[ParametricModel]:
+    """Every model that there is without data of its own."""
+    made = []
+    for model in (*SPECTRAL_MODELS, *SPATIAL_MODELS, *TEMPORAL_MODELS):
+        try:
+            made.append(model())
+        except (TypeError, GmError):  # a template or a compound, which needs what it is made of
+            continue
+    return made
+
+
+@pytest.mark.parametrize("model", defaults(), ids=lambda model: type(model).__name__)
+def test_models(model: ParametricModel, travelled: Travel) -> None:
+    there = travelled(model)
+    assert type(there) is type(model)
+    assert repr(there.parameters) == repr(model.parameters)
+    assert (there.factors, there.paths) == (model.factors, model.paths)
+    assert dict(there.settings) == dict(model.settings)
+
+
+@pytest.mark.parametrize(
+    "dataset", [on_off(), spectrum(), flux_points(), cube(), on_off_cube()], ids=lambda dataset: dataset.type
+)
+def test_datasets_predict_and_count_the_same(dataset: Any, travelled: Travel) -> None:
+    models = Models([SkyModel(name="s", spectral_model=power_law().spectral_model, spatial_model=gauss())])
+    here, there = (JointLikelihood(gm.Datasets([d]), models) for d in (dataset, travelled(dataset)))
+    value, gradient = here.value_and_gradient(here.layout.start)
+    found, slope = there.value_and_gradient(there.layout.start)
+    assert found == value
+    np.testing.assert_array_equal(slope, gradient)
+
+
+def test_a_fit_with_everything_that_it_is_made_of(travelled: Travel) -> None:
+    datasets = gm.Datasets([on_off(), spectrum(), flux_points()])
+    models = Models([power_law()])
+    here = JointLikelihood(datasets, models)
+    there = travelled(here)
+    assert there.value(here.layout.start) == here.value(here.layout.start)
+    result = gm.Fit(datasets).run(models, minos=["source.index"], test=["source"])
+    again = travelled(result)
+    assert again.parameters == result.parameters
+    assert again.models.parameters.addresses == result.models.parameters.addresses
+    assert gm.Fit(travelled(datasets)).run(travelled(models)).statistic == result.statistic
+    points = gm.FluxPointsEstimator(source="source", energy_edges=[1.0, 3.0, 10.0]).run(datasets, models)
+    assert repr(travelled(points).points) == repr(points.points)
