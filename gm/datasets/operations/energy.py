@@ -13,7 +13,7 @@ from gm.datasets.finer_bins import FinerBins
 from gm.datasets.map_dataset import MapDataset, MapDatasetOnOff
 from gm.datasets.operations.grids import interpolated_mask
 from gm.datasets.operations.kinds import Counts
-from gm.datasets.operations.on_off import joined_acceptance_off, off_background
+from gm.datasets.operations.on_off import joined_acceptance_off, measured, off_background
 from gm.datasets.operations.outcome import Refused
 from gm.datasets.spectrum import SpectrumDatasetOnOff
 from gm.irf.edisp import overlap_matrix
@@ -93,6 +93,7 @@ def regrouped(dataset: Counts, name: str, groups: IntArray) -> Counts:
     safe bins; acceptance : sum, and the off acceptance such that the background stays. What is safe in some pixels only
     has no place in that edisp, so that sources on maps are still predicted in the bins as they were.
     """
+    dataset = measured(dataset)
     safe = dataset.mask_safe
     changes: dict[str, Any] = {
         "name": name,

@@ -42,6 +42,15 @@ def whole_grid(
     return grid, places
 
 
+def response_grid(
+    geometries: Sequence[ResponseGeometry], names: Sequence[str], what: str
+) -> tuple[ResponseGeometry, list[Place]]:
+    """As `whole_grid`, for responses, of which those of one pixel hold everywhere, wherever that is."""
+    if all(geometry.shape == (1, 1) for geometry in geometries):
+        return geometries[0], [(slice(0, 1), slice(0, 1))] * len(geometries)
+    return whole_grid(geometries, names, what)
+
+
 def _misfit(what: str, first: str, other: str) -> Refused:
     return Refused(
         f"{what} of {first} and {other} are on different pixel grids",
@@ -57,10 +66,12 @@ def safe_image(safe: BoolArray | None, shape: tuple[int, ...]) -> BoolArray:
 def nearest_mask(mask: BoolArray, geometry: WcsGeometry, response: ResponseGeometry) -> BoolArray:
     """An image (n_y, n_x) at the pixel centres of a response map; False outside the image.
 
+    An image that reaches no pixel centre counts for all of them: a response that is used is not lost.
+
     Where both grids have one centre, the centres of the one lie on the borders of the other. Then the last digit of
     wcslib's coordinates decides, here as in Gammapy.
     """
-    if not isinstance(response, WcsGeometry):
+    if not isinstance(response, WcsGeometry) or _is_everywhere(response, geometry):
         return np.full(response.shape, mask.any())
     rows, columns = np.mgrid[: response.shape[0], : response.shape[1]]
     sky = _wcslib(response).wcs_pix2world(columns, rows, 0)
@@ -70,7 +81,12 @@ def nearest_mask(mask: BoolArray, geometry: WcsGeometry, response: ResponseGeome
     inside = (x >= 0) & (x < mask.shape[1]) & (y >= 0) & (y < mask.shape[0])
     found = np.zeros(response.shape, dtype=np.bool_)
     found[inside] = mask[y[inside].astype(np.intp), x[inside].astype(np.intp)]
-    return found
+    return found if found.any() else np.full(response.shape, mask.any())
+
+
+def _is_everywhere(response: WcsGeometry, geometry: WcsGeometry) -> bool:
+    """Whether a response does not depend on the position in a map, since one of its pixels is larger than that."""
+    return response.shape == (1, 1) or min(response.pixel_scales()) >= max(geometry.width()) * (1 - _SURELY)
 
 
 def _wcslib(geometry: WcsGeometry) -> Any:
@@ -83,12 +99,14 @@ def _wcslib(geometry: WcsGeometry) -> Any:
 
 
 def interpolated_mask(mask: BoolArray, geometry: WcsGeometry, response: ResponseGeometry) -> BoolArray:
-    """Images (..., n_y, n_x) at the pixel centres of a response map: in where linear interpolation is not zero.
+    """Images (n, n_y, n_x) at the pixel centres of a response map: in where linear interpolation is not zero.
 
-    Outside the image it is extrapolated. Source: Gammapy 2.1, ``MapDataset.mask_safe_edisp``.
+    Outside the image it is extrapolated; one that reaches no pixel centre counts for all of them. Source: Gammapy 2.1,
+    ``MapDataset.mask_safe_edisp``.
     """
-    if not isinstance(response, WcsGeometry):
-        return np.broadcast_to(np.any(mask, axis=(-2, -1), keepdims=True), (*mask.shape[:-2], *response.shape))
+    everywhere = np.broadcast_to(np.any(mask, axis=(1, 2), keepdims=True), (len(mask), *response.shape))
+    if not isinstance(response, WcsGeometry) or _is_everywhere(response, geometry):
+        return everywhere
     at_x, at_y = geometry.position(*response.grid(), response.frame)
     rows, weight_y = _cell(at_y, geometry.shape[0])
     columns, weight_x = _cell(at_x, geometry.shape[1])
@@ -101,7 +119,8 @@ def interpolated_mask(mask: BoolArray, geometry: WcsGeometry, response: Response
                 np.minimum(columns + step_x, mask.shape[-1] - 1),
             )
             value = value + weight * mask[..., row, column]
-    return np.asarray(np.abs(value) > _SURELY)
+    found = np.asarray(np.abs(value) > _SURELY)
+    return np.where(found.any(axis=(1, 2), keepdims=True), found, everywhere)
 
 
 def _cell(at: Any, size: int) -> tuple[Any, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from gm.datasets.flux_points import FluxPointsDataset
 from gm.datasets.map_dataset import MapDataset, MapDatasetOnOff
+from gm.datasets.operations.on_off import unmeasured_note
 from gm.datasets.operations.outcome import Refused
 from gm.datasets.reading import Dataset
 from gm.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
@@ -36,10 +37,12 @@ def as_map(dataset: Dataset, operation: str) -> Maps:
 
 
 def masks_note(datasets: Sequence[Dataset], how: str) -> str:
-    """What becomes of the masks, as far as there are some."""
+    """What becomes of the masks, as far as there are some, and which bins are left out where bins are joined."""
     there = [
         word
         for word, key in (("safe", "mask_safe"), ("fit", "mask_fit"))
         if any(getattr(dataset, key) is not None for dataset in datasets)
     ]
-    return f"{' and '.join(there)} mask{'s' if len(there) > 1 else ''} {how}" if there else ""
+    masks = f"{' and '.join(there)} mask{'s' if len(there) > 1 else ''} {how}" if there else ""
+    unmeasured = "" if how == "carried" else unmeasured_note(datasets)
+    return "; ".join(part for part in (masks, unmeasured) if part)

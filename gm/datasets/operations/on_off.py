@@ -2,9 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import numpy as np
+
+from gm.datasets.map_dataset import MapDataset, MapDatasetOnOff
+from gm.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
+
+Counts = TypeVar("Counts", bound=SpectrumDataset | SpectrumDatasetOnOff | MapDataset | MapDatasetOnOff)
+
+
+def measured(dataset: Counts) -> Counts:
+    """On/Off data whose safe bins have an acceptance on both sides: elsewhere the background is not known.
+
+    The W statistic leaves the others out, and so does whatever joins bins: without a background their counts would
+    all be taken for signal.
+    """
+    if not isinstance(dataset, SpectrumDatasetOnOff | MapDatasetOnOff):
+        return dataset
+    known = (dataset.acceptance > 0) & (dataset.acceptance_off > 0)
+    if known.all():
+        return dataset
+    return dataset.with_(mask_safe=known if dataset.mask_safe is None else dataset.mask_safe & known)  # type: ignore[return-value]  # of its own type
+
+
+def unmeasured_note(datasets: Sequence[Any]) -> str:
+    """What `measured` takes out of data, in words."""
+    parts = []
+    for dataset in datasets:
+        kept = measured(dataset)
+        if kept is not dataset:
+            gone = ~kept.mask_safe if dataset.mask_safe is None else dataset.mask_safe & ~kept.mask_safe
+            if gone.any():
+                parts.append(f"{dataset.name}: {gone.sum()} bins with {dataset.counts[gone].sum():g} counts")
+    return f"left out without an off acceptance: {', '.join(parts)}" if parts else ""
 
 
 def off_background(counts_off: Any, acceptance: Any, acceptance_off: Any) -> Any:

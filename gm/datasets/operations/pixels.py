@@ -11,7 +11,7 @@ from gm.arrays import IntArray
 from gm.datasets.finer_bins import FinerBins
 from gm.datasets.map_dataset import MapDatasetOnOff
 from gm.datasets.operations.kinds import Maps
-from gm.datasets.operations.on_off import joined_acceptance_off, off_background
+from gm.datasets.operations.on_off import joined_acceptance_off, measured, off_background
 from gm.datasets.operations.outcome import Refused
 from gm.errors import DataError
 from gm.maps.geometry import WcsGeometry
@@ -93,6 +93,7 @@ def joined_pixels(dataset: Maps, name: str, factor: int) -> Maps:
         geometry = dataset.geometry.downsample(factor)
     except DataError as error:
         raise Refused(f"dataset {dataset.name}: {str(error).splitlines()[0]}", "pad it first, or cut it out") from error
+    dataset = measured(dataset)
     safe, arrays = dataset.mask_safe, _arrays(dataset)
 
     def total(values: Any) -> Any:

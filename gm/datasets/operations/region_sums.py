@@ -9,7 +9,7 @@ import numpy as np
 from gm.arrays import Array, BoolArray
 from gm.datasets.map_dataset import MapDataset, MapDatasetOnOff
 from gm.datasets.operations.kinds import Maps, Spectrum
-from gm.datasets.operations.on_off import joined_acceptance_off, off_background
+from gm.datasets.operations.on_off import joined_acceptance_off, measured, off_background
 from gm.datasets.operations.outcome import Refused
 from gm.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
 from gm.io.tables import Table
@@ -56,6 +56,7 @@ def spectrum_of(dataset: Maps, name: str, region: SkyRegion, *, containment_corr
     containment_correction : the exposure times the part of the PSF of a source at the centre of a circle that falls
     inside. Source: Gammapy 2.1, ``MapDataset.to_spectrum_dataset``.
     """
+    dataset = measured(dataset)
     inside, safe = region_mask(dataset, region), dataset.mask_safe
     exposure = np.asarray(dataset.exposure[:, inside].mean(axis=1, dtype=np.float64))
     if containment_correction:

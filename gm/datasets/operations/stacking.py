@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from gm.datasets.finer_bins import FinerBins
 from gm.datasets.map_dataset import MapDataset, MapDatasetOnOff
 from gm.datasets.operations.kinds import Counts
+from gm.datasets.operations.on_off import measured
 from gm.datasets.operations.outcome import Refused
 from gm.datasets.operations.stacking_maps import stacked_maps
 from gm.datasets.operations.stacking_spectra import stacked_spectra
@@ -22,15 +23,15 @@ def stacked(datasets: Sequence[Counts], name: str) -> Counts:
                 f"{first.name} is a {first.type} ({first.stat_type}), {other.name} a {other.type} ({other.stat_type})",
                 "stack datasets of one type, or fit them jointly without a stack",
             )
+    parts = [measured(dataset) for dataset in datasets]
     if isinstance(first, MapDataset | MapDatasetOnOff):
-        return stacked_maps(
-            [dataset for dataset in datasets if isinstance(dataset, MapDataset | MapDatasetOnOff)], name
-        )
-    return stacked_spectra([d for d in datasets if isinstance(d, SpectrumDataset | SpectrumDatasetOnOff)], name)
+        return stacked_maps([part for part in parts if isinstance(part, MapDataset | MapDatasetOnOff)], name)
+    return stacked_spectra([part for part in parts if isinstance(part, SpectrumDataset | SpectrumDatasetOnOff)], name)
 
 
 def masked(dataset: Counts, name: str) -> Counts:
     """What is safe of a dataset, alone on its stack; sources on maps are predicted with the responses as they were."""
+    dataset = measured(dataset)
     result = stacked([dataset], name)
     if isinstance(dataset, MapDataset | MapDatasetOnOff) and isinstance(result, MapDataset | MapDatasetOnOff):
         return result.with_(finer=dataset.finer if dataset.mask_safe is None else FinerBins.of(dataset))

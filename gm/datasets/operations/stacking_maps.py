@@ -10,14 +10,14 @@ import numpy as np
 
 from gm.arrays import Array, BoolArray
 from gm.datasets.map_dataset import MapDatasetOnOff
-from gm.datasets.operations.grids import Place, interpolated_mask, nearest_mask, safe_image, whole_grid
+from gm.datasets.operations.grids import Place, interpolated_mask, nearest_mask, response_grid, safe_image, whole_grid
 from gm.datasets.operations.kinds import Maps
 from gm.datasets.operations.on_off import off_background, stacked_acceptance_off
 from gm.datasets.operations.outcome import Refused
-from gm.datasets.operations.stacking_spectra import check_axes, total_livetime
+from gm.datasets.operations.stacking_spectra import check_axes, total_livetime, used_of
 from gm.datasets.operations.times import union
 from gm.io.tables import Column, Table
-from gm.irf.edisp_map import EdispKernelMap, EdispMap
+from gm.irf.edisp_map import EdispKernelMap, EdispMap, EdispMigraMap
 from gm.irf.psf import PsfMap
 from gm.maps.geometry import WcsGeometry
 
@@ -36,7 +36,7 @@ def stacked_maps(datasets: Sequence[Maps], name: str) -> Maps:
     geometry, places = whole_grid([dataset.geometry for dataset in datasets], names, "the maps")
     assert isinstance(geometry, WcsGeometry)
     whole = _Whole(datasets, geometry, places)
-    used = [dataset for dataset in datasets if dataset.mask_safe is None or dataset.mask_safe.any()]
+    used = used_of(datasets)
     changes: dict[str, Any] = {
         "name": name,
         "geometry": geometry,
@@ -47,8 +47,8 @@ def stacked_maps(datasets: Sequence[Maps], name: str) -> Maps:
         "mask_safe": whole.safe(),
         "mask_fit": whole.fit(),
         "livetime": total_livetime(used),
-        "gti": union([dataset.gti for dataset in datasets if dataset.gti is not None]),
-        "meta": joined_tables([dataset.meta for dataset in datasets if dataset.meta is not None]),
+        "gti": union([dataset.gti for dataset in used or datasets if dataset.gti is not None]),
+        "meta": joined_tables([dataset.meta for dataset in used or datasets if dataset.meta is not None]),
         "finer": None,
     }
     if isinstance(first, MapDatasetOnOff):
@@ -94,12 +94,13 @@ class _Whole:
         return None if is_whole else joined
 
     def fit(self) -> BoolArray | None:
-        """Fitted in any dataset that has a fit mask."""
-        if all(dataset.mask_fit is None for dataset in self.datasets):
+        """Fitted in any dataset that is used and has a fit mask."""
+        used = used_of(self.datasets) or self.datasets
+        if all(dataset.mask_fit is None for dataset in used):
             return None
         joined = np.zeros(self.by_energy, dtype=np.bool_)
         for dataset, place in zip(self.datasets, self.places, strict=True):
-            if dataset.mask_fit is not None:
+            if dataset.mask_fit is not None and dataset in used:
                 joined[:, *place] |= dataset.mask_fit
         return joined
 
@@ -131,8 +132,7 @@ def _stacked_psf(datasets: Sequence[Maps]) -> PsfMap | None:
         image = safe_image(dataset.mask_safe, dataset.geometry.shape)
         is_cut = dataset.mask_safe is not None
         weights.append(nearest_mask(image, dataset.geometry, psf.geometry) if is_cut else np.ones(psf.geometry.shape))
-    names = [dataset.name for dataset in datasets]
-    averaged: PsfMap = _averaged(held, [w[None, None] for w in weights], weights, names, "the PSF maps")
+    averaged: PsfMap = _averaged(datasets, held, [w[None, None] for w in weights], weights, "the PSF maps")
     return averaged
 
 
@@ -141,7 +141,7 @@ def _stacked_edisp(datasets: Sequence[Maps]) -> EdispMap | None:
     held = _present(datasets, "edisp")
     if held is None:
         return None
-    names, weights, images = [d.name for d in datasets], list[Any](), list[Any]()
+    weights, images = list[Any](), list[Any]()
     for dataset, response in zip(datasets, held, strict=True):
         if dataset.mask_safe is None:
             weight = np.ones((1, *response.geometry.shape), dtype=np.bool_)
@@ -151,7 +151,7 @@ def _stacked_edisp(datasets: Sequence[Maps]) -> EdispMap | None:
             weight = interpolated_mask(safe_image(dataset.mask_safe, ())[None], dataset.geometry, response.geometry)
         weights.append(weight[None])
         images.append(weight.any(axis=0))
-    edisp: EdispMap = _averaged(held, weights, images, names, "the energy dispersion maps")
+    edisp: EdispMap = _averaged(datasets, held, weights, images, "the energy dispersion maps")
     return edisp
 
 
@@ -168,25 +168,41 @@ def _present(datasets: Sequence[Maps], key: str) -> list[Any] | None:
 
 
 def _averaged(
-    held: Sequence[Any], weights: Sequence[Any], images: Sequence[Any], names: Sequence[str], what: str
+    datasets: Sequence[Maps], held: Sequence[Any], weights: Sequence[Any], images: Sequence[Any], what: str
 ) -> Any:
     """``sum w exposure response / sum image exposure``, and the summed exposure; 0 where there is none."""
-    first = held[0]
+    first, names = held[0], [dataset.name for dataset in datasets]
     if len(held) == 1 and all(np.all(weight) for weight in weights):
         return first
-    geometry, places = whole_grid([response.geometry for response in held], names, what)
+    geometry, places = response_grid([response.geometry for response in held], names, what)
     total = np.zeros((*first.data.shape[:2], *geometry.shape))
     exposure = np.zeros((first.data.shape[0], *geometry.shape))
-    for response, weight, image, place, name in zip(held, weights, images, places, names, strict=True):
+    for dataset, response, weight, image, place in zip(datasets, held, weights, images, places, strict=True):
         if response.exposure is None:
-            raise Refused(f"{what} of {name} come without an exposure, by which they are averaged")
+            raise Refused(f"{what} of {dataset.name} come without an exposure, by which they are averaged")
         if response.data.shape[:2] != first.data.shape[:2]:
-            raise Refused(f"{what} of {names[0]} and {name} have different axes")
-        total[..., *place] += weight * response.exposure[:, None] * np.asarray(response.data, dtype=np.float64)
-        exposure[:, *place] += image * response.exposure
+            raise Refused(f"{what} of {names[0]} and {dataset.name} have different axes")
+        own = _exposure_of(dataset, response)
+        total[..., *place] += weight * own[:, None] * np.asarray(response.data, dtype=np.float64)
+        exposure[:, *place] += image * own
     np.divide(total, exposure[:, None], out=total, where=exposure[:, None] > 0)
     data = np.where(exposure[:, None] > 0, total, 0.0).astype(first.data.dtype)
     return replace(first, geometry=geometry, data=data, exposure=exposure)
+
+
+def _exposure_of(dataset: Maps, response: Any) -> Any:
+    """The exposure of a response (n_energy_true, n_y, n_x) [cm2 s].
+
+    One number at all energies and positions is what programs put there that do not know it: the mean of the dataset
+    stands in for it.
+    """
+    image = safe_image(dataset.mask_safe, dataset.geometry.shape)
+    if np.ptp(response.exposure) > 0 or not image.any():
+        return response.exposure
+    mean = dataset.exposure[:, image].mean(axis=1, dtype=np.float64)
+    axis = response.energy_true if isinstance(response, EdispKernelMap | EdispMigraMap) else response.energy
+    at = np.interp(np.log(axis.center), np.log(dataset.energy_true.center), mean)
+    return np.broadcast_to(at[:, None, None], response.exposure.shape)
 
 
 def joined_tables(tables: Sequence[Table]) -> Table | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from gm.arrays import Array, BoolArray
+from gm.datasets.map_dataset import MapDataset, MapDatasetOnOff
 from gm.datasets.operations.on_off import off_background, stacked_acceptance_off
 from gm.datasets.operations.outcome import Refused
 from gm.datasets.operations.times import union
@@ -15,6 +16,8 @@ from gm.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
 from gm.irf.edisp import overlap_matrix
 
 Spectrum = SpectrumDataset | SpectrumDatasetOnOff
+
+Used = TypeVar("Used", bound=SpectrumDataset | SpectrumDatasetOnOff | MapDataset | MapDatasetOnOff)
 
 SAME_ENERGY = 1e-6  # files of different origin hold the same edges with different rounding
 
@@ -29,7 +32,7 @@ def stacked_spectra(datasets: Sequence[Spectrum], name: str) -> Spectrum:
     first = datasets[0]
     for other in datasets[1:]:
         check_axes(first, other)
-    used = [dataset for dataset in datasets if dataset.mask_safe is None or dataset.mask_safe.any()]
+    used = used_of(datasets)
     exposure = np.sum([dataset.exposure for dataset in used], axis=0) if used else np.zeros_like(first.exposure)
     changes: dict[str, Any] = {
         "name": name,
@@ -37,10 +40,10 @@ def stacked_spectra(datasets: Sequence[Spectrum], name: str) -> Spectrum:
         "exposure": exposure,
         "edisp": _edisp(datasets, used, exposure),
         "mask_safe": joined_safe([dataset.mask_safe for dataset in datasets]),
-        "mask_fit": joined_fit([dataset.mask_fit for dataset in datasets]),
+        "mask_fit": joined_fit([dataset.mask_fit for dataset in used or datasets]),
         "livetime": total_livetime(used),
-        "gti": union([dataset.gti for dataset in datasets if dataset.gti is not None]),
-        "meta": _joined_meta([dataset.meta for dataset in datasets]),
+        "gti": union([dataset.gti for dataset in used or datasets if dataset.gti is not None]),
+        "meta": _joined_meta([dataset.meta for dataset in used or datasets]),
     }
     if isinstance(first, SpectrumDatasetOnOff):
         changes |= _on_off([dataset for dataset in datasets if isinstance(dataset, SpectrumDatasetOnOff)])
@@ -51,6 +54,11 @@ def stacked_spectra(datasets: Sequence[Spectrum], name: str) -> Spectrum:
             parts = [zero if (b := getattr(dataset, "background", None)) is None else b for dataset in datasets]
             changes["background"] = _sum(datasets, parts)
     return first.with_(**changes)
+
+
+def used_of(datasets: Sequence[Used]) -> list[Used]:
+    """Those that have a safe bin; of the others neither counts nor times, responses and fit masks are in the stack."""
+    return [dataset for dataset in datasets if dataset.mask_safe is None or dataset.mask_safe.any()]
 
 
 def check_axes(first: Any, other: Any) -> None:

@@ -114,7 +114,7 @@ def apply_all(
     return applied
 
 
-masks = st.lists(st.booleans(), min_size=6, max_size=6).filter(any)
+masks = st.lists(st.booleans(), min_size=6, max_size=6)  # also without a safe bin
 norms, tilts = st.floats(0.2, 3.0), st.floats(-0.5, 0.5)
 
 
@@ -169,15 +169,30 @@ def test_three_operations_on_spectra(
 
 
 @FAST
-@given(models=models_of(with_sky=True), safe_a=masks, safe_b=masks, chosen=sequence(COMMON, 3))
+@given(
+    models=models_of(with_sky=True),
+    safe_a=masks,
+    safe_b=masks,
+    chosen=sequence(COMMON, 3),
+    seed=st.integers(0, 1000),
+)
 def test_three_operations_on_on_off_spectra(
-    models: Models, safe_a: list[bool], safe_b: list[bool], chosen: tuple[list[Operation], list[int]]
+    models: Models, safe_a: list[bool], safe_b: list[bool], chosen: tuple[list[Operation], list[int]], seed: int
 ) -> None:
     models = Models([component for component in models if not isinstance(component, BackgroundIRFModel)])
-    apply_all(started(both_spectra(on_off, safe_a, safe_b), models), models, *chosen)
+    runs = [without_off(run, seed + k) for k, run in enumerate(both_spectra(on_off, safe_a, safe_b))]
+    apply_all(started(runs, models), models, *chosen)
 
 
-MASKS = ("none", "all", "by energy", "at random")
+MASKS = ("none", "all", "nothing", "by energy", "at random")
+
+
+def without_off(dataset: Any, seed: int) -> Any:
+    """Without off regions in some bins, or in all of them."""
+    random = np.random.default_rng(seed)
+    gone = random.uniform(size=dataset.counts.shape) < random.choice([0.0, 0.3, 1.0])
+    off = {key: np.where(gone, 0.0, getattr(dataset, key)) for key in ("counts_off", "acceptance_off")}
+    return dataset.with_(**off)
 
 
 def both_maps(make: Callable[..., Any], seed: int, kinds: Sequence[str] = MASKS) -> list[Any]:
@@ -190,6 +205,7 @@ def both_maps(make: Callable[..., Any], seed: int, kinds: Sequence[str] = MASKS)
         masks = {
             "none": None,
             "all": np.ones(shape, dtype=bool),
+            "nothing": np.zeros(shape, dtype=bool),
             "by energy": np.broadcast_to(np.arange(shape[0])[:, None, None] >= random.integers(shape[0]), shape),
             "at random": random.uniform(size=shape) > 0.5,
         }
@@ -223,7 +239,8 @@ def test_three_operations_on_maps(models: Models, seed: int, chosen: tuple[list[
 @given(models=models_of(with_sky="maps"), seed=st.integers(0, 1000), chosen=sequence(COMMON | SKY, 3))
 def test_three_operations_on_on_off_maps(models: Models, seed: int, chosen: tuple[list[Operation], list[int]]) -> None:
     models = Models([component for component in models if not isinstance(component, BackgroundIRFModel)])
-    apply_all(Datasets([uneven(dataset) for dataset in both_maps(on_off_map, seed)]), models, *chosen, AVERAGES)
+    maps = [uneven(without_off(dataset, seed + k)) for k, dataset in enumerate(both_maps(on_off_map, seed))]
+    apply_all(Datasets(maps), models, *chosen, AVERAGES)
 
 
 def moved_in(component: Any) -> Any:
@@ -238,7 +255,7 @@ def test_a_stack_keeps_sources_where_masks_depend_on_energy_only(models: Models,
     """Responses that are alike are their own average, away from the border: beyond it their weight is 0."""
     inner = [replace(c, spatial_model=moved_in(c)) for c in models if c.name in ("wide", "shared")]
     models = Models([*(c for c in models if isinstance(c, BackgroundIRFModel)), *inner])
-    maps = both_maps(sky_map, seed, MASKS[:3])
+    maps = both_maps(sky_map, seed, MASKS[:4])
     assert apply_all(Datasets(maps), models, [COMMON["stack"]], [0]) == 1
 
 
