@@ -108,6 +108,17 @@ class FinerBins:
         """With the exposure of that many times the observation."""
         return replace(self, exposure=self.exposure * times)
 
+    def turned(self, by: int) -> FinerBins:
+        """The same bins on a grid that begins ``by`` columns further on, of a map that goes all around the sky."""
+        n_y, n_x = self.geometry.shape
+        return replace(
+            self,
+            geometry=self.geometry.window(slice(0, n_y), slice(by, by + n_x)),
+            exposure=np.roll(self.exposure, -by, axis=-1),
+            mask=np.roll(self.mask, -by, axis=-1),
+            to_x=np.roll(self.to_x, -by),
+        )
+
     def trimmed(self) -> FinerBins:
         """Without pixels that are further from those in use than the PSF reaches."""
         beyond = 0.0 if self.psf is None else float(self.psf.rad.edges[-1])

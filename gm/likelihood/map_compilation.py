@@ -46,11 +46,11 @@ def compile_maps(
     shared = Shared()
     builders = [
         [
-            _Builder(finest, component, plan, layout, shared, conventions)
-            for component in models.select(finest.dataset.name)
+            _Builder.of(view, finest, component, plan, layout, shared, conventions)
+            for component in models.select(view.dataset.name)
             if isinstance(component, SkyModel)
         ]
-        for finest in (view.finest() for view in views)
+        for view, finest in ((view, view.finest()) for view in views)
     ]
     stored = [stored_sources(view.dataset, view.bins, models, plan, layout) for view in views]
     corrected = [(view, *correction_of(view, models, plan, layout)) for view in views]
@@ -69,7 +69,7 @@ def _apart(
     view: View, builders: Sequence[_Builder], stored: Sequence[MapSource], background: MapBackground
 ) -> tuple[MapBins, MapBackground, BackgroundBins | None]:
     """The bins of a dataset that its sources reach, which is where these are built, and the others."""
-    if stored or view.dataset.finer is not None:
+    if stored or any(builder.view.sums is not None for builder in builders):
         return view.bins, background, None
     reached = np.zeros(view.dataset.geometry.shape, dtype=bool)
     for builder in builders:
@@ -103,6 +103,29 @@ class _Builder:
         self.shape_columns = slice(0, 0)
         if self.is_free:
             self.shape_columns = plan.shape(component.name, self.values.size).columns
+
+    @classmethod
+    def of(
+        cls,
+        view: View,
+        finest: View,
+        component: SkyModel,
+        plan: FluxPlan,
+        layout: Layout,
+        shared: Shared,
+        conventions: str,
+    ) -> _Builder:
+        """On the bins as they are, or turned where the ends of a map all around the sky would cut the component."""
+        builder = cls(finest, component, plan, layout, shared, conventions)
+        if not (finest.dataset.geometry.is_closed and builder._is_cut):
+            return builder
+        return cls(view.turned(), component, plan, layout, shared, conventions)
+
+    @property
+    def _is_cut(self) -> bool:
+        """Whether it is at both ends of the map."""
+        place = None if self.shape is None else self.shape.position(self.values)
+        return place is not None and self.extent[1] == slice(0, self.view.dataset.geometry.shape[1])
 
     def _slots(self, layout: Layout) -> range:
         if self.shape is None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gm.arrays import Array, IntArray, MapArray
+from gm.datasets.finer_bins import FinerBins
 from gm.datasets.map_dataset import MapDataset, MapDatasetOnOff
 from gm.likelihood.counts_source import has_free_shape
 from gm.likelihood.finer_source import Sums
@@ -48,12 +49,21 @@ class View:
     bins: MapBins
     sums: Sums | None = None
     _grids: dict[tuple[int, int, int, int], PixelGrid] = field(default_factory=dict)
+    _turned: list[View] = field(default_factory=list)
 
     def finest(self) -> View:
         """The bins that sources are predicted in, with how they are summed."""
-        dataset, finer = self.dataset, self.dataset.finer
-        if finer is None:
-            return self
+        return self if self.dataset.finer is None else self._in(self.dataset.finer)
+
+    def turned(self) -> View:
+        """The bins that sources are predicted in, half-way around the sky from the ends of a map that closes it."""
+        if not self._turned:
+            finer = FinerBins.of(self.dataset)
+            self._turned.append(self._in(finer.turned(finer.geometry.shape[1] // 2)))
+        return self._turned[0]
+
+    def _in(self, finer: FinerBins) -> View:
+        dataset = self.dataset
         sums, parts = Sums.of(finer, self.bins)
         unseen = np.broadcast_to(np.float32(0.0), parts.mask.shape)
         inside = MapDataset(

@@ -193,6 +193,7 @@ class Shared:
     def point(self, name: str, shape: PointSpatialModel, geometry: WcsGeometry, values: Array, is_free: bool) -> _Point:
         """The point on the pixels of a map."""
         x, y = (floor(float(geometry.cards[name])) for name in ("CRPIX1", "CRPIX2"))
+        x = geometry.shape[1] // 2 if geometry.projection.middle else x  # nearer than half of the sky
         base = geometry.window(slice(y, y + 1), slice(x, x + 1))
         place = self._places.setdefault((name, base.key), _Place(shape, PixelGrid(base)))
         return _Point(shape, PixelGrid(geometry), place, np.array([x, y]), None if is_free else values)

@@ -25,8 +25,8 @@ from gm.maps.sphere import separation, unit_vectors
 
 MAX_PIXELS = 1 << 28
 _TIE = 1e-9  # [pixel] a window that starts on a pixel's edge starts there whatever the rounding
-_CYLINDRICAL = ("CAR", "CEA", "MER")
 _EQUAL = 1e-11  # [deg]
+_CLOSED = 1e-6  # [pixel]
 _AXES = {"icrs": ("RA---", "DEC--"), "fk5": ("RA---", "DEC--"), "galactic": ("GLON-", "GLAT-")}
 
 
@@ -91,8 +91,13 @@ class WcsGeometry:
 
     @cached_property
     def projection(self) -> Projection:
-        """The formulae between pixels and sky."""
-        return Projection(self.cards)
+        """The formulae between pixels and sky: of a plane that repeats itself, the copy that the grid is in."""
+        plain = Projection(self.cards)
+        step, middle = float(plain.linear[0, 0]), (self.shape[1] - 1) / 2.0 - float(plain.origin[0])
+        if abs(middle * step) <= 90.0 and (abs(middle) + self.shape[1] / 2.0) * abs(step) <= 180.0 + _EQUAL:
+            return plain
+        is_whole = self.shape[1] * abs(step) > 360.0 + _EQUAL  # around its own centre no better than around that
+        return plain if plain.period is None or is_whole else Projection(self.cards, middle * step)
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -169,7 +174,7 @@ class WcsGeometry:
 
     def _is_same_in_all_columns(self) -> bool:
         """Whether rows are parallels, cut into equal steps of longitude."""
-        if self.projection.code not in _CYLINDRICAL:
+        if self.projection.period is None:
             return False
         ends = np.array([0.0, 1.0, self.shape[1] - 1.0, self.shape[1]])[None, :] - 0.5
         lon, lat = self.sky(ends, np.arange(self.shape[0] + 1)[:, None] - 0.5)
@@ -202,10 +207,26 @@ class WcsGeometry:
         x, y = (float(value) for value in self.position(lon, lat, frame))
         if not (np.isfinite(x) and np.isfinite(y)):
             return None
-        part_x, part_y = overlap(x, size[0], self.shape[1]), overlap(y, size[1], self.shape[0])
+        part_x, part_y = self.columns(x, size[0]), overlap(y, size[1], self.shape[0])
         if part_x is None or part_y is None:
             return None
         return Cutout(self.window(part_y, part_x), part_y, part_x)
+
+    def columns(self, x: float, size: float) -> slice | None:
+        """The columns of ``size`` around pixel coordinate ``x`` that exist.
+
+        Where longitudes come again they may be some at either end: then it is what holds both.
+        """
+        period = self.projection.period
+        copies = (0.0,) if period is None else (-period, 0.0, period)
+        parts = [part for by in copies if (part := overlap(x + by, size, self.shape[1])) is not None]
+        return slice(min(p.start for p in parts), max(p.stop for p in parts)) if parts else None
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the last column touches the first, all around the sky."""
+        period = self.projection.period
+        return period is not None and abs(self.shape[1] - period) < _CLOSED
 
     def upsample(self, k: int) -> WcsGeometry:
         """The grid with each pixel divided into ``k x k``."""

@@ -83,7 +83,7 @@ class PixelGrid:
         if not (isfinite(x) and isfinite(y)):
             return None
         n_x, n_y = (round(max(width / scale, 1.0)) for scale in self.geometry.pixel_scales())
-        columns, rows = overlap(float(x), n_x, self.shape[1]), overlap(float(y), n_y, self.shape[0])
+        columns, rows = self.geometry.columns(float(x), n_x), overlap(float(y), n_y, self.shape[0])
         if rows is None or columns is None:
             return None
         return Window(rows.start, rows.stop, columns.start, columns.stop, k)

@@ -24,6 +24,7 @@ from gm.io.tables import CardValue
 from gm.maps.sphere import lon_lat, unit_vectors
 
 _CELESTIAL = re.compile(r"(CTYPE|CRPIX|CRVAL|CDELT|CUNIT|CROTA)[12]|PC[12]_[12]|CD[12]_[12]|P[VS][12]_\d+")
+_CYLINDRICAL = ("CAR", "CEA", "MER")
 _POLE, _FRAME = ("LONPOLE", "LATPOLE"), ("RADESYS", "EQUINOX")
 _UPRIGHT = 1e-15  # cosine of the angle between poles that are one and the same, from 1
 _CAR_BOUND = 180.0 + 1e-11  # wcslib's tolerance: what lies beyond is no pixel of the sky
@@ -108,10 +109,11 @@ class Projection:
     """Pixel coordinates (0 is the centre of the first pixel) to longitude and latitude [deg] and back.
 
     ``cards`` as `celestial_cards` gives them. Outside the sky, and where a projection has no image, the result is NaN.
+    The plane of a CAR projection repeats itself: of its copies the one around ``middle`` [deg] is the sky.
     """
 
-    def __init__(self, cards: Mapping[str, CardValue]) -> None:
-        self.cards = dict(cards)
+    def __init__(self, cards: Mapping[str, CardValue], middle: float = 0.0) -> None:
+        self.cards, self.middle = dict(cards), middle
         self.code = str(cards["CTYPE1"])[-3:]
         self.origin = np.array([float(cards[f"CRPIX{axis}"]) - 1.0 for axis in (1, 2)])
         rotation = [[float(cards.get(f"PC{i}_{j}", i == j)) for j in (1, 2)] for i in (1, 2)]
@@ -120,6 +122,12 @@ class Projection:
             raise DataError("the world coordinate system maps all pixels to a line")
         self.inverse = np.linalg.inv(self.linear)
         self.is_native = self.code in ("CAR", "TAN") and not any(name[:2] == "PV" for name in cards)
+
+    @property
+    def period(self) -> float | None:
+        """Pixels along x after which a cylindrical projection repeats itself; None for all others."""
+        is_along = self.code in _CYLINDRICAL and self.linear[0, 1] == self.linear[1, 0] == 0.0
+        return 360.0 / abs(float(self.linear[0, 0])) if is_along else None
 
     @cached_property
     def rotation(self) -> Array:
@@ -178,10 +186,9 @@ class Projection:
         is_upright = self.code == "CAR" and abs(self.rotation[2, 2] - 1.0) < _UPRIGHT
         return float(np.degrees(np.arctan2(self.rotation[1, 0], self.rotation[0, 0]))) if is_upright else None
 
-    @staticmethod
-    def _is_outside(x: Array, y: Array) -> BoolArray:
+    def _is_outside(self, x: Array, y: Array) -> BoolArray:
         """Off the sky in the plane of a CAR projection."""
-        return np.asarray((np.abs(x) > _CAR_BOUND) | (np.abs(y) > _CAR_BOUND - 90.0))
+        return np.asarray((np.abs(x - self.middle) > _CAR_BOUND) | (np.abs(y) > _CAR_BOUND - 90.0))
 
     def _native_vectors(self, x: Array, y: Array) -> Array:
         """Unit vectors in native coordinates at the projection plane's ``x, y`` [deg]."""
@@ -209,6 +216,8 @@ class Projection:
         return self._from_plane(*plane)
 
     def _from_plane(self, x: Array, y: Array) -> tuple[Array, Array]:
+        if self.middle and self.code == "CAR":
+            x = x + 360.0 * np.round((self.middle - x) / 360.0)
         (a, b), (c, d) = self.inverse
         return a * x + b * y + self.origin[0], c * x + d * y + self.origin[1]
 

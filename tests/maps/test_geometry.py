@@ -261,3 +261,18 @@ def test_spherical_formulae(lon: float, lat: float, other_lon: float, other_lat:
     chord = float(np.linalg.norm(vectors[:, 0] - vectors[:, 1]))
     angle = np.degrees(2 * np.arcsin(min(chord / 2, 1.0)))  # loses half the digits near 180 deg
     assert separation(lon, lat, other_lon, other_lat) == pytest.approx(angle, abs=1e-6)
+
+
+@pytest.mark.parametrize("by", [180.0, 179.9, -178.0, 100.0])
+@pytest.mark.parametrize("lat", [0.0, 30.0])
+def test_pixels_beyond_the_end_of_the_plane_are_those_of_its_next_copy(by: float, lat: float) -> None:
+    """wcslib has no sky there; a grid that lies around the end is described by its cards all the same."""
+    plain = WcsGeometry.create(10.0, lat, 0.5, shape=(6, 20), frame="galactic")
+    away = WcsGeometry(plain.shape, {**plain.cards, "CRPIX1": float(plain.cards["CRPIX1"]) + by / 0.5})
+    x, y = np.meshgrid(np.arange(20), np.arange(6))
+    lon_x, lat_x = away.sky(x, y)
+    np.testing.assert_allclose(away.pixel(lon_x, lat_x), np.stack([x, y]), atol=1e-8)
+    if lat == 0.0:
+        beyond = (lon_x - plain.sky(x, y)[0] - by + 180.0) % 360.0 - 180.0
+        np.testing.assert_allclose(beyond, 0.0, atol=1e-9)
+        np.testing.assert_allclose(away.solid_angle(), plain.solid_angle(), rtol=1e-9)
