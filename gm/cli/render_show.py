@@ -28,6 +28,7 @@ def text_of(description: Description) -> str:
         "datasets": _datasets,
         "spectrum": _spectrum,
         "map": _map,
+        "sky-map": _sky_map,
         "flux-point-table": _points,
         "fits": _extensions,
     }.get(description.kind, _outline)(data)
@@ -81,6 +82,24 @@ def _map(data: Any) -> list[str]:
         f"  {data['true_energy_bins']} bins of true energy   PSF: {psf}   energy dispersion: {edisp}",
     ]
     return [*_spectrum(data), "", *about]
+
+
+def _sky_map(data: Any) -> list[str]:
+    about = f"  {' x '.join(map(str, data['pixels']))} pixels"
+    if "center" in data:
+        (lon, lat), (size_x, size_y) = data["center"], data["pixel_size"]
+        about += f" of {size_x:.4g} x {size_y:.4g} deg around {lon:.4f}, {lat:.4f} deg"
+    lines = [f"{about} ({data['frame']})"]
+    for axis in data["axes"]:
+        show = energy if axis["unit"] == "TeV" else lambda value, unit=axis["unit"]: f"{value:.4g} {unit}".rstrip()
+        lines.append(f"  {axis['bins']} bins of {axis['name']}: {show(axis['min'])} - {show(axis['max'])}")
+    values = data["values"]
+    lines.append(
+        f"  values in '{data['unit']}' from {number(values['min'])} to {number(values['max'])}, "
+        f"their sum {number(values['sum'], 6)}"
+        + (f"; {values['not_a_number']} are no numbers" if values["not_a_number"] else "")
+    )
+    return lines
 
 
 def _points(data: Any) -> list[str]:

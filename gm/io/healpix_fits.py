@@ -38,14 +38,16 @@ class HealpixHeader:
     region: tuple[str, list[str]] | None = None
 
 
-def read_healpix_header(extension: Extension) -> HealpixHeader:
-    """The pixelisation of a HEALPix table. Raises `DataError`."""
+def read_healpix_header(file: FitsFile, extension: Extension) -> HealpixHeader:
+    """The pixelisation of a HEALPix table; NSIDE in its BANDS table counts more than that in the header.
+
+    Raises `DataError`.
+    """
     header = extension.header
     ordering = header.text("ORDERING").upper()
     if ordering not in ("RING", "NESTED", "NEST"):
         extension.fail(f"ORDERING is {ordering!r}, expected RING or NESTED")
-    order = extension.integer("ORDER") if "NSIDE" not in header else 0
-    nside = 1 << min(max(order, 0), 40) if "NSIDE" not in header else extension.integer("NSIDE")
+    nside = _nside(file, extension)
     if not 1 <= nside <= MAX_NSIDE:
         extension.fail(f"NSIDE is {nside}, expected 1 to {MAX_NSIDE}")
     system = (header.text("COORDSYS") or header.text("COORDTYPE")).upper()
@@ -57,6 +59,18 @@ def read_healpix_header(extension: Extension) -> HealpixHeader:
         extension.fail(f"HPX_REG is {region!r}, expected such as DISK(0,0,5)")
     parsed = (found[1], [word.strip() for word in found[2].split(",")]) if found else None
     return HealpixHeader(nside, ordering != "RING", _FRAMES[system], parsed)
+
+
+def _nside(file: FitsFile, extension: Extension) -> int:
+    bands = file.find(extension.header.text("BANDSHDU"))
+    if bands is not None and bands.is_table and bands.find("NSIDE") is not None:
+        numbers = np.unique(bands.floats("NSIDE"))
+        if numbers.size != 1 or not 0 < numbers[0] <= MAX_NSIDE:
+            bands.fail("NSIDE differs from bin to bin", "the pixels must be the same in every bin")
+        return int(numbers[0])
+    if "NSIDE" in extension.header:
+        return extension.integer("NSIDE")
+    return 1 << min(max(extension.integer("ORDER"), 0), 40)
 
 
 def read_healpix(
@@ -113,6 +127,8 @@ def _pixels(
             extension.fail("INDXSCHM is LOCAL, and PIX does not go with HPX_REG")
         pixels = region[local]
     elif scheme == "IMPLICIT":
+        if n_rows == n_sky:  # whatever region the header notes, in which there are values
+            return None
         if n_rows != (n_sky if region is None else len(region)):
             extension.fail(f"{n_rows} pixels, expected {n_sky if region is None else len(region)}")
         return region

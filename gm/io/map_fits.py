@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gm.errors import DataError
 from gm.io.fits import Extension, FitsFile
-from gm.io.fits_image import first_data, read_image
+from gm.io.fits_image import first_data, image_shape, is_image, read_image
 from gm.io.gadf import GadfAxis, axis_cards, band_axes, band_table, parse_wcs_shape
 from gm.io.tables import CardValue, Column, Image, Table
 
@@ -37,9 +38,41 @@ class FileMap:
     meta: Mapping[str, Any] = field(default_factory=dict)
 
 
+def is_sky_map(file: FitsFile) -> bool:
+    """Whether the file holds one image or cube of the sky, in its first extension that holds anything."""
+    first = next((extension for extension in file.extensions if extension.integer("NAXIS") > 0), None)
+    return first is not None and bool(_layout(first)) and len(_alike(file, first)) == 1
+
+
 def map_extension(file: FitsFile, name: str | None) -> Extension:
-    """The extension ``name``, by default the first that holds anything. Raises `DataError`."""
-    return first_data(file) if name is None else file.get(name)
+    """The extension ``name``, by default the first that holds anything.
+
+    Raises `DataError`, also where by default others hold a map just like it: a cube may be spread over them.
+    """
+    if name is not None:
+        return file.get(name)
+    first = first_data(file)
+    alike = _alike(file, first)
+    if _layout(first) and len(alike) > 1:
+        raise DataError(
+            f"{file.path}: {len(alike)} extensions hold a map of the same size: "
+            f"{', '.join(extension.name or '(unnamed)' for extension in alike[:6])}\n"
+            "    one is read from a file: write the one that is meant alone, or all of them as one cube"
+        )
+    return first
+
+
+def _alike(file: FitsFile, first: Extension) -> list[Extension]:
+    return [extension for extension in file.extensions if _layout(extension) == _layout(first)]
+
+
+def _layout(extension: Extension) -> tuple[Any, ...]:
+    """What two maps of a cube have in common; empty for what is no map of the sky."""
+    header = extension.header
+    if is_image(extension) and {"CTYPE1", "CTYPE2"} <= set(header):
+        return image_shape(extension)
+    keys = ("PIXTYPE", "NSIDE", "ORDER", "NAXIS1", "NAXIS2", "TTYPE1")
+    return tuple(header.get(key) for key in keys) if header.text("PIXTYPE") == "HEALPIX" else ()
 
 
 def read_wcs_map(file: FitsFile, extension: Extension) -> FileMap:
@@ -66,9 +99,10 @@ def read_map_axes(file: FitsFile, extension: Extension) -> tuple[GadfAxis, ...]:
     if name == "EBOUNDS" and not bands.header.text("AXCOLS1"):
         edges = np.append(bands.floats("E_MIN"), bands.floats("E_MAX")[-1:])
         return (GadfAxis("energy", edges, bands.unit("E_MIN") or "keV"),)
-    if name == "ENERGIES":  # whatever unit the column says: Gammapy writes none, the science tools MeV
-        return (GadfAxis("energy_true", np.empty(0), "MeV", "log", bands.floats("ENERGY")),)
-    for column in ("NPIX", "CDELT", "CRPIX", "NSIDE"):
+    if name == "ENERGIES":  # Gammapy writes no unit, and means that of the science tools
+        unit = bands.unit("ENERGY") or "MeV"
+        return (GadfAxis("energy_true", np.empty(0), unit, "log", bands.floats("ENERGY").ravel()),)
+    for column in ("NSIDE",) if extension.header.text("PIXTYPE") == "HEALPIX" else ("NPIX", "CDELT", "CRPIX"):
         if bands.find(column) is not None and (np.ptp(bands.floats(column), axis=0) > 0).any():
             bands.fail(f"{column} differs from bin to bin", "the pixels must be the same in every bin")
     return tuple(reversed(band_axes(bands)))

@@ -18,7 +18,7 @@ from gm.maps.sphere import separation
 
 def read_healpix_map(file: FitsFile, extension: Extension) -> tuple[HealpixGeometry, FileMap]:
     """The geometry of a HEALPix table, and its values as the file has them. Raises `DataError`."""
-    header = read_healpix_header(extension)
+    header = read_healpix_header(file, extension)
     try:
         sky = HealpixGeometry(header.nside, header.nested, header.frame)
         region = None if header.region is None else _region_pixels(sky, *header.region)

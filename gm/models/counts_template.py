@@ -35,6 +35,13 @@ class CountsTemplate:
             raise DataError(f"{self.filename}: expected a map of pixels, as the dataset has them")
         return found
 
+    def remarks(self) -> tuple[str, ...]:
+        """How many values are no numbers."""
+        unknown = int(np.count_nonzero(~np.isfinite(self.map.data)))
+        if not unknown:
+            return ()
+        return (f"{self.filename}: {unknown} of {self.map.data.size} values are no numbers, and taken for 0",)
+
     def on(self, geometry: WcsGeometry, energy: EnergyAxis) -> Array:
         """The counts (n_energy, ny, nx) on a dataset's pixels and energies; what is not finite counts as 0."""
         axis, own = self.map.axes[0], self.map.geometry

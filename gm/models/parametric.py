@@ -52,6 +52,10 @@ class ParametricModel:
             for default, parameter in zip(self.defaults, parameters, strict=True)
         )
 
+    def remarks(self) -> tuple[str, ...]:
+        """What of the model's files is not used as it stands there."""
+        return ()
+
     def with_parameters(self, parameters: Sequence[Parameter]) -> Self:
         """The same model with other parameters, in the same order. Raises `UnitError`."""
         changed = copy.copy(self)

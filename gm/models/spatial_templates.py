@@ -21,7 +21,7 @@ from gm.models.spatial import ExtendedModel
 from gm.models.template_map import TemplateMap
 
 
-class _Template(ExtendedModel):
+class TemplateShape(ExtendedModel):
     """A shape whose values stand in a file, which is read on first use; the frame is that of its map."""
 
     template: TemplateMap
@@ -34,12 +34,15 @@ class _Template(ExtendedModel):
     def is_energy_dependent(self) -> bool:
         return self.template.energy_axis is not None
 
+    def remarks(self) -> tuple[str, ...]:
+        return self.template.remarks
+
     @abstractmethod
     def total(self, values: Array, energy: Array) -> Array:
         """The integral over the map at energies [TeV], (n_energy,), in the map's unit times sr."""
 
 
-class TemplateSpatialModel(_Template):
+class TemplateSpatialModel(TemplateShape):
     """A map from a FITS file; lon_0 and lat_0 shift it, and are the map's centre where they are not given.
 
     ``normalize`` (the default): every energy of the map integrates to 1; without, its values count as they are. The
@@ -99,7 +102,7 @@ class TemplateSpatialModel(_Template):
         return lon - (place[0] - center[0]), lat - (place[1] - center[1])
 
 
-class TemplateNDSpatialModel(_Template):
+class TemplateNDSpatialModel(TemplateShape):
     """A map with further axes from a FITS file; one parameter for each axis that is not energy.
 
     Where the document gives no parameters they are read from the file: the middle of each axis, with its bounds as

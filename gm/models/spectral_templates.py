@@ -44,12 +44,17 @@ class SpectrumTable:
         return self._loaded[2]
 
     @property
+    def remarks(self) -> tuple[str, ...]:
+        """How many values are no numbers, or negative."""
+        return self._loaded[3]
+
+    @property
     def logs(self) -> NDArray[Any]:
         """Logarithms of the values in internal units, (*axes,)."""
         return self._loaded[1]
 
     @cached_property
-    def _loaded(self) -> tuple[tuple[Axis, ...], NDArray[Any], str]:
+    def _loaded(self) -> tuple[tuple[Axis, ...], NDArray[Any], str, tuple[str, ...]]:
         found = read_map(read_template(self.filename))
         shape = tuple(axis.n_bins for axis in found.axes)
         if not any(axis.name in ENERGY for axis in found.axes) or found.data.size != np.prod(shape):
@@ -59,11 +64,14 @@ class SpectrumTable:
         except UnitError as error:
             raise DataError(f"{self.filename}: {error}") from error
         data = found.data.reshape(shape)
+        bad = int(np.count_nonzero(~(data >= 0) | (data == np.inf)))
+        remarks = (f"{self.filename}: {bad} of {data.size} values are negative or no numbers, and taken for 0",)
         data = (
             np.where(np.isfinite(data), data, 0.0).astype(data.dtype) if data.dtype.kind == "f" else data.astype(float)
         )
         logs = np.log(np.maximum(data, np.finfo(data.dtype).tiny))
-        return found.axes, logs + (np.log(factor(found.unit, unit)) if unit else 0.0), unit
+        scale = np.log(factor(found.unit, unit)) if unit else 0.0
+        return found.axes, logs + scale, unit, remarks if bad else ()
 
 
 class TemplateNDSpectralModel(SpectralModel):
@@ -102,6 +110,9 @@ class TemplateNDSpectralModel(SpectralModel):
 
     def result_unit(self) -> str:
         return self.table.unit
+
+    def remarks(self) -> tuple[str, ...]:
+        return self.table.remarks
 
     def _collapsed(self, values: Array) -> tuple[NDArray[Any], list[NDArray[Any]]]:
         axes = self.table.axes

@@ -55,6 +55,10 @@ class TemplateSpectralModel(SpectralModel):
     def result_unit(self) -> str:
         return self._unit
 
+    def remarks(self) -> tuple[str, ...]:
+        negative = sum(value < 0 for value in self.settings["values"]["data"])
+        return (f"{negative} of its values are negative, and taken for 0",) if negative else ()
+
 
 class PiecewiseNormSpectralModel(SpectralModel):
     """Piecewise correction with a free norm at every energy node, a dimensionless factor.

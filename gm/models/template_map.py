@@ -2,18 +2,19 @@
 
 Gammapy 2.1's conventions. Values on a pixel grid are interpolated linearly in their logarithm, in pixel coordinates of
 the sky and of the energy axis; half a pixel beyond the outermost centres the lines go on, further out there is nothing.
-HEALPix values are interpolated linearly with the four pixels around a position.
+HEALPix values are interpolated linearly with the four pixels around a position, and between energies; beyond the
+outermost energies, where a straight line would soon be below 0, they go on as on a pixel grid.
 """
 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gm.arrays import Array, IntArray
+from gm.arrays import Array, BoolArray, IntArray
 from gm.errors import DataError
 from gm.maps.axes import Axis
 from gm.maps.geometry import WcsGeometry
@@ -24,7 +25,10 @@ from gm.models.axis_interpolation import ENERGY, collapse
 from gm.models.template_files import read_template
 from gm.units import UnitError, factor
 
+Geometry: TypeAlias = WcsGeometry | HealpixGeometry
+
 _UNITS = ("sr-1", "TeV-1 cm-2 s-1 sr-1", "TeV-1 sr-1", "")
+_UNSEEN = -1.6375e30  # HEALPix: no value
 _STEP = 1e-5  # deg, for the derivatives of pixel coordinates by sky coordinates
 
 
@@ -39,23 +43,36 @@ class TemplateMap:
         self.filename, self.normalize, self.unwritten = filename, normalize, unwritten
 
     @cached_property
-    def _loaded(self) -> tuple[WcsGeometry | HealpixGeometry, tuple[Axis, ...], NDArray[Any], float, str]:
-        """Geometry, axes (slowest first), values, the factor that turns them into an internal unit, and that unit."""
+    def _loaded(self) -> tuple[Geometry, tuple[Axis, ...], NDArray[Any], float, str, tuple[str, ...]]:
+        """Geometry, axes (slowest first), values, the factor that turns them into an internal unit, and that unit;
+        remarks on the values."""
         found = read_map(read_template(self.filename)) if self.unwritten is None else self.unwritten
         geometry: Any = found.geometry
         if not isinstance(geometry, (WcsGeometry, HealpixGeometry)):
             raise DataError(f"{self.filename}: a map of a region, expected one of the sky")
-        data = found.data
-        if not np.isfinite(data).any() or not (data > 0).any():
-            raise DataError(f"{self.filename}: the map has no value above 0")
-        data = np.where(np.isfinite(data), data, data.dtype.type(0)) if data.dtype.kind == "f" else data.astype(float)
+        data, remarks = self._light(found.data if found.data.dtype.kind == "f" else found.data.astype(np.float64))
         if not self.normalize:
             unit = self._internal_unit(found.unit)
-            return geometry, found.axes, data, factor(found.unit, unit), unit
+            return geometry, found.axes, data, factor(found.unit, unit), unit, remarks
         sky = tuple(range(len(found.axes), data.ndim))
         total = data.astype(np.float64).sum(axis=sky, keepdims=True)
         share = np.divide(data, total, out=np.zeros(data.shape), where=total != 0)
-        return geometry, found.axes, share / geometry.solid_angle(), 1.0, "sr-1"
+        return geometry, found.axes, share / geometry.solid_angle(), 1.0, "sr-1", remarks
+
+    def _light(self, data: NDArray[Any]) -> tuple[NDArray[Any], tuple[str, ...]]:
+        """The values, with 0 for those that are no light; and what was wrong with them. Raises `DataError`."""
+        if not (data > 0).any():
+            raise DataError(f"{self.filename}: the map has no value above 0")
+        if data.min() >= 0 and data.max() < np.inf:  # neither holds with a NaN anywhere
+            return data, ()
+        unknown = ~np.isfinite(data) | (np.abs(data / _UNSEEN - 1) < 1e-5)
+        counts = {"no numbers": unknown, "negative": (data < 0) & ~unknown}
+        remarks = tuple(
+            f"{self.filename}: {where.sum()} of {data.size} values are {what}, and taken for 0"
+            for what, where in counts.items()
+            if where.any()
+        )
+        return np.where(unknown | (data < 0), data.dtype.type(0), data), remarks
 
     def _internal_unit(self, unit: str) -> str:
         for candidate in _UNITS:
@@ -67,7 +84,7 @@ class TemplateMap:
         raise DataError(f"{self.filename}: a template in '{unit}'\n    expected sr-1 or cm-2 s-1 TeV-1 sr-1")
 
     @property
-    def geometry(self) -> WcsGeometry | HealpixGeometry:
+    def geometry(self) -> Geometry:
         return self._loaded[0]
 
     @property
@@ -78,6 +95,11 @@ class TemplateMap:
     def unit(self) -> str:
         """The unit of what `evaluate` gives."""
         return self._loaded[4]
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What of the values in the file is no light, and not used."""
+        return self._loaded[5]
 
     @property
     def frame(self) -> str:
@@ -99,7 +121,7 @@ class TemplateMap:
     @cached_property
     def scaled(self) -> NDArray[Any]:
         """What is interpolated, (*axes, n_pixels): logarithms in the file's own precision, or HEALPix values."""
-        geometry, axes, data, _, _ = self._loaded
+        geometry, axes, data, *_ = self._loaded
         flat = data.reshape(*data.shape[: len(axes)], -1)
         if isinstance(geometry, HealpixGeometry):
             return flat
@@ -137,7 +159,7 @@ class TemplateMap:
     def interpolated(self, lon: Array, lat: Array, energy: Array | None, slices: NDArray[Any]) -> Array:
         """Other numbers on the same pixels, interpolated as they are; the shape is that of `evaluate`."""
         index, weight, _ = self._corners(lon, lat)
-        return self._interpolate(index, weight, energy, slices)
+        return self._interpolate(index, weight, energy, slices, is_light=False)
 
     def evaluate_with_slopes(self, lon: Array, lat: Array, energy: Array | None) -> tuple[Array, Array, Array]:
         """Values, and their derivatives by lon and lat [1/deg]."""
@@ -185,8 +207,16 @@ class TemplateMap:
         index = np.stack([first, first + right, first + above, first + above + right])
         return index, np.stack([(1 - u) * (1 - v), u * (1 - v), (1 - u) * v, u * v]), inside.astype(np.float64)
 
-    def _interpolate(self, index: IntArray, weight: Array, energy: Array | None, slices: NDArray[Any] | None) -> Array:
-        """Weighted sums of what is interpolated, (...), or (n_energy, ...)."""
+    def _interpolate(
+        self,
+        index: IntArray,
+        weight: Array,
+        energy: Array | None,
+        slices: NDArray[Any] | None,
+        *,
+        is_light: bool = True,
+    ) -> Array:
+        """Weighted sums of what is interpolated, (...), or (n_energy, ...); ``is_light``: it is not below 0."""
         slices = self.scaled if slices is None else slices
         if self.energy_axis is None:
             return _weighted(slices, index, weight)
@@ -198,6 +228,9 @@ class TemplateMap:
         for value, lower, part in zip(values, node.tolist(), share.tolist(), strict=True):
             ends = lower, min(lower + 1, len(slices) - 1)
             known = {k: known[k] if k in known else _weighted(slices[k], index, weight) for k in ends}
+            if is_light and isinstance(self.geometry, HealpixGeometry) and not 0.0 <= part <= 1.0:
+                value[:] = _power(known[ends[0]], known[ends[1]], part)
+                continue
             np.multiply(known[ends[0]], 1.0 - part, out=value)
             value += known[ends[1]] * part
         return values
@@ -209,7 +242,8 @@ class TemplateMap:
         node = np.clip(np.floor(pixel), 0, max(axis.n_bins - 2, 0)).astype(np.intp)
         share = pixel - node if axis.n_bins > 1 else np.zeros_like(pixel)
         if isinstance(self.geometry, HealpixGeometry) and axis.n_bins > 1:
-            share = (energy - axis.center[node]) / (axis.center[node + 1] - axis.center[node])
+            linear = (energy - axis.center[node]) / (axis.center[node + 1] - axis.center[node])
+            share = np.where((linear >= 0) & (linear <= 1), linear, share)
         return node, share
 
     def _finish(self, scaled: Array, inside: Array, energy: Array | None) -> Array:
@@ -221,11 +255,24 @@ class TemplateMap:
             np.exp(value, out=value)
         value *= inside * scale
         axis = self.energy_axis
-        if axis is not None and energy is not None and is_log:
-            pixel = axis.pixel(energy)
-            covered = (pixel >= -0.5) & (pixel < axis.n_bins - 0.5)
-            value *= covered.reshape(-1, *(1,) * (value.ndim - 1))
+        if axis is not None and energy is not None:
+            value *= self.covers(energy).reshape(-1, *(1,) * (value.ndim - 1))
         return np.asarray(value)
+
+    def covers(self, energy: Array) -> BoolArray:
+        """Whether the map reaches energies [TeV]: up to half a pixel beyond the outermost centres."""
+        axis = self.energy_axis
+        if axis is None:
+            return np.ones(np.shape(energy), dtype=np.bool_)
+        pixel = axis.pixel(energy)
+        return np.asarray((pixel >= -0.5) & (pixel < axis.n_bins - 0.5))
+
+
+def _power(first: Array, second: Array, share: float) -> Array:
+    """The power law through two values, beyond either of them; 0 where one of them is."""
+    there = (first > 0) & (second > 0)
+    ratio = np.divide(second, first, out=np.ones_like(first), where=there)
+    return np.where(there, first * ratio**share, 0.0)
 
 
 def _weighted(slices: NDArray[Any], index: IntArray, weight: Array) -> Array:

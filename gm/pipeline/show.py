@@ -15,6 +15,7 @@ from gm.pipeline.results import EDITS_SCHEMA, FIT_SCHEMA, FLUX_POINTS_SCHEMA, fi
 
 if TYPE_CHECKING:
     from gm.datasets import MapDataset, MapDatasetOnOff
+    from gm.io.fits import FitsFile
 
 _FITS_MAGIC = (b"SIMPLE  =", b"\x1f\x8b")
 
@@ -172,6 +173,7 @@ def _sky(dataset: MapDataset | MapDatasetOnOff) -> dict[str, Any]:
 def _fits(path: Path) -> Description:
     from gm.datasets import read_dataset
     from gm.io.fits import read_fits
+    from gm.io.map_fits import is_sky_map
     from gm.io.ogip import is_ogip
 
     file = read_fits(path)
@@ -184,6 +186,8 @@ def _fits(path: Path) -> Description:
         kind += "OnOff" if file.find("COUNTS_OFF") is not None else ""
         what = "spectrum" if kind.startswith("Spectrum") else "map"
         return Description(what, str(path), dataset_row(read_dataset(kind, path)))
+    if is_sky_map(file):
+        return Description("sky-map", str(path), _sky_map(file))
     if {"e_ref", "e_min"} & names:
         return Description("flux-point-table", str(path), _sed(path))
     rows = [
@@ -195,6 +199,36 @@ def _fits(path: Path) -> Description:
         for extension in file.extensions
     ]
     return Description("fits", str(path), {"extensions": rows})
+
+
+def _sky_map(file: FitsFile) -> dict[str, Any]:
+    """Pixels, axes and the range of values of an image or a cube; energies in TeV, angles in degrees."""
+    from gm.maps.geometry import WcsGeometry
+    from gm.maps.reading import read_map
+
+    held = read_map(file)
+    geometry = held.geometry
+    pixels: dict[str, Any] = {"pixels": list(reversed(geometry.shape)), "frame": getattr(geometry, "frame", None)}
+    if isinstance(geometry, WcsGeometry):
+        pixels |= {"pixel_size": list(geometry.pixel_scales()), "center": list(geometry.center())}
+    axes = [
+        {
+            "name": axis.name,
+            "unit": axis.unit,
+            "bins": axis.n_bins,
+            "min": float(axis.edges[0] if axis.has_edges else axis.center[0]),
+            "max": float(axis.edges[-1] if axis.has_edges else axis.center[-1]),
+        }
+        for axis in held.axes
+    ]
+    values = held.data[held.data == held.data]
+    numbers = {
+        "sum": finite(float(values.sum(dtype=float))),
+        "min": finite(float(values.min())) if values.size else None,
+        "max": finite(float(values.max())) if values.size else None,
+        "not_a_number": held.data.size - values.size,
+    }
+    return {**pixels, "axes": axes, "unit": held.unit, "values": numbers}
 
 
 def _sed(path: Path) -> Any:

@@ -313,6 +313,41 @@ def test_damaged_healpix(
     assert "bad.fits" in str(caught.value)
 
 
+def test_all_pixels_are_there_whatever_region_is_noted(tmp_path: Path) -> None:
+    """A map of the whole sky that has values in a region only, which HPX_REG says (as fermipy's are)."""
+    values = np.zeros(768)
+    values[:5] = 1.0
+    file = healpix_file(tmp_path / "sky.fits", {"NSIDE": 8, "HPX_REG": "DISK(0,0,5)"}, CHANNEL0=values)
+    held = read_map(file)
+    assert held.geometry.shape == (768,)
+    assert np.array_equal(held.data, values)
+
+
+def test_the_size_of_healpix_pixels_in_the_table_of_axes(tmp_path: Path) -> None:
+    """It counts more than that of the header (gamma-astro-data-formats, HEALPix); NPIX may differ from bin to bin."""
+    columns = {"PIX": np.array([3, 5, 3]), "CHANNEL": np.array([0, 0, 1], np.int16), "VALUE": np.array([1.0, 2.0, 3.0])}
+    cards: dict[str, CardValue] = {
+        "PIXTYPE": "HEALPIX",
+        "ORDERING": "NESTED",
+        "COORDSYS": "GAL",
+        "INDXSCHM": "SPARSE",
+        "BANDSHDU": "BANDS",
+    }
+    table = Table("SKYMAP", tuple(Column(name, array) for name, array in columns.items()), cards)
+    axis = {"CHANNEL": np.arange(2), "NSIDE": np.array([4, 4]), "NPIX": np.array([2, 1])}
+    edges = (Column("E_MIN", np.array([1.0, 2.0]), "TeV"), Column("E_MAX", np.array([2.0, 4.0]), "TeV"))
+    about = Table("BANDS", (*(Column(name, array) for name, array in axis.items()), *edges), {"AXCOLS1": "E_MIN,E_MAX"})
+    write_fits(tmp_path / "sparse.fits", [table, about])
+    held = read_map(tmp_path / "sparse.fits")
+    assert held.data.shape == (2, 192)
+    assert [(int(e), int(p)) for e, p in np.argwhere(held.data)] == [(0, 3), (0, 5), (1, 3)]
+    axis["NSIDE"] = np.array([4, 8])
+    about = Table("BANDS", (*(Column(name, array) for name, array in axis.items()), *edges), {"AXCOLS1": "E_MIN,E_MAX"})
+    write_fits(tmp_path / "sparse.fits", [table, about])
+    with pytest.raises(DataError, match="HDU BANDS: NSIDE differs from bin to bin"):
+        read_map(tmp_path / "sparse.fits")
+
+
 def test_wrong_shapes() -> None:
     with pytest.raises(DataError, match=r"shape \(4, 5\), expected \(3, 4, 5\)"):
         Map(GRID, (ENERGY,), np.zeros((4, 5)))

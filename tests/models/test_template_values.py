@@ -1,0 +1,125 @@
+"""What a template makes of values that are no light, of energies beyond its own, and of cubes in several forms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from gm.arrays import Array
+from gm.errors import DataError
+from gm.maps.axes import NodeAxis
+from gm.maps.geometry import WcsGeometry
+from gm.maps.healpix import HealpixGeometry
+from gm.maps.map import Map
+from gm.maps.reading import read_map
+from gm.maps.sphere import unit_vectors
+from gm.maps.writing import write_map
+from gm.models import TemplateNDSpectralModel, TemplateSpatialModel, TemplateSpectralModel
+
+GRID = WcsGeometry.create(0.0, 0.0, 0.5, shape=(8, 10))
+ENERGY = NodeAxis.from_nodes("energy_true", [1.0, 2.0, 4.0], "TeV", "log")
+UNSEEN = -1.6375e30
+
+
+def image() -> Array:
+    return np.random.default_rng(1).uniform(1.0, 2.0, GRID.shape)
+
+
+def template(path: Path, data: Array, geometry: Any = GRID, axes: Any = (), **settings: Any) -> TemplateSpatialModel:
+    write_map(path, Map(geometry, axes, data, "sr-1"))
+    return TemplateSpatialModel(filename=str(path), **settings)
+
+
+@pytest.mark.parametrize("bad", [-0.5, np.nan, np.inf])
+@pytest.mark.parametrize("normalize", [True, False])
+def test_values_that_are_no_light_are_0_and_told(tmp_path: Path, bad: float, normalize: bool) -> None:
+    """They are no part of the sum either: what is left is normalised."""
+    data, clean = image(), image()
+    data[:2], clean[:2] = bad, 0.0
+    path = tmp_path / "t.fits"
+    model = template(path, data, normalize=normalize)
+    expected = template(tmp_path / "clean.fits", clean, normalize=normalize)
+    place = unit_vectors(*GRID.grid())
+    found = model.evaluate(place, model.values())
+    np.testing.assert_array_equal(found, expected.evaluate(place, expected.values()))
+    if normalize:
+        np.testing.assert_allclose((found * GRID.solid_angle()).sum(), 1.0, rtol=1e-12)
+    what = "negative" if bad < 0 else "no numbers"
+    assert model.remarks() == (f"{path}: 20 of 80 values are {what}, and taken for 0",)
+    assert expected.remarks() == ()
+
+
+def test_a_map_without_light(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="the map has no value above 0"):
+        template(tmp_path / "t.fits", -image()).remarks()
+
+
+def test_pixels_of_a_healpix_map_without_a_value(tmp_path: Path) -> None:
+    """HEALPix's own sign for that is a number, by which its neighbours must not be pulled down."""
+    sky = HealpixGeometry(8)
+    data = np.ones(sky.shape)
+    data[100:120] = UNSEEN
+    model = template(tmp_path / "t.fits", data, sky, normalize=False)
+    data[100:120] = 0.0
+    clean = template(tmp_path / "c.fits", data, sky, normalize=False)
+    place = unit_vectors(*np.random.default_rng(2).uniform(-80, 80, (2, 500)))
+    np.testing.assert_array_equal(model.evaluate(place, model.values()), clean.evaluate(place, clean.values()))
+    assert "20 of 768 values are no numbers" in model.remarks()[0]
+
+
+@pytest.mark.parametrize("geometry", [GRID, HealpixGeometry(8)])
+def test_energies_beyond_the_last_node(tmp_path: Path, geometry: Any) -> None:
+    """A power law goes on for half a bin, whatever the pixels; further out there is nothing."""
+    data = ENERGY.center[:, None] ** -2.7 * np.ones(int(np.prod(geometry.shape)))
+    model = template(tmp_path / "t.fits", data.reshape(3, *geometry.shape), geometry, (ENERGY,), normalize=False)
+    energy = np.array([0.5, 0.75, 1.0, 4.0, 4.5, 5.6, 5.7, 20.0])
+    found = model.evaluate(unit_vectors(np.array([0.1, -0.7]), np.array([0.1, 0.9])), model.values(), energy)
+    inside = (energy >= 1 / np.sqrt(2)) & (energy < 4 * np.sqrt(2))
+    np.testing.assert_allclose(found, np.where(inside, energy**-2.7, 0.0)[:, None] * [1, 1], rtol=1e-10)
+    assert model.template.covers(energy).tolist() == inside.tolist()
+
+
+@pytest.mark.parametrize(("unit", "scale"), [("MeV", 1e6), ("GeV", 1e3), ("TeV", 1.0), (None, 1e6)])
+def test_the_energies_of_a_fermi_cube_are_in_their_unit(tmp_path: Path, unit: str | None, scale: float) -> None:
+    """Without one they are in MeV, as the science tools write them."""
+    header = fits.Header()
+    header.update(dict(GRID.cards))
+    column = fits.Column("Energy", "D", unit=unit, array=ENERGY.center * scale)
+    table = fits.BinTableHDU.from_columns([column], name="ENERGIES")
+    path = tmp_path / "cube.fits"
+    fits.HDUList([fits.PrimaryHDU(np.ones((3, *GRID.shape)), header), table]).writeto(path)
+    (axis,) = read_map(path).axes
+    np.testing.assert_allclose(axis.center, ENERGY.center, rtol=1e-14)
+
+
+def test_a_cube_in_several_extensions_is_not_read_as_its_first(tmp_path: Path) -> None:
+    header = fits.Header()
+    header.update(dict(GRID.cards))
+    planes = [fits.ImageHDU(image(), header, name=f"E{k}") for k in range(3)]
+    path = tmp_path / "cube.fits"
+    fits.HDUList([fits.PrimaryHDU(), *planes]).writeto(path)
+    with pytest.raises(DataError, match=r"cube\.fits: 3 extensions hold a map of the same size: E0, E1, E2"):
+        read_map(path)
+    assert read_map(path, "E1").data.shape == GRID.shape
+    small = fits.ImageHDU(np.ones((2, 2)), header, name="THUMBNAIL")
+    fits.HDUList([fits.PrimaryHDU(), planes[0], small]).writeto(path, overwrite=True)
+    assert read_map(path).data.shape == GRID.shape
+
+
+def test_tables_of_a_spectrum_with_values_that_are_no_flux(tmp_path: Path) -> None:
+    plain = TemplateSpectralModel(energy=[1.0, 2.0], values=[1e-11, -1e-12])
+    assert plain.remarks() == ("1 of its values are negative, and taken for 0",)
+    assert TemplateSpectralModel(energy=[1.0, 2.0], values=[1e-11, 0.0]).remarks() == ()
+    from gm.maps.regions import RegionGeometry
+
+    axes = (NodeAxis.from_nodes("index", [1.0, 2.0]), ENERGY)
+    data = np.ones((2, 3, 1, 1))
+    data[0, 0], data[1, 1] = np.nan, -1.0
+    path = tmp_path / "nd.fits"
+    write_map(path, Map(RegionGeometry(None), axes, data, "TeV-1 s-1 cm-2"))
+    model = TemplateNDSpectralModel(filename=str(path))
+    assert model.remarks() == (f"{path}: 2 of 6 values are negative or no numbers, and taken for 0",)
