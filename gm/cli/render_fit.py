@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gm.cli.output import paint
-from gm.cli.tables import count, link_text, number, shortened, table, with_error
+from gm.cli.tables import count, link_text, number, shortened, table, with_error, without
 
 _COLORS = {"converged": "green", "at_limit": "yellow", "not_converged": "red", "failed": "red"}
 
@@ -116,7 +116,12 @@ def _dataset_lines(datasets: list[Mapping[str, Any]]) -> list[str]:
             "-" if row.get("background") is None else f"{row['background']:.1f}",
             "-" if row.get("statistic") is None else f"{row['statistic']:.2f}",
             str(row.get("bins", "-")),
+            without(row),
         ]
         for row in datasets
     ]
-    return table(["dataset", "counts", "predicted", "background", "statistic", "bins"], shortened(rows)) if rows else []
+    return (
+        table(["dataset", "counts", "predicted", "background", "statistic", "bins", ""], shortened(rows))
+        if rows
+        else []
+    )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gm.cli.options import Display
 from gm.cli.output import print_json, print_result, print_text
 from gm.cli.render_operations import operation_lines
-from gm.cli.tables import count, link_text, number, shortened, table
+from gm.cli.tables import count, link_text, number, shortened, table, without
 from gm.pipeline.settings import plural
 
 if TYPE_CHECKING:
@@ -40,10 +40,13 @@ def plan_lines(plan: Plan) -> list[str]:
     lines += ["", *table(["parameter", "value", "limits", "state", "unit"], shortened(rows, 60))]
     if plan.datasets:
         data = [
-            [row["name"], row["type"], str(row["bins"]), count(row["counts"]), ", ".join(row["components"])]
+            [
+                *(row["name"], row["type"], str(row["bins"]), count(row["counts"]), ", ".join(row["components"])),
+                without(row),
+            ]
             for row in plan.datasets
         ]
-        lines += ["", *table(["dataset", "type", "bins", "counts", "components"], shortened(data), left=2)]
+        lines += ["", *table(["dataset", "type", "bins", "counts", "components", ""], shortened(data), left=2)]
     return lines
 
 

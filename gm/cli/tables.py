@@ -68,6 +68,13 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1, ind
     return lines
 
 
+def without(row: Mapping[str, Any]) -> str:
+    """Which responses a dataset does not have: ``no PSF``."""
+    words = {"psf": "PSF", "edisp": "energy dispersion"}
+    missing = [words.get(name, name) for name in row.get("missing_responses") or []]
+    return ", ".join(f"no {word}" for word in missing)
+
+
 def shortened(rows: Sequence[Sequence[str]], limit: int = 24) -> list[Sequence[str]]:
     """At most ``limit`` rows: a long table keeps its beginning and its end."""
     if len(rows) <= limit:

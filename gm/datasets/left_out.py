@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,9 +71,9 @@ def data_warnings(datasets: Iterable[Dataset]) -> list[str]:
             parts.setdefault(part.reason, []).append((dataset.name, part))
         if not isinstance(dataset, FluxPointsDataset) and dataset.mask.any() and not _sees(dataset):
             blind.append(dataset.name)
-    texts = [f"{_names([name for name, _ in of])}: {_sum(of)} left out: {reason}" for reason, of in parts.items()]
+    texts = [f"{listed([name for name, _ in of])}: {_sum(of)} left out: {reason}" for reason, of in parts.items()]
     if blind:
-        texts.append(f"{_names(blind)}: no exposure in the bins that are fitted, so no source is seen")
+        texts.append(f"{listed(blind)}: no exposure in the bins that are fitted, so no source is seen")
     return texts
 
 
@@ -84,7 +84,8 @@ def _sees(dataset: Counts) -> bool:
     return bool(dataset.exposure.any())
 
 
-def _names(names: list[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Names of datasets in a sentence, the first of many."""
     more = f", ... ({len(names)} datasets)" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + more
 

@@ -323,7 +323,7 @@ class _Run:
         return FitResult(
             status=status,
             message=message,
-            warnings=(*self.warnings, *around.warnings, *data_warnings(self.likelihood.datasets), *lost),
+            warnings=(*self.warnings, *around.warnings, *self.likelihood.remarks(best), *lost),
             models=best,
             statistic=minimum.value,
             statistic_start=self.statistic_start,

@@ -3,6 +3,7 @@
 from gm.likelihood.contract import LikelihoodTerm
 from gm.likelihood.joint import DatasetSummary, JointLikelihood, PixelLattice
 from gm.likelihood.prediction import predict_component, predicted_counts
+from gm.likelihood.remarks import remarks
 from gm.likelihood.report import TermReport
 
 __all__ = [
@@ -13,4 +14,5 @@ __all__ = [
     "TermReport",
     "predict_component",
     "predicted_counts",
+    "remarks",
 ]

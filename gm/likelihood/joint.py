@@ -12,12 +12,14 @@ import numpy as np
 from gm.arrays import Array, BoolArray, IntArray
 from gm.datasets import Datasets, FluxPointsDataset
 from gm.datasets.left_out import LeftOut, left_out
+from gm.datasets.responses import missing_responses
 from gm.likelihood.compilation import compile_terms
 from gm.likelihood.contract import LikelihoodTerm
 from gm.likelihood.fluxes import FluxBank
 from gm.likelihood.lattice import Lattice
 from gm.likelihood.losses import FluxLoss
 from gm.likelihood.parallel import side_by_side
+from gm.likelihood.remarks import remarks
 from gm.likelihood.report import TermReport
 from gm.likelihood.sent_back import SentBack
 from gm.models import BackgroundIRFModel, Layout, Models
@@ -42,6 +44,7 @@ class DatasetSummary:
     components: dict[str, float] = field(default_factory=dict)
     losses: dict[str, FluxLoss] = field(default_factory=dict)
     left_out: tuple[LeftOut, ...] = ()
+    missing_responses: tuple[str, ...] = ()
 
     def warnings(self) -> list[str]:
         """Predicted counts that PSF kernels lose or displace, where that matters."""
@@ -68,7 +71,7 @@ class JointLikelihood:
     """
 
     def __init__(self, datasets: Datasets, models: Models, conventions: str = "gammapy") -> None:
-        self.datasets, self.models = datasets, models
+        self.datasets, self.models, self.conventions = datasets, models, conventions
         self.layout = Layout(models)
         plan, self.terms = compile_terms(datasets, models, self.layout, conventions)
         self.bank = FluxBank(plan, models, self.layout, conventions)
@@ -272,6 +275,10 @@ class JointLikelihood:
         """Predicted counts that are lost or displaced by PSF kernels, by component and dataset."""
         return [text for summary in self.summarize(vector) for text in summary.warnings()]
 
+    def remarks(self, models: Models | None = None) -> list[str]:
+        """What the predictions take for granted or leave out, for models with other values than at the start."""
+        return remarks(self.datasets, models or self.models, self.conventions)
+
     def _summary(self, index: int, report: TermReport | None) -> DatasetSummary:
         dataset = self.datasets[index]
         report = report or TermReport(index, 0, 0.0, 0.0, {})
@@ -293,4 +300,5 @@ class JointLikelihood:
             components=parts,
             losses=report.losses,
             left_out=left_out(dataset),
+            missing_responses=missing_responses(dataset),
         )

@@ -133,6 +133,7 @@ def _n_bins(dataset: Dataset) -> int:
 
 def _dataset_row(dataset: Dataset, models: Models, fitted: set[str]) -> dict[str, Any]:
     from gm.datasets import FluxPointsDataset
+    from gm.datasets.responses import missing_responses
 
     counts = None if isinstance(dataset, FluxPointsDataset) else float(dataset.counts[dataset.mask].sum())
     return {
@@ -142,19 +143,19 @@ def _dataset_row(dataset: Dataset, models: Models, fitted: set[str]) -> dict[str
         "counts": counts,
         "fitted": dataset.name in fitted,
         "components": [component.name for component in models.select(dataset.name)],
+        "missing_responses": list(missing_responses(dataset)),
     }
 
 
 def _warnings(datasets: Collection[Dataset], models: Models, conventions: str, reporter: Reporter) -> list[str]:
-    """What of the data is left out, and what the responses of the maps lose of each component.
+    """What predictions leave out and take for granted, and what the responses of the maps lose of each component.
 
     One map at a time, so that it takes little memory.
     """
     from gm.datasets import Datasets, MapDataset, MapDatasetOnOff
-    from gm.datasets.left_out import data_warnings
-    from gm.likelihood import JointLikelihood
+    from gm.likelihood import JointLikelihood, remarks
 
-    found = data_warnings(datasets)
+    found = remarks(list(datasets), models, conventions)
     for number, dataset in enumerate(datasets):
         reporter.progress("responses", number, len(datasets))
         if isinstance(dataset, MapDataset | MapDatasetOnOff):

@@ -136,6 +136,8 @@ def _dataset(summary: DatasetSummary) -> dict[str, Any]:
         row["left_out"] = [
             {"reason": part.reason, "bins": part.bins, "counts": _count(part.counts)} for part in summary.left_out
         ]
+    if summary.missing_responses:
+        row["missing_responses"] = list(summary.missing_responses)
     return row
 
 

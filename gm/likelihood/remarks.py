@@ -1,0 +1,83 @@
+"""What a prediction takes for granted or leaves out, in words: what people have to know to trust its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from gm.datasets import Dataset, MapDataset, MapDatasetOnOff
+from gm.datasets.finer_bins import FinerBins
+from gm.datasets.left_out import data_warnings, listed
+from gm.datasets.responses import WORDS, missing_responses
+from gm.models import Component, Models, SkyModel, TemplateNPredModel
+from gm.models.spatial_templates import TemplateShape
+
+
+def remarks(datasets: Sequence[Dataset], models: Models, conventions: str) -> list[str]:
+    """One sentence for each: of data that are left out, of responses that are missing, of files with values that are
+    not used, of sources without a shape or beyond the border of a map, of templates that do not reach all energies."""
+    told: dict[str, list[str]] = {}
+    for dataset in datasets:
+        for name in missing_responses(dataset):
+            exactly = "directions" if name == "psf" else "energies"
+            told.setdefault(f"no {WORDS[name]}: {exactly} count as measured exactly", []).append(dataset.name)
+    texts = data_warnings(datasets) + [f"{listed(names)}: {text}" for text, names in told.items()]
+    for component in models:
+        seen = [dataset for dataset in datasets if component.applies_to(dataset.name)]
+        if seen:
+            texts += [f"{component.name}: {text}" for text in _of_files(component)]
+            texts += _on_maps(component, seen, conventions)
+    return texts
+
+
+def _of_files(component: Component) -> Iterable[str]:
+    yield from component.spectral_model.remarks()
+    if component.spatial_model is not None:
+        yield from component.spatial_model.remarks()
+    if isinstance(component, TemplateNPredModel) and component.counts is not None:
+        yield from component.counts.remarks()
+
+
+def _on_maps(component: Component, datasets: Iterable[Dataset], conventions: str) -> Iterable[str]:
+    if not isinstance(component, SkyModel):
+        return
+    maps = [dataset for dataset in datasets if isinstance(dataset, MapDataset | MapDatasetOnOff)]
+    shape = component.spatial_model
+    for what, names in (
+        ("no shape on the sky: every pixel gets all of its flux", [d.name for d in maps if shape is None]),
+        ("the template ends within the true energies: nothing is predicted beyond", _not_covered(component, maps)),
+        (
+            "lies beyond the border: what its PSF brings in is not counted (conventions: exact counts it)",
+            [d.name for d in maps if conventions == "gammapy" and _is_beyond(component, d)],
+        ),
+    ):
+        if names:
+            yield f"{component.name} on {listed(names)}: {what}"
+
+
+def _not_covered(component: SkyModel, maps: Iterable[MapDataset | MapDatasetOnOff]) -> list[str]:
+    """Maps with true energies that a template has no values for, and that are seen."""
+    shape = component.spatial_model
+    if not isinstance(shape, TemplateShape) or shape.template.energy_axis is None:
+        return []
+    return [
+        dataset.name
+        for dataset in maps
+        if (~shape.template.covers(dataset.energy_true.center) & dataset.exposure.any(axis=(1, 2))).any()
+    ]
+
+
+def _is_beyond(component: SkyModel, dataset: MapDataset | MapDatasetOnOff) -> bool:
+    """Whether the position is not on the map, and light from there reaches it through the PSF."""
+    shape, bins = component.spatial_model, FinerBins.of(dataset)
+    if shape is None or bins.psf is None or not component.apply_irf["psf"]:
+        return False
+    place = shape.position(shape.values())
+    if place is None:
+        return False
+    at = np.array([float(value) for value in bins.geometry.position(*place, shape.frame)])
+    size = np.array(bins.geometry.shape[::-1])
+    beyond = np.maximum(np.maximum(-0.5 - at, at - (size - 0.5)), 0.0) * bins.geometry.pixel_scales()
+    reach = float(bins.psf.rad.edges[-1]) + (shape.evaluation_radius(shape.values()) or 0.0)
+    return bool(0.0 < np.hypot(*beyond) < reach)

@@ -1,0 +1,108 @@
+"""What predictions take for granted or leave out is told, and by nothing else: ordinary data say nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gm.datasets import Dataset, Datasets, operations
+from gm.fit import Fit
+from gm.likelihood import JointLikelihood, predict_component, remarks
+from gm.maps.axes import NodeAxis
+from gm.maps.geometry import WcsGeometry
+from gm.maps.map import Map
+from gm.maps.writing import write_map
+from gm.models import Models, PowerLawNormSpectralModel, TemplateNPredModel, TemplateSpatialModel
+from tests.map_samples import LAT, LON, background, cube, gauss, point, source, with_off
+from tests.samples import on_off, power_law, spectrum
+
+
+def test_nothing_is_said_of_ordinary_data() -> None:
+    datasets: list[Dataset] = [cube("a"), with_off(cube("b", "galactic"), "b"), spectrum("c"), on_off("d")]
+    models = Models([source(shape=gauss()), background("a")])
+    assert remarks(datasets[:2], models, "gammapy") == []
+    assert remarks(datasets[2:], Models([power_law()]), "gammapy") == []
+
+
+def test_responses_that_files_do_not_have() -> None:
+    datasets: list[Dataset] = [cube(name, response="plain") for name in "abcdef"]
+    datasets += [spectrum("s", edisp=None), cube("psf", response="psf only")]
+    told = remarks(datasets, Models([source(shape=point())]), "gammapy")
+    assert told == [
+        "a, b, c, d, ... (6 datasets): no PSF: directions count as measured exactly",
+        "a, b, c, d, ... (8 datasets): no energy dispersion: energies count as measured exactly",
+    ]
+    one = Datasets([datasets[0], cube("good")])
+    likelihood = JointLikelihood(one, Models([source(shape=point())]))
+    summaries = likelihood.summarize(likelihood.layout.start)
+    assert [summary.missing_responses for summary in summaries] == [("psf", "edisp"), ()]
+
+
+def test_a_source_without_a_shape_is_in_every_pixel_of_a_map() -> None:
+    dataset, component = cube("m"), source("src")
+    (told,) = remarks([dataset], Models([component]), "exact")
+    assert told == "src on m: no shape on the sky: every pixel gets all of its flux"
+    alone = predict_component(dataset, source("src", point()))
+    assert predict_component(dataset, component).sum() > 100 * alone.sum()
+    assert remarks([spectrum("s")], Models([component]), "gammapy") == []
+
+
+@pytest.mark.parametrize("shape", [point, gauss])
+def test_a_source_beyond_the_border(shape: type) -> None:
+    """Told where light would come in; the exact conventions count it."""
+    dataset = cube("m")
+    border = LAT + 23 * 0.1 / 2
+    places = {border - 0.05: False, border + 0.1: True, border + 10.0: False}
+    for lat, is_told in places.items():
+        models = Models([source("src", shape(LON, lat))])
+        found = remarks([dataset], models, "gammapy")
+        assert bool(found) is is_told, lat
+        assert remarks([dataset], models, "exact") == []
+    beyond = source("src", shape(LON, border + 0.1))
+    assert "src on m: lies beyond the border" in remarks([dataset], Models([beyond]), "gammapy")[0]
+    lost, counted = (predict_component(dataset, beyond, conventions).sum() for conventions in ("gammapy", "exact"))
+    assert lost < (0.7 if shape is point else 1.0) * counted
+    assert remarks([cube("m", response="plain")], Models([beyond]), "exact")[0].startswith("m: no PSF")
+
+
+def test_a_cutout_knows_what_lies_beyond_its_border() -> None:
+    component = source("src", point(LON, LAT + 0.4))
+    outcome = operations.cutout(
+        Datasets([cube("m")]), Models([component]), "m", name="part", center=(LON, LAT), width="0.6 deg"
+    )
+    assert remarks(list(outcome.datasets), outcome.models, "gammapy") == []
+
+
+def test_templates_with_values_and_energies_that_are_not_used(tmp_path: Path) -> None:
+    grid = WcsGeometry.create(LON, LAT, 0.1, shape=(10, 10))
+    data = np.ones((2, 10, 10))
+    data[0, 0] = np.nan
+    axis = NodeAxis.from_nodes("energy_true", [1.0, 2.0], "TeV", "log")
+    write_map(tmp_path / "t.fits", Map(grid, (axis,), data, "sr-1"))
+    component = source("src", TemplateSpatialModel(filename=str(tmp_path / "t.fits")))
+    assert remarks([cube("m")], Models([component]), "gammapy") == [
+        f"src: {tmp_path / 't.fits'}: 10 of 200 values are no numbers, and taken for 0",
+        "src on m: the template ends within the true energies: nothing is predicted beyond",
+    ]
+    dataset = cube("m")
+    counts = dataset.counts.copy()
+    counts[0, :2, 0] = np.nan
+    write_map(tmp_path / "n.fits", Map(dataset.geometry, (dataset.energy,), counts))
+    stored = TemplateNPredModel(
+        name="n", filename=str(tmp_path / "n.fits"), spectral_model=PowerLawNormSpectralModel(), datasets_names="m"
+    )
+    (told,) = remarks([dataset], Models([stored]), "gammapy")
+    assert told == f"n: {tmp_path / 'n.fits'}: 2 of 1863 values are no numbers, and taken for 0"
+    assert remarks([cube("other")], Models([stored]), "gammapy") == []
+
+
+def test_a_fit_says_it() -> None:
+    dataset = cube("m", response="plain")
+    result = Fit(Datasets([dataset])).run(Models([source("src", point()), background("m")]))
+    assert result.warnings == (
+        "m: no PSF: directions count as measured exactly",
+        "m: no energy dispersion: energies count as measured exactly",
+    )
+    assert result.datasets[0].missing_responses == ("psf", "edisp")
