@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, final, overload
 
-import yaml
-
+from gm.config_schemas.reader import read_document
+from gm.config_schemas.validator import check
 from gm.datasets.deferred import sources
 from gm.datasets.flux_points import STAT_TYPES, FluxPointsDataset
 from gm.datasets.reading import (
@@ -22,7 +22,7 @@ from gm.datasets.reading import (
     written_files,
 )
 from gm.datasets.spectrum import SpectrumDatasetOnOff
-from gm.errors import DataError, JsonPath, format_path, suggest
+from gm.errors import DataError, InvalidInput, JsonPath, format_path, suggest
 from gm.io.file_names import numbered, same_file
 from gm.io.files import write_atomic
 from gm.io.yaml_writer import dump_yaml
@@ -106,16 +106,23 @@ class Datasets(Sequence[Dataset]):
     def read(cls, source: str | Path | Mapping[str, Any], workers: int | None = None) -> Datasets:
         """Read the datasets of a datasets.yaml, or of such a document (relative to the working directory).
 
-        Raises `DataError` with everything that is wrong.
+        Raises `InvalidInput` with every problem of the document and its place, and `DataError` with everything that is
+        wrong with the files.
         """
         if isinstance(source, Mapping):
             return datasets_from_dict(dict(source), Path(), None, workers)
-        path = Path(source)
-        try:
-            data = yaml.safe_load(path.read_text("utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise DataError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
-        return datasets_from_dict(data, path.parent, None, workers)
+        document = read_document(source)
+        problems = check(document, "datasets")
+        known = {problem.path for problem in problems}
+
+        def report(path: JsonPath, message: str, hint: str) -> None:
+            if format_path(path) not in known:
+                problems.append(document.problem(path, message, hint))
+
+        entries = dataset_entries(document.data, document.directory, report)
+        if problems:
+            raise InvalidInput(problems)
+        return cls(read_all(entries, workers))
 
     def write(self, target: str | Path, overwrite: bool = False, format: str = "gadf") -> None:
         """Write every dataset and the datasets.yaml that lists them, with Gammapy's file names.

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from gm.datasets import Datasets, SpectrumDataset, dataset_entries, datasets_from_dict
-from gm.errors import DataError, JsonPath
+from gm.errors import DataError, InvalidInput, JsonPath
 from gm.maps.axes import EnergyAxis
 from tests import samples
 from tests.map_samples import cube
@@ -147,9 +147,22 @@ def test_all_problems_come_at_once(tmp_path: Path) -> None:
     assert str(raised.value).splitlines() == ["a.fits: no such file", "b.fits: no such file"]
 
 
-def test_a_document_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="cannot be read: No such file"):
+def test_documents_are_read_strictly(tmp_path: Path) -> None:
+    """A key that is given twice would lose datasets; every problem of the document has its place."""
+    with pytest.raises(DataError, match="no such file"):
         Datasets.read(tmp_path / "absent.yaml")
-    (tmp_path / "bad.yaml").write_text("datasets: [")
-    with pytest.raises(DataError, match="cannot be read"):
-        Datasets.read(tmp_path / "bad.yaml")
+    path = tmp_path / "twice.yaml"
+    path.write_text("datasets:\n- {name: a, type: MapDataset, filename: a.fits}\ndatasets: []\n")
+    with pytest.raises(InvalidInput, match=r"twice.yaml:3:1: .*'datasets' is given twice"):
+        Datasets.read(path)
+    path.write_text(
+        "datasets:\n- {name: a, type: MapDatset, filename: a.fits}\n- {name: b, type: MapDataset, filename: b.fits}\n"
+        "- {name: b, type: MapDataset, filename: b.fits, x: 1}\n"
+    )
+    with pytest.raises(InvalidInput) as raised:
+        Datasets.read(path)
+    assert [(problem.line, problem.path) for problem in raised.value.problems] == [
+        (2, "$.datasets[0].type"),
+        (4, "$.datasets[2].name"),
+        (4, "$.datasets[2].x"),
+    ]
