@@ -119,7 +119,7 @@ def companions(dataset: SpectrumDatasetOnOff, path: Path) -> dict[str, Path]:
     return {part: path.parent / f"{stem}_{part}{suffix}" for part in parts}
 
 
-def write_ogip(dataset: SpectrumDatasetOnOff, path: Path) -> None:
+def write_ogip(dataset: SpectrumDatasetOnOff, path: Path, as_cards: bool = False) -> None:
     """Write ``x.fits``, ``x_arf.fits``, ``x_bkg.fits`` and ``x_rmf.fits``, without ``mask_fit`` and ``meta``.
 
     There is no ``x_bkg.fits`` without off acceptance, and no ``x_rmf.fits`` without energy dispersion.
@@ -132,6 +132,7 @@ def write_ogip(dataset: SpectrumDatasetOnOff, path: Path) -> None:
     good = np.ones(dataset.energy.n_bins, dtype=np.bool_) if dataset.mask_safe is None else dataset.mask_safe
     common: dict[str, Any] = {
         "good": good, "edges": dataset.energy.edges, "exposure": dataset.livetime, "name": dataset.name,
+        "as_cards": as_cards,
     }  # fmt: skip
     write_fits(files["arf"], arf_tables(dataset.energy_true.edges, dataset.exposure / dataset.livetime))
     if dataset.edisp is not None:

@@ -32,6 +32,7 @@ from gm.io.ogip import is_ogip
 Dataset = SpectrumDataset | SpectrumDatasetOnOff | FluxPointsDataset | MapDataset | MapDatasetOnOff
 MAP_TYPES = (MapDataset.type, MapDatasetOnOff.type)
 TYPES = (SpectrumDataset.type, SpectrumDatasetOnOff.type, FluxPointsDataset.type, *MAP_TYPES)
+OGIP_FORMATS = ("ogip", "ogip-cards")
 MANY, CHUNK = 200, 25  # files from which on several processes read, and how many each takes at once
 
 
@@ -73,13 +74,17 @@ def read_dataset(entry_type: str, path: str | Path, name: str = "", stat_type: s
 
 def written_files(dataset: Dataset, path: Path, format: str = "gadf") -> list[Path]:
     """The files that `write_dataset` writes."""
-    if format == "ogip" and isinstance(dataset, SpectrumDatasetOnOff):
+    if format in OGIP_FORMATS and isinstance(dataset, SpectrumDatasetOnOff):
         return [path, *companions(dataset, path).values()]
     return [path]
 
 
 def write_dataset(dataset: Dataset, path: str | Path, format: str = "gadf") -> None:
-    """Write one dataset. ``format``: ``gadf``, or ``ogip`` for on/off spectra. Raises `DataError`."""
+    """Write one dataset. Raises `DataError`.
+
+    ``format``: ``gadf``; for on/off spectra also ``ogip``, which Gammapy, sherpa, 3ML and jaxspec read, or
+    ``ogip-cards``, which has cards in place of constant columns, for elisa in place of Gammapy.
+    """
     path = Path(path)
     if isinstance(dataset, FluxPointsDataset):
         write_flux_points(dataset, path)
@@ -87,8 +92,8 @@ def write_dataset(dataset: Dataset, path: str | Path, format: str = "gadf") -> N
         write_map_dataset(dataset, path)
     elif isinstance(dataset, SpectrumDataset | SpectrumDatasetOnOff) and format == "gadf":
         write_gadf(dataset, path)
-    elif format == "ogip" and isinstance(dataset, SpectrumDatasetOnOff):
-        write_ogip(dataset, path)
+    elif format in OGIP_FORMATS and isinstance(dataset, SpectrumDatasetOnOff):
+        write_ogip(dataset, path, as_cards=format == "ogip-cards")
     else:
         raise DataError(f"dataset {dataset.name}: a {dataset.type} is not written as '{format}'")
 

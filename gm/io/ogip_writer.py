@@ -1,7 +1,7 @@
 """OGIP spectra written: PHA and background files, effective area (ARF) and redistribution matrix (RMF).
 
 Files that sherpa, 3ML, elisa, jaxspec and Gammapy open: energies in keV, 16-bit QUALITY, channels from 0 with TLMIN,
-and BACKSCAL as a card too where it is one number. Source: OGIP memos 92-007 and CAL/GEN/92-002.
+and BACKSCAL as a card where it is one number. Source: OGIP memos 92-007 and CAL/GEN/92-002.
 """
 
 from __future__ import annotations
@@ -20,9 +20,12 @@ BAD = 5  # QUALITY of a channel that the user calls bad
 
 def pha_tables(
     *, counts: Array, backscal: Array, good: BoolArray, edges: Array, exposure: float, name: str, files: dict[str, str],
-    background: bool = False, region: Table | None = None, gti: Table | None = None,
+    background: bool = False, region: Table | None = None, gti: Table | None = None, as_cards: bool = False,
 ) -> list[Table]:  # fmt: skip
-    """The tables of a PHA file, or of a background file. ``files``: cards ANCRFILE, BACKFILE, RESPFILE."""
+    """The tables of a PHA file, or of a background file. ``files``: cards ANCRFILE, BACKFILE, RESPFILE.
+
+    ``as_cards``: where BACKSCAL is one number it has no column; elisa wants that, and Gammapy the column.
+    """
     n_channels = len(counts)
     header: dict[str, CardValue] = {
         "TELESCOP": "unknown", "INSTRUME": "unknown", "FILTER": "None", "HDUCLASS": "OGIP", "HDUCLAS1": "SPECTRUM",
@@ -31,18 +34,20 @@ def pha_tables(
         "CORRFILE": "none", "CORRSCAL": 1.0, "EXPOSURE": float(exposure), "OBS_ID": name,
         "ANCRFILE": "none", "BACKFILE": "none", "RESPFILE": "none", **files,
     }  # fmt: skip
-    if (backscal == backscal[0]).all():
-        header["BACKSCAL"] = float(backscal[0])
+    scales = np.unique(backscal[good] if good.any() and as_cards else backscal)  # channels that are bad do not count
+    if scales.size == 1:
+        header["BACKSCAL"] = float(scales[0])
     whole = np.array_equal(counts, np.round(counts)) and bool((np.abs(counts) < 2**31).all())
-    columns = (
+    columns = [
         Column("CHANNEL", np.arange(n_channels, dtype=np.int16)),
         Column("COUNTS", counts.astype(np.int32) if whole else counts),
         Column("QUALITY", np.where(good, 0, BAD).astype(np.int16)),
-        Column("BACKSCAL", backscal.astype(np.float64)),
-    )
+    ]
+    if not (as_cards and scales.size == 1):
+        columns.append(Column("BACKSCAL", backscal.astype(np.float64)))
     regions = [Table("REGION", region.columns, region.header)] if region is not None else []
     gtis = [Table("GTI", gti.columns, gti.header)] if gti is not None else []
-    return [Table("SPECTRUM", columns, header), _bounds_table(edges), *regions, *gtis]
+    return [Table("SPECTRUM", tuple(columns), header), _bounds_table(edges), *regions, *gtis]
 
 
 def arf_tables(edges_true: Array, area: Array) -> list[Table]:

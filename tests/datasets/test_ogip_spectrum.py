@@ -188,6 +188,11 @@ def test_written_files_are_what_the_standard_says(tmp_path: Path) -> None:
         assert spectrum.data["QUALITY"].tolist() == [5, 0, 0, 0, 0, 0]
         assert (spectrum.header["BACKSCAL"], spectrum.header["AREASCAL"]) == (1.0, 1.0)
         assert hdus["EBOUNDS"].columns["E_MIN"].unit == "keV"
+    write_dataset(dataset.with_(acceptance=np.array([9.0, 1, 1, 1, 1, 1])), tmp_path / "cards.fits", "ogip-cards")
+    with fits.open(tmp_path / "cards.fits") as hdus:
+        assert hdus["SPECTRUM"].columns.names == ["CHANNEL", "COUNTS", "QUALITY"]
+        assert hdus["SPECTRUM"].header["BACKSCAL"] == 1.0
+    check(read(tmp_path / "cards.fits"))
     back = read(tmp_path / "out.fits")
     check(back)
     assert back.mask.tolist() == dataset.mask.tolist()
