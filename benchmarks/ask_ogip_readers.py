@@ -3,9 +3,10 @@
 
     python benchmarks/ask_ogip_readers.py PYTHON...
 
-Counts, off counts, the scale between them and predicted counts are compared. Each PYTHON is asked for those of the readers
-that it has (`pip install sherpa threeml`, `elisa-lib`, `jaxspec`, in environments of their own); Gammapy is asked by the
-tests. Needs the reference data. Ends with 1 when a number differs by more than `TOLERANCE`, or when nobody could be asked.
+Counts, off counts, the scale between them and predicted counts are compared. Each PYTHON is asked for those of the
+readers that it has (`pip install sherpa threeml`, `elisa-lib`, `jaxspec`, in environments of their own); Gammapy is
+asked by the tests. Needs the reference data. Ends with 1 when a number differs by more than `TOLERANCE`, or when nobody
+could be asked.
 """
 
 from __future__ import annotations

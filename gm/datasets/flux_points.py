@@ -39,7 +39,7 @@ class FluxPointsDataset:
     def __post_init__(self) -> None:
         if self.stat_type not in STAT_TYPES:
             raise DataError(f"dataset {self.name}: stat_type '{self.stat_type}', expected {', '.join(STAT_TYPES)}")
-        if self.stat_type == "profile" and self.points.profile() is None:
+        if self.stat_type == "profile" and self.points.stat_scan is None:
             raise DataError(f"dataset {self.name}: stat_type 'profile' needs the columns stat_scan and norm_scan")
         for name in ("mask_safe", "mask_fit"):
             mask = getattr(self, name)
@@ -49,22 +49,21 @@ class FluxPointsDataset:
     def unusable(self) -> list[tuple[str, BoolArray]]:
         """What the statistic has no use for, whatever the masks say: the reason, and which points, ``(n,)``."""
         points = self.points
-        profile = points.profile()
-        if self.stat_type == "profile" and profile is not None:
-            return [("without a likelihood profile", np.asarray(~np.isfinite(profile).all(axis=1)))]
-        limits: tuple[str, BoolArray]
+        if self.stat_type == "profile":
+            return [("without a likelihood profile", ~points.has_profile())]
         if self.stat_type == "chi2":
-            limits = "upper limits, which chi2 has no use for", points.is_ul
-            errors = _positive(points.error())
+            limits = points.is_ul & (np.isfinite(points.dnde_ul) | np.isfinite(points.dnde))
+            reason, measured, errors = "upper limits, which chi2 has no use for", ~limits, _positive(points.error())
         else:
             low, high = points.errors()
-            limits = "upper limits without a value above 0", np.asarray(points.is_ul & ~_positive(points.dnde_ul))
-            errors = np.asarray(_positive(low) & _positive(high))
-        measured = ~points.is_ul
+            limits = points.is_ul & ~_positive(points.dnde_ul)
+            reason, measured, errors = (
+                "upper limits without a value above 0", ~points.is_ul, _positive(low) & _positive(high)
+            )  # fmt: skip
         return [
-            limits,
-            ("without a flux", measured & ~np.isfinite(points.dnde)),
-            ("without an error above 0", measured & ~errors),
+            (reason, np.asarray(limits)),
+            ("without a flux", np.asarray(measured & ~np.isfinite(points.dnde))),
+            ("without an error above 0", np.asarray(measured & ~errors)),
         ]
 
     def valid(self) -> BoolArray:

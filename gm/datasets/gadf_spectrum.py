@@ -87,7 +87,7 @@ def _read_edisp(file: FitsFile, energy_true: EnergyAxis, energy: EnergyAxis) -> 
 
 def _read_mask(file: FitsFile, name: str, shape: tuple[int, ...]) -> BoolArray | None:
     values = read_values(file, name, shape)
-    return None if values is None else values != 0
+    return None if values is None else np.nan_to_num(values) != 0
 
 
 def _livetime(file: FitsFile) -> float | None:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from gm.arrays import Array, BoolArray, IntArray
-from gm.datasets.sed_profiles import baselines, rises
+from gm.datasets.sed_profiles import baselines, rises, usable
 from gm.errors import DataError
 from gm.io.tables import CardValue, Column, Table
 from gm.units import UnitError, factor
@@ -88,6 +88,12 @@ class SedTable:
         high = np.where(np.isnan(self.dnde_errp), self.dnde_err, self.dnde_errp)
         return np.where(np.isnan(low), high, low), np.where(np.isnan(high), low, high)
 
+    def has_profile(self) -> BoolArray:
+        """``(n,)``: points whose profile has three values or more, all of them finite, at norms that increase."""
+        if self.stat_scan is None or self.norm_scan is None:
+            return np.zeros(self.n_points, dtype=np.bool_)
+        return usable(self.norm_scan, self.stat_scan)
+
     def profile(self) -> Array | None:
         """-2 ln L above its minimum along ``norm_scan``, ``(n, n_norm)``; None without a scan."""
         if self.stat_scan is None or self.norm_scan is None:
@@ -114,8 +120,12 @@ def sed_from_table(table: Table) -> SedTable:
     if succeeded is not None:
         fluxes |= {suffix: np.where(succeeded, fluxes[suffix], np.nan) for suffix in ("", "_err")}
     ts, sqrt_ts = (_plain(table, name) for name in ("ts", "sqrt_ts"))
-    stat_scan = _scan(table, "stat_scan", len(energy))
-    norm_scan = _scan(table, "norm_scan", len(energy))
+    stat_scan = _scan(table, "stat_scan") if table.find("stat_scan") else None
+    norm_scan = _scan(table, "norm_scan") if table.find("norm_scan") else None
+    if stat_scan is not None and norm_scan is not None and stat_scan.shape != norm_scan.shape:
+        raise DataError(
+            f"norm_scan has {norm_scan.shape[1]} values in a row, the scan of the likelihood {stat_scan.shape[1]}"
+        )
     return SedTable(
         energy=energy,
         e_min=e_min,
@@ -181,9 +191,11 @@ def _modern(table: Table) -> Table:
         if table.find(old) and not table.find(new)
     ]
     if table.find("dloglike_scan") and table.find("norm_scan") and not table.find("stat_scan"):
-        norm, scan = (table.array(name).astype(np.float64) for name in ("norm_scan", "dloglike_scan"))
+        norm, scan = (_scan(table, name) for name in ("norm_scan", "dloglike_scan"))
         stat = next((np.asarray(column.values) for column in more if column.name == "stat"), np.zeros(len(scan)))
-        more.append(Column("stat_scan", stat[:, None] + 2.0 * rises(norm, scan)))
+        if norm.shape == scan.shape:
+            scan = stat[:, None] + 2.0 * rises(norm, scan)
+        more.append(Column("stat_scan", scan))
     return Table(table.name, (*table.columns, *more), table.header)
 
 
@@ -263,13 +275,12 @@ def _plain(table: Table, name: str) -> Array | None:
     return _numbers(table, name, "") if table.find(name) else None
 
 
-def _scan(table: Table, name: str, n_points: int) -> Array | None:
-    if table.find(name) is None:
-        return None
+def _scan(table: Table, name: str) -> Array:
+    """A column of numbers, several in a row, ``(n, n_norm)``."""
     values = table.array(name)
-    if values.dtype.kind not in "iuf":
-        raise DataError(f"column {name} is not numeric")
-    return values.astype(np.float64).reshape(n_points, -1)
+    if values.dtype.kind not in "iuf" or not values.size:
+        raise DataError(f"column {name} has no numbers")
+    return values.astype(np.float64).reshape(len(values), -1)
 
 
 def _is_ul(

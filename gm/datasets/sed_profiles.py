@@ -15,8 +15,8 @@ def rises(norm: Array, scan: Array) -> Array:
     norm, scan : (n, n_norm). Scans bend down (ln L, as gamma-astro-data-formats and fermipy have it) or up; one table
     has them all alike.
     """
-    usable = _usable(norm, scan)
-    bends = np.array([np.polyfit(x, y, 2)[0] for x, y in zip(norm[usable], scan[usable], strict=True)])
+    good = usable(norm, scan)
+    bends = np.array([np.polyfit(x, y, 2)[0] for x, y in zip(norm[good], scan[good], strict=True)])
     upwards = -scan if np.sum(np.sign(bends)) < 0 else scan
     return upwards - _minima(norm, upwards)[:, None]
 
@@ -37,7 +37,7 @@ def baselines(norm: Array, stat_scan: Array, stat: Array | None) -> Array:
     return np.where(belongs, stat, minima)
 
 
-def _usable(norm: Array, scan: Array) -> BoolArray:
+def usable(norm: Array, scan: Array) -> BoolArray:
     """Rows with three values or more, all of them finite, at norms that increase."""
     finite = np.isfinite(norm).all(axis=1) & np.isfinite(scan).all(axis=1)
     return np.asarray(finite & (np.diff(norm, axis=1) > 0).all(axis=1) & (norm.shape[1] > 2))
@@ -46,7 +46,7 @@ def _usable(norm: Array, scan: Array) -> BoolArray:
 def _minima(norm: Array, scan: Array) -> Array:
     """The lowest value of each row, ``(n,)``: that of the parabola through the three lowest, where it lies between."""
     found: Array = scan.min(axis=1)
-    for row in np.flatnonzero(_usable(norm, scan)):
+    for row in np.flatnonzero(usable(norm, scan)):
         at = int(np.clip(np.argmin(scan[row]), 1, scan.shape[1] - 2))
         three = slice(at - 1, at + 2)
         x, y = norm[row, three] - norm[row, at], scan[row, three]

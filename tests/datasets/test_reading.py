@@ -201,6 +201,8 @@ BAD_RUNS = {
     "negative counts": (set_value("COUNTS", "DATA", 14, -1), "counts is -1 in bin 14"),
     "negative off counts": (set_value("COUNTS_OFF", "DATA", 14, -1), "counts_off is -1 in bin 14"),
     "NaN exposure": (set_value("EXPOSURE", "DATA", 3, np.nan), "exposure is nan in bin 3"),
+    "NaN dispersion": (set_value("EDISP", "DATA", 30, np.nan), "edisp is nan in bin 30, 9"),
+    "negative dispersion": (set_value("EDISP", "DATA", 30, -0.1), "edisp is -0.1 in bin 30, 9"),
     "infinite acceptance": (set_value("ACCEPTANCE_OFF", "DATA", 14, np.inf), "acceptance_off is inf in bin 14"),
     "no counts": (lambda hdus: hdus.__delitem__("COUNTS"), "no HDU COUNTS, needed for a SpectrumDatasetOnOff"),
     "no exposure": (lambda hdus: hdus.__delitem__("EXPOSURE"), "no HDU EXPOSURE"),

@@ -246,6 +246,8 @@ BAD_TABLES = [
     (table(e_min=E_MAX, e_max=E_MIN, e_ref=E_REF, dnde=E_REF), "e_min < e_max"),
     (table(e_ref=E_REF, ref_dnde=0 * E_REF, norm=E_REF), "ref_dnde has values that are not above 0"),
     (table(e_ref=E_REF, dnde=np.array(["a", "b", "c"])), "column dnde is not one number per row"),
+    (table(e_ref=E_REF, dnde=E_REF, norm_scan=np.ones((3, 2)), stat_scan=np.ones((3, 4))), "norm_scan has 2 values"),
+    (table(e_ref=E_REF, dnde=E_REF, norm_scan=np.ones((3, 2)), stat_scan=np.array(["a", "b", "c"])), "has no numbers"),
     (table(time_min=E_REF, e_ref=E_REF, dnde=E_REF), "light curve"),
 ]
 
