@@ -9,11 +9,10 @@ import numpy as np
 
 from gm.arrays import BoolArray
 from gm.datasets.flux_points import FluxPointsDataset
-from gm.datasets.map_dataset import MapDataset, MapDatasetOnOff
+from gm.datasets.map_dataset import MapDatasetOnOff
 from gm.datasets.reading import Dataset
 from gm.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
 
-Counts = SpectrumDataset | SpectrumDatasetOnOff | MapDataset | MapDatasetOnOff
 _SHOWN = 4  # names of datasets in one sentence
 
 
@@ -42,6 +41,8 @@ def left_out(dataset: Dataset) -> tuple[LeftOut, ...]:
 
 
 def _kept(dataset: Dataset) -> BoolArray:
+    if isinstance(dataset, SpectrumDataset | SpectrumDatasetOnOff):
+        return dataset.kept
     shape = (dataset.points.n_points,) if isinstance(dataset, FluxPointsDataset) else dataset.counts.shape
     kept = np.ones(shape, dtype=np.bool_)
     for mask in (dataset.mask_safe, dataset.mask_fit):
@@ -57,7 +58,9 @@ def _part(dataset: Dataset, where: BoolArray, reason: str) -> LeftOut:
 def _reasons(dataset: Dataset) -> Iterable[tuple[str, BoolArray]]:
     if isinstance(dataset, FluxPointsDataset):
         yield from dataset.unusable()
-    elif isinstance(dataset, SpectrumDatasetOnOff | MapDatasetOnOff):
+    elif isinstance(dataset, MapDatasetOnOff) or (
+        isinstance(dataset, SpectrumDatasetOnOff) and dataset.measured is not None
+    ):
         yield "without off acceptance", ~(dataset.acceptance_off > 0)
         yield "without on acceptance", ~(dataset.acceptance > 0)
 
@@ -69,19 +72,12 @@ def data_warnings(datasets: Iterable[Dataset]) -> list[str]:
     for dataset in datasets:
         for part in left_out(dataset):
             parts.setdefault(part.reason, []).append((dataset.name, part))
-        if not isinstance(dataset, FluxPointsDataset) and dataset.mask.any() and not _sees(dataset):
+        if not isinstance(dataset, FluxPointsDataset) and not dataset.exposure.any() and dataset.mask.any():
             blind.append(dataset.name)
     texts = [f"{listed([name for name, _ in of])}: {_sum(of)} left out: {reason}" for reason, of in parts.items()]
     if blind:
-        texts.append(f"{listed(blind)}: no exposure in the bins that are fitted, so no source is seen")
+        texts.append(f"{listed(blind)}: no exposure, so no source is seen")
     return texts
-
-
-def _sees(dataset: Counts) -> bool:
-    """Whether a source can give a count in any bin that enters."""
-    if isinstance(dataset, SpectrumDataset | SpectrumDatasetOnOff) and dataset.edisp is not None:
-        return bool((dataset.exposure @ dataset.edisp[:, dataset.mask]).any())
-    return bool(dataset.exposure.any())
 
 
 def listed(names: Sequence[str]) -> str:

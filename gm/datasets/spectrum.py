@@ -73,6 +73,11 @@ class _Spectrum(ABC):
 
     @property
     def mask(self) -> BoolArray:
+        """``(n_energy,)``: bins that enter the statistic."""
+        return self.kept
+
+    @property
+    def kept(self) -> BoolArray:
         """``(n_energy,)``: bins that are safe and wanted."""
         safe, wanted = self.mask_safe, self.mask_fit
         if safe is None:
@@ -120,13 +125,16 @@ class SpectrumDataset(_Spectrum):
 class SpectrumDatasetOnOff(_Spectrum):
     """Counts with a background measured elsewhere: W statistic.
 
-    As `SpectrumDataset`, with counts_off, acceptance, acceptance_off : (n_energy,) instead of a background.
+    As `SpectrumDataset`, with counts_off, acceptance, acceptance_off : (n_energy,) instead of a background; measured :
+    bins with an acceptance on and off, None where all have. Without one the profiled background is undefined, and by
+    convention such a bin adds nothing.
     """
 
     counts_off: Array
     acceptance: Array
     acceptance_off: Array
     region_off: Region | None = None
+    measured: BoolArray | None = field(init=False, repr=False)
 
     type: ClassVar[str] = "SpectrumDatasetOnOff"
     stat_type: ClassVar[str] = "wstat"
@@ -135,14 +143,13 @@ class SpectrumDatasetOnOff(_Spectrum):
         super().__post_init__()
         for name in ("counts_off", "acceptance", "acceptance_off"):
             self._check(name, (self.energy.n_bins,))
+        measured = (self.acceptance > 0) & (self.acceptance_off > 0)
+        object.__setattr__(self, "measured", None if measured.all() else measured)
 
     @property
     def mask(self) -> BoolArray:
-        """``(n_energy,)``: bins that are safe, wanted, and have an acceptance on and off.
-
-        Without one the profiled background is undefined; by convention such a bin adds nothing.
-        """
-        return super().mask & (self.acceptance > 0) & (self.acceptance_off > 0)
+        """``(n_energy,)``: bins that are safe, wanted, and `measured`."""
+        return self.kept if self.measured is None else self.kept & self.measured
 
     def alpha(self) -> Array:
         """Acceptance ON / OFF, ``(n_energy,)``: 0 where both are 0, the largest float where only OFF is 0."""
