@@ -25,6 +25,7 @@ from gm.models import Models
 
 Progress = Callable[[str, float], None]
 _RECOMPILATIONS = 10
+_RESAMPLED = 2  # times that a shape gets the sub-pixels of where it ended; at a border it would go to and fro
 _LOWER_MINIMA = 3  # that profiles may find
 _GAIN = 1e-3  # of -2 ln L, worth another minimisation
 
@@ -121,14 +122,18 @@ class Fit:
         """To the minimum; where a source leaves the reach of its responses they are taken again, and it goes on."""
         run = _Run.start(self.datasets, models, self.conventions, progress, need_free=need_free)
         run.minimize()
+        resampled = 0
         for _ in range(_RECOMPILATIONS):
-            gone = run.likelihood.left_behind(run.objective.full(run.minimum.vector))
+            vector = run.objective.full(run.minimum.vector)
+            gone = run.likelihood.left_behind(vector)
             if not gone:
-                break
+                if resampled == _RESAMPLED or run.likelihood.is_current(vector):
+                    break
+                resampled += 1
             again = _Run.start(self.datasets, run.best_models(), self.conventions, progress)
             again.statistic_start = run.statistic_start
             moved = f"the responses of {', '.join(gone)} were taken again where the fit had moved it"
-            again.warnings = [*run.warnings, *([] if moved in run.warnings else [moved])]
+            again.warnings = [*run.warnings, *([moved] if gone and moved not in run.warnings else [])]
             again.minimize()
             run = again
         return run
@@ -177,7 +182,7 @@ class _Run:
         *,
         need_free: bool = True,
     ) -> _Run:
-        likelihood = JointLikelihood(datasets, models, conventions)
+        likelihood = JointLikelihood(datasets, models, conventions, for_fit=True)
         if not likelihood.n_bins:
             why = "\n    ".join(data_warnings(datasets)) or "there are no datasets"
             raise DataError(f"no bin is left in any dataset\n    {why}")
@@ -273,12 +278,8 @@ class _Run:
             return "not_converged", f"the statistic does not change along {self.errors.directions()}"
         if not self.minimum.valid:
             return "not_converged", self.minimum.message
-        limits = [
-            f"{name} is at its lower limit" for name, at in zip(self.names, self.errors.at_lower, strict=True) if at
-        ]
-        limits += [
-            f"{name} is at its upper limit" for name, at in zip(self.names, self.errors.at_upper, strict=True) if at
-        ]
+        limits = [self._at(k, "lower") for k in np.flatnonzero(self.errors.at_lower).tolist()]
+        limits += [self._at(k, "upper") for k in np.flatnonzero(self.errors.at_upper).tolist()]
         return ("at_limit", "; ".join(limits)) if limits else ("converged", self.minimum.message)
 
     def _along(self, way: Array) -> str:
@@ -286,6 +287,16 @@ class _Run:
         return " and ".join(
             name for name, size in zip(self.names, np.abs(way), strict=True) if size >= 0.1 * np.abs(way).max()
         )
+
+    def _at(self, k: int, side: str) -> str:
+        """That an active parameter is at a limit; which one, where the user has not set it."""
+        free = int(np.flatnonzero(self.objective.active)[k])
+        text = f"{self.names[k]} is at its {side} limit"
+        if free not in self.layout.not_own[side]:
+            return text
+        unit = self.likelihood.models.parameters[int(self.layout.free[free])].unit
+        limit, extreme = (self.lower, "smallest") if side == "lower" else (self.upper, "largest")
+        return f"{text}: {limit[k]:.3g} {unit}".rstrip() + f", the {extreme} that the maps tell apart"
 
     def intervals(
         self,

@@ -32,7 +32,7 @@ TermKey = tuple[type[Statistic], int]
 
 
 def compile_terms(
-    datasets: Datasets, models: Models, layout: Layout, conventions: str
+    datasets: Datasets, models: Models, layout: Layout, conventions: str, *, for_fit: bool
 ) -> tuple[FluxPlan, list[LikelihoodTerm]]:
     """The flux columns that the datasets need; one term for each map, and one per statistic for all other datasets.
 
@@ -57,7 +57,7 @@ def compile_terms(
     if maps:
         from gm.likelihood.map_compilation import compile_maps
 
-        terms.extend(compile_maps(maps, models, plan, layout, conventions))
+        terms.extend(compile_maps(maps, models, plan, layout, conventions, for_fit=for_fit))
     terms.extend(builder.build(plan.n_columns) for builder in builders.values())
     return plan, terms
 

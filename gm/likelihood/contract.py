@@ -59,6 +59,9 @@ class LikelihoodTerm(Protocol):
     def left_behind(self, flux: Array) -> list[str]:
         """Components whose shape has gone beyond what their responses were made for."""
 
+    def is_current(self, flux: Array) -> bool:
+        """Whether shapes are sampled as they would be if a fit started with them."""
+
     def lattices(self) -> list[Lattice]:
         """Free positions in which the statistic has kinks."""
 

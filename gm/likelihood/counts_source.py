@@ -84,6 +84,9 @@ class Anywhere:
     def covers(self, values: Array) -> bool:
         return True
 
+    def is_current(self, values: Array) -> bool:
+        return True
+
 
 def has_free_shape(component: Component, layout: Layout) -> bool:
     """Whether a fit changes the spatial model of a component."""

@@ -67,13 +67,16 @@ class JointLikelihood:
     The vector holds the free parameters in their own units, in the order of ``layout.free_addresses``. Priors are
     included, each counted once per parameter.
 
-    ``conventions``: ``gammapy``, or ``exact`` for predicted counts as the responses say.
+    ``conventions``: ``gammapy``, or ``exact`` for predicted counts as the responses say. ``for_fit``: free shapes are
+    sampled so that the statistic is smooth in their parameters, and these stay between what the maps can tell apart.
     """
 
-    def __init__(self, datasets: Datasets, models: Models, conventions: str = "gammapy") -> None:
+    def __init__(
+        self, datasets: Datasets, models: Models, conventions: str = "gammapy", *, for_fit: bool = False
+    ) -> None:
         self.datasets, self.models, self.conventions = datasets, models, conventions
         self.layout = Layout(models)
-        plan, self.terms = compile_terms(datasets, models, self.layout, conventions)
+        plan, self.terms = compile_terms(datasets, models, self.layout, conventions, for_fit=for_fit)
         self.bank = FluxBank(plan, models, self.layout, conventions)
         self._in_parallel = len(self.terms) > 1 and any(term.is_heavy for term in self.terms)
         self._last_flux: tuple[bytes, Array, Array] | None = None
@@ -216,6 +219,11 @@ class JointLikelihood:
         """Components that have gone beyond the reach of the responses taken where they started."""
         _, flux = self._at(vector)
         return list(dict.fromkeys(name for term in self.terms for name in term.left_behind(flux)))
+
+    def is_current(self, vector: Array) -> bool:
+        """Whether shapes are sampled as they would be if a fit started at ``vector``."""
+        _, flux = self._at(vector)
+        return all(term.is_current(flux) for term in self.terms)
 
     @property
     def is_smooth(self) -> bool:

@@ -21,7 +21,7 @@ from gm.likelihood.fluxes import FluxPlan
 from gm.likelihood.folding import Folding, RecoEnergyFolding, TrueEnergyFolding
 from gm.likelihood.losses import DISPLACED, KernelLoss, exposed_shape
 from gm.likelihood.map_bins import BackgroundBins, MapBackground, MapBins
-from gm.likelihood.map_images import GROWTH, MARGIN, ShapeImage, ShapeReach
+from gm.likelihood.map_images import GROWTH, MARGIN, ShapeImage, ShapeReach, sub_pixels
 from gm.likelihood.map_sources import FixedSource, ImageSource, MapSource, SharedImage
 from gm.likelihood.map_term import MapTerm
 from gm.likelihood.map_views import AnyMapDataset, View, background_of, bins_of, correction_of
@@ -31,22 +31,32 @@ from gm.likelihood.shared_kernels import SharedKernels
 from gm.likelihood.times import times_of
 from gm.maps.pixel_grid import PixelGrid
 from gm.models import Layout, Models, PointSpatialModel, SkyModel
+from gm.models.spatial import RadialModel
 
+_LEAST = {"gammapy": 0.35, "exact": 0.02}  # pixels, the smallest size that a fit gives to a shape
 _At = tuple[float | None, float | None, str | None]
 
 
 def compile_maps(
-    maps: Sequence[tuple[int, AnyMapDataset]], models: Models, plan: FluxPlan, layout: Layout, conventions: str
+    maps: Sequence[tuple[int, AnyMapDataset]],
+    models: Models,
+    plan: FluxPlan,
+    layout: Layout,
+    conventions: str,
+    *,
+    for_fit: bool,
 ) -> list[MapTerm]:
     """The terms of map datasets, given with their positions; those whose masks leave nothing have none.
 
     Fixed images are folded at the same time, since the transforms release the interpreter; nothing else takes so long.
     """
+    if for_fit:
+        keep_apart([dataset for _, dataset in maps], models, layout, conventions)
     views = [View(index, dataset, bins) for index, dataset in maps if (bins := bins_of(dataset)) is not None]
     shared = Shared()
     builders = [
         [
-            _Builder.of(view, finest, component, plan, layout, shared, conventions)
+            _Builder.of(view, finest, component, plan, layout, shared, conventions, for_fit)
             for component in models.select(view.dataset.name)
             if isinstance(component, SkyModel)
         ]
@@ -80,6 +90,22 @@ def _apart(
     return bins, background, alone
 
 
+def keep_apart(maps: Sequence[AnyMapDataset], models: Models, layout: Layout, conventions: str) -> None:
+    """Limit free shapes to what the pixels of the maps that see them can tell apart.
+
+    Gammapy's sums do not see where in its pixel a smaller shape is: its position would not change the statistic.
+    """
+    least = _LEAST[conventions]
+    for component in models:
+        seen = [max(m.geometry.pixel_scales()) for m in maps if component.applies_to(m.name)]
+        shape = component.spatial_model
+        if not seen or not isinstance(component, SkyModel) or not isinstance(shape, RadialModel):
+            continue
+        first = layout.slots(component.name, "spatial").start
+        for name, limits in shape.told_apart(least * float(min(seen))).items():
+            layout.tighten(first + shape.paths.index(name), *limits)
+
+
 class _Builder:
     """One sky component on one map dataset: where it is, its responses there, and its source."""
 
@@ -91,6 +117,7 @@ class _Builder:
         layout: Layout,
         shared: Shared,
         conventions: str,
+        for_fit: bool,
     ) -> None:
         self.view, self.component, self.shared, self.conventions = view, component, shared, conventions
         self.shape = component.spatial_model
@@ -98,6 +125,7 @@ class _Builder:
         self.values = self._start(layout)
         self.moves = np.array([layout.free_position(k) is not None for k in self._slots(layout)], dtype=bool)
         self.is_free = bool(self.moves.any())
+        self.is_smooth = for_fit and self.is_free and conventions != "exact" and isinstance(self.shape, RadialModel)
         times = times_of(component, view.dataset)
         self.columns = plan.block("integral", (component.name,), view.dataset.energy_true.edges, times).columns
         self.shape_columns = slice(0, 0)
@@ -114,12 +142,13 @@ class _Builder:
         layout: Layout,
         shared: Shared,
         conventions: str,
+        for_fit: bool,
     ) -> _Builder:
         """On the bins as they are, or turned where the ends of a map all around the sky would cut the component."""
-        builder = cls(finest, component, plan, layout, shared, conventions)
+        builder = cls(finest, component, plan, layout, shared, conventions, for_fit)
         if not (finest.dataset.geometry.is_closed and builder._is_cut):
             return builder
-        return cls(view.turned(), component, plan, layout, shared, conventions)
+        return cls(view.turned(), component, plan, layout, shared, conventions, for_fit)
 
     @property
     def _is_cut(self) -> bool:
@@ -147,7 +176,8 @@ class _Builder:
         source.name = self.component.name
         if self.is_free and self.shape is not None:
             source.moves = self.moves
-            source.reach = self.shared.reaches.setdefault(self.component.name, ShapeReach(self.shape, self.values))
+            reach = ShapeReach(self.shape, self.values, self._pixel)
+            source.reach = self.shared.reaches.setdefault((self.component.name, self._pixel), reach)
             source.loss = self.loss
             return source
         still = np.zeros(self.columns.stop)
@@ -231,8 +261,22 @@ class _Builder:
             folding = TrueEnergyFolding(window, None if kernel is None else kernel.data, support, shared)
         return ImageSource(*where, image, folding)
 
+    @cached_property
+    def _pixel(self) -> float | None:
+        """The pixel [deg] that is cut into as many parts in the whole fit; None where that is no question."""
+        if not self.is_smooth or not isinstance(self.shape, RadialModel) or self.shape.resolution(self.values) is None:
+            return None
+        return float(max(self.view.dataset.geometry.pixel_scales()))
+
+    def _smooth(self, grid: PixelGrid) -> PixelGrid:
+        """The same pixels, in which sums do not jump as a shape moves and grows."""
+        if not isinstance(self.shape, RadialModel) or self._pixel is None:
+            return grid
+        return PixelGrid(grid.geometry, factor=sub_pixels(self.shape, self._pixel, self.values))
+
     def _image(self, grid: PixelGrid) -> tuple[SharedImage, SharedKernels]:
         """The image on a grid, which all datasets share whose pixels are there."""
+        grid = self._smooth(grid)
         energy = self.view.dataset.energy_true.center
         make = partial(ShapeImage, self.shape, grid, energy, None if self.is_free else self.values)
         key = self.component.name, grid.geometry.key, energy.tobytes()

@@ -8,10 +8,11 @@ from gm.arrays import Array
 from gm.maps.pixel_grid import PixelGrid
 from gm.maps.sphere import unit_vectors
 from gm.models import SpatialModel
-from gm.models.spatial import RadialModel
+from gm.models.spatial import RadialModel, oversampling
 
 MARGIN = 0.1  # [deg] beyond the evaluation radius, as Gammapy has it
 GROWTH = 1.5  # how far a free shape may grow before its window is too small
+_COARSE = 1.5  # of the sub-pixels along each side that a shape asks for
 _NOTHING = 1e-10  # of a shape's flux
 
 
@@ -36,12 +37,20 @@ def support_of(shape: SpatialModel | None, grid: PixelGrid, values: Array) -> tu
 class ShapeReach:
     """Responses are taken where a shape starts; they hold until it moves by its radius (now or then) and 0.1 deg.
 
-    One for all datasets, which ask for the same shape one after the other.
+    One for all datasets with pixels of one size, which ask for the same shape one after the other.
+
+    pixel : [deg], where it is cut into sub-pixels as the shape asks for at the start: as long as these resolve it
     """
 
-    def __init__(self, shape: SpatialModel, values: Array) -> None:
-        self._shape, self._start = shape, values
+    def __init__(self, shape: SpatialModel, values: Array, pixel: float | None = None) -> None:
+        self._shape, self._start, self._pixel = shape, values, pixel
         self._last: tuple[bytes, bool] | None = None
+
+    def is_current(self, values: Array) -> bool:
+        """Whether a shape would be cut into as many sub-pixels if it started there."""
+        if self._pixel is None or not isinstance(self._shape, RadialModel):
+            return True
+        return sub_pixels(self._shape, self._pixel, values) == sub_pixels(self._shape, self._pixel, self._start)
 
     def covers(self, values: Array) -> bool:
         key = values.tobytes()
@@ -60,8 +69,24 @@ class ShapeReach:
             unit_vectors(np.array([here[0]]), np.array([here[1]])),
             unit_vectors(np.array([there[0]]), np.array([there[1]])),
         )
+        if not self._resolves(values):
+            return False
         moved = float(np.degrees(2 * np.arcsin(np.clip(np.linalg.norm(a - b) / 2, 0, 1))))
         return moved <= min(before, now) + MARGIN and moved + now <= before * GROWTH + MARGIN
+
+    def _resolves(self, values: Array) -> bool:
+        """Whether the sub-pixels of the start are hardly larger than what the shape asks for now."""
+        if self._pixel is None or not isinstance(self._shape, RadialModel):
+            return True
+        needed = sub_pixels(self._shape, self._pixel, values)
+        return needed <= _COARSE * sub_pixels(self._shape, self._pixel, self._start)
+
+
+def sub_pixels(shape: RadialModel, pixel: float, values: Array) -> int:
+    """Into how many parts the sides of pixels [deg] are cut in a fit of a shape."""
+    size = shape.resolution(shape.sized(values))
+    assert size is not None
+    return oversampling(pixel, size)
 
 
 class ShapeImage:

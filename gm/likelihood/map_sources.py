@@ -47,6 +47,9 @@ class Reach(Protocol):
     def covers(self, values: Array) -> bool:
         """Whether the responses still hold for a shape."""
 
+    def is_current(self, values: Array) -> bool:
+        """Whether they are just those that would be taken for it."""
+
 
 class Recent(Generic[T]):
     """Results for the last few shapes. The one asked for most stays: differences around it come and go."""

@@ -213,6 +213,10 @@ class MapTerm:
         """Components whose shape has moved or grown beyond what their responses were made for."""
         return [s.name for s in self.sources if s.n_shape and not s.reach.covers(flux[s.shape_columns])]
 
+    def is_current(self, flux: Array) -> bool:
+        """Whether shapes are sampled as they would be if a fit started with them."""
+        return all(s.reach.is_current(flux[s.shape_columns]) for s in self.sources if s.n_shape)
+
     def lattices(self) -> list[Lattice]:
         """Free positions in which the statistic has kinks where they cross pixel centres."""
         found = (source.lattice() for source in self.sources)

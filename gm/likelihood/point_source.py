@@ -185,7 +185,7 @@ class Shared:
 
     def __init__(self) -> None:
         self.kernels = KernelGrids()
-        self.reaches: dict[str, Reach] = {}
+        self.reaches: dict[tuple[str, float | None], Reach] = {}
         self._places: dict[tuple[Any, ...], _Place] = {}
         self._images: dict[tuple[Any, ...], tuple[SharedImage, SharedKernels]] = {}
         self._supports: dict[tuple[Any, ...], Part | None] = {}

@@ -196,6 +196,10 @@ class Term:
         """Nothing: what is not a map sees no shapes."""
         return []
 
+    def is_current(self, flux: Array) -> bool:
+        """Always."""
+        return True
+
     def lattices(self) -> list[Lattice]:
         """None: what is not a map has no pixels."""
         return []

@@ -6,9 +6,11 @@ a window around it, averaged, and multiplied by the solid angle of the whole pix
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import isfinite
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +20,7 @@ from gm.maps.rotation import matrix
 from gm.maps.sphere import unit_vectors
 
 _MARGIN = 2  # pixels kept around a window, so that a shape that moves a little finds its vectors there
-_KEPT = 8
+_CACHED = 1 << 20  # sub-pixels whose vectors are kept, of all windows together; more are evaluated in parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,20 @@ class Window:
     def slices(self) -> tuple[slice, slice]:
         return slice(self.y0, self.y1), slice(self.x0, self.x1)
 
+    @property
+    def n_parts(self) -> int:
+        """All its sub-pixels."""
+        return self.shape[0] * self.shape[1] * self.k**2
+
+    def divided(self) -> Iterator[Window]:
+        """Itself, or some of its rows after the other where there are too many sub-pixels for the memory."""
+        step = max(_CACHED // max(self.shape[1] * self.k**2, 1), 1)
+        if self.n_parts <= _CACHED:
+            yield self
+            return
+        for y0 in range(self.y0, self.y1, step):
+            yield replace(self, y0=y0, y1=min(y0 + step, self.y1))
+
     def holds(self, other: Window) -> bool:
         """Whether another window with the same sub-pixels lies inside."""
         return (
@@ -54,12 +70,13 @@ class PixelGrid:
     """Pixel and sub-pixel centres of a geometry, as unit vectors in any frame; kept from one call to the next.
 
     conventions : ``gammapy``, or ``exact`` for integrals without oversampling conventions, held by ``is_exact``
+    factor : into how many parts the sides of pixels are cut, whatever a shape asks for; None: what it asks for
     solid_angle : (ny, nx) [sr], 0 where the projection has no sky
     scale : the larger pixel side [deg]
     """
 
-    def __init__(self, geometry: WcsGeometry, conventions: str = "gammapy") -> None:
-        self.geometry, self.is_exact = geometry, conventions == "exact"
+    def __init__(self, geometry: WcsGeometry, conventions: str = "gammapy", factor: int | None = None) -> None:
+        self.geometry, self.is_exact, self.factor = geometry, conventions == "exact", factor
         self.shape = geometry.shape
         self.scale = float(max(geometry.pixel_scales()))
         self._wide: dict[tuple[str, int], tuple[Window, Array]] = {}
@@ -80,7 +97,7 @@ class PixelGrid:
         Placed as ``astropy.nddata.Cutout2D`` places them: from ``ceil(x0 - n / 2)``, n the rounded width in pixels.
         """
         x, y = self.geometry.position(lon, lat, frame)
-        if not (isfinite(x) and isfinite(y)):
+        if not (isfinite(x) and isfinite(y) and isfinite(width)):
             return None
         n_x, n_y = (round(max(width / scale, 1.0)) for scale in self.geometry.pixel_scales())
         columns, rows = self.geometry.columns(float(x), n_x), overlap(float(y), n_y, self.shape[0])
@@ -93,16 +110,18 @@ class PixelGrid:
         found = self._exact.get((frame, window))
         if found is not None:
             return found
+        outer = _widened(window, self.shape)
+        if 2 * outer.n_parts > _CACHED:
+            return self._build(frame, window)
         wide = self._wide.get((frame, window.k))
         if wide is None or not wide[0].holds(window):
-            outer = _widened(window, self.shape)
+            _make_room(self._wide, [kept.n_parts for kept, _ in self._wide.values()], outer.n_parts)
             wide = self._wide[frame, window.k] = outer, self._build(frame, outer)
         outer, vectors = wide
         rows = slice(window.y0 - outer.y0, window.y1 - outer.y0)
         columns = slice(window.x0 - outer.x0, window.x1 - outer.x0)
         exact = np.ascontiguousarray(vectors[..., rows, columns])
-        if len(self._exact) >= _KEPT:
-            self._exact.pop(next(iter(self._exact)), None)
+        _make_room(self._exact, [kept.n_parts for _, kept in self._exact], window.n_parts)
         self._exact[frame, window] = exact
         return exact
 
@@ -151,12 +170,16 @@ class PixelGrid:
 
         Averages over sub-pixels are rounded to single precision, as Gammapy stores them; plain pixel centres are not.
         """
-        inside = self.average(density, window, single=window.k > 1)
+        inside = self.average(density, window, single=self.is_rounded(window))
         if window.shape == self.shape:
             return inside
         image = np.zeros((*density.shape[:-3], *self.shape))
         image[(..., *window.slices)] = inside
         return image
+
+    def is_rounded(self, window: Window) -> bool:
+        """Whether averages over sub-pixels are of single precision; a fit, which needs differences, has a factor."""
+        return window.k > 1 and self.factor is None
 
     def average(self, density: Array, window: Window, *, single: bool = False) -> Array:
         """Averages over sub-pixels times the solid angle of the pixel, (..., n_y, n_x); what is not finite counts 0."""
@@ -166,6 +189,13 @@ class PixelGrid:
         if not np.isfinite(mean).all():
             mean = np.nan_to_num(mean, posinf=0.0, neginf=0.0)
         return np.asarray(mean * self.solid_angle[window.slices], dtype=np.float64)
+
+
+def _make_room(kept: dict[Any, Any], sizes: list[int], more: int) -> None:
+    """Forget the oldest until there is room for more."""
+    while sizes and sum(sizes) + more > _CACHED:
+        kept.pop(next(iter(kept)))
+        sizes.pop(0)
 
 
 def _widened(window: Window, shape: tuple[int, int]) -> Window:

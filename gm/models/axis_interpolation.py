@@ -31,6 +31,11 @@ def axis_parameters(axes: Sequence[Axis]) -> tuple[Parameter, ...]:
     return tuple(rows)
 
 
+def axis_limits(axes: Sequence[Axis]) -> dict[str, tuple[float, float]]:
+    """Between which values of the axes that are not energy a table is known, by name."""
+    return {parameter.name: (parameter.min, parameter.max) for parameter in axis_parameters(axes)}
+
+
 def given_defaults(model: str, given: Collection[object]) -> tuple[Parameter, ...]:
     """What stands for parameters that were given, where the model itself does not know its parameters. `ModelError`."""
     parameters = [p for p in given if isinstance(p, Parameter)]

@@ -19,6 +19,7 @@ _TOLERANCE = 3e-9  # per cell, of the flux
 _ROUGH_TOLERANCE = 1e-7  # the same for edges of unbounded slope, which are resolved beforehand
 _DEPTH = 14
 STEP = 2e-3  # of a radius, for derivatives by differences
+_FINE = 40  # parts of the radius of a shape, between edges
 _CHUNK = 1 << 14
 _NODE = np.sqrt(0.15)
 _OFFSETS = np.array([-_NODE, 0.0, _NODE])
@@ -106,7 +107,7 @@ def _differences(shape: Shape, grid: PixelGrid, values: Array) -> Array:
     rows = []
     for k in range(len(values)):
         shift = np.zeros_like(values)
-        shift[k] = STEP * (values[2] if k < 2 else values[k])
+        shift[k] = STEP * (values[k] if k >= 2 and values[k] > 0 else values[2:].max())
         up, down = (integrate_exactly(shape, grid, values + sign * shift) for sign in (1, -1))
         rows.append((up - down) / (2 * shift[k]))
     return np.stack(rows)
@@ -143,7 +144,7 @@ def _unresolved(shape: Shape, grid: PixelGrid, values: Array, cells: Cells) -> B
     reach = radius / min(grid.geometry.pixel_scales()) + cells.size
     near = np.asarray((np.abs(cells.x - float(x)) < reach) & (np.abs(cells.y - float(y)) < reach))
     size = cells.size * grid.scale
-    if size > 4 * bin_min:
+    if size > 4 * max(bin_min, radius / _FINE):  # the edges of a thin shell are close to each other, and seen below
         return near
     found = shape.edges(grid.sky(shape.frame, cells.x[near], cells.y[near]), values)
     if found is None or size <= found[1]:

@@ -18,10 +18,11 @@ class Layout:
     addresses : (n_par,) all parameters
     free : (n_free,) positions of the free ones; free_addresses their names
     start, lower, upper, error : (n_free,) in own units; limits of linked parameters count for the one that they follow
+    not_own : positions of the free ones whose ``lower``, ``upper`` limit nobody has given
     """
 
     def __init__(self, models: Models) -> None:
-        parameters, factors, roots = models.parameters, models.factors(), models.roots()
+        parameters, factors, roots, between = models.parameters, models.factors(), models.roots(), models.limits()
         n_par = len(parameters)
         self.addresses = parameters.addresses
         self.free: IntArray = np.array(
@@ -30,14 +31,17 @@ class Layout:
         self.free_addresses = tuple(self.addresses[k] for k in self.free)
         self.start = np.array([parameters[int(k)].value for k in self.free])
         self.error = np.array([parameters[int(k)].error for k in self.free])
-        limits = np.array([parameters[int(k)].limits() for k in self.free]).reshape(-1, 2)
+        limits = np.array([between[int(k)] for k in self.free]).reshape(-1, 2)
         self.lower, self.upper = limits[:, 0].copy(), limits[:, 1].copy()
+        own = np.array([parameters[int(k)].limits() for k in self.free]).reshape(-1, 2)
+        lower, upper = (set(np.flatnonzero(changed).tolist()) for changed in (own != limits).T)
+        self.not_own: dict[str, set[int]] = {"lower": lower, "upper": upper}
 
         number = {int(k): i for i, k in enumerate(self.free)}
         self._factors = np.array(factors)
         self._constant = np.array([p.value for p in parameters])
         self._slope, self._source = np.zeros(n_par), np.zeros(n_par, dtype=np.intp)
-        for k, parameter in enumerate(parameters):
+        for k in range(n_par):
             root = roots.get(k)
             i = number.get(k if root is None else root.root)
             if i is None:
@@ -45,7 +49,7 @@ class Layout:
             scale, offset = (1.0, 0.0) if root is None else (root.scale, root.offset)
             self._constant[k], self._slope[k], self._source[k] = offset, scale, i
             if root is not None and scale:
-                low, high = sorted((limit - offset) / scale for limit in parameter.limits())
+                low, high = sorted((limit - offset) / scale for limit in between[k])
                 self.lower[i], self.upper[i] = max(self.lower[i], low), min(self.upper[i], high)
 
         moving = np.flatnonzero(self._slope)
@@ -74,6 +78,18 @@ class Layout:
     def line(self, index: int) -> tuple[float, float]:
         """Scale and offset of parameter ``index``, in own units, as a function of the free one that decides it."""
         return float(self._slope[index]), float(self._constant[index])
+
+    def tighten(self, index: int, low: float, high: float) -> None:
+        """Keep a fit within limits of parameter ``index``, in internal units, as far as its own limits leave room."""
+        i = self.free_position(index)
+        if i is None:
+            return
+        constant, slope = self._constant[index], self._slope[index]
+        least, most = sorted((limit / self._factors[index] - constant) / slope for limit in (low, high))
+        if self.lower[i] < least <= self.upper[i]:
+            self.lower[i], self.not_own["lower"] = least, self.not_own["lower"] | {i}
+        if self.upper[i] > most >= self.lower[i]:
+            self.upper[i], self.not_own["upper"] = most, self.not_own["upper"] | {i}
 
     def expand(self, vector: Array) -> Array:
         """All parameters in internal units, (n_par,), from the free ones in their own, (n_free,)."""

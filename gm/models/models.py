@@ -128,6 +128,11 @@ class Models:
         """(n_par,) own unit -> internal unit."""
         return [f for component in self._components for _, model in component.blocks() for f in model.factors]
 
+    def limits(self) -> list[tuple[float, float]]:
+        """(n_par, 2) between which values a fit keeps every parameter, in own units, links aside."""
+        models = (model for component in self._components for _, model in component.blocks())
+        return [pair for model in models for block in model.blocks() for pair in block.limits()]
+
     def roots(self) -> dict[int, Root]:
         """For every linked parameter, by position, the one that it follows. Raises `LinkError`, `AddressError`."""
         if not self.links:

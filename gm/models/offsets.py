@@ -99,13 +99,13 @@ def effective_radius(at: Offsets, major: float, e: float, phi: float) -> tuple[A
     the major axis. The derivative by PA is minus that by phi, the one by the major axis is radius / major.
     """
     if e == 0:
-        return np.full((), max(major, _TINY)), NOTHING, NOTHING
+        return np.full((), major), NOTHING, NOTHING
     q = axis_ratio(e)
     across, beside = sin(phi) * at.north - cos(phi) * at.east, cos(phi) * at.north + sin(phi) * at.east
     whole = np.maximum(at.sine2, _TINY)
     sine2 = across * across / whole
     s = np.maximum(sine2 + (q * q) * (beside * beside / whole), q * q)
-    radius = (max(major, _TINY) * q) / np.sqrt(s)
+    radius = (major * q) / np.sqrt(s)
     return radius, (-e / q**2) * radius * sine2 / s, (-e * e) * radius * (across * beside) / (s * whole)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
+from math import inf, isfinite
 from typing import Any, ClassVar, Self
 
 from gm.errors import suggest
@@ -17,6 +18,7 @@ class ParametricModel:
 
     tags : names of the type in YAML, the one that is written first
     defaults : the class's parameters when nothing is given
+    natural : between which values a parameter means something, by its name and in its default's unit
     settings : what the YAML block holds beside ``type`` and ``parameters``, as plain data
     factors : (n_par,) own unit -> internal unit, one per parameter
     paths : names of the parameters inside the block, such as ``index`` or ``model1.index``
@@ -25,6 +27,7 @@ class ParametricModel:
     section: ClassVar[str]
     tags: ClassVar[tuple[str, ...]]
     setting_names: ClassVar[tuple[str, ...]] = ()
+    natural: ClassVar[Mapping[str, tuple[float, float]]] = {}
 
     defaults: tuple[Parameter, ...] = ()
     parameters: tuple[Parameter, ...]
@@ -71,6 +74,25 @@ class ParametricModel:
             expected = f"does not convert to '{default.unit}'" if default.unit else "should be empty: no unit is needed"
             raise UnitError(f"'{unit}' {expected}") from error
         return default.unit
+
+    def limits(self) -> list[tuple[float, float]]:
+        """Between which values a fit keeps every parameter, in own units.
+
+        Its own limits; where it has none the natural ones, which make room for the value that it starts from.
+        """
+        return [self._limits(p, f) for p, f in zip(self.parameters, self.factors, strict=True)]
+
+    def _limits(self, parameter: Parameter, factor: float) -> tuple[float, float]:
+        low, high = parameter.limits()
+        if parameter.frozen or (isfinite(low) and isfinite(high)):
+            return low, high
+        least, most = (limit / factor for limit in self.natural_limits().get(parameter.name, (-inf, inf)))
+        low = low if isfinite(low) else min(least, parameter.value)
+        return low, high if isfinite(high) else max(most, parameter.value)
+
+    def natural_limits(self) -> Mapping[str, tuple[float, float]]:
+        """`natural`; what a file says of its axes is read here."""
+        return self.natural
 
     def blocks(self) -> Iterator[ParametricModel]:
         """The models that own the parameters, in order: itself, or the members of a compound."""

@@ -20,7 +20,7 @@ from gm.arrays import Array, BoolArray, IntArray
 from gm.maps.pixel_grid import PixelGrid
 from gm.models.exact_integration import STEP, divide, is_rough, nodes_of
 from gm.models.pixel_nodes import Nodes
-from gm.models.spatial import ExtendedModel, RadialModel, SpatialModel
+from gm.models.spatial import POINTLIKE, ExtendedModel, RadialModel, SpatialModel
 
 
 @final
@@ -53,7 +53,7 @@ class PixelNodes(Nodes):
         To 1e-6 of the flux for radial shapes; by the nodes' own weights for maps, which are smooth inside of pixels.
         """
         if isinstance(shape, RadialModel) and not self.is_sampled:
-            return self._summed(shape, grid, values)
+            return self._summed(shape, grid, shape.sized(values, POINTLIKE * grid.scale))
         assert isinstance(shape, ExtendedModel)
         vectors, solid_angle = self._everywhere(grid, shape.frame)
         return np.asarray(np.nan_to_num(shape.evaluate(vectors, values, energy)) * solid_angle)
@@ -66,6 +66,7 @@ class PixelNodes(Nodes):
             vectors, solid_angle = self._everywhere(grid, shape.frame)
             _, gradient = shape.evaluate_with_gradient(vectors, values, energy)
             return np.asarray(np.nan_to_num(gradient) * solid_angle)
+        values = shape.sized(values, POINTLIKE * grid.scale)
         if not is_rough(shape, values):
             by_cell = self._by_cell(shape, grid, values)
             parts = [

@@ -55,6 +55,7 @@ class RingedShape(Protocol):
 
     paths: tuple[str, ...]
 
+    def sized(self, values: Array) -> Array: ...
     def rings(self, shape: Array) -> Rings: ...
     def surface(self, at: Offsets, shape: Array) -> Array: ...
 
@@ -133,7 +134,7 @@ def steps_of(model: RingedShape, values: Array, resolution: float) -> Array:
 
 def floored(model: RingedShape, values: Array, resolution: float) -> Array:
     """The shape's values, sizes no smaller than what is resolved."""
-    named = zip(model.paths[2:], values[2:], strict=True)
+    named = zip(model.paths[2:], model.sized(values)[2:], strict=True)
     return np.array([max(value, _SMALLEST * resolution) if name in _SIZES else value for name, value in named])
 
 

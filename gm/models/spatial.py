@@ -8,7 +8,8 @@ Gammapy 2.1, ``gammapy.modeling.models.spatial``.
 from __future__ import annotations
 
 from abc import abstractmethod
-from math import ceil
+from functools import reduce
+from math import ceil, inf, isfinite
 from typing import ClassVar
 
 import numpy as np
@@ -26,8 +27,18 @@ LON = Parameter("lon_0", 0.0, "deg")
 LAT = Parameter("lat_0", 0.0, "deg", min=-90.0, max=90.0)
 ECCENTRICITY = Parameter("e", 0.0, min=0.0, max=1.0, frozen=True)
 PHI = Parameter("phi", 0.0, "deg", min=-180.0, max=180.0, frozen=True)
+NATURAL = {  # limits of a fit where a parameter has none: sizes in deg, and shares
+    **dict.fromkeys(("sigma", "r_0", "radius", "width"), (0.0, 90.0)),
+    **dict.fromkeys(("e", "edge_width"), (0.0, 1.0)),
+    "eta": (0.01, 1.0),
+    "lat_0": (-90.0, 90.0),
+}
+
+LONGEST = 0.999  # eccentricity that a fit tells from a line: 22 times as long as wide
 
 MAX_OVERSAMPLING = 200
+POINTLIKE = 0.01  # pixels: smaller shapes are taken for as large, which moves no prediction by a millionth
+LEAST = 1e-10  # [deg] of anything that has a size
 
 
 class SpatialModel(ParametricModel):
@@ -36,6 +47,7 @@ class SpatialModel(ParametricModel):
     section = "spatial"
     setting_names: ClassVar[tuple[str, ...]] = ("frame",)
     has_frame: ClassVar[bool] = True
+    natural = NATURAL
 
     def __init__(self, *, frame: str = "icrs", **settings: object) -> None:
         super().__init__(**{name: value for name, value in settings.items() if name not in self.setting_names})
@@ -105,8 +117,9 @@ class ExtendedModel(SpatialModel):
         return density[..., 0, :, :], gradient[..., 0, :, :]
 
     def integrate(self, grid: PixelGrid, values: Array, energy: Array | None = None) -> Array:
-        window = self.window(grid, values)
-        return grid.integrate(self.evaluate(grid.vectors(self.frame, window), values, energy), window)
+        parts = self.window(grid, values).divided()
+        each = (grid.integrate(self.evaluate(grid.vectors(self.frame, p), values, energy), p) for p in parts)
+        return np.asarray(reduce(np.add, each))
 
     def integrate_gradient(self, grid: PixelGrid, values: Array, energy: Array | None = None) -> tuple[Array, Array]:
         window = self.window(grid, values)
@@ -119,12 +132,17 @@ class ExtendedModel(SpatialModel):
         ``k = ceil(pixel / bin_min)`` up to 200; with k = 1, or a shape outside the map, all pixel centres.
         """
         bin_min, radius, place = self.bin_min(values), self.evaluation_radius(values), self.position(values)
-        if bin_min is None or radius is None or place is None:
+        if bin_min is None or radius is None or place is None or not isfinite(bin_min):
             return grid.everything
-        k = min(ceil(grid.scale / bin_min), MAX_OVERSAMPLING) if bin_min > 0 else MAX_OVERSAMPLING
+        k = grid.factor or oversampling(grid.scale, bin_min)
         if k == 1:
             return grid.everything
         return grid.window(*place, self.frame, 2 * max(radius, grid.scale), k) or grid.everything
+
+
+def oversampling(pixel: float, bin_min: float) -> int:
+    """Into how many parts the sides of pixels are cut."""
+    return min(ceil(pixel / bin_min), MAX_OVERSAMPLING) if bin_min * MAX_OVERSAMPLING > pixel else MAX_OVERSAMPLING
 
 
 class RadialModel(ExtendedModel):
@@ -145,6 +163,18 @@ class RadialModel(ExtendedModel):
     def rings(self, shape: Array) -> Rings:
         """The ellipses of the shape, and the radii where its density has an edge."""
 
+    def sized(self, values: Array, least: float = LEAST) -> Array:
+        """Values that are a shape: at least ``least`` [deg] in size."""
+        return np.concatenate([values[:2], [least], values[3:]]) if values[2] < least else values
+
+    def resolution(self, values: Array) -> float | None:
+        """Size [deg] of sub-pixels on which sums do not feel where the shape is; None: only integrals are so smooth."""
+        return None
+
+    def told_apart(self, least: float) -> dict[str, tuple[float, float]]:
+        """Parameters, by name, between which values shapes differ on maps that show details of ``least`` [deg]."""
+        return {self.parameters[2].name: (2 * least, inf)}
+
     def edges(self, vectors: Array, values: Array) -> tuple[Array, float, bool] | None:
         """Distances [deg] of directions to the nearest edge, how finely [deg] it has to be resolved, and whether
         derivatives are unbounded there; None for a shape without edges.
@@ -152,28 +182,48 @@ class RadialModel(ExtendedModel):
         return None
 
     def evaluate(self, vectors: Array, values: Array, energy: Array | None = None) -> Array:
-        return self.surface(Offsets(vectors, values[0], values[1]), values[2:])
+        return self.surface(Offsets(vectors, values[0], values[1]), self.sized(values)[2:])
 
     def evaluate_with_gradient(self, vectors: Array, values: Array, energy: Array | None = None) -> tuple[Array, Array]:
         density, rows = self._rows(vectors, values)
         return density, np.stack([np.broadcast_to(row, density.shape) for row in rows])
 
     def integrate(self, grid: PixelGrid, values: Array, energy: Array | None = None) -> Array:
-        return integrate_exactly(self, grid, values) if grid.is_exact else super().integrate(grid, values)
+        if grid.is_exact:
+            return integrate_exactly(self, grid, self.sized(values, POINTLIKE * grid.scale))
+        if self._is_between(grid, values):
+            return self._in_one_pixel(grid, values)
+        return super().integrate(grid, values)
 
     def integrate_gradient(self, grid: PixelGrid, values: Array, energy: Array | None = None) -> tuple[Array, Array]:
         if grid.is_exact:
-            return integrate_exactly_with_gradient(self, grid, values)
-        window = self.window(grid, values)
-        density, rows = self._rows(grid.vectors(self.frame, window), values)
-        gradient = np.zeros((len(rows), *grid.shape))
-        for k, row in enumerate(rows):
-            if row.ndim:
-                gradient[(k, *window.slices)] = grid.average(row, window)
-        return grid.integrate(density, window), gradient
+            return integrate_exactly_with_gradient(self, grid, self.sized(values, POINTLIKE * grid.scale))
+        if self._is_between(grid, values):
+            return self._in_one_pixel(grid, values), np.zeros((len(values), *grid.shape))
+        image, gradient = np.zeros(grid.shape), np.zeros((len(values), *grid.shape))
+        for part in self.window(grid, values).divided():
+            density, rows = self._rows(grid.vectors(self.frame, part), values)
+            image[part.slices] = grid.average(density, part, single=grid.is_rounded(part))
+            for by_value, row in zip(gradient, rows, strict=True):
+                if row.ndim:
+                    by_value[part.slices] = grid.average(row, part)
+        return image, gradient
+
+    def _is_between(self, grid: PixelGrid, values: Array) -> bool:
+        """Whether the shape falls between the finest sub-pixels that there are."""
+        values = self.sized(values)
+        bin_min, radius = self.bin_min(values), self.evaluation_radius(values)
+        return bin_min is not None and radius is not None and max(bin_min * MAX_OVERSAMPLING, 10 * radius) < grid.scale
+
+    def _in_one_pixel(self, grid: PixelGrid, values: Array) -> Array:
+        """The whole flux in the pixel that holds the position."""
+        image, around = np.zeros(grid.shape), grid.window(values[0], values[1], self.frame, 0.0, 1)
+        if around is not None:
+            image[around.slices] = 1.0
+        return image
 
     def _rows(self, vectors: Array, values: Array) -> tuple[Array, list[Array]]:
         """Density, and its derivatives one by one; a number is one that is 0 everywhere."""
         at = Offsets(vectors, values[0], values[1])
-        density, d_versine, d_angle, d_shape = self.surface_gradient(at, values[2:])
+        density, d_versine, d_angle, d_shape = self.surface_gradient(at, self.sized(values)[2:])
         return density, [*at.by_position(d_versine, d_angle), *d_shape]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import pi, radians, sqrt
+from math import inf, pi, radians, sqrt
 
 import numpy as np
 
@@ -10,11 +10,12 @@ from gm.arrays import Array
 from gm.models.offsets import DEGREE, Offsets, axis_ratio, effective_radius
 from gm.models.parameter import Parameter
 from gm.models.rings import Rings
-from gm.models.spatial import ECCENTRICITY, LAT, LON, PHI, RadialModel
+from gm.models.spatial import ECCENTRICITY, LAT, LEAST, LON, LONGEST, PHI, RadialModel
 
 _EDGE = 2.326174307353347  # the edge width spans 95 % to 5 % of the amplitude
 _WIDE = 2.0  # edge widths within which a disk falls from all but 1e-10 to 1e-10
 _TINY = 1e-300
+_THINNEST = 1e-6  # of its radius: a shell
 _N_NODES = 1024
 
 
@@ -34,6 +35,9 @@ class DiskSpatialModel(RadialModel):
         PHI,
         Parameter("edge_width", 0.01, min=0.0, max=1.0, frozen=True),
     )
+
+    def told_apart(self, least: float) -> dict[str, tuple[float, float]]:
+        return {"r_0": (2 * least, inf), "e": (-inf, LONGEST)}
 
     def evaluation_radius(self, values: Array) -> float:
         return float(1.1 * values[2] * (1.0 + values[5]))
@@ -72,7 +76,7 @@ class DiskSpatialModel(RadialModel):
         by_r = bell * edge * z / r
         d_versine = -bell * edge / np.maximum(r * np.sin(at.separation), _TINY)
         rows = [
-            norm_by_r * inside + by_r * (r / max(shape[0], _TINY)),
+            norm_by_r * inside + by_r * (r / shape[0]),
             norm_by_e * inside + by_r * d_e,
             by_r * d_phi * DEGREE,
             bell * t * (edge / _EDGE),
@@ -90,7 +94,7 @@ def _disk_norm(r_0: float, e: float) -> tuple[float, float, float]:
     The solid angle is ``2 int_0^pi 1 - sqrt(1 - h) dx``, ``1/h = cos^2(x) / sin^2(r_0) + sin^2(x) / sin^2(b)``, of a
     periodic function: equal steps converge exponentially.
     """
-    a, q = max(radians(r_0), 1e-12), axis_ratio(e)
+    a, q = radians(r_0), axis_ratio(e)
     if e == 0:
         area = 4.0 * pi * np.sin(0.5 * a) ** 2
         return 1.0 / area, -2.0 * pi * np.sin(a) / area**2 * DEGREE, 0.0
@@ -113,6 +117,13 @@ class ShellSpatialModel(RadialModel):
 
     tags = ("ShellSpatialModel", "shell")
     defaults = (LON, LAT, Parameter("radius", 1.0, "deg"), Parameter("width", 0.2, "deg"))
+
+    def sized(self, values: Array, least: float = LEAST) -> Array:
+        radius = max(values[2], 0.0)
+        return np.array([*values[:2], radius, max(values[3], least - radius, _THINNEST * radius)])
+
+    def told_apart(self, least: float) -> dict[str, tuple[float, float]]:
+        return {"width": (least, inf)}
 
     def evaluation_radius(self, values: Array) -> float:
         return float(values[2] + values[3])
@@ -139,6 +150,9 @@ class Shell2SpatialModel(RadialModel):
 
     tags = ("Shell2SpatialModel", "shell2")
     defaults = (LON, LAT, Parameter("r_0", 1.0, "deg"), Parameter("eta", 0.2, min=0.02, max=1.0))
+
+    def sized(self, values: Array, least: float = LEAST) -> Array:
+        return np.array([*values[:2], max(values[2], least), min(max(values[3], _THINNEST), 1.0)])
 
     def evaluation_radius(self, values: Array) -> float:
         return float(values[2])
@@ -194,4 +208,4 @@ def _shell_edges(at: Offsets, inner: float, outer: float) -> tuple[Array, float,
 
 
 def _shell_norm(inner: float, outer: float) -> float:
-    return 3.0 / (2.0 * pi * max(outer**3 - inner**3, _TINY))
+    return 3.0 / (2.0 * pi * (outer**3 - inner**3))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import exp, expm1, pi, radians, sin, sqrt
+from math import exp, expm1, inf, pi, radians, sin, sqrt
 
 import numpy as np
 
@@ -10,11 +10,12 @@ from gm.arrays import Array
 from gm.models.offsets import DEGREE, NOTHING, Offsets, axis_ratio, effective_radius
 from gm.models.parameter import Parameter
 from gm.models.rings import Rings
-from gm.models.spatial import ECCENTRICITY, LAT, LON, PHI, RadialModel
+from gm.models.spatial import ECCENTRICITY, LAT, LEAST, LON, LONGEST, PHI, RadialModel
 
 _TINY = 1e-150  # its square is a number, too
 _SMOOTH = 0.3  # exp(-rho^(1 / eta)) is as smooth as a Gaussian of this times eta, but for its centre
 _EXPONENT = 22.0  # of what is left out of exponential tails
+_SHARPEST = 0.01  # shape of a generalised Gaussian that is as good as a disk
 
 
 class GaussianSpatialModel(RadialModel):
@@ -36,6 +37,12 @@ class GaussianSpatialModel(RadialModel):
     def rings(self, shape: Array) -> Rings:
         sigma, e, phi = (float(value) for value in shape)
         return Rings(sigma, e, phi if e else 0.0, (0.0, sqrt(2.0 * _EXPONENT)), smooth=sigma * axis_ratio(e))
+
+    def resolution(self, values: Array) -> float:
+        return min(self.bin_min(values), float(values[2]) * axis_ratio(float(values[3])))
+
+    def told_apart(self, least: float) -> dict[str, tuple[float, float]]:
+        return {"sigma": (least, inf), "e": (-inf, LONGEST)}
 
     def surface(self, at: Offsets, shape: Array) -> Array:
         if shape[1] == 0:
@@ -63,7 +70,7 @@ class GaussianSpatialModel(RadialModel):
 def _round(sigma: float) -> tuple[float, float, float, float]:
     """Norm, its derivative by sigma [deg], ``a = 1 - cos sigma`` and its derivative."""
     sigma = radians(sigma)
-    a = max(2.0 * sin(0.5 * sigma) ** 2, _TINY)
+    a = 2.0 * sin(0.5 * sigma) ** 2
     whole = -expm1(-1.0 / a)
     norm = 1.0 / (4.0 * pi * a * whole)
     d_a = sin(sigma) * DEGREE
@@ -72,8 +79,7 @@ def _round(sigma: float) -> tuple[float, float, float, float]:
 
 
 def _elongated_norm(shape: Array) -> float:
-    sigma = max(radians(shape[0]), _TINY)
-    return 1.0 / (2.0 * pi * sigma * sigma * axis_ratio(float(shape[1])))
+    return 1.0 / (2.0 * pi * radians(shape[0]) ** 2 * axis_ratio(float(shape[1])))
 
 
 class GeneralizedGaussianSpatialModel(RadialModel):
@@ -91,6 +97,12 @@ class GeneralizedGaussianSpatialModel(RadialModel):
         ECCENTRICITY,
         PHI,
     )
+
+    def sized(self, values: Array, least: float = LEAST) -> Array:
+        return np.array([*values[:2], max(values[2], least), max(values[3], _SHARPEST), *values[4:]])
+
+    def told_apart(self, least: float) -> dict[str, tuple[float, float]]:
+        return {"r_0": (2 * least, inf), "e": (-inf, LONGEST)}
 
     def evaluation_radius(self, values: Array) -> float:
         return float(values[2] * (1.0 + 8.0 * values[3]))
@@ -127,9 +139,9 @@ class GeneralizedGaussianSpatialModel(RadialModel):
     def _norm(self, shape: Array) -> float:
         from scipy.special import gamma
 
-        r_0, eta = max(radians(shape[0]), _TINY), float(shape[1])
+        r_0, eta = radians(shape[0]), float(shape[1])
         return float(1.0 / (2.0 * pi * axis_ratio(float(shape[2])) * r_0 * r_0 * eta * gamma(2.0 * eta)))
 
 
 def _power(z: Array, exponent: float) -> Array:
-    return np.asarray(np.minimum(z, 1e3) ** min(exponent, 100.0))
+    return np.asarray(np.minimum(z, 1e3) ** exponent)

@@ -14,7 +14,7 @@ import numpy as np
 from gm.arrays import Array
 from gm.maps.map import Map
 from gm.maps.sphere import lon_lat
-from gm.models.axis_interpolation import axis_parameters, given_defaults, in_axis_order, parameter_axes
+from gm.models.axis_interpolation import axis_limits, axis_parameters, given_defaults, in_axis_order, parameter_axes
 from gm.models.errors import ModelError
 from gm.models.parameter import Parameter
 from gm.models.spatial import ExtendedModel
@@ -117,6 +117,9 @@ class TemplateNDSpatialModel(TemplateShape):
         given = {name: value for name, value in settings.items() if name not in self.setting_names}
         self.defaults = given_defaults(self.tags[0], given.values()) or axis_parameters(self.template.axes)
         super().__init__(**settings)  # type: ignore[arg-type]  # frame is checked with the document
+
+    def natural_limits(self) -> dict[str, tuple[float, float]]:
+        return axis_limits(self.template.axes)
 
     def position(self, values: Array) -> None:
         return None

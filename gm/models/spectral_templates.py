@@ -14,6 +14,7 @@ from gm.maps.axes import Axis
 from gm.maps.reading import read_map
 from gm.models.axis_interpolation import (
     ENERGY,
+    axis_limits,
     axis_parameters,
     collapse,
     given_defaults,
@@ -91,6 +92,9 @@ class TemplateNDSpectralModel(SpectralModel):
         self.defaults = given_defaults(self.tags[0], given.values()) or axis_parameters(self.table.axes)
         super().__init__(**given)
         self.settings = {name: settings[name] for name in self.setting_names if name in settings}
+
+    def natural_limits(self) -> dict[str, tuple[float, float]]:
+        return axis_limits(self.table.axes)
 
     @property
     def is_norm(self) -> bool:  # type: ignore[override]  # the file decides whether the values have a unit

@@ -1,0 +1,92 @@
+"""Free extended shapes in a fit: smooth in size and position, and limited to what the pixels tell apart."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from gm.datasets import Datasets
+from gm.likelihood import JointLikelihood
+from gm.models import Models, Parameter, SpatialModel
+from tests.map_samples import LAT, LON, background, cube, gauss, point, source
+
+PIXEL = 0.1  # [deg] of the sample maps
+
+
+def sky(shape: SpatialModel) -> Models:
+    return Models([source(shape=shape), background()])
+
+
+def position(likelihood: JointLikelihood, name: str) -> int:
+    return likelihood.layout.free_addresses.index(f"source.{name}")
+
+
+def test_the_oversampling_of_a_fit_does_not_jump_with_the_size() -> None:
+    """Just below and above a size at which Gammapy cuts pixels anew; both start with Gammapy's own number."""
+    datasets, border = Datasets([cube()]), 3 * PIXEL / 2
+    models = sky(gauss(LON + 0.033, LAT, sigma=border + 1e-4))
+    plain, fit = JointLikelihood(datasets, models), JointLikelihood(datasets, models, for_fit=True)
+    start = fit.layout.start
+    assert fit.value(start) == pytest.approx(plain.value(start), abs=1e-4)  # plain sums are rounded to single precision
+    k = position(fit, "sigma")
+    sizes = border + 1e-7 * np.array([-3.0, -1.0, 1.0, 3.0])
+    vectors = [np.where(np.arange(start.size) == k, size, start) for size in sizes]
+    smooth, jumping = (np.array([likelihood.value(vector) for vector in vectors]) for likelihood in (fit, plain))
+    assert np.abs(np.diff(smooth, n=2)).max() < 1e-6
+    assert abs(np.diff(jumping)[1]) > 1e-3
+    assert fit.is_current(start)
+    assert not fit.is_current(vectors[0])
+    assert fit.left_behind(vectors[0]) == []
+
+
+def test_sub_pixels_that_have_become_too_coarse_are_left_behind() -> None:
+    fit = JointLikelihood(Datasets([cube()]), sky(gauss(sigma=0.2)), for_fit=True)
+    vector = fit.layout.start
+    vector[position(fit, "sigma")] = 0.07
+    assert fit.left_behind(vector) == ["source"]
+    assert JointLikelihood(Datasets([cube()]), sky(gauss(sigma=0.2))).left_behind(vector) == []
+
+
+@pytest.mark.parametrize(("conventions", "least"), [("gammapy", 0.35), ("exact", 0.02)])
+def test_a_fit_stays_where_pixels_tell_sizes_apart(conventions: str, least: float) -> None:
+    datasets, shape = Datasets([cube()]), gauss()
+    likelihood = JointLikelihood(datasets, sky(shape), conventions, for_fit=True)
+    assert likelihood.layout.lower[position(likelihood, "sigma")] == pytest.approx(least * PIXEL, rel=1e-3)
+    free = JointLikelihood(datasets, sky(shape), conventions)
+    assert free.layout.lower[position(free, "sigma")] == 0
+    own = shape.with_parameters([replace(p, min=0.07) if p.name == "sigma" else p for p in shape.parameters])
+    limited = JointLikelihood(datasets, sky(own), conventions, for_fit=True)
+    assert limited.layout.lower[position(limited, "sigma")] == 0.07
+
+
+def test_limits_that_leave_no_room_stay() -> None:
+    shape = gauss(sigma=0.004)
+    tight = [replace(p, min=0.001, max=0.01) if p.name == "sigma" else p for p in shape.parameters]
+    likelihood = JointLikelihood(Datasets([cube()]), sky(shape.with_parameters(tight)), for_fit=True)
+    k = position(likelihood, "sigma")
+    assert (likelihood.layout.lower[k], likelihood.layout.upper[k]) == (0.001, 0.01)
+
+
+def test_a_needle_is_told_from_a_line() -> None:
+    elongated = [replace(p, frozen=False) if p.name == "e" else p for p in gauss().parameters]
+    likelihood = JointLikelihood(Datasets([cube()]), sky(gauss().with_parameters(elongated)), for_fit=True)
+    assert likelihood.layout.upper[position(likelihood, "e")] == 0.999
+
+
+def test_smaller_sizes_are_more_and_more_a_point() -> None:
+    """Total counts of a shape whose size goes to 0, and those of a point."""
+    datasets = Datasets([cube()])
+    counts = []
+    for sigma in (0.0, 1e-7, 1e-5, 1e-3):
+        likelihood = JointLikelihood(datasets, Models([source(shape=gauss(sigma=sigma))]), "exact")
+        counts.append(likelihood.predicted(likelihood.layout.start)[0].sum())
+    likelihood = JointLikelihood(datasets, Models([source(shape=point())]), "exact")
+    np.testing.assert_allclose(counts, likelihood.predicted(likelihood.layout.start)[0].sum(), rtol=1e-4)
+
+
+def test_parameters_without_an_own_limit_keep_the_given_start() -> None:
+    fixed = gauss(sigma=0.0).with_parameters([replace(p, frozen=True) for p in gauss(sigma=0.0).parameters])
+    models = Models([source(shape=fixed, amplitude=Parameter("amplitude", 1e-11, "cm-2 s-1 TeV-1"))])
+    assert np.isfinite(JointLikelihood(Datasets([cube()]), models, for_fit=True).value(np.array([2.3, 1e-11])))
