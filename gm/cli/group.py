@@ -106,7 +106,9 @@ def _version_option() -> click.Option:
 
 @contextmanager
 def _interrupt_on_termination() -> Iterator[None]:
-    """SIGTERM ends a command as Ctrl-C does: temporary files are removed, what is finished is kept."""
+    """SIGTERM, and SIGHUP of a terminal that is closed, end a command as Ctrl-C does: temporary files are removed, what
+    is finished is kept. A signal that the caller ignores, as ``nohup`` does, stays ignored.
+    """
 
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -114,8 +116,12 @@ def _interrupt_on_termination() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may handle signals: those of the caller stay
         return
-    before = signal.signal(signal.SIGTERM, interrupt)
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers if signal.getsignal(number) != signal.SIG_IGN}
+    for number in before:
+        signal.signal(number, interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

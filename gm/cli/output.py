@@ -56,8 +56,10 @@ def print_result(text: str) -> None:
         except UnicodeEncodeError:
             sys.stdout.write(line.encode("ascii", "backslashreplace").decode())
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
         _point_at_nothing(sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise
 
 
 def print_text(text: str) -> None:

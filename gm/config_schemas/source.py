@@ -31,7 +31,7 @@ def read_text(path: str | Path, source: str) -> str:
     Raises `DataError` for what cannot be opened or is binary, `InvalidInput` for a file beyond 64 MiB or not in UTF-8.
     """
     try:
-        raw = sys.stdin.buffer.read(MAX_BYTES + 1) if str(path) == "-" else _read_file(path, source)
+        raw = _read_stdin(source) if str(path) == "-" else _read_file(path, source)
     except OSError as error:
         raise DataError(_why_unreadable(Path(path), source, error)) from error
     if len(raw) > MAX_BYTES:
@@ -44,6 +44,12 @@ def read_text(path: str | Path, source: str) -> str:
         line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
         message = f"byte 0x{raw[error.start]:02x} is not UTF-8"
         raise InvalidInput([Problem(source, line, column, "$", message, "save the file as UTF-8")]) from error
+
+
+def _read_stdin(source: str) -> bytes:
+    if sys.stdin is None:
+        raise DataError(f"{source}: is closed, expected YAML")
+    return sys.stdin.buffer.read(MAX_BYTES + 1)
 
 
 def _read_file(path: str | Path, source: str) -> bytes:

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing
 import os
-import signal
 import sys
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +23,8 @@ from gm.errors import DataError
 from gm.io.fits import read_fits
 from gm.io.gadf import check_companions
 from gm.io.ogip import is_ogip
+from gm.io.processes import can_fork, in_processes
+from gm.io.threads import in_threads
 
 Dataset = SpectrumDataset | SpectrumDatasetOnOff | FluxPointsDataset | MapDataset | MapDatasetOnOff
 MAP_TYPES = (MapDataset.type, MapDatasetOnOff.type)
@@ -131,41 +128,17 @@ def _outcomes(entries: Sequence[DatasetEntry], workers: int | None, tally: _Tall
     """What came of each file, in order."""
     maps = [entry for entry in entries if entry.type in MAP_TYPES]
     others = iter(_spectra([entry for entry in entries if entry.type not in MAP_TYPES], workers, tally))
-    with ThreadPoolExecutor(workers or _n_cores()) as pool:  # maps are arrays, and mostly compressed: threads gain
-        read = tally.count(pool.map(_outcome, maps))
-        return [next(read if entry.type in MAP_TYPES else others) for entry in entries]
+    read = tally.count(in_threads(_outcome, maps, workers or _n_cores()))  # arrays, mostly compressed: threads gain
+    return [next(read if entry.type in MAP_TYPES else others) for entry in entries]
 
 
 def _spectra(entries: Sequence[DatasetEntry], workers: int | None, tally: _Tally) -> list[Dataset | DataError]:
     """Processes are worth their start for hundreds of small files; threads gain nothing there."""
     if workers is None:
         workers = _n_cores() if len(entries) >= MANY else 1
-    if workers > 1 and len(entries) > CHUNK and _can_fork():
-        with contextlib.suppress(BrokenExecutor):  # a worker was killed: read everything here
-            return list(tally.count(_outcomes_in_processes(entries, workers)))
+    if workers > 1 and len(entries) > CHUNK and can_fork():
+        return list(tally.count(in_processes(_outcome, entries, workers, CHUNK)))
     return list(tally.count(map(_outcome, entries)))
-
-
-def _outcomes_in_processes(entries: Sequence[DatasetEntry], workers: int) -> Iterator[Dataset | DataError]:
-    context = multiprocessing.get_context("fork")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_ignore_interrupts)
-    try:
-        with warnings.catch_warnings():
-            # Python >= 3.12 warns of forking beside other threads; the children only read files and use no BLAS
-            warnings.simplefilter("ignore", DeprecationWarning)
-            yield from pool.map(_outcome, entries, chunksize=CHUNK)
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _ignore_interrupts() -> None:
-    """Ctrl-C reaches the whole process group; only the parent reports it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _can_fork() -> bool:
-    """Fork is the only start that does not run the user's script again; elsewhere one process reads."""
-    return sys.platform == "linux" and not multiprocessing.current_process().daemon
 
 
 def _n_cores() -> int:

@@ -33,24 +33,35 @@ def fingerprint(data: Any) -> str:
 
 def data_file(directory: Path, name: str) -> Path:
     """Where a file name in a datasets document points: beside the document, else as it is."""
-    path = Path(expand(name))
+    return _found(directory, Path(expand(name)))
+
+
+def _found(directory: Path, path: Path) -> Path:
     beside = directory / path
     return beside if beside.exists() or not path.exists() else path
 
 
 def with_companions(file: Path) -> list[Path]:
     """A data file and the OGIP response and background files that its header names, as far as they exist."""
-    if not file.is_file():
-        return [file]
     try:
-        spectrum = read_fits(file).find("SPECTRUM") if _is_fits(file) else None
+        spectrum = read_fits(file).find("SPECTRUM") if _may_hold_spectrum(file) else None
     except DataError:
         return [file]
     if spectrum is None:
         return [file]
     names = [spectrum.header.text(card).strip() for card in _COMPANIONS]
-    found = [data_file(file.parent, name) for name in names if name and name.lower() != "none"]
+    found = [_found(file.parent, Path(name)) for name in names if name and name.lower() != "none"]
     return [file, *(path for path in found if path.is_file())]
+
+
+def _may_hold_spectrum(file: Path) -> bool:
+    """Whether it is worth reading the headers of a file, which takes ten times as long as reading the file."""
+    try:
+        content = file.read_bytes()
+    except OSError:
+        return False
+    is_named = any(word in content for word in (b"SPECTRUM", b"Spectrum", b"spectrum"))
+    return content.startswith(b"\x1f\x8b") or (content.startswith(b"SIMPLE") and is_named)
 
 
 def dataset_files(parts: Iterable[Part]) -> list[Path]:
@@ -112,12 +123,6 @@ def label(file: Path, output: Path, directory: Path) -> str:
     with contextlib.suppress(ValueError):
         return Path(os.path.normpath(file.relative_to(directory))).as_posix()
     return file.as_posix()
-
-
-def _is_fits(file: Path) -> bool:
-    with file.open("rb") as stream:
-        start = stream.read(9)
-    return start.startswith((b"SIMPLE", b"\x1f\x8b"))
 
 
 def _filenames(data: Any) -> Iterable[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import platform
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePosixPath
@@ -55,29 +55,28 @@ class Record:
         records = self._stages.values() if key is None else [self._stages.get(key)]
         outputs = [record.get("outputs") for record in records if isinstance(record, dict)]
         names = {str(name) for files in outputs if isinstance(files, dict | list) for name in files}
+        models = [name.removesuffix(".yaml") for name in names if name.endswith("models.yaml")]
+        names |= {f"{name}_covariance.dat" for name in models}  # older records leave it out
         return {name for name in names if not PurePosixPath(name).is_absolute() and ".." not in name.split("/")}
 
-    def begin(self, key: str, outputs: Sequence[str], config: Mapping[str, Any], *, is_alone: bool) -> None:
-        """Record that a stage is about to write ``outputs``; remove what it wrote before and will not write again.
-
-        ``is_alone``: nobody else can be writing here, so that temporary files are those of killed processes.
-        """
+    def begin(self, key: str, outputs: Sequence[str], config: Mapping[str, Any]) -> None:
+        """Record that a stage is about to write ``outputs``; remove what it wrote before and will not write again."""
         before = self.files(key)
         self._set(key, {"unfinished": True, "outputs": sorted(before.union(outputs))}, config)
         others = {name for other in self._stages if other != key for name in self.files(other)}
         for name in before - set(outputs) - others:
             with contextlib.suppress(OSError):
                 (self.output / name).unlink()
-        if is_alone:
-            self._remove_temporaries([self.file.name, *before, *outputs])
         self._stages[key]["outputs"] = list(outputs)
 
-    def _remove_temporaries(self, names: Iterable[str]) -> None:
-        folders = defaultdict[Path, list[str]](list)
-        for path in (self.output / name for name in names):
-            folders[path.parent].append(path.name)
-        for folder, files in folders.items():
-            remove_temporaries(folder, files)
+    def remove_temporaries(self) -> None:
+        """Remove what killed processes have left of writing any file on record; nobody may be writing one now."""
+        folders = defaultdict[str, list[str]](list)
+        for name in (self.file.name, *self.files()):
+            folder, _, base = name.rpartition("/")
+            folders[folder].append(base)
+        for folder, names in folders.items():
+            remove_temporaries(self.output / folder, names)
 
     def finish(
         self,

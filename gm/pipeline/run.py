@@ -118,8 +118,10 @@ def _run(analysis: Analysis, reporter: Reporter, wanted: Sequence[str]) -> Outco
 
     check_folder(analysis)
     with alone_in(analysis.settings.output, wait) as is_alone:
-        session, stages = Session(analysis, reporter, is_alone), build_stages(analysis, wanted)
+        session, stages = Session(analysis, reporter), build_stages(analysis, wanted)
         session.check(planned_files(stages))
+        if is_alone:
+            session.record.remove_temporaries()
         return _run_stages(session, stages, wanted)
 
 

@@ -34,8 +34,6 @@ class Session:
 
     analysis: Analysis
     reporter: Reporter
-    is_alone: bool = False
-    """Whether no other process can be writing into the folder of the results."""
     _datasets: Datasets | None = None
     _simulated: tuple[Part, ...] | None = None
     _applied: tuple[Part, ...] | None = None
@@ -163,7 +161,7 @@ class Session:
         for file in self.own_files(key).union(self._begun.values()):
             self._hashes.pop(file, None)
             self._states.pop(file, None)
-        self.record.begin(key, list(self._begun), self.analysis.resolved, is_alone=self.is_alone)
+        self.record.begin(key, list(self._begun), self.analysis.resolved)
 
     def finish(self, key: str, inputs: Mapping[str, Any], seconds: Mapping[str, float]) -> None:
         """A stage has written its files. Raises `DataError` where its result cannot be trusted."""

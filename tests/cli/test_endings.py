@@ -32,7 +32,7 @@ def wait_for(process: subprocess.Popen[str], word: str) -> str:
     raise AssertionError(seen)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_interrupted_during_a_fit(number: int, analysis: Path, start_gm: Any) -> None:
     process = start_gm("fit", "config.yaml", code=SLOW_FIT)
     wait_for(process, "free parameters")
@@ -54,6 +54,33 @@ def test_what_was_finished_before_an_interrupt_is_kept(analysis: Path, start_gm:
     assert process.returncode == 130
     assert (analysis / "simulated" / "datasets.yaml").exists()
     assert not (analysis / "simulated" / "fit").exists()
+
+
+def test_a_signal_that_the_caller_ignores_stays_ignored(analysis: Path, start_gm: Any) -> None:
+    process = start_gm("fit", "config.yaml", code=f"{SLOW_FIT}\nsignal.signal(signal.SIGHUP, signal.SIG_IGN)")
+    wait_for(process, "free parameters")
+    process.send_signal(signal.SIGHUP)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    "command", [["fit", "config.yaml"], ["validate", "-"], ["schema", "fit"], ["fit", "nowhere.yaml"]]
+)
+def test_a_full_disk_behind_standard_output(command: list[str], analysis: Path, start_gm: Any) -> None:
+    with open("/dev/full", "w") as full:
+        process = start_gm(*command, "--json", code="import sys\nsys.stdin = None", stdout=full)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 4
+    assert "gm: " in err
+    assert "Traceback" not in err
+
+
+def test_a_config_from_a_closed_standard_input(gm: Any, analysis: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    called = gm("fit", "-", "--json")
+    assert called.code == 4
+    assert called.json["message"] == "gm: <stdin>: is closed, expected YAML"
 
 
 def test_nobody_reads_the_results(analysis: Path, start_gm: Any) -> None:

@@ -214,16 +214,25 @@ def test_a_file_that_changes_while_it_is_used_is_told(analysis: Path, monkeypatc
     assert ran(run(request, Silent())) == ["apply", "fit"]
 
 
-def test_temporary_files_of_killed_runs_are_removed(analysis: Path) -> None:
+@pytest.mark.parametrize("change", ["seed: 1", "seed: 2"])  # up to date, or not
+def test_temporary_files_of_killed_runs_are_removed(analysis: Path, change: str) -> None:
+    run(config(analysis, SIMULATION), Silent())
     folder = analysis / "results" / "datasets"
-    folder.mkdir(parents=True)
     left = [folder / ".run-1.fits.0123abcd.part", analysis / "results" / ".provenance.yaml.0123abcd.part"]
     others = [folder / ".run-9.fits.0123abcd.part", folder / "run-1.fits.part", folder / ".run-1.fits.mine.part"]
     for file in (*left, *others):
         file.write_text("half")
-    run(config(analysis, SIMULATION), Silent())
+    run(edited(analysis, SIMULATION, "seed: 1", change), Silent())
     assert [file.exists() for file in left] == [False, False]
     assert all(file.exists() for file in others)
+
+
+def test_covariances_that_older_records_leave_out_are_on_record(analysis: Path) -> None:
+    run(config(analysis, SIMULATION), Silent())
+    record = analysis / "results" / "provenance.yaml"
+    lines = record.read_text().splitlines()
+    record.write_text("\n".join(line for line in lines if "models_covariance.dat" not in line) + "\n")
+    assert "fit" in ran(run(edited(analysis, SIMULATION, "seed: 1", "seed: 2"), Silent()))
 
 
 # What may be written
