@@ -206,6 +206,62 @@ def test_confidence_of_upper_limits() -> None:
         assert sed_from_table(table({"UL_CONF": confidence}, e_ref=E_REF, dnde=np.ones(3))).n_sigma_ul == expected
 
 
+CATALOGUE = {
+    "units as people write them": (
+        ["e_ref TeV", "dnde TeV-1 m-2 s-1 ", "dnde_err TeV-1 m-2 s-1"], "1.5 2e-8 4e-9\n 3.0   5e-9 1e-9 \n",
+        [1.5, 3.0], [2e-12, 5e-13], [4e-13, 1e-13], [False, False],
+    ),
+    "no units at all": (
+        ["e_ref ", "dnde ", "dnde_err ", "remark "], "1.5 2e-12 4e-13 1\n3.0 5e-13 1e-13 2",
+        [1.5, 3.0], [2e-12, 5e-13], [4e-13, 1e-13], [False, False],
+    ),
+    "edges alone": (
+        ["e_min TeV", "e_max TeV", "dnde 1 / (cm2 s TeV)", "dnde_err 1 / (cm2 s TeV)"],
+        "1 4 2e-12 4e-13\n4 9 5e-13 1e-13\n",
+        [2.0, 6.0], [2e-12, 5e-13], [4e-13, 1e-13], [False, False],
+    ),
+    "edges of some": (
+        ["e_ref TeV", "e_min TeV", "e_max TeV", "dnde 1 / (cm2 s TeV)", "dnde_err 1 / (cm2 s TeV)"],
+        '2.1 1 4 2e-12 4e-13\n5.9 "" "" 5e-13 1e-13\n',
+        [2.1, 5.9], [2e-12, 5e-13], [4e-13, 1e-13], [False, False],
+    ),
+    "E2 times the flux": (
+        ["e_ref TeV", "e2dnde TeV cm-2 s-1", "e2dnde_err TeV cm-2 s-1"], "0.5 5e-13 1e-13\n2 8e-12 4e-13\n",
+        [0.5, 2.0], [2e-12, 2e-12], [4e-13, 1e-13], [False, False],
+    ),
+    "upper limits": (
+        ["e_ref TeV", "dnde 1 / (cm2 s TeV)", "dnde_errn 1 / (cm2 s TeV)", "dnde_errp 1 / (cm2 s TeV)",
+         "dnde_ul 1 / (cm2 s TeV)"],
+        "1.5 2e-12 3e-13 5e-13 nan\n3.0         nan nan nan 5e-13\n",
+        [1.5, 3.0], [2e-12, NAN], [4e-13, NAN], [False, True],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CATALOGUE)
+def test_tables_as_a_catalogue_has_them(tmp_path: Path, case: str) -> None:
+    """ECSV of version 0.9, written by hand: remarks and ranges in the header, blanks for alignment."""
+    columns, rows, energy, dnde, error, is_ul = CATALOGUE[case]
+    names = [column.split(" ")[0] for column in columns]
+    text = "# %ECSV 0.9\n# ---\n# datatype:\n"
+    for column, name in zip(columns, names, strict=True):
+        unit = column.removeprefix(name + " ")
+        text += (
+            f"# - {{name: {name}, datatype: float32{f', unit: {unit}' if unit else ''}, description: It\n#     is}}\n"
+        )
+    text += "# meta: !!omap\n# - data_type: sed\n# - UL_CONF: 0.99 # a remark\n# - mjd: {max: 56302., min: 56302.}\n"
+    text += "# - comments: |\n#      Figure 13 \u00b1 top: left\n" + " ".join(names) + " \n" + rows
+    (tmp_path / "sed.ecsv").write_text(text)
+    read = read_dataset("FluxPointsDataset", tmp_path / "sed.ecsv", "x", "distrib")
+    assert isinstance(read, FluxPointsDataset)
+    points = read.points
+    for mine, expected in ((points.energy, energy), (points.dnde, dnde), (points.error(), error)):
+        np.testing.assert_allclose(mine, expected, rtol=1e-6)  # single precision
+    assert points.is_ul.tolist() == is_ul
+    assert points.n_sigma_ul == 2.6
+    assert read.valid().all()
+
+
 def dataset(stat_type: str, **columns: Any) -> FluxPointsDataset:
     return FluxPointsDataset(name="x", points=sed_from_table(table(e_ref=E_REF, **columns)), stat_type=stat_type)
 
