@@ -32,19 +32,7 @@ def read_ogip(file: FitsFile, name: str) -> SpectrumDatasetOnOff:
     ``predicted = flux ARF EXPOSURE AREASCAL``, and ``alpha`` is the ratio of EXPOSURE BACKSCAL AREASCAL, ON to OFF.
     """
     pha = pha_from(file)
-    if not pha.ancrfile:
-        raise DataError(f"{pha.path}: HDU SPECTRUM: no card ANCRFILE, the name of a file that is needed")
-    arf_path = _beside(pha.path, pha.ancrfile)
-    edges_true, area = read_arf(arf_path)
-    edges, edisp = pha.edges, None
-    if pha.respfile:
-        rmf_path = _beside(pha.path, pha.respfile)
-        rmf_edges_true, rmf_edges, edisp = read_rmf(rmf_path)
-        _match("true-energy bins", rmf_path, rmf_edges_true, arf_path, edges_true)
-        _match("channels", rmf_path, rmf_edges, pha.path, len(pha.counts) if edges is None else edges)
-        edges = rmf_edges if edges is None else edges
-    if edges is None:
-        raise DataError(f"{pha.path}: no HDU EBOUNDS and no RESPFILE: the energies of the channels are unknown")
+    edges_true, area, edges, edisp = _responses(pha)
     energy, energy_true = EnergyAxis(edges, "energy"), EnergyAxis(edges_true, "energy_true")
     same_area = bool((pha.areascal == pha.areascal[0]).all())
     if not same_area:
@@ -63,6 +51,31 @@ def read_ogip(file: FitsFile, name: str) -> SpectrumDatasetOnOff:
         **_off(pha, edges),
     )
     return dataset if pha.groups is None else _grouped(dataset, pha.groups)
+
+
+def _responses(pha: Pha) -> tuple[Array, Array, Array, Array | None]:
+    """True-energy edges [TeV], area [cm2], channel edges [TeV] and matrix, where there is one, of the files named."""
+    rmf_path = _beside(pha.path, pha.respfile)
+    rmf = read_rmf(rmf_path) if pha.respfile else None
+    if not pha.ancrfile and (rmf is None or rmf.area is None):
+        raise DataError(f"{pha.path}: HDU SPECTRUM: no card ANCRFILE, the name of a file that is needed")
+    if pha.ancrfile and rmf is not None and rmf.area is not None:
+        hint = "remove the card ANCRFILE, or take a response without the area"
+        raise DataError(f"{rmf_path}: includes the effective area, as does ANCRFILE {pha.ancrfile}\n    {hint}")
+    edges = pha.edges
+    if rmf is not None:
+        _match("channels", rmf_path, rmf.edges, pha.path, len(pha.counts) if edges is None else edges)
+        edges = rmf.edges if edges is None else edges
+        if rmf.area is not None:
+            return rmf.edges_true, rmf.area, edges, rmf.matrix
+    if edges is None:
+        raise DataError(f"{pha.path}: no HDU EBOUNDS and no RESPFILE: the energies of the channels are unknown")
+    arf_path = _beside(pha.path, pha.ancrfile)
+    edges_true, area = read_arf(arf_path)
+    if rmf is None:
+        return edges_true, area, edges, None
+    _match("true-energy bins", rmf_path, rmf.edges_true, arf_path, edges_true)
+    return edges_true, area, edges, rmf.matrix
 
 
 def _off(pha: Pha, edges: Array) -> dict[str, Any]:

@@ -7,6 +7,7 @@ Source: OGIP memo CAL/GEN/92-002.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +17,50 @@ from numpy.typing import NDArray
 from gm.arrays import Array
 from gm.io.fits import Extension, read_fits
 from gm.io.ogip import channels, edges_of
+from gm.units import UnitError, factor
+
+_IMPROBABLE = 10.0  # sum of a row; matrices that are not normalised well stay near 1
 
 
-def read_rmf(path: Path) -> tuple[Array, Array, Array]:
-    """True-energy edges [TeV], channel edges [TeV] and ``matrix : (n_energy_true, n_channels)``. Raises `DataError`."""
+@dataclass(frozen=True, eq=False)
+class Rmf:
+    """Probabilities ``matrix : (n_energy_true, n_channels)`` between ``edges_true`` and ``edges`` [TeV].
+
+    area : (n_energy_true,) [cm2], which responses of the class FULL include, else None.
+    """
+
+    edges_true: Array
+    edges: Array
+    matrix: Array
+    area: Array | None
+
+
+def read_rmf(path: Path) -> Rmf:
+    """The matrix in a file; one that includes the effective area is split into both. Raises `DataError`."""
     file = read_fits(path)
     matrix = file.find("MATRIX") or file.find("SPECRESP MATRIX") or file.get("MATRIX")
     edges_true = edges_of(matrix, "ENERG_LO", "ENERG_HI")
     bounds = file.get("EBOUNDS")
     edges = edges_of(bounds, "E_MIN", "E_MAX")
     named = channels(bounds)[0] or 0
-    return edges_true, edges, _expand(matrix, _first_channel(matrix), named, len(edges_true) - 1, len(edges) - 1)
+    values = _expand(matrix, _first_channel(matrix), named, len(edges_true) - 1, len(edges) - 1)
+    area, unit = values.sum(axis=1, keepdims=True), matrix.unit("MATRIX")
+    if matrix.header.text("HDUCLAS3").upper() != "FULL" and not _is_area(unit):
+        if area.max(initial=0.0) > _IMPROBABLE:
+            matrix.fail(
+                f"column MATRIX adds up to {area.max():g} in a row, expected probabilities",
+                "a response that includes the effective area has the card HDUCLAS3 = 'FULL'",
+            )
+        return Rmf(edges_true, edges, values, None)
+    shares = np.divide(values, area, out=np.zeros_like(values), where=area > 0)
+    return Rmf(edges_true, edges, shares, area[:, 0] * (factor(unit, "cm2") if _is_area(unit) else 1.0))
+
+
+def _is_area(unit: str) -> bool:
+    try:
+        return bool(unit) and factor(unit, "cm2") > 0
+    except UnitError:
+        return False
 
 
 def _first_channel(matrix: Extension) -> int | None:

@@ -37,9 +37,12 @@ def table(name: str, columns: Columns, cards: dict[str, Any] | None = None) -> f
 def write_run(
     folder: Path, *, first: int = 0, tlmin: int | None = 0, order: Any = None, on: Columns | None = None,
     off: Columns | None = None, on_cards: Columns | None = None, off_cards: Columns | None = None,
-    arf_scale: float = 1.0,
+    arf_scale: float = 1.0, cards: Columns | None = None, matrix: np.ndarray = MATRIX,
 ) -> Path:  # fmt: skip
-    """Four files; ``on`` and ``off`` replace columns (None: leaves them out), ``*_cards`` header cards."""
+    """Four files; ``on`` and ``off`` replace columns (None: leaves them out), ``*_cards`` header cards.
+
+    ``cards`` are those of the RMF.
+    """
     rows = np.arange(6) if order is None else np.asarray(order)
     channel = np.arange(first, first + 6)
     bounds = {"CHANNEL": channel[rows], "E_MIN": EDGES[:-1][rows], "E_MAX": EDGES[1:][rows]}
@@ -55,17 +58,17 @@ def write_run(
     spectrum("bkg.fits", COUNTS_OFF, 10.0, off, off_cards)
     arf = {"ENERG_LO": TRUE[:-1] * arf_scale, "ENERG_HI": TRUE[1:] * arf_scale, "SPECRESP": AREA}
     fits.HDUList([fits.PrimaryHDU(), table("SPECRESP", arf)]).writeto(folder / "arf.fits")
-    used = [np.flatnonzero(row) for row in MATRIX]
+    used = [np.flatnonzero(row) for row in matrix]
     response = {
         "ENERG_LO": TRUE[:-1],
         "ENERG_HI": TRUE[1:],
         "N_GRP": np.array([int(at.size > 0) for at in used]),
         "F_CHAN": [(at[:1] + first).astype(np.int16) for at in used],
         "N_CHAN": [np.array([at.size] if at.size else [], np.int16) for at in used],
-        "MATRIX": [row[at].astype(np.float32) for row, at in zip(MATRIX, used, strict=True)],
+        "MATRIX": [row[at].astype(np.float32) for row, at in zip(matrix, used, strict=True)],
     }
-    cards = {} if tlmin is None else {"TLMIN4": tlmin}
-    hdus = [fits.PrimaryHDU(), table("MATRIX", response, cards), table("EBOUNDS", bounds)]
+    counted = {} if tlmin is None else {"TLMIN4": tlmin}
+    hdus = [fits.PrimaryHDU(), table("MATRIX", response, counted | (cards or {})), table("EBOUNDS", bounds)]
     fits.HDUList(hdus).writeto(folder / "rmf.fits")
     return folder / "pha.fits"
 
@@ -148,6 +151,18 @@ def test_channels_are_joined_as_grouping_says(tmp_path: Path) -> None:
     np.testing.assert_allclose(dataset.response().sum(axis=0), expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("says", [{"HDUCLAS3": "FULL"}, {"TUNIT6": "m2"}])
+def test_a_response_that_includes_the_area(tmp_path: Path, says: dict[str, str]) -> None:
+    """One matrix in place of ARF and RMF: [cm2], or in the unit that it says."""
+    unit = 1e4 if "TUNIT6" in says else 1.0
+    path = write_run(tmp_path, on_cards={"ANCRFILE": "none"}, cards=says, matrix=MATRIX * AREA[:, None] / unit)
+    np.testing.assert_allclose(read(path).response().sum(axis=0), predicted(), rtol=1e-6)  # single precision
+    with fits.open(path, mode="update") as hdus:
+        hdus["SPECTRUM"].header["ANCRFILE"] = "arf.fits"
+    with pytest.raises(DataError, match=r"rmf.fits: includes the effective area, as does ANCRFILE arf.fits"):
+        read(path)
+
+
 def test_a_run_without_background_has_no_bin(tmp_path: Path) -> None:
     dataset = read(write_run(tmp_path, on_cards={"BACKFILE": "none"}))
     assert not dataset.mask.any()
@@ -161,6 +176,7 @@ def test_a_run_without_background_has_no_bin(tmp_path: Path) -> None:
     [
         ({"arf_scale": 1.2}, "rmf.fits: true-energy bins have an edge at .* those of arf.fits at"),
         ({"tlmin": 1}, "values from channel 0 on do not fit 6 channels\n .*count from 1"),
+        ({"matrix": MATRIX * AREA[:, None]}, "MATRIX adds up to .* expected probabilities\n.*HDUCLAS3 = 'FULL'"),
         ({"on": {"GROUPING": np.full(6, 3)}}, "GROUPING has values other than"),
         ({"on": {"CHANNEL": np.array([0, 1, 1, 2, 3, 4])}}, "CHANNEL does not number"),
     ],

@@ -47,7 +47,9 @@ def test_conventions_of_a_real_file(spectrum: Path) -> None:
 
 
 def test_a_matrix_is_expanded_from_its_groups(spectrum: Path) -> None:
-    edges_true, edges, matrix = read_rmf(spectrum.parent / "rmf_obs23523.fits")
+    rmf = read_rmf(spectrum.parent / "rmf_obs23523.fits")
+    edges_true, edges, matrix = rmf.edges_true, rmf.edges, rmf.matrix
+    assert rmf.area is None
     with fits.open(spectrum.parent / "rmf_obs23523.fits") as hdus:
         rows = hdus["MATRIX"].data
         assert edges_true[0] == pytest.approx(float(rows["ENERG_LO"][0]) * 1e-9, rel=1e-15)  # float32 as stored
@@ -65,8 +67,7 @@ def test_a_matrix_with_several_groups_and_empty_rows_comes_back(tmp_path: Path) 
     matrix = np.array([[0, 0, 0, 0], [0.5, 0, 0.25, 0.25], [0, 1, 0, 0], [0.1, 0, 0, 0.2]], dtype=np.float32)
     edges = np.geomspace(1, 16, 5)
     write_fits(tmp_path / "rmf.fits", rmf_tables(edges, edges, matrix.astype(np.float64)))
-    _, _, back = read_rmf(tmp_path / "rmf.fits")
-    assert np.array_equal(back, matrix)
+    assert np.array_equal(read_rmf(tmp_path / "rmf.fits").matrix, matrix)
 
 
 def test_header_cards_stand_for_columns(spectrum: Path) -> None:
