@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import traceback
 from collections.abc import Sequence
@@ -43,7 +44,8 @@ def exit_code_of(error: BaseException, manner: Manner) -> int:
     print_text("\n".join([*problem_lines(problems, manner.color), text]))
     if manner.json:
         document = {"status": "error", "exit_code": code, "message": text, "problems": [asdict(p) for p in problems]}
-        print_result(json.dumps(document, indent=2, ensure_ascii=False))
+        with contextlib.suppress(OSError):  # standard error has told it
+            print_result(json.dumps(document, indent=2, ensure_ascii=False))
     return code
 
 
