@@ -5,12 +5,22 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gm.arrays import Array
-from gm.datasets import Datasets, MapDataset, MapDatasetOnOff, dataset_entry, write_dataset
-from gm.datasets.simulation import build_templates, draw
+from gm.datasets import (
+    Datasets,
+    FluxPointsDataset,
+    MapDataset,
+    MapDatasetOnOff,
+    SpectrumDataset,
+    dataset_entry,
+    write_dataset,
+)
+from gm.datasets.operations.backgrounds import backgrounds, corrected
+from gm.datasets.simulation import Template, build_templates, draw
 from gm.io.files import write_atomic
 from gm.io.yaml_writer import dump_yaml
 from gm.likelihood import JointLikelihood
@@ -42,7 +52,7 @@ def run_simulation(session: Session, key: str) -> dict[str, Any]:
     session.begin(key, outputs)
     rows = []
     for number, (template, counts) in enumerate(zip(templates, predicted, strict=True)):
-        dataset = draw(template, counts, simulation.seed, asimov)
+        dataset = draw(_with_background(template, analysis.models), counts, simulation.seed, asimov)
         file = files[dataset.name]
         write_dataset(dataset, file)
         rows.append(dataset_entry(dataset, os.path.relpath(file, output)))
@@ -53,6 +63,18 @@ def run_simulation(session: Session, key: str) -> dict[str, Any]:
     text = f"{len(rows)} dataset{'' if len(rows) == 1 else 's'}, {kind}"
     session.reporter.step("simulate", text, time.perf_counter() - start)
     return simulation_document(analysis, outputs)
+
+
+def _with_background(template: Template, models: Models) -> Template:
+    """The template of On/Off data with the background that the prediction holds, so that OFF counts are drawn from it.
+
+    The norm of a background component scales what is seen ON; a fit of On/Off data takes its background from OFF alone.
+    """
+    if template.acceptance is None or isinstance(template.dataset, FluxPointsDataset):
+        return template
+    dataset = corrected(template.dataset, backgrounds(models).get(template.name))
+    assert isinstance(dataset, SpectrumDataset | MapDataset)
+    return replace(template, dataset=dataset)
 
 
 def predict(datasets: Datasets, models: Models, conventions: str = "gammapy") -> Iterator[Array]:

@@ -240,7 +240,7 @@ PROBLEMS: list[tuple[Mapping[str, Any], JsonPath, str]] = [
     ({**RUN, "response": {"instrument": "x"}}, ("datasets", 0, "response", "instrument"), "'x' is not an instrument"),
     ({**RUN, "livetime": "25 m"}, ("datasets", 0, "livetime"), "'m' does not convert to 's'"),
     ({**RUN, "livetime": "-1 h"}, ("datasets", 0, "livetime"), "-1 h is not a positive number"),
-    ({**RUN, "livetime": "nan h"}, ("datasets", 0, "livetime"), "nan h is not a positive number"),
+    ({**RUN, "livetime": "nan h"}, ("datasets", 0, "livetime"), "nan h is not finite"),
     ({**RUN, "energy": {"min": "1 s"}}, ("datasets", 0, "energy", "min"), "'s' does not convert to 'TeV'"),
     ({**RUN, "energy": {"min": "99 TeV"}}, ("datasets", 0, "energy", "max"), "max (50 TeV) is not above min (99 TeV)"),
     ({**RUN, "energy": {"per_decade": 1e6}}, ("datasets", 0, "energy"), "more than 10000 energy bins"),
