@@ -29,7 +29,7 @@ def parse_unit(unit: str) -> UnitBase:
     """The astropy unit of a unit string; ``ph`` and ``ct`` count as dimensionless. Raises `UnitError`."""
     import astropy.units as u
 
-    text = str(unit).strip()
+    text = respelled(str(unit))
     if len(text) > _MAX_LENGTH or _HUGE_POWER.search(text):
         raise UnitError(f"'{_clipped(text)}' is not a unit")
     try:
@@ -63,7 +63,7 @@ def _known_factor(unit: str, target: str) -> float | None:
 
 def _common_unit(unit: str) -> tuple[Fraction, dict[str, int]] | None:
     """Exact scale, and the powers of cm, s, TeV, deg and sr: ``"1 / (m2 s GeV)"`` -> 1/10, {cm: -2, s: -1, TeV: -1}."""
-    form = _COMMON_FORM.fullmatch(unit.strip()) if len(unit) <= _MAX_LENGTH else None
+    form = _COMMON_FORM.fullmatch(respelled(unit)) if len(unit) <= _MAX_LENGTH else None
     if form is None:
         return None
     scale, powers = Fraction(1), dict[str, int]()
@@ -79,6 +79,40 @@ def _common_unit(unit: str) -> tuple[Fraction, dict[str, int]] | None:
     return scale, {base: power for base, power in powers.items() if power}
 
 
+def respelled(unit: str) -> str:
+    """A unit string in the standard's spelling: words that people write, and divisions one after the other.
+
+    ``a/b/c`` is ``a / (b c)``, as the FITS standard has it (version 4.0, section 4.3.1), which discourages it.
+    """
+    text = unit.strip()
+    if len(text) > _MAX_LENGTH:
+        return text
+    text = _WORD.sub(lambda word: _SPELLINGS.get(word[0], word[0]), text)
+    over, *under = _SLASH.split(text)
+    if under and (len(under) > 1 or not over) and all(_ONE_FACTOR.fullmatch(part) for part in under):
+        text = f"{over or 1} / ({' '.join(part.strip('()') for part in under)})"
+    return text
+
+
+_SPELLINGS = {
+    **dict.fromkeys(("None", "none", "NONE", "unitless", "dimensionless"), ""),
+    **dict.fromkeys(("counts", "Counts", "COUNTS", "count", "Count", "COUNT", "cts"), "ct"),
+    **dict.fromkeys(("photons", "Photons", "PHOTONS", "photon", "Photon", "PHOTON", "phot"), "ph"),
+    **dict.fromkeys(("EV", "ev"), "eV"),
+    **dict.fromkeys(("KeV", "KEV", "Kev", "kev"), "keV"),
+    **dict.fromkeys(("MEV", "Mev"), "MeV"),
+    **dict.fromkeys(("GEV", "Gev", "gev"), "GeV"),
+    **dict.fromkeys(("TEV", "Tev", "tev"), "TeV"),
+    **dict.fromkeys(("PEV", "Pev"), "PeV"),
+    **dict.fromkeys(("ergs", "Erg", "ERG", "ERGS"), "erg"),
+    **dict.fromkeys(("CM", "Cm"), "cm"),
+    **dict.fromkeys(("sec", "secs", "SEC", "second", "seconds"), "s"),
+    **dict.fromkeys(("hr", "hour", "hours"), "h"),
+    **dict.fromkeys(("day", "days"), "d"),
+    **dict.fromkeys(("degree", "degrees", "Deg", "DEG"), "deg"),
+    **dict.fromkeys(("steradian", "steradians", "Sr", "SR", "str"), "sr"),
+}
+_WORD, _SLASH = re.compile(r"[a-zA-Z]+"), re.compile(r"\s*/\s*")
 _ERG = Fraction(10**9, 1602176634)  # TeV; 1 eV is 1.602176634e-12 erg exactly (SI 2019)
 _COMMON_SYMBOLS: dict[str, tuple[Fraction, str]] = {
     "": (Fraction(1), ""),
@@ -107,6 +141,7 @@ _FACTOR = r"[a-zA-Z]+(?:(?:\*\*|\^)?-?\d{1,2})?"
 _PRODUCT = rf"{_FACTOR}(?:[ *.]+{_FACTOR})*"
 _COMMON_FACTOR = re.compile(r"([a-zA-Z]+)(?:(?:\*\*|\^)?(-?\d{1,2}))?")
 _COMMON_FORM = re.compile(rf"(?P<above>{_PRODUCT}|1?)(?:\s*/\s*(?:\((?P<below>{_PRODUCT})\)|(?P<only>{_FACTOR})))?")
+_ONE_FACTOR = re.compile(rf"{_FACTOR}|\({_PRODUCT}\)")
 _MAX_LENGTH = 200
 _HUGE_POWER = re.compile(r"[a-zA-Z)](?:\*\*|\^)?\(?[-+]?\d{3}|(?:\*\*|\^)\(?[-+]?\d{3}")  # astropy would never end
 

@@ -8,7 +8,7 @@ import sys
 import astropy.units as u
 import pytest
 
-from gm.units import UnitError, convert, factor
+from gm.units import UnitError, convert, factor, parse_unit
 
 COMMON = [
     ("keV", "TeV"),
@@ -55,6 +55,34 @@ def test_decimal_factors_are_the_nearest_float() -> None:
 )
 def test_photons_and_counts_are_numbers(unit: str, target: str, value: float) -> None:
     assert factor(unit, target) == value
+
+
+@pytest.mark.parametrize(
+    ("unit", "standard"),
+    [
+        ("1/cm2/s/TeV", "cm-2 s-1 TeV-1"),
+        ("1 / cm2 / s / TeV", "cm-2 s-1 TeV-1"),
+        ("/cm2/s/GeV", "cm-2 s-1 GeV-1"),
+        ("ph/cm**2/s/MeV", "cm-2 s-1 MeV-1"),
+        ("photons / (cm2 s) / MeV", "cm-2 s-1 MeV-1"),
+        ("erg/cm2/s", "erg cm-2 s-1"),
+        ("10**-12 erg/cm2/s", "1e-12 erg cm-2 s-1"),
+        ("KeV", "keV"),
+        ("GEV", "GeV"),
+        ("None", ""),
+        ("counts", ""),
+        ("counts/s", "s-1"),
+    ],
+)
+def test_spellings_of_other_people(unit: str, standard: str) -> None:
+    assert factor(unit, standard) == pytest.approx(1.0, rel=1e-14)
+    assert parse_unit(unit).is_equivalent(u.Unit(standard))
+
+
+@pytest.mark.parametrize("unit", ["1/cm2/s)/TeV", "//s", "a/b/c", "1/", "none of these"])
+def test_what_is_no_spelling_either(unit: str) -> None:
+    with pytest.raises(UnitError, match="is not a unit"):
+        factor(unit, "s")
 
 
 @pytest.mark.parametrize("unit", ["rad", "arcmin", "J", "kpc", "deg2"])

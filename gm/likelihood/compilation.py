@@ -21,7 +21,7 @@ from gm.datasets.map_dataset import MapDataset, MapDatasetOnOff
 from gm.likelihood.contract import LikelihoodTerm
 from gm.likelihood.fluxes import Block, FluxPlan, as_slice
 from gm.likelihood.term import DiagonalFold, Fold, MatrixFold, Term
-from gm.likelihood.times import times_of
+from gm.likelihood.times import check_light, times_of
 from gm.models import BackgroundIRFModel, Component, Layout, Models, SkyModel
 from gm.models.time_intervals import TimeIntervals
 from gm.statistics import Cash, Chi2, Distribution, Profile, Statistic, WStat
@@ -39,6 +39,7 @@ def compile_terms(
     Datasets whose bins fall under the same statistic share a term, and those with the same components on the same axis
     share one matrix product.
     """
+    check_light(datasets, models)
     plan = FluxPlan()
     builders: dict[TermKey, _TermBuilder] = {}
     maps: list[tuple[int, MapDataset | MapDatasetOnOff]] = []

@@ -10,13 +10,14 @@ from gm.datasets import Dataset, MapDataset, MapDatasetOnOff
 from gm.datasets.finer_bins import FinerBins
 from gm.datasets.left_out import data_warnings, listed
 from gm.datasets.responses import WORDS, missing_responses
+from gm.likelihood.times import uncovered
 from gm.models import Component, Models, SkyModel, TemplateNPredModel
 from gm.models.spatial_templates import TemplateShape
 
 
 def remarks(datasets: Sequence[Dataset], models: Models, conventions: str) -> list[str]:
     """One sentence for each: of data that are left out, of responses that are missing, of files with values that are
-    not used, of sources without a shape or beyond the border of a map, of templates that do not reach all energies."""
+    not used, of sources without a shape or beyond the border of a map, of templates that do not reach all energies or times."""
     told: dict[str, list[str]] = {}
     for dataset in datasets:
         for name in missing_responses(dataset):
@@ -28,6 +29,7 @@ def remarks(datasets: Sequence[Dataset], models: Models, conventions: str) -> li
         if seen:
             texts += [f"{component.name}: {text}" for text in _of_files(component)]
             texts += _on_maps(component, seen, conventions)
+            texts += _in_time(component, seen)
     return texts
 
 
@@ -54,6 +56,16 @@ def _on_maps(component: Component, datasets: Iterable[Dataset], conventions: str
     ):
         if names:
             yield f"{component.name} on {listed(names)}: {what}"
+
+
+def _in_time(component: Component, datasets: Iterable[Dataset]) -> Iterable[str]:
+    """Datasets whose good time begins before the light curve of a component, or goes on after it."""
+    if isinstance(component, SkyModel) and component.temporal_model is not None:
+        missing = {dataset.name: uncovered(component, dataset) for dataset in datasets}
+        names = [name for name, part in missing.items() if part > 0]
+        if names:
+            parts = ", ".join(sorted({f"{100 * missing[name]:.3g} %" for name in names}))
+            yield f"{component.name} on {listed(names)}: 0 in the good time that its light curve does not cover, {parts}"
 
 
 def _not_covered(component: SkyModel, maps: Iterable[MapDataset | MapDatasetOnOff]) -> list[str]:

@@ -1,11 +1,39 @@
-"""The times over which a variable component is averaged."""
+"""The times over which a variable component is averaged, and what its model has to say of them."""
 
 from __future__ import annotations
 
-from gm.datasets import Dataset, FluxPointsDataset
+from gm.datasets import Dataset, Datasets, FluxPointsDataset
 from gm.errors import DataError
-from gm.models import ConstantTemporalModel, SkyModel
+from gm.models import ConstantTemporalModel, Models, SkyModel
 from gm.models.time_intervals import TimeIntervals
+
+_COMPLETE = 1e-6  # of the good time that may be missing
+
+
+def check_light(datasets: Datasets, models: Models) -> None:
+    """Raises `DataError` where a variable component is dark whenever it is looked at: nothing could be fitted."""
+    for component in models:
+        if not isinstance(component, SkyModel):
+            continue
+        applied = [d for d in datasets if any(other.name == component.name for other in models.select(d.name))]
+        times = [(dataset.name, its) for dataset in applied if (its := times_of(component, dataset)) is not None]
+        model = component.temporal_model
+        if model is not None and times and not any(model.average(its, model.values()) for _, its in times):
+            names = ", ".join(name for name, _ in times[:3]) + (", ..." if len(times) > 3 else "")
+            covers = "does not cover" if not any(model.covered(its, model.values()) for _, its in times) else "is 0 in"
+            raise DataError(
+                f"component {component.name}: its {type(model).__name__} {covers} the good time of {names}\n"
+                "    a light curve ends where its file ends; compare t_ref and the time scale with those of the data"
+            )
+
+
+def uncovered(component: SkyModel, dataset: Dataset) -> float:
+    """Part of the good time of a dataset that the light curve of a component says nothing of."""
+    times, model = times_of(component, dataset), component.temporal_model
+    if times is None or model is None:
+        return 0.0
+    missing = 1.0 - model.covered(times, model.values())
+    return missing if missing > _COMPLETE else 0.0
 
 
 def times_of(component: SkyModel, dataset: Dataset) -> TimeIntervals | None:

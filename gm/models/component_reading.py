@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gm.errors import DataError, JsonPath, suggest
+from gm.maps.rotation import FRAMES
 from gm.models.absorption import builtin_file
 from gm.models.component import APPLY_ALL_IRFS, BackgroundIRFModel, Component, SkyModel, TemplateNPredModel
 from gm.models.compound import OPERATORS, CompoundSpectralModel
@@ -87,7 +88,7 @@ class ComponentReader:
         )
 
     def _read_background(self, data: Mapping[str, Any], path: JsonPath) -> BackgroundIRFModel | None:
-        self._check_keys(data, ("name", "type", "datasets_names", "spectral", "spatial"), path)
+        self._check_keys(data, ("name", "type", "datasets_names", "spectral", "spatial", "parameters"), path)
         datasets = self._read_datasets_names(data.get("datasets_names"), (*path, "datasets_names"))
         if datasets is None or len(datasets) != 1:
             where = (*path, "datasets_names") if "datasets_names" in data else path
@@ -101,7 +102,9 @@ class ComponentReader:
         return BackgroundIRFModel(dataset_name=datasets[0], spectral_model=spectral, spatial_model=shape)
 
     def _read_counts_template(self, data: Mapping[str, Any], path: JsonPath) -> TemplateNPredModel | None:
-        self._check_keys(data, ("name", "type", "spatial", "spectral", "filename", "datasets_names"), path)
+        self._check_keys(
+            data, ("name", "type", "spatial", "spectral", "filename", "datasets_names", "parameters"), path
+        )
         name = data.get("name")
         if not isinstance(name, str) or not name:
             message = "key 'name' is missing" if name is None else f"expected a name, found {name!r}"
@@ -125,9 +128,13 @@ class ComponentReader:
         )
 
     def _read_norm(self, data: Mapping[str, Any], path: JsonPath, name: str) -> SpectralModel | None:
-        """A spectrum that is a factor, by default a power law."""
+        """A spectrum that is a factor, by default a power law, whose parameters once stood in the component itself."""
         if "spectral" not in data:
-            return PowerLawNormSpectralModel()
+            block = {"type": PowerLawNormSpectralModel.tags[0], "parameters": data.get("parameters", [])}
+            found = self.read_block("spectral", block, path, f"{name}.spectral")
+            return found if isinstance(found, SpectralModel) else None
+        if "parameters" in data:
+            self.report((*path, "parameters"), "the parameters of 'spectral' are given there", "remove one of them")
         spectral = self._read_section("spectral", data, path, name)
         if not isinstance(spectral, SpectralModel) or spectral.is_norm:
             return spectral if isinstance(spectral, SpectralModel) else None
@@ -245,8 +252,8 @@ class ComponentReader:
     def _read_settings(self, model: type[ParametricModel], data: Mapping[str, Any], path: JsonPath) -> dict[str, Any]:
         settings = {name: data[name] for name in model.setting_names if name in data}
         frame = settings.get("frame", "icrs")
-        if frame not in ("icrs", "galactic"):
-            self.report((*path, "frame"), f"{frame!r} is not a frame", suggest(frame, ("icrs", "galactic"), "frames"))
+        if frame not in FRAMES:
+            self.report((*path, "frame"), f"{frame!r} is not a frame", suggest(frame, FRAMES, "frames"))
         if "filename" in settings:
             settings["filename"] = self._resolve_file(settings["filename"], (*path, "filename"))
         elif "filename" in model.setting_names and "param" not in data:

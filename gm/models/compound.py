@@ -1,4 +1,4 @@
-"""The sum, difference or product of two spectra."""
+"""The sum, difference, product or ratio of two spectra."""
 
 from __future__ import annotations
 
@@ -16,14 +16,20 @@ from gm.models.parametric import ParametricModel
 from gm.models.spectral import SpectralModel
 from gm.units import UnitError
 
-OPERATORS: dict[str, Callable[[Any, Any], Any]] = {"add": operator.add, "sub": operator.sub, "mul": operator.mul}
+OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
+    "add": operator.add,
+    "sub": operator.sub,
+    "mul": operator.mul,
+    "truediv": operator.truediv,
+}
 
 
 class CompoundSpectralModel(SpectralModel):
     """Two spectra joined by an operator.
 
-    ``f(E) = f1(E) + f2(E)``, ``f1 - f2`` or ``f1 f2``, with f1 the ``model1``, f2 the ``model2`` and ``operator``
-    one of ``add``, ``sub``, ``mul``. Its parameters are those of the first, then those of the second.
+    ``f(E) = f1(E) + f2(E)``, ``f1 - f2``, ``f1 f2`` or ``f1 / f2``, with f1 the ``model1``, f2 the ``model2`` and
+    ``operator`` one of ``add``, ``sub``, ``mul``, ``truediv``. Its parameters are those of the first, then
+    those of the second.
     """
 
     tags = ("CompoundSpectralModel", "compound")
@@ -53,7 +59,8 @@ class CompoundSpectralModel(SpectralModel):
     def evaluate(self, energy: Array, values: Array) -> Array:
         n = len(self.model1.parameters)
         f1, f2 = self.model1.evaluate(energy, values[:n]), self.model2.evaluate(energy, values[n:])
-        return np.asarray(OPERATORS[self.operator](f1, f2))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(OPERATORS[self.operator](f1, f2))
 
     def gradient(self, energy: Array, values: Array) -> Array:
         return self.evaluate_with_gradient(energy, values)[1]
@@ -64,10 +71,16 @@ class CompoundSpectralModel(SpectralModel):
         f2, d_f2 = self.model2.evaluate_with_gradient(energy, values[n:])
         if self.operator == "mul":
             return f1 * f2, np.concatenate([d_f1 * f2, f1 * d_f2])
+        if self.operator == "truediv":
+            with np.errstate(divide="ignore", invalid="ignore"):
+                ratio = f1 / f2
+                return ratio, np.concatenate([d_f1 / f2, -ratio / f2 * d_f2])
         sign = 1 if self.operator == "add" else -1
         return f1 + sign * f2, np.concatenate([d_f1, sign * d_f2])
 
     def amplitude_position(self) -> int | None:
+        if self.operator == "truediv":
+            return self.model1.amplitude_position()
         if self.operator != "mul":
             return None
         first, second = self.model1.amplitude_position(), self.model2.amplitude_position()
@@ -81,6 +94,10 @@ class CompoundSpectralModel(SpectralModel):
             if unit1 and unit2:
                 raise UnitError(f"the product of two fluxes ('{unit1}' and '{unit2}') is not a flux")
             return unit1 or unit2
+        if self.operator == "truediv":
+            if unit2 and unit1 != unit2:
+                raise UnitError(f"a factor over a flux ('{unit2}') is not a flux")
+            return "" if unit2 else unit1
         if unit1 != unit2:
             raise UnitError(f"'{unit1}' and '{unit2}' do not add up")
         return unit1

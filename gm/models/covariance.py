@@ -6,12 +6,13 @@ Parameters linked with ``link:`` have a row wherever they occur, the first fille
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from gm.arrays import Array
-from gm.errors import DataError
+from gm.errors import DataError, suggest
 from gm.models.models import Models
 
 
@@ -29,25 +30,61 @@ def format_covariance(names: tuple[str, ...], matrix: Array) -> str:
 def read_covariance(path: Path, models: Models) -> Array:
     """The covariance of all parameters, (n_par, n_par) in own units; rows of linked parameters follow from their links.
 
-    Gammapy goes by the order of rows, not by their names, and so does this. Raises `DataError`.
+    Rows are known by their names, parameters without a row have zeros. (Gammapy goes by the order of rows.) Raises
+    `DataError`.
     """
+    names, matrix = _read_table(path)
+    rows = _positions(path, names, models)
+    whole = np.zeros((len(models.parameters), len(models.parameters)))
+    whole[np.ix_(rows, rows)] = matrix
+    return follow_links(models, whole)
+
+
+def _read_table(path: Path) -> tuple[list[str], Array]:
+    """The names of the rows, and the numbers (n, n). A name may hold the bar that ends a cell."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not text"
         raise DataError(f"{path}: cannot be read: {reason}") from error
-    n_par = len(models.parameters)
-    rows = [line.strip().strip("|").split("|") for line in lines if line.strip()]
-    if len(rows) != n_par + 1 or any(len(row) != n_par + 1 for row in rows):
-        found = f"{len(rows) - 1} rows of {len(rows[0]) - 1} numbers" if rows else "nothing"
-        raise DataError(f"{path}: found {found}; {n_par} parameters need {n_par} rows of {n_par}")
+    lines = [line.strip().removeprefix("|").removesuffix("|") for line in lines if line.strip()]
+    n = len(lines) - 1
+    rows = [line.rsplit("|", n) if n > 0 else [line] for line in lines]
+    numbers = [cell.strip() for cell in rows[0][1:]] if rows else []
+    if n < 1 or any(len(row) != n + 1 for row in rows) or numbers != [str(k) for k in range(n)]:
+        found = f"{n} rows under {lines[0].count('|')} columns" if n > 0 else "nothing"
+        raise DataError(f"{path}: found {found}; a covariance file has a row and a column for each parameter")
     try:
-        matrix = np.array([[float(cell) for cell in row[1:]] for row in rows[1:]]).reshape(n_par, n_par)
+        matrix = np.array([[float(cell) for cell in row[1:]] for row in rows[1:]]).reshape(n, n)
     except ValueError as error:
         raise DataError(f"{path}: not a covariance file: {error}") from error
     if not np.isfinite(matrix).all():
         raise DataError(f"{path}: holds numbers that are not finite")
-    return follow_links(models, matrix)
+    return [row[0].strip() for row in rows[1:]], matrix
+
+
+def _positions(path: Path, names: Sequence[str], models: Models) -> list[int]:
+    """The parameters that rows are for: by full name, or else in order within a component that was renamed."""
+    full = [name.strip() for name in models.addresses().full]
+    left: dict[str, list[int]] = {}
+    for k, name in enumerate(full):
+        left.setdefault(name, []).append(k)
+    found = [left[name].pop(0) if left.get(name) else None for name in names]
+    unknown = [k for k, position in enumerate(found) if position is None]
+    rest = sorted(position for positions in left.values() for position in positions)
+    if len(unknown) == len(rest) and all(names[k].endswith(_tail(full[n])) for k, n in zip(unknown, rest, strict=True)):
+        for k, n in zip(unknown, rest, strict=True):
+            found[k] = n
+        unknown = []
+    if unknown:
+        hint = suggest(names[unknown[0]], [full[n] for n in rest] or full, "parameters")
+        raise DataError(f"{path}: row '{names[unknown[0]]}' is for no parameter of the models\n    {hint}")
+    return [position for position in found if position is not None]
+
+
+def _tail(full: str) -> str:
+    """What follows the name of the component: ``.spectral.index``."""
+    return next(full[full.index(mark) :] for mark in (".spectral.", ".spatial.", ".temporal.") if mark in full)
 
 
 def follow_links(models: Models, matrix: Array) -> Array:

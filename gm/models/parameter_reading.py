@@ -76,9 +76,11 @@ def edit_parameter(parameter: Parameter, fields: Mapping[str, Any], path: JsonPa
         else:
             allowed = ("value", "min", "max", "error", "frozen", "prior")
             report(here, f"unknown key '{key}'", suggest(key, allowed, "keys"))
-    for key, none in (("min", -inf), ("max", inf), ("error", 0.0)):
+    for key, none in (("min", -inf), ("max", inf)):
         if key in changes and math.isnan(changes[key]):
             changes[key] = none
+    if not math.isfinite(changes.get("error", 0.0)):
+        changes["error"] = 0.0  # unknown, as fits that had none have written it
     edited = replace(parameter, **changes)
     for key, message, hint in parameter_problems(edited):
         report((*path, key) if key in fields else path, message, hint)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -107,6 +108,12 @@ def _with_labels(models: Models, labels: list[Label], report: Report) -> Models:
     """Parameters that share a label become one: the first's value, error, limits and prior hold for all."""
     first: dict[str, int] = {}
     flat, links = list(models.parameters), []
+    often = Counter(label for label, _, _ in labels)
+    for label, address, path in labels:
+        if often[label] == 1:
+            others = [other for other in often if other != label]
+            message = f"'{address}' has the label '{label}', which no other parameter has"
+            report(path, message, suggest(label, others, "labels") if others else "a label joins at least two")
     addresses = models.addresses()
     for label, address, path in labels:
         k = addresses.resolve(address)

@@ -42,7 +42,7 @@ LEAST = 1e-10  # [deg] of anything that has a size
 
 
 class SpatialModel(ParametricModel):
-    """Shape of a component on the sky; ``frame`` (``icrs`` or ``galactic``) is that of lon_0, lat_0 and phi."""
+    """Shape of a component on the sky; ``frame`` (``icrs``, ``galactic``, ``fk5``) is that of lon_0, lat_0 and phi."""
 
     section = "spatial"
     setting_names: ClassVar[tuple[str, ...]] = ("frame",)

@@ -56,6 +56,10 @@ class TemporalModel(ParametricModel):
             gradient[self.paths.index("t_ref")] = np.sum(ends)
         return float(np.sum(integral) / intervals.total), gradient / intervals.total
 
+    def covered(self, intervals: TimeIntervals, values: Array) -> float:
+        """Part of the intervals in which the model says what f is; elsewhere it is 0."""
+        return 1.0
+
     def reference(self, values: Array) -> float:
         """Reference time, a Modified Julian Date [d] on the model's scale."""
         return float(values[self.paths.index("t_ref")]) if "t_ref" in self.paths else T_REF.value

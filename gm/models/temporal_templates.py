@@ -15,14 +15,14 @@ from gm.models.parameter import Parameter
 from gm.models.polyline import Polyline
 from gm.models.template_files import first_table, read_curve, read_template
 from gm.models.temporal import TemporalModel
-from gm.models.time_intervals import DAY, header_number, tt_minus
+from gm.models.time_intervals import DAY, TimeIntervals, header_number, tt_minus
 from gm.units import UnitError, factor
 
 _NONE = np.zeros(())
 
 
 class LightCurveTemplateTemporalModel(TemporalModel):
-    """A light curve from a file: straight lines between its times, the end ones continued, never below 0.
+    """A light curve from a file: straight lines between its times, never below 0, and 0 before and after.
 
     ``format: table`` has columns TIME and NORM, ``format: map`` a time axis in SKYMAP_BANDS; both count from MJDREFI +
     MJDREFF, which is t_ref where none is given. The file is read on first use, and is a `DataError` when damaged.
@@ -44,17 +44,21 @@ class LightCurveTemplateTemporalModel(TemporalModel):
         if self.settings.get("format") != "map":
             times = first_table(file)
             days, norm = read_curve(times, "TIME", "NORM")
+            first, last = days[:1], days[-1:]
         else:
             times, values = file.get("SKYMAP_BANDS"), file.get("SKYMAP")
             name = next((name for name in ("TIME", "TIME_MIN") if times.find(name)), "TIME")
             days, norm = times.floats(name).ravel(), values.floats("DATA").ravel()
             if times.find("ENERGY") or times.find("ENERGY_MIN") or times.find("E_MIN"):
                 times.fail("a light curve that depends on energy cannot be averaged over time")
+            first, last = days[:1], days[-1:]
             if name == "TIME_MIN":
-                days = 0.5 * (days + times.floats("TIME_MAX").ravel())
+                ends = times.floats("TIME_MAX").ravel()
+                days, last = 0.5 * (days + ends), ends[-1:]
             if len(days) < 2 or len(days) != len(norm) or (np.diff(days) <= 0).any():
                 times.fail(f"{len(days)} times and {len(norm)} norms, expected at least two, increasing")
-        return self._reference_time(times), Polyline(days * _day_factor(times), norm)
+        unit = _day_factor(times)
+        return self._reference_time(times), Polyline(days * unit, norm, (float(first[0]) * unit, float(last[0]) * unit))
 
     def _reference_time(self, times: Extension) -> float:
         header = times.header
@@ -64,6 +68,11 @@ class LightCurveTemplateTemporalModel(TemporalModel):
 
     def reference(self, values: Array) -> float:
         return self.table[0] if isnan(values[0]) else float(values[0])
+
+    def covered(self, intervals: TimeIntervals, values: Array) -> float:
+        first, last = self.table[1].ends
+        start, stop = (np.clip(elapsed, first, last) for elapsed in self._elapsed(intervals, values))
+        return float(np.sum(stop - start) / intervals.total)
 
     def evaluate(self, elapsed: Array, values: Array) -> Array:
         return self.table[1].evaluate(elapsed)

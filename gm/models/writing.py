@@ -25,7 +25,7 @@ from gm.models.parametric import ParametricModel
 from gm.models.prior import Prior, prior_parameters
 from gm.models.spatial_constant import ConstantSpatialModel
 from gm.models.template_files import copies, copy_file
-from gm.units import parse_unit
+from gm.units import parse_unit, respelled
 
 if TYPE_CHECKING:
     from gm.maps.map import Map
@@ -249,10 +249,13 @@ def _relative(name: str, directory: Path | None, names: Mapping[Path, str]) -> s
 
 @lru_cache(maxsize=256)
 def fits_unit(unit: str) -> str:
-    """The unit in FITS form, such as ``TeV-1 s-1 cm-2``; as it is where FITS has no word for it."""
-    symbols = unit.split(" ")
-    if all(symbol.rstrip("-0123456789").isalpha() for symbol in symbols) or not unit:
-        return unit
+    """The unit in FITS form, such as ``TeV-1 s-1 cm-2``; as it is where FITS has no word for it.
+
+    Photons and counts are left out, with which Gammapy's models do not go.
+    """
+    symbols = [symbol for symbol in respelled(unit).split(" ") if symbol.rstrip("-0123456789") not in ("ph", "ct")]
+    if all(symbol.rstrip("-0123456789").isalpha() for symbol in symbols if symbol):
+        return " ".join(symbols)
     try:
         return str(parse_unit(unit).to_string("fits"))
     except ValueError:

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from gm.datasets import Datasets
 from gm.errors import DataError
+from gm.fit import Fit
+from gm.io.fits_writer import write_fits
 from gm.io.tables import Column, Table
 from gm.likelihood import JointLikelihood
-from gm.models import ExpDecayTemporalModel, Models, SkyModel
+from gm.models import (
+    ExpDecayTemporalModel,
+    LightCurveTemplateTemporalModel,
+    Models,
+    PowerLawTemporalModel,
+    SkyModel,
+)
 from tests.samples import flux_points, on_off, power_law, spectrum
 
 MJD = 55000.0
@@ -71,3 +81,36 @@ def test_information_is_that_of_the_prediction() -> None:
 def test_without_good_time(dataset: object) -> None:
     with pytest.raises(DataError, match="no good time intervals"):
         JointLikelihood(Datasets([dataset]), Models([decaying()]))  # type: ignore[list-item]
+
+
+def light_curve(folder: Path, first: float, last: float) -> SkyModel:
+    """Constant between two days after MJD 55000."""
+    columns = Column("TIME", np.array([first, last]), "d"), Column("NORM", np.ones(2))
+    write_fits(folder / "curve.fits", [Table("CURVE", columns, {"MJDREFI": int(MJD), "MJDREFF": 0.0, "TIMESYS": "tt"})])
+    temporal = LightCurveTemplateTemporalModel(filename=str(folder / "curve.fits"), scale="tt")
+    return SkyModel(spectral_model=power_law().spectral_model, temporal_model=temporal, name="source")
+
+
+def test_a_light_curve_that_ends_is_0_beyond_and_told(tmp_path: Path) -> None:
+    """Half of the first dataset's good time and all of the second's lie outside of it."""
+    likelihood = JointLikelihood(DATASETS, Models([light_curve(tmp_path, -1.0, 0.25)]))
+    steady = JointLikelihood(DATASETS, Models([power_law()]))
+    counts = [s.components["source"] for s in likelihood.summarize(likelihood.layout.start)]
+    whole = [s.components["source"] for s in steady.summarize(steady.layout.start)]
+    assert counts == pytest.approx([0.5 * whole[0], 0.0])
+    told = "source on early, late: 0 in the good time that its light curve does not cover, 100 %, 50 %"
+    assert told in likelihood.remarks()
+    assert told in Fit(DATASETS).optimize(Models([light_curve(tmp_path, -1.0, 0.25)])).warnings
+
+
+def test_a_light_curve_that_covers_nothing_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="does not cover the good time of early, late"):
+        JointLikelihood(DATASETS, Models([light_curve(tmp_path, 10.0, 20.0)]))
+
+
+def test_a_component_that_is_never_on_is_an_error() -> None:
+    """A power law from a time on, which is after all data."""
+    temporal = PowerLawTemporalModel(t_ref=f"{MJD + 100} d", scale="tt")
+    component = SkyModel(spectral_model=power_law().spectral_model, temporal_model=temporal, name="source")
+    with pytest.raises(DataError, match="PowerLawTemporalModel is 0 in the good time of early, late"):
+        JointLikelihood(DATASETS, Models([component]))

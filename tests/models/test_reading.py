@@ -10,6 +10,7 @@ import pytest
 
 from gm.errors import DataError, InvalidInput, format_path
 from gm.models import GaussianPrior, Layout, LogParabolaSpectralModel, Models, PointSpatialModel
+from gm.models.covariance import format_covariance
 from gm.models.reading import models_from_dict
 from gm.models.registry import NOT_EVALUATED, SPATIAL_MODELS, SPECTRAL_MODELS
 
@@ -132,7 +133,7 @@ def test_models_of_later_versions_are_recognised(section: str) -> None:
         (sky(spectral={"type": "pl", "parameters": [{"name": "index"}, {"name": "index"}]}),
          "$.components[0].spectral.parameters[1].name: 'index' is given twice"),
         (sky(spatial={"type": "point", "frame": "galatic"}),
-         "$.components[0].spatial.frame: 'galatic' is not a frame | frames: icrs, galactic      did you mean 'galac"),
+         "$.components[0].spatial.frame: 'galatic' is not a frame | frames: icrs, galactic, fk5      did you mean"),
         (sky(spatial={"type": "template", "filename": "absent.fits"}),
          "$.components[0].spatial.filename: file 'absent.fits' does not exist"),
         (sky(spatial={"type": "gauss", "parameters": [{"name": "sigma", "value": -1, "unit": "deg"}]}),
@@ -191,8 +192,50 @@ def test_links_by_label_share_the_first_record() -> None:
     assert layout.prior_value(layout.start) == pytest.approx(GaussianPrior(2.0, 0.1).value(2.3))
 
 
-def test_a_label_seen_once_is_no_link() -> None:
-    assert read(sky("a", power_law(link="index@x"))).links == ()
+def test_a_label_that_is_seen_once_is_a_slip() -> None:
+    """At the place of each, with the label that was probably meant."""
+    slips = problems(sky("a", power_law(link="index@abc")), sky("b", power_law(link="index@abd")))
+    place = "$.components[0].spectral.parameters[0].link: 'a.spectral.index' has the label 'index@abc', which no other"
+    assert slips[0].startswith(place)
+    assert "did you mean 'index@abd'?" in slips[0]
+    assert len(slips) == 2
+    alone = problems(background(spectral={"type": "pl-norm", "parameters": [{"name": "norm", "link": "norm@x"}]}))
+    assert alone[0].startswith("$.components[0].spectral.parameters[0].link: 'hess-bkg.spectral.norm' has the label")
+    same = {"type": "compound", "operator": "mul", "model1": power_law(link="i@x"), "model2": {"type": "pl-norm"}}
+    assert len(read(sky("a", same), sky("b", power_law(link="i@x"))).links) == 1
+
+
+@pytest.mark.parametrize("kind", ["FoVBackgroundModel", "TemplateNPredModel"])
+def test_norms_of_old_files_stand_in_the_component(kind: str, tmp_path: Path) -> None:
+    """As Gammapy wrote them before 0.19: the parameters of a power law, links and problems included."""
+    (tmp_path / "n.fits").write_bytes(b"")
+    own = [
+        {"name": "norm", "value": 1.3, "min": 0.0, "frozen": False},
+        {"name": "tilt", "value": 0.1, "frozen": True},
+        {"name": "reference", "value": 2.0, "unit": "TeV", "frozen": True},
+    ]
+    more = {"name": "hess-bkg", "filename": "n.fits"} if kind == "TemplateNPredModel" else {}
+    models = read(background(type=kind, parameters=own, **more), directory=tmp_path)
+    found = {p.name: (p.value, p.frozen) for p in models.parameters}
+    assert found == {"tilt": (0.1, True), "norm": (1.3, False), "reference": (2.0, True)}
+    wrong = problems(background(type=kind, parameters=[{"name": "nrm"}], **more), directory=tmp_path)
+    assert wrong[0].startswith("$.components[0].parameters[0].name: 'nrm' is not a parameter")
+    twice = background(type=kind, parameters=own, spectral={"type": "pl-norm"}, **more)
+    assert "are given there" in problems(twice, directory=tmp_path)[0]
+
+
+@pytest.mark.parametrize("error", [float("nan"), float("inf"), -float("inf")])
+def test_an_error_that_is_no_number_is_unknown(error: float) -> None:
+    assert read(sky("a", power_law(error=error))).parameters["a.index"].error == 0.0
+
+
+@pytest.mark.parametrize("kind", ["point", "gauss", "disk", "shell"])
+def test_positions_in_fk5(kind: str) -> None:
+    """J2000 positions are 23 mas off those of ICRS; the frame is kept when models are written."""
+    models = read(sky("a", spatial={"type": kind, "frame": "fk5"}))
+    shape = models["a"].spatial_model
+    assert shape.frame == "fk5"
+    assert models.to_dict()["components"][0]["spatial"]["frame"] == "fk5"
 
 
 def test_general_links_and_their_problems() -> None:
@@ -267,7 +310,9 @@ def test_schema_and_reader_do_not_say_the_same_twice(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("", "found nothing"),
-        ("| Parameters | 0 |\n| a.index | 0.1 |\n", "found 1 rows of 1 numbers; 3 parameters need 3 rows of 3"),
+        ("| Parameters | 0 |\n| a.index | 0.1 |\n", "row 'a.index' is for no parameter of the models"),
+        ("| Parameters | 0 | 1 |\n| crab.spectral.index | 0.1 | 0.0 |\n", "found 1 rows under 2 columns"),
+        ("| Parameters | 0 |\n" + "| crab.spectral.index | 0.1 |\n" * 2, "found 2 rows under 1 columns"),
         ("| P | 0 | 1 | 2 |\n" + "| a | 1 | 0 | x |\n" * 3, "not a covariance file"),
         ("| P | 0 | 1 | 2 |\n" + "| a | nan | 0 | 0 |\n" * 3, "holds numbers that are not finite"),
     ],
@@ -277,6 +322,41 @@ def test_covariance_files_that_do_not_fit(tmp_path: Path, text: str, message: st
     found = problems(sky(), directory=tmp_path, covariance="c.dat")
     assert found[0].startswith("$.covariance: ")
     assert message in found[0]
+
+
+def covariance_file(path: Path, names: list[str], diagonal: list[float]) -> None:
+    """As Gammapy writes it, with an element beside the diagonal."""
+    matrix = np.diag(diagonal)
+    matrix[0, 1] = matrix[1, 0] = 0.5 * np.sqrt(diagonal[0] * diagonal[1])
+    path.write_text(format_covariance(tuple(names), matrix), encoding="utf-8")
+
+
+def test_rows_of_a_covariance_are_known_by_their_names(tmp_path: Path) -> None:
+    """In any order; parameters without a row, as of before a model had them, have no errors."""
+    names = ["crab.spectral.amplitude", "crab.spectral.index", "crab.spatial.lon_0"]
+    covariance_file(tmp_path / "c.dat", names, [1e-24, 0.01, 4.0])
+    models = read(sky(spatial={"type": "point"}), directory=tmp_path, covariance="c.dat")
+    assert [p.error for p in models.parameters] == pytest.approx([0.1, 1e-12, 0.0, 2.0, 0.0])
+    assert models.covariance is not None
+    assert models.covariance[0, 1] == pytest.approx(0.5 * 0.1 * 1e-12)
+
+
+def test_a_component_that_was_renamed_has_its_rows_in_their_order(tmp_path: Path) -> None:
+    """Gammapy's backgrounds have names of their own, which models.yaml does not hold."""
+    names = [f"mine.spectral.{name}" for name in ("tilt", "norm", "reference")]
+    covariance_file(tmp_path / "c.dat", names, [0.04, 0.09, 1e-30])
+    models = read(background(), directory=tmp_path, covariance="c.dat")
+    assert [models.parameters[f"hess-bkg.{name}"].error for name in ("tilt", "norm")] == pytest.approx([0.2, 0.3])
+    names[0], names[1] = names[1], names[0]
+    covariance_file(tmp_path / "c.dat", names, [0.04, 0.09, 1e-30])
+    found = problems(background(), directory=tmp_path, covariance="c.dat")
+    assert "row 'mine.spectral.norm' is for no parameter" in found[0]
+
+
+def test_names_with_bars_in_a_covariance(tmp_path: Path) -> None:
+    names = [f"a|b | 2.spectral.{name}" for name in ("index", "amplitude", "reference")]
+    covariance_file(tmp_path / "c.dat", names, [0.01, 1e-24, 1e-30])
+    assert read(sky("a|b | 2"), directory=tmp_path, covariance="c.dat").parameters["a|b | 2.index"].error == 0.1
 
 
 def test_a_covariance_file_that_is_not_there() -> None:

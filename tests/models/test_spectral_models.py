@@ -282,6 +282,27 @@ def test_what_cannot_be_a_model_says_why() -> None:
         TemplateSpectralModel(energy=[1.0, 2.0], values=[1.0])
 
 
+def test_ratio_of_two_spectra() -> None:
+    """``f1 / f2`` with its derivatives, against differences of 1e-6: 1e-8; the units of what can be divided."""
+    model = CompoundSpectralModel(
+        LogParabolaSpectralModel(alpha=2.1, beta=0.2), PowerLawNormSpectralModel(norm=3, tilt=0.4), "truediv"
+    )
+    energy, values = np.geomspace(0.1, 30.0, 7), model.values()
+    n = len(model.model1.parameters)
+    f1, f2 = model.model1.evaluate(energy, values[:n]), model.model2.evaluate(energy, values[n:])
+    np.testing.assert_allclose(model.evaluate(energy, values), f1 / f2, rtol=1e-14)
+    ratio, gradient = model.evaluate_with_gradient(energy, values)
+    np.testing.assert_allclose(ratio, f1 / f2, rtol=1e-14)
+    for k, value in enumerate(values):
+        step = np.eye(len(values))[k] * 1e-6 * abs(value)
+        slope = (model.evaluate(energy, values + step) - model.evaluate(energy, values - step)) / (2 * step[k])
+        np.testing.assert_allclose(gradient[k], slope, rtol=1e-7, atol=1e-8 * np.abs(slope).max())
+    assert model.result_unit() == PowerLawSpectralModel().result_unit()
+    assert model.paths[model.amplitude_position() or 0] == "model1.amplitude"
+    with pytest.raises(UnitError, match="over a flux"):
+        CompoundSpectralModel(PowerLawNormSpectralModel(), PowerLawSpectralModel(), "truediv").result_unit()
+
+
 def test_compound_has_the_parameters_of_both() -> None:
     model = CompoundSpectralModel(PowerLawSpectralModel(index=2.2), PowerLawNormSpectralModel(norm=3), "mul")
     assert model.paths[:2] == ("model1.index", "model1.amplitude")

@@ -239,6 +239,10 @@ def test_covariance_text_is_that_of_astropy() -> None:
         ("", ""),
         ("deg", "deg"),
         ("GeV / (cm2 s)", "GeV s-1 cm-2"),
+        ("ph cm-2 s-1 TeV-1", "TeV-1 s-1 cm-2"),
+        ("ph / (cm2 s TeV)", "TeV-1 s-1 cm-2"),
+        ("ct", ""),
+        ("1/cm2/s/TeV", "TeV-1 s-1 cm-2"),
     ],
 )
 def test_units_have_fits_form(unit: str, written: str) -> None:
