@@ -224,8 +224,8 @@ class _Builder:
     def extent(self) -> tuple[slice, slice]:
         """Rows and columns of the map that the component can reach."""
         scale = float(max(self.view.dataset.geometry.pixel_scales()))
-        if not self._is_spread:
-            return self._extent(0.0)
+        if not self._is_spread:  # exactly: with the pixels between which the exposure is interpolated
+            return self._extent(4 * scale if self._is_exact else 0.0)
         if self._is_exact:
             return self._extent(2 * (float(self._point_spread.radii.max()) + scale))
         return self._extent(self._kernel.shape[0] * scale)

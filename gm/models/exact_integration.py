@@ -14,6 +14,8 @@ import numpy as np
 
 from gm.arrays import Array, BoolArray, IntArray
 from gm.maps.pixel_grid import PixelGrid
+from gm.models.offsets import Offsets
+from gm.models.rings import Rings
 
 _TOLERANCE = 3e-9  # per cell, of the flux
 _ROUGH_TOLERANCE = 1e-7  # the same for edges of unbounded slope, which are resolved beforehand
@@ -37,6 +39,7 @@ class Shape(Protocol):
     def position(self, values: Array) -> tuple[float, float] | None: ...
     def evaluation_radius(self, values: Array) -> float | None: ...
     def bin_min(self, values: Array) -> float | None: ...
+    def rings(self, shape: Array) -> Rings: ...
     def edges(self, vectors: Array, values: Array) -> tuple[Array, float, bool] | None: ...
     def evaluate(self, vectors: Array, values: Array) -> Array: ...
     def evaluate_with_gradient(self, vectors: Array, values: Array) -> tuple[Array, Array]: ...
@@ -115,9 +118,9 @@ def _differences(shape: Shape, grid: PixelGrid, values: Array) -> Array:
 
 def divide(shape: Shape, grid: PixelGrid, values: Array) -> Iterator[tuple[Cells, Array]]:
     """Cells that need no further division, and their integrals."""
-    n_y, n_x = grid.shape
-    y, x = (index.ravel().astype(np.float64) for index in np.indices((n_y, n_x)))
-    cells = Cells(x, y, np.arange(n_y * n_x), 1.0)
+    n_x = grid.shape[1]
+    pixel = np.flatnonzero(_within_reach(shape, grid, values))
+    cells = Cells((pixel % n_x).astype(np.float64), (pixel // n_x).astype(np.float64), pixel, 1.0)
     integral = _integral(shape, grid, values, cells)
     tolerance = _ROUGH_TOLERANCE if is_rough(shape, values) else _TOLERANCE
     for depth in range(_DEPTH):
@@ -132,6 +135,14 @@ def divide(shape: Shape, grid: PixelGrid, values: Array) -> Iterator[tuple[Cells
         if not coarse.any():
             return
         cells, integral = quarters.some(last), parts[last]
+
+
+def _within_reach(shape: Shape, grid: PixelGrid, values: Array) -> BoolArray:
+    """Pixels (n_pixels,) in which there may be flux."""
+    y, x = (index.ravel().astype(np.float64) for index in np.indices(grid.shape))
+    rings = shape.rings(values[2:])
+    away = Offsets(grid.sky(shape.frame, x, y), values[0], values[1]).separation
+    return np.asarray(np.degrees(away) < rings.major * rings.edges[-1] + 2.0 * grid.scale)
 
 
 def _unresolved(shape: Shape, grid: PixelGrid, values: Array, cells: Cells) -> BoolArray:

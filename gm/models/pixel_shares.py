@@ -11,7 +11,7 @@ those of Gauss and Legendre, with which the error is of order 2n where the shape
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import final
 
 import numpy as np
@@ -53,7 +53,7 @@ class PixelNodes(Nodes):
         To 1e-6 of the flux for radial shapes; by the nodes' own weights for maps, which are smooth inside of pixels.
         """
         if isinstance(shape, RadialModel) and not self.is_sampled:
-            return self._summed(shape, grid, shape.sized(values, POINTLIKE * grid.scale))
+            return np.asarray(self._summed(shape, grid, shape.sized(values, POINTLIKE * grid.scale))[0])
         assert isinstance(shape, ExtendedModel)
         vectors, solid_angle = self._everywhere(grid, shape.frame)
         return np.asarray(np.nan_to_num(shape.evaluate(vectors, values, energy)) * solid_angle)
@@ -68,23 +68,27 @@ class PixelNodes(Nodes):
             return np.asarray(np.nan_to_num(gradient) * solid_angle)
         values = shape.sized(values, POINTLIKE * grid.scale)
         if not is_rough(shape, values):
-            by_cell = self._by_cell(shape, grid, values)
-            parts = [
-                (pixel, np.nan_to_num(shape.evaluate_with_gradient(vectors, values)[1]), weight)
-                for pixel, vectors, weight in by_cell
-            ]
-            return np.stack([self._sum(grid, [(p, row[k], w) for p, row, w in parts]) for k in range(len(values))])
-        rows = []
-        for k in range(len(values)):
+            return np.asarray(self._summed(shape, grid, values, with_gradient=True)[1:])
+        rows = np.zeros((len(values), self.n**2, *grid.shape))
+        for k in np.flatnonzero(moves):
             shift = np.zeros_like(values)
             shift[k] = STEP * (values[2] if k < 2 else values[k])
-            up, down = (self._summed(shape, grid, values + sign * shift) for sign in (1, -1))
-            rows.append((up - down) / (2 * shift[k]))
-        return np.stack(rows)
+            up, down = (self._summed(shape, grid, values + sign * shift)[0] for sign in (1, -1))
+            rows[k] = (up - down) / (2 * shift[k])
+        return rows
 
-    def _summed(self, shape: RadialModel, grid: PixelGrid, values: Array) -> Array:
-        by_cell = self._by_cell(shape, grid, values)
-        return self._sum(grid, [(p, np.nan_to_num(shape.evaluate(v, values)), w) for p, v, w in by_cell])
+    def _summed(self, shape: RadialModel, grid: PixelGrid, values: Array, *, with_gradient: bool = False) -> Array:
+        """Shares (1, n^2, ny, nx), and behind them their derivatives."""
+        total = np.zeros((1 + with_gradient * len(values), self.n**2, grid.shape[0] * grid.shape[1]))
+        for pixel, vectors, weight in self._by_cell(shape, grid, values):
+            density: list[Array] = [shape.evaluate(vectors, values)]
+            if with_gradient:
+                density = [density[0], *shape.evaluate_with_gradient(vectors, values)[1]]
+            for image, one in zip(total, density, strict=True):
+                by_cell = np.einsum("ab,abij->ija", np.nan_to_num(one), weight).reshape(self.n**2, -1)
+                for row, part in zip(image, by_cell, strict=True):
+                    row += np.bincount(pixel, part, len(row))
+        return total.reshape(*total.shape[:2], *grid.shape)
 
     def _by_cell(self, shape: RadialModel, grid: PixelGrid, values: Array) -> Iterator[tuple[IntArray, Array, Array]]:
         """Cells that resolve a shape: pixels (c,), unit vectors (3, c, 9), weights times polynomials (c, 9, n, n)."""
@@ -95,15 +99,6 @@ class PixelNodes(Nodes):
                 x, y = cells.positions()
                 along_x, along_y = self.polynomials(x - column[:, None]), self.polynomials(y - row[:, None])
                 yield cells.pixel, vectors, np.einsum("ab,iab,jab->abij", solid_angle, along_y, along_x)
-
-    def _sum(self, grid: PixelGrid, parts: Iterable[tuple[IntArray, Array, Array]]) -> Array:
-        """Sums by pixel, (n^2, ny, nx), of densities (c, 9) times weights (c, 9, n, n)."""
-        total = np.zeros((self.n**2, grid.shape[0] * grid.shape[1]))
-        for pixel, density, weight in parts:
-            by_cell = np.einsum("ab,abij->ijab", density, weight).sum(axis=-1).reshape(self.n**2, -1)
-            for row, values in zip(total, by_cell, strict=True):
-                row += np.bincount(pixel, values, len(row))
-        return total.reshape(-1, *grid.shape)
 
     def _everywhere(self, grid: PixelGrid, frame: str) -> tuple[Array, Array]:
         """Unit vectors (3, n^2, ny, nx) of the nodes of all pixels, and what a density there counts [sr]."""

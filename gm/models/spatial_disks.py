@@ -199,7 +199,7 @@ def _shell_gradient(at: Offsets, inner: float, outer: float) -> tuple[Array, Arr
 
 
 def _shell_rings(inner: float, outer: float) -> Rings:
-    return Rings(outer, 0.0, 0.0, (0.0, max(inner / outer, 0.0), 1.0), is_rooted=True)
+    return Rings(outer, 0.0, 0.0, (0.0, max(inner / max(outer, _TINY), 0.0), 1.0), is_rooted=True)
 
 
 def _shell_edges(at: Offsets, inner: float, outer: float) -> tuple[Array, float, bool]:

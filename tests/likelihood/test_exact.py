@@ -186,6 +186,17 @@ def test_the_sum_of_all_pixels() -> None:
         np.testing.assert_allclose(counts.sum(axis=(1, 2)), expected, rtol=2e-5)
 
 
+@pytest.mark.parametrize("name", SIZED)
+def test_no_size_without_a_psf(name: str) -> None:
+    """The counts of a hundredth of a pixel, in the one that holds it: 1e-5."""
+    dataset = cube(response="plain")
+    small = predict_component(dataset, source(shape=SIZED[name](1e-3)), "exact").sum()
+    for size in (0.0, 1e-7):
+        counts = predict_component(dataset, source(shape=SIZED[name](size)), "exact")
+        assert (counts > 0).any(axis=0).sum() == 1
+        assert counts.sum() == pytest.approx(small, rel=1e-5)
+
+
 def test_without_a_psf() -> None:
     """Exposure times shape, integrated over pixels as a sum that is good to 3e-5; a point stays on four pixels."""
     dataset, shape = cube(response="plain"), EXTENDED["wide gauss"]
