@@ -17,7 +17,7 @@ from gm.models.spatial_templates import TemplateShape
 
 def remarks(datasets: Sequence[Dataset], models: Models, conventions: str) -> list[str]:
     """One sentence for each: of data that are left out, of responses that are missing, of files with values that are
-    not used, of sources without a shape or beyond the border of a map, of templates that do not reach all energies or times."""
+    not used, of sources without a shape or beyond the border of a map, of templates that end within energies or times."""
     told: dict[str, list[str]] = {}
     for dataset in datasets:
         for name in missing_responses(dataset):
@@ -65,7 +65,8 @@ def _in_time(component: Component, datasets: Iterable[Dataset]) -> Iterable[str]
         names = [name for name, part in missing.items() if part > 0]
         if names:
             parts = ", ".join(sorted({f"{100 * missing[name]:.3g} %" for name in names}))
-            yield f"{component.name} on {listed(names)}: 0 in the good time that its light curve does not cover, {parts}"
+            what = f"0 in the good time that its light curve does not cover, {parts}"
+            yield f"{component.name} on {listed(names)}: {what}"
 
 
 def _not_covered(component: SkyModel, maps: Iterable[MapDataset | MapDatasetOnOff]) -> list[str]:

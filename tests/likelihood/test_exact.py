@@ -193,7 +193,7 @@ def test_no_size_without_a_psf(name: str) -> None:
     small = predict_component(dataset, source(shape=SIZED[name](1e-3)), "exact").sum()
     for size in (0.0, 1e-7):
         counts = predict_component(dataset, source(shape=SIZED[name](size)), "exact")
-        assert (counts > 0).any(axis=0).sum() == 1
+        assert (counts > 1e-6 * counts.max()).any(axis=0).sum() == 1
         assert counts.sum() == pytest.approx(small, rel=1e-5)
 
 
