@@ -17,7 +17,7 @@ from gm.models.spatial_templates import TemplateShape
 
 def remarks(datasets: Sequence[Dataset], models: Models, conventions: str) -> list[str]:
     """One sentence for each: of data that are left out, of responses that are missing, of files with values that are
-    not used, of sources without a shape or beyond the border of a map, of templates that end within energies or times."""
+    not used, of sources without a shape or beyond the border of a map, of templates that end before the data do."""
     told: dict[str, list[str]] = {}
     for dataset in datasets:
         for name in missing_responses(dataset):
