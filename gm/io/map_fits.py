@@ -83,11 +83,20 @@ def read_wcs_map(file: FitsFile, extension: Extension) -> FileMap:
     else:
         data = read_image(extension)
         _check_shape(extension, data.shape, axes)
-    if any(word in extension.name.lower() for word in _MASKS):
-        data = data.astype(np.bool_)
+    data = _logical(extension, data)
     if not unit and _bands_name(file, extension) == "ENERGIES":  # an exposure comes with its time intervals
         unit = "cm2 s" if file.find("GTI") is not None else "cm-2 s-1 MeV-1 sr-1"
     return FileMap(data, axes, unit, extension.header, read_meta(extension))
+
+
+def _logical(extension: Extension, data: NDArray[Any]) -> NDArray[Any]:
+    """The values, which are true or false where the name of the extension says so."""
+    if not any(word in extension.name.lower() for word in _MASKS):
+        return data
+    unknown = int(np.count_nonzero(np.isnan(data))) if data.dtype.kind == "f" else 0
+    if unknown:
+        extension.fail(f"{unknown} of {data.size} values are no numbers, expected 0 or 1")
+    return data.astype(np.bool_)
 
 
 def read_map_axes(file: FitsFile, extension: Extension) -> tuple[GadfAxis, ...]:
@@ -155,8 +164,7 @@ def read_region_map(file: FitsFile, extension: Extension) -> FileMap:
     data = extension.column("DATA")
     if data.size != np.prod(shape):
         extension.fail(f"{data.size} values, expected {' x '.join(map(str, shape))} as the axes say")
-    if any(word in extension.name.lower() for word in _MASKS):
-        data = data.astype(np.bool_)
+    data = _logical(extension, data)
     return FileMap(data.reshape(*shape, 1, 1), axes, extension.unit("DATA"), extension.header, read_meta(extension))
 
 

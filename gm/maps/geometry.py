@@ -212,14 +212,17 @@ class WcsGeometry:
             return None
         return Cutout(self.window(part_y, part_x), part_y, part_x)
 
+    def copies(self) -> tuple[float, ...]:
+        """Columns by which a position may be moved and still be where it was: none but where longitudes come again."""
+        period = self.projection.period
+        return (0.0,) if period is None else (-period, 0.0, period)
+
     def columns(self, x: float, size: float) -> slice | None:
         """The columns of ``size`` around pixel coordinate ``x`` that exist.
 
         Where longitudes come again they may be some at either end: then it is what holds both.
         """
-        period = self.projection.period
-        copies = (0.0,) if period is None else (-period, 0.0, period)
-        parts = [part for by in copies if (part := overlap(x + by, size, self.shape[1])) is not None]
+        parts = [part for by in self.copies() if (part := overlap(x + by, size, self.shape[1])) is not None]
         return slice(min(p.start for p in parts), max(p.stop for p in parts)) if parts else None
 
     @property

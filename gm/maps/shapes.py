@@ -74,9 +74,12 @@ class SkyShape:
             shape = self.to_pixels(grid)
         except DataError:
             return np.zeros(grid.shape, dtype=np.bool_)  # on the other side of the sky
-        mask = np.broadcast_to(shape.contains(*grid.sub_pixels()), grid.shape).copy()
-        y, x = np.nonzero(mask)
-        mask[y, x] = np.isfinite(grid.sky(x, y)[1])  # pixels off the sky are in no region
+        x, y = grid.sub_pixels()
+        mask = np.zeros(grid.shape, dtype=np.bool_)
+        for copy in grid.copies():
+            mask |= shape.contains(x + copy, y)
+        row, column = np.nonzero(mask)
+        mask[row, column] = np.isfinite(grid.sky(column, row)[1])  # pixels off the sky are in no region
         return mask
 
 

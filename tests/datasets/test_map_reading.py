@@ -241,6 +241,10 @@ DAMAGE: dict[str, tuple[Callable[[Any], object], str]] = {
     "PSF lost": (lambda hdus: hdus.__delitem__("PSF"), "HDU PSF_(BANDS|EXPOSURE) is there, but not HDU PSF"),
     "dispersion renamed": (card("EDISP", "EXTNAME", "EDISQ"), "HDU EDISP_(BANDS|EXPOSURE) is there, but not HDU EDISP"),
     "mask renamed": (card("MASK_SAFE", "EXTNAME", "MASK_SAGE"), "HDU MASK_SAFE_BANDS is there, but not HDU MASK_SAFE"),
+    "mask": (
+        lambda hdus: setattr(hdus["MASK_SAFE"], "data", np.where(hdus["MASK_SAFE"].data, np.nan, 0.0)),
+        "HDU MASK_SAFE: .* values are no numbers, expected 0 or 1",
+    ),
     "exposure unit": (card("EXPOSURE", "BUNIT", "TeV"), "HDU EXPOSURE is in 'TeV', expected a unit of 'cm2 s'"),
     "counts unit": (card("COUNTS", "BUNIT", "cm"), "HDU COUNTS is in 'cm', expected a unit of ''"),
     "psf unit": (card("PSF", "BUNIT", "TeV"), "HDU PSF: .*TeV"),

@@ -200,3 +200,20 @@ def test_exclusion_masks(shared: Path) -> None:
     cube = Map(GRID, (EnergyAxis(np.array([1.0, 2.0, 3.0])),), np.ones((2, *GRID.shape), dtype=bool))
     with pytest.raises(DataError, match="expected an image"):
         resample_mask(cube, GRID)
+
+
+@pytest.mark.parametrize(
+    "region",
+    [
+        {"type": "circle", "center": [179.5, 3.0], "frame": "galactic", "radius": "25 deg"},
+        {"type": "rectangle", "center": [181.0, 0.0], "frame": "galactic", "width": "30 deg", "height": "9 deg"},
+        {"type": "point", "center": [180.1, 0.2], "frame": "galactic"},
+    ],
+)
+def test_a_region_at_the_ends_of_a_map_around_the_sky(region: dict[str, Any]) -> None:
+    """As on the map that is cut on the other side."""
+    whole, turned = (WcsGeometry.create(lon, 0.0, 2.0, shape=(40, 180), frame="galactic") for lon in (0.0, 180.0))
+    shape = SkyRegion.from_mapping(region)
+    expected = shape.contains(turned)
+    assert expected.any()
+    assert np.array_equal(np.roll(shape.contains(whole), 90, axis=1), expected)

@@ -47,7 +47,7 @@ def test_a_run_without_a_safe_bin_is_not_in_the_stack(make: Any) -> None:
     mask[0] = True
     first = first.with_(mask_fit=~mask)
     other = make("b", 2, gti=interval(20.0), livetime=7200.0, mask_fit=mask)
-    other = other.with_(mask_safe=np.zeros(shape, dtype=bool))
+    other = other.with_(mask_safe=np.zeros(shape, dtype=bool), edisp=None)
     component = decaying(source(lon=LON, lat=LAT) if len(shape) > 1 else power_law())
     outcome = ops.stack(Datasets([first, other]), Models([component]), "*", name="sum")
     stacked: Any = outcome.datasets["sum"]
