@@ -79,7 +79,7 @@ class FluxPointsEstimator:
             sigma_sensitivity=self.sigma_sensitivity,
             reoptimize=self.reoptimize,
             datasets=tuple(dataset.name for dataset in datasets),
-            warnings=bands.reference.warnings(),
+            warnings=(*bands.reference.warnings(), *likelihood.remarks()),
         )
 
     def _component(self, models: Models) -> SkyModel:

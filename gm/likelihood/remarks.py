@@ -14,6 +14,9 @@ from gm.likelihood.times import uncovered
 from gm.models import Component, Models, SkyModel, TemplateNPredModel
 from gm.models.spatial_templates import TemplateShape
 
+_AROUND = 2.0  # [deg] from a position that are looked at
+_TORN = 20.0  # times the distance that a projection stretches nowhere
+
 
 def remarks(datasets: Sequence[Dataset], models: Models, conventions: str) -> list[str]:
     """One sentence for each: of data that are left out, of responses that are missing, of files with values that are
@@ -53,6 +56,10 @@ def _on_maps(component: Component, datasets: Iterable[Dataset], conventions: str
             "lies beyond the border: what its PSF brings in is not counted (conventions: exact counts it)",
             [d.name for d in maps if conventions == "gammapy" and _is_beyond(component, d)],
         ),
+        (
+            "lies where the projection tears the sky apart: what is on its other side is not counted",
+            [d.name for d in maps if _is_torn(component, d)],
+        ),
     ):
         if names:
             yield f"{component.name} on {listed(names)}: {what}"
@@ -79,6 +86,23 @@ def _not_covered(component: SkyModel, maps: Iterable[MapDataset | MapDatasetOnOf
         for dataset in maps
         if (~shape.template.covers(dataset.energy_true.center) & dataset.exposure.any(axis=(1, 2))).any()
     ]
+
+
+def _is_torn(component: SkyModel, dataset: MapDataset | MapDatasetOnOff) -> bool:
+    """Whether directions around the position are far from it on the map, where longitudes do not come again."""
+    shape, bins = component.spatial_model, FinerBins.of(dataset)
+    place = None if shape is None else shape.position(shape.values())
+    if shape is None or place is None or bins.geometry.projection.period is not None:
+        return False
+    scale = max(bins.geometry.pixel_scales())
+    reach = min(max(0.0 if bins.psf is None else float(bins.psf.rad.edges[-1]), scale), _AROUND)
+    turn = np.linspace(0.0, 2.0 * np.pi, 8, endpoint=False)
+    east = reach * np.cos(turn) / max(np.cos(np.radians(place[1])), 0.1)
+    lat = np.clip(place[1] + reach * np.sin(turn), -90.0, 90.0)
+    x, y = bins.geometry.position(np.append(place[0], place[0] + east), np.append(place[1], lat), shape.frame)
+    inside = bool(-0.5 <= x[0] < bins.geometry.shape[1] - 0.5 and -0.5 <= y[0] < bins.geometry.shape[0] - 0.5)
+    distance = np.nan_to_num(np.hypot(x[1:] - x[0], y[1:] - y[0]))
+    return inside and bool(distance.max() > _TORN * reach / scale)
 
 
 def _is_beyond(component: SkyModel, dataset: MapDataset | MapDatasetOnOff) -> bool:

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gm.datasets import Dataset, Datasets, operations
+from gm.datasets import Dataset, Datasets, MapDataset, operations
 from gm.fit import Fit
 from gm.likelihood import JointLikelihood, predict_component, remarks
 from gm.maps.axes import NodeAxis
 from gm.maps.geometry import WcsGeometry
 from gm.maps.map import Map
 from gm.maps.writing import write_map
-from gm.models import Models, PowerLawNormSpectralModel, TemplateNPredModel, TemplateSpatialModel
+from gm.models import Models, PointSpatialModel, PowerLawNormSpectralModel, TemplateNPredModel, TemplateSpatialModel
 from tests.map_samples import LAT, LON, background, cube, gauss, point, source, with_off
 from tests.samples import on_off, power_law, spectrum
 
@@ -65,6 +65,28 @@ def test_a_source_beyond_the_border(shape: type) -> None:
     lost, counted = (predict_component(dataset, beyond, conventions).sum() for conventions in ("gammapy", "exact"))
     assert lost < (0.7 if shape is point else 1.0) * counted
     assert remarks([cube("m", response="plain")], Models([beyond]), "exact")[0].startswith("m: no PSF")
+
+
+@pytest.mark.parametrize(("projection", "is_torn"), [("AIT", True), ("MOL", True), ("CAR", False)])
+def test_a_source_at_the_seam_of_a_projection(projection: str, is_torn: bool) -> None:
+    """Where longitudes do not come again the other half of it is lost."""
+    whole = WcsGeometry.create(0.0, 0.0, 2.0, shape=(90, 180), frame="galactic", projection=projection)
+    plain = cube("m")
+    shape = (plain.energy.n_bins, *whole.shape)
+    sky = MapDataset(
+        name="m",
+        geometry=whole,
+        energy=plain.energy,
+        energy_true=plain.energy_true,
+        counts=np.zeros(shape),
+        exposure=np.ones((plain.energy_true.n_bins, *whole.shape)),
+        psf=plain.psf,
+        edisp=plain.edisp,
+    )
+    for lon, told in ((179.9, is_torn), (90.0, False)):
+        place = PointSpatialModel(lon_0=lon, lat_0=0.5, frame="galactic")
+        found = remarks([sky], Models([source("src", place)]), "gammapy")
+        assert any("tears the sky apart" in text for text in found) is told, lon
 
 
 def test_a_cutout_knows_what_lies_beyond_its_border() -> None:
