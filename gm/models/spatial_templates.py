@@ -139,7 +139,7 @@ class TemplateNDSpatialModel(TemplateShape):
         slices, slopes = self.template.collapsed(self._in_order(values))
         value = self.template.evaluate(lon, lat, energy, slices)
         by_axis = {
-            axis.name: value * self.template.interpolated(lon, lat, energy, slope)
+            axis.name: self.template.slope(value, lon, lat, energy, slope)
             for axis, slope in zip(parameter_axes(self.template.axes), slopes, strict=True)
         }
         return value, np.stack([by_axis[name] for name in self.paths])

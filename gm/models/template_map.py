@@ -156,10 +156,13 @@ class TemplateMap:
         """
         return collapse(self.scaled, self.axes, values)
 
-    def interpolated(self, lon: Array, lat: Array, energy: Array | None, slices: NDArray[Any]) -> Array:
-        """Other numbers on the same pixels, interpolated as they are; the shape is that of `evaluate`."""
+    def slope(self, value: Array, lon: Array, lat: Array, energy: Array | None, slices: NDArray[Any]) -> Array:
+        """The derivative of values that `evaluate` gives, from that of what is interpolated; in the same shape."""
         index, weight, _ = self._corners(lon, lat)
-        return self._interpolate(index, weight, energy, slices, is_light=False)
+        slope = self._interpolate(index, weight, energy, slices, is_light=False)
+        if isinstance(self.geometry, WcsGeometry):  # of logarithms
+            return np.asarray(value * slope)
+        return np.asarray(np.where(value > 0, self._loaded[3] * slope, 0.0))
 
     def evaluate_with_slopes(self, lon: Array, lat: Array, energy: Array | None) -> tuple[Array, Array, Array]:
         """Values, and their derivatives by lon and lat [1/deg]."""

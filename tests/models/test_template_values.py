@@ -18,7 +18,7 @@ from gm.maps.map import Map
 from gm.maps.reading import read_map
 from gm.maps.sphere import unit_vectors
 from gm.maps.writing import write_map
-from gm.models import TemplateNDSpectralModel, TemplateSpatialModel, TemplateSpectralModel
+from gm.models import TemplateNDSpatialModel, TemplateNDSpectralModel, TemplateSpatialModel, TemplateSpectralModel
 
 GRID = WcsGeometry.create(0.0, 0.0, 0.5, shape=(8, 10))
 ENERGY = NodeAxis.from_nodes("energy_true", [1.0, 2.0, 4.0], "TeV", "log")
@@ -81,6 +81,19 @@ def test_energies_beyond_the_last_node(tmp_path: Path, geometry: Any) -> None:
     inside = (energy >= 1 / np.sqrt(2)) & (energy < 4 * np.sqrt(2))
     np.testing.assert_allclose(found, np.where(inside, energy**-2.7, 0.0)[:, None] * [1, 1], rtol=1e-10)
     assert model.template.covers(energy).tolist() == inside.tolist()
+
+
+@pytest.mark.parametrize("geometry", [GRID, HealpixGeometry(4)])
+def test_the_slope_along_an_axis_that_is_a_parameter(tmp_path: Path, geometry: Any) -> None:
+    """Logarithms are interpolated on a pixel grid, values on HEALPix; between nodes both are smooth."""
+    axes = (NodeAxis.from_nodes("width", [1.0, 2.0, 4.0]), ENERGY)
+    data = np.random.default_rng(4).uniform(1.0, 2.0, (3, 3, *geometry.shape))
+    write_map(tmp_path / "t.fits", Map(geometry, axes, data, "sr-1"))
+    model = TemplateNDSpatialModel(filename=str(tmp_path / "t.fits"))
+    place, energy = unit_vectors(np.array([0.1, 1.2]), np.array([0.3, -0.8])), np.array([1.5, 3.0])
+    _, (slope,) = model.evaluate_with_gradient(place, np.array([2.7]), energy)
+    up, down = (model.evaluate(place, np.array([2.7 + step]), energy) for step in (1e-5, -1e-5))
+    np.testing.assert_allclose(slope, (up - down) / 2e-5, rtol=1e-7)
 
 
 @pytest.mark.parametrize(("unit", "scale"), [("MeV", 1e6), ("GeV", 1e3), ("TeV", 1.0), (None, 1e6)])
