@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,11 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from astropy.io import fits
 
 from gm.cli import main
 from gm.config_schemas.reader import read_document
 from gm.config_schemas.validator import check
-from gm.datasets import Datasets, MapDataset
+from gm.datasets import Datasets, MapDataset, read_dataset
 from gm.maps.geometry import WcsGeometry
 from gm.maps.map import Map
 from gm.maps.writing import write_map
@@ -195,6 +197,48 @@ def test_the_plan_knows_the_size_of_maps(gm: Any, analysis: Folder) -> None:
     assert planned["datasets"][0]["bins"] == 4 * 40 * 40
     assert 0.09e9 < planned["memory"] < 0.12e9
     assert planned["warnings"] == []
+
+
+def test_a_file_without_responses(gm: Any, analysis: Folder) -> None:
+    """It is a map like any other, and said in plan, result and table."""
+    path = Path("drawn/datasets/cube.fits")
+    dataset = read_dataset("MapDataset", path)
+    assert isinstance(dataset, MapDataset)
+    dataset.with_(psf=None, edisp=None).write(path)
+    told = ["cube: no PSF: directions count as measured exactly"]
+    told.append("cube: no energy dispersion: energies count as measured exactly")
+    planned = gm("plan", "config.yaml", "--json").json
+    assert planned["warnings"] == told
+    assert [row["missing_responses"] for row in planned["datasets"]] == [["psf", "edisp"], []]
+    called = gm("fit", "config.yaml", "-s", "parameters={'nebula.*': {frozen: true}}")
+    assert "no PSF, no energy dispersion" in called.err
+    document = read_document("results/fit/fit.yaml").data
+    assert document["warnings"] == told
+    assert document["datasets"][0]["missing_responses"] == ["psf", "edisp"]
+    assert "missing_responses" not in document["datasets"][1]
+
+
+def test_show_images_of_the_sky(gm: Any, tmp_path: Path) -> None:
+    """Cubes of the science tools, and files whose images are several, of which only the names are shown."""
+    grid = WcsGeometry.create(0.0, 0.0, 0.5, shape=(4, 6), frame="galactic")
+    header = fits.Header()
+    header.update(dict(grid.cards))
+    energies = fits.BinTableHDU.from_columns([fits.Column("Energy", "D", array=[1e3, 1e5])], name="ENERGIES")
+    cube = fits.PrimaryHDU(np.full((2, 4, 6), 2.0), header)
+    fits.HDUList([cube, energies]).writeto(tmp_path / "iem.fits")
+    bounds = [fits.Column("E_MIN", "D", "keV", array=[1e6, 1e7]), fits.Column("E_MAX", "D", "keV", array=[1e7, 1e8])]
+    ebounds = fits.BinTableHDU.from_columns(bounds, name="EBOUNDS")
+    fits.HDUList([cube.copy(), ebounds]).writeto(tmp_path / "ccube.fits")
+    shown = gm("show", str(tmp_path / "iem.fits")).out
+    assert "iem.fits: sky map" in shown
+    assert "6 x 4 pixels of 0.5 x 0.5 deg around 0.0000, 0.0000 deg (galactic)" in shown
+    assert "2 bins of energy_true: 1 GeV - 100 GeV" in shown
+    document = gm("show", str(tmp_path / "ccube.fits"), "--json").json
+    assert document["axes"] == [{"name": "energy", "unit": "TeV", "bins": 2, "min": 1e-3, "max": 0.1}]
+    assert document["values"] == {"sum": 96.0, "min": 2.0, "max": 2.0, "not_a_number": 0}
+    planes = [fits.ImageHDU(np.ones((4, 6)), header, name=name) for name in ("LOW", "HIGH")]
+    fits.HDUList([fits.PrimaryHDU(), *planes]).writeto(tmp_path / "two.fits")
+    assert re.search(r"(?s)two\.fits: fits.*LOW.*HIGH", gm("show", str(tmp_path / "two.fits")).out)
 
 
 def test_show(gm: Any, analysis: Folder) -> None:
