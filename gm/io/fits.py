@@ -68,6 +68,9 @@ class Header(Mapping[str, CardValue]):
     def __len__(self) -> int:
         return len(self._cards)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._cards
+
     def text(self, name: str, default: str = "") -> str:
         """The value of a card as text without blanks at its ends."""
         return str(self[name]).strip() if name in self._cards else default
@@ -160,9 +163,14 @@ class Extension:
         return factor, summand
 
     @cached_property
+    def size(self) -> int:
+        """Bytes of data that the header declares."""
+        return _data_size(self)
+
+    @cached_property
     def data(self) -> Buffer:
         """Everything between this header and the next, without the padding."""
-        return self.content.read(self.start, data_size(self))
+        return self.content.read(self.start, self.size)
 
     @cached_property
     def columns(self) -> dict[str, _Column]:
@@ -224,11 +232,14 @@ class Extension:
         return () if column.repeat == 1 else (column.repeat,)
 
     def _scaled(self, values: NDArray[Any], number: int) -> NDArray[Any]:
-        scale, zero = self.scaling(f"TSCAL{number}", f"TZERO{number}")
+        cards = f"TSCAL{number}", f"TZERO{number}", f"TNULL{number}"
+        if not any(card in self.header for card in cards):
+            return values
+        scale, zero = self.scaling(*cards[:2])
         scaled: NDArray[Any] = values if (scale, zero) == (1.0, 0.0) else values * scale + zero
-        if f"TNULL{number}" not in self.header or values.dtype.kind not in "iu":
+        if cards[2] not in self.header or values.dtype.kind not in "iu":
             return scaled
-        null = self.integer(f"TNULL{number}")
+        null = self.integer(cards[2])
         return np.where(values == null, np.nan, scaled.astype(np.float64))
 
     def heap_column(self, name: str) -> list[NDArray[Any]]:
@@ -295,7 +306,8 @@ class FitsFile:
 
     def find(self, name: str) -> Extension | None:
         """The first extension of that name, without regard to case."""
-        return next((extension for extension in self.extensions if extension.name == name.upper()), None)
+        wanted = name.upper()
+        return next((extension for extension in self.extensions if extension.name == wanted), None)
 
     def get(self, name: str) -> Extension:
         """The extension of that name; `DataError` lists those that exist."""
@@ -317,7 +329,9 @@ def read_fits(path: str | Path) -> FitsFile:
         with path.open("rb") as file:
             content = open_bytes(path, file)
             if not content.has(CARD) or bytes(content.read(0, 9)) != b"SIMPLE  =":
-                raise DataError(f"{path}: {_no_fits(content)}")
+                empty = "" if content.size else "; it is empty"
+                what = "the gzip file does not hold" if content.is_compressed else "not"
+                raise DataError(f"{path}: {what} a FITS file{empty}")
             opened = FitsFile(path, tuple(_walk(content)), content)
         opened.check_unchanged()
         _check_number(opened)
@@ -335,12 +349,6 @@ def _check_number(file: FitsFile) -> None:
         file.extensions[0].fail(f"card NEXTEND is {promised}, {there} extensions are there", "copy the file again")
 
 
-def _no_fits(content: FileBytes) -> str:
-    if content.is_compressed:
-        return "the gzip file does not hold a FITS file"
-    return "not a FITS file" if content.size else "not a FITS file; it is empty"
-
-
 def _walk(content: FileBytes) -> Iterator[Extension]:
     """The extensions, each with its whole data there, and nothing behind them."""
     path, position = content.path, 0
@@ -353,7 +361,7 @@ def _walk(content: FileBytes) -> Iterator[Extension]:
         header, start = _read_header(content, position)
         name = header.text("EXTNAME").upper() or ("PRIMARY" if position == 0 else "")
         extension = Extension(path, name, header, start, content)
-        size = data_size(extension)
+        size = extension.size
         if size > content.limit - start or not content.has(start + size):
             there = max(content.size - start, 0)
             extension.fail(f"truncated: needs {size} bytes, {there} are there", "copy the file again")
@@ -363,19 +371,18 @@ def _walk(content: FileBytes) -> Iterator[Extension]:
 
 def _read_header(content: FileBytes, position: int) -> tuple[Header, int]:
     """The header that begins at a position, and where it ends."""
-    end = position
+    blocks, end = list[bytes](), position
     while end - position < HEADER_LIMIT:
         if not content.has(end + BLOCK):
             raise DataError(f"{content.path}: truncated inside a header, {content.size} bytes found")
-        block = bytes(content.read(end, BLOCK))
+        blocks.append(bytes(content.read(end, BLOCK)))
         end += BLOCK
-        if re.match(rb"(?:.{80})*?END {77}", block, re.DOTALL):
-            return Header(bytes(content.read(position, end - position))), end
+        if re.match(rb"(?:.{80})*?END {77}", blocks[-1], re.DOTALL):
+            return Header(b"".join(blocks)), end
     raise DataError(f"{content.path}: a header has no END within {HEADER_LIMIT} bytes\n    the file is damaged")
 
 
-def data_size(extension: Extension) -> int:
-    """Bytes of data that the header declares."""
+def _data_size(extension: Extension) -> int:
     n_axes = extension.integer("NAXIS")
     if n_axes <= 0:
         return 0

@@ -162,9 +162,10 @@ def check_companions(file: FitsFile) -> None:
     Axes belong to their map, and exposures to the response that is averaged by them.
     """
     names = [extension.name for extension in file.extensions]
+    there = {"FINER", *names}
     for name in names:
         whose = name.removesuffix("_BANDS") if name.endswith("_BANDS") else name.removesuffix("_EXPOSURE")
-        if whose not in (name, "FINER", *names):
+        if whose not in there:
             raise DataError(
                 f"{file.path}: HDU {name} is there, but not HDU {whose}, to which it belongs\n"
                 "    the file is damaged: copy it again"

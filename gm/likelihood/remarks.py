@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from gm.datasets import Dataset, MapDataset, MapDatasetOnOff
-from gm.datasets.finer_bins import FinerBins
 from gm.datasets.left_out import data_warnings, listed
 from gm.datasets.responses import WORDS, missing_responses
 from gm.likelihood.times import uncovered
@@ -90,7 +89,7 @@ def _not_covered(component: SkyModel, maps: Iterable[MapDataset | MapDatasetOnOf
 
 def _is_torn(component: SkyModel, dataset: MapDataset | MapDatasetOnOff) -> bool:
     """Whether directions around the position are far from it on the map, where longitudes do not come again."""
-    shape, bins = component.spatial_model, FinerBins.of(dataset)
+    shape, bins = component.spatial_model, dataset.finer or dataset
     place = None if shape is None else shape.position(shape.values())
     if shape is None or place is None or bins.geometry.projection.period is not None:
         return False
@@ -107,7 +106,7 @@ def _is_torn(component: SkyModel, dataset: MapDataset | MapDatasetOnOff) -> bool
 
 def _is_beyond(component: SkyModel, dataset: MapDataset | MapDatasetOnOff) -> bool:
     """Whether the position is not on the map, and light from there reaches it through the PSF."""
-    shape, bins = component.spatial_model, FinerBins.of(dataset)
+    shape, bins = component.spatial_model, dataset.finer or dataset
     if shape is None or bins.psf is None or not component.apply_irf["psf"]:
         return False
     place = shape.position(shape.values())
