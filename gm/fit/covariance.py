@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
 from typing import Literal
@@ -18,7 +18,10 @@ from gm.models import GeneralizedGaussianPrior
 
 _NEAR = 1e-3  # sigma from a limit
 _IDENTICAL = 1e-11  # the same of J^T J, below which parameters are one and the same
-_DOUBLINGS = 10  # of a sigma, beyond which the statistic does not rise
+_DOUBLINGS = 20  # of a sigma, beyond which the statistic does not rise
+_FLAT = 0.1  # a rise of -2 ln L that is none
+_SETTLED = 5e-6  # of -2 ln L: as good as at a limit
+_WEAK = 1e-4  # the same, below which more is asked
 _DEGENERATE = 1e-7  # smallest eigenvalue of the Hessian, scaled to a unit diagonal, that still measures something
 
 
@@ -83,6 +86,24 @@ def invert(hessian: Array, names: Sequence[str], degenerate_below: float) -> tup
     return 2.0 * inverse * np.outer(scale, scale), []
 
 
+def _scale(objective: Objective, vector: Array) -> Array:
+    """About one standard deviation of each parameter with the others fixed, or its size where nothing depends on it."""
+    diagonal = np.diag(objective.information(vector, expected=True))
+    size = np.where(vector != 0, np.abs(vector), 1.0)
+    return np.where(diagonal > 0, np.sqrt(2.0 / np.where(diagonal > 0, diagonal, 1.0)), size)
+
+
+def _held(objective: Objective, vector: Array, scale: Array, limit: Array, push: Array) -> BoolArray:
+    """Which parameters (n_free,) are pushed to a limit, and are there to 1e-3 sigma or as good as there."""
+    distance = np.abs(vector - limit)
+    held = (distance <= _NEAR * scale) & (push > 0)
+    for k in np.flatnonzero(~held & (push > 0) & (distance <= scale)):
+        if push[k] * distance[k] < _SETTLED:
+            there = np.where(np.arange(vector.size) == k, limit, vector)
+            held[k] = objective.value(there) <= objective.value(vector)
+    return held
+
+
 def _hessian(objective: Restricted, vector: Array, scale: Array, lower: Array, upper: Array) -> Array:
     """Second derivatives: those that the objective knows, where no limit is near, or of its gradient."""
     steps = DIFFERENCE * scale
@@ -99,6 +120,28 @@ def _prior_gradient(priors: Mapping[int, GeneralizedGaussianPrior], vector: Arra
     return gradient
 
 
+def _flat_ones(
+    directions: Iterable[Direction],
+    names: Sequence[str],
+    hessian: Array,
+    objective: Objective,
+    vector: Array,
+    scale: Array,
+    lower: Array,
+    upper: Array,
+) -> list[Direction]:
+    """Those of the directions in which the statistic does not rise indeed, a sigma away on one side at least."""
+    curvature, value = np.diag(hessian), objective.value(vector)
+    sigma = np.where(curvature > 0, np.sqrt(2 / np.where(curvature > 0, curvature, 1.0)), scale)
+    found = []
+    for direction in directions:
+        way = sigma * [direction.weights.get(name, 0.0) for name in names]
+        ends = (np.clip(vector + side * way, lower, upper) for side in (-1.0, 1.0))
+        if any(objective.value(end) - value < _FLAT for end in ends):
+            found.append(direction)
+    return found
+
+
 def _bridge(
     hessian: Array, k: int, objective: Restricted, vector: Array, scale: Array, lower: Array, upper: Array
 ) -> None:
@@ -108,14 +151,16 @@ def _bridge(
     """
     sides = ((-scale[k], lower[k]), (scale[k], upper[k]))
     ends = [_risen_by_one(objective, vector, k, step, limit) for step, limit in sides]
-    if None in ends:
-        return
     moves = np.zeros((2, vector.size))
-    moves[:, k] = ends
+    moves[:, k] = [np.nan if end is None else end for end in ends]
     width = float(moves[1, k] - moves[0, k])
-    slopes = (objective.gradient(vector + moves[1]) - objective.gradient(vector + moves[0])) / width
+    if not width > 0:
+        return
+    with np.errstate(over="ignore", invalid="ignore"):
+        slopes = (objective.gradient(vector + moves[1]) - objective.gradient(vector + moves[0])) / width
     slopes[k] = 8.0 / width**2
-    hessian[k] = hessian[:, k] = slopes
+    if np.isfinite(slopes).all():
+        hessian[k] = hessian[:, k] = slopes
 
 
 def _risen_by_one(objective: Objective, vector: Array, k: int, step: float, limit: float) -> float | None:
@@ -140,18 +185,30 @@ def _risen_by_one(objective: Objective, vector: Array, k: int, step: float, limi
 class Errors:
     """What the data say about the parameters at a minimum.
 
-    at_lower, at_upper : (n_free,) held at a limit by the slope of the statistic; kept : (n_free,) the others;
-    covariance : (n_kept, n_kept), or None where it does not exist; degenerate : combinations without a constraint.
+    at_lower, at_upper : (n_free,) held at a limit by the slope of the statistic; vague : why others have no error;
+    kept : (n_free,) all others; covariance : (n_kept, n_kept), or None where it does not exist; degenerate : parameters
+    and combinations without a constraint.
     """
 
     at_lower: BoolArray
     at_upper: BoolArray
     covariance: Array | None
     degenerate: list[Direction]
+    vague: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def kept(self) -> BoolArray:
-        return ~(self.at_lower | self.at_upper)
+        kept = ~(self.at_lower | self.at_upper)
+        kept[list(self.vague)] = False
+        return kept
+
+    def without(self, vague: Mapping[int, str]) -> Errors:
+        """The same without the errors of some parameters, for these reasons."""
+        if self.covariance is None or not vague:
+            return self
+        stay = [i for i, k in enumerate(np.flatnonzero(self.kept)) if k not in vague]
+        covariance = self.covariance[np.ix_(stay, stay)] if stay else None
+        return replace(self, covariance=covariance, vague={**self.vague, **vague})
 
     def whole_covariance(self) -> Array:
         """(n_free, n_free), zeros for parameters without an error."""
@@ -168,6 +225,8 @@ class Errors:
         """Why a parameter has no error; empty where it has one, or errors were not asked for."""
         if side := self.side(index):
             return f"at its {side} limit"
+        if index in self.vague:
+            return self.vague[index]
         return f"the statistic does not change along {self.directions()}" if self.degenerate else ""
 
     def directions(self) -> str:
@@ -184,23 +243,21 @@ def measure_errors(
     kinked: Callable[[Array], Iterable[int]] = lambda steps: (),
     hessian: Array | None = None,
     uneven: Mapping[int, GeneralizedGaussianPrior] = MappingProxyType({}),
+    scale: Array | None = None,
 ) -> Errors:
     """Errors at the minimum ``vector`` (n_free,) from the observed Hessian over the parameters that no limit holds.
 
     kinked : from ``steps`` (n_free,) to the parameters that a step takes across a kink of the statistic, where it has
     no second derivative; they get that of the parabola which is as wide where the statistic has risen by 1; hessian :
-    (n_free, n_free) where it is known already; uneven : priors that are no parabolas, by position
+    (n_free, n_free) where it is known already; uneven : priors that are no parabolas, by position; scale : (n_free,)
+    about one standard deviation of each, where that is known
     """
-    information = objective.information(vector, expected=True)
+    scale = _scale(objective, vector) if scale is None else scale.copy()
     for k, prior in uneven.items():
-        information[k, k] += 2 / prior.sigma**2  # it may have no second derivative, but a width it has
-    diagonal = np.diag(information)
-    size = np.where(vector != 0, np.abs(vector), 1.0)
-    scale = np.where(diagonal > 0, np.sqrt(2.0 / np.where(diagonal > 0, diagonal, 1.0)), size)
+        scale[k] = min(scale[k], prior.sigma)
     gradient = objective.value_and_gradient(vector)[1]
-    near = _NEAR * scale
-    at_lower = (vector - lower <= near) & (gradient > 0)
-    at_upper = (upper - vector <= near) & (gradient < 0)
+    at_lower = _held(objective, vector, scale, lower, gradient)
+    at_upper = _held(objective, vector, scale, upper, -gradient)
     kept = ~(at_lower | at_upper)
     if not kept.any():
         return Errors(at_lower, at_upper, None, [])
@@ -215,7 +272,20 @@ def measure_errors(
     for k in (index[k] for k in kinked(DIFFERENCE * scale) if kept[k] and k not in uneven):
         _bridge(hessian, k, inside, *around)
     among = [name for name, stays in zip(names, kept, strict=True) if stays]
-    covariance, degenerate = invert(hessian, among, _DEGENERATE)
+    covariance, degenerate = invert(hessian, among, _WEAK)
     if not degenerate:
-        _, degenerate = invert(information[np.ix_(kept, kept)], among, _IDENTICAL)
+        return Errors(at_lower, at_upper, covariance, [])
+    covariance, degenerate = invert(hessian, among, _DEGENERATE)
+    if degenerate and not _flat_ones(degenerate, among, hessian, inside, *around):
+        for k in range(len(among)):
+            _bridge(hessian, k, inside, *around)
+        covariance, degenerate = invert(hessian, among, _DEGENERATE)
+    if degenerate:
+        degenerate = _flat_ones(degenerate, among, hessian, inside, *around)
+        vague = {} if degenerate else dict.fromkeys(index, "the second derivatives of the statistic say nothing there")
+        return Errors(at_lower, at_upper, None, degenerate, vague)
+    information = inside.information(vector[kept], expected=True)
+    for k, prior in priors.items():
+        information[k, k] += 2 / prior.sigma**2  # it may have no second derivative, but a width it has
+    _, degenerate = invert(information, among, _IDENTICAL)
     return Errors(at_lower, at_upper, None if degenerate else covariance, degenerate)

@@ -20,6 +20,7 @@ from gm.fit.objective import Objective, Restricted, amplitudes
 from gm.fit.profile import LowerMinimum, Profile
 from gm.fit.report import fitted_components, fitted_parameters
 from gm.fit.result import FitResult, MinimizerReport, Status
+from gm.fit.rises import Rises
 from gm.likelihood import JointLikelihood
 from gm.models import Models
 
@@ -89,10 +90,9 @@ class Fit:
         names = list(test)
         for name in names:
             models.without(name)
-        run = self._minimize(models, progress)
+        run, around = self._minimize(models, progress), Around({}, [], [])
         if errors:
-            run.measure_errors()
-        run, around = self._look_around(run, list(minos), list(contours), rises, progress)
+            run, around = self._look_around(run, list(minos), list(contours), rises, progress)
         best = run.best_models()
         return run.result(best, around, {name: self._test(best, name, run) for name in names})
 
@@ -104,18 +104,18 @@ class Fit:
         rises: Sequence[float],
         progress: Progress | None,
     ) -> tuple[_Run, Around]:
-        """Intervals and contours; where their profiles find a lower minimum, of a fit that goes on from there."""
+        """Errors, intervals and contours; where they find a lower minimum, of a fit that goes on from there."""
         for _ in range(_LOWER_MINIMA):
+            run.measure_errors()
             try:
+                run.check_errors()
                 return run, run.intervals(minos, contours, rises)
             except LowerMinimum as lower:
                 again = self._minimize(run.models_at(lower.vector), progress)
                 again.statistic_start = run.statistic_start
-                again.warnings.append(
-                    "asymmetric errors or contours have found a lower minimum, and the fit went there"
-                )
-                again.measure_errors()
+                again.warnings.append("a lower minimum was found on the way to the errors, and the fit went there")
                 run = again
+        run.measure_errors()
         return run, run.intervals(minos, contours, rises, "profiles find lower minima again and again")
 
     def _minimize(self, models: Models, progress: Progress | None, *, need_free: bool = True) -> _Run:
@@ -171,6 +171,7 @@ class _Run:
         self.minimum = Minimum(layout.start[active], self.statistic_start, True, 0.0, 1, 0, 0, "nothing is free")
         inside = np.zeros(len(self.names), dtype=bool)
         self.errors = Errors(inside, inside, None, [])
+        self.shapes: dict[int, float] = {}
 
     @classmethod
     def start(
@@ -209,13 +210,18 @@ class _Run:
             if not found.value < self.minimum.value - _GAIN:
                 break
             self.minimizer, self.minimum = other, found
-        positions = {k for lattice in self.likelihood.lattices() for k in (lattice.lon, lattice.lat)}
-        chosen = np.flatnonzero(self.objective.active)
+        positions = self._positions() if self.minimum.kinks else []
         self.warnings += [
-            f"{self.names[k]} lies in a kink of the statistic{' (a pixel centre)' if chosen[k] in positions else ''}: "
+            f"{self.names[k]} lies in a kink of the statistic{' (a pixel centre)' if k in positions else ''}: "
             "its error is where that rises by 1"
             for k in self.minimum.kinks
         ]
+
+    def _positions(self) -> list[int]:
+        """Which of the active parameters are positions in which the statistic has kinks."""
+        active = self.objective.active
+        found = {k for lattice in self.likelihood.lattices() for k in (lattice.lon, lattice.lat) if active[k]}
+        return [int(np.count_nonzero(active[:k])) for k in sorted(found)]
 
     def _beyond_kinks(self) -> Array | None:
         """A better position of a point beyond a line of pixel centres that it is near; None when there is none."""
@@ -233,7 +239,8 @@ class _Run:
         best = int(np.argmin(values)) if values else 0
         return probes[best] if values and values[best] < self.minimum.value - _GAIN else None
 
-    def measure_errors(self) -> None:
+    def measure_errors(self, bent: Iterable[int] = ()) -> None:
+        """Errors; of the parameters ``bent`` over the width of a rise by 1, not at the minimum."""
         if self.minimum.is_lost:
             return
         chosen, priors = np.flatnonzero(self.objective.active), self.layout.uneven_priors()
@@ -243,18 +250,42 @@ class _Run:
             self.lower,
             self.upper,
             self.names,
-            self._stepped_across,
+            partial(self._kinked, {*bent, *self.minimum.kinks}),
             self.minimum.hessian,
             {i: prior for i, k in enumerate(chosen) if (prior := priors.get(int(k)))},
+            self.minimizer.scale if self.minimum.name == "scoring" else None,
         )
+        if not self.minimum.valid:
+            why = dict.fromkeys(map(int, np.flatnonzero(self.errors.kept)), "the fit did not converge")
+            self.errors = self.errors.without(why)
 
-    def _stepped_across(self, steps: Array) -> list[int]:
-        """Which of the active parameters a step takes across a line of pixel centres, or out of another kink."""
+    def check_errors(self) -> None:
+        """No error where the statistic does not rise, and a word where it is no parabola. Raises `LowerMinimum`."""
+        rises, minimum = self._rises(), self.minimum
+        if minimum.kinks or (rises.errors > np.abs(minimum.vector)).any():
+            if flat := dict(rises.flat()):
+                self.measure_errors(bent=flat)
+                rises = self._rises()
+            self.errors = self.errors.without(dict(rises.flat()))
+        self.shapes = dict(rises.bent([k for k in self._positions() if k not in self.errors.vague]))
+        self.warnings += [
+            f"{self.names[k]}: the statistic rises by {rise:.2f} instead of 4 two errors away, so that its error means "
+            "little; with conventions: exact it has no kinks"
+            for k, rise in self.shapes.items()
+        ]
+
+    def _rises(self) -> Rises:
+        limits, covariance = (self.lower, self.upper), self.errors.whole_covariance()
+        return Rises(self.objective, self.minimum.vector, self.minimum.value, *limits, covariance)
+
+    def _kinked(self, known: set[int], steps: Array) -> list[int]:
+        """Which of the active parameters lie in a kink: those ``known``, and those that a step takes across a line of
+        pixel centres."""
         active = self.objective.active
         every = np.zeros(active.size)
         every[active] = steps
         found = stepped_across(self.likelihood.lattices(), self.objective.full(self.minimum.vector), every)
-        return sorted({*self.minimum.kinks, *(int(np.count_nonzero(active[:k])) for k in found if active[k])})
+        return sorted({*known, *(int(np.count_nonzero(active[:k])) for k in found if active[k])})
 
     def best_models(self) -> Models:
         """The global model at the minimum, with errors and covariance."""
@@ -300,19 +331,22 @@ class _Run:
 
     def intervals(
         self,
-        minos: Iterable[str],
-        contours: Iterable[Sequence[str]],
+        minos: Sequence[str],
+        contours: Sequence[Sequence[str]],
         rises: Sequence[float],
         unknown: str = "",
     ) -> Around:
         """What is asked for around the minimum, or why it is ``unknown``. Raises `LowerMinimum`."""
+        if not minos and not contours:
+            return Around({}, [], [])
         status, message = self.verdict()
         if status not in ("converged", "at_limit"):
             unknown = f"the fit did not converge: {message}"
         minimum, limits = self.minimum, (self.lower, self.upper)
         profile = Profile(self.objective, minimum.vector, minimum.value, *limits, self.names, self._minimize_others)
-        slope = np.abs(self.objective.gradient(minimum.vector))
-        spread = self.errors.whole_covariance(), 1.0 / np.where(slope > 0, slope, np.inf)
+        slope, held = np.abs(self.objective.gradient(minimum.vector)), self.errors.at_lower | self.errors.at_upper
+        sizes = np.where(held, 1.0 / np.where(held, slope, 1.0), self.minimizer.scale)
+        spread = self.errors.whole_covariance(), sizes
         among = self.likelihood.models, self.layout, self.objective.active
         intervals = Intervals(*among, profile, *spread, unknown)
         return intervals.around(minos, contours, rises)
@@ -341,7 +375,7 @@ class _Run:
             statistic_priors=self.layout.prior_value(vector),
             n_bins=self.likelihood.n_bins,
             n_free=len(self.names),
-            parameters=tuple(fitted_parameters(best, self.layout, active, errors, around.minos)),
+            parameters=tuple(fitted_parameters(best, self.layout, active, errors, around.minos, self.shapes)),
             minimizer=MinimizerReport(minimum.name, minimum.edm, *calls),
             datasets=summaries,
             components=tuple(fitted_components(best, self.likelihood, active, summaries, tested)),

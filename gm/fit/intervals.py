@@ -60,7 +60,7 @@ class Intervals:
     """Intervals and contours around a minimum, of parameters by address; linked ones have those of what they follow.
 
     active : (n_free,) which free parameters the profile is a function of
-    covariance : (n_active, n_active), zeros for parameters at a limit; sizes : (n_active,) how far these may go
+    covariance : (n_active, n_active), zeros for parameters without an error; sizes : (n_active,) how far these may go
     unknown : why there are none, when the fit found no minimum
     """
 

@@ -13,7 +13,8 @@ from gm.fit.objective import Objective, Restricted
 
 _CLOSE = 1e-4  # relative size of the last step of Newton's: another one would be about its square
 _GROWTH = 4.0  # of the distance in a step
-_FAR = 30.0  # standard deviations, beyond which nothing is looked for
+_FAR, _FARTHEST = 30.0, 1e4  # standard deviations, from where the profile must go on rising, and where that ends
+_RISING = 1.1  # from one distance to the next
 _TRIES = 60
 _LOWER = 1e-3  # of -2 ln L, by which a minimum is another one
 _UNSURE = 0.01  # of the rise: a profile known no better than this is not known
@@ -99,10 +100,11 @@ class Profile:
                 reason = "the other parameters do not converge there" if unsure else ""
                 return End(distance + step, here.vector, rise, reason)
             if here.rise < rise:
-                below = here
                 if distance >= room:
-                    return End(room, here.vector, rise, f"the statistic has risen by {here.rise:.2g} only at {limit}")
-                if distance >= _FAR * unit:
+                    why = f"the statistic has risen by {here.rise:.2g} only at {limit}"
+                    return End(room, here.vector, rise, why if here.rise > _LOWER else f"it is at {limit}")
+                levels_off, below = here.rise < _RISING * below.rise, here
+                if distance >= (_FAR if levels_off else _FARTHEST) * unit:
                     break
             else:
                 above = here
@@ -110,11 +112,7 @@ class Profile:
                 reason = "" if np.isfinite(above.rise) else "the statistic is not finite beyond"
                 return End(above.distance, below.vector, rise, reason)
             last = here if np.isfinite(here.rise) else below
-            distance += step
-            if not below.distance < distance < above.distance:
-                is_open = np.isinf(above.distance)
-                distance = _GROWTH * below.distance if is_open else 0.5 * (below.distance + above.distance)
-            distance = min(distance, _GROWTH * max(below.distance, unit), _FAR * unit, room)
+            distance = min(_next(below, above, distance + step, unit), room)
         return End(below.distance, below.vector, rise, f"the statistic rises by {max(below.rise, 0.0):.2g} only")
 
     def _room(self, chosen: Sequence[int], direction: Array) -> tuple[float, str]:
@@ -150,3 +148,12 @@ class Profile:
             raise LowerMinimum(ahead)
         slope = float(self._objective.value_and_gradient(ahead)[1][chosen] @ direction[chosen])
         return _Point(distance, ahead, rise, slope, doubt)
+
+
+def _next(below: _Point, above: _Point, proposed: float, unit: float) -> float:
+    """Where to look next: at the distance proposed, if that is between the points and not far from the first."""
+    if below.distance < proposed < above.distance:
+        return min(proposed, _GROWTH * max(below.distance, unit))
+    if np.isinf(above.distance):
+        return _GROWTH * max(below.distance, unit)
+    return 0.5 * (below.distance + above.distance)

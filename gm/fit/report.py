@@ -17,9 +17,14 @@ from gm.models import Component, Layout, Models, SkyModel
 
 
 def fitted_parameters(
-    models: Models, layout: Layout, active: BoolArray, errors: Errors, minos: Mapping[str, Interval]
+    models: Models,
+    layout: Layout,
+    active: BoolArray,
+    errors: Errors,
+    minos: Mapping[str, Interval],
+    shapes: Mapping[int, float],
 ) -> Iterable[FittedParameter]:
-    """All parameters in order; active : (n_free,) those that ``errors`` are of."""
+    """All parameters in order; active : (n_free,) those that ``errors`` and ``shapes`` are of."""
     positions = np.cumsum(active) - 1
     targets = {models.addresses().resolve(link.parameter): link.equals for link in models.links}
     for k, (address, parameter) in enumerate(zip(models.parameters.addresses, models.parameters, strict=True)):
@@ -43,6 +48,7 @@ def fitted_parameters(
             minos=None if interval is None else (interval.lower, interval.upper),
             error_reason=why,
             minos_reason="" if interval is None else interval.reason,
+            rise_at_2_sigma=None if position is None else shapes.get(position),
         )
 
 

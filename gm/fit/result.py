@@ -14,7 +14,10 @@ Status = Literal["converged", "at_limit", "not_converged", "failed"]
 
 @dataclass(frozen=True)
 class FittedParameter:
-    """One parameter of the global model after the fit, in its own unit; None where a number does not exist, and why."""
+    """One parameter of the global model after the fit, in its own unit; None where a number does not exist, and why.
+
+    ``rise_at_2_sigma`` of the statistic is there where it is far from the 4 of a parabola.
+    """
 
     name: str
     value: float
@@ -28,6 +31,7 @@ class FittedParameter:
     minos: tuple[float | None, float | None] | None = None
     error_reason: str = ""
     minos_reason: str = ""
+    rise_at_2_sigma: float | None = None
 
 
 @dataclass(frozen=True)

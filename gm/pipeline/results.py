@@ -104,6 +104,8 @@ def _parameter(parameter: FittedParameter, link: Link | None) -> dict[str, Any]:
     }
     if parameter.error_reason:
         row["error_reason"] = parameter.error_reason
+    if parameter.rise_at_2_sigma is not None:
+        row["shape"] = {"at_2_sigma": parameter.rise_at_2_sigma}
     if parameter.at_limit is not None:
         row["at_limit"] = {"lower": "min", "upper": "max"}[parameter.at_limit]
     if link is not None:

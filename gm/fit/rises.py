@@ -1,0 +1,69 @@
+"""What the statistic does an error away from its minimum: whether the error says anything, and whether all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gm.arrays import Array
+from gm.fit.objective import Objective
+from gm.fit.profile import LowerMinimum
+
+_LOWER = 1e-3  # of -2 ln L, by which a minimum is another one
+_NONE = 1e-3  # of it: no rise
+_FLAT = 0.25  # instead of 1: the true error is at least twice as large
+_BENT = 0.25  # relative difference from the 4 of a parabola at two standard deviations
+_TWICE = 4.0
+
+
+@dataclass(frozen=True, eq=False)
+class Rises:
+    """The rise of a statistic from its minimum ``vector`` (n_free,), where it is ``value``, along what errors say.
+
+    covariance : (n_free, n_free), zeros for parameters without an error
+    """
+
+    objective: Objective
+    vector: Array
+    value: float
+    lower: Array
+    upper: Array
+    covariance: Array
+
+    @property
+    def errors(self) -> Array:
+        """(n_free,), 0 where there is none."""
+        return np.sqrt(np.diag(self.covariance))
+
+    def at(self, k: int, sigma: float) -> float:
+        """The rise ``sigma`` errors of a parameter away, all others moved as the covariance says: ``sigma^2`` for a
+        parabola, and never less than that of the profile. Raises `LowerMinimum`."""
+        move = sigma * self.covariance[k] / np.sqrt(self.covariance[k, k])
+        vector = np.clip(self.vector + move, self.lower, self.upper)
+        rise = self.objective.value(vector) - self.value
+        if rise < -_LOWER:
+            raise LowerMinimum(vector)
+        return rise
+
+    def flat(self) -> Iterator[tuple[int, str]]:
+        """Parameters whose errors say nothing, and why: on both sides the statistic rises by far less than 1."""
+        for k in map(int, np.flatnonzero(self.errors)):
+            rise = float(np.nan_to_num([self.at(k, -1.0), self.at(k, 1.0)], nan=np.inf).max())
+            if rise < _NONE:
+                yield k, "the statistic does not depend on it there"
+            elif rise < _FLAT:
+                yield k, f"the statistic rises by {rise:.1g} only at a distance of {self.errors[k]:.2g}"
+
+    def bent(self, positions: Sequence[int]) -> Iterator[tuple[int, float]]:
+        """Parameters whose statistic is no parabola, with its rise at two errors, the mean of both sides, instead of 4.
+
+        The second side is looked at only where the first is a quarter off.
+        """
+        for k in (k for k in positions if self.errors[k] > 0):
+            first = self.at(k, 2.0)
+            if abs(first / _TWICE - 1) > _BENT:
+                both = 0.5 * (first + self.at(k, -2.0))
+                if abs(both / _TWICE - 1) > _BENT:
+                    yield k, both
