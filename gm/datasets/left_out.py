@@ -80,6 +80,12 @@ def data_warnings(datasets: Iterable[Dataset]) -> list[str]:
     return texts
 
 
+def no_bin_is_left(datasets: Iterable[Dataset]) -> str:
+    """Why nothing can be fitted."""
+    why = data_warnings(datasets) or ["there are no datasets"]
+    return "\n    ".join(["no bin is left in any dataset", *why])
+
+
 def listed(names: Sequence[str]) -> str:
     """Names of datasets in a sentence, the first of many."""
     more = f", ... ({len(names)} datasets)" if len(names) > _SHOWN else ""

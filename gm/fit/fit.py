@@ -10,7 +10,7 @@ import numpy as np
 
 from gm.arrays import Array, BoolArray
 from gm.datasets import Datasets
-from gm.datasets.left_out import data_warnings
+from gm.datasets.left_out import no_bin_is_left
 from gm.errors import DataError, GmError
 from gm.fit.covariance import Errors, measure_errors
 from gm.fit.intervals import CONTOUR_RISES, Around, Intervals, contour_rise
@@ -35,6 +35,10 @@ class NothingToFit(GmError):
     """No parameter is free, or no free parameter changes any dataset."""
 
     exit_code = 3
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"nothing to fit: {why}")
+        self.why = why
 
 
 @dataclass(frozen=True)
@@ -185,14 +189,12 @@ class _Run:
     ) -> _Run:
         likelihood = JointLikelihood(datasets, models, conventions, for_fit=True)
         if not likelihood.n_bins:
-            why = "\n    ".join(data_warnings(datasets)) or "there are no datasets"
-            raise DataError(f"no bin is left in any dataset\n    {why}")
+            raise DataError(no_bin_is_left(datasets))
         if not np.isfinite(likelihood.value(likelihood.layout.start)):
             raise DataError(f"the statistic is not finite at the start: {_culprits(likelihood)}")
         active = likelihood.depends_on()
         if need_free and not active.any():
-            what = "no parameter is free" if not active.size else "no dataset depends on any free parameter"
-            raise NothingToFit(f"nothing to fit: {what}")
+            raise NothingToFit("no dataset depends on any free parameter" if active.size else "no parameter is free")
         return cls(likelihood, active, progress)
 
     def _build_minimizer(self, is_left: Callable[[Array], bool] | None = None) -> Minimizer:

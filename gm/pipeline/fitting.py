@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gm.datasets import Datasets
-from gm.fit import Fit, FitResult
+from gm.fit import Fit, FitResult, NothingToFit
 from gm.models import Layout, Models
 from gm.models.writing import ModelsWriter
 from gm.patterns import matching
+from gm.pipeline.fit_checks import check_fit, nothing_to_fit
 from gm.pipeline.results import fit_document, write_document
 from gm.pipeline.settings import FitSettings, plural
 
@@ -24,12 +25,13 @@ def run_fit(
 ) -> tuple[dict[str, Any], dict[str, float]]:
     """Fit, and write ``fit.yaml`` after the models beside it, as the results of the stage ``key``.
 
-    Raises `DataError` when nothing is left to fit.
+    Raises `DataError` when no bin is left, and `InvalidInput` when no parameter is.
     """
     analysis = session.analysis
     settings = analysis.settings.fit or FitSettings()
-    datasets = session.datasets().select(settings.datasets)
     models = session.models()
+    check_fit(analysis, session.datasets(), models)
+    datasets = session.datasets().select(settings.datasets)
     tested = matching((component.name for component in models), settings.test)
     session.reporter.say(_headline(session, datasets, models))
     start = time.perf_counter()
@@ -42,14 +44,17 @@ def run_fit(
 
     progress("fit", float("nan"))  # the clock starts before the responses are compiled
 
-    result = Fit(datasets, analysis.settings.conventions).run(
-        models,
-        minos=settings.minos,
-        contours=settings.contours,
-        contour_levels=settings.contour_levels,
-        test=tested,
-        progress=progress,
-    )
+    try:
+        result = Fit(datasets, analysis.settings.conventions).run(
+            models,
+            minos=settings.minos,
+            contours=settings.contours,
+            contour_levels=settings.contour_levels,
+            test=tested,
+            progress=progress,
+        )
+    except NothingToFit as error:
+        raise nothing_to_fit(analysis, error.why) from error
     seconds = time.perf_counter() - start
     session.reporter.step("fit", _summary(result), seconds)
     document = fit_document(result, analysis.settings.name, inputs)

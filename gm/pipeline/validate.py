@@ -70,14 +70,17 @@ def read_data(analysis: Analysis) -> None:
     """Open every data file that the analysis starts from. Raises `DataError` for what cannot be used."""
     from gm.datasets.simulation import build_templates
     from gm.pipeline.build import fit_masks, read_parts
+    from gm.pipeline.fit_checks import check_fit
 
     if analysis.documents.datasets:
-        datasets = read_parts(analysis.documents.datasets, analysis.settings.workers)
+        datasets, models = read_parts(analysis.documents.datasets, analysis.settings.workers), analysis.models
         if analysis.operations and analysis.simulation is None:
             last = apply_operations(analysis, datasets)[-1].outcome
             check_edited(analysis, last.models)
-            datasets = last.datasets
-        fit_masks(datasets, analysis.settings.fit)
+            datasets, models = last.datasets, last.models
+        datasets = fit_masks(datasets, analysis.settings.fit)
+        if analysis.settings.fit is not None and analysis.simulation is None:
+            check_fit(analysis, datasets, models)
     if analysis.simulation is not None and analysis.simulation.recipes is not None:
         build_templates(analysis.simulation)
 

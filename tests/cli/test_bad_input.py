@@ -115,6 +115,11 @@ def follower_of_crab(folder: Path) -> None:
     config.write_text(config.read_text().replace("fit:\n", links))
 
 
+def crab_in_one_run_and_the_other_fitted(folder: Path) -> None:
+    replaced("models.yaml", "type: SkyModel", "type: SkyModel\n    datasets_names: [run-2]")(folder)
+    replaced("config.yaml", "energy_range:", "datasets: run-1\n  energy_range:")(folder)
+
+
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{chr(98 + k)}: &{chr(98 + k)} [{', '.join(['*' + chr(97 + k)] * 9)}]\n" for k in range(9)
 )
@@ -155,7 +160,12 @@ CASES: dict[str, tuple[Change, int, list[str]]] = {
     "no free parameter": (
         replaced("config.yaml", "fit:", 'parameters: {"*": {frozen: true}}\nfit:'),
         INVALID,
-        ["free"],
+        ["config.yaml:6:1", "nothing to fit: no parameter is free", "{frozen: false}"],
+    ),
+    "free parameters elsewhere": (
+        crab_in_one_run_and_the_other_fitted,
+        INVALID,
+        ["config.yaml:5:1", "nothing to fit: no dataset depends on any free parameter"],
     ),
     "test of a component that another follows": (
         follower_of_crab,
@@ -245,6 +255,19 @@ def test_bad_input(case: str, gm: Any, analysis: Path) -> None:
     assert len(called.err.splitlines()) < 12, called.err
     after = sorted(path for path in analysis.rglob("*"))
     assert [path for path in after if path not in before and path.is_file()] == []
+
+
+@pytest.mark.parametrize(
+    "case",
+    ["all bins masked", "no free parameter", "free parameters elsewhere", "test of a component that another follows"],
+)
+def test_validate_refuses_what_the_fit_refuses(case: str, gm: Any, analysis: Path) -> None:
+    change, code, words = CASES[case]
+    change(analysis)
+    called = gm("validate", "config.yaml")
+    assert called.code == code, called.err
+    for word in words:
+        assert word in called.err
 
 
 def test_all_problems_of_all_files_at_once(gm: Any, analysis: Path) -> None:
