@@ -32,6 +32,10 @@ class Direction:
     weights: dict[str, float]
     eigenvalue: float
 
+    def of(self, names: Sequence[str]) -> Array:
+        """Its weights, (n_free,), in an order of the parameters."""
+        return np.array([self.weights.get(name, 0.0) for name in names])
+
     def __str__(self) -> str:
         largest = max(self.weights, key=lambda name: abs(self.weights[name]))
         sign = 1.0 if self.weights[largest] > 0 else -1.0
@@ -135,7 +139,7 @@ def _flat_ones(
     sigma = np.where(curvature > 0, np.sqrt(2 / np.where(curvature > 0, curvature, 1.0)), scale)
     found = []
     for direction in directions:
-        way = sigma * [direction.weights.get(name, 0.0) for name in names]
+        way = sigma * direction.of(names)
         ends = (np.clip(vector + side * way, lower, upper) for side in (-1.0, 1.0))
         if any(objective.value(end) - value < _FLAT for end in ends):
             found.append(direction)

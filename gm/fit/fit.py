@@ -12,7 +12,9 @@ from gm.arrays import Array, BoolArray
 from gm.datasets import Datasets
 from gm.datasets.left_out import no_bin_is_left
 from gm.errors import DataError, GmError
+from gm.fit.beside import lowest_beside
 from gm.fit.covariance import Errors, measure_errors
+from gm.fit.ellipses import free_ellipses, turned, upright
 from gm.fit.intervals import CONTOUR_RISES, Around, Intervals, contour_rise
 from gm.fit.kinks import across_kinks, stepped_across
 from gm.fit.minimizer import Minimizer, Minimum
@@ -29,6 +31,7 @@ _RECOMPILATIONS = 10
 _RESAMPLED = 2  # times that a shape gets the sub-pixels of where it ended; at a border it would go to and fro
 _LOWER_MINIMA = 3  # that profiles may find
 _GAIN = 1e-3  # of -2 ln L, worth another minimisation
+_ESCAPES = 5  # from points that second derivatives do not take for minima
 
 
 class NothingToFit(GmError):
@@ -170,6 +173,7 @@ class _Run:
             if not used
         ]
         self._amplitudes, self._progress = amplitudes(likelihood.models, layout)[active], progress
+        self._ellipses = [pair for pair in free_ellipses(likelihood.models, layout) if active[list(pair)].all()]
         is_left = partial(_is_left, likelihood, self.objective)
         self.minimizer = self._build_minimizer(is_left)
         self.minimum = Minimum(layout.start[active], self.statistic_start, True, 0.0, 1, 0, 0, "nothing is free")
@@ -206,12 +210,13 @@ class _Run:
         if not self.names:
             return
         self.minimum = self.minimizer.minimize(self.layout.start[self.objective.active])
-        while (start := self._beyond_kinks()) is not None:
+        while (start := self._beyond()) is not None:
             other = self._build_minimizer()
             found = other.minimize(start)
             if not found.value < self.minimum.value - _GAIN:
                 break
             self.minimizer, self.minimum = other, found
+        self._turn_upright()
         positions = self._positions() if self.minimum.kinks else []
         self.warnings += [
             f"{self.names[k]} lies in a kink of the statistic{' (a pixel centre)' if k in positions else ''}: "
@@ -225,26 +230,53 @@ class _Run:
         found = {k for lattice in self.likelihood.lattices() for k in (lattice.lon, lattice.lat) if active[k]}
         return [int(np.count_nonzero(active[:k])) for k in sorted(found)]
 
-    def _beyond_kinks(self) -> Array | None:
-        """A better position of a point beyond a line of pixel centres that it is near; None when there is none."""
-        active = self.objective.active
+    def _turn_upright(self) -> None:
+        """Orientations of less than a whole turn, of the same shapes."""
+        vector, active = self.objective.full(self.minimum.vector), self.objective.active
+        whole = upright(self._ellipses, vector, self.layout.lower, self.layout.upper)
+        if (whole != vector).any():
+            other = self._build_minimizer()
+            found = other.minimize(whole[active])
+            if found.value < self.minimum.value + _GAIN:
+                self.minimizer, self.minimum = other, found
+
+    def _beyond(self) -> Array | None:
+        """A better point where derivatives do not lead: a position beyond a line of pixel centres that is near, or an
+        ellipse turned that has become round; None when there is none."""
+        active, vector = self.objective.active, self.objective.full(self.minimum.vector)
         lattices = [lattice for lattice in self.likelihood.lattices() if active[lattice.lon] and active[lattice.lat]]
-        if not lattices:
+        if not lattices and not self._ellipses:
             return None
         sigma = np.zeros(active.size)
         sigma[active] = self.minimizer.scale
         probes = [
             np.clip(probe[active], self.lower, self.upper)
-            for probe in across_kinks(lattices, self.objective.full(self.minimum.vector), sigma)
+            for probe in (*across_kinks(lattices, vector, sigma), *turned(self._ellipses, vector))
         ]
         values = [self.objective.value(probe) for probe in probes]
-        best = int(np.argmin(values)) if values else 0
+        best = int(np.argmin(np.nan_to_num(values, nan=np.inf))) if values else 0
         return probes[best] if values and values[best] < self.minimum.value - _GAIN else None
 
     def measure_errors(self, bent: Iterable[int] = ()) -> None:
-        """Errors; of the parameters ``bent`` over the width of a rise by 1, not at the minimum."""
-        if self.minimum.is_lost:
-            return
+        """Errors; of the parameters ``bent`` over the width of a rise by 1, not at the minimum.
+
+        Where the statistic falls along a direction in which it has no curvature, the fit goes on there.
+        """
+        for _ in range(_ESCAPES):
+            if self.minimum.is_lost:
+                return
+            self._measure_errors(bent)
+            for direction in self.errors.degenerate:
+                way = direction.of(self.names) * self.minimizer.scale
+                value, vector = lowest_beside(self.objective, self.minimum.vector, way, self.lower, self.upper)
+                if value < self.minimum.value - _GAIN:
+                    self.minimizer = self._build_minimizer()
+                    self.minimum = self.minimizer.minimize(vector)
+                    break
+            else:
+                return
+
+    def _measure_errors(self, bent: Iterable[int]) -> None:
         chosen, priors = np.flatnonzero(self.objective.active), self.layout.uneven_priors()
         self.errors = measure_errors(
             self.objective,

@@ -8,7 +8,8 @@ from gm.arrays import Array, BoolArray
 
 _STRAIGHT = 0.5  # relative change of an amplitude up to which its logarithm is as good as itself
 _FOLD = 2.0  # largest change of a logarithm in a step
-_LEAST = 0.1  # of a significant amplitude that a step leaves
+_LEAST = 0.1  # of an amplitude that a step leaves while there is
+_MUCH = 0.5  # of -2 ln L to gain elsewhere
 _PASSES = 4  # times the number of parameters
 _PULL = 1e-9  # of the largest slope
 _SIGNIFICANT = 5.0  # sigma: an amplitude below may as well be nothing
@@ -80,27 +81,34 @@ def candidates(
 ) -> list[Array]:
     """Where the step ``move`` of `model_step` may lead.
 
-    Along the logarithms of positive amplitudes; when that is far, also straight, but a significant amplitude keeps a
-    part of itself, since the model of a wrong spectrum takes it through zero and back, and where one goes through zero
-    the shapes stay, of which the model says the opposite of what holds beyond.
+    Along the logarithms of positive amplitudes; when that is far, also straight. Then an amplitude keeps a part of
+    itself while there is much to gain elsewhere, since the model of a wrong spectrum takes it through zero and back;
+    later, where one goes through zero the shapes stay, of which the model says the opposite of what holds beyond.
     """
     positive = amplitudes & (vector > 0)
     change = np.zeros_like(vector)
     change[positive] = move[positive] / vector[positive]
     if not (np.abs(change) >= _STRAIGHT).any():
         return [np.clip(_bent(vector, move, change, positive), lower, upper)]
-    significant = positive & (np.diag(information) * vector**2 > 2.0 * _SIGNIFICANT**2)
     straight, keep, down, up = move, -(1.0 - _LEAST) * vector, lower - vector, upper - vector
-    if (significant & (move < keep)).any():
-        down = np.where(significant, np.maximum(keep, down), down)
-        straight = model_step(information, gradient, damping, down, up)[0]
-    if (positive & (vector + straight < 0)).any():
-        down, up = np.where(amplitudes, down, 0.0), np.where(amplitudes, up, 0.0)
-        straight = model_step(information, gradient, damping, down, up)[0]
-    curved = significant if significant.any() else positive
-    short = min(1.0, _FOLD / float(np.abs(change[curved]).max()))
-    steps = vector + straight, _bent(vector, short * move, short * change, curved)
-    return [np.clip(step, lower, upper) for step in steps]
+    steps = []
+    if (positive & (move < keep)).any():
+        above = np.where(positive, np.maximum(keep, down), down)
+        kept, promised = model_step(information, gradient, damping, above, up)
+        if promised > _MUCH:
+            straight = kept
+            move = model_step(information, gradient, damping, np.where(positive, -np.inf, down), up)[0]
+            falling = positive & (move < keep)
+            steps = [vector + move * float(np.min(keep[falling] / move[falling]))] if falling.any() else []
+            change[positive] = move[positive] / vector[positive]
+        elif (positive & (vector + straight < 0)).any():
+            down, up = np.where(amplitudes, down, 0.0), np.where(amplitudes, up, 0.0)
+            straight = model_step(information, gradient, damping, down, up)[0]
+    significant = positive & (np.diag(information) * vector**2 > 2.0 * _SIGNIFICANT**2)
+    largest = float(np.abs(change[significant if significant.any() else positive]).max())
+    short = min(1.0, _FOLD / largest) if largest > 0 else 1.0
+    bent = _bent(vector, short * move, np.clip(short * change, -_FOLD, _FOLD), positive)
+    return [np.clip(step, lower, upper) for step in (vector + straight, bent, *steps)]
 
 
 def _bent(vector: Array, move: Array, change: Array, curved: BoolArray) -> Array:

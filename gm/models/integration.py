@@ -46,13 +46,14 @@ class LogLogRule:
     def integrate(self, y: Array) -> Array:
         """Integrals over the bins, (n_bins,), of a function with values ``y`` (n_nodes,) at the nodes.
 
-        A segment with a zero end contributes 0, as in Gammapy; one where the sign changes is a trapezoid in ln E.
+        A segment with a zero end contributes 0, as in Gammapy; one where the sign changes is a trapezoid in ln E. What
+        is not finite stays no number.
         """
         with np.errstate(all="ignore"):
             g0, g1, ratio, d = self._segments(y)
             mean = g0 * (np.expm1(d) / d)
             if not _all_positive(ratio):
-                mean = np.where(_usable(ratio), mean, np.where(g0 * g1 < 0, (g0 + g1) / 2, 0.0))
+                mean = np.where(_usable(ratio), mean, np.where(g0 * g1 < 0, (g0 + g1) / 2, _nothing(g0, g1)))
             return np.add.reduceat(mean * self._widths, self._starts)
 
     def integrate_with_gradient(self, y: Array, d_y: Array) -> tuple[Array, Array]:
@@ -66,7 +67,7 @@ class LogLogRule:
             mean = g0 * phi
             if not _all_positive(ratio):
                 usable, cross = _usable(ratio), g0 * g1 < 0
-                mean = np.where(usable, mean, np.where(cross, (g0 + g1) / 2, 0.0))
+                mean = np.where(usable, mean, np.where(cross, (g0 + g1) / 2, _nothing(g0, g1)))
                 d0 = np.where(usable, d0, np.where(cross, 0.5, 0.0))
                 d1 = np.where(usable, d1, np.where(cross, 0.5, 0.0))
             integral = np.add.reduceat(mean * self._widths, self._starts)
@@ -134,3 +135,8 @@ def _all_positive(ratio: Array) -> bool:
 
 def _usable(ratio: Array) -> BoolArray:
     return (ratio > 0) & (ratio < np.inf)
+
+
+def _nothing(g0: Array, g1: Array) -> Array:
+    """0 between ends that are finite."""
+    return np.where(np.isfinite(g0) & np.isfinite(g1), 0.0, np.nan)

@@ -61,3 +61,13 @@ def test_slope_of_the_logarithmic_mean(d: float) -> None:
     step = 1e-6
     up, down = (np.log(logarithmic_mean_slope(d + s)[0]) for s in (step, -step))
     assert abs(logarithmic_mean_slope(d)[1] - (up - down) / (2 * step)) < 1e-8
+
+
+def test_what_is_not_finite_is_no_integral() -> None:
+    """A model that overflows, or is no number, is not one that predicts nothing; where it is 0 it predicts nothing."""
+    bins = EnergyBins(np.array([1.0, 2.0, 4.0, 8.0]))
+    for broken in (np.nan, np.inf):
+        y = np.where(bins.coarse.nodes == 1.0, broken, 1.0)
+        assert np.isnan(bins.coarse.integrate(y)).tolist() == [True, False, False]
+        assert np.isnan(bins.coarse.integrate_with_gradient(y, y[None])[0]).tolist() == [True, False, False]
+    assert bins.coarse.integrate(np.where(bins.coarse.nodes == 1.0, 0.0, 1.0))[0] == 0.0
