@@ -92,7 +92,9 @@ class JointLikelihood:
         """-2 ln L at ``vector`` (n_free,); the last one is kept."""
         key = vector.tobytes()
         if self._last_value is None or self._last_value[0] != key:
-            with np.errstate(over="ignore", invalid="ignore"):  # a step too far is told by a value that is not finite
+            with np.errstate(
+                over="ignore", invalid="ignore", divide="ignore"
+            ):  # a step too far is told by a value that is not finite
                 _, flux = self._at(vector)
                 value = sum(self._each(lambda term: term.value(flux))) + self.layout.prior_value(vector)
             self._last_value = key, value
@@ -102,7 +104,7 @@ class JointLikelihood:
         """-2 ln L and its exact gradient, (n_free,); the last ones are kept."""
         if self._last is not None and self._last[0] == vector.tobytes():
             return self._last[1], self._last[2].copy()
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             values, flux = self._at(vector)
             value, d_flux = self._pullback(flux)
             value += self.layout.prior_value(vector)
@@ -145,7 +147,7 @@ class JointLikelihood:
 
     def information(self, vector: Array, *, expected: bool = False) -> Array:
         """Approximate second derivatives of -2 ln L, (n_free, n_free): ``J^T diag(d2 W / d mu2) J`` and the priors'."""
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             values, flux = self._at(vector)
             jacobian = self.layout.reduce(self.bank.jacobian(values))
             information = np.diag(self.layout.prior_curvature(vector))
@@ -275,7 +277,7 @@ class JointLikelihood:
         values, flux = self._at(vector)
         sky = [c.name for c in self.models if not isinstance(c, BackgroundIRFModel)]
         by_component = {name: self.bank.fluxes(values, [name]) for name in sky}
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             reports = {r.dataset: r for term in self.terms for r in term.report(flux, by_component)}
         return [self._summary(i, reports.get(i)) for i in range(len(self.datasets))]
 
