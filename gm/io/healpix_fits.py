@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,12 +31,12 @@ MAX_NSIDE = 1 << 15
 
 @dataclass(frozen=True, eq=False)
 class HealpixHeader:
-    """What the header says of the pixels: ``region`` as (``"DISK"``, [numbers as text]) or None for the whole sky."""
+    """What the header says of the pixels: ``region``: as written, such as ``DISK(0,0,5)``; empty for the whole sky."""
 
     nside: int
     nested: bool
     frame: str
-    region: tuple[str, list[str]] | None = None
+    region: str = ""
 
 
 def read_healpix_header(file: FitsFile, extension: Extension) -> HealpixHeader:
@@ -54,11 +55,15 @@ def read_healpix_header(file: FitsFile, extension: Extension) -> HealpixHeader:
     if system not in _FRAMES:
         extension.fail(f"COORDSYS is {system!r}, expected GAL or CEL")
     region = header.text("HPX_REG") or header.text("HPXREGION")
+    return HealpixHeader(nside, ordering != "RING", _FRAMES[system], "" if region.lower() == "explicit" else region)
+
+
+def parse_region(extension: Extension, region: str) -> tuple[str, list[str]]:
+    """The kind and the words of a region as ``HPX_REG`` has it. Raises `DataError`."""
     found = _REGION.fullmatch(region.upper())
-    if region and found is None and region.lower() != "explicit":
+    if found is None:
         extension.fail(f"HPX_REG is {region!r}, expected such as DISK(0,0,5)")
-    parsed = (found[1], [word.strip() for word in found[2].split(",")]) if found else None
-    return HealpixHeader(nside, ordering != "RING", _FRAMES[system], parsed)
+    return found[1], [word.strip() for word in found[2].split(",")]
 
 
 def _nside(file: FitsFile, extension: Extension) -> int:
@@ -74,11 +79,12 @@ def _nside(file: FitsFile, extension: Extension) -> int:
 
 
 def read_healpix(
-    file: FitsFile, extension: Extension, n_sky: int, region: NDArray[np.intp] | None
+    file: FitsFile, extension: Extension, n_sky: int, region: Callable[[], NDArray[np.intp] | None]
 ) -> tuple[FileMap, NDArray[np.intp] | None]:
     """Values and the numbers of the pixels that they belong to (None: all ``n_sky`` of the sky, in order).
 
-    ``region``: the numbers of the pixels of ``HPX_REG``, None when the header has none. Raises `DataError`.
+    ``region``: gives the numbers of the pixels of ``HPX_REG``, None when the header has none; it is asked only where
+    nothing else says which pixels there are. Raises `DataError`.
     """
     axes, scheme = _axes(file, extension), extension.header.text("INDXSCHM", "IMPLICIT").upper()
     bins = tuple(axis.n_bins for axis in axes)
@@ -117,21 +123,22 @@ def _columns(extension: Extension, bins: tuple[int, ...]) -> NDArray[Any]:
 
 
 def _pixels(
-    extension: Extension, scheme: str, n_rows: int, n_sky: int, region: NDArray[np.intp] | None
+    extension: Extension, scheme: str, n_rows: int, n_sky: int, region: Callable[[], NDArray[np.intp] | None]
 ) -> NDArray[np.intp] | None:
     if scheme == "EXPLICIT" or (scheme == "IMPLICIT" and extension.find("PIX") is not None):
         pixels = extension.column("PIX").astype(np.intp).reshape(-1)
     elif scheme == "LOCAL":
-        local = extension.column("PIX").astype(np.intp).reshape(-1)
-        if region is None or local.size == 0 or local.min() < 0 or local.max() >= len(region):
+        local, within = extension.column("PIX").astype(np.intp).reshape(-1), region()
+        if within is None or local.size == 0 or local.min() < 0 or local.max() >= len(within):
             extension.fail("INDXSCHM is LOCAL, and PIX does not go with HPX_REG")
-        pixels = region[local]
+        pixels = within[local]
     elif scheme == "IMPLICIT":
         if n_rows == n_sky:  # whatever region the header notes, in which there are values
             return None
-        if n_rows != (n_sky if region is None else len(region)):
-            extension.fail(f"{n_rows} pixels, expected {n_sky if region is None else len(region)}")
-        return region
+        within = region()
+        if within is None or n_rows != len(within):
+            extension.fail(f"{n_rows} pixels, expected {n_sky if within is None else len(within)}")
+        return within
     else:
         extension.fail(f"INDXSCHM is {scheme!r}, expected IMPLICIT, EXPLICIT, LOCAL or SPARSE")
     if pixels.size != n_rows or not 0 <= pixels.min() <= pixels.max() < n_sky or np.unique(pixels).size != n_rows:

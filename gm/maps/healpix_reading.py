@@ -9,7 +9,7 @@ import numpy as np
 from gm.arrays import IntArray
 from gm.errors import DataError
 from gm.io.fits import Extension, FitsFile
-from gm.io.healpix_fits import HealpixHeader, healpix_extensions, read_healpix, read_healpix_header
+from gm.io.healpix_fits import HealpixHeader, healpix_extensions, parse_region, read_healpix, read_healpix_header
 from gm.io.map_fits import FileMap
 from gm.io.tables import Image, Table
 from gm.maps.healpix import HealpixGeometry
@@ -21,7 +21,10 @@ def read_healpix_map(file: FitsFile, extension: Extension) -> tuple[HealpixGeome
     header = read_healpix_header(file, extension)
     try:
         sky = HealpixGeometry(header.nside, header.nested, header.frame)
-        region = None if header.region is None else _region_pixels(sky, *header.region)
+
+        def region() -> IntArray | None:
+            return _region_pixels(sky, *parse_region(extension, header.region)) if header.region else None
+
         held, pixels = read_healpix(file, extension, sky.shape[0], region)
         return HealpixGeometry(header.nside, header.nested, header.frame, pixels), held
     except DataError as error:

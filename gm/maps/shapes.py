@@ -76,8 +76,10 @@ class SkyShape:
             return np.zeros(grid.shape, dtype=np.bool_)  # on the other side of the sky
         x, y = grid.sub_pixels()
         mask = np.zeros(grid.shape, dtype=np.bool_)
-        for copy in grid.copies():
-            mask |= shape.contains(x + copy, y)
+        first, last = shape.columns()
+        for by in grid.copies():
+            if last - by >= 0.0 and first - by <= grid.shape[1] - 1:
+                mask |= shape.contains(x + by, y)
         row, column = np.nonzero(mask)
         mask[row, column] = np.isfinite(grid.sky(column, row)[1])  # pixels off the sky are in no region
         return mask
@@ -92,6 +94,11 @@ class PixelShape:
     y: Array
     sizes: tuple[float, ...] = ()
     angle: float = 0.0
+
+    def columns(self) -> tuple[float, float]:
+        """Between which x all of it is."""
+        reach = 1.0 + hypot(*self.sizes)
+        return float(self.x.min()) - reach, float(self.x.max()) + reach
 
     def contains(self, x: Array, y: Array) -> BoolArray:
         """Whether points are inside."""

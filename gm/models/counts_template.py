@@ -36,11 +36,13 @@ class CountsTemplate:
         return found
 
     def remarks(self) -> tuple[str, ...]:
-        """How many values are no numbers."""
-        unknown = int(np.count_nonzero(~np.isfinite(self.map.data)))
-        if not unknown:
-            return ()
-        return (f"{self.filename}: {unknown} of {self.map.data.size} values are no numbers, and taken for 0",)
+        """How many values are no numbers, and how many are negative."""
+        data = self.map.data
+        counts = {
+            "no numbers, and taken for 0": np.count_nonzero(~np.isfinite(data)),
+            "negative": np.count_nonzero(data < 0),
+        }
+        return tuple(f"{self.filename}: {n} of {data.size} values are {what}" for what, n in counts.items() if n)
 
     def on(self, geometry: WcsGeometry, energy: EnergyAxis) -> Array:
         """The counts (n_energy, ny, nx) on a dataset's pixels and energies; what is not finite counts as 0."""

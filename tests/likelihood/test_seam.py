@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gm.arrays import Array
-from gm.datasets import Datasets, MapDataset
+from gm.datasets import Datasets, MapDataset, operations
 from gm.io.tables import CardValue
 from gm.irf.psf import PsfMap
 from gm.likelihood import JointLikelihood, predict_component
@@ -114,3 +114,28 @@ def test_a_template_of_the_whole_sky(tmp_path: Path, lon: float, projection: str
     expected: Array = (flux[:, None, None] * wide.exposure * geometry.solid_angle()).sum(axis=0)
     tolerance = 1e-6 if conventions == "gammapy" else 2e-3  # the exposure within a pixel, and the size of that
     np.testing.assert_allclose(predict_component(wide, component, conventions)[0], expected, rtol=tolerance)
+
+
+def test_a_cutout_at_the_ends_of_a_map_around_the_sky() -> None:
+    """The same pixels, and the same light in them, as from the map that is cut on the other side."""
+    models = Models([source("s", in_galactic(SHAPES["gauss"](179.0)))])
+    turned = WcsGeometry.create(180.0, 0.0, 2.0, shape=(10, 180), frame="galactic")
+    parts = []
+    for geometry in (WHOLE, turned):
+        outcome = operations.cutout(
+            Datasets([dataset(geometry, 1.5)]),
+            models,
+            "m",
+            name="part",
+            center=(181.0, 0.0),
+            width=16.0,
+            frame="galactic",
+        )
+        part: Any = outcome.datasets["part"]
+        predicted = JointLikelihood(outcome.datasets, outcome.models)
+        parts.append((part, predicted.predicted(predicted.layout.start)[0]))
+    (one, counts), (other, expected) = parts
+    assert one.geometry.shape == other.geometry.shape == (8, 8)
+    np.testing.assert_allclose(one.geometry.grid(), other.geometry.grid(), rtol=1e-12)
+    assert np.array_equal(one.counts, other.counts)
+    np.testing.assert_allclose(counts, expected, rtol=1e-9)

@@ -321,6 +321,11 @@ def test_all_pixels_are_there_whatever_region_is_noted(tmp_path: Path) -> None:
     held = read_map(file)
     assert held.geometry.shape == (768,)
     assert np.array_equal(held.data, values)
+    cards = {"NSIDE": 8, "HPX_REG": "DISK_INC(0,0,5)", "INDXSCHM": "EXPLICIT"}  # a region that is not known here
+    assert read_map(healpix_file(tmp_path / "part.fits", cards, PIX=[9, 4], CHANNEL1=[1.0, 2.0])).data.tolist() == [
+        2,
+        1,
+    ]
 
 
 def test_the_size_of_healpix_pixels_in_the_table_of_axes(tmp_path: Path) -> None:

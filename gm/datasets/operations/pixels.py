@@ -32,6 +32,7 @@ def cut_out(dataset: Maps, name: str, center: Position, width: float | tuple[flo
     Sources are predicted with a border around, from where light comes in.
     """
     lon, lat, frame = center
+    dataset, turned = _facing(dataset, center, width)
     part = dataset.geometry.cutout(lon, lat, width, frame)
     if part is None:
         raise Refused(f"the window around {lon:g} {lat:g} ({frame}) does not touch dataset {dataset.name}")
@@ -40,8 +41,22 @@ def cut_out(dataset: Maps, name: str, center: Position, width: float | tuple[flo
     at_y, at_x = (
         _shifted(n, -s.start, s.stop - s.start) for n, s in zip(dataset.geometry.shape, part[1:], strict=True)
     )
-    finer = FinerBins.of(dataset).pixels_to(at_y, at_x).trimmed()
+    finer = FinerBins.of(dataset).pixels_to(at_y, at_x)
+    finer = finer if turned else finer.trimmed()
     return dataset.with_(name=name, geometry=part.geometry, finer=finer, **changes, **responses)
+
+
+def _facing(dataset: Maps, center: Position, width: float | tuple[float, float]) -> tuple[Maps, bool]:
+    """The dataset, begun half-way around the sky where a window would hold both of its ends; and whether it was."""
+    grid = dataset.geometry
+    part = grid.cutout(*center[:2], width, center[2]) if grid.is_closed else None
+    wide = (width if isinstance(width, tuple) else (width,))[0] / grid.pixel_scales()[0]
+    if part is None or part.geometry.shape[1] < grid.shape[1] or wide > grid.shape[1] - 1:
+        return dataset, False
+    (n_y, n_x), by = grid.shape, grid.shape[1] // 2
+    changes = {key: np.roll(values, -by, axis=-1) for key, values in _arrays(dataset).items()}
+    finer = FinerBins.of(dataset).pixels_to(np.arange(n_y), (np.arange(n_x) - by) % n_x)
+    return dataset.with_(geometry=grid.window(slice(0, n_y), slice(by, by + n_x)), finer=finer, **changes), True
 
 
 def _shifted(n: int, by: int, size: int) -> IntArray:

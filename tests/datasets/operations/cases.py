@@ -69,6 +69,22 @@ def sky_map(name: str = "map", seed: int = 1, exposure: float = 1e12, n: int = 2
     return dataset.with_(**changes)
 
 
+def all_sky(dataset: MapDataset, width: float, exposure: float, shape: tuple[int, int] = (1, 2)) -> MapDataset:
+    """Responses of two pixels that are as large as half of the sky, as Gammapy makes them; ``width`` of both."""
+    grid = WcsGeometry.create(0.0, 0.0, 180.0, shape=shape)
+    n_true, sky = dataset.energy_true.n_bins, np.ones(shape)
+    assert dataset.psf is not None
+    rad, energy_true, energy = dataset.psf.rad, dataset.energy_true, dataset.energy
+    profile = np.exp(-0.5 * (rad.center / width) ** 2) / (2 * np.pi * np.radians(width) ** 2)
+    matrix = np.exp(-0.5 * (np.log(energy.center / energy_true.center[:, None]) / (3 * width)) ** 2)
+    matrix /= matrix.sum(axis=1, keepdims=True)
+    filled = np.full((n_true, *shape), exposure)
+    return dataset.with_(
+        psf=PsfMap(grid, energy_true, rad, profile[:, None, None] * np.ones((n_true, 1, 1, 1)) * sky, filled),
+        edisp=EdispKernelMap(grid, energy_true, energy, matrix[..., None, None] * sky, filled),
+    )
+
+
 def on_off_map(
     name: str = "on-off", seed: int = 1, exposure: float = 1e12, n: int = 20, **changes: Any
 ) -> MapDatasetOnOff:

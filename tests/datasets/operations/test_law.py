@@ -21,7 +21,7 @@ from gm.datasets import operations as ops
 from gm.datasets.operations.on_off import off_background
 from gm.likelihood.prediction import predict_component
 from gm.models import BackgroundIRFModel, Component, GaussianSpatialModel, Models, PointSpatialModel
-from tests.datasets.operations.cases import LAT, LON, background, on_off_map, sky_map, source
+from tests.datasets.operations.cases import LAT, LON, all_sky, background, on_off_map, sky_map, source
 from tests.samples import log_parabola, on_off, power_law, spectrum
 
 ROUNDING = 1e-10  # sums in another order
@@ -256,6 +256,8 @@ def test_a_stack_keeps_sources_where_masks_depend_on_energy_only(models: Models,
     inner = [replace(c, spatial_model=moved_in(c)) for c in models if c.name in ("wide", "shared")]
     models = Models([*(c for c in models if isinstance(c, BackgroundIRFModel)), *inner])
     maps = both_maps(sky_map, seed, MASKS[:4])
+    if seed % 2:  # responses that do not depend on the position, as programs make them
+        maps = [all_sky(dataset, 0.1, 0.0, (1, 1 + seed % 3)) for dataset in maps]
     assert apply_all(Datasets(maps), models, [COMMON["stack"]], [0]) == 1
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gm.datasets import Datasets, MapDataset
+from gm.datasets import Datasets
 from gm.datasets import operations as ops
 from gm.io.tables import Column, Table
 from gm.irf.edisp_map import EdispKernelMap
@@ -15,7 +15,7 @@ from gm.irf.psf import PsfMap
 from gm.likelihood.prediction import predict_component
 from gm.maps.geometry import WcsGeometry
 from gm.models import ExpDecayTemporalModel, Models, SkyModel
-from tests.datasets.operations.cases import LAT, LON, on_off_map, sky_map, source
+from tests.datasets.operations.cases import LAT, LON, all_sky, on_off_map, sky_map, source
 from tests.samples import on_off, power_law, spectrum
 
 
@@ -65,22 +65,6 @@ def test_nothing_is_safe_at_all(make: Any) -> None:
     assert not stacked.mask_safe.any()
     assert stacked.counts.sum() == 0
     assert stacked.gti is not None
-
-
-def all_sky(dataset: MapDataset, width: float, exposure: float, shape: tuple[int, int] = (1, 2)) -> MapDataset:
-    """Responses of two pixels that are as large as half of the sky, as Gammapy makes them; ``width`` of both."""
-    grid = WcsGeometry.create(0.0, 0.0, 180.0, shape=shape)
-    n_true, sky = dataset.energy_true.n_bins, np.ones(shape)
-    assert dataset.psf is not None
-    rad, energy_true, energy = dataset.psf.rad, dataset.energy_true, dataset.energy
-    profile = np.exp(-0.5 * (rad.center / width) ** 2) / (2 * np.pi * np.radians(width) ** 2)
-    matrix = np.exp(-0.5 * (np.log(energy.center / energy_true.center[:, None]) / (3 * width)) ** 2)
-    matrix /= matrix.sum(axis=1, keepdims=True)
-    filled = np.full((n_true, *shape), exposure)
-    return dataset.with_(
-        psf=PsfMap(grid, energy_true, rad, profile[:, None, None] * np.ones((n_true, 1, 1, 1)) * sky, filled),
-        edisp=EdispKernelMap(grid, energy_true, energy, matrix[..., None, None] * sky, filled),
-    )
 
 
 @pytest.mark.parametrize("exposure", [0.0, 1e4])
