@@ -82,6 +82,7 @@ class Gm(click.Group):
         # shared cores made the small products of a fit 100 times slower; gm has threads of its own, over datasets.
         for name in _THREADS:
             os.environ.setdefault(name, "1")
+        _open_standard_streams()
         arguments = list(sys.argv[1:] if args is None else args)
         try:
             with _interrupt_on_termination():
@@ -102,6 +103,15 @@ def _version_option() -> click.Option:
     return click.Option(
         ["--version"], is_flag=True, is_eager=True, expose_value=False, callback=show, help="Print the version."
     )
+
+
+def _open_standard_streams() -> None:
+    """A closed one becomes ``/dev/null``: else the next file to be opened has its number, and what libraries print."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
 
 
 @contextmanager

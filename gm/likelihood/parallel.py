@@ -11,6 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cache, partial
 from math import prod
 from typing import TypeVar
@@ -71,8 +72,9 @@ class Together:
 
     def finish(self) -> None:
         """Return when all is done; raises what a piece has raised, in every thread."""
-        for _ in range(self._n_helpers if self._left else 0):
-            _helpers().submit(self._take_part)
+        with suppress(RuntimeError):  # the system gives no more threads: those that are there do all
+            for _ in range(self._n_helpers if self._left else 0):
+                _helpers().submit(self._take_part)
         self._take_part()
         if self._unfinished:
             self._finished.wait()

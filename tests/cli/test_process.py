@@ -38,3 +38,19 @@ def test_gm_is_a_module_that_runs() -> None:
 def test_blas_has_one_thread_unless_told_otherwise(given: dict[str, str], expected: str) -> None:
     found = json.loads(run("-c", PROBE, *THREADS, **given).splitlines()[-1])
     assert found == {**dict.fromkeys(THREADS, "1"), "OMP_NUM_THREADS": expected}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell is needed")
+def test_closed_standard_streams_are_no_place_for_other_files() -> None:
+    """What a library prints to a descriptor that was closed would go into whatever file was opened next."""
+    code = """
+import os
+from gm.cli import main
+try:
+    main(["schema", "fit"])
+except SystemExit as stop:
+    os._exit(stop.code + (os.open(os.devnull, 0) < 3))
+"""
+    command = f'{sys.executable} -c "$0" <&- >&- 2>&-'
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    assert subprocess.run(["sh", "-c", command, code], env=environment).returncode == 0

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import NoReturn
 
 import numpy as np
 import pytest
 
+from gm.likelihood import parallel
 from gm.likelihood.parallel import Together, own_room, side_by_side
 
 
@@ -18,6 +22,16 @@ def test_results_are_in_order() -> None:
 
     assert side_by_side(slower_first, range(10)) == [k * k for k in range(10)]
     assert side_by_side(slower_first, []) == []
+
+
+def test_no_more_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_: threading.Thread) -> NoReturn:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(parallel, "_helpers", cache(lambda: ThreadPoolExecutor(4)))
+    monkeypatch.setattr(parallel, "n_threads", lambda: 4)
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    assert side_by_side(lambda k: k * k, range(10)) == [k * k for k in range(10)]
 
 
 def test_each_piece_is_done_once_by_all_who_wait() -> None:

@@ -19,6 +19,7 @@ from gm.datasets.ogip_spectrum import write_ogip
 from gm.errors import DataError, InvalidInput, UsageError
 from gm.io.locking import alone_in
 from gm.models import Models
+from gm.pipeline.deps import dependencies
 from gm.pipeline.provenance import Record
 from gm.pipeline.reporter import Silent
 from gm.pipeline.request import Request
@@ -194,6 +195,9 @@ print(json.dumps(sorted(opened)))
     assert called.returncode == 0, called.stderr
     opened = {Path(os.path.normpath(name)).name for name in json.loads(called.stdout)} & set(os.listdir(analysis))
     record = Record(analysis.parent / "results")
+    assert {"pha_arf.fits", "pha_bkg.fits", "pha_rmf.fits"} <= {
+        Path(file).name for file in dependencies(Request(str(analysis / "config.yaml")))[0]["inputs"]
+    }
     inputs = {name for key in ("simulate", "apply", "fit") for name in (record.finished(key) or {})["inputs"]["files"]}
     assert {"pha.fits", "pha_arf.fits", "pha_bkg.fits", "pha_rmf.fits", "models.yaml"} <= opened
     assert opened - {"config.yaml"} <= {Path(name).name for name in inputs}
