@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,6 +79,11 @@ def files_of_datasets(folder: Path, names: Sequence[str]) -> dict[str, Path]:
     """The files of datasets among the results in a folder, by the datasets' names."""
     stems = distinct(map(file_stem, names))
     return {name: folder / "datasets" / f"{stem}.fits" for name, stem in zip(names, stems, strict=True)}
+
+
+def simulation_document(names: Iterable[str], files: Iterable[Path]) -> dict[str, Any]:
+    """What a simulation has made, as plain data: the datasets' names, and all files."""
+    return {"datasets": list(names), "files": [file.as_posix() for file in files]}
 
 
 def read_result(path: Path, schema: str) -> dict[str, Any] | None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gm.arrays import Array
@@ -27,8 +26,7 @@ from gm.likelihood import JointLikelihood
 from gm.models import Models
 from gm.models.writing import ModelsWriter
 from gm.pipeline.build import read_parts
-from gm.pipeline.load import Analysis
-from gm.pipeline.results import files_of_datasets
+from gm.pipeline.results import files_of_datasets, simulation_document
 
 if TYPE_CHECKING:
     from gm.pipeline.session import Session
@@ -62,7 +60,7 @@ def run_simulation(session: Session, key: str) -> dict[str, Any]:
     kind = "expected counts" if asimov else f"seed {simulation.seed}"
     text = f"{len(rows)} dataset{'' if len(rows) == 1 else 's'}, {kind}"
     session.reporter.step("simulate", text, time.perf_counter() - start)
-    return simulation_document(analysis, outputs)
+    return simulation_document(analysis.dataset_names, outputs)
 
 
 def _with_background(template: Template, models: Models) -> Template:
@@ -94,8 +92,3 @@ def predict(datasets: Datasets, models: Models, conventions: str = "gammapy") ->
 def _predict(datasets: Datasets, models: Models, conventions: str) -> list[Array]:
     likelihood = JointLikelihood(datasets, models, conventions)
     return likelihood.predicted(likelihood.layout.start)
-
-
-def simulation_document(analysis: Analysis, files: Iterable[Path]) -> dict[str, Any]:
-    """What a simulation has made, as plain data."""
-    return {"datasets": list(analysis.dataset_names), "files": [file.as_posix() for file in files]}

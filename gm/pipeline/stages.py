@@ -10,7 +10,7 @@ from typing import Any, ClassVar, final
 
 from gm.pipeline.inputs import Inputs, stage_inputs, why_stale
 from gm.pipeline.load import Analysis
-from gm.pipeline.results import FIT_SCHEMA, FLUX_POINTS_SCHEMA, files_of_datasets, read_result
+from gm.pipeline.results import FIT_SCHEMA, FLUX_POINTS_SCHEMA, files_of_datasets, read_result, simulation_document
 from gm.pipeline.session import Session
 from gm.pipeline.settings import FluxPointsSettings
 from gm.pipeline.sources import mask_files, model_files, response_files
@@ -196,10 +196,10 @@ class Simulating(Stage):
         return [self.result, *(self.output / name for name in MODELS), *files.values()]
 
     def document(self, record: Mapping[str, Any]) -> dict[str, Any] | None:
-        from gm.pipeline.simulating import simulation_document
-
         files = [self.output / str(name) for name in record["outputs"]]
-        return simulation_document(self.analysis, files) if all(file.is_file() for file in files) else None
+        return (
+            simulation_document(self.analysis.dataset_names, files) if all(file.is_file() for file in files) else None
+        )
 
     def why_stale(self, recorded: Mapping[str, Any], inputs: Inputs) -> str:
         """``--asimov`` counts only when it is the simulation itself that was asked for: a fit takes what is there."""
