@@ -29,6 +29,8 @@ _ROUNDING = 1e-9
 _FAR = 20.0  # slope per sigma: ten of them away from the minimum of a parabola
 _SCORING = 8  # steps, each of which takes some twelve digits off a reference that is too bright
 _CLOSE = 1e-12  # of the way to a pole
+_FAR_AWAY = 1e3  # times the limit
+_EQUAL = 1e-12  # of -2 ln L: rounding
 _LOWER = 1e-6  # of -2 ln L: more than rounding
 
 
@@ -157,8 +159,9 @@ class NormProfile:
             root = rising_root(self.slope, start, step, *self.domain, slope)
             if root is None:
                 raise NoMinimum("the statistic falls without bound along the norm")
-            norm = root if abs(root) >= _ROUNDING * step else 0.0  # the kink at nothing, as in a band without counts
-            values = self.values(np.array([norm, *others]))
+            norm, values = root, self.values(np.array([root, *others]))
+            if abs(root) < _ROUNDING * step and values[1] <= values[0] + _EQUAL * max(1.0, abs(values[0])):
+                norm, values[0] = 0.0, values[1]  # the kink at nothing, as in a band without counts
             lower = [norm for norm in others[values[1:] < values[0] - _LOWER].tolist() if self._holds(norm)]
             if not lower:
                 break
@@ -184,7 +187,7 @@ def intervals(
     step: float,
     sigma: float,
     sigma_ul: float,
-    domain: tuple[float, float] = (-inf, inf),
+    domain: tuple[float, float],
 ) -> tuple[float | None, float | None, float | None, dict[str, str]]:
     """Lower and upper error (positive) and upper limit: where -2 ln L has risen by ``sigma**2``; None: never, and why.
 
@@ -193,21 +196,29 @@ def intervals(
 
     is_bounded = domain != (-inf, inf)
 
-    def rise(away: Array) -> Array:
-        norms = norm + away
+    def risen(norms: Array) -> Array:
         if not is_bounded:
             return values(norms) - stat
         inside = (norms > domain[0]) & (norms < domain[1])
-        risen = np.full(norms.size, inf)
+        rise = np.full(norms.size, inf)
         if inside.any():
-            risen[inside] = values(norms[inside]) - stat
-        return risen
+            rise[inside] = values(norms[inside]) - stat
+        return rise
 
     sides = {"norm_errn": (-1.0, sigma), "norm_errp": (1.0, sigma), "norm_ul": (1.0, sigma_ul)}
-    errn, errp, to_limit = found = distances(rise, list(sides.values()), step)
+    errn, errp, to_limit = found = distances(lambda away: risen(norm + away), list(sides.values()), step)
     missing = {
         name: f"the statistic never rises by {n_sigma**2:.4g} towards {'lower' if sign < 0 else 'higher'} norms"
         for (name, (sign, n_sigma)), distance in zip(sides.items(), found, strict=True)
         if distance is None
     }
-    return errn, errp, None if to_limit is None else norm + to_limit, missing
+    if to_limit is None:
+        return errn, errp, None, missing
+    limit = norm + to_limit
+    if abs(norm) > _FAR_AWAY * abs(limit):  # their difference leaves no digits of the limit
+
+        def beyond(at: float) -> float:
+            return float(risen(np.array([at]))[0]) - sigma_ul**2
+
+        limit = rising_root(beyond, limit, _ROUNDING * abs(norm), norm, domain[1]) or limit
+    return errn, errp, limit, missing

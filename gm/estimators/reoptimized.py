@@ -1,16 +1,32 @@
-"""The norm of a component in one band with every other free parameter fitted again."""
+"""The norm of a component in one band with every other free parameter fitted again.
+
+Where predictions are linear in all parameters, as in norms of spectra and backgrounds, Cash is convex in the part of
+their space in which every count is predicted, which is convex too: its profile along the norm then is what
+`gm.estimators.norm` says of a line, with the poles where no choice of the others predicts every count. W and Gaussian
+priors are convex everywhere. For shapes of spectra that holds near the minimum only. Each point of a profile is a fit
+that the minimiser keeps off the plateau beyond the poles.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from gm.arrays import Array, BoolArray, IntArray
-from gm.estimators.norm import NormEstimate, intervals
+from gm.estimators.norm import NoMinimum, NormEstimate
 from gm.fit.covariance import measure_errors
 from gm.fit.minimizer import Minimizer, Minimum
-from gm.fit.objective import Restricted, amplitudes
+from gm.fit.objective import Objective, Restricted, amplitudes
+from gm.fit.profile import LowerMinimum, Profile
 from gm.likelihood import JointLikelihood
 from gm.models import Layout
+
+NORM = "norm of the source"
+_SHARE = 1e-3  # of the norm in a direction without effect
+_LOWER_MINIMA = 4
+_LOWER = 1e-3  # of -2 ln L, by which a minimum is another one
 
 
 class NormObjective:
@@ -29,6 +45,7 @@ class NormObjective:
         self.terms = likelihood.cut(ranges)
         self._bank = bank
         self._others = [component.name for component in likelihood.models if component.name != source]
+        self.names = [NORM, *self.layout.free_addresses]
         self._source_flux = signal
         self.lower = np.concatenate([[-np.inf], self.layout.lower])
         self.upper = np.concatenate([[np.inf], self.layout.upper])
@@ -66,12 +83,10 @@ class NormObjective:
         flux = self._flux(vector)
         return sum(term.n_cut_off(flux) for term in self.terms)
 
-    def minimize(self, start: Array, active: BoolArray) -> Minimum:
-        """The minimum over the ``active`` parameters (n,) of the vector; the others stay at ``start`` (n,)."""
-        among = Restricted(self, start.copy(), active)
-        limits = self.lower[active], self.upper[active]
-        minimizer = Minimizer(among, *limits, self._amplitudes[active], n_cut_off=among.n_cut_off)
-        return minimizer.minimize(start[active])
+    def minimize(self, objective: Objective, start: Array, active: BoolArray) -> Minimum:
+        """The minimum of the objective, this one restricted to the ``active`` parameters (n,), from their ``start``."""
+        among = self.lower[active], self.upper[active], self._amplitudes[active]
+        return Minimizer(objective, *among, n_cut_off=objective.n_cut_off).minimize(start)
 
     def other_flux(self, vector: Array) -> Array:
         """The flux vector of all components but the source."""
@@ -81,21 +96,84 @@ class NormObjective:
         return np.asarray(vector[0] * self._source_flux + self.other_flux(vector))
 
 
-class _Profile:
-    """-2 ln L of the norm with every other parameter fitted; each fit starts where the last one ended."""
+class _Minimum:
+    """The minimum of a band over the norm and the other parameters that the band depends on, (n_active,) of them.
+
+    covariance : (n_told, n_told) of those whose second derivatives tell something, as `told` (n_active,) says, the norm
+    first; None where that is not so of the norm. missing : why.
+    """
 
     def __init__(self, objective: NormObjective, start: Array, active: BoolArray) -> None:
-        self._objective, self._last = objective, start
-        self._others = active & (np.arange(active.size) > 0)
+        self.objective, self.active = objective, active
+        self.among = Restricted(objective, start.copy(), active)
+        self.found = objective.minimize(self.among, start[active], active)
+        if not self.found.valid:
+            raise NoMinimum(f"the fit of the band did not converge: {self.found.message}")
+        self.lower, self.upper = objective.lower[active], objective.upper[active]
+        self.names = [name for name, is_active in zip(objective.names, active, strict=True) if is_active]
+        self.missing: dict[str, str] = {}
+        self.covariance, self.told = self._measured()
+        self._polish()
 
-    def value(self, norm: float) -> float:
-        self._last[0] = norm
-        minimum = self._objective.minimize(self._last, self._others)
-        self._last[self._others] = minimum.vector
-        return minimum.value
+    @property
+    def vector(self) -> Array:
+        """All parameters, (n,)."""
+        return self.among.full(self.found.vector)
 
-    def values(self, norms: Array) -> Array:
-        return np.array([self.value(norm) for norm in norms.tolist()])
+    def _measured(self) -> tuple[Array | None, BoolArray]:
+        """Along directions in which the statistic does not change one parameter each is held: the norm's error feels
+        none of them but those that take the norm along."""
+        told, vector = np.ones(self.found.vector.size, dtype=bool), self.found.vector
+        while told.any():
+            names = [name for name, stays in zip(self.names, told, strict=True) if stays]
+            among = Restricted(self.among, vector, told)
+            errors = measure_errors(among, vector[told], self.lower[told], self.upper[told], names)
+            if not errors.degenerate:
+                told[told] = errors.kept
+                return errors.covariance, told
+            weights = errors.degenerate[0].weights
+            if abs(weights.get(NORM, 0.0)) > _SHARE:
+                self.missing["norm_err"] = f"the statistic does not change along {errors.degenerate[0]}"
+                return None, told
+            told[self.names.index(max(weights, key=lambda name: abs(weights[name])))] = False
+        return None, told
+
+    def _polish(self) -> None:
+        """A last step of Newton's, since a fit stops when the statistic is good to 5e-6."""
+        if self.covariance is None:
+            return
+        vector = self.found.vector.copy()
+        vector[self.told] -= 0.5 * self.covariance @ self.among.gradient(vector)[self.told]
+        if ((vector >= self.lower) & (vector <= self.upper)).all():
+            value = self.among.value(vector)
+            if value <= self.found.value:
+                self.found = replace(self.found, vector=vector, value=value)
+
+    def error(self) -> float | None:
+        """Of the norm; None where it does not exist."""
+        return None if self.covariance is None else float(np.sqrt(self.covariance[0, 0]))
+
+    def direction(self, step: float) -> Array:
+        """How all parameters go along with the norm while the statistic is a parabola, (n_active,)."""
+        direction = np.zeros(self.found.vector.size)
+        direction[0] = step
+        if self.covariance is not None:
+            direction[self.told] = step * self.covariance[0] / self.covariance[0, 0]
+        return direction
+
+    def others(self, norms: Array) -> Iterator[tuple[float, float]]:
+        """Each norm with -2 ln L, the other parameters fitted: away from the minimum to both sides, from one to the
+        next, or from where all began where that is better."""
+        best = float(self.found.vector[0])
+        others = self.active & (np.arange(self.active.size) > 0)
+        for side in (np.sort(norms[norms <= best])[::-1], np.sort(norms[norms > best])):
+            vector = self.vector
+            for norm in side.tolist():
+                starts = [np.append(norm, vector[1:]), np.append(norm, self.objective.start[1:])]
+                vector = min(starts, key=self.objective.value)
+                found = self.objective.minimize(Restricted(self.objective, vector, others), vector[others], others)
+                vector[others] = found.vector
+                yield norm, found.value
 
 
 def estimate_reoptimized(
@@ -109,30 +187,61 @@ def estimate_reoptimized(
 ) -> tuple[NormEstimate, Array] | None:
     """The norm with the other free parameters profiled, and the flux vector of the others at its minimum.
 
-    None when the band depends on none of them.
+    None when the band depends on none of them. Raises `NoMinimum`.
     """
     objective = NormObjective(likelihood, source, signal, ranges)
     information = np.diag(objective.information(objective.start, expected=True))
-    active = information > 0
+    active = (information > 0) | (objective.value_and_gradient(objective.start)[1] != 0)
     if not active[1:].any() or not active[0]:
         return None
-    together = Restricted(objective, objective.start, active)
-    lower, upper = objective.lower[active], objective.upper[active]
-    minimum = objective.minimize(objective.start, active)
-    errors = measure_errors(together, minimum.vector, lower, upper, [str(k) for k in range(minimum.vector.size)])
-    norm, profile = float(minimum.vector[0]), _Profile(objective, together.full(minimum.vector), active)
-    error = None if errors.covariance is None else float(np.sqrt(errors.covariance[0, 0]))
-    step = float(np.sqrt(2.0 / information[0])) if error is None else error
-    errn, errp, ul, missing = intervals(profile.values, norm, minimum.value, step, sigma, sigma_ul)
-    estimate = NormEstimate(
+    start = objective.start
+    for _ in range(_LOWER_MINIMA):
+        minimum = _Minimum(objective, start, active)
+        step = minimum.error() or (float(np.sqrt(2.0 / information[0])) if information[0] > 0 else 1.0)
+        try:
+            estimate = _around(minimum, step, sigma, sigma_ul, scan)
+        except LowerMinimum as lower:
+            start = minimum.among.full(lower.vector)
+            continue
+        return estimate, objective.other_flux(minimum.vector)
+    raise NoMinimum("profiles lead to ever lower minima")
+
+
+def _around(minimum: _Minimum, step: float, sigma: float, sigma_ul: float, scan: Array) -> NormEstimate:
+    """Errors, limit and profile around a minimum. Raises `LowerMinimum`."""
+    among, found, missing = minimum.among, minimum.found, minimum.missing
+    minimize = minimum.objective.minimize
+
+    def profiled(objective: Objective, start: Array, others: BoolArray) -> Minimum:
+        active = minimum.active.copy()
+        active[minimum.active] = others
+        return minimize(objective, start, active)
+
+    limits = minimum.lower, minimum.upper
+    profile = Profile(among, found.vector, found.value, *limits, minimum.names, profiled)
+    up, ends = minimum.direction(step), dict[str, float | None]()
+    for name, direction, n_sigma in (("norm_errn", -up, sigma), ("norm_errp", up, sigma), ("norm_ul", up, sigma_ul)):
+        end = profile.end([0], direction, n_sigma**2)
+        ends[name] = None if end.reason else step * end.distance
+        if end.reason:
+            missing[name] = end.reason
+    norm, error = float(found.vector[0]), minimum.error()
+    if error is None:
+        missing.setdefault("norm_err", "the second derivatives are not those of a minimum")
+    values = dict(minimum.others(np.unique(np.append(scan, 0.0))))
+    best = min(values, key=lambda norm: values[norm])
+    if values[best] < found.value - _LOWER:
+        lower = found.vector.copy()
+        lower[0] = best
+        raise LowerMinimum(lower)
+    return NormEstimate(
         norm=norm,
         norm_err=None if error is None else sigma * error,
-        norm_errn=errn,
-        norm_errp=errp,
-        norm_ul=ul,
-        stat=minimum.value,
-        stat_null=profile.value(0.0),
-        stat_scan=profile.values(scan),
+        norm_errn=ends["norm_errn"],
+        norm_errp=ends["norm_errp"],
+        norm_ul=None if ends["norm_ul"] is None else norm + ends["norm_ul"],
+        stat=found.value,
+        stat_null=values[0.0],
+        stat_scan=np.array([values[norm] for norm in scan.tolist()]),
         missing=missing,
     )
-    return estimate, objective.other_flux(together.full(minimum.vector))

@@ -12,6 +12,7 @@ from gm.fit.minimizer import Minimum
 from gm.fit.objective import Objective, Restricted
 
 _CLOSE = 1e-4  # relative size of the last step of Newton's: another one would be about its square
+_NEAR = 0.1  # of a rise, that Newton's steps lead to
 _GROWTH = 4.0  # of the distance in a step
 _FAR, _FARTHEST = 30.0, 1e4  # standard deviations, from where the profile must go on rising, and where that ends
 _RISING = 1.1  # from one distance to the next
@@ -95,7 +96,8 @@ class Profile:
         for _ in range(_TRIES):
             here = self._at(chosen, last, distance, direction)
             step = here.step(rise)
-            if abs(step) < _CLOSE * distance and distance + step <= room:
+            is_near = abs(here.rise - rise) < _NEAR * rise  # not a rise of nothing that some slope is left of
+            if is_near and abs(step) < _CLOSE * distance and distance + step <= room:
                 unsure = here.doubt > _UNSURE * rise
                 reason = "the other parameters do not converge there" if unsure else ""
                 return End(distance + step, here.vector, rise, reason)

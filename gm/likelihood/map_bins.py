@@ -13,6 +13,7 @@ from gm.arrays import Array, BoolArray, IntArray, MapArray
 from gm.statistics import Cash, Statistic, WStat
 
 SLOPE = 2.0  # d(-2 ln L)/d(predicted) in a bin without counts, for Cash and W alike
+_TINY = 1e-100  # its square is still a float
 _DARK = 1e-20  # predicted counts, well above where Cash cuts them off
 
 
@@ -152,7 +153,7 @@ class BackgroundBins:
 
     def curvature(self, factor: Array, *, expected: bool = False) -> Array:
         """Its second derivative, (n_energy,); ``expected`` keeps it large far from the minimum."""
-        factor = np.where(factor > 0, factor, 1.0)
+        factor = np.where(factor > 0, np.maximum(factor, _TINY), 1.0)
         curvature = 2.0 * self._counts / factor**2
         return np.maximum(curvature, 2.0 * self._sums / factor) if expected else curvature
 

@@ -29,7 +29,7 @@ class Statistic(ABC):
 
     @abstractmethod
     def expected_curvature(self, predicted: Array) -> Array:
-        """`curvature` averaged over data that the prediction would give: positive everywhere, (n_bins,)."""
+        """`curvature` averaged over data that the prediction would give, (n_bins,): positive where it has a slope."""
 
     @abstractmethod
     def take(self, bins: IntArray | BoolArray) -> Self:

@@ -37,7 +37,9 @@ class Cash(Statistic):
         return np.where(predicted > TRUNCATION, 2.0 * self.counts / mu**2, 0.0)
 
     def expected_curvature(self, predicted: Array) -> Array:
-        return 2.0 / np.maximum(predicted, _ONE_IN_A_MILLION)
+        """Nothing in empty bins in which less than nothing is predicted: they do not care how much less."""
+        says = (predicted > TRUNCATION) | (self.counts > 0)
+        return np.where(says, 2.0 / np.maximum(predicted, _ONE_IN_A_MILLION), 0.0)
 
     def least(self) -> Array:
         return np.where(self.counts > 0, TRUNCATION, -np.inf)

@@ -74,8 +74,10 @@ class WStat(Statistic):
     def curvature(self, predicted: Array) -> Array:
         b, c, d = self._off(predicted)
         total = np.maximum(predicted + self.alpha * b, _TINY)
-        slope = 0.5 * (1.0 + (2.0 * self.alpha * self.n_off - c) / np.maximum(d, _TINY))  # d(s + alpha b)/ds
-        curvature = np.asarray(2.0 * self.n_on * np.clip(slope, 0.0, 1.0) / total**2)
+        # d(s + alpha b)/ds = (1 + e / D) / 2 with D^2 - e^2 = 4 alpha^2 n_on n_off, for e < 0 without cancellation
+        e, d = 2.0 * self.alpha * self.n_off - c, np.maximum(d, _TINY)
+        below = 4.0 * self.alpha**2 * self.n_on * self.n_off / (d * (d + np.abs(e)))
+        curvature = np.asarray(self.n_on * np.where(e < 0, below, 1.0 + np.minimum(e / d, 1.0)) / total**2)
         if self._any_no_on:
             curvature = self._without_on(predicted, curvature, lambda s: 2.0 * self.n_off / s**2)
         return curvature

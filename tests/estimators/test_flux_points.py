@@ -515,7 +515,7 @@ def test_without_datasets_there_are_no_flux_points() -> None:
         FluxPointsEstimator(source="source", energy_edges=[1, 2]).run(Datasets(), TWO)
 
 
-@pytest.mark.parametrize("edges", [[1.0], [2.0, 1.0], [1.0, 1.0, 2.0], [-1.0, 1.0], [0.0, 1.0], [1.0, float("nan")]])
+@pytest.mark.parametrize("edges", [[1.0], [2.0, 1.0], [1.0, 1.0, 2.0], [-1.0, 1.0], [0.0, 1.0]])
 def test_edges_that_make_no_bands(edges: list[float]) -> None:
     with pytest.raises(UsageError, match="two positive energies, increasing"):
         FluxPointsEstimator(source="source", energy_edges=edges).run(SAME_AXES, TWO)

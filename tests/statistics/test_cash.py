@@ -68,10 +68,11 @@ def test_expected_curvature_is_the_mean_over_the_data(mu: float) -> None:
 
 
 @given(counts, st.floats(-100.0, 500.0))
-def test_expected_curvature_is_positive_everywhere(n: float, mu: float) -> None:
+def test_expected_curvature_is_positive_wherever_the_prediction_counts(n: float, mu: float) -> None:
+    """In an empty bin it does not matter how far below nothing the prediction is."""
     expected = Cash(at(n)).expected_curvature(at(mu))[0]
     assert np.isfinite(expected)
-    assert expected > 0
+    assert (expected > 0) == (n > 0 or mu > 1e-25)
 
 
 @given(st.lists(st.integers(0, 3).map(float), min_size=1, max_size=8), st.floats(1e-20, 100.0))

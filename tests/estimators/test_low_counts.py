@@ -1,0 +1,28 @@
+"""Random analyses with few counts: the first of those that ``benchmarks/study_low_counts.py`` goes through."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.low_count_checks import wrong_with_fit, wrong_with_points, wrong_with_reoptimized
+from tests.low_counts import analysis
+
+AT_A_TIME = 30
+
+
+@pytest.mark.parametrize("first", range(0, 180, AT_A_TIME))
+def test_flux_points_are_those_of_the_direct_profile(first: int) -> None:
+    assert {
+        seed: wrong for seed in range(first, first + AT_A_TIME) if (wrong := wrong_with_points(analysis(seed)))
+    } == {}
+
+
+@pytest.mark.parametrize("first", range(0, 60, AT_A_TIME))
+def test_fits_end_with_a_true_status(first: int) -> None:
+    found = {seed: wrong_with_fit(analysis(seed))[1] for seed in range(first, first + AT_A_TIME)}
+    assert {seed: wrong for seed, wrong in found.items() if wrong} == {}
+
+
+@pytest.mark.parametrize("seed", [2, 6, 22, 24, 36])
+def test_reoptimized_norms_are_those_of_simplexes(seed: int) -> None:
+    assert wrong_with_reoptimized(analysis(seed)) == []
