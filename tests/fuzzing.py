@@ -330,19 +330,19 @@ class Ending:
 
 
 class _TooLong(BaseException):
-    """The time is over."""
+    """The time of the processor is over: of this process, however busy the machine is."""
 
 
 def run(command: tuple[str, ...], folder: Path) -> Ending:
     """Run a command on the analysis in ``folder``."""
-    out, err, begin = io.StringIO(), io.StringIO(), time.monotonic()
+    out, err, begin = io.StringIO(), io.StringIO(), time.process_time()
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         raise _TooLong
 
-    before_directory, before_handler = os.getcwd(), signal.signal(signal.SIGALRM, stop)
+    before_directory, before_handler = os.getcwd(), signal.signal(signal.SIGPROF, stop)
     os.chdir(folder)
-    signal.setitimer(signal.ITIMER_REAL, MAX_SECONDS)
+    signal.setitimer(signal.ITIMER_PROF, MAX_SECONDS)
     code: object = None
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -350,10 +350,10 @@ def run(command: tuple[str, ...], folder: Path) -> Ending:
     except SystemExit as end:
         code = end.code
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before_handler)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before_handler)
         os.chdir(before_directory)
-    seconds = time.monotonic() - begin
+    seconds = time.process_time() - begin
     return Ending(command, code, err.getvalue(), _fault(command, code, seconds, out.getvalue(), err.getvalue()))
 
 
@@ -382,7 +382,7 @@ def _fault(command: tuple[str, ...], code: object, seconds: float, out: str, tol
     return ""
 
 
-_PLACE = re.compile(r"\.(yaml|fits|ecsv|reg|dat|gz)|--set|\$\.|dataset \S|'[^']+'")
+_PLACE = re.compile(r"\.(yaml|fits|ecsv|reg|dat|gz)|--set|\$\.|dataset \S|'[^']+'|no such file")
 
 
 def try_mutants(corpus: Path, scratch: Path, seed: int, numbers: range) -> Iterator[tuple[int, str, Ending]]:

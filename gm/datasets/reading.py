@@ -66,7 +66,8 @@ def read_dataset(entry_type: str, path: str | Path, name: str = "", stat_type: s
         check_companions(file)
         return dataset
     except DataError as error:
-        raise error if str(path.parent) in str(error) else DataError(f"{path}: {error}") from error
+        names_a_file = os.path.isfile(str(error).partition(": ")[0])  # this one or a companion
+        raise error if names_a_file else DataError(f"{path}: {error}") from error
 
 
 def written_files(dataset: Dataset, path: Path, format: str = "gadf") -> list[Path]:

@@ -251,12 +251,14 @@ def _poisson(name: str, random: np.random.Generator, asimov: bool) -> Callable[[
 
     def counts(expected: Array) -> Array:
         if not np.isfinite(expected).all():
-            raise DataError(f"{name}: the models predict counts that are not finite; check their parameters")
+            raise DataError(f"dataset {name}: the models predict counts that are not finite; check their parameters")
         expected = np.maximum(expected, 0.0)
         if asimov:
             return expected
         if expected.max(initial=0.0) > 1e15:
-            raise DataError(f"{name}: the models predict {expected.max():.3g} counts in a bin, too many to draw")
+            raise DataError(
+                f"dataset {name}: the models predict {expected.max():.3g} counts in a bin, too many to draw"
+            )
         return random.poisson(expected).astype(np.float64)
 
     return counts

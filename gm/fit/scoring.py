@@ -129,7 +129,8 @@ def _is_regular(information: Array) -> bool:
         return False
     if not diagonal.size:
         return True
-    return bool(np.linalg.eigvalsh(information / np.sqrt(np.outer(diagonal, diagonal)))[0] > _SINGULAR)
+    scaled = information / np.sqrt(np.outer(diagonal, diagonal))
+    return bool(np.isfinite(scaled).all() and np.linalg.eigvalsh(scaled)[0] > _SINGULAR)
 
 
 def _learned(information: Array, step: Array, rise: Array) -> Array:

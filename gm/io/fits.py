@@ -216,12 +216,17 @@ class Extension:
         strides = tuple(dtype.itemsize * prod(cell[axis + 1 :]) for axis in range(len(cell)))
         values: NDArray[Any] = np.empty((0, *cell), dtype)  # a table without rows may begin where the file ends
         if rows:
+            self._check_end(name, column.offset + (rows - 1) * width + prod(cell) * dtype.itemsize)
             values = np.ndarray((rows, *cell), dtype, self.data, column.offset, (width, *strides))
         if column.code == "A":
             return np.char.rstrip(np.char.decode(values, "latin-1"))
         if column.code == "L":
             return np.asarray(values == b"T")
         return self._scaled(values.astype(dtype.newbyteorder("=")), column.number)
+
+    def _check_end(self, name: str, end: int) -> None:
+        if end > len(self.data):
+            self.fail(f"column {name} ends behind the {len(self.data)} bytes of the data")
 
     def _cell(self, column: _Column) -> tuple[int, ...]:
         """NumPy shape of one cell: ``TDIMn`` counts the fastest axis first."""
@@ -251,6 +256,7 @@ class Extension:
         column, rows, width = layout[key], self.integer("NAXIS2"), self.integer("NAXIS1")
         if column.heap_code not in _DTYPES or column.heap_code in "XL":
             self.fail(f"column {name} has the format {self.header.get(f'TFORM{column.number}')!r}, not read here")
+        self._check_end(name, column.offset + (rows - 1) * width + (8 if column.code == "P" else 16))
         pairs = np.ndarray((rows, 2), _DTYPES[column.code], self.data, column.offset,
                            (width, 4 if column.code == "P" else 8)).astype(np.int64)  # fmt: skip
         dtype = np.dtype(_DTYPES[column.heap_code])

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gm.arrays import Array, BoolArray, IntArray
+from gm.errors import DataError
 from gm.irf.interpolation import linear_weights
 from gm.maps.axes import NodeAxis
 from gm.maps.geometry import WcsGeometry
@@ -51,6 +52,10 @@ class PsfKernel:
     def is_empty(self) -> BoolArray:
         """(n_energy,) whether a source is lost at this energy."""
         return np.asarray(~self.data.any(axis=(1, 2)))
+
+
+MAX_VALUES = 2**29
+"""Of a kernel, 2 GiB."""
 
 
 def odd_pixels(radius: float, scale: float) -> int:
@@ -166,6 +171,8 @@ def build_kernel(
     belong to other energies, and energies beyond its number of nodes get an empty kernel.
     """
     n_energy, size = len(profiles), odd_pixels(float(radii.max()), grid.scale)
+    if n_energy * size**2 > MAX_VALUES:
+        raise DataError(f"the PSF reaches {radii.max():.3g} deg: kernels of {size} x {size} pixels are too large")
     data = np.zeros((n_energy, size, size), dtype=np.float32)
     paired = np.zeros(n_energy)
     paired[: len(radii)] = radii[:n_energy]

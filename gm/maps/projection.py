@@ -146,19 +146,19 @@ class Projection:
 
         wcs = WCS(naxis=2)
         core = wcs.wcs
-        core.ctype = [str(self.cards["CTYPE1"]), str(self.cards["CTYPE2"])]
-        core.cunit = ["deg", "deg"]
-        core.crpix = self.origin + 1.0
-        core.crval = [self.cards["CRVAL1"], self.cards["CRVAL2"]]
-        core.cdelt = [self.cards["CDELT1"], self.cards["CDELT2"]]
-        core.pc = self.linear / core.cdelt[:, None]
-        for name in (*_POLE, *_FRAME):
-            if name in self.cards:
-                setattr(core, name.lower(), self.cards[name])
-        values = [(int(n[2]), int(n[4:]), float(v)) for n, v in self.cards.items() if n[:2] == "PV"]
-        if values:
-            core.set_pv(values)
         try:
+            core.ctype = [str(self.cards["CTYPE1"]), str(self.cards["CTYPE2"])]
+            core.cunit = ["deg", "deg"]
+            core.crpix = self.origin + 1.0
+            core.crval = [self.cards["CRVAL1"], self.cards["CRVAL2"]]
+            core.cdelt = [self.cards["CDELT1"], self.cards["CDELT2"]]
+            core.pc = self.linear / core.cdelt[:, None]
+            for name in (*_POLE, *_FRAME):
+                if name in self.cards:
+                    setattr(core, name.lower(), self.cards[name])
+            values = [(int(n[2]), int(n[4:]), float(v)) for n, v in self.cards.items() if n[:2] == "PV"]
+            if values:
+                core.set_pv(values)
             core.set()
         except Exception as error:  # wcslib has an exception per fault; each means the same here
             raise DataError(f"the world coordinate system cannot be used: {str(error).splitlines()[-1]}") from error
