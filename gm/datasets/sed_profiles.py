@@ -16,8 +16,8 @@ def rises(norm: Array, scan: Array) -> Array:
     has them all alike.
     """
     good = usable(norm, scan)
-    bends = np.array([np.polyfit(x, y, 2)[0] for x, y in zip(norm[good], scan[good], strict=True)])
-    upwards = -scan if np.sum(np.sign(bends)) < 0 else scan
+    slopes = np.diff(scan[good], axis=1) / np.diff(norm[good], axis=1)
+    upwards = -scan if np.sum(np.sign(slopes[:, -1:] - slopes[:, :1])) < 0 else scan
     return upwards - _minima(norm, upwards)[:, None]
 
 
@@ -46,12 +46,13 @@ def usable(norm: Array, scan: Array) -> BoolArray:
 def _minima(norm: Array, scan: Array) -> Array:
     """The lowest value of each row, ``(n,)``: that of the parabola through the three lowest, where it lies between."""
     found: Array = scan.min(axis=1)
-    for row in np.flatnonzero(usable(norm, scan)):
-        at = int(np.clip(np.argmin(scan[row]), 1, scan.shape[1] - 2))
-        three = slice(at - 1, at + 2)
-        x, y = norm[row, three] - norm[row, at], scan[row, three]
-        bend, slope, _ = np.polyfit(x, y, 2)
-        place = -0.5 * slope / bend if bend > 0 else np.inf
-        if x[0] <= place <= x[-1]:
-            found[row] = scan[row, at] - 0.25 * slope**2 / bend
+    rows = np.flatnonzero(usable(norm, scan))
+    at = np.clip(np.argmin(scan[rows], axis=1), 1, max(scan.shape[1] - 2, 1))
+    (x0, x1, x2), (y0, y1, y2) = ([values[rows, at + k] for k in (-1, 0, 1)] for values in (norm, scan))
+    before, after = (y1 - y0) / (x1 - x0), (y2 - y1) / (x2 - x1)
+    bend = (after - before) / (x2 - x0)
+    slope = before + bend * (x1 - x0)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        place, value = x1 - 0.5 * slope / bend, y1 - 0.25 * slope**2 / bend
+    found[rows] = np.where((bend > 0) & (x0 <= place) & (place <= x2), value, found[rows])
     return found
