@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from gm.arrays import Array
+from gm.datasets import FluxPointsDataset, read_dataset
 from gm.estimators import FluxPoint, FluxPoints, NormEstimate, ReferenceFlux
 from gm.estimators.result import PointStatus
-from gm.pipeline.sed import sed_table
+from gm.pipeline.sed import sed_table, write_tables
 from tests.samples import power_law
 
 
@@ -57,3 +61,15 @@ def test_bins_of_several_datasets_that_overlap() -> None:
     table = columns(points((1.5, 8.0, "ok"), (1.0, 9.0, "ok")))
     assert table["e_ref"] == pytest.approx([3.0, np.sqrt(12.0)])
     assert table["norm"].tolist() == [1.0, 0.0]
+
+
+@pytest.mark.parametrize("suffix", ["fits", "ecsv"])
+def test_errors_of_several_sigma_are_read_as_such(tmp_path: Path, suffix: str) -> None:
+    """norm_err is 0.1 at two sigma, of a reference of 1e-11: the error of a point is 5e-13."""
+    path = tmp_path / f"sed.{suffix}"
+    write_tables(replace(points((1.0, 2.0, "ok"), (2.0, 3.0, "ok")), sigma=2.0, sigma_ul=3.0), [path])
+    read = read_dataset("FluxPointsDataset", path, "x")
+    assert isinstance(read, FluxPointsDataset)
+    assert read.points.error() == pytest.approx([5e-13, 5e-13], rel=1e-12)
+    assert np.array(read.points.errors()) == pytest.approx(np.full((2, 2), 5e-13), rel=1e-12)
+    assert read.points.n_sigma_ul == 3.0
