@@ -109,7 +109,7 @@ class Projection:
     """Pixel coordinates (0 is the centre of the first pixel) to longitude and latitude [deg] and back.
 
     ``cards`` as `celestial_cards` gives them. Outside the sky, and where a projection has no image, the result is NaN.
-    The plane of a CAR projection repeats itself: of its copies the one around ``middle`` [deg] is the sky.
+    The plane of a cylindrical projection repeats itself: of its copies the one around ``middle`` [deg] is the sky.
     """
 
     def __init__(self, cards: Mapping[str, CardValue], middle: float = 0.0) -> None:
@@ -169,7 +169,7 @@ class Projection:
         x, y = np.broadcast_arrays(np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64))
         if not self.is_native:
             with _WCSLIB:
-                lon, lat = self.wcslib.wcs_pix2world(x.ravel(), y.ravel(), 0)
+                lon, lat = self.wcslib.wcs_pix2world(self._nearest_copy(x, 0.0).ravel(), y.ravel(), 0)
             return lon.reshape(x.shape) % 360.0, lat.reshape(x.shape)
         u, v = x - self.origin[0], y - self.origin[1]
         (a, b), (c, d) = self.linear
@@ -202,7 +202,7 @@ class Projection:
         if not self.is_native:
             with _WCSLIB:
                 x, y = self.wcslib.wcs_world2pix(lon.ravel(), lat.ravel(), 0)
-            return x.reshape(lon.shape), y.reshape(lon.shape)
+            return self._nearest_copy(x, self.middle).reshape(lon.shape), y.reshape(lon.shape)
         if self.turn is not None and not (np.abs(lat) > 90.0).any():
             x = np.mod(lon - self.turn, 360.0)
             return self._from_plane(np.where(x > 180.0, x - 360.0, x), lat)
@@ -215,11 +215,17 @@ class Projection:
             plane = np.degrees(np.arctan2(native[1], native[0])), np.degrees(latitude)
         return self._from_plane(*plane)
 
+    def _nearest_copy(self, x: Array, middle: float) -> Array:
+        """Pixel coordinates in the copy of the plane around ``middle`` [deg], where another one than the first is the
+        sky."""
+        if not self.middle or self.period is None:
+            return x
+        center = self.origin[0] + middle / self.linear[0, 0]
+        return np.asarray(x - self.period * np.round((x - center) / self.period))
+
     def _from_plane(self, x: Array, y: Array) -> tuple[Array, Array]:
-        if self.middle and self.code == "CAR":
-            x = x + 360.0 * np.round((self.middle - x) / 360.0)
         (a, b), (c, d) = self.inverse
-        return a * x + b * y + self.origin[0], c * x + d * y + self.origin[1]
+        return self._nearest_copy(a * x + b * y + self.origin[0], self.middle), c * x + d * y + self.origin[1]
 
 
 def _pole(lon_0: float, lat_0: float, lon_pole: float, lat_pole: float) -> tuple[float, float]:

@@ -68,19 +68,24 @@ SHAPES = {"point": lambda lon: point(lon, 0.3), "gauss": lambda lon: gauss(lon, 
 @pytest.mark.parametrize("conventions", ["gammapy", "exact"])
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("lon", [180.2, 179.3, 183.0])
-@pytest.mark.parametrize("is_free", [True, False])
-def test_a_source_at_the_ends_of_a_map_around_the_sky(shape: str, lon: float, conventions: str, is_free: bool) -> None:
+@pytest.mark.parametrize(("projection", "is_free"), [("CAR", True), ("CAR", False), ("CEA", True), ("MER", False)])
+def test_a_source_at_the_ends_of_a_map_around_the_sky(
+    shape: str, lon: float, conventions: str, projection: str, is_free: bool
+) -> None:
     """As on the map that begins at the centre of the Galaxy, on which it is in the middle."""
     made = in_galactic(free(SHAPES[shape](lon)) if is_free else SHAPES[shape](lon))
     models = Models([source("s", made)])
-    turned = WcsGeometry.create(180.0, 0.0, 2.0, shape=(10, 180), frame="galactic")
+    whole, turned = (
+        WcsGeometry.create(at, 0.0, 2.0, shape=(10, 180), frame="galactic", projection=projection)
+        for at in (0.0, 180.0)
+    )
     results = []
-    for geometry in (WHOLE, turned):
+    for geometry in (whole, turned):
         likelihood = JointLikelihood(Datasets([dataset(geometry, 1.5)]), models, conventions)
         vector = likelihood.layout.start
         value, gradient = likelihood.value_and_gradient(vector)
         predicted = likelihood.predicted(vector)[0]
-        results.append((value, gradient, predicted if geometry is WHOLE else np.roll(predicted, 90, axis=2)))
+        results.append((value, gradient, predicted if geometry is whole else np.roll(predicted, 90, axis=2)))
     np.testing.assert_allclose(results[0][0], results[1][0], rtol=1e-10)
     np.testing.assert_allclose(results[0][1], results[1][1], rtol=1e-6, atol=1e-8 * np.abs(results[1][1]).max())
     np.testing.assert_allclose(results[0][2], results[1][2], rtol=1e-6, atol=1e-8)
