@@ -63,7 +63,7 @@ def score(
     start, as counted by ``n_cut_off``.
     """
     vector = np.clip(start, lower, upper)
-    information, is_near, is_exact = objective.information(vector, expected=True), False, False
+    information, is_expected, is_near, is_exact = objective.information(vector, expected=True), True, False, False
     value, gradient = objective.value_and_gradient(vector)
     if not all_finite(value, gradient, information):
         return ScoringResult(vector, value, gradient, np.inf, np.ones_like(vector), information, 0)
@@ -73,10 +73,15 @@ def score(
         model = _complete(information, gradient, size)
         room = lower - vector, upper - vector
         move, promised = model_step(model, gradient, damping, *room)
-        if promised < tolerance and not _SHORT < damping < 1.0:
-            break
-        if promised < tolerance and model_step(model, gradient, 0.0, *room)[1] < tolerance:
-            break
+        if promised < tolerance and (
+            not _SHORT < damping < 1.0 or model_step(model, gradient, 0.0, *room)[1] < tolerance
+        ):
+            observed = objective.information(vector) if is_expected else information
+            if not is_expected or not all_finite(value, gradient, observed):
+                break
+            # An empty bin that is predicted to hold next to nothing is expected to be steep, and is straight.
+            information, is_expected = observed, False
+            continue
         steps += 1
         if progress is not None:
             progress("fit", value)
@@ -99,6 +104,7 @@ def score(
                 renewed = _learned(information, there - vector, new_gradient - gradient)
             if all_finite(new_value, new_gradient, renewed):
                 is_near = gain < _FAR if is_renewed and hessian is None else is_near
+                is_expected = is_expected if not is_renewed else hessian is None and gain >= _FAR
                 is_exact, information = hessian is not None, renewed
                 vector, value, gradient = there, new_value, new_gradient
                 damping = max(damping / 10.0, 1e-10)

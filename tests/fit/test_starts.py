@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy.optimize import minimize_scalar
 
 from gm.datasets import Datasets
 from gm.fit import Fit
-from gm.models import Models
+from gm.likelihood import JointLikelihood
+from gm.models import Models, Parameter
 from tests.samples import (
     JOINT_CRAB_RANGES,
     flux_points,
@@ -99,3 +102,20 @@ def test_amplitude_zero(shared: Path) -> None:
     result = Fit(datasets).optimize(moved(start, "crab", "index", 0.0, 0.0))
     assert result.status == "converged"
     assert result.statistic == pytest.approx(94.3195826613, abs=1e-5)
+
+
+def test_an_empty_bin_that_is_predicted_to_hold_next_to_nothing_stops_no_fit() -> None:
+    """Its expected information is 1 over what is predicted, 1e-9, but the statistic is straight there."""
+    data = spectrum("b", 2, exposure=1e12)
+    likelihood = JointLikelihood(Datasets([data]), Models([power_law()]))
+    signal = likelihood.predicted(likelihood.layout.start)[0] - data.background  # of an amplitude of 1e-11
+    most = np.argmax(signal / data.background)
+    data = data.with_(counts=np.where(np.arange(7) == most, 0.0, 2.0))
+    amplitude = -1e-11 * (1 - 1e-9) * float(data.background[most] / signal[most])
+    held = power_law(amplitude=Parameter("amplitude", amplitude, "TeV-1 s-1 cm-2", frozen=True))
+    result = Fit(Datasets([data])).run(Models([held]))
+    assert result.status == "converged"
+    values = JointLikelihood(Datasets([data]), Models([held]))
+    around = minimize_scalar(lambda x: values.value(np.array([x])), bounds=(0.5, 4.0), method="bounded")
+    assert result.statistic == pytest.approx(around.fun, abs=1e-4)
+    assert result.statistic_start - result.statistic > 0.01
