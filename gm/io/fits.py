@@ -327,6 +327,8 @@ class FitsFile:
 def read_fits(path: str | Path) -> FitsFile:
     """Open a FITS file, plain or gzip. Headers are walked, columns are read when asked for. Raises `DataError`."""
     path = Path(path)
+    if "\0" in str(path):  # from a card of another file
+        raise DataError(f"{path}: no file can be called that")
     try:
         if path.is_dir():
             raise DataError(f"{path}: is a directory, expected a FITS file")

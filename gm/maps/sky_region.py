@@ -178,9 +178,14 @@ def _from_row(name: str, columns: Mapping[str, Any], row: int, grid: WcsGeometry
     return SkyShape(sky.kind, sky.frame, sky.lon, sky.lat, sky.sizes, sky.angle, not name.startswith("!"))
 
 
+MAX_BYTES = 16 << 20
+
+
 def read_ds9(path: str | Path) -> SkyRegion:
     """The shapes of a DS9 region file; those with a minus sign are cut out. Raises `DataError`."""
     try:
+        if Path(path).stat().st_size > MAX_BYTES:
+            raise DataError(f"{path}: more than {MAX_BYTES >> 20} MiB, too large for a file of regions")
         text = Path(path).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read as a region file: {error}") from error

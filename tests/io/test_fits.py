@@ -261,3 +261,18 @@ def test_whatever_the_damage_it_is_a_data_error(tmp_path: Path, good: bytes, dat
             extension.table()
     except DataError as error:
         assert str(path) in str(error)  # noqa: PT017  both outcomes are right
+
+
+def test_a_table_with_fewer_bytes_than_rows(tmp_path: Path) -> None:
+    path = table_file(tmp_path, fits.Column("A", "E", array=np.arange(100.0)))
+    raw = path.read_bytes()
+    axes = b"NAXIS   =                    2"
+    at = raw.rindex(axes)
+    path.write_bytes(raw[:at] + b"NAXIS   =                    1" + raw[at + len(axes) :])
+    with pytest.raises(DataError, match=r"table\.fits"):
+        read_fits(path).get("DATA").column("A")
+
+
+def test_a_name_that_no_file_can_have() -> None:
+    with pytest.raises(DataError, match="no file can be called that"):
+        read_fits("arf\0.fits")

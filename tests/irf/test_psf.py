@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gm.errors import DataError
 from gm.irf import psf_kernel
 from gm.irf.psf import PsfMap
-from gm.irf.psf_kernel import KernelGrid, odd_pixels, upsampling
+from gm.irf.psf_kernel import KernelGrid, build_kernel, odd_pixels, upsampling
 from gm.maps.axes import EnergyAxis, NodeAxis
 from gm.maps.geometry import WcsGeometry
 from gm.maps.healpix import HealpixGeometry
@@ -221,3 +221,9 @@ def test_kernels_are_normalised_and_symmetric(sigma: float, lon: float, lat: flo
         assert (kernel.data >= 0).all()
         assert kernel.data.argmax(axis=-1).max() == kernel.shape[1] // 2
         np.testing.assert_allclose(kernel.data, kernel.data[:, :, ::-1], rtol=0, atol=1e-6)
+
+
+def test_a_kernel_too_large_for_any_memory() -> None:
+    rad = NodeAxis.from_edges("rad", np.array([0.0, 0.1, 1e9]), "deg")
+    with pytest.raises(DataError, match=r"the PSF reaches 1e\+09 deg: kernels of .* are too large"):
+        build_kernel(KernelGrid("CAR", 0.02), rad, np.ones((1, 2)), np.array([1e9]), np.array([0.1]), np.zeros_like)
