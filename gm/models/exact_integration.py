@@ -15,12 +15,12 @@ import numpy as np
 from gm.arrays import Array, BoolArray, IntArray
 from gm.maps.pixel_grid import PixelGrid
 from gm.models.offsets import Offsets
-from gm.models.rings import Rings
+from gm.models.rings import RingedShape, sides
 
 _TOLERANCE = 3e-9  # per cell, of the flux
 _ROUGH_TOLERANCE = 1e-7  # the same for edges of unbounded slope, which are resolved beforehand
 _DEPTH = 14
-STEP = 2e-3  # of a radius, for derivatives by differences
+_STEP = 2e-3  # of a radius, for derivatives by differences
 _FINE = 40  # parts of the radius of a shape, between edges
 _CHUNK = 1 << 14
 _NODE = np.sqrt(0.15)
@@ -31,7 +31,7 @@ _NODE_WEIGHT = np.outer(_WEIGHTS, _WEIGHTS).ravel()
 _QUARTER_X, _QUARTER_Y = np.array([-0.25, 0.25, -0.25, 0.25]), np.array([-0.25, -0.25, 0.25, 0.25])
 
 
-class Shape(Protocol):
+class Shape(RingedShape, Protocol):
     """What is integrated."""
 
     @property
@@ -39,7 +39,6 @@ class Shape(Protocol):
     def position(self, values: Array) -> tuple[float, float] | None: ...
     def evaluation_radius(self, values: Array) -> float | None: ...
     def bin_min(self, values: Array) -> float | None: ...
-    def rings(self, shape: Array) -> Rings: ...
     def edges(self, vectors: Array, values: Array) -> tuple[Array, float, bool] | None: ...
     def evaluate(self, vectors: Array, values: Array) -> Array: ...
     def evaluate_with_gradient(self, vectors: Array, values: Array) -> tuple[Array, Array]: ...
@@ -109,11 +108,16 @@ def is_rough(shape: Shape, values: Array) -> bool:
 def _differences(shape: Shape, grid: PixelGrid, values: Array) -> Array:
     rows = []
     for k in range(len(values)):
-        shift = np.zeros_like(values)
-        shift[k] = STEP * (values[k] if k >= 2 and values[k] > 0 else values[2:].max())
-        up, down = (integrate_exactly(shape, grid, values + sign * shift) for sign in (1, -1))
-        rows.append((up - down) / (2 * shift[k]))
+        *both, apart = step_aside(shape, values, k)
+        up, down = (integrate_exactly(shape, grid, side) for side in both)
+        rows.append((up - down) / apart)
     return np.stack(rows)
+
+
+def step_aside(shape: Shape, values: Array, k: int) -> tuple[Array, Array, float]:
+    """Values with more and less of one parameter of a shape that has a size, and their difference."""
+    size = shape.rings(values[2:]).major
+    return sides(shape, values, k, _STEP * (float(values[k]) if shape.paths[k] == "eta" else size), 0.0)
 
 
 def divide(shape: Shape, grid: PixelGrid, values: Array) -> Iterator[tuple[Cells, Array]]:

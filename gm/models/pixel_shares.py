@@ -18,7 +18,7 @@ import numpy as np
 
 from gm.arrays import Array, BoolArray, IntArray
 from gm.maps.pixel_grid import PixelGrid
-from gm.models.exact_integration import STEP, divide, is_rough, nodes_of
+from gm.models.exact_integration import divide, is_rough, nodes_of, step_aside
 from gm.models.pixel_nodes import Nodes
 from gm.models.spatial import POINTLIKE, ExtendedModel, RadialModel, SpatialModel
 
@@ -70,11 +70,10 @@ class PixelNodes(Nodes):
         if not is_rough(shape, values):
             return np.asarray(self._summed(shape, grid, values, with_gradient=True)[1:])
         rows = np.zeros((len(values), self.n**2, *grid.shape))
-        for k in np.flatnonzero(moves):
-            shift = np.zeros_like(values)
-            shift[k] = STEP * (values[2] if k < 2 else values[k])
-            up, down = (self._summed(shape, grid, values + sign * shift)[0] for sign in (1, -1))
-            rows[k] = (up - down) / (2 * shift[k])
+        for k in np.flatnonzero(moves).tolist():
+            *both, apart = step_aside(shape, values, k)
+            up, down = (self._summed(shape, grid, side)[0] for side in both)
+            rows[k] = (up - down) / apart
         return rows
 
     def _summed(self, shape: RadialModel, grid: PixelGrid, values: Array, *, with_gradient: bool = False) -> Array:

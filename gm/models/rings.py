@@ -55,7 +55,7 @@ class RingedShape(Protocol):
 
     paths: tuple[str, ...]
 
-    def sized(self, values: Array) -> Array: ...
+    def sized(self, values: Array, least: float) -> Array: ...
     def rings(self, shape: Array) -> Rings: ...
     def surface(self, at: Offsets, shape: Array) -> Array: ...
 
@@ -80,7 +80,7 @@ class RingLayout:
     @classmethod
     def of(cls, model: RingedShape, values: Array, resolution: float, core: float | None = None) -> RingLayout:
         """For sums of functions with nothing shorter than two lengths ``resolution`` [deg]."""
-        whole = model.rings(floored(model, values, resolution))
+        whole = model.rings(model.sized(values, smallest(resolution))[2:])
         rings, turn = _cored(whole, core), 1.0 if core is None else 1.0 / axis_ratio(whole.e)
         steps, parts = rings.major / resolution, []
         for zone, (inner, outer) in enumerate(zip(rings.edges[:-1], rings.edges[1:], strict=True)):
@@ -96,7 +96,7 @@ class RingLayout:
 
     def points(self, model: RingedShape, values: Array) -> tuple[Array, Array]:
         """Unit vectors (3, n) in the frame of the model, and fluxes (n,), which add up to that of the shape."""
-        shape = floored(model, values, self.resolution)
+        shape = model.sized(values, smallest(self.resolution))[2:]
         rings = _cored(model.rings(shape), self.core)
         edges, ratio, major = np.array(rings.edges), axis_ratio(rings.e), radians(rings.major)
         rho, area = _radii(edges[self.zone], edges[self.zone + 1], self.node, is_rooted=rings.is_rooted)
@@ -127,15 +127,24 @@ def core_part(at: Offsets, core: float) -> Array:
 def steps_of(model: RingedShape, values: Array, resolution: float) -> Array:
     """Steps for differences of points, (n_par,): small before the resolution and the size of a shape."""
     sizes = [value for name, value in zip(model.paths, values, strict=True) if name in _SIZES]
-    length = min(resolution, max(_SMALLEST * resolution, *sizes))
+    length = min(resolution, max(smallest(resolution), *sizes))
     by_name = {"phi": 10.0, **dict.fromkeys(("lon_0", "lat_0"), resolution), **dict.fromkeys(_SIZES, length)}
     return np.array([_STEP * by_name.get(name, 0.1) for name in model.paths])
 
 
-def floored(model: RingedShape, values: Array, resolution: float) -> Array:
-    """The shape's values, sizes no smaller than what is resolved."""
-    named = zip(model.paths[2:], model.sized(values)[2:], strict=True)
-    return np.array([max(value, _SMALLEST * resolution) if name in _SIZES else value for name, value in named])
+def smallest(resolution: float) -> float:
+    """Size [deg] of the smallest shape that is told from a point."""
+    return _SMALLEST * resolution
+
+
+def sides(model: RingedShape, values: Array, k: int, step: float, least: float) -> tuple[Array, Array, float]:
+    """Values with more and less of one parameter, and their difference: one-sided where it ends, 0 where none counts.
+
+    least : size [deg] that a shape has at least
+    """
+    steps = np.eye(len(values))[k] * step
+    more, less = model.sized(values + steps, least), model.sized(values - steps, least)
+    return more, less, float(more[k] - less[k])
 
 
 @lru_cache(maxsize=64)

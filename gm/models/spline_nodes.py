@@ -23,7 +23,7 @@ from gm.maps.pixel_grid import PixelGrid
 from gm.maps.sphere import lon_lat
 from gm.models.offsets import Offsets
 from gm.models.pixel_nodes import Nodes
-from gm.models.rings import RingLayout, core_part, floored, steps_of
+from gm.models.rings import RingLayout, core_part, sides, smallest, steps_of
 from gm.models.spatial import RadialModel, SpatialModel
 from gm.models.splines import cardinal, spread
 
@@ -59,7 +59,7 @@ class SplineNodes(Nodes):
     def _images(self, shape: RadialModel, grid: PixelGrid, values: Array, moves: BoolArray) -> Array:
         """Shares and their derivatives, (1 + n_par, k^2, ny, nx)."""
         resolution = grid.scale / self.n
-        rings = shape.rings(floored(shape, values, resolution))
+        rings = shape.rings(shape.sized(values, smallest(resolution))[2:])
         if rings.smooth < _SMOOTH * resolution:
             return self._by_points(shape, grid, values, moves)
         core = _CORE * resolution if rings.is_cusped else None
@@ -121,10 +121,11 @@ class SplineNodes(Nodes):
         rows = np.zeros((3 if steps.any() else 1, flux.size, 1 + len(values)))
         rows[0, :, 0] = flux
         for k in np.flatnonzero(steps).tolist():
-            step = np.eye(len(values))[k] * steps[k]
-            (high, more), (low, less) = (self._place(shape, grid, layout, values + s * step) for s in (1, -1))
-            rows[0, :, 1 + k] = (more - less) / (2 * steps[k])
-            rows[1:, :, 1 + k] = flux * (high - low) / (2 * steps[k])
+            *both, apart = sides(shape, values, k, float(steps[k]), smallest(layout.resolution))
+            if apart:
+                (high, more), (low, less) = (self._place(shape, grid, layout, side) for side in both)
+                rows[0, :, 1 + k] = (more - less) / apart
+                rows[1:, :, 1 + k] = flux * (high - low) / apart
         return rows
 
     def _place(self, shape: RadialModel, grid: PixelGrid, layout: RingLayout, values: Array) -> tuple[Array, Array]:
