@@ -16,6 +16,7 @@ _EDGE = 2.326174307353347  # the edge width spans 95 % to 5 % of the amplitude
 _WIDE = 2.0  # edge widths within which a disk falls from all but 1e-10 to 1e-10
 _TINY = 1e-300
 _THINNEST = 1e-6  # of its radius: a shell
+_FILLED = 0.97  # width, of its radius, of a shell that a fit tells from a ball: it lacks 3e-5 of the volume
 _N_NODES = 1024
 
 
@@ -153,6 +154,9 @@ class Shell2SpatialModel(RadialModel):
 
     def sized(self, values: Array, least: float = LEAST) -> Array:
         return np.array([*values[:2], max(values[2], least), min(max(values[3], _THINNEST), 1.0)])
+
+    def told_apart(self, least: float) -> dict[str, tuple[float, float]]:
+        return {"r_0": (2 * least, inf), "eta": (-inf, _FILLED)}
 
     def evaluation_radius(self, values: Array) -> float:
         return float(values[2])

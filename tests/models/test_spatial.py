@@ -200,3 +200,9 @@ def test_integrals_in_a_region_are_those_of_gammapy(radius: float, expected: lis
     inside, outside = PointSpatialModel(lon_0=83.7, lat_0=22.0), PointSpatialModel(lon_0=86.0, lat_0=22.0)
     assert integrate_in_region(inside, region, inside.values()) == 1.0
     assert integrate_in_region(outside, region, outside.values()) == 0.0
+
+
+def test_a_shell_that_is_nearly_filled_is_told_from_a_ball_by_its_limit() -> None:
+    """The slope by eta vanishes as the square of what the shell lacks, so that a fit has to end before."""
+    shape = Shell2SpatialModel(r_0=0.5, eta=0.9)
+    assert shape.told_apart(0.1) == {"r_0": (0.2, np.inf), "eta": (-np.inf, 0.97)}

@@ -83,6 +83,27 @@ def test_gradient(name: str) -> None:
         assert np.sum(seen * gradient[k]) == pytest.approx((up - down) / (2 * step[k]), rel=1e-4, abs=1e-5), path
 
 
+ENDS: dict[str, tuple[RadialModel, str, int]] = {
+    "shell": (ShellSpatialModel(**AT, radius=0.0, width=0.4), "radius", 1),
+    "shell2": (Shell2SpatialModel(**AT, r_0=0.4, eta=1.0), "eta", -1),
+    "gauss": (GaussianSpatialModel(**AT, sigma=0.0), "sigma", 1),
+}
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_gradient_where_a_parameter_ends(name: str) -> None:
+    """On the side where there is something, against differences of a thousandth."""
+    shape, path, side = ENDS[name]
+    grid, nodes, values = GRIDS["icrs"], SplineNodes(1), shape.values()
+    seen = response(grid, nodes, tuple(float(a) for a in grid.geometry.position(values[0], values[1], "icrs")))
+    gradient = nodes.shares_gradient(shape, grid, values, None, np.ones(len(values), dtype=bool))
+    k = shape.paths.index(path)
+    step = side * 1e-3 * np.eye(len(values))[k]
+    here, there, beyond = (np.sum(seen * nodes.shares(shape, grid, values + n * step)) for n in (0, 1, 2))
+    expected = (4.0 * there - beyond - 3.0 * here) / (2.0 * step[k])
+    assert np.sum(seen * gradient[k]) == pytest.approx(expected, rel=1e-2, abs=1e-4)
+
+
 def test_what_does_not_move_has_no_gradient() -> None:
     shape, nodes = SHAPES["shell"], SplineNodes(1)
     moves = np.array([False, True, False, False])
