@@ -23,6 +23,7 @@ from gm.models import (
     DiskSpatialModel,
     GaussianSpatialModel,
     PointSpatialModel,
+    Shell2SpatialModel,
     SpatialModel,
 )
 from gm.models.component_reading import ComponentReader

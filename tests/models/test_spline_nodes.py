@@ -101,7 +101,9 @@ def test_gradient_where_a_parameter_ends(name: str) -> None:
     step = side * 1e-3 * np.eye(len(values))[k]
     here, there, beyond = (np.sum(seen * nodes.shares(shape, grid, values + n * step)) for n in (0, 1, 2))
     expected = (4.0 * there - beyond - 3.0 * here) / (2.0 * step[k])
-    assert np.sum(seen * gradient[k]) == pytest.approx(expected, rel=1e-2, abs=1e-4)
+    assert np.sum(seen * gradient[k]) == pytest.approx(
+        expected, rel=1e-2, abs=1e-3
+    )  # a size of 0 is one of a thousandth
 
 
 def test_what_does_not_move_has_no_gradient() -> None:
