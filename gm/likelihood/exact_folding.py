@@ -50,6 +50,11 @@ def _on_nodes(image: Array, n_nodes: int) -> Array:
     return image.reshape(*image.shape[:-2], n_nodes, -1, image.shape[-1])
 
 
+def _stacked(shares: Array) -> Array:
+    """The reverse of `_on_nodes`."""
+    return shares.reshape(*shares.shape[:-3], -1, shares.shape[-1])
+
+
 @final
 class ExactTrueFolding(Folding):
     """``counts[k] = sum_e edisp[e, k] flux[e] sum_j kernel[e, j] * (exposure[e, j] shares[j])`` over nodes j.
@@ -62,7 +67,7 @@ class ExactTrueFolding(Folding):
     ) -> None:
         self.window, self._made_of = window, (nodes, kernels, support)
         self._sight = Sight.of(window)
-        self._exposure = NodeExposure.of(window.exposure[self._sight.seen], nodes, window.shape)
+        self._exposure = NodeExposure.of(window.exposure[self._sight.seen], nodes, window.shape, support)
         self._n_nodes = nodes.n**2
         self._convolver: NodeConvolver | NoNodeConvolver = NoNodeConvolver(self._sight.seen.size, self._n_nodes)
         if kernels is not None:
@@ -114,11 +119,11 @@ class ExactTrueFolding(Folding):
         by_bin = by_bin.reshape(-1, *window.shape)
         if not by_energy:
             back = self._convolver.send_back(by_bin, exposure.mixing)
-            return np.asarray((back * exposure.maps).sum(axis=0)).reshape(-1, window.shape[1])
-        pulled = np.zeros((len(window.exposure), self._n_nodes, *window.shape))
+            return _stacked((back * exposure.maps).sum(axis=0))
+        pulled = np.zeros((len(window.exposure), *exposure.maps.shape[1:]))
         for k, back in self._convolver.send_back_each(by_bin):
             pulled[seen[k]] = back * exposure.of_energies(k)
-        return pulled.reshape(len(pulled), -1, window.shape[1])
+        return _stacked(pulled)
 
 
 @final
@@ -129,7 +134,7 @@ class ExactRecoFolding(Folding):
         self, window: MapWindow, nodes: Nodes, kernels: Array, support: tuple[slice, slice] | None = None
     ) -> None:
         self.window, self._made_of = window, (nodes, kernels, support)
-        self._exposure = NodeExposure.of(window.exposure, nodes, window.shape)
+        self._exposure = NodeExposure.of(window.exposure, nodes, window.shape, support)
         self._n_nodes, self._n_energy = nodes.n**2, window.edisp.shape[1]
         self._convolver = NodeConvolver(kernels, window.shape, support)
 
@@ -179,6 +184,6 @@ class ExactRecoFolding(Folding):
         if by_energy:
             pulled = self._convolver.send_back(scattered, edisp)
             pulled *= exposure.of_energies(slice(None))
-            return pulled.reshape(len(pulled), -1, window.shape[1])
+            return _stacked(pulled)
         back = self._convolver.send_back(scattered, edisp @ exposure.mixing)
-        return np.asarray((back * exposure.maps).sum(axis=0)).reshape(-1, window.shape[1])
+        return _stacked((back * exposure.maps).sum(axis=0))

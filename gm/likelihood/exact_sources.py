@@ -6,9 +6,11 @@ there. Extended shapes are folded as `gm.likelihood.exact_folding` says. Both ar
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from math import ceil
-from typing import final
+from typing import Any, final
 
 import numpy as np
 
@@ -16,8 +18,9 @@ from gm.arrays import Array, BoolArray, IntArray
 from gm.irf.point_spread import PixelPoints, PointSpread
 from gm.likelihood.exact_folding import ExactRecoFolding, ExactTrueFolding, node_kernels
 from gm.likelihood.folding import Folding
-from gm.likelihood.map_sources import ImageSource, MapSource, Recent
+from gm.likelihood.map_sources import Image, ImageSource, MapSource, Recent, SharedImage
 from gm.likelihood.sight import MapWindow, Response
+from gm.likelihood.spectra import Part
 from gm.maps.geometry import WcsGeometry
 from gm.maps.pixel_grid import PixelGrid
 from gm.models import PointSpatialModel, SpatialModel
@@ -29,7 +32,6 @@ from gm.models.spline_nodes import SplineNodes
 _SIGMA = 1.5  # of a Gaussian with a given core radius
 _NODES_PER_SIGMA = 1.8  # splines through a Gaussian that is integrated over pixels are good to 1e-6 of its integral
 _MOST_NODES = 6
-_TAIL = 1e-10  # of a shape's flux
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +40,7 @@ class ExactParts:
 
     geometry : of the whole map; grid : of the window; energy : (n_energy_true,) [TeV] centres; spread : the PSF, or
     None; is_reco : whether it is one of reconstructed energy; reach : [deg] that holds the shape as far as it may grow;
-    moves : (n_shape,) which values a fit changes.
+    moves : (n_shape,) which values a fit changes; share : gives what makes an image to all with the same key.
     """
 
     shape: SpatialModel | None
@@ -50,6 +52,7 @@ class ExactParts:
     spread: PointSpread | None
     is_reco: bool
     reach: float | None
+    share: Callable[[tuple[Any, ...], Callable[[], Image]], SharedImage]
 
     @property
     def is_free(self) -> bool:
@@ -61,31 +64,35 @@ class ExactParts:
             point = _Point(self.shape, self.spread, self.geometry, self.window, self.values, self.is_free)
             return ExactPointSource(columns, shape_columns, point, is_reco=self.is_reco)
         grid = PixelGrid(self.geometry.window(self.window.y, self.window.x), "exact")
-        nodes = _nodes(self.shape, self.spread, grid.scale)
-        image = _Shares(self.shape, grid, nodes, self.energy, None if self.is_free else self.values, self.moves)
-        return ImageSource(columns, shape_columns, image, self._folding(grid, nodes, image))
+        nodes, support = _nodes(self.shape, self.spread, grid.scale), self._support(grid)
+        if support is not None:
+            grid = PixelGrid(grid.geometry.window(*support), "exact")
+        values = None if self.is_free else self.values
+        make = partial(_Shares, self.shape, grid, nodes, self.energy, values, self.moves)
+        key = grid.geometry.key, type(nodes), nodes.n, self.energy.tobytes()
+        image = self.share(key, make) if self.is_free else SharedImage(make(), 0)
+        return ImageSource(columns, shape_columns, image, self._folding(nodes, support))
 
-    def _folding(self, grid: PixelGrid, nodes: Nodes, image: _Shares) -> Folding:
+    def _folding(self, nodes: Nodes, support: Part | None) -> Folding:
         if self.spread is None or self.shape is None:
             return ExactTrueFolding(self.window, nodes, None)
         place = self.shape.position(self.values)
         at, frame = (self.geometry.center(), None) if place is None else (place, self.shape.frame)
         kernels = node_kernels(self.spread, self.geometry, nodes, *at, frame)
-        support = self._support(grid, image)
         if self.is_reco:
             return ExactRecoFolding(self.window, nodes, kernels, support)
         return ExactTrueFolding(self.window, nodes, kernels, support)
 
-    def _support(self, grid: PixelGrid, image: _Shares) -> tuple[slice, slice] | None:
+    def _support(self, grid: PixelGrid) -> Part | None:
         """Rows and columns of the window that hold the shape wherever it may go; None: everything."""
         place = None if self.shape is None else self.shape.position(self.values)
-        if not isinstance(self.shape, RadialModel) or place is None or self.reach is None:
+        if not isinstance(self.shape, RadialModel) or place is None or self.reach is None or self.spread is None:
+            return None
+        rings = self.shape.rings(self.shape.sized(self.values)[2:])
+        if rings.major * rings.edges[-1] > self.reach:
             return None
         around = grid.window(*place, self.shape.frame, 2 * self.reach, 1)
-        if around is None:
-            return None
-        shares = np.abs(image.pixels(self.values)).reshape(-1, *grid.shape)
-        return around.slices if shares.sum() - shares[(..., *around.slices)].sum() <= _TAIL * shares.sum() else None
+        return None if around is None else around.slices
 
 
 def _nodes(shape: SpatialModel | None, spread: PointSpread | None, scale: float) -> Nodes:

@@ -299,6 +299,7 @@ class _Builder:
             spread=spread,
             is_reco=is_reco and spread is not None,
             reach=self._reach(),
+            share=lambda key, make: self.shared.image((self.component.name, *key), make)[0],
         ).source(self.columns, self.shape_columns)
 
     def _take_loss(self, fraction: Array, edisp: Array) -> None:

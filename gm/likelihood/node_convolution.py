@@ -36,7 +36,7 @@ class NodeImages(ABC):
 
     @abstractmethod
     def spectra(self, part: Part, size: Size) -> _Spectra:
-        """For some kernels (n,) the transforms of their images (n, n_nodes, ...), which are 0 outside of a part."""
+        """For some kernels (n,) the transforms of a part of their images, (n, n_nodes, ...), beyond it they are 0."""
 
 
 @final
@@ -72,7 +72,7 @@ class OwnImages(NodeImages):
 
 
 class NodeConvolver:
-    """``folded[k] = sum_j kernel[j, k] * image[k, j]`` over the nodes j of a pixel, on a window.
+    """``folded[k] = sum_j kernel[j, k] * image[k, j]`` over the nodes j of a pixel, on a window; images on its support.
 
     kernels : (n_nodes, n_kernels, m, m), m odd, centred on the pixel; shape, support : as of a `Convolver`.
     """
@@ -87,14 +87,15 @@ class NodeConvolver:
 
     def fold_in_pieces(self, images: NodeImages) -> list[Iterator[tuple[int, Array]]]:
         """Kernels and folded images (*shape), which are overwritten by the next; to be gone through side by side."""
-        part = lit(images.light[(..., *self.support)])
-        if part is None:
+        found = lit(images.light)
+        if found is None:
             return []
-        part = rounded_up(moved(part, self.support), self.support)
+        part = rounded_up(moved(found, self.support), self.support)
+        y, x = (slice(p.start - s.start, p.stop - s.start) for p, s in zip(part, self.support, strict=True))
         pieces = []
         for group in self._groups:
             grid = Grid.of(part, self.shape, group.half)
-            spectra, kernels = images.spectra(part, grid.size), group.at(grid.size)
+            spectra, kernels = images.spectra((y, x), grid.size), group.at(grid.size)
             for some in chunks(len(group.members), grid.size):
                 pieces.append(self._folded(group.members[some], kernels(some), grid, spectra))
         return pieces
@@ -109,30 +110,28 @@ class NodeConvolver:
             yield int(k), folded
 
     def send_back(self, images: Array, mixing: Array) -> Array:
-        """The adjoint for `MixedImages` (n, n_nodes, *shape), from images (n_kernels, *shape)."""
-        whole = np.zeros((mixing.shape[1], self._n_nodes, *self.shape))
+        """The adjoint for `MixedImages` (n, n_nodes, ny, nx), from images (n_kernels, *shape)."""
         n_y, n_x = (part.stop - part.start for part in self.support)
+        whole = np.zeros((mixing.shape[1], self._n_nodes, n_y, n_x))
         for group in self._groups:
             grid = Grid.of(self.support, self.shape, group.half)
             kernels, starts = group.at(grid.size), chunks(len(group.members), grid.size)
             some = [(group.members[part], kernels(part), grid, images, mixing) for part in starts]
             parts = side_by_side(lambda one: _mixed_back(*one), some)
             back = fft.irfft2(sum(parts[1:], parts[0]), s=grid.size, overwrite_x=True)
-            whole[(..., *self.support)] += back[..., :n_y, :n_x]
+            whole += back[..., :n_y, :n_x]
         return whole
 
     def send_back_each(self, images: Array) -> Iterator[tuple[IntArray, Array]]:
-        """The adjoint for `OwnImages`: kernels (n,) and what comes back (n, n_nodes, *shape)."""
+        """The adjoint for `OwnImages`: kernels (n,) and what comes back (n, n_nodes, ny, nx)."""
         n_y, n_x = (part.stop - part.start for part in self.support)
         for group in self._groups:
             grid = Grid.of(self.support, self.shape, group.half)
             kernels = group.at(grid.size)
             for some in chunks(len(group.members), grid.size):
                 members = group.members[some]
-                whole = np.zeros((len(members), self._n_nodes, *self.shape))
                 back = fft.irfft2(_back(members, kernels(some), grid, images), s=grid.size, overwrite_x=True)
-                whole[(..., *self.support)] = back[..., :n_y, :n_x]
-                yield members, whole
+                yield members, back[..., :n_y, :n_x]
 
 
 def _back(members: IntArray, kernels: Callable[[], ComplexArray], grid: Grid, images: Array) -> ComplexArray:

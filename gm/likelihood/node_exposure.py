@@ -21,15 +21,19 @@ class NodeExposure:
     mixing: Array
 
     @classmethod
-    def of(cls, exposure: MapArray, nodes: Nodes, shape: tuple[int, int]) -> NodeExposure:
+    def of(
+        cls, exposure: MapArray, nodes: Nodes, shape: tuple[int, int], support: tuple[slice, slice] | None
+    ) -> NodeExposure:
         """Of exposures (n_energy, n_pixels) [cm2 s] at pixel centres: linear between these, and constant beyond.
 
-        At different energies they are much alike: a few maps, those with most of their squares, give all.
+        On some rows and columns of the pixels, by default on all. At different energies they are much alike: a few
+        maps, those with most of their squares, give all.
         """
         mixing, maps = _mixed(exposure.astype(np.float64))
         maps = maps.reshape(-1, *shape)
         at_nodes = [_shifted(_shifted(maps, float(y), 1), float(x), 2) for x, y in zip(nodes.x, nodes.y, strict=True)]
-        return cls(np.stack(at_nodes, axis=1), mixing)
+        part = support or (slice(None), slice(None))
+        return cls(np.ascontiguousarray(np.stack(at_nodes, axis=1)[(..., *part)]), mixing)
 
     def of_energies(self, energies: IntArray | slice) -> Array:
         """(n, n_nodes, ny, nx) at some energies."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import pairwise, product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,6 +40,7 @@ from gm.models import (
 )
 from gm.models.pixel_shares import PixelNodes
 from gm.models.spatial import ExtendedModel
+from gm.models.spline_nodes import SplineNodes
 from tests.likelihood.dense_maps import edisp_matrix
 from tests.likelihood.test_map_gradient import SHAPES, check
 from tests.map_samples import (
@@ -251,6 +253,26 @@ def test_gradients(name: str, response: str) -> None:
     datasets = Datasets([cube("cube", "icrs", response, 1), on_off_cube("on-off", "galactic", response, 2)])
     likelihood = JointLikelihood(datasets, models, "exact")
     check(likelihood, likelihood.layout.start, step=0.01)
+
+
+def test_datasets_on_the_same_pixels_share_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a shape at some values it is made once for all, and its derivatives once; PSFs may reach differently far."""
+    made = []
+    real = SplineNodes._images
+
+    def count(self: SplineNodes, *arguments: Any) -> Array:
+        made.append(arguments[2].tobytes())
+        return real(self, *arguments)
+
+    monkeypatch.setattr(SplineNodes, "_images", count)
+    models = Models([source(shape=free(EXTENDED["shell"])), background("a"), background("b")])
+    both = JointLikelihood(Datasets([cube("a", "icrs", "psf", 1), cube("b", "icrs", "psf", 2)]), models, "exact")
+    value, gradient = both.value_and_gradient(both.layout.start)
+    assert len(made) == 2
+    alone = [JointLikelihood(Datasets([dataset]), models, "exact") for dataset in both.datasets]
+    assert value == pytest.approx(sum(one.value(one.layout.start) for one in alone), rel=1e-12)
+    slopes = [one.value_and_gradient(one.layout.start)[1][2:6] for one in alone]
+    np.testing.assert_allclose(gradient[2:6], np.sum(slopes, axis=0), rtol=1e-9)
 
 
 def test_templates(tmp_path: Path) -> None:
