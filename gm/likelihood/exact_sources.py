@@ -32,6 +32,7 @@ from gm.models.spline_nodes import SplineNodes
 _SIGMA = 1.5  # of a Gaussian with a given core radius
 _NODES_PER_SIGMA = 1.8  # splines through a Gaussian that is integrated over pixels are good to 1e-6 of its integral
 _MOST_NODES = 6
+ROOM = 16  # pixels around a shape in which splines have ended: to 5e-5, up and down from one node to the next
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +92,7 @@ class ExactParts:
         rings = self.shape.rings(self.shape.sized(self.values)[2:])
         if rings.major * rings.edges[-1] > self.reach:
             return None
-        around = grid.window(*place, self.shape.frame, 2 * self.reach, 1)
+        around = grid.window(*place, self.shape.frame, 2 * (self.reach + ROOM * grid.scale), 1)
         return None if around is None else around.slices
 
 

@@ -15,7 +15,7 @@ from gm.irf.psf import PsfMap
 from gm.irf.psf_kernel import PsfKernel
 from gm.likelihood.convolution import Convolver
 from gm.likelihood.counts_source import stored_sources
-from gm.likelihood.exact_sources import ExactParts
+from gm.likelihood.exact_sources import ROOM, ExactParts
 from gm.likelihood.finer_source import FinerSource
 from gm.likelihood.fluxes import FluxPlan
 from gm.likelihood.folding import Folding, RecoEnergyFolding, TrueEnergyFolding
@@ -227,7 +227,7 @@ class _Builder:
         if not self._is_spread:  # exactly: with the pixels between which the exposure is interpolated
             return self._extent(4 * scale if self._is_exact else 0.0)
         if self._is_exact:
-            return self._extent(2 * (float(self._point_spread.radii.max()) + scale))
+            return self._extent(2 * max(float(self._point_spread.radii.max()) + scale, (ROOM + 1) * scale))
         return self._extent(self._kernel.shape[0] * scale)
 
     def _source(self, extent: tuple[slice, slice]) -> MapSource:
