@@ -227,7 +227,8 @@ class _Builder:
         if not self._is_spread:  # exactly: with the pixels between which the exposure is interpolated
             return self._extent(4 * scale if self._is_exact else 0.0)
         if self._is_exact:
-            return self._extent(2 * max(float(self._point_spread.radii.max()) + scale, (ROOM + 1) * scale))
+            splines = (ROOM + 1) * scale if isinstance(self.shape, RadialModel) else 0.0
+            return self._extent(2 * max(float(self._point_spread.radii.max()) + scale, splines))
         return self._extent(self._kernel.shape[0] * scale)
 
     def _source(self, extent: tuple[slice, slice]) -> MapSource:
