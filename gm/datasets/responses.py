@@ -1,6 +1,8 @@
-"""Which responses a dataset has."""
+"""Which responses a dataset has, and at which energies."""
 
 from __future__ import annotations
+
+import numpy as np
 
 from gm.datasets.flux_points import FluxPointsDataset
 from gm.datasets.map_dataset import MapDataset, MapDatasetOnOff
@@ -18,3 +20,18 @@ def missing_responses(dataset: Dataset) -> tuple[str, ...]:
         return ()
     names = ("psf", "edisp") if isinstance(dataset, MapDataset | MapDatasetOnOff) else ("edisp",)
     return tuple(name for name in names if getattr(dataset, name) is None)
+
+
+def lost_energies(dataset: Dataset) -> tuple[float, float] | None:
+    """Between which true energies [TeV] a dataset has an exposure but no energy dispersion, and so predicts nothing.
+
+    Of those that it counts events of: beyond, nothing may be reconstructed within its bins. None: no such energies.
+    """
+    if isinstance(dataset, FluxPointsDataset) or dataset.edisp is None:
+        return None
+    edisp = dataset.edisp if isinstance(dataset.edisp, np.ndarray) else dataset.edisp.data
+    axis, counted = dataset.energy_true, dataset.energy.edges
+    inside = (axis.center > counted[0]) & (axis.center < counted[-1])
+    exposed = dataset.exposure.reshape(axis.n_bins, -1).any(axis=1)
+    lost = np.flatnonzero(inside & exposed & ~edisp.reshape(axis.n_bins, -1).any(axis=1))
+    return (float(axis.lo[lost[0]]), float(axis.hi[lost[-1]])) if lost.size else None

@@ -8,7 +8,7 @@ import numpy as np
 
 from gm.datasets import Dataset, MapDataset, MapDatasetOnOff
 from gm.datasets.left_out import data_warnings, listed
-from gm.datasets.responses import WORDS, missing_responses
+from gm.datasets.responses import WORDS, lost_energies, missing_responses
 from gm.likelihood.times import uncovered
 from gm.models import Component, Models, SkyModel, TemplateNPredModel
 from gm.models.spatial_templates import TemplateShape
@@ -22,9 +22,8 @@ def remarks(datasets: Sequence[Dataset], models: Models, conventions: str) -> li
     not used, of sources without a shape or beyond the border of a map, of templates that end before the data do."""
     told: dict[str, list[str]] = {}
     for dataset in datasets:
-        for name in missing_responses(dataset):
-            exactly = "directions" if name == "psf" else "energies"
-            told.setdefault(f"no {WORDS[name]}: {exactly} count as measured exactly", []).append(dataset.name)
+        for text in _of_responses(dataset):
+            told.setdefault(text, []).append(dataset.name)
     texts = data_warnings(datasets) + [f"{listed(names)}: {text}" for text, names in told.items()]
     for component in models:
         seen = [dataset for dataset in datasets if component.applies_to(dataset.name)]
@@ -33,6 +32,14 @@ def remarks(datasets: Sequence[Dataset], models: Models, conventions: str) -> li
             texts += _on_maps(component, seen, conventions)
             texts += _in_time(component, seen)
     return texts
+
+
+def _of_responses(dataset: Dataset) -> Iterable[str]:
+    for name in missing_responses(dataset):
+        yield f"no {WORDS[name]}: {'directions' if name == 'psf' else 'energies'} count as measured exactly"
+    if (lost := lost_energies(dataset)) is not None:
+        at = f"between {lost[0]:.3g} and {lost[1]:.3g} TeV"
+        yield f"no energy dispersion at true energies {at}: nothing is predicted from there"
 
 
 def _of_files(component: Component) -> Iterable[str]:

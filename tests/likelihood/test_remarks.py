@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,26 @@ def test_responses_that_files_do_not_have() -> None:
     likelihood = JointLikelihood(one, Models([source(shape=point())]))
     summaries = likelihood.summarize(likelihood.layout.start)
     assert [summary.missing_responses for summary in summaries] == [("psf", "edisp"), ()]
+
+
+@pytest.mark.parametrize("response", ["psf", "migra"])
+def test_energies_without_dispersion(response: str) -> None:
+    """Nothing is predicted from there, which is told where it could have been counted."""
+    plain = cube("m", response=response)
+    assert plain.edisp is not None
+    data = np.array(plain.edisp.data)
+    data[[0, 2]] = 0.0  # the first is below the energies that are counted
+    dataset = plain.with_(edisp=replace(plain.edisp, data=data))
+    low, high = plain.energy_true.lo[2], plain.energy_true.hi[2]
+    (told,) = remarks([dataset], Models([source(shape=point())]), "gammapy")
+    at = f"between {low:.3g} and {high:.3g} TeV"
+    assert told == f"m: no energy dispersion at true energies {at}: nothing is predicted from there"
+    run = spectrum("s")
+    assert run.edisp is not None
+    matrix = np.array(run.edisp)
+    matrix[4] = 0.0
+    (told,) = remarks([run.with_(edisp=matrix)], Models([power_law()]), "gammapy")
+    assert told.startswith("s: no energy dispersion at true energies between")
 
 
 def test_a_source_without_a_shape_is_in_every_pixel_of_a_map() -> None:
