@@ -16,6 +16,7 @@ from gm.models import Models
 from tests.low_counts import Analysis, Band, Reoptimized, direct, measured, predicted
 
 EQUAL = 1e-6  # of -2 ln L, and of an error
+_FAR = 1e-3  # of a norm at which the last of all empty bins holds nothing: bins of hardly any signal decide
 _CLOSE = 1e-5  # of -2 ln L, what a simplex is good for
 _LOWER = 1e-2  # of -2 ln L: 0.1 sigma, which no converged fit may leave
 
@@ -46,9 +47,8 @@ def _wrong_with_point(point: FluxPoint, band: Band) -> list[str]:
         wrong.append(f"stat_null {estimate.stat_null} is {expected.stat_null}")
     for name in ("norm", "norm_errn", "norm_errp", "norm_ul"):
         mine, right = getattr(estimate, name), getattr(expected, name)
-        if (mine is None) != (right is None) or (
-            mine is not None and not abs(mine - right) < 3 * EQUAL * max(error, abs(right))
-        ):
+        tolerance = 3 * EQUAL * error + (EQUAL if band.n_counts else _FAR) * abs(right or 0.0)
+        if (mine is None) != (right is None) or (mine is not None and not abs(mine - right) < tolerance):
             wrong.append(f"{name} {mine} is {right}")
         if (mine is None) != (name in estimate.missing):
             wrong.append(f"{name} {mine} with the reason {estimate.missing.get(name)}")

@@ -29,6 +29,8 @@ _ROUNDING = 1e-9
 _FAR = 20.0  # slope per sigma: ten of them away from the minimum of a parabola
 _SCORING = 8  # steps, each of which takes some twelve digits off a reference that is too bright
 _CLOSE = 1e-12  # of the way to a pole
+_ALIKE = 0.1  # relative difference of the mean of both errors to one from second derivatives
+_KINK = 1e-3  # slope per sigma that no minimum has
 _FAR_AWAY = 1e3  # times the limit
 _EQUAL = 1e-12  # of -2 ln L: rounding
 _LOWER = 1e-6  # of -2 ln L: more than rounding
@@ -129,6 +131,8 @@ class NormProfile:
         error = self.error(norm)
         size = step if error is None else error
         errn, errp, ul, missing = intervals(self.values, norm, stat, size, sigma, sigma_ul, self.domain)
+        if errn is not None and errp is not None and self._has_kink(norm, error, 0.5 * (errn + errp) / sigma):
+            error = 0.5 * (errn + errp) / sigma
         if error is None:
             missing["norm_err"] = "the statistic has no curvature at this norm"
         return NormEstimate(
@@ -143,6 +147,12 @@ class NormProfile:
             norm_sensitivity=self._sensitivity(sensitivity, step),
             missing=missing,
         )
+
+    def _has_kink(self, norm: float, error: float | None, mean: float) -> bool:
+        """Whether the minimum is a kink, of an empty bin that ends there: its second derivatives say nothing then."""
+        if error is not None and abs(mean / error - 1.0) < _ALIKE:
+            return False
+        return abs(self.slope(norm)) * mean > _KINK
 
     def _minimum(self, scan: Array) -> tuple[float, float, Array]:
         """The norm, a typical error of it, and -2 ln L there, at 0 and at the norms of the scan.

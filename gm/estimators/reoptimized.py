@@ -16,7 +16,7 @@ import numpy as np
 
 from gm.arrays import Array, BoolArray, IntArray
 from gm.estimators.norm import NoMinimum, NormEstimate
-from gm.fit.covariance import measure_errors
+from gm.fit.covariance import Errors, measure_errors
 from gm.fit.minimizer import Minimizer, Minimum
 from gm.fit.objective import Objective, Restricted, amplitudes
 from gm.fit.profile import LowerMinimum, Profile
@@ -54,6 +54,9 @@ class NormObjective:
     @property
     def start(self) -> Array:
         return np.concatenate([[1.0], self.layout.start])
+
+    def is_amplitude(self, name: str) -> bool:
+        return bool(self._amplitudes[self.names.index(name)])
 
     def value(self, vector: Array) -> float:
         flux = self._flux(vector)
@@ -121,22 +124,27 @@ class _Minimum:
         return self.among.full(self.found.vector)
 
     def _measured(self) -> tuple[Array | None, BoolArray]:
-        """Along directions in which the statistic does not change one parameter each is held: the norm's error feels
-        none of them but those that take the norm along."""
-        told, vector = np.ones(self.found.vector.size, dtype=bool), self.found.vector
+        """Along directions in which the statistic does not change one parameter each is held, which no norm feels, and
+        shapes before amplitudes: but where the norm goes along."""
+        told = np.ones(self.found.vector.size, dtype=bool)
         while told.any():
-            names = [name for name, stays in zip(self.names, told, strict=True) if stays]
-            among = Restricted(self.among, vector, told)
-            errors = measure_errors(among, vector[told], self.lower[told], self.upper[told], names)
+            errors = self._errors(told)
             if not errors.degenerate:
                 told[told] = errors.kept
                 return errors.covariance, told
-            weights = errors.degenerate[0].weights
-            if abs(weights.get(NORM, 0.0)) > _SHARE:
+            weights = {name: abs(weight) for name, weight in errors.degenerate[0].weights.items()}
+            if weights.get(NORM, 0.0) > _SHARE:
                 self.missing["norm_err"] = f"the statistic does not change along {errors.degenerate[0]}"
                 return None, told
-            told[self.names.index(max(weights, key=lambda name: abs(weights[name])))] = False
+            large = [name for name, weight in weights.items() if weight > 0.5 * max(weights.values())]
+            told[self.names.index(min(large, key=self.objective.is_amplitude))] = False
         return None, told
+
+    def _errors(self, told: BoolArray) -> Errors:
+        vector, names = self.found.vector, [name for name, stays in zip(self.names, told, strict=True) if stays]
+        kinks = [int(np.count_nonzero(told[:k])) for k in self.found.kinks if told[k]]
+        among, limits = Restricted(self.among, vector, told), (self.lower[told], self.upper[told])
+        return measure_errors(among, vector[told], *limits, names, lambda steps: kinks)
 
     def _polish(self) -> None:
         """A last step of Newton's, since a fit stops when the statistic is good to 5e-6."""

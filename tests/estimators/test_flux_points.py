@@ -456,6 +456,66 @@ def test_linked_parameters(leader: str, reoptimize: bool) -> None:
         assert estimate(point).stat == pytest.approx(estimate(expected).stat, abs=1e-4)
 
 
+def few_counts() -> Datasets:
+    """Seven counts above a background of four, in six bins."""
+    counts = np.array([0.0, 3.0, 1.0, 2.0, 0.0, 1.0, 0.0])
+    return Datasets([spectrum("b", 2, counts=counts, background=np.full(7, 0.6))])
+
+
+@pytest.mark.parametrize("datasets", [SAME_AXES, few_counts()], ids=["many counts", "few counts"])
+def test_one_band_over_everything_is_the_fit(datasets: Datasets) -> None:
+    """TS, asymmetric errors and, for what they are worth, second derivatives are the same from both."""
+    models = Models([power_law(index=Parameter("index", 2.3, frozen=True)), WITH_NORM["b-bkg"]])
+    result = Fit(datasets).run(models, minos=["source.amplitude"], test=["source"])
+    fitted = next(p for p in result.parameters if p.name == "source.amplitude")
+    assert fitted.minos is not None
+    [point] = run(datasets, models, [0.5, 20.0], reoptimize=True).points
+    found = estimate(point)
+    assert found.stat == pytest.approx(result.statistic, abs=1e-5)
+    assert found.ts == pytest.approx(next(c.ts for c in result.components if c.name == "source"), abs=1e-4)
+    assert found.norm == pytest.approx(fitted.value / 1e-11, abs=1e-3 * (fitted.error or 0.0) / 1e-11)
+    assert found.norm_err == pytest.approx((fitted.error or 0.0) / 1e-11, rel=1e-3)
+    for mine, theirs in ((found.norm_errn, fitted.minos[0]), (found.norm_errp, fitted.minos[1])):
+        assert mine is not None
+        assert theirs is not None
+        assert mine == pytest.approx(abs(theirs) / 1e-11, rel=1e-3)
+
+
+def test_what_a_band_cannot_tell_of_the_others_leaves_the_norm_its_error() -> None:
+    """In one bin norm and tilt of a background are one number: errors are those with the tilt held."""
+    counted = spectrum("b", 2, counts=np.array([9.0, 5.0, 4.0, 3.0, 2.0, 1.0, 1.0]))
+    datasets = Datasets([on_off("a", 1, n_energy=7, exposure=EXPOSURE), counted])
+    edges = datasets[0].energy.edges[[2, 3, 4]].tolist()  # type: ignore[union-attr]
+    free, held = (
+        Models(
+            [
+                power_law(),
+                BackgroundIRFModel(
+                    spectral_model=PowerLawNormSpectralModel(tilt=Parameter("tilt", 0.1, frozen=frozen)),
+                    dataset_name="b",
+                ),
+            ]
+        )
+        for frozen in (False, True)
+    )
+    pairs = zip(*(run(datasets, models, edges, reoptimize=True).points for models in (free, held)), strict=True)
+    for one, two in pairs:
+        assert estimate(one).missing == {}
+        for name in ("norm", "norm_err", "norm_errn", "norm_errp", "norm_ul", "stat", "stat_null"):
+            assert getattr(estimate(one), name) == pytest.approx(getattr(estimate(two), name), rel=1e-4), name
+
+
+def test_a_norm_that_another_component_can_be_in_place_of() -> None:
+    """The same spectrum twice: the norm's error does not exist, and the result says why."""
+    models = Models([power_law(), power_law("twin", index=Parameter("index", 2.3, frozen=True))])
+    [point] = run(Datasets([on_off("a", 1, exposure=EXPOSURE)]), models, [0.5, 20.0], reoptimize=True).points
+    found = estimate(point)
+    assert found.norm_err is None
+    assert "the statistic does not change along" in found.missing["norm_err"]
+    assert "twin.amplitude" in found.missing["norm_err"]
+    assert (found.norm_errn, found.norm_errp, found.norm_ul) == (None, None, None)
+
+
 def test_reoptimize_without_anything_to_fit_is_the_plain_norm() -> None:
     models = Models([power_law()])
     for one, two in zip(run(SAME_AXES, models).points, run(SAME_AXES, models, reoptimize=True).points, strict=True):

@@ -155,6 +155,12 @@ def test_bins_without_on_counts_are_linear(n_off: float, alpha: float, signal: f
     assert statistic.value_and_derivative(at(signal, signal))[1][0] == pytest.approx(slope, abs=1e-10)
 
 
+def test_without_off_counts_a_small_signal_has_no_curvature() -> None:
+    """The background that is profiled out takes all counts: W is a straight line, to the last digit."""
+    signal = np.geomspace(1e-9, 1.0, 20)
+    assert not WStat(np.full(20, 3.0), np.zeros(20), np.full(20, 0.7)).curvature(signal).any()
+
+
 @given(counts, counts, st.floats(0.01, 10.0), st.floats(0.1, 80.0))
 def test_what_data_are_expected_to_say(n_on: float, n_off: float, alpha: float, signal: float) -> None:
     """Li & Ma's equation 17 with on counts of ``signal + alpha n_off``, whatever was measured."""
