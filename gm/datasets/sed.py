@@ -235,13 +235,14 @@ def _energies(table: Table) -> tuple[Array, Array | None, Array | None]:
 def _reference(
     table: Table, sed_type: str, energy: Array, e_min: Array | None, e_max: Array | None
 ) -> tuple[Array, Array]:
-    """What multiplies the stored quantity to give dnde, and the reference dnde, both ``(n,)``."""
+    """What multiplies the stored quantity to give dnde, and the dnde that norms refer to, both ``(n,)``."""
+    own = _optional(table, "ref_dnde", DNDE, len(energy))
     if sed_type == "likelihood":
-        reference = _numbers(table, "ref_dnde", DNDE)
-        if not ((reference > 0) | np.isnan(_numbers(table, "norm", ""))).all():
+        if not ((own > 0) | np.isnan(_numbers(table, "norm", ""))).all():
             raise DataError("column ref_dnde has values that are not above 0")
-        return reference, reference
-    reference = AMPLITUDE * energy**-INDEX
+        return own, own
+    default = AMPLITUDE * energy**-INDEX
+    reference = np.where(own > 0, own, default)  # fermipy has norms beside fluxes
     if sed_type == "dnde":
         return np.ones_like(energy), reference
     if sed_type == "e2dnde":
@@ -249,8 +250,8 @@ def _reference(
     assert e_min is not None
     assert e_max is not None
     if sed_type == "flux":
-        return reference / (AMPLITUDE * (1 / e_min - 1 / e_max)), reference
-    return reference / (AMPLITUDE * np.log(e_max / e_min) * factor("TeV", "erg")), reference
+        return default / (AMPLITUDE * (1 / e_min - 1 / e_max)), reference
+    return default / (AMPLITUDE * np.log(e_max / e_min) * factor("TeV", "erg")), reference
 
 
 def _numbers(table: Table, name: str, unit: str) -> Array:

@@ -13,6 +13,7 @@ from gm.datasets.sed import sed_from_table
 from gm.errors import DataError
 from gm.io.sed_table import read_sed, write_sed
 from gm.io.tables import Column, Table
+from gm.statistics import Profile
 from gm.units import factor
 
 E_MIN, E_MAX = np.array([1.0, 2.0, 4.0]), np.array([2.0, 4.0, 9.0])
@@ -170,6 +171,17 @@ def test_scans_of_the_log_likelihood_whatever_their_zero(first: Any, loglike: fl
     columns: dict[str, Any] = {"norm_scan": GRID, "dloglike_scan": -0.5 * (RISE - first)}
     columns |= {} if loglike is None else {"loglike": np.full(5, loglike)}
     np.testing.assert_allclose(of(**columns).profile(), RISE, atol=1e-9)
+
+
+def test_norms_refer_to_what_the_table_says() -> None:
+    """fermipy: fluxes, norms and the reference of these side by side; the profile of dnde is that of norm ref_dnde."""
+    columns = {"ref_dnde": TRUTH / NORM, "norm": NORM, "norm_scan": GRID, "dloglike_scan": -0.5 * RISE}
+    for quantities in ({"dnde": TRUTH}, {"e2dnde": TRUTH * ENERGY**2 / ERG}, {}):
+        points = sed_from_table(table(e_ref=ENERGY, **columns, **quantities))
+        statistic = Profile(points.dnde_ref, points.norm_scan, points.profile())
+        np.testing.assert_allclose(points.dnde, TRUTH, rtol=1e-14)
+        np.testing.assert_allclose(statistic.value(TRUTH), 0.0, atol=1e-9)
+        np.testing.assert_allclose(statistic.value(TRUTH * (1 + SIGMA / NORM)), 1.0, rtol=1e-9)
 
 
 @pytest.mark.parametrize("stat", [None, 0.0, 3.0, 49000.0])
