@@ -61,10 +61,10 @@ def pha_from(file: FitsFile) -> Pha:
     exposure = spectrum.header.get("EXPOSURE")
     if isinstance(exposure, bool | str) or exposure is None or not 0 <= exposure < np.inf:
         spectrum.fail(f"card EXPOSURE is {exposure!r}, expected the live time in seconds")
-    _, order = channels(spectrum)
     counts = _counts(spectrum, float(exposure))
     if counts.ndim != 1:
         spectrum.fail("holds several spectra (type II), expected one", "write each spectrum into a file of its own")
+    _, order = channels(spectrum)
     edges = edges_of(bounds, "E_MIN", "E_MAX") if bounds is not None else None
     if edges is not None and len(edges) != len(counts) + 1:
         spectrum.fail(f"{len(counts)} channels, EBOUNDS has {len(edges) - 1}")
@@ -108,8 +108,8 @@ def _refuse_what_is_no_counts(spectrum: Extension) -> None:
             "the errors are not those of counts (POISSERR is F), expected Poisson counts",
             "set POISSERR to T if the numbers are the counts that were detected",
         )
-    if spectrum.find("SYS_ERR") is not None and (spectrum.floats("SYS_ERR") != 0).any():
-        log.warning("%s: column SYS_ERR is ignored: Poisson statistics have no place for it", spectrum.path)
+    if (_per_channel(spectrum, "SYS_ERR", 0.0, 1) != 0).any():
+        log.warning("%s: SYS_ERR is ignored: Poisson statistics have no place for it", spectrum.path)
     if _file_name(spectrum, "CORRFILE"):
         log.warning("%s: CORRFILE %s is ignored", spectrum.path, _file_name(spectrum, "CORRFILE"))
 
@@ -120,13 +120,10 @@ def channels(extension: Extension) -> tuple[int | None, IntArray | None]:
         return None, None
     numbers = extension.floats("CHANNEL")
     order = np.argsort(numbers, axis=0, kind="stable")
-    if numbers.ndim != 1 or not numbers.size or not (np.diff(numbers[order]) == 1).all():
+    is_list = numbers.ndim == 1 and numbers.size > 0 and bool(np.isfinite(numbers).all())
+    if not is_list or not (np.diff(numbers[order]) == 1).all():
         extension.fail("column CHANNEL does not number the channels one by one")
-    return int(numbers[order[0]]), None if numbers[0] == numbers[order[0]] and _is_range(order) else order
-
-
-def _is_range(order: IntArray) -> bool:
-    return bool((np.diff(order) == 1).all())
+    return int(numbers[order[0]]), None if (np.diff(order) == 1).all() else order
 
 
 def _counts(spectrum: Extension, exposure: float) -> Array:

@@ -26,7 +26,7 @@ def table(name: str, columns: Columns, cards: dict[str, Any] | None = None) -> f
     def column(key: str, values: Any) -> fits.Column:
         if isinstance(values, list):
             return fits.Column(key, "PI()" if "CHAN" in key else "PE()", array=np.array([*values, None], object)[:-1])
-        form = {"i": "I", "f": "D", "b": "L"}[np.asarray(values).dtype.kind]
+        form = f"{np.asarray(values)[0].size}" + {"i": "I", "f": "D", "b": "L"}[np.asarray(values).dtype.kind]
         return fits.Column(key, form, array=values, unit="keV" if key.startswith(("E_", "ENERG")) else None)
 
     hdu = fits.BinTableHDU.from_columns([column(key, values) for key, values in columns.items()], name=name)
@@ -139,6 +139,14 @@ def test_rates_are_counts_in_the_exposure(tmp_path: Path) -> None:
     check(read(write_run(tmp_path, on={"COUNTS": None, "RATE": rate})))
 
 
+@pytest.mark.parametrize("given", [{"on": {"SYS_ERR": np.full(6, 0.1)}}, {"on_cards": {"SYS_ERR": 0.1}}])
+def test_what_the_statistic_has_no_place_for_is_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, given: Columns
+) -> None:
+    check(read(write_run(tmp_path, **given)))
+    assert "SYS_ERR is ignored" in caplog.text
+
+
 def test_channels_are_joined_as_grouping_says(tmp_path: Path) -> None:
     on = {"GROUPING": np.array([1, -1, 1, -1, -1, 0]), "QUALITY": np.array([0, 0, 0, 5, 0, 0])}
     dataset = read(write_run(tmp_path, on=on))
@@ -179,6 +187,9 @@ def test_a_run_without_background_has_no_bin(tmp_path: Path) -> None:
         ({"matrix": MATRIX * AREA[:, None]}, "MATRIX adds up to .* expected probabilities\n.*HDUCLAS3 = 'FULL'"),
         ({"on": {"GROUPING": np.full(6, 3)}}, "GROUPING has values other than"),
         ({"on": {"CHANNEL": np.array([0, 1, 1, 2, 3, 4])}}, "CHANNEL does not number"),
+        ({"on": {"CHANNEL": np.array([0, 1, np.nan, 3, 4, 5])}}, "CHANNEL does not number"),
+        ({"on": {"COUNTS": np.ones((6, 2))}}, "holds several spectra"),
+        ({"on": {"COUNTS": None, "RATE": COUNTS / LIVETIME * 1.01}}, "RATE column that is no whole numbers"),
     ],
 )
 def test_files_that_do_not_fit_are_refused(tmp_path: Path, changes: Columns, message: str) -> None:
