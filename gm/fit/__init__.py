@@ -1,6 +1,7 @@
 """The fit: minimiser, covariance, asymmetric errors, contours, tests of components."""
 
-from gm.fit.fit import Fit, NothingToFit
+from gm.fit.fit import Fit
 from gm.fit.result import Contour, FitResult, FittedComponent, FittedParameter, MinimizerReport
+from gm.fit.run import NothingToFit
 
 __all__ = ["Contour", "Fit", "FitResult", "FittedComponent", "FittedParameter", "MinimizerReport", "NothingToFit"]

@@ -276,20 +276,38 @@ def measure_errors(
     for k in (index[k] for k in kinked(DIFFERENCE * scale) if kept[k] and k not in uneven):
         _bridge(hessian, k, inside, *around)
     among = [name for name, stays in zip(names, kept, strict=True) if stays]
-    covariance, degenerate = invert(hessian, among, _WEAK)
-    if not degenerate:
-        return Errors(at_lower, at_upper, covariance, [])
-    covariance, degenerate = invert(hessian, among, _DEGENERATE)
-    if degenerate and not _flat_ones(degenerate, among, hessian, inside, *around):
-        for k in range(len(among)):
-            _bridge(hessian, k, inside, *around)
-        covariance, degenerate = invert(hessian, among, _DEGENERATE)
-    if degenerate:
-        degenerate = _flat_ones(degenerate, among, hessian, inside, *around)
-        vague = {} if degenerate else dict.fromkeys(index, "the second derivatives of the statistic say nothing there")
-        return Errors(at_lower, at_upper, None, degenerate, vague)
-    information = inside.information(vector[kept], expected=True)
+    covariance, weak = invert(hessian, among, _WEAK)
+    degenerate = _unconstrained(hessian, among, inside, *around, priors) if weak else []
+    if weak and not degenerate:
+        covariance, _ = invert(hessian, among, _DEGENERATE)
+    vague = dict.fromkeys(index, "the second derivatives of the statistic say nothing there")
+    is_known = covariance is not None or bool(degenerate)
+    return Errors(at_lower, at_upper, None if degenerate else covariance, degenerate, {} if is_known else vague)
+
+
+def _unconstrained(
+    hessian: Array,
+    names: Sequence[str],
+    objective: Restricted,
+    vector: Array,
+    scale: Array,
+    lower: Array,
+    upper: Array,
+    priors: Mapping[int, GeneralizedGaussianPrior],
+) -> list[Direction]:
+    """Directions in which the statistic is flat, of a ``hessian`` (n_free, n_free) that is nearly singular.
+
+    Where it is singular and the statistic rises all the same, the Hessian gets the widths of rises by 1.
+    """
+    around = vector, scale, lower, upper
+    _, singular = invert(hessian, names, _DEGENERATE)
+    if singular and not _flat_ones(singular, names, hessian, objective, *around):
+        for k in range(len(names)):
+            _bridge(hessian, k, objective, *around)
+        _, singular = invert(hessian, names, _DEGENERATE)
+    if singular:
+        return _flat_ones(singular, names, hessian, objective, *around)
+    information = objective.information(vector, expected=True)
     for k, prior in priors.items():
         information[k, k] += 2 / prior.sigma**2  # it may have no second derivative, but a width it has
-    _, degenerate = invert(information, among, _IDENTICAL)
-    return Errors(at_lower, at_upper, None if degenerate else covariance, degenerate)
+    return invert(information, names, _IDENTICAL)[1]

@@ -2,46 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
-import numpy as np
-
-from gm.arrays import Array, BoolArray
 from gm.datasets import Datasets
-from gm.datasets.left_out import no_bin_is_left
-from gm.errors import DataError, GmError
-from gm.fit.beside import lowest_beside
-from gm.fit.covariance import Errors, measure_errors
-from gm.fit.ellipses import free_ellipses, turned, upright
-from gm.fit.intervals import CONTOUR_RISES, Around, Intervals, contour_rise
-from gm.fit.kinks import across_kinks, stepped_across
-from gm.fit.minimizer import Minimizer, Minimum
-from gm.fit.objective import Objective, Restricted, amplitudes
-from gm.fit.profile import LowerMinimum, Profile
-from gm.fit.report import fitted_components, fitted_parameters
-from gm.fit.result import FitResult, MinimizerReport, Status
-from gm.fit.rises import Rises
-from gm.likelihood import JointLikelihood
+from gm.fit.intervals import CONTOUR_RISES, Around, contour_rise
+from gm.fit.profile import LowerMinimum
+from gm.fit.result import FitResult
+from gm.fit.run import FitRun, Progress
 from gm.models import Models
 
-Progress = Callable[[str, float], None]
 _RECOMPILATIONS = 10
 _RESAMPLED = 2  # times that a shape gets the sub-pixels of where it ended; at a border it would go to and fro
 _LOWER_MINIMA = 3  # that profiles may find
-_GAIN = 1e-3  # of -2 ln L, worth another minimisation
-_ESCAPES = 5  # from points that second derivatives do not take for minima
-
-
-class NothingToFit(GmError):
-    """No parameter is free, or no free parameter changes any dataset."""
-
-    exit_code = 3
-
-    def __init__(self, why: str) -> None:
-        super().__init__(f"nothing to fit: {why}")
-        self.why = why
 
 
 @dataclass(frozen=True)
@@ -105,12 +78,12 @@ class Fit:
 
     def _look_around(
         self,
-        run: _Run,
+        run: FitRun,
         minos: Sequence[str],
         contours: Sequence[Sequence[str]],
         rises: Sequence[float],
         progress: Progress | None,
-    ) -> tuple[_Run, Around]:
+    ) -> tuple[FitRun, Around]:
         """Errors, intervals and contours; where they find a lower minimum, of a fit that goes on from there."""
         for _ in range(_LOWER_MINIMA):
             run.measure_errors()
@@ -125,9 +98,9 @@ class Fit:
         run.measure_errors()
         return run, run.intervals(minos, contours, rises, "profiles find lower minima again and again")
 
-    def _minimize(self, models: Models, progress: Progress | None, *, need_free: bool = True) -> _Run:
+    def _minimize(self, models: Models, progress: Progress | None, *, need_free: bool = True) -> FitRun:
         """To the minimum; where a source leaves the reach of its responses they are taken again, and it goes on."""
-        run = _Run.start(self.datasets, models, self.conventions, progress, need_free=need_free)
+        run = FitRun.start(self.datasets, models, self.conventions, progress, need_free=need_free)
         run.minimize()
         resampled = 0
         for _ in range(_RECOMPILATIONS):
@@ -137,7 +110,7 @@ class Fit:
                 if resampled == _RESAMPLED or run.likelihood.is_current(vector):
                     break
                 resampled += 1
-            again = _Run.start(self.datasets, run.best_models(), self.conventions, progress)
+            again = FitRun.start(self.datasets, run.best_models(), self.conventions, progress)
             again.statistic_start = run.statistic_start
             moved = f"the responses of {', '.join(gone)} were taken again where the fit had moved it"
             again.warnings = [*run.warnings, *([moved] if gone and moved not in run.warnings else [])]
@@ -145,7 +118,7 @@ class Fit:
             run = again
         return run
 
-    def _test(self, best: Models, name: str, run: _Run) -> tuple[float | None, str]:
+    def _test(self, best: Models, name: str, run: FitRun) -> tuple[float | None, str]:
         """TS of a component: how much worse the best fit without it is; None, and why, when that fit fails.
 
         Its own priors are no part of the comparison: a density has a unit, and nothing to be compared with.
@@ -155,274 +128,3 @@ class Fit:
             return None, f"the fit without it did not converge: {null.minimum.message}"
         own = run.layout.prior_value(run.objective.full(run.minimum.vector), name)
         return null.minimum.value - (run.minimum.value - own), ""
-
-
-class _Run:
-    """One fit in progress."""
-
-    def __init__(self, likelihood: JointLikelihood, active: BoolArray, progress: Progress | None) -> None:
-        layout = likelihood.layout
-        self.likelihood, self.layout = likelihood, layout
-        self.objective = Restricted(likelihood, layout.start, active)
-        self.names = [name for name, used in zip(layout.free_addresses, active, strict=True) if used]
-        self.lower, self.upper = layout.lower[active], layout.upper[active]
-        self.statistic_start = likelihood.value(layout.start)
-        self.warnings = [
-            f"{name} is free, but no dataset depends on it: left at its value"
-            for name, used in zip(layout.free_addresses, active, strict=True)
-            if not used
-        ]
-        self._amplitudes, self._progress = amplitudes(likelihood.models, layout)[active], progress
-        self._ellipses = [pair for pair in free_ellipses(likelihood.models, layout) if active[list(pair)].all()]
-        is_left = partial(_is_left, likelihood, self.objective)
-        self.minimizer = self._build_minimizer(is_left)
-        self.minimum = Minimum(layout.start[active], self.statistic_start, True, 0.0, 1, 0, 0, "nothing is free")
-        inside = np.zeros(len(self.names), dtype=bool)
-        self.errors = Errors(inside, inside, None, [])
-        self.shapes: dict[int, float] = {}
-
-    @classmethod
-    def start(
-        cls,
-        datasets: Datasets,
-        models: Models,
-        conventions: str,
-        progress: Progress | None,
-        *,
-        need_free: bool = True,
-    ) -> _Run:
-        likelihood = JointLikelihood(datasets, models, conventions, for_fit=True)
-        if not likelihood.n_bins:
-            raise DataError(no_bin_is_left(datasets))
-        if not np.isfinite(likelihood.value(likelihood.layout.start)):
-            raise DataError(f"the statistic is not finite at the start: {_culprits(likelihood)}")
-        active = likelihood.depends_on()
-        if need_free and not active.any():
-            raise NothingToFit("no dataset depends on any free parameter" if active.size else "no parameter is free")
-        return cls(likelihood, active, progress)
-
-    def _build_minimizer(self, is_left: Callable[[Array], bool] | None = None) -> Minimizer:
-        among = self.lower, self.upper, self._amplitudes
-        is_smooth, n_cut_off = self.likelihood.is_smooth, self.objective.n_cut_off
-        return Minimizer(self.objective, *among, self._progress, is_left, is_smooth, n_cut_off)
-
-    def minimize(self) -> None:
-        if not self.names:
-            return
-        self.minimum = self.minimizer.minimize(self.layout.start[self.objective.active])
-        while (start := self._beyond()) is not None:
-            other = self._build_minimizer()
-            found = other.minimize(start)
-            if not found.value < self.minimum.value - _GAIN:
-                break
-            self.minimizer, self.minimum = other, found
-        self._turn_upright()
-        positions = self._positions() if self.minimum.kinks else []
-        self.warnings += [
-            f"{self.names[k]} lies in a kink of the statistic{' (a pixel centre)' if k in positions else ''}: "
-            "its error is where that rises by 1"
-            for k in self.minimum.kinks
-        ]
-
-    def _positions(self) -> list[int]:
-        """Which of the active parameters are positions in which the statistic has kinks."""
-        active = self.objective.active
-        found = {k for lattice in self.likelihood.lattices() for k in (lattice.lon, lattice.lat) if active[k]}
-        return [int(np.count_nonzero(active[:k])) for k in sorted(found)]
-
-    def _turn_upright(self) -> None:
-        """Orientations of less than a whole turn, of the same shapes."""
-        vector, active = self.objective.full(self.minimum.vector), self.objective.active
-        whole = upright(self._ellipses, vector, self.layout.lower, self.layout.upper)
-        if (whole != vector).any():
-            other = self._build_minimizer()
-            found = other.minimize(whole[active])
-            if found.value < self.minimum.value + _GAIN:
-                self.minimizer, self.minimum = other, found
-
-    def _beyond(self) -> Array | None:
-        """A better point where derivatives do not lead: a position beyond a line of pixel centres that is near, or an
-        ellipse turned that has become round; None when there is none."""
-        active, vector = self.objective.active, self.objective.full(self.minimum.vector)
-        lattices = [lattice for lattice in self.likelihood.lattices() if active[lattice.lon] and active[lattice.lat]]
-        if not lattices and not self._ellipses:
-            return None
-        sigma = np.zeros(active.size)
-        sigma[active] = self.minimizer.scale
-        probes = [
-            np.clip(probe[active], self.lower, self.upper)
-            for probe in (*across_kinks(lattices, vector, sigma), *turned(self._ellipses, vector))
-        ]
-        values = [self.objective.value(probe) for probe in probes]
-        best = int(np.argmin(np.nan_to_num(values, nan=np.inf))) if values else 0
-        return probes[best] if values and values[best] < self.minimum.value - _GAIN else None
-
-    def measure_errors(self, bent: Iterable[int] = ()) -> None:
-        """Errors; of the parameters ``bent`` over the width of a rise by 1, not at the minimum.
-
-        Where the statistic falls along a direction in which it has no curvature, the fit goes on there.
-        """
-        for _ in range(_ESCAPES):
-            if self.minimum.is_lost:
-                return
-            self._measure_errors(bent)
-            for direction in self.errors.degenerate:
-                way = direction.of(self.names) * self.minimizer.scale
-                value, vector = lowest_beside(self.objective, self.minimum.vector, way, self.lower, self.upper)
-                if value < self.minimum.value - _GAIN:
-                    self.minimizer = self._build_minimizer()
-                    self.minimum = self.minimizer.minimize(vector)
-                    break
-            else:
-                return
-
-    def _measure_errors(self, bent: Iterable[int]) -> None:
-        chosen, priors = np.flatnonzero(self.objective.active), self.layout.uneven_priors()
-        self.errors = measure_errors(
-            self.objective,
-            self.minimum.vector,
-            self.lower,
-            self.upper,
-            self.names,
-            partial(self._kinked, {*bent, *self.minimum.kinks}),
-            self.minimum.hessian,
-            {i: prior for i, k in enumerate(chosen) if (prior := priors.get(int(k)))},
-            self.minimizer.scale if self.minimum.name == "scoring" else None,
-        )
-        if not self.minimum.valid:
-            why = dict.fromkeys(map(int, np.flatnonzero(self.errors.kept)), "the fit did not converge")
-            self.errors = self.errors.without(why)
-
-    def check_errors(self) -> None:
-        """No error where the statistic does not rise, and a word where it is no parabola. Raises `LowerMinimum`."""
-        rises, minimum = self._rises(), self.minimum
-        if minimum.kinks or (rises.errors > np.abs(minimum.vector)).any():
-            if flat := dict(rises.flat()):
-                self.measure_errors(bent=flat)
-                rises = self._rises()
-            self.errors = self.errors.without(dict(rises.flat()))
-        self.shapes = dict(rises.bent([k for k in self._positions() if k not in self.errors.vague]))
-        self.warnings += [
-            f"{self.names[k]}: the statistic rises by {rise:.2f} instead of 4 two errors away, so that its error means "
-            "little; with conventions: exact it has no kinks"
-            for k, rise in self.shapes.items()
-        ]
-
-    def _rises(self) -> Rises:
-        limits, covariance = (self.lower, self.upper), self.errors.whole_covariance()
-        return Rises(self.objective, self.minimum.vector, self.minimum.value, *limits, covariance)
-
-    def _kinked(self, known: set[int], steps: Array) -> list[int]:
-        """Which of the active parameters lie in a kink: those ``known``, and those that a step takes across a line of
-        pixel centres."""
-        active = self.objective.active
-        every = np.zeros(active.size)
-        every[active] = steps
-        found = stepped_across(self.likelihood.lattices(), self.objective.full(self.minimum.vector), every)
-        return sorted({*known, *(int(np.count_nonzero(active[:k])) for k in found if active[k])})
-
-    def best_models(self) -> Models:
-        """The global model at the minimum, with errors and covariance."""
-        n_free, active = self.layout.n_free, self.objective.active
-        matrix = np.zeros((n_free, n_free))
-        matrix[np.ix_(active, active)] = self.errors.whole_covariance()
-        return self.models_at(self.minimum.vector).with_covariance(self.layout.covariance(matrix))
-
-    def models_at(self, vector: Array) -> Models:
-        """The global model at ``vector`` (n_active,)."""
-        return self.likelihood.models.with_values(self.layout.own(self.objective.full(vector)))
-
-    def verdict(self) -> tuple[Status, str]:
-        """Status of the fit and the sentence that explains it."""
-        if not np.isfinite(self.minimum.value):
-            return "failed", "the statistic is not finite at the point where the minimiser stopped"
-        if self.minimum.is_lost:
-            where = "" if self.minimum.endless is None else f" along {self._along(self.minimum.endless)}"
-            return "not_converged", self.minimum.message + where
-        if self.errors.degenerate:
-            return "not_converged", f"the statistic does not change along {self.errors.directions()}"
-        if not self.minimum.valid:
-            return "not_converged", self.minimum.message
-        limits = [self._at(k, "lower") for k in np.flatnonzero(self.errors.at_lower).tolist()]
-        limits += [self._at(k, "upper") for k in np.flatnonzero(self.errors.at_upper).tolist()]
-        return ("at_limit", "; ".join(limits)) if limits else ("converged", self.minimum.message)
-
-    def _along(self, way: Array) -> str:
-        """The parameters in which a direction (n_free,) goes far."""
-        return " and ".join(
-            name for name, size in zip(self.names, np.abs(way), strict=True) if size >= 0.1 * np.abs(way).max()
-        )
-
-    def _at(self, k: int, side: str) -> str:
-        """That an active parameter is at a limit; which one, where the user has not set it."""
-        free = int(np.flatnonzero(self.objective.active)[k])
-        text = f"{self.names[k]} is at its {side} limit"
-        if free not in self.layout.not_own[side]:
-            return text
-        unit = self.likelihood.models.parameters[int(self.layout.free[free])].unit
-        limit, extreme = (self.lower, "smallest") if side == "lower" else (self.upper, "largest")
-        return f"{text}: {limit[k]:.3g} {unit}".rstrip() + f", the {extreme} that the maps tell apart"
-
-    def intervals(
-        self,
-        minos: Sequence[str],
-        contours: Sequence[Sequence[str]],
-        rises: Sequence[float],
-        unknown: str = "",
-    ) -> Around:
-        """What is asked for around the minimum, or why it is ``unknown``. Raises `LowerMinimum`."""
-        if not minos and not contours:
-            return Around({}, [], [])
-        status, message = self.verdict()
-        if status not in ("converged", "at_limit"):
-            unknown = f"the fit did not converge: {message}"
-        minimum, limits = self.minimum, (self.lower, self.upper)
-        profile = Profile(self.objective, minimum.vector, minimum.value, *limits, self.names, self._minimize_others)
-        slope, held = np.abs(self.objective.gradient(minimum.vector)), self.errors.at_lower | self.errors.at_upper
-        sizes = np.where(held, 1.0 / np.where(held, slope, 1.0), self.minimizer.scale)
-        spread = self.errors.whole_covariance(), sizes
-        among = self.likelihood.models, self.layout, self.objective.active
-        intervals = Intervals(*among, profile, *spread, unknown)
-        return intervals.around(minos, contours, rises)
-
-    def _minimize_others(self, objective: Objective, start: Array, others: BoolArray) -> Minimum:
-        among = self.lower[others], self.upper[others], self._amplitudes[others]
-        is_smooth = self.likelihood.is_smooth
-        minimizer = Minimizer(objective, *among, self._progress, None, is_smooth, n_cut_off=objective.n_cut_off)
-        return minimizer.minimize(start)
-
-    def result(self, best: Models, around: Around, tested: dict[str, tuple[float | None, str]]) -> FitResult:
-        vector = self.objective.full(self.minimum.vector)
-        status, message = self.verdict()
-        summaries = tuple(self.likelihood.summarize(vector))
-        active, minimum, errors = self.objective.active, self.minimum, self.errors
-        kept = [name for name, stays in zip(self.names, errors.kept, strict=True) if stays]
-        lost = (text for summary in summaries for text in summary.warnings())
-        calls = minimum.value_calls, minimum.gradient_calls, minimum.steps
-        return FitResult(
-            status=status,
-            message=message,
-            warnings=(*self.warnings, *around.warnings, *self.likelihood.remarks(best), *lost),
-            models=best,
-            statistic=minimum.value,
-            statistic_start=self.statistic_start,
-            statistic_priors=self.layout.prior_value(vector),
-            n_bins=self.likelihood.n_bins,
-            n_free=len(self.names),
-            parameters=tuple(fitted_parameters(best, self.layout, active, errors, around.minos, self.shapes)),
-            minimizer=MinimizerReport(minimum.name, minimum.edm, *calls),
-            datasets=summaries,
-            components=tuple(fitted_components(best, self.likelihood, active, summaries, tested)),
-            covariance=None if errors.covariance is None else (tuple(kept), errors.covariance),
-            contours=tuple(around.contours),
-        )
-
-
-def _is_left(likelihood: JointLikelihood, objective: Restricted, vector: Array) -> bool:
-    """Whether a source has left the reach of its responses."""
-    return bool(likelihood.left_behind(objective.full(vector)))
-
-
-def _culprits(likelihood: JointLikelihood) -> str:
-    bad = [s.name for s in likelihood.summarize(likelihood.layout.start) if not np.isfinite(s.statistic)]
-    return f"datasets {', '.join(bad)}" if bad else "a prior is infinite at the start value"

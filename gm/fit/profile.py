@@ -65,6 +65,7 @@ class Profile:
 
     vector : (n_free,) the minimum, where it is ``value``; lower, upper : (n_free,) limits, which all parameters keep
     minimize : from an objective, its start, and which parameters these are (n_free,), to its minimum
+    is_left : whether the objective does not hold at a vector (n_free,) any more
     """
 
     def __init__(
@@ -76,9 +77,11 @@ class Profile:
         upper: Array,
         names: Sequence[str],
         minimize: Callable[[Objective, Array, BoolArray], Minimum],
+        is_left: Callable[[Array], bool] = lambda _: False,
     ) -> None:
         self._objective, self.vector, self._value = objective, vector, value
-        self._lower, self._upper, self._names, self._minimize = lower, upper, names, minimize
+        self._lower, self._upper, self._names = lower, upper, names
+        self._minimize, self._is_left = minimize, is_left
 
     def end(self, chosen: Sequence[int], direction: Array, rise: float, after: End | None = None) -> End:
         """Go along ``direction`` (n_free,), about one standard deviation, until the profile has risen by ``rise``.
@@ -98,9 +101,7 @@ class Profile:
             step = here.step(rise)
             is_near = abs(here.rise - rise) < _NEAR * rise  # not a rise of nothing that some slope is left of
             if is_near and abs(step) < _CLOSE * distance and distance + step <= room:
-                unsure = here.doubt > _UNSURE * rise
-                reason = "the other parameters do not converge there" if unsure else ""
-                return End(distance + step, here.vector, rise, reason)
+                return End(distance + step, here.vector, rise, self._why_not(here, rise))
             if here.rise < rise:
                 if distance >= room:
                     why = f"the statistic has risen by {here.rise:.2g} only at {limit}"
@@ -116,6 +117,12 @@ class Profile:
             last = here if np.isfinite(here.rise) else below
             distance = min(_next(below, above, distance + step, unit), room)
         return End(below.distance, below.vector, rise, f"the statistic rises by {max(below.rise, 0.0):.2g} only")
+
+    def _why_not(self, here: _Point, rise: float) -> str:
+        """Why a point says nothing of the profile."""
+        if here.doubt > _UNSURE * rise:
+            return "the other parameters do not converge there"
+        return "a source is beyond the reach of its responses there" if self._is_left(here.vector) else ""
 
     def _room(self, chosen: Sequence[int], direction: Array) -> tuple[float, str]:
         """How far the line goes within the limits of the chosen parameters, and the limit that ends it, in words."""
