@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
+from math import hypot
 
 import numpy as np
 
@@ -21,8 +22,8 @@ from gm.likelihood.fluxes import FluxPlan
 from gm.likelihood.folding import Folding, RecoEnergyFolding, TrueEnergyFolding
 from gm.likelihood.losses import DISPLACED, KernelLoss, exposed_shape
 from gm.likelihood.map_bins import BackgroundBins, MapBackground, MapBins
-from gm.likelihood.map_images import GROWTH, MARGIN, ShapeImage, ShapeReach, sub_pixels
-from gm.likelihood.map_sources import FixedSource, ImageSource, MapSource, SharedImage
+from gm.likelihood.map_images import GROWTH, MARGIN, ShapeImage, ShapeReach, SmoothImage, sub_pixels
+from gm.likelihood.map_sources import FixedSource, Image, ImageSource, MapSource, SharedImage
 from gm.likelihood.map_term import MapTerm
 from gm.likelihood.map_views import AnyMapDataset, View, background_of, bins_of, correction_of
 from gm.likelihood.parallel import side_by_side
@@ -91,18 +92,19 @@ def _apart(
 
 
 def keep_apart(maps: Sequence[AnyMapDataset], models: Models, layout: Layout, conventions: str) -> None:
-    """Limit free shapes to what the pixels of the maps that see them can tell apart.
+    """Limit free shapes to what the pixels of the maps that see them can tell apart, and to the widest of these.
 
     Gammapy's sums do not see where in its pixel a smaller shape is: its position would not change the statistic.
     """
-    least = _LEAST[conventions]
     for component in models:
-        seen = [max(m.geometry.pixel_scales()) for m in maps if component.applies_to(m.name)]
+        seen = [m.geometry for m in maps if component.applies_to(m.name)]
         shape = component.spatial_model
         if not seen or not isinstance(component, SkyModel) or not isinstance(shape, RadialModel):
             continue
+        pixel = float(min(max(geometry.pixel_scales()) for geometry in seen))
+        widest = float(max(hypot(*geometry.width()) for geometry in seen))
         first = layout.slots(component.name, "spatial").start
-        for name, limits in shape.told_apart(least * float(min(seen))).items():
+        for name, limits in shape.told_apart(pixel, _LEAST[conventions] * pixel, widest).items():
             layout.tighten(first + shape.paths.index(name), *limits)
 
 
@@ -269,17 +271,16 @@ class _Builder:
             return None
         return float(max(self.view.dataset.geometry.pixel_scales()))
 
-    def _smooth(self, grid: PixelGrid) -> PixelGrid:
-        """The same pixels, in which sums do not jump as a shape moves and grows."""
-        if not isinstance(self.shape, RadialModel) or self._pixel is None:
-            return grid
-        return PixelGrid(grid.geometry, factor=sub_pixels(self.shape, self._pixel, self.values))
-
     def _image(self, grid: PixelGrid) -> tuple[SharedImage, SharedKernels]:
         """The image on a grid, which all datasets share whose pixels are there."""
-        grid = self._smooth(grid)
         energy = self.view.dataset.energy_true.center
-        make = partial(ShapeImage, self.shape, grid, energy, None if self.is_free else self.values)
+        make: Callable[[], Image] = partial(ShapeImage, self.shape, grid, energy, None if self.is_free else self.values)
+        if self.is_smooth and isinstance(self.shape, RadialModel):
+            if self._pixel is None:
+                make = partial(SmoothImage, self.shape, grid, self.values, self.moves)
+            else:
+                cut = PixelGrid(grid.geometry, factor=sub_pixels(self.shape, self._pixel, self.values))
+                make = partial(ShapeImage, self.shape, cut, energy, None)
         key = self.component.name, grid.geometry.key, energy.tobytes()
         return self.shared.image(key, make) if self.is_free else (SharedImage(make(), 0), SharedKernels())
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from functools import reduce
-from math import ceil, inf, isfinite
+from math import ceil, isfinite
 from typing import ClassVar
 
 import numpy as np
@@ -171,9 +171,12 @@ class RadialModel(ExtendedModel):
         """Size [deg] of sub-pixels on which sums do not feel where the shape is; None: only integrals are so smooth."""
         return None
 
-    def told_apart(self, least: float) -> dict[str, tuple[float, float]]:
-        """Parameters, by name, between which values shapes differ on maps that show details of ``least`` [deg]."""
-        return {self.parameters[2].name: (2 * least, inf)}
+    @abstractmethod
+    def told_apart(self, pixel: float, least: float, most: float) -> dict[str, tuple[float, float]]:
+        """Between which values of its parameters, by name, a shape differs on maps.
+
+        Of a ``pixel`` [deg]; ``least`` and ``most`` [deg] are the widths of a Gaussian that it tells from others.
+        """
 
     def edges(self, vectors: Array, values: Array) -> tuple[Array, float, bool] | None:
         """Distances [deg] of directions to the nearest edge, how finely [deg] it has to be resolved, and whether

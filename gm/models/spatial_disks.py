@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import inf, pi, radians, sqrt
+from math import pi, radians, sqrt
 
 import numpy as np
 
@@ -16,6 +16,7 @@ _EDGE = 2.326174307353347  # the edge width spans 95 % to 5 % of the amplitude
 _WIDE = 2.0  # edge widths within which a disk falls from all but 1e-10 to 1e-10
 _TINY = 1e-300
 _THINNEST = 1e-6  # of its radius: a shell
+_HOLE = 0.35  # pixels, of a shell's inner radius that a fit tells from none
 _FILLED = 0.97  # width, of its radius, of a shell that a fit tells from a ball: it lacks 3e-5 of the volume
 _N_NODES = 1024
 
@@ -37,8 +38,8 @@ class DiskSpatialModel(RadialModel):
         Parameter("edge_width", 0.01, min=0.0, max=1.0, frozen=True),
     )
 
-    def told_apart(self, least: float) -> dict[str, tuple[float, float]]:
-        return {"r_0": (2 * least, inf), "e": (-inf, LONGEST)}
+    def told_apart(self, pixel: float, least: float, most: float) -> dict[str, tuple[float, float]]:
+        return {"r_0": (2 * least, most), "e": (0.0, LONGEST)}
 
     def evaluation_radius(self, values: Array) -> float:
         return float(1.1 * values[2] * (1.0 + values[5]))
@@ -123,8 +124,8 @@ class ShellSpatialModel(RadialModel):
         radius = max(values[2], 0.0)
         return np.array([*values[:2], radius, max(values[3], least - radius, _THINNEST * radius)])
 
-    def told_apart(self, least: float) -> dict[str, tuple[float, float]]:
-        return {"width": (least, inf)}
+    def told_apart(self, pixel: float, least: float, most: float) -> dict[str, tuple[float, float]]:
+        return {"radius": (_HOLE * pixel, most), "width": (least, most)}
 
     def evaluation_radius(self, values: Array) -> float:
         return float(values[2] + values[3])
@@ -155,8 +156,8 @@ class Shell2SpatialModel(RadialModel):
     def sized(self, values: Array, least: float = LEAST) -> Array:
         return np.array([*values[:2], max(values[2], least), min(max(values[3], _THINNEST), 1.0)])
 
-    def told_apart(self, least: float) -> dict[str, tuple[float, float]]:
-        return {"r_0": (2 * least, inf), "eta": (-inf, _FILLED)}
+    def told_apart(self, pixel: float, least: float, most: float) -> dict[str, tuple[float, float]]:
+        return {"r_0": (2 * least, most), "eta": (0.01, _FILLED)}
 
     def evaluation_radius(self, values: Array) -> float:
         return float(values[2])

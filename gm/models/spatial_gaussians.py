@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import exp, expm1, inf, pi, radians, sin, sqrt
+from math import exp, expm1, pi, radians, sin, sqrt
 
 import numpy as np
 
@@ -41,8 +41,8 @@ class GaussianSpatialModel(RadialModel):
     def resolution(self, values: Array) -> float:
         return min(self.bin_min(values), float(values[2]) * axis_ratio(float(values[3])))
 
-    def told_apart(self, least: float) -> dict[str, tuple[float, float]]:
-        return {"sigma": (least, inf), "e": (-inf, LONGEST)}
+    def told_apart(self, pixel: float, least: float, most: float) -> dict[str, tuple[float, float]]:
+        return {"sigma": (least, most), "e": (0.0, LONGEST)}
 
     def surface(self, at: Offsets, shape: Array) -> Array:
         if shape[1] == 0:
@@ -101,8 +101,8 @@ class GeneralizedGaussianSpatialModel(RadialModel):
     def sized(self, values: Array, least: float = LEAST) -> Array:
         return np.array([*values[:2], max(values[2], least), max(values[3], _SHARPEST), *values[4:]])
 
-    def told_apart(self, least: float) -> dict[str, tuple[float, float]]:
-        return {"r_0": (2 * least, inf), "e": (-inf, LONGEST)}
+    def told_apart(self, pixel: float, least: float, most: float) -> dict[str, tuple[float, float]]:
+        return {"r_0": (2 * least, most), "e": (0.0, LONGEST)}
 
     def evaluation_radius(self, values: Array) -> float:
         return float(values[2] * (1.0 + 8.0 * values[3]))

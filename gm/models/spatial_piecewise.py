@@ -42,9 +42,9 @@ class PiecewiseNormSpatialModel(ExtendedModel):
         names = [norm.name for norm in norms] or [f"norm_{k}" for k in range(len(lon))]
         self.defaults = tuple(Parameter(name, 1.0) for name in names)
         super().__init__(**settings)  # type: ignore[arg-type]  # frame is checked with the document
-        west = lon % 360.0 - 360.0
+        west = _below(lon, 0.0)
         self._seam = float(np.ptp(west)) / 2
-        self._nodes = np.stack([self._unwrap(west), lat], axis=1)
+        self._nodes = np.stack([_below(west, self._seam), lat], axis=1)
         self._last: tuple[Array, Array] | None = None
 
     def position(self, values: Array) -> None:
@@ -79,12 +79,17 @@ class PiecewiseNormSpatialModel(ExtendedModel):
 
             lon, lat = lon_lat(vectors)
             surface = CloughTocher2DInterpolator(self._nodes, np.eye(len(self._nodes)), tol=1e-10)
-            self._last = vectors, np.asarray(surface(self._unwrap(lon), lat))
+            self._last = vectors, np.asarray(surface(_below(lon, self._seam), lat))
         return self._last[1]
 
-    def _unwrap(self, lon: Array) -> Array:
-        """Longitudes in the turn that ends at the seam, opposite of the nodes."""
-        return (lon - self._seam) % 360.0 + self._seam - 360.0
+
+def _below(lon: Array, end: float) -> Array:
+    """Longitudes in the turn that ends at ``end``.
+
+    With the roundings of `astropy.coordinates.Angle.wrap_at`: where nodes are the corners of a square, the last digit
+    says which of its diagonals is an edge of the surface, here and in Gammapy.
+    """
+    return np.asarray(lon - 360.0 * np.floor((lon - (end - 360.0)) / 360.0))
 
 
 def _column(table: object, name: str) -> Array:

@@ -9,8 +9,19 @@ import pytest
 
 from gm.datasets import Datasets
 from gm.likelihood import JointLikelihood
-from gm.models import Models, Parameter, SpatialModel
-from tests.map_samples import LAT, LON, background, cube, gauss, point, source
+from gm.likelihood.map_images import SmoothImage
+from gm.maps.pixel_grid import PixelGrid
+from gm.models import (
+    DiskSpatialModel,
+    GeneralizedGaussianSpatialModel,
+    Models,
+    Parameter,
+    Shell2SpatialModel,
+    ShellSpatialModel,
+    SpatialModel,
+)
+from gm.models.spatial import RadialModel
+from tests.map_samples import GRIDS, LAT, LON, background, cube, gauss, point, source
 
 PIXEL = 0.1  # [deg] of the sample maps
 
@@ -90,3 +101,50 @@ def test_parameters_without_an_own_limit_keep_the_given_start() -> None:
     fixed = gauss(sigma=0.0).with_parameters([replace(p, frozen=True) for p in gauss(sigma=0.0).parameters])
     models = Models([source(shape=fixed, amplitude=Parameter("amplitude", 1e-11, "cm-2 s-1 TeV-1"))])
     assert np.isfinite(JointLikelihood(Datasets([cube()]), models, for_fit=True).value(np.array([2.3, 1e-11])))
+
+
+EDGED = {
+    "disk": DiskSpatialModel(lon_0=f"{LON} deg", lat_0=f"{LAT} deg", r_0=0.42),
+    "shell": ShellSpatialModel(lon_0=f"{LON} deg", lat_0=f"{LAT} deg", radius=0.3, width=0.1),
+    "shell2": Shell2SpatialModel(lon_0=f"{LON} deg", lat_0=f"{LAT} deg", r_0=0.45, eta=0.3),
+    "general": GeneralizedGaussianSpatialModel(lon_0=f"{LON} deg", lat_0=f"{LAT} deg", r_0=0.4, eta=0.05),
+}
+
+
+@pytest.mark.parametrize("name", EDGED)
+def test_edges_do_not_make_the_statistic_rough(name: str) -> None:
+    """The gradient is that of wide differences, which sums over sub-pixels of some percent of the radius are not."""
+    fit = JointLikelihood(Datasets([cube()]), sky(EDGED[name]), for_fit=True)
+    start = fit.layout.start
+    value, gradient = fit.value_and_gradient(start)
+    assert value == fit.value(start)
+    for parameter, step in (("lon_0", 0.01), ("lat_0", 0.01), (EDGED[name].parameters[2].name, 0.01)):
+        h = step * (np.arange(start.size) == position(fit, parameter))
+        near, far = (fit.value(start + k * h) - fit.value(start - k * h) for k in (1, 2))
+        expected = (8 * near - far) / (12 * step)
+        assert gradient[position(fit, parameter)] == pytest.approx(expected, rel=2e-3, abs=0.05)
+
+
+@pytest.mark.parametrize("name", EDGED)
+def test_smooth_images_are_the_integrals(name: str) -> None:
+    """All the flux, and the pixels' integrals to 5 % of the brightest; a shape that has outgrown it has sums."""
+    shape, grid = EDGED[name], PixelGrid(GRIDS["icrs"])
+    assert isinstance(shape, RadialModel)
+    image = SmoothImage(shape, grid, shape.values(), np.ones(len(shape.parameters), dtype=bool))
+    found, exact = image.pixels(shape.values()), shape.integrate(PixelGrid(GRIDS["icrs"], "exact"), shape.values())
+    assert found.sum() == pytest.approx(exact.sum(), abs=1e-4)
+    np.testing.assert_allclose(found, exact, rtol=0, atol=0.05 * exact.max())
+    values = shape.values()
+    values[2] *= 4
+    np.testing.assert_array_equal(image.pixels(values), shape.integrate(grid, values))
+    np.testing.assert_array_equal(image.pixels_gradient(values), shape.integrate_gradient(grid, values)[1])
+
+
+@pytest.mark.parametrize(("name", "limits"), [("shell", {"radius": 0.035, "width": 0.035}), ("shell2", {"r_0": 0.07})])
+def test_holes_and_sizes_of_shells_stay_visible(name: str, limits: dict[str, float]) -> None:
+    likelihood = JointLikelihood(Datasets([cube()]), sky(EDGED[name]), for_fit=True)
+    widest = np.hypot(*GRIDS["icrs"].width())
+    for parameter, least in limits.items():
+        k = position(likelihood, parameter)
+        assert likelihood.layout.lower[k] == pytest.approx(least, rel=1e-3)
+        assert likelihood.layout.upper[k] == pytest.approx(widest)

@@ -116,6 +116,23 @@ def test_smooth_images(symmetric: bool) -> None:
     assert group.shared._plan is not first
 
 
+@pytest.mark.parametrize("more", [1e-2, 1e-6])
+def test_a_sharper_image_in_the_same_place_has_a_plan_of_its_own(more: float) -> None:
+    """A spot in the middle of a smooth image: where it is lit does not change, its frequencies do."""
+    group, smooth = Group(symmetric=True), gaussians(2.5)[:1]
+    group.check(smooth, 1e-8)
+    first = group.shared._plan
+    assert first is not None
+    sharp = smooth + more * gaussians(0.5)[:1]
+    group.check(sharp, 1e-8)
+    second = group.shared._plan
+    assert second is not None
+    assert second is not first
+    assert second.part == first.part
+    group.check(sharp, 1e-8)
+    assert group.shared._plan is second
+
+
 def test_an_image_that_is_dark_or_elsewhere() -> None:
     group = Group(symmetric=True)
     group.check(np.zeros((2, 40, 44)), 1e-8)

@@ -164,3 +164,23 @@ def test_a_file_that_is_no_map_is_named_when_it_is_used(tmp_path: Path) -> None:
         gone.evaluate(unit_vectors(0.0, 0.0), gone.values())
     with pytest.raises(ModelError, match="normalize is 'yes'"):
         TemplateSpatialModel(filename="x", normalize="yes")
+
+
+@pytest.mark.parametrize(
+    ("center", "expected"),
+    [
+        (0.0, [1.6601001292591657, 1.282779869733027, 1.6400011647674262, 1.5873263517801477, 1.367049587642793]),
+        (266.4, [1.65776671084744, 1.4754725360547387, 1.62629625685939, 1.7694849536987796, 1.3469371883532644]),
+    ],
+)
+def test_diagonals_of_regular_nodes_are_those_of_gammapy(center: float, expected: list[float]) -> None:
+    """Inside of squares, whose diagonals another rounding of the nodes turns: 16 % more at the second position.
+
+    Gammapy 2.1: ``PiecewiseNormSpatialModel(MapCoord.create((lon, lat)), norms=norms, frame="icrs")`` there.
+    """
+    steps = 0.1 * np.arange(4) - 0.15000000000000002
+    lon, lat = (axis.ravel() for axis in np.meshgrid((center + steps) % 360, 22.01 + steps))
+    norms = {f"norm_{k}": Parameter(f"norm_{k}", 0.5 + (7 * k % 16) / 10) for k in range(16)}
+    model = PiecewiseNormSpatialModel(lon={"data": lon.tolist()}, lat={"data": lat.tolist()}, **norms)
+    at = (center + np.array([-0.1, 0.03, 0.07, -0.02, 0.12])) % 360, 22.01 + np.array([0.09, -0.02, -0.12, 0.03, 0.1])
+    np.testing.assert_allclose(model.at(*at), expected, rtol=1e-6)
