@@ -16,7 +16,7 @@ HDU = "FLUXPOINTS"
 
 
 def read_sed(path: str | Path) -> Table:
-    """The table of flux points in a file: HDU FLUXPOINTS, else the first table; or ECSV. Raises `DataError`."""
+    """The table of flux points in a file: HDU FLUXPOINTS, else the first with energies; or ECSV. Raises `DataError`."""
     path = Path(path)
     with contextlib.suppress(OSError), path.open("rb") as file:  # read_ecsv and read_fits say what is wrong
         if is_ecsv(file.read(32)):
@@ -24,7 +24,9 @@ def read_sed(path: str | Path) -> Table:
     if path.suffix in (".ecsv", ".txt", ".csv", ".dat"):
         return read_ecsv(path)
     fits = read_fits(path)
-    extension = fits.find(HDU) or next((extension for extension in fits.extensions if extension.is_table), None)
+    tables = [extension for extension in fits.extensions if extension.is_table]
+    extension = fits.find(HDU) or next((table for table in tables if table.find("e_ref") or table.find("e_min")), None)
+    extension = extension or next(iter(tables), None)
     if extension is None:
         raise DataError(f"{path}: no table in the file, expected HDU {HDU}")
     return extension.table()

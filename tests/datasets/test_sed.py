@@ -11,6 +11,7 @@ import pytest
 from gm.datasets import Datasets, FluxPointsDataset, read_dataset, write_dataset
 from gm.datasets.sed import sed_from_table
 from gm.errors import DataError
+from gm.io.fits_writer import write_fits
 from gm.io.sed_table import read_sed, write_sed
 from gm.io.tables import Column, Table
 from gm.statistics import Profile
@@ -378,3 +379,10 @@ def test_the_statistic_is_kept_in_datasets_yaml(shared: Path, tmp_path: Path) ->
     hess = Datasets.read(shared / "reference/flux-points/datasets.yaml")["hess"].with_(stat_type="profile")
     Datasets([hess]).write(tmp_path)
     assert Datasets.read(tmp_path / "datasets.yaml")["hess"].stat_type == "profile"
+
+
+def test_the_table_with_energies_is_read_whatever_stands_before_it(tmp_path: Path) -> None:
+    times = Table("GTI", (Column("START", np.zeros(1), "s"), Column("STOP", np.ones(1), "s")))
+    rows = table(e_ref=(E_REF, "TeV"), dnde=np.ones(3))
+    write_fits(tmp_path / "sed.fits", [times, rows])
+    assert read_sed(tmp_path / "sed.fits").names == ["e_ref", "dnde"]
