@@ -15,6 +15,7 @@ from gm.fit import Fit, FitResult, FittedParameter
 from gm.likelihood import JointLikelihood
 from gm.likelihood.map_term import MapTerm
 from gm.models import Component, Link, Models, Parameter, SpatialModel
+from gm.pipeline.results import fit_document
 from tests.map_samples import LAT, LON, background, cube, free, gauss, held, on_off_cube, point, source
 
 # Half a pixel from the centres of pixels, where the statistic of a point has kinks in its position.
@@ -253,3 +254,26 @@ def test_what_was_compiled_goes_with_the_fit(name: str, such: Callable[[SpatialM
         assert n_terms() == before
     finally:
         gc.enable()
+
+
+def test_a_position_on_no_parabola_is_told_and_exact_has_none() -> None:
+    """A bright point at a pixel centre: in its kink the statistic is straight, and two errors away not four times as
+    high as one away. Again with all others fitted, and the responses of the place two errors away: 10 %."""
+    models = sky(source(shape=point(83.63, 22.01), amplitude="1e-10 TeV-1 s-1 cm-2"))
+    datasets = Datasets(simulated(models))
+    result = Fit(datasets).run(models)
+    lon = parameter(result, "source.lon_0")
+    assert lon.error is not None
+    rises = []
+    for side in (-2, 2):
+        there = {"source.lon_0": {"value": lon.value + side * lon.error, "frozen": True}}
+        rises.append(Fit(datasets).optimize(result.models.with_parameters(there)).statistic - result.statistic)
+    assert lon.rise_at_2_sigma == pytest.approx(np.mean(rises), rel=0.1)
+    assert lon.rise_at_2_sigma < 3
+    assert any(text.startswith("source.lon_0: the statistic rises by 2.") for text in result.warnings)
+    assert any("conventions: exact" in text for text in result.warnings)
+    row = next(row for row in fit_document(result, "x", {})["parameters"] if row["name"] == "source.lon_0")
+    assert row["shape"] == {"at_2_sigma": lon.rise_at_2_sigma}
+    smooth = Fit(datasets, "exact").run(models)
+    assert all(p.rise_at_2_sigma is None for p in smooth.parameters)
+    assert smooth.warnings == ()

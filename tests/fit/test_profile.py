@@ -37,13 +37,17 @@ class Valley:
         return None
 
 
-def profile(valley: Valley, lower: tuple[float, float] = (-np.inf, -np.inf)) -> Profile:
+def profile(
+    valley: Valley,
+    lower: tuple[float, float] = (-np.inf, -np.inf),
+    is_left: Callable[[Array], bool] = lambda _: False,
+) -> Profile:
     limits = np.array(lower), np.full(2, np.inf)
 
     def again(objective: Objective, start: Array, others: BoolArray) -> Minimum:
         return Minimizer(objective, limits[0][others], limits[1][others]).minimize(start)
 
-    return Profile(valley, np.zeros(2), valley.value(np.zeros(2)), *limits, ["x", "y"], again)
+    return Profile(valley, np.zeros(2), valley.value(np.zeros(2)), *limits, ["x", "y"], again, is_left)
 
 
 ALONG = np.array([1.0, 0.0])
@@ -91,6 +95,12 @@ def test_a_function_that_is_not_defined_beyond() -> None:
     short = profile(Valley(lambda x: x**2 if x < 0.5 else np.inf, lambda x: 2 * x))
     assert short.end([0], ALONG, 1.0).reason == "the statistic is not finite beyond"
     assert short.end([0], ALONG, 0.16).distance == pytest.approx(0.4, rel=1e-6)
+
+
+def test_an_end_where_the_objective_does_not_hold() -> None:
+    square = profile(Valley(lambda x: x**2, lambda x: 2 * x), is_left=lambda vector: abs(vector[0]) > 0.5)
+    assert square.end([0], ALONG, 0.16).reason == ""
+    assert square.end([0], ALONG, 1.0).reason == "a source is beyond the reach of its responses there"
 
 
 def test_a_lower_minimum_is_handed_over() -> None:
