@@ -62,3 +62,11 @@ def test_shapes_stay_where_an_amplitude_goes_through_zero() -> None:
     move, _ = model_step(information, gradient, 0.0, -free, free)
     straight = candidates(vector, move, information, gradient, 0.0, -free, free, amplitudes)[0]
     assert straight == pytest.approx([-0.5, 2.0])
+
+
+def test_a_curvature_without_an_inverse_is_none() -> None:
+    """As of a tilt that has made its spectrum 1e-160: the others go on."""
+    information = np.array([[6.5e-321, -4.3e-321], [-4.3e-321, 28.0]])
+    move, promised = model_step(information, np.array([0.0, 56.0]), 0.0, np.full(2, -np.inf), np.full(2, np.inf))
+    assert move == pytest.approx([0.0, -2.0])
+    assert promised == pytest.approx(56.0)
