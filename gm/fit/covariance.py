@@ -13,7 +13,7 @@ import numpy as np
 from gm.arrays import Array, BoolArray
 from gm.fit.objective import Objective, Restricted
 from gm.fit.prior_widths import with_prior_widths
-from gm.fit.scoring import DIFFERENCE
+from gm.fit.scoring import DIFFERENCE, NOTHING
 from gm.models import GeneralizedGaussianPrior
 
 _NEAR = 1e-3  # sigma from a limit
@@ -75,7 +75,7 @@ def invert(hessian: Array, names: Sequence[str], degenerate_below: float) -> tup
     positive definite.
     """
     diagonal = np.diag(hessian)
-    flat = [Direction({name: 1.0}, float(d)) for name, d in zip(names, diagonal, strict=True) if not d > 0]
+    flat = [Direction({name: 1.0}, float(d)) for name, d in zip(names, diagonal, strict=True) if not d > NOTHING]
     if flat:
         return None, flat
     scale = 1.0 / np.sqrt(diagonal)

@@ -14,7 +14,7 @@ from gm.models import Models
 
 _RECOMPILATIONS = 10
 _RESAMPLED = 2  # times that a shape gets the sub-pixels of where it ended; at a border it would go to and fro
-_LOWER_MINIMA = 3  # that profiles may find
+_LOWER_MINIMA = 5  # that errors and profiles may find
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,7 @@ class Fit:
         for _ in range(_LOWER_MINIMA):
             run.measure_errors()
             try:
+                run.check_directions()
                 run.check_errors()
                 return run, run.intervals(minos, contours, rises)
             except LowerMinimum as lower:

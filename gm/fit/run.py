@@ -18,7 +18,7 @@ from gm.fit.intervals import Around, Intervals
 from gm.fit.kinks import across_kinks, stepped_across
 from gm.fit.minimizer import Minimizer, Minimum
 from gm.fit.objective import Objective, Restricted, amplitudes
-from gm.fit.profile import Profile
+from gm.fit.profile import LowerMinimum, Profile
 from gm.fit.report import fitted_components, fitted_parameters
 from gm.fit.result import FitResult, MinimizerReport, Status
 from gm.fit.rises import Rises
@@ -27,7 +27,6 @@ from gm.models import Models
 
 Progress = Callable[[str, float], None]
 _GAIN = 1e-3  # of -2 ln L, worth another minimisation
-_ESCAPES = 5  # from points that second derivatives do not take for minima
 
 
 class NothingToFit(GmError):
@@ -99,7 +98,8 @@ class FitRun:
             if not found.value < self.minimum.value - _GAIN:
                 break
             self.minimizer, self.minimum = other, found
-        self._turn_upright()
+        if self.minimum.valid:
+            self._turn_upright()
         positions = self._positions() if self.minimum.kinks else []
         self.warnings += [
             f"{self.names[k]} lies in a kink of the statistic{' (a pixel centre)' if k in positions else ''}: "
@@ -141,25 +141,9 @@ class FitRun:
         return probes[best] if values and values[best] < self.minimum.value - _GAIN else None
 
     def measure_errors(self, bent: Iterable[int] = ()) -> None:
-        """Errors; of the parameters ``bent`` over the width of a rise by 1, not at the minimum.
-
-        Where the statistic falls along a direction in which it has no curvature, the fit goes on there.
-        """
-        for _ in range(_ESCAPES):
-            if self.minimum.is_lost:
-                return
-            self._measure_errors(bent)
-            for direction in self.errors.degenerate:
-                way = direction.of(self.names) * self.minimizer.scale
-                value, vector = lowest_beside(self.objective, self.minimum.vector, way, self.lower, self.upper)
-                if value < self.minimum.value - _GAIN:
-                    self.minimizer = self._build_minimizer()
-                    self.minimum = self.minimizer.minimize(vector)
-                    break
-            else:
-                return
-
-    def _measure_errors(self, bent: Iterable[int]) -> None:
+        """Errors; of the parameters ``bent`` over the width of a rise by 1, not at the minimum."""
+        if self.minimum.is_lost:
+            return
         chosen, priors = np.flatnonzero(self.objective.active), self.layout.uneven_priors()
         self.errors = measure_errors(
             self.objective,
@@ -175,6 +159,14 @@ class FitRun:
         if not self.minimum.valid:
             why = dict.fromkeys(map(int, np.flatnonzero(self.errors.kept)), "the fit did not converge")
             self.errors = self.errors.without(why)
+
+    def check_directions(self) -> None:
+        """No saddle: where the statistic has no curvature it does not fall either. Raises `LowerMinimum`."""
+        for direction in self.errors.degenerate:
+            way = direction.of(self.names) * self.minimizer.scale
+            value, vector = lowest_beside(self.objective, self.minimum.vector, way, self.lower, self.upper)
+            if value < self.minimum.value - _GAIN:
+                raise LowerMinimum(vector)
 
     def check_errors(self) -> None:
         """No error where the statistic does not rise, and a word where it is no parabola. Raises `LowerMinimum`."""

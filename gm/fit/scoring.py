@@ -13,6 +13,8 @@ from gm.fit.steps import candidates, model_step
 
 DIFFERENCE = 0.02  # of one sigma: the cubic term of the statistic changes the derivative by a relative 1e-4 of it
 _FAR = 0.5  # a gain of -2 ln L above which the information has changed
+NOTHING = 1e-200  # a curvature in any unit: its products are still numbers
+_NO_GAIN = 1e-9  # of -2 ln L
 _SINGULAR = 1e-6  # smallest eigenvalue of an information of unit diagonal that is one
 _ABSURD = 4.0  # ratio of curvatures that no smooth statistic has
 _SHORT = 1e-4  # damping that shortens steps along valleys
@@ -114,7 +116,7 @@ def score(
         damping = damping * 10.0
     model = _complete(information, gradient, size)
     edm = model_step(model, gradient, 0.0, lower - vector, upper - vector)[1]
-    moving = (np.diag(model) > 0) & ~((vector <= lower) & (gradient > 0)) & ~((vector >= upper) & (gradient < 0))
+    moving = (np.diag(model) > NOTHING) & ~((vector <= lower) & (gradient > 0)) & ~((vector >= upper) & (gradient < 0))
     edm = edm if _is_regular(model[np.ix_(moving, moving)]) else np.inf
     return ScoringResult(vector, value, gradient, edm, _scale(vector, information), information, steps, is_exact)
 
@@ -131,7 +133,7 @@ def _hessian(objective: Objective, vector: Array, information: Array, lower: Arr
 def _is_regular(information: Array) -> bool:
     """Whether all combinations of parameters are constrained."""
     diagonal = np.diag(information)
-    if not (diagonal > 0).all():
+    if not ((diagonal > NOTHING).all() and np.isfinite(information).all()):
         return False
     if not diagonal.size:
         return True
@@ -150,11 +152,12 @@ def _learned(information: Array, step: Array, rise: Array) -> Array:
 
 def _complete(information: Array, gradient: Array, size: Array) -> Array:
     """With a curvature for parameters that have a slope and none: so that a step is as large as their ``size``."""
-    lost = (np.diag(information) <= 0) & (gradient != 0)
+    lost = ~(np.diag(information) > NOTHING) & ((gradient != 0) | (np.diag(information) != 0))
     if not lost.any():
         return information
     model = np.where(lost | lost[:, None], 0.0, information)
-    model[lost, lost] = np.abs(gradient[lost]) / size[lost]
+    gain = np.abs(gradient[lost]) * size[lost]
+    model[lost, lost] = np.where(gain > _NO_GAIN, gain / size[lost] ** 2, 0.0)
     return np.asarray(model)
 
 

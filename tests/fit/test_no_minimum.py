@@ -237,6 +237,15 @@ def test_no_step_leads_to_where_something_is_not_finite(kind: Callable[..., Temp
     assert "no derivatives that are finite" in at_start.message
 
 
+def test_curvatures_too_small_for_products_are_none() -> None:
+    """A parameter whose information is 1e-300 has no effect; nothing overflows on the way."""
+    templates = np.array([np.full(5, 10.0), np.full(5, 1e-150)])
+    objective = Templates(np.full(5, 12.0), templates, np.full(5, 2.0))
+    found = Minimizer(objective, np.zeros(2), np.full(2, np.inf)).minimize(np.full(2, 0.1))
+    assert found.valid
+    assert found.vector == pytest.approx([1.0, 0.1], abs=1e-3)
+
+
 def test_what_the_minimiser_says_is_not_printed(capfd: pytest.CaptureFixture[str]) -> None:
     """MIGRAD speaks to the terminal when a matrix is not positive definite."""
     counts = np.array([2.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0])
