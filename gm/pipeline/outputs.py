@@ -17,7 +17,6 @@ _SHOWN = 5
 _EFFECTIVE = os.access in os.supports_effective_ids
 _HINT = "another folder for the results: output: DIR in the config, or -o DIR"
 
-
 Sources = Callable[[], Iterable[Path]]
 """The files that the analysis starts from, found when they are needed."""
 
@@ -67,9 +66,9 @@ def _taken(files: Iterable[Path], record: Record, sources: Sources) -> Iterator[
             continue
         inputs = _identities(sources()) if inputs is None else inputs
         if (found.st_dev, found.st_ino) in inputs:
-            yield f"{file} would be written, and is an input"
+            yield f"{file} would be replaced, and is an input"
         elif not stat.S_ISREG(found.st_mode):
-            yield f"{file} would be written, and is no file"
+            yield f"{file} would be replaced, and is no file"
         elif file not in own:
             yield f"{file} is there, and no record says that gm has written it"
 

@@ -12,10 +12,9 @@ from gm.pipeline.build import fit_masks
 from gm.pipeline.load import Analysis, check_edited, load
 from gm.pipeline.memory import fit_memory
 from gm.pipeline.operations import apply_operations, predicted_rows, step_document
-from gm.pipeline.outputs import check_folder
 from gm.pipeline.reporter import Reporter, Silent
 from gm.pipeline.request import Request
-from gm.pipeline.run import build_stages, declared_stages, planned_files
+from gm.pipeline.run import build_stages, check_stages, declared_stages
 from gm.pipeline.session import Session
 from gm.pipeline.settings import FitSettings, plural
 from gm.pipeline.stages import FluxPoints, Stage, previous
@@ -61,8 +60,7 @@ def plan(request: Request, reporter: Reporter | None = None) -> Plan:
     analysis = load(request)
     session = Session(analysis, Silent())
     stages = build_stages(analysis, declared_stages(analysis) or ("fit",))
-    check_folder(analysis)
-    session.check(planned_files(stages))
+    check_stages(session, stages)
     before = _datasets(session)
     steps = apply_operations(analysis, before) if before is not None and analysis.operations else []
     datasets, models = before, analysis.models

@@ -53,10 +53,7 @@ class Record:
     def files(self, key: str | None = None) -> set[str]:
         """All files that stages, or one of them, have written, relative to the folder."""
         records = self._stages.values() if key is None else [self._stages.get(key)]
-        outputs = [record.get("outputs") for record in records if isinstance(record, dict)]
-        names = {str(name) for files in outputs if isinstance(files, dict | list) for name in files}
-        models = [name.removesuffix(".yaml") for name in names if name.endswith("models.yaml")]
-        names |= {f"{name}_covariance.dat" for name in models}  # older records leave it out
+        names = {name for record in records if isinstance(record, dict) for name in _outputs(record)}
         return {name for name in names if not PurePosixPath(name).is_absolute() and ".." not in name.split("/")}
 
     def begin(self, key: str, outputs: Sequence[str], config: Mapping[str, Any]) -> None:
@@ -111,6 +108,16 @@ class Record:
             name = dump_yaml({key: None}).removesuffix(" null\n")
             self._texts[key] = indent(f"{name}\n{indent(dump_yaml(self._stages[key], allow_nan=True), '  ')}", "  ")
         return self._texts[key]
+
+
+def _outputs(record: Mapping[str, Any]) -> list[str]:
+    """The files in a stage's record; older ones, which have no hashes, leave covariances out."""
+    outputs = record.get("outputs")
+    names = [str(name) for name in outputs] if isinstance(outputs, dict | list) else []
+    if isinstance(outputs, dict) or record.get("unfinished") is True:
+        return names
+    models = [name.removesuffix(".yaml") for name in names if name.endswith("models.yaml")]
+    return [*names, *(f"{name}_covariance.dat" for name in models)]
 
 
 def _read_stages(file: Path) -> dict[str, Any] | None:

@@ -107,9 +107,11 @@ def build_stages(analysis: Analysis, wanted: Sequence[str]) -> list[Stage]:
     return stages
 
 
-def planned_files(stages: Iterable[Stage]) -> list[Path]:
-    """The files that stages may write, as far as that is known before they run."""
-    return [file for stage in stages for file in stage.outputs()]
+def check_stages(session: Session, stages: Iterable[Stage]) -> None:
+    """Whether stages may write their files, as far as these are known before they run. Raises `InvalidInput`."""
+    check_folder(session.analysis)
+    for stage in stages:
+        session.check(stage.key, stage.outputs())
 
 
 def _run(analysis: Analysis, reporter: Reporter, wanted: Sequence[str]) -> Outcome:
@@ -119,7 +121,7 @@ def _run(analysis: Analysis, reporter: Reporter, wanted: Sequence[str]) -> Outco
     check_folder(analysis)
     with alone_in(analysis.settings.output, wait) as is_alone:
         session, stages = Session(analysis, reporter), build_stages(analysis, wanted)
-        session.check(planned_files(stages))
+        check_stages(session, stages)
         if is_alone:
             session.record.remove_temporaries()
         return _run_stages(session, stages, wanted)

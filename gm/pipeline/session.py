@@ -21,7 +21,7 @@ from gm.pipeline.outputs import check_outputs
 from gm.pipeline.provenance import Record
 from gm.pipeline.reporter import Reporter
 from gm.pipeline.settings import plural
-from gm.pipeline.sources import model_files, source_files
+from gm.pipeline.sources import loaded_files, model_files, source_files
 
 if TYPE_CHECKING:
     from gm.datasets import Datasets
@@ -46,6 +46,7 @@ class Session:
 
     def __post_init__(self) -> None:
         self.record = Record(self.analysis.settings.output)
+        self._loaded = loaded_files(self.analysis)
 
     def source_parts(self) -> tuple[Part, ...]:
         """The datasets documents that operations start from: the config's, or the one of the simulation."""
@@ -113,18 +114,25 @@ class Session:
             self._files[parts] = [*document_files(parts), *dataset_files(parts)]
         return self._files[parts]
 
-    def check(self, files: Iterable[Path]) -> None:
-        """Whether stages may write these files: see `check_outputs`."""
-        analysis = self.analysis
-        given = analysis.documents.datasets
-        check_outputs(analysis, files, self.record, lambda: [*source_files(analysis), *self.files_of(given)])
+    def check(self, key: str, files: Iterable[Path]) -> None:
+        """Whether a stage may write these files, and remove what it wrote before: see `check_outputs`."""
+        analysis, given = self.analysis, self.analysis.documents.datasets
+        check_outputs(
+            analysis,
+            [*files, *self.own_files(key)],
+            self.record,
+            lambda: [*source_files(analysis), *self.files_of(given)],
+        )
 
     def hashes(self, files: Iterable[Path]) -> dict[str, str]:
-        """The hash of every file, by its name as seen from the results; a file is read once. Raises `DataError`."""
+        """The hash of every file, by its name as seen from the results; a file is read once. Raises `DataError`.
+
+        The state of a file that is still to be read is kept, for `finish` to see whether it was the same to the end.
+        """
         output, directory = self.analysis.settings.output, self.analysis.config.directory
         files = list(files)
         new = [file for file in dict.fromkeys(files) if file not in self._hashes]
-        self._states |= {file: state_of(file) for file in new}
+        self._states |= {file: state_of(file) for file in new if file not in self._loaded}
         self._hashes |= hash_files(new)
         return {label(file, output, directory): self._hashes[file] for file in files}
 
@@ -157,7 +165,7 @@ class Session:
         """A stage is about to write these files: see `Record.begin`. Raises `InvalidInput` when it must not."""
         output = self.analysis.settings.output
         self._begun = {file.relative_to(output).as_posix(): file for file in files}
-        self.check(self._begun.values())
+        self.check(key, self._begun.values())
         for file in self.own_files(key).union(self._begun.values()):
             self._hashes.pop(file, None)
             self._states.pop(file, None)

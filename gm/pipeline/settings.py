@@ -16,7 +16,7 @@ from gm.errors import JsonPath, UsageError
 from gm.pipeline.sky_masks import SkyMask, read_sky_masks
 from gm.units import UnitError, convert
 
-_VARIABLE = re.compile(r"\$(?:(\w+)|\{([^}]*)\})")
+_VARIABLE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([^}]*)\})")
 
 Report = Callable[[JsonPath, str, str], None]
 MAX_BINS = 10_000  # of flux points: more than any instrument resolves

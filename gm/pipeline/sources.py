@@ -12,11 +12,21 @@ from gm.pipeline.load import Analysis
 from gm.pipeline.settings import expand
 
 
+def loaded_files(analysis: Analysis) -> set[Path]:
+    """The files that were read when the analysis was loaded: it does not matter to it if they change afterwards."""
+    parts = (*analysis.documents.models, *analysis.documents.datasets)
+    return {part.file for part in parts if part.file is not None} | set(_covariances(analysis))
+
+
 def model_files(analysis: Analysis) -> list[Path]:
     """The files that the global model comes from: documents, what their components read, covariances."""
+    return [*document_files(analysis.documents.models), *_covariances(analysis)]
+
+
+def _covariances(analysis: Analysis) -> list[Path]:
     parts, config = analysis.documents.models, analysis.config
-    covariances = [covariance_file(part, config, analysis.settings.covariance) for part in parts]
-    return [*document_files(parts), *(file for file in covariances if file is not None)]
+    files = [covariance_file(part, config, analysis.settings.covariance) for part in parts]
+    return [file for file in files if file is not None]
 
 
 def mask_files(analysis: Analysis) -> list[Path]:

@@ -8,10 +8,9 @@ from dataclasses import dataclass, replace
 from gm.errors import DataError, GmError, InvalidInput, Problem
 from gm.pipeline.load import Analysis, check_edited, load
 from gm.pipeline.operations import apply_operations
-from gm.pipeline.outputs import check_folder
 from gm.pipeline.reporter import Silent
 from gm.pipeline.request import Request
-from gm.pipeline.run import build_stages, declared_stages, planned_files
+from gm.pipeline.run import build_stages, check_stages, declared_stages
 from gm.pipeline.session import Session
 from gm.pipeline.settings import plural
 
@@ -62,8 +61,7 @@ def ask_again(analysis: Analysis) -> None:
 
 def check_results(analysis: Analysis) -> None:
     """No result would replace an input, or what gm has not written. Raises `InvalidInput`."""
-    check_folder(analysis)
-    Session(analysis, Silent()).check(planned_files(build_stages(analysis, declared_stages(analysis) or ("fit",))))
+    check_stages(Session(analysis, Silent()), build_stages(analysis, declared_stages(analysis) or ("fit",)))
 
 
 def read_data(analysis: Analysis) -> None:

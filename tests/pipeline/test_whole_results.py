@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from gm.datasets import Datasets
 from gm.datasets.ogip_spectrum import write_ogip
 from gm.errors import DataError, InvalidInput, UsageError
 from gm.io.locking import alone_in
+from gm.io.yaml_writer import dump_yaml
 from gm.models import Models
 from gm.pipeline.deps import dependencies
 from gm.pipeline.provenance import Record
@@ -233,9 +235,11 @@ def test_temporary_files_of_killed_runs_are_removed(analysis: Path, change: str)
 
 def test_covariances_that_older_records_leave_out_are_on_record(analysis: Path) -> None:
     run(config(analysis, SIMULATION), Silent())
-    record = analysis / "results" / "provenance.yaml"
-    lines = record.read_text().splitlines()
-    record.write_text("\n".join(line for line in lines if "models_covariance.dat" not in line) + "\n")
+    file = analysis / "results" / "provenance.yaml"
+    data = yaml.safe_load(file.read_text())
+    for record in data["stages"].values():
+        record["outputs"] = [name for name in record["outputs"] if "covariance" not in name]
+    file.write_text(dump_yaml(data))
     assert "fit" in ran(run(edited(analysis, SIMULATION, "seed: 1", "seed: 2"), Silent()))
 
 
@@ -254,7 +258,7 @@ def check_refused(request: Request, match: str, call: Callable[[Request, Silent]
 @pytest.mark.parametrize("text", [APPLYING, SIMULATION])
 def test_inputs_are_not_overwritten(analysis: Path, text: str) -> None:
     check_refused(
-        edited(analysis, text, "output: results", "output: ."), "models.yaml would be written, and is an input"
+        edited(analysis, text, "output: results", "output: ."), "models.yaml would be replaced, and is an input"
     )
 
 
@@ -267,19 +271,48 @@ def test_measured_data_are_not_overwritten_by_a_simulation_of_them(analysis: Pat
     (analysis / "sub").mkdir()
     os.rename(analysis / "models.yaml", analysis / "sub" / "models.yaml")
     os.remove(analysis / "datasets.yaml")
-    check_refused(config(analysis, text), "datasets/run-1.fits would be written, and is an input")
+    check_refused(config(analysis, text), "datasets/run-1.fits would be replaced, and is an input")
 
 
 def test_an_input_by_another_name_is_not_overwritten(analysis: Path) -> None:
     (analysis / "results" / "fit").mkdir(parents=True)
     (analysis / "results" / "fit" / "models.yaml").symlink_to(analysis / "models.yaml")
-    check_refused(config(analysis, SIMULATION), "fit/models.yaml would be written, and is an input")
+    check_refused(config(analysis, SIMULATION), "fit/models.yaml would be replaced, and is an input")
 
 
 def test_a_fit_does_not_start_from_its_own_result(analysis: Path) -> None:
     run(config(analysis, SIMULATION), Silent())
     request = edited(analysis, SIMULATION, "models: models.yaml", "models: results/fit/models.yaml")
-    check_refused(request, "fit/models.yaml would be written, and is an input")
+    check_refused(request, "fit/models.yaml would be replaced, and is an input")
+
+
+def test_an_input_is_not_removed_with_the_results_that_it_came_from(analysis: Path) -> None:
+    run(config(analysis, SIMULATION), Silent())
+    row = "{name: mine, type: SpectrumDatasetOnOff, filename: results/datasets/run-3.fits}"
+    text = f"version: 1\noutput: results\nmodels: models.yaml\ndatasets: {{datasets: [{row}]}}\nsimulate: {{}}\n"
+    check_refused(config(analysis, text), "datasets/run-3.fits would be replaced, and is an input")
+
+
+def test_a_covariance_of_somebody_else_beside_models_on_record_stays(analysis: Path) -> None:
+    run(config(analysis, APPLYING), Silent())
+    mine = analysis / "results" / "models_covariance.dat"
+    assert not mine.exists()
+    mine.write_text("mine")
+    check_refused(edited(analysis, APPLYING, "min: 1 TeV", "min: 2 TeV"), "is there, and no record says")
+
+
+def test_models_may_be_edited_while_they_are_fitted(analysis: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = config(analysis, APPLYING)
+    original = sys.modules["gm.pipeline.fitting"].write_document
+
+    def meanwhile(*arguments: Any) -> None:
+        (analysis / "models.yaml").write_text((analysis / "models.yaml").read_text() + "# for the next fit\n")
+        original(*arguments)
+
+    monkeypatch.setattr("gm.pipeline.fitting.write_document", meanwhile)
+    assert ran(run(request, Silent())) == ["apply", "fit"]
+    monkeypatch.undo()
+    assert ran(run(request, Silent())) == ["apply"]  # and its result is the same, so that the fit is up to date
 
 
 @pytest.mark.parametrize("file", ["models_covariance.dat", "edits.yaml", "fit/fit.yaml", "provenance.yaml"])
@@ -292,7 +325,7 @@ def test_files_of_others_are_not_overwritten(analysis: Path, file: str) -> None:
 
 def test_a_folder_where_a_file_is_to_be(analysis: Path) -> None:
     (analysis / "results" / "fit" / "fit.yaml").mkdir(parents=True)
-    check_refused(config(analysis, SIMULATION), "fit.yaml would be written, and is no file")
+    check_refused(config(analysis, SIMULATION), "fit.yaml would be replaced, and is no file")
 
 
 def test_results_need_a_folder(analysis: Path) -> None:
@@ -347,6 +380,7 @@ def test_a_folder_is_held_by_one_process_and_left_as_it_was(tmp_path: Path) -> N
 import sys
 from pathlib import Path
 from gm.io.locking import alone_in
+from gm.io.yaml_writer import dump_yaml
 with alone_in(Path({str(tmp_path / "new")!r}), lambda: None) as is_alone:
     print(is_alone, flush=True)
     sys.stdin.read()
