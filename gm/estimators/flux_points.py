@@ -24,7 +24,6 @@ from gm.units import convert
 
 Progress = Callable[[str, float], None]
 DEFAULT_SCAN = tuple(np.geomspace(0.2, 5.0, 11))
-_ROUNDING = 1e-9  # of energies
 _LEAST = 1e-100  # counts or flux: less has no square
 
 
@@ -56,7 +55,8 @@ class FluxPointsEstimator:
     def run(self, datasets: Datasets, models: Models, progress: Progress | None = None) -> FluxPoints:
         """The flux points around ``models``, which stay as they are.
 
-        Raises `UsageError` when the source is not a sky component, the edges do not increase or there is no dataset.
+        Raises `UsageError` when the source is not a sky component or no flux, the edges do not increase or there is no
+        dataset.
         """
         if not len(datasets):
             raise UsageError(f"flux points of '{self.source}': no dataset was given")
@@ -136,23 +136,27 @@ class _Bands:
         self.ranges = np.stack([_that_enter(asked, bins) for asked, bins in entering], axis=1)
 
     def measure(self, k: int) -> _Band:
-        """Band ``k``; every outcome has a status and a reason."""
+        """Band ``k``; every outcome has a status and a reason, and none takes the other bands with it."""
         e_min, e_max, ranges = float(self.edges[k]), float(self.edges[k + 1]), self.ranges[k]
         terms = self.likelihood.cut(ranges)
         if not terms:
             has_none = (self.asked[:, k] == self.asked[:, k + 1]).all()
             reason = "no dataset has bins here" if has_none else "every bin here is outside the masks and energy ranges"
             return _Band(e_min, e_max, "no_data", reason)
-        lines = [term.line(self.rest, self.signal) for term in terms]
-        size = sum(line.signal_size() for line in lines)
-        if size < _LEAST:
-            return self._without_signal(e_min, e_max, size)
         try:
-            estimate, rest = self._estimate(lines, ranges)
+            with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # told by what is not finite
+                return self._measured(e_min, e_max, terms, ranges)
         except NoMinimum as error:
             return _Band(e_min, e_max, "failed", str(error))
         except (ArithmeticError, np.linalg.LinAlgError) as error:
             return _Band(e_min, e_max, "failed", f"the computation broke down: {error}")
+
+    def _measured(self, e_min: float, e_max: float, terms: Sequence[LikelihoodTerm], ranges: IntArray) -> _Band:
+        lines = [term.line(self.rest, self.signal) for term in terms]
+        size = sum(line.signal_size() for line in lines)
+        if size < _LEAST:
+            return self._without_signal(e_min, e_max, size)
+        estimate, rest = self._estimate(lines, ranges)
         reports = self._reports(terms, rest + estimate.norm * self.signal)
         edges = self._edges(ranges, reports) or (e_min, e_max)
         return _Band(*edges, *self._verdict(estimate), estimate, self._datasets(ranges, reports, estimate.norm))
@@ -224,7 +228,7 @@ class _Bands:
 
 def _first_close(energies: Sequence[float], to: float) -> float:
     """The first that is equal up to rounding."""
-    return next(energy for energy in energies if abs(energy / to - 1.0) < _ROUNDING)
+    return next(energy for energy in energies if abs(energy / to - 1.0) < SAME_ENERGY)
 
 
 def _sorted(dataset: Dataset) -> Dataset:

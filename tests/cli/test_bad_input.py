@@ -129,6 +129,13 @@ TWICE = "  - {name: crab, type: SkyModel, spectral: {type: pl}}\n"
 CIRCLE = "links:\n  - {parameter: crab.index, equals: crab.index}\n"
 DANGLING = "links:\n  - {parameter: crab.index, equals: vela.index}\n"
 
+
+def flux_per_steradian(folder: Path) -> None:
+    shape = "spatial: {type: ConstantSpatialModel, parameters: [{name: value, value: 1.0, unit: sr-1}]}"
+    replaced("models.yaml", "cm-2 s-1 TeV-1", "cm-2 s-1 TeV-1 sr-1")(folder)
+    replaced("models.yaml", "type: SkyModel", f"type: SkyModel\n    {shape}")(folder)
+
+
 CASES: dict[str, tuple[Change, int, list[str]]] = {
     "config missing": (lambda folder: (folder / "config.yaml").unlink(), DATA, ["config.yaml", "no such file"]),
     "config is a folder": (folder_in_the_way("config.yaml"), DATA, ["config.yaml", "directory"]),
@@ -194,6 +201,11 @@ CASES: dict[str, tuple[Change, int, list[str]]] = {
         ["models.yaml:4:22", "'run-3'", "run-1, run-2"],
     ),
     "source misspelt": (replaced("config.yaml", "source: crab", "source: crap"), INVALID, ["config.yaml:9", "'crab'?"]),
+    "flux points per steradian": (
+        flux_per_steradian,
+        INVALID,
+        ["config.yaml:9:14", "'crab': its spectrum is in 'TeV-1 s-1 cm-2 sr-1'", "need a differential flux"],
+    ),
     "edit of nothing": (
         replaced("config.yaml", "fit:", "parameters:\n  crab.indx: {value: 2}\nfit:"),
         INVALID,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -431,6 +432,16 @@ def test_published_flux_points_have_a_weighted_mean() -> None:
             assert error == pytest.approx(1 / np.sqrt(weight.sum()), rel=1e-6)
         assert found.norm_sensitivity is None
         assert point.datasets["points"].counts is None
+
+
+def test_upper_limits_alone_have_no_best_norm() -> None:
+    """Their statistic falls without bound towards negative fluxes: that band fails, the one with points does not."""
+    points = flux_points().points
+    limits = replace(points, is_ul=points.energy > 2.0, dnde_ul=np.abs(points.dnde) * 2)
+    dataset = flux_points().with_(points=limits, stat_type="distrib", mask_fit=None, mask_safe=None)
+    found = run(Datasets([dataset]), Models([power_law()]), [0.3, 2.0, 30.0])
+    assert [point.status for point in found.points] == ["ok", "failed"]
+    assert found.points[1].reason == "the statistic falls without bound along the norm"
 
 
 def test_spectra_and_flux_points_together() -> None:
