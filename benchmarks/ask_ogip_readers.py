@@ -82,7 +82,9 @@ def runs() -> list[SpectrumDatasetOnOff]:
     chosen = [datasets[name] for name in ("hess-23523", "magic-5029747", "veritas-54809")]
     first = next(run for run in chosen if isinstance(run, SpectrumDatasetOnOff))
     scale = np.linspace(5.0, 20.0, first.energy.n_bins)
-    return [run for run in chosen if isinstance(run, SpectrumDatasetOnOff)] + [first.with_(acceptance_off=scale)]
+    return [run for run in chosen if isinstance(run, SpectrumDatasetOnOff)] + [
+        first.with_(name="scale by channel", acceptance_off=scale)
+    ]
 
 
 def expected(run: SpectrumDatasetOnOff, fluxes: Array) -> list[Array]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gm.config_schemas.reader import Document, read_document
 from gm.config_schemas.validator import check
 from gm.errors import DataError, InvalidInput
-from gm.io.ecsv import MAGIC as ECSV_MAGIC
+from gm.io.ecsv import is_ecsv
 from gm.pipeline.results import EDITS_SCHEMA, FIT_SCHEMA, FLUX_POINTS_SCHEMA, finite
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def describe(file: str) -> Description:
         start = _start(Path(file))
         if start.startswith(_FITS_MAGIC):
             return _fits(Path(file))
-        if start.startswith(ECSV_MAGIC.encode()):
+        if is_ecsv(start):
             return Description("flux-point-table", file, _sed(Path(file)))
     document = read_document(file, repeated=("metadata",))
     kind = _yaml_kind(document.data)
