@@ -29,7 +29,9 @@ def fitted_parameters(
     targets = {models.addresses().resolve(link.parameter): link.equals for link in models.links}
     for k, (address, parameter) in enumerate(zip(models.parameters.addresses, models.parameters, strict=True)):
         interval, free, position, why, side = minos.get(address), layout.free_position(k), None, "", None
-        if free is not None and not active[free]:
+        if free is None and k in targets:
+            why = f"it follows {targets[k]}, which is not free"
+        elif free is not None and not active[free]:
             why = "no dataset depends on it"
         elif free is not None:
             position = int(positions[free])

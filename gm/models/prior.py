@@ -23,7 +23,8 @@ class GaussianPrior:
     weight: float = 1.0
 
     def value(self, x: float) -> float:
-        return self.weight * (((x - self.mu) / self.sigma) ** 2 + log(2 * pi * self.sigma**2))
+        z = (x - self.mu) / self.sigma
+        return self.weight * (z * z + log(2 * pi * self.sigma**2))
 
     def gradient(self, x: float) -> float:
         return self.weight * 2 * (x - self.mu) / self.sigma**2
@@ -88,18 +89,26 @@ class GeneralizedGaussianPrior:
 
     def value(self, x: float) -> float:
         b, s = 1 / self.eta, self.sigma * sqrt(2)
-        return float(self.weight * 2 * (abs((x - self.mu) / s) ** b + log(2 * s / b) + lgamma(1 / b)))
+        return self.weight * 2 * (_power(abs((x - self.mu) / s), b) + log(2 * s / b) + lgamma(1 / b))
 
     def gradient(self, x: float) -> float:
         b, s = 1 / self.eta, self.sigma * sqrt(2)
         z = (x - self.mu) / s
-        return float(self.weight * 2 * b * abs(z) ** (b - 1) * copysign(1, z) / s) if z else 0.0
+        return self.weight * 2 * b * _power(abs(z), b - 1) * copysign(1, z) / s if z else 0.0
 
     def curvature(self, x: float) -> float:
         """The second derivative; infinite at ``x = mu`` for eta > 0.5, so ``|z|`` is kept above 0.01."""
         b, s = 1 / self.eta, self.sigma * sqrt(2)
         z = max(abs((x - self.mu) / s), 0.01)
-        return float(self.weight * 2 * b * (b - 1) * z ** (b - 2) / s**2)
+        return self.weight * 2 * b * (b - 1) * _power(z, b - 2) / s**2
+
+
+def _power(base: float, exponent: float) -> float:
+    """Infinite where it is beyond all numbers."""
+    try:
+        return float(base**exponent)
+    except OverflowError:
+        return inf
 
 
 Prior: TypeAlias = GaussianPrior | UniformPrior | LogUniformPrior | GeneralizedGaussianPrior

@@ -236,3 +236,10 @@ def test_the_calls_are_few() -> None:
 
 def _count(calls: list[int], _what: str, _value: float) -> None:
     calls[0] += 1
+
+
+def test_a_follower_of_a_frozen_parameter_has_a_reason() -> None:
+    models = Models([power_law("a", index=Parameter("index", 2.3, frozen=True)), power_law("b")])
+    result = Fit(DATASETS).run(models.with_links([Link("b.index", "a.index")]), minos=["*"])
+    fitted = parameter(result, "b.index")
+    assert (fitted.error, fitted.error_reason) == (None, "it follows a.index, which is not free")

@@ -51,3 +51,10 @@ def test_nothing_is_undefined_at_the_peak() -> None:
         prior = GeneralizedGaussianPrior(2.2, 0.1, eta=eta)
         assert prior.gradient(2.2) == 0.0
         assert math.isfinite(prior.curvature(2.2))
+
+
+@pytest.mark.parametrize("x", [1e200, -1e200])
+@pytest.mark.parametrize("prior", [GaussianPrior(2.2, 0.1), GeneralizedGaussianPrior(2.2, 0.1, eta=0.25)])
+def test_far_beyond_all_numbers_a_prior_is_infinite(prior: Prior, x: float) -> None:
+    assert prior.value(x) == math.inf
+    assert math.copysign(1.0, prior.gradient(x)) == math.copysign(1.0, x)
