@@ -18,7 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
+import resource
 import subprocess
 import sys
 import time
@@ -54,7 +54,7 @@ SHARES = {  # fits of each kind of data and conventions; 6 shapes in turn
     ("runs", "exact"): 40,
 }
 SHAPES = ("gauss", "elliptical gauss", "disk", "shell", "shell2", "generalized gauss")
-LIMIT = 600  # seconds of a fit
+LIMIT = 300  # CPU seconds of a fit
 REACHED = 0.1  # of -2 ln L above the lowest known
 FOLDER = ROOT / "build" / "study_extended"
 LINES = FOLDER / "fits.jsonl"
@@ -155,7 +155,7 @@ def in_a_process(number: int) -> dict[str, Any]:
     read_end, write_end = os.pipe()
     child = os.fork()
     if child == 0:
-        signal.alarm(LIMIT)
+        resource.setrlimit(resource.RLIMIT_CPU, (LIMIT, LIMIT))
         with os.fdopen(write_end, "w") as pipe:
             json.dump(fit(number), pipe)
         os._exit(0)

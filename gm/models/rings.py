@@ -26,7 +26,9 @@ from gm.models.offsets import Offsets, axis_ratio
 _SIZES = ("sigma", "r_0", "radius", "width")
 _SMALLEST = 1e-3  # of the resolution: what is smaller is seen as large as this, to 1e-7 of the flux in any pixel
 _BASE, _PER_STEP = 24, 1.6  # nodes along a radius, and how many more per length that is resolved
-_BASE_TURN, _PER_STEP_TURN = 16, 3.2  # points of a ring: a Bessel function J_n(x) vanishes from n = x on
+# Points of a ring: a Bessel function J_n(x) vanishes from n = x on. Their number changes with the shape, which fits do
+# not feel with half as many again.
+_BASE_TURN, _PER_STEP_TURN = 16, 4.8
 _STEP = 1e-4  # of a resolution or a size, for derivatives by differences
 _CORE = 6.5  # widths of the core that are its end
 

@@ -21,6 +21,7 @@ from gm.models.exact_integration import integrate_exactly, integrate_exactly_wit
 from gm.models.offsets import Offsets
 from gm.models.parameter import Parameter
 from gm.models.parametric import ParametricModel
+from gm.models.point_pixels import PointPixels, place_on
 from gm.models.rings import Rings
 
 LON = Parameter("lon_0", 0.0, "deg")
@@ -195,14 +196,14 @@ class RadialModel(ExtendedModel):
         if grid.is_exact:
             return integrate_exactly(self, grid, self.sized(values, POINTLIKE * grid.scale))
         if self._is_between(grid, values):
-            return self._in_one_pixel(grid, values)
+            return self._as_point(grid, values)[0]
         return super().integrate(grid, values)
 
     def integrate_gradient(self, grid: PixelGrid, values: Array, energy: Array | None = None) -> tuple[Array, Array]:
         if grid.is_exact:
             return integrate_exactly_with_gradient(self, grid, self.sized(values, POINTLIKE * grid.scale))
         if self._is_between(grid, values):
-            return self._in_one_pixel(grid, values), np.zeros((len(values), *grid.shape))
+            return self._as_point(grid, values)
         image, gradient = np.zeros(grid.shape), np.zeros((len(values), *grid.shape))
         for part in self.window(grid, values).divided():
             density, rows = self._rows(grid.vectors(self.frame, part), values)
@@ -218,12 +219,12 @@ class RadialModel(ExtendedModel):
         bin_min, radius = self.bin_min(values), self.evaluation_radius(values)
         return bin_min is not None and radius is not None and max(bin_min * MAX_OVERSAMPLING, 10 * radius) < grid.scale
 
-    def _in_one_pixel(self, grid: PixelGrid, values: Array) -> Array:
-        """The whole flux in the pixel that holds the position."""
-        image, around = np.zeros(grid.shape), grid.window(values[0], values[1], self.frame, 0.0, 1)
-        if around is not None:
-            image[around.slices] = 1.0
-        return image
+    def _as_point(self, grid: PixelGrid, values: Array) -> tuple[Array, Array]:
+        """`integrate_gradient` of the point that the shape is."""
+        images = PointPixels.at(grid, place_on(grid, float(values[0]), float(values[1]), self.frame)).images(grid)
+        gradient = np.zeros((len(values), *grid.shape))
+        gradient[:2] = images[1:]
+        return images[0], gradient
 
     def _rows(self, vectors: Array, values: Array) -> tuple[Array, list[Array]]:
         """Density, and its derivatives one by one; a number is one that is 0 everywhere."""

@@ -206,4 +206,4 @@ def test_integrals_in_a_region_are_those_of_gammapy(radius: float, expected: lis
 def test_a_shell_that_is_nearly_filled_is_told_from_a_ball_by_its_limit() -> None:
     """The slope by eta vanishes as the square of what the shell lacks, so that a fit has to end before."""
     shape = Shell2SpatialModel(r_0=0.5, eta=0.9)
-    assert shape.told_apart(0.1) == {"r_0": (0.2, np.inf), "eta": (-np.inf, 0.97)}
+    assert shape.told_apart(0.1, 0.1, 4.0) == {"r_0": (0.2, 4.0), "eta": (0.01, 0.97)}
