@@ -58,7 +58,7 @@ class Convolver:
         part = lit(image[(..., *self.support)])
         if part is None:
             return []
-        part = rounded_up(moved(part, self.support), self.support)
+        part = _rounded_up(moved(part, self.support), self.support)
         pieces = []
         for group in self._groups:
             grid = Grid.of(part, self.shape, group.half)
@@ -135,7 +135,7 @@ def spread_out(images: Array, support: Part, shape: tuple[int, int]) -> Array:
     return whole
 
 
-def rounded_up(part: Part, support: Part) -> Part:
+def _rounded_up(part: Part, support: Part) -> Part:
     """A part of the support that holds another: its size is one of few, so that kernels are not transformed anew."""
     parts = []
     for own, whole in zip(part, support, strict=True):

@@ -6,14 +6,14 @@ to the nodes, and each node has its own kernel: the PSF of a source there, integ
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import chain
 from math import ceil
 from typing import final
 
 import numpy as np
 
-from gm.arrays import Array
+from gm.arrays import Array, IntArray
 from gm.irf.point_spread import PointSpread
 from gm.likelihood.folding import Folding
 from gm.likelihood.node_convolution import MixedImages, NodeConvolver, NodeImages, NoNodeConvolver, OwnImages
@@ -78,9 +78,11 @@ class ExactTrueFolding(Folding):
 
     def _exposed(self, image: Array) -> NodeImages:
         shares, exposure = _on_nodes(image, self._n_nodes), self._exposure
-        if shares.ndim == 3:
-            return MixedImages(exposure.maps * shares, exposure.mixing)
-        return OwnImages(shares, lambda k: exposure.of_energies(k) * shares[self._sight.seen[k]])
+        if shares.ndim == 4:
+            return OwnImages(lambda k: exposure.of_energies(k) * shares[self._sight.seen[k]])
+        if exposure.mixing is None:
+            return OwnImages(lambda k: exposure.of_energies(k) * shares)
+        return MixedImages(exposure.maps * shares, exposure.mixing)
 
     def respond(self, image: Array) -> Response:
         return self.respond_in_full(image)[0]
@@ -117,11 +119,21 @@ class ExactTrueFolding(Folding):
         window, seen, exposure = self.window, self._sight.seen, self._exposure
         by_bin = spectrum[seen, None] * (self._sight.edisp @ self._scattered(weights, slope))
         by_bin = by_bin.reshape(-1, *window.shape)
-        if not by_energy:
+        if not by_energy and exposure.mixing is not None:
             back = self._convolver.send_back(by_bin, exposure.mixing)
             return _stacked((back * exposure.maps).sum(axis=0))
+        pieces = self._convolver.send_back_in_pieces(by_bin)
+        if not by_energy:
+            nothing = np.zeros(exposure.maps.shape[1:])
+
+            def summed(piece: Callable[[], tuple[IntArray, Array]]) -> Array:
+                k, back = piece()
+                return np.asarray((back * exposure.of_energies(k)).sum(axis=0))
+
+            return _stacked(sum(side_by_side(summed, pieces), nothing))
         pulled = np.zeros((len(window.exposure), *exposure.maps.shape[1:]))
-        for k, back in self._convolver.send_back_each(by_bin):
+        for piece in pieces:
+            k, back = piece()
             pulled[seen[k]] = back * exposure.of_energies(k)
         return _stacked(pulled)
 
@@ -144,9 +156,9 @@ class ExactRecoFolding(Folding):
     def _exposed(self, image: Array) -> tuple[Array, Array]:
         """Images (n, n_nodes, ny, nx), and for each true energy their factors (n_energy_true, n)."""
         shares, exposure = _on_nodes(image, self._n_nodes), self._exposure
-        if shares.ndim == 3:
+        if shares.ndim == 3 and exposure.mixing is not None:
             return exposure.maps * shares, exposure.mixing
-        return exposure.of_energies(slice(None)) * shares, np.eye(len(shares))
+        return exposure.of_energies(slice(None)) * shares, np.eye(len(exposure.maps))
 
     def respond(self, image: Array) -> Response:
         return self.respond_in_full(image)[0]
@@ -181,9 +193,9 @@ class ExactRecoFolding(Folding):
     def pull_back(self, spectrum: Array, weights: Array, slope: float, *, by_energy: bool) -> Array:
         window, exposure, edisp = self.window, self._exposure, self.window.edisp.T * spectrum
         scattered = self._scattered(weights, slope).reshape(self._n_energy, *window.shape)
-        if by_energy:
+        if by_energy or exposure.mixing is None:
             pulled = self._convolver.send_back(scattered, edisp)
             pulled *= exposure.of_energies(slice(None))
-            return _stacked(pulled)
+            return _stacked(pulled if by_energy else pulled.sum(axis=0))
         back = self._convolver.send_back(scattered, edisp @ exposure.mixing)
         return _stacked((back * exposure.maps).sum(axis=0))

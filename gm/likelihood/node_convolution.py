@@ -9,34 +9,33 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from math import prod
 from typing import final
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import fft
 
 from gm.arrays import Array, IntArray
-from gm.likelihood.convolution import rounded_up
-from gm.likelihood.kernel_groups import Grid, KernelGroup, chunks, moved
+from gm.likelihood.kernel_groups import Grid, KernelGroup, chunks
 from gm.likelihood.parallel import side_by_side
-from gm.likelihood.spectra import ComplexArray, Part, Size, lit
+from gm.likelihood.spectra import ComplexArray, Part, Size
 
 _KEPT_BYTES = 6e7  # of transformed kernels of similar size; beyond, they are made again each time
-_Spectra = Callable[[IntArray], ComplexArray]
+_Transforms = NDArray[np.complex64]  # of kernels: roundings of 1e-7, the same forth and back
 
 
 class NodeImages(ABC):
     """Images at the nodes of each pixel, (n_kernels, n_nodes, ny, nx) in all."""
 
-    light: Array  # (..., ny, nx), dark where all images are
-
     @abstractmethod
     def of(self, kernels: IntArray) -> Array:
         """The images of some kernels (n,), (n, n_nodes, ny, nx)."""
 
-    @abstractmethod
-    def spectra(self, part: Part, size: Size) -> _Spectra:
-        """For some kernels (n,) the transforms of a part of their images, (n, n_nodes, ...), beyond it they are 0."""
+    def spectra(self, size: Size) -> Callable[[IntArray], ComplexArray]:
+        """For some kernels (n,) the transforms of their images, (n, n_nodes, rows, columns / 2 + 1)."""
+        return lambda kernels: np.asarray(fft.rfft2(self.of(kernels), s=size))
 
 
 @final
@@ -44,16 +43,16 @@ class NodeImages(ABC):
 class MixedImages(NodeImages):
     """``mixing @ images``: images (n, n_nodes, ny, nx), mixing (n_kernels, n)."""
 
-    light: Array
+    images: Array
     mixing: Array
 
     def of(self, kernels: IntArray) -> Array:
-        return np.asarray(np.tensordot(self.mixing[kernels], self.light, axes=1))
+        return np.asarray(np.tensordot(self.mixing[kernels], self.images, axes=1))
 
-    def spectra(self, part: Part, size: Size) -> _Spectra:
-        spectra = fft.rfft2(self.light[(..., *part)], s=size)
+    def spectra(self, size: Size) -> Callable[[IntArray], ComplexArray]:
+        spectra = fft.rfft2(self.images, s=size)
         flat, shape = spectra.reshape(len(spectra), -1).view(np.float64), spectra.shape[1:]
-        return lambda members: (self.mixing[members] @ flat).view(np.complex128).reshape(-1, *shape)
+        return lambda kernels: (self.mixing[kernels] @ flat).view(np.complex128).reshape(-1, *shape)
 
 
 @final
@@ -61,14 +60,10 @@ class MixedImages(NodeImages):
 class OwnImages(NodeImages):
     """Images (n, n_nodes, ny, nx) that ``make`` gives for some kernels (n,)."""
 
-    light: Array
     make: Callable[[IntArray], Array]
 
     def of(self, kernels: IntArray) -> Array:
         return self.make(kernels)
-
-    def spectra(self, part: Part, size: Size) -> _Spectra:
-        return lambda members: np.asarray(fft.rfft2(self.make(members)[(..., *part)], s=size))
 
 
 class NodeConvolver:
@@ -80,74 +75,62 @@ class NodeConvolver:
     def __init__(self, kernels: Array, shape: Size, support: Part | None = None) -> None:
         self.shape, self.support = shape, support or (slice(0, shape[0]), slice(0, shape[1]))
         self._kernels, self._n_nodes = kernels, len(kernels)
+        self._image = self.support[0].stop - self.support[0].start, self.support[1].stop - self.support[1].start
 
     @cached_property
     def _groups(self) -> list[_Group]:
-        return _Group.all_of(self._kernels)
+        groups = KernelGroup.all_of(np.abs(self._kernels).max(axis=0))
+        return [_Group(self._kernels, alike, self.support, self.shape) for alike in groups]
 
     def fold_in_pieces(self, images: NodeImages) -> list[Iterator[tuple[int, Array]]]:
         """Kernels and folded images (*shape), which are overwritten by the next; to be gone through side by side."""
-        found = lit(images.light)
-        if found is None:
-            return []
-        part = rounded_up(moved(found, self.support), self.support)
-        y, x = (slice(p.start - s.start, p.stop - s.start) for p, s in zip(part, self.support, strict=True))
         pieces = []
         for group in self._groups:
-            grid = Grid.of(part, self.shape, group.half)
-            spectra, kernels = images.spectra((y, x), grid.size), group.at(grid.size)
-            for some in chunks(len(group.members), grid.size):
-                pieces.append(self._folded(group.members[some], kernels(some), grid, spectra))
+            spectra = images.spectra(group.grid.size)
+            pieces += [self._folded(group, some, spectra) for some in group.chunks()]
         return pieces
 
     def _folded(
-        self, members: IntArray, kernels: Callable[[], ComplexArray], grid: Grid, spectra: _Spectra
+        self, group: _Group, some: slice, spectra: Callable[[IntArray], ComplexArray]
     ) -> Iterator[tuple[int, Array]]:
-        folded = np.zeros(self.shape)
-        product = np.einsum("kjyx,kjyx->kyx", kernels(), spectra(members))
+        folded, grid, members = np.zeros(self.shape), group.grid, group.members[some]
+        product = np.einsum("kjyx,kjyx->kyx", group.transforms(some), spectra(members))
         for k, one in zip(members, fft.irfft2(product, s=grid.size, overwrite_x=True), strict=True):
             folded[grid.reach] = one[grid.cut]
             yield int(k), folded
 
     def send_back(self, images: Array, mixing: Array) -> Array:
         """The adjoint for `MixedImages` (n, n_nodes, ny, nx), from images (n_kernels, *shape)."""
-        n_y, n_x = (part.stop - part.start for part in self.support)
-        whole = np.zeros((mixing.shape[1], self._n_nodes, n_y, n_x))
+        whole = np.zeros((mixing.shape[1], self._n_nodes, *self._image))
+
+        def mixed(group: _Group, some: slice) -> ComplexArray:
+            back = self._back(group, some, images)
+            flat = mixing[group.members[some]].T @ back.reshape(len(back), -1).view(np.float64)
+            return np.asarray(flat.view(np.complex128)).reshape(-1, *back.shape[1:])
+
         for group in self._groups:
-            grid = Grid.of(self.support, self.shape, group.half)
-            kernels, starts = group.at(grid.size), chunks(len(group.members), grid.size)
-            some = [(group.members[part], kernels(part), grid, images, mixing) for part in starts]
-            parts = side_by_side(lambda one: _mixed_back(*one), some)
-            back = fft.irfft2(sum(parts[1:], parts[0]), s=grid.size, overwrite_x=True)
-            whole += back[..., :n_y, :n_x]
+            parts = side_by_side(partial(mixed, group), group.chunks())
+            whole += self._cut(fft.irfft2(sum(parts[1:], parts[0]), s=group.grid.size, overwrite_x=True))
         return whole
 
-    def send_back_each(self, images: Array) -> Iterator[tuple[IntArray, Array]]:
+    def send_back_in_pieces(self, images: Array) -> list[Callable[[], tuple[IntArray, Array]]]:
         """The adjoint for `OwnImages`: kernels (n,) and what comes back (n, n_nodes, ny, nx)."""
-        n_y, n_x = (part.stop - part.start for part in self.support)
-        for group in self._groups:
-            grid = Grid.of(self.support, self.shape, group.half)
-            kernels = group.at(grid.size)
-            for some in chunks(len(group.members), grid.size):
-                members = group.members[some]
-                back = fft.irfft2(_back(members, kernels(some), grid, images), s=grid.size, overwrite_x=True)
-                yield members, back[..., :n_y, :n_x]
 
+        def one(group: _Group, some: slice) -> tuple[IntArray, Array]:
+            back = fft.irfft2(self._back(group, some, images), s=group.grid.size, overwrite_x=True)
+            return group.members[some], self._cut(back)
 
-def _back(members: IntArray, kernels: Callable[[], ComplexArray], grid: Grid, images: Array) -> ComplexArray:
-    """Spectra (n, n_nodes, ...) of what comes back from the images of some kernels."""
-    placed = np.zeros((len(members), *grid.size))
-    placed[(slice(None), *grid.cut)] = images[(members, *grid.reach)]
-    return np.asarray(np.conjugate(kernels()) * fft.rfft2(placed, overwrite_x=True)[:, None])
+        return [partial(one, group, some) for group in self._groups for some in group.chunks()]
 
+    def _cut(self, images: Array) -> Array:
+        return images[..., : self._image[0], : self._image[1]]
 
-def _mixed_back(
-    members: IntArray, kernels: Callable[[], ComplexArray], grid: Grid, images: Array, mixing: Array
-) -> ComplexArray:
-    """The same for the images (n_mixed, n_nodes, ...) that theirs are mixed of."""
-    back = _back(members, kernels, grid, images)
-    flat = mixing[members].T @ back.reshape(len(back), -1).view(np.float64)
-    return np.asarray(flat.view(np.complex128)).reshape(-1, *back.shape[1:])
+    def _back(self, group: _Group, some: slice, images: Array) -> ComplexArray:
+        """Spectra (n, n_nodes, ...) of what comes back from the images of some kernels."""
+        members, grid = group.members[some], group.grid
+        placed = np.zeros((len(members), *grid.size))
+        placed[(slice(None), *grid.cut)] = images[(members, *grid.reach)]
+        return np.asarray(np.conjugate(group.transforms(some)) * fft.rfft2(placed, overwrite_x=True)[:, None])
 
 
 class NoNodeConvolver:
@@ -162,33 +145,31 @@ class NoNodeConvolver:
     def send_back(self, images: Array, mixing: Array) -> Array:
         return np.repeat(np.tensordot(mixing.T, images, axes=1)[:, None], self._n_nodes, axis=1)
 
-    def send_back_each(self, images: Array) -> Iterator[tuple[IntArray, Array]]:
-        yield np.arange(len(images)), np.repeat(images[:, None], self._n_nodes, axis=1)
+    def send_back_in_pieces(self, images: Array) -> list[Callable[[], tuple[IntArray, Array]]]:
+        return [lambda: (np.arange(len(images)), np.repeat(images[:, None], self._n_nodes, axis=1))]
 
 
-@dataclass(frozen=True, eq=False)
 class _Group:
-    """Kernels of similar size: positions (n,), half width, (n, n_nodes, 2 half + 1, ...) and their transforms."""
+    """Kernels of similar size, and the transforms that they need, which are kept where they are not too many.
 
-    members: IntArray
-    half: int
-    kernels: Array
-    kept: KernelGroup
+    members : positions (n,)
+    """
 
-    @classmethod
-    def all_of(cls, kernels: Array) -> list[_Group]:
-        groups = []
-        for alike in KernelGroup.all_of(np.abs(kernels).max(axis=0)):
-            inner = slice(kernels.shape[-1] // 2 - alike.half, kernels.shape[-1] // 2 + alike.half + 1)
-            own = np.ascontiguousarray(kernels[:, alike.members, inner, inner].swapaxes(0, 1))
-            flat = own.reshape(-1, *own.shape[2:])
-            groups.append(cls(alike.members, alike.half, own, KernelGroup(np.arange(len(flat)), alike.half, flat, {})))
-        return groups
+    def __init__(self, kernels: Array, alike: KernelGroup, support: Part, shape: Size) -> None:
+        inner = slice(kernels.shape[-1] // 2 - alike.half, kernels.shape[-1] // 2 + alike.half + 1)
+        self.members, self.grid = alike.members, Grid.of(support, shape, alike.half)
+        self._kernels = np.ascontiguousarray(kernels[:, alike.members, inner, inner].swapaxes(0, 1))
+        self._kept: _Transforms | None = None
+        if 4.0 * self._kernels.shape[0] * self._kernels.shape[1] * prod(self.grid.size) < _KEPT_BYTES:
+            self._kept = np.concatenate(side_by_side(self._transformed, self.chunks()))
 
-    def at(self, size: Size) -> Callable[[slice], Callable[[], ComplexArray]]:
-        """For some of the kernels what gives their transforms, (n, n_nodes, rows, columns / 2 + 1), in any thread."""
-        n, n_nodes = self.kernels.shape[:2]
-        if 8.0 * n * n_nodes * size[0] * size[1] > _KEPT_BYTES:
-            return lambda some: lambda: np.asarray(fft.rfft2(self.kernels[some], s=size))
-        kept = self.kept.at(size).reshape(n, n_nodes, size[0], -1)
-        return lambda some: lambda: kept[some]
+    def chunks(self) -> Iterator[slice]:
+        """Some kernels at a time."""
+        return chunks(len(self.members), self.grid.size)
+
+    def transforms(self, some: slice) -> _Transforms:
+        """Of some kernels, (n, n_nodes, rows, columns / 2 + 1)."""
+        return self._transformed(some) if self._kept is None else self._kept[some]
+
+    def _transformed(self, some: slice) -> _Transforms:
+        return fft.rfft2(self._kernels[some], s=self.grid.size).astype(np.complex64)
