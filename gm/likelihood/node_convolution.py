@@ -14,7 +14,6 @@ from math import prod
 from typing import final
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import fft
 
 from gm.arrays import Array, IntArray
@@ -23,7 +22,6 @@ from gm.likelihood.parallel import side_by_side
 from gm.likelihood.spectra import ComplexArray, Part, Size
 
 _KEPT_BYTES = 6e7  # of transformed kernels of similar size; beyond, they are made again each time
-_Transforms = NDArray[np.complex64]  # of kernels: roundings of 1e-7, the same forth and back
 
 
 class NodeImages(ABC):
@@ -159,17 +157,17 @@ class _Group:
         inner = slice(kernels.shape[-1] // 2 - alike.half, kernels.shape[-1] // 2 + alike.half + 1)
         self.members, self.grid = alike.members, Grid.of(support, shape, alike.half)
         self._kernels = np.ascontiguousarray(kernels[:, alike.members, inner, inner].swapaxes(0, 1))
-        self._kept: _Transforms | None = None
-        if 4.0 * self._kernels.shape[0] * self._kernels.shape[1] * prod(self.grid.size) < _KEPT_BYTES:
+        self._kept: ComplexArray | None = None
+        if 8.0 * self._kernels.shape[0] * self._kernels.shape[1] * prod(self.grid.size) < _KEPT_BYTES:
             self._kept = np.concatenate(side_by_side(self._transformed, self.chunks()))
 
     def chunks(self) -> Iterator[slice]:
         """Some kernels at a time."""
         return chunks(len(self.members), self.grid.size)
 
-    def transforms(self, some: slice) -> _Transforms:
+    def transforms(self, some: slice) -> ComplexArray:
         """Of some kernels, (n, n_nodes, rows, columns / 2 + 1)."""
         return self._transformed(some) if self._kept is None else self._kept[some]
 
-    def _transformed(self, some: slice) -> _Transforms:
-        return fft.rfft2(self._kernels[some], s=self.grid.size).astype(np.complex64)
+    def _transformed(self, some: slice) -> ComplexArray:
+        return np.asarray(fft.rfft2(self._kernels[some], s=self.grid.size))

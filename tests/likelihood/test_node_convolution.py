@@ -42,12 +42,12 @@ def fold(images: NodeImages) -> Array:
 
 @pytest.mark.parametrize("kept", [0.0, 1e9])
 def test_folded_images_are_sums_of_direct_convolutions(kept: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """To 1e-6, as transforms of kernels are of single precision; whether these are kept or not."""
+    """Whether transforms of kernels are kept or not."""
     monkeypatch.setattr(node_convolution, "_KEPT_BYTES", kept)
     each = np.tensordot(MIXING, IMAGES, axes=1)
     expected = slow(each)
     for images in (MixedImages(IMAGES, MIXING), OwnImages(lambda kernels: each[kernels])):
-        np.testing.assert_allclose(fold(images), expected, rtol=0, atol=1e-6 * expected.max())
+        np.testing.assert_allclose(fold(images), expected, rtol=0, atol=1e-12 * expected.max())
 
 
 def test_what_is_sent_back_is_the_adjoint() -> None:
