@@ -120,10 +120,13 @@ class Fit:
         return run
 
     def _test(self, best: Models, name: str, run: FitRun) -> tuple[float | None, str]:
-        """TS of a component: how much worse the best fit without it is; None, and why, when that fit fails.
+        """TS of a component: how much worse the best fit without it is; None, and why, when one of them fails.
 
         Its own priors are no part of the comparison: a density has a unit, and nothing to be compared with.
         """
+        status, message = run.verdict()
+        if status not in ("converged", "at_limit"):
+            return None, f"the fit did not converge: {message}"
         null = self._minimize(best.without(name), None, need_free=False)
         if not null.minimum.valid:
             return None, f"the fit without it did not converge: {null.minimum.message}"

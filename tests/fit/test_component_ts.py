@@ -49,6 +49,14 @@ def test_a_prior_of_another_component_is_on_both_sides() -> None:
     assert ts(result, "other") == pytest.approx(alone.statistic - result.statistic, abs=1e-5)
 
 
+def test_without_a_minimum_there_is_no_ts() -> None:
+    same = Parameter("index", 2.3, frozen=True)
+    twins = Models([power_law("one", index=same), power_law("two", index=same)])
+    component = Fit(DATASETS).run(twins, test=["one"]).components[0]
+    assert component.ts is None
+    assert component.ts_reason.startswith("the fit did not converge: the statistic does not change along")
+
+
 def test_a_component_that_others_follow_is_refused_before_anything_is_fitted() -> None:
     models = Models([power_law("a"), power_law("b")]).with_links([Link("b.index", "a.index")])
     told: list[float] = []
