@@ -58,7 +58,8 @@ def test_without_a_minimum_there_is_no_ts() -> None:
 
 
 def test_a_component_that_others_follow_is_refused_before_anything_is_fitted() -> None:
-    models = Models([power_law("a"), power_law("b")]).with_links([Link("b.index", "a.index")])
+    pair = Models([power_law("a", datasets_names=["a"]), power_law("b", datasets_names=["b"])])
+    models = pair.with_links([Link("b.index", "a.index")])
     told: list[float] = []
     with pytest.raises(ModelError, match=r"'b\.index' follows 'a\.index', which would go with component 'a'"):
         Fit(DATASETS).run(models, test=["a"], progress=lambda _, value: told.append(value))
