@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Fits of a map from poor starts: how many end in the lowest minimum that any start finds, and what they say.
 
-    python benchmarks/study_starts.py run after            # keeps results/study_starts.json; `--sky disk`: a part
+    python benchmarks/study_starts.py run after            # keeps build/study_starts.json; `--sky disk`: a part
     PYTHONPATH=CHECKOUT python benchmarks/study_starts.py run before       # the same starts, another version of gm
     python benchmarks/study_starts.py table                # writes results/study_starts.md
 
@@ -24,7 +24,7 @@ from types import FrameType
 from typing import Any
 
 import numpy as np
-from cases import RESULTS
+from cases import RESULTS, ROOT
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))  # after PYTHONPATH, which may name another version
 
@@ -45,7 +45,7 @@ from tests.map_samples import LAT, LON, background, cube, source
 N_STARTS = 60
 LIMIT = 60  # seconds of a fit
 REACHED = 2.0  # of -2 ln L above the lowest known
-LINES = RESULTS / "study_starts.json"
+LINES = ROOT / "build" / "study_starts.json"
 LIMITS = {
     "lon_0": (LON - 1.5, LON + 1.5),
     "lat_0": (LAT - 1.5, LAT + 1.5),
@@ -149,6 +149,7 @@ def run(label: str, skies: list[str]) -> None:
             print(label, name, limited, Counter(row["status"] for row in rows), flush=True)
             kept = json.loads(LINES.read_text("utf-8")) if LINES.exists() else {}
             kept.setdefault(label, {})[f"{name}, {'limits' if limited else 'none'}"] = rows
+            LINES.parent.mkdir(exist_ok=True)
             LINES.write_text(json.dumps(kept, indent=0) + "\n", "utf-8")
 
 
