@@ -167,7 +167,7 @@ def table() -> None:
         f"| sky, limits | {' | '.join(columns)} |",
         "| --- |" + " --- |" * len(columns),
     ]
-    for name in next(iter(kept.values())):
+    for name in (name for name in next(iter(kept.values())) if all(name in skies for skies in kept.values())):
         ended = {
             label: [row for row in skies.get(name, []) if row["status"] in ("converged", "at_limit")]
             for label, skies in kept.items()

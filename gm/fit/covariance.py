@@ -13,7 +13,8 @@ import numpy as np
 from gm.arrays import Array, BoolArray
 from gm.fit.objective import Objective, Restricted
 from gm.fit.prior_widths import with_prior_widths
-from gm.fit.scoring import DIFFERENCE, NOTHING
+from gm.fit.scoring import DIFFERENCE
+from gm.fit.steps import NOTHING
 from gm.models import GeneralizedGaussianPrior
 
 _NEAR = 1e-3  # sigma from a limit

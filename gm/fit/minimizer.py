@@ -13,6 +13,7 @@ from gm.arrays import Array, BoolArray
 from gm.fit.no_minimum import falls_without_bound, off_the_plateau
 from gm.fit.objective import Objective
 from gm.fit.scoring import ScoringResult, all_finite, score
+from gm.fit.steps import NOTHING
 
 Progress = Callable[[str, float], None]
 _TRIES = 3  # of scoring and MIGRAD in turn
@@ -164,7 +165,7 @@ class Minimizer:
     def _migrad(self, begin: ScoringResult, calls: tuple[int, int, int]) -> Minimum:
         best = _Lowest(begin.vector, begin.value)
         minuit = self._build(begin.vector, begin.information, best)
-        for k in np.flatnonzero((np.diag(begin.information) <= 0) & (begin.gradient == 0)):
+        for k in np.flatnonzero((np.diag(begin.information) <= NOTHING) & (begin.gradient == 0)):
             minuit.fixed[k] = True
         n_calls = _CALLS[0] + _CALLS[1] * begin.vector.size
         for _ in range(_ROUNDS):

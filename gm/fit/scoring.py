@@ -9,11 +9,10 @@ import numpy as np
 
 from gm.arrays import Array, BoolArray
 from gm.fit.objective import Objective
-from gm.fit.steps import candidates, model_step
+from gm.fit.steps import NOTHING, candidates, model_step
 
 DIFFERENCE = 0.02  # of one sigma: the cubic term of the statistic changes the derivative by a relative 1e-4 of it
 _FAR = 0.5  # a gain of -2 ln L above which the information has changed
-NOTHING = 1e-200  # a curvature in any unit: its products are still numbers
 _NO_GAIN = 1e-9  # of -2 ln L
 _SINGULAR = 1e-6  # smallest eigenvalue of an information of unit diagonal that is one
 _ABSURD = 4.0  # ratio of curvatures that no smooth statistic has

@@ -10,7 +10,7 @@ _STRAIGHT = 0.5  # relative change of an amplitude up to which its logarithm is 
 _FOLD = 2.0  # largest change of a logarithm in a step
 _LEAST = 0.1  # of an amplitude that a step leaves while there is
 _MUCH = 0.5  # of -2 ln L to gain elsewhere
-_FLAT = 1e-290  # of a curvature: less has an inverse that is no number
+NOTHING = 1e-200  # a curvature in any unit: products of its inverse are still numbers
 _PASSES = 4  # times the number of parameters
 _PULL = 1e-9  # of the largest slope
 _SIGNIFICANT = 5.0  # sigma: an amplitude below may as well be nothing
@@ -22,7 +22,7 @@ def model_step(information: Array, gradient: Array, damping: float, down: Array,
     ``damping`` of the information's diagonal is added to it. Returned with the improvement that the model promises.
     """
     diagonal = np.diag(information)
-    known = diagonal > _FLAT
+    known = diagonal > NOTHING
     moving = known & ~((down >= 0) & (gradient > 0)) & ~((up <= 0) & (gradient < 0))
     move = np.zeros_like(gradient)
     if not moving.any():
@@ -44,7 +44,7 @@ def _within(model: Array, gradient: Array, moving: BoolArray, down: Array, up: A
     active-set method: Nocedal & Wright, 2006, Numerical Optimization, chapter 16.5.)
     """
     root = np.sqrt(np.diag(model))
-    known, moving = root > np.sqrt(_FLAT), moving.copy()
+    known, moving = root > np.sqrt(NOTHING), moving.copy()
     move = np.zeros_like(gradient)
     for _ in range(_PASSES * gradient.size):
         scale = 1.0 / root[moving]
