@@ -14,6 +14,7 @@ from gm.fit.objective import Objective, Restricted
 _CLOSE = 1e-4  # relative size of the last step of Newton's: another one would be about its square
 _NEAR = 0.1  # of a rise, that Newton's steps lead to
 _GROWTH = 4.0  # of the distance in a step
+_CAREFUL = 1.25  # the same after a larger step has led the others astray
 _FAR, _FARTHEST = 30.0, 1e4  # standard deviations, from where the profile must go on rising, and where that ends
 _RISING = 1.1  # from one distance to the next
 _TRIES = 60
@@ -96,6 +97,7 @@ class Profile:
         last = below = _Point(start.distance, start.vector, start.rise)
         above, unit = _Point(np.inf, self.vector), float(np.sqrt(rise))
         distance = min(unit if after is None else after.distance * float(np.sqrt(rise / after.rise)), room)
+        is_lost = False
         for _ in range(_TRIES):
             here = self._at(chosen, last, distance, direction)
             step = here.step(rise)
@@ -112,11 +114,20 @@ class Profile:
             else:
                 above = here
             if above.distance - below.distance < _CLOSE * above.distance:
+                beside = self._at(chosen, below, above.distance, direction)
+                if beside.rise < rise:  # others that had gone astray made a jump where there is none
+                    last, below, above, is_lost = beside, beside, _Point(np.inf, self.vector), True
+                    distance = min(_CAREFUL * beside.distance, room)
+                    continue
                 reason = "" if np.isfinite(above.rise) else "the statistic is not finite beyond"
                 return End(above.distance, below.vector, rise, reason)
             last = here if np.isfinite(here.rise) else below
             distance = min(_next(below, above, distance + step, unit), room)
-        return End(below.distance, below.vector, rise, f"the statistic rises by {max(below.rise, 0.0):.2g} only")
+        risen = f"a rise of {below.rise:.2g}, where the others leave their minimum"
+        why = (
+            f"nothing is known beyond {risen}" if is_lost else f"the statistic rises by {max(below.rise, 0.0):.2g} only"
+        )
+        return End(below.distance, below.vector, rise, why)
 
     def _why_not(self, here: _Point, rise: float) -> str:
         """Why a point says nothing of the profile."""
