@@ -17,11 +17,15 @@ from gm.maps.map import Map
 from gm.maps.writing import write_map
 from gm.models import (
     BackgroundIRFModel,
+    DiskSpatialModel,
     GaussianSpatialModel,
+    GeneralizedGaussianSpatialModel,
     Parameter,
     PointSpatialModel,
     PowerLawNormSpectralModel,
     PowerLawSpectralModel,
+    Shell2SpatialModel,
+    ShellSpatialModel,
     SkyModel,
     SpatialModel,
 )
@@ -199,6 +203,17 @@ def point(lon: float = LON, lat: float = LAT) -> PointSpatialModel:
 
 def gauss(lon: float = LON, lat: float = LAT, sigma: float = 0.28) -> GaussianSpatialModel:
     return GaussianSpatialModel(lon_0=f"{lon} deg", lat_0=f"{lat} deg", sigma=f"{sigma} deg")
+
+
+def edged() -> dict[str, SpatialModel]:
+    """Shapes that end at an edge, or nearly."""
+    at = {"lon_0": f"{LON} deg", "lat_0": f"{LAT} deg"}
+    return {
+        "disk": DiskSpatialModel(**at, r_0=0.42),
+        "shell": ShellSpatialModel(**at, radius=0.3, width=0.1),
+        "shell2": Shell2SpatialModel(**at, r_0=0.45, eta=0.3),
+        "general": GeneralizedGaussianSpatialModel(**at, r_0=0.4, eta=0.05),
+    }
 
 
 def background(name: str = "cube", norm: float = 1.1, tilt: object = 0.1, **options: Any) -> BackgroundIRFModel:

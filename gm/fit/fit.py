@@ -131,4 +131,4 @@ class Fit:
         if not null.minimum.valid:
             return None, f"the fit without it did not converge: {null.minimum.message}"
         own = run.layout.prior_value(run.objective.full(run.minimum.vector), name)
-        return null.minimum.value - (run.minimum.value - own), ""
+        return null.statistic - (run.statistic - own), ""

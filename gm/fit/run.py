@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -48,7 +48,7 @@ class FitRun:
         self.objective = Restricted(likelihood, layout.start, active)
         self.names = [name for name, used in zip(layout.free_addresses, active, strict=True) if used]
         self.lower, self.upper = layout.lower[active], layout.upper[active]
-        self.statistic_start = likelihood.value(layout.start)
+        self._value_start = likelihood.value(layout.start)
         self.warnings = [
             f"{name} is free, but no dataset depends on it: left at its value"
             for name, used in zip(layout.free_addresses, active, strict=True)
@@ -58,7 +58,7 @@ class FitRun:
         self._ellipses = [pair for pair in free_ellipses(likelihood.models, layout) if active[list(pair)].all()]
         self._is_left = partial(_is_left, likelihood, self.objective)
         self.minimizer = self._build_minimizer(self._is_left)
-        self.minimum = Minimum(layout.start[active], self.statistic_start, True, 0.0, 1, 0, 0, "nothing is free")
+        self.minimum = Minimum(layout.start[active], self._value_start, True, 0.0, 1, 0, 0, "nothing is free")
         inside = np.zeros(len(self.names), dtype=bool)
         self.errors = Errors(inside, inside, None, [])
         self.shapes: dict[int, float] = {}
@@ -82,6 +82,24 @@ class FitRun:
         if need_free and not active.any():
             raise NothingToFit("no dataset depends on any free parameter" if active.size else "no parameter is free")
         return cls(likelihood, active, progress)
+
+    @cached_property
+    def told(self) -> JointLikelihood:
+        """The likelihood whose numbers are told of the minimum: what the conventions give there."""
+        if not np.isfinite(self.minimum.value):
+            return self.likelihood
+        return self.likelihood.under_conventions(self.models_at(self.minimum.vector))
+
+    @property
+    def statistic(self) -> float:
+        """-2 ln L at the minimum."""
+        return self.minimum.value if self.told is self.likelihood else self.told.value(self.told.layout.start)
+
+    @cached_property
+    def statistic_start(self) -> float:
+        """-2 ln L at the start."""
+        told = self.likelihood.under_conventions(self.likelihood.models)
+        return self._value_start if told is self.likelihood else told.value(told.layout.start)
 
     def _build_minimizer(self, is_left: Callable[[Array], bool] | None = None) -> Minimizer:
         among = self.lower, self.upper, self._amplitudes
@@ -271,7 +289,7 @@ class FitRun:
     def result(self, best: Models, around: Around, tested: dict[str, tuple[float | None, str]]) -> FitResult:
         vector = self.objective.full(self.minimum.vector)
         status, message = self.verdict()
-        summaries = tuple(self.likelihood.summarize(vector))
+        summaries = tuple(self.told.summarize(vector))
         active, minimum, errors = self.objective.active, self.minimum, self.errors
         kept = [name for name, stays in zip(self.names, errors.kept, strict=True) if stays]
         lost = (text for summary in summaries for text in summary.warnings())
@@ -281,7 +299,7 @@ class FitRun:
             message=message,
             warnings=(*self.warnings, *around.warnings, *self.likelihood.remarks(best), *lost),
             models=best,
-            statistic=minimum.value,
+            statistic=self.statistic,
             statistic_start=self.statistic_start,
             statistic_priors=self.layout.prior_value(vector),
             n_bins=self.likelihood.n_bins,

@@ -62,6 +62,10 @@ class LikelihoodTerm(Protocol):
     def is_current(self, flux: Array) -> bool:
         """Whether shapes are sampled as they would be if a fit started with them."""
 
+    @property
+    def has_integrals(self) -> bool:
+        """Whether shapes are integrated over pixels for a fit where the conventions have sums."""
+
     def lattices(self) -> list[Lattice]:
         """Free positions in which the statistic has kinks."""
 

@@ -227,6 +227,12 @@ class JointLikelihood:
         _, flux = self._at(vector)
         return all(term.is_current(flux) for term in self.terms)
 
+    def under_conventions(self, models: Models) -> JointLikelihood:
+        """The one of ``models``, which differ in values alone, where shapes are integrated for a fit; else itself."""
+        if not any(term.has_integrals for term in self.terms):
+            return self
+        return JointLikelihood(self.datasets, models, self.conventions)
+
     @property
     def is_smooth(self) -> bool:
         """Whether the statistic has no kinks."""

@@ -180,7 +180,7 @@ class _Builder:
             source.moves = self.moves
             reach = ShapeReach(self.shape, self.values, self._pixel)
             source.reach = self.shared.reaches.setdefault((self.component.name, self._pixel), reach)
-            source.loss = self.loss
+            source.loss, source.has_integrals = self.loss, self.is_smooth and self._pixel is None
             return source
         still = np.zeros(self.columns.stop)
         again = partial(_Builder._again, self)

@@ -128,7 +128,8 @@ class MapSource(ABC):
     """One sky component on one map dataset.
 
     name : of the component; reach : where its responses hold, of a free shape; loss : by its PSF kernels;
-    moves : (n_shape,) which values of the shape a fit changes, by default all;
+    moves : (n_shape,) which values of the shape a fit changes, by default all; has_integrals : whether its shape is
+    integrated over pixels for a fit where the conventions have sums;
     columns : where its fluxes are in the flux vector; shape_columns : where the values of its shape are, empty when its
     shape is fixed. The last responses are kept, since a fit changes spectra more often than shapes.
     """
@@ -137,6 +138,7 @@ class MapSource(ABC):
     reach: Reach
     loss: KernelLoss | None = None
     moves: BoolArray | None = None
+    has_integrals = False
 
     def __init__(self, columns: slice, shape_columns: slice) -> None:
         self.columns, self.shape_columns = columns, shape_columns

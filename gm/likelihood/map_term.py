@@ -217,6 +217,11 @@ class MapTerm:
         """Whether shapes are sampled as they would be if a fit started with them."""
         return all(s.reach.is_current(flux[s.shape_columns]) for s in self.sources if s.n_shape)
 
+    @property
+    def has_integrals(self) -> bool:
+        """Whether shapes are integrated over pixels for a fit where the conventions have sums."""
+        return any(s.has_integrals for s in self.sources)
+
     def lattices(self) -> list[Lattice]:
         """Free positions in which the statistic has kinks where they cross pixel centres."""
         found = (source.lattice() for source in self.sources)

@@ -200,6 +200,11 @@ class Term:
         """Always."""
         return True
 
+    @property
+    def has_integrals(self) -> bool:
+        """Never: there are no pixels."""
+        return False
+
     def lattices(self) -> list[Lattice]:
         """None: what is not a map has no pixels."""
         return []

@@ -11,7 +11,7 @@ from gm.datasets import Datasets
 from gm.fit import Fit, FitResult, FittedParameter
 from gm.likelihood import JointLikelihood
 from gm.models import Models, Parameter, SpatialModel
-from tests.map_samples import LAT, LON, background, cube, gauss, point, source
+from tests.map_samples import LAT, LON, background, cube, edged, gauss, point, source
 
 TILT = Parameter("tilt", 0.0, frozen=True)
 
@@ -81,3 +81,34 @@ def test_the_statistic_is_that_of_the_fitted_model() -> None:
     assert again.is_current(again.layout.start)
     plain = JointLikelihood(datasets, result.models)
     assert again.value(again.layout.start) == pytest.approx(plain.value(plain.layout.start), abs=1e-4)
+
+
+@pytest.mark.parametrize("name", edged())
+def test_fits_of_edges_tell_the_statistic_of_the_conventions(name: str) -> None:
+    """What is told of start and end is of the sums of the conventions, whatever the fit went down."""
+    shape = edged()[name]
+    datasets, start = simulated(sky(shape, 2e-11), 5), sky(shape, 1.5e-11)
+    result = Fit(datasets).run(start, test=["source"])
+    before, after = JointLikelihood(datasets, start), JointLikelihood(datasets, result.models)
+    smooth = JointLikelihood(datasets, result.models, for_fit=True)
+    at_end = after.value(after.layout.start)
+    assert result.success
+    assert result.statistic == pytest.approx(at_end, rel=1e-9)
+    assert abs(smooth.value(smooth.layout.start) - at_end) > 1e-3
+    assert result.statistic_start == pytest.approx(before.value(before.layout.start), rel=1e-9)
+    assert sum(row.statistic for row in result.datasets) + result.statistic_priors == pytest.approx(at_end, rel=1e-9)
+    assert result.datasets[0].predicted == pytest.approx(after.predicted(after.layout.start)[0].sum(), rel=1e-9)
+    without = Fit(datasets).run(result.models.without("source"))
+    assert result.components[0].ts == pytest.approx(without.statistic - result.statistic, abs=1e-6)
+
+
+def test_what_has_no_edges_is_not_evaluated_again() -> None:
+    """A Gaussian, and a disk that does not move: the likelihood of the fit is the one that is told."""
+    datasets = simulated(sky(gauss(sigma=0.15)), 6)
+    still = edged()["disk"].with_parameters([replace(p, frozen=True) for p in edged()["disk"].parameters])
+    for models, conventions in ((sky(gauss(sigma=0.15)), "gammapy"), (sky(still), "gammapy")):
+        fit = JointLikelihood(datasets, models, conventions, for_fit=True)
+        assert fit.under_conventions(models) is fit
+    for conventions, is_same in (("gammapy", False), ("exact", True)):
+        moving = JointLikelihood(datasets, sky(edged()["disk"]), conventions, for_fit=True)
+        assert (moving.under_conventions(moving.models) is moving) == is_same

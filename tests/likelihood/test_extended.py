@@ -12,16 +12,12 @@ from gm.likelihood import JointLikelihood
 from gm.likelihood.map_images import SmoothImage
 from gm.maps.pixel_grid import PixelGrid
 from gm.models import (
-    DiskSpatialModel,
-    GeneralizedGaussianSpatialModel,
     Models,
     Parameter,
-    Shell2SpatialModel,
-    ShellSpatialModel,
     SpatialModel,
 )
 from gm.models.spatial import RadialModel
-from tests.map_samples import GRIDS, LAT, LON, background, cube, gauss, point, source
+from tests.map_samples import GRIDS, LAT, LON, background, cube, edged, gauss, point, source
 
 PIXEL = 0.1  # [deg] of the sample maps
 
@@ -103,12 +99,7 @@ def test_parameters_without_an_own_limit_keep_the_given_start() -> None:
     assert np.isfinite(JointLikelihood(Datasets([cube()]), models, for_fit=True).value(np.array([2.3, 1e-11])))
 
 
-EDGED = {
-    "disk": DiskSpatialModel(lon_0=f"{LON} deg", lat_0=f"{LAT} deg", r_0=0.42),
-    "shell": ShellSpatialModel(lon_0=f"{LON} deg", lat_0=f"{LAT} deg", radius=0.3, width=0.1),
-    "shell2": Shell2SpatialModel(lon_0=f"{LON} deg", lat_0=f"{LAT} deg", r_0=0.45, eta=0.3),
-    "general": GeneralizedGaussianSpatialModel(lon_0=f"{LON} deg", lat_0=f"{LAT} deg", r_0=0.4, eta=0.05),
-}
+EDGED = edged()
 
 
 @pytest.mark.parametrize("name", EDGED)
