@@ -47,10 +47,21 @@ class Rises:
             raise LowerMinimum(vector)
         return rise
 
-    def flat(self) -> Iterator[tuple[int, str]]:
-        """Parameters whose errors say nothing, and why: on both sides the statistic rises by far less than 1."""
-        for k in map(int, np.flatnonzero(self.errors)):
-            rise = float(np.nan_to_num([self.at(k, -1.0), self.at(k, 1.0)], nan=np.inf).max())
+    def flat(self, suspects: Sequence[int]) -> dict[int, str]:
+        """Parameters whose errors say nothing, and why: on both sides the statistic rises by far less than 1.
+
+        Where one of the ``suspects`` is among them, all others are looked at too.
+        """
+        found = dict(self._flat(suspects))
+        return found and dict(self._flat(np.flatnonzero(self.errors).tolist()))
+
+    def _flat(self, parameters: Sequence[int]) -> Iterator[tuple[int, str]]:
+        for k in parameters:
+            outward = 1.0 if self.vector[k] >= 0 else -1.0  # amplitudes of either sign have fewer bins below 0 there
+            rise = 0.0
+            for side in (outward, -outward):
+                if rise < _FLAT:
+                    rise = max(rise, float(np.nan_to_num(self.at(k, side), nan=np.inf)))
             if rise < _NONE:
                 yield k, "the statistic does not depend on it there"
             elif rise < _FLAT:

@@ -188,18 +188,23 @@ class FitRun:
 
     def check_errors(self) -> None:
         """No error where the statistic does not rise, and a word where it is no parabola. Raises `LowerMinimum`."""
-        rises, minimum = self._rises(), self.minimum
-        if minimum.kinks or (rises.errors > np.abs(minimum.vector)).any():
-            if flat := dict(rises.flat()):
-                self.measure_errors(bent=flat)
-                rises = self._rises()
-            self.errors = self.errors.without(dict(rises.flat()))
-        self.shapes = dict(rises.bent([k for k in self._positions() if k not in self.errors.vague]))
+        rises = self._rises()
+        if flat := rises.flat(self._suspects(rises)):
+            self.measure_errors(bent=flat)
+            rises = self._rises()
+            self.errors = self.errors.without(rises.flat(self._suspects(rises)))
+        near_kinks = self._kinked(set(), rises.errors)  # those that two errors take across a line of pixel centres
+        self.shapes = dict(rises.bent([k for k in near_kinks if k not in self.errors.vague]))
         self.warnings += [
             f"{self.names[k]}: the statistic rises by {rise:.2f} instead of 4 two errors away, so that its error means "
             "little; with conventions: exact it has no kinks"
             for k, rise in self.shapes.items()
         ]
+
+    def _suspects(self, rises: Rises) -> list[int]:
+        """Parameters in kinks, and those with errors larger than themselves."""
+        large = np.flatnonzero(rises.errors > np.abs(self.minimum.vector))
+        return [k for k in sorted({*self.minimum.kinks, *large.tolist()}) if rises.errors[k] > 0]
 
     def _rises(self) -> Rises:
         limits, covariance = (self.lower, self.upper), self.errors.whole_covariance()

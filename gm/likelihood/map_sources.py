@@ -87,9 +87,9 @@ class SharedImage:
         """As `Image.pixels`."""
         return np.asarray(self.alone(values)[0])
 
-    def is_negative(self, values: Array) -> bool:
-        """Whether it is somewhere."""
-        return self._image.may_be_negative and bool(self.pixels(values).min() < 0)
+    def is_negative(self, pixels: Array) -> bool:
+        """Whether it is somewhere, with these pixels."""
+        return self._image.may_be_negative and bool(pixels.min() < 0)
 
     def alone(self, values: Array) -> Array:
         """The image as the only one of several, (1, ...): the same array for the same shape."""
@@ -295,8 +295,9 @@ class ImageSource(MapSource):
         return ImageSource(self.columns, self.shape_columns, self._image, folding)
 
     def _respond(self, values: Array) -> Response:
-        response = self._folding.respond_each(self._image.alone(values))[0]
-        return replace(response, is_negative=self._image.is_negative(values))
+        images = self._image.alone(values)
+        response = self._folding.respond_each(images)[0]
+        return replace(response, is_negative=self._image.is_negative(images))
 
     def _respond_slopes(self, values: Array) -> Sequence[Response | None]:
         changes, d_image = self._image.changes(values, self.moves)
@@ -307,9 +308,9 @@ class ImageSource(MapSource):
         return slopes
 
     def in_full(self, flux: Array) -> tuple[Response, Array]:
-        values = flux[self.shape_columns]
-        response, totals = self._folding.respond_in_full(self._image.pixels(values))
-        return replace(response, is_negative=self._image.is_negative(values)), totals
+        pixels = self._image.pixels(flux[self.shape_columns])
+        response, totals = self._folding.respond_in_full(pixels)
+        return replace(response, is_negative=self._image.is_negative(pixels)), totals
 
     def totals(self, flux: Array) -> Array:
         return self._folding.totals(self._image.pixels(flux[self.shape_columns]))
