@@ -105,8 +105,9 @@ def candidates(
         elif (positive & (vector + straight < 0)).any():
             down, up = np.where(amplitudes, down, 0.0), np.where(amplitudes, up, 0.0)
             straight = model_step(information, gradient, damping, down, up)[0]
-    significant = positive & (np.diag(information) * vector**2 > 2.0 * _SIGNIFICANT**2)
-    largest = float(np.abs(change[significant if significant.any() else positive]).max())
+    # One that may as well be nothing may vanish at once; but where one rises from there, its shape waits for it.
+    limiting = positive & ((np.diag(information) * vector**2 > 2.0 * _SIGNIFICANT**2) | (change > 0))
+    largest = float(np.abs(change[limiting if limiting.any() else positive]).max())
     short = min(1.0, _FOLD / largest) if largest > 0 else 1.0
     bent = _bent(vector, short * move, np.clip(short * change, -_FOLD, _FOLD), positive)
     return [np.clip(step, lower, upper) for step in (vector + straight, bent, *steps)]

@@ -70,3 +70,13 @@ def test_a_curvature_without_an_inverse_is_none() -> None:
     move, promised = model_step(information, np.array([0.0, 56.0]), 0.0, np.full(2, -np.inf), np.full(2, np.inf))
     assert move == pytest.approx([0.0, -2.0])
     assert promised == pytest.approx(56.0)
+
+
+@pytest.mark.parametrize(("slope", "expected"), [(-0.2, 0.1), (0.2, 5.0)])
+def test_the_shape_of_what_is_nothing_yet_waits_for_its_amplitude(slope: float, expected: float) -> None:
+    """Beside a bright source: one that is to rise by 100 times itself goes 2 / 100 of the way; not if it vanishes."""
+    information, amplitudes = np.diag([0.2, 0.2, 0.2]), np.array([True, True, False])
+    vector, gradient, free = np.array([0.01, 100.0, 0.0]), np.array([slope, 0.0, -1.0]), np.full(3, np.inf)
+    move, _ = model_step(information, gradient, 0.0, -free, free)
+    bent = candidates(vector, move, information, gradient, 0.0, -free, free, amplitudes)[1]
+    assert bent[2] == pytest.approx(expected)
