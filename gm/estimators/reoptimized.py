@@ -16,6 +16,7 @@ import numpy as np
 
 from gm.arrays import Array, BoolArray, IntArray
 from gm.estimators.norm import NoMinimum, NormEstimate
+from gm.estimators.rough import DEEPER, Simplex, risen
 from gm.fit.covariance import Errors, measure_errors
 from gm.fit.minimizer import Minimizer, Minimum
 from gm.fit.objective import Objective, Restricted, amplitudes
@@ -27,6 +28,9 @@ NORM = "norm of the source"
 _SHARE = 1e-3  # of the norm in a direction without effect
 _LOWER_MINIMA = 4
 _LOWER = 1e-3  # of -2 ln L, by which a minimum is another one
+_LOST = 1e-9  # of the information at the start
+_KINK = 0.01  # slope per sigma
+_ALIKE = 0.1  # relative difference of the mean of both errors to one from second derivatives
 
 
 class NormObjective:
@@ -102,12 +106,13 @@ class NormObjective:
 class _Minimum:
     """The minimum of a band over the norm and the other parameters that the band depends on, (n_active,) of them.
 
+    information : (n,) that is expected at the start. is_rough : whether derivatives say little, there or around it.
     covariance : (n_told, n_told) of those whose second derivatives tell something, as `told` (n_active,) says, the norm
     first; None where that is not so of the norm. missing : why.
     """
 
-    def __init__(self, objective: NormObjective, start: Array, active: BoolArray) -> None:
-        self.objective, self.active = objective, active
+    def __init__(self, objective: NormObjective, start: Array, active: BoolArray, information: Array) -> None:
+        self.objective, self.active, self.information = objective, active, information
         self.among = Restricted(objective, start.copy(), active)
         self.found = objective.minimize(self.among, start[active], active)
         if not self.found.valid:
@@ -117,6 +122,8 @@ class _Minimum:
         self.missing: dict[str, str] = {}
         self.covariance, self.told = self._measured()
         self._polish()
+        self.has_kink = self._has_kink()
+        self.is_rough = self.has_kink or bool(self.found.kinks) or self.covariance is None or self._has_lost_one()
 
     @property
     def vector(self) -> Array:
@@ -157,6 +164,31 @@ class _Minimum:
             if value <= self.found.value:
                 self.found = replace(self.found, vector=vector, value=value)
 
+    def _has_kink(self) -> bool:
+        """Whether the statistic has a slope where it is lowest, not only towards a limit."""
+        if self.covariance is None:
+            return False
+        vector, told = self.found.vector, self.told
+        slope = self.among.gradient(vector)[told] * np.sqrt(np.diag(self.covariance))
+        outwards = ((vector <= self.lower)[told] & (slope > 0)) | ((vector >= self.upper)[told] & (slope < 0))
+        return bool((np.abs(slope) > _KINK)[~outwards].any())
+
+    def _has_lost_one(self) -> bool:
+        """Whether a parameter has gone to where it has no effect any more."""
+        before, left = self.information[self.active], np.full(self.told.size, np.inf)
+        if self.covariance is not None:
+            left[self.told] = 2.0 / np.diag(self.covariance)
+        if not self.told.all():
+            among = np.diag(self.among.information(self.found.vector, expected=True))
+            left[~self.told] = among[~self.told]
+        return bool((left < _LOST * before).any())
+
+    def minimize(self, objective: Objective, start: Array, active: BoolArray) -> Minimum:
+        """Other parameters; kinks on the way are remembered."""
+        found = self.objective.minimize(objective, start, active)
+        self.is_rough |= bool(found.kinks) or not found.valid
+        return found
+
     def error(self) -> float | None:
         """Of the norm; None where it does not exist."""
         return None if self.covariance is None else float(np.sqrt(self.covariance[0, 0]))
@@ -169,6 +201,12 @@ class _Minimum:
             direction[self.told] = step * self.covariance[0] / self.covariance[0, 0]
         return direction
 
+    def sizes(self) -> Array:
+        """First steps of a search of all parameters, (n,): an expected error at the start, or their size."""
+        start, information = self.objective.start, self.information
+        size = np.where(start != 0, np.abs(start), 1.0)
+        return np.where(information > 0, np.sqrt(2.0 / np.where(information > 0, information, 1.0)), size)
+
     def others(self, norms: Array) -> Iterator[tuple[float, float]]:
         """Each norm with -2 ln L, the other parameters fitted: away from the minimum to both sides, from one to the
         next, or from where all began where that is better."""
@@ -179,7 +217,7 @@ class _Minimum:
             for norm in side.tolist():
                 starts = [np.append(norm, vector[1:]), np.append(norm, self.objective.start[1:])]
                 vector = min(starts, key=self.objective.value)
-                found = self.objective.minimize(Restricted(self.objective, vector, others), vector[others], others)
+                found = self.minimize(Restricted(self.objective, vector, others), vector[others], others)
                 vector[others] = found.vector
                 yield norm, found.value
 
@@ -204,7 +242,7 @@ def estimate_reoptimized(
         return None
     start = objective.start
     for _ in range(_LOWER_MINIMA):
-        minimum = _Minimum(objective, start, active)
+        minimum = _Minimum(objective, start, active, information)
         step = minimum.error() or (float(np.sqrt(2.0 / information[0])) if information[0] > 0 else 1.0)
         try:
             estimate = _around(minimum, step, sigma, sigma_ul, scan)
@@ -218,38 +256,84 @@ def estimate_reoptimized(
 def _around(minimum: _Minimum, step: float, sigma: float, sigma_ul: float, scan: Array) -> NormEstimate:
     """Errors, limit and profile around a minimum. Raises `LowerMinimum`."""
     among, found, missing = minimum.among, minimum.found, minimum.missing
-    minimize = minimum.objective.minimize
 
     def profiled(objective: Objective, start: Array, others: BoolArray) -> Minimum:
         active = minimum.active.copy()
         active[minimum.active] = others
-        return minimize(objective, start, active)
+        return minimum.minimize(objective, start, active)
 
     limits = minimum.lower, minimum.upper
     profile = Profile(among, found.vector, found.value, *limits, minimum.names, profiled)
-    up, ends = minimum.direction(step), dict[str, float | None]()
+    up, ends, near = minimum.direction(step), dict[str, float | None](), dict[str, Array]()
     for name, direction, n_sigma in (("norm_errn", -up, sigma), ("norm_errp", up, sigma), ("norm_ul", up, sigma_ul)):
         end = profile.end([0], direction, n_sigma**2)
-        ends[name] = None if end.reason else step * end.distance
+        ends[name], near[name] = None if end.reason else step * end.distance, among.full(end.vector)
         if end.reason:
             missing[name] = end.reason
-    norm, error = float(found.vector[0]), minimum.error()
-    if error is None:
-        missing.setdefault("norm_err", "the second derivatives are not those of a minimum")
+    norm, error = float(found.vector[0]), None if (one := minimum.error()) is None else sigma * one
     values = dict(minimum.others(np.unique(np.append(scan, 0.0))))
     best = min(values, key=lambda norm: values[norm])
     if values[best] < found.value - _LOWER:
         lower = found.vector.copy()
         lower[0] = best
         raise LowerMinimum(lower)
+    if minimum.is_rough:
+        rises = {"norm_errn": sigma**2, "norm_errp": sigma**2, "norm_ul": sigma_ul**2}
+        _look_around(minimum, values, ends, near, rises)
+    errn, errp, to_limit = (ends[name] for name in ("norm_errn", "norm_errp", "norm_ul"))
+    if minimum.is_rough and errn is not None and errp is not None:
+        mean = 0.5 * (errn + errp)
+        if error is None or (minimum.has_kink and abs(mean / error - 1.0) > _ALIKE):
+            error = mean
+            missing.pop("norm_err", None)
+    if error is None:
+        missing.setdefault("norm_err", "the second derivatives are not those of a minimum")
     return NormEstimate(
         norm=norm,
-        norm_err=None if error is None else sigma * error,
-        norm_errn=ends["norm_errn"],
-        norm_errp=ends["norm_errp"],
-        norm_ul=None if ends["norm_ul"] is None else norm + ends["norm_ul"],
+        norm_err=error,
+        norm_errn=errn,
+        norm_errp=errp,
+        norm_ul=None if to_limit is None else norm + to_limit,
         stat=found.value,
         stat_null=values[0.0],
         stat_scan=np.array([values[norm] for norm in scan.tolist()]),
         missing=missing,
     )
+
+
+def _look_around(
+    minimum: _Minimum,
+    values: dict[float, float],
+    ends: dict[str, float | None],
+    near: dict[str, Array],
+    rises: dict[str, float],
+) -> None:
+    """Mend the ``values`` at norms, and the distances to the ``ends`` of a profile, which lie ``near`` vectors (n,), by
+    simplexes. Raises `LowerMinimum`, also where these find one beside the minimum."""
+    objective, stat, norm = minimum.objective, minimum.found.value, float(minimum.found.vector[0])
+    simplex = Simplex(objective, objective.lower, objective.upper, minimum.sizes())
+    others = minimum.active & (np.arange(minimum.active.size) > 0)
+
+    def lowest(norm: float, starts: list[Array], moving: BoolArray) -> float:
+        """At a norm; of the starts the place found stays, for the next norm."""
+        value, vector = simplex.lowest([np.append(norm, start[1:]) for start in starts], moving)
+        if value < stat - DEEPER:
+            raise LowerMinimum(vector[minimum.active])
+        starts[:] = [vector]
+        return max(value, stat)
+
+    begins = [minimum.vector, objective.start]
+    lowest(norm, begins.copy(), minimum.active)
+    for at, value in values.items():
+        values[at] = min(value, lowest(at, begins.copy(), others))
+    for name, distance in ends.items():
+        if distance is None:
+            continue
+        side, starts = -1.0 if name == "norm_errn" else 1.0, [near[name], *begins]
+
+        def rise(away: float, side: float = side, starts: list[Array] = starts) -> float:
+            return lowest(norm + side * away, starts, others) - stat
+
+        ends[name], highest = risen(rise, distance, rises[name])
+        if ends[name] is None:
+            minimum.missing[name] = f"the statistic rises by {highest:.2g} only"

@@ -23,6 +23,11 @@ def test_fits_end_with_a_true_status(first: int) -> None:
     assert {seed: wrong for seed, wrong in found.items() if wrong} == {}
 
 
-@pytest.mark.parametrize("seed", [2, 6, 22, 24, 36])
+@pytest.mark.parametrize("seed", [2, 6, 22, 24, 36, 1000])
 def test_reoptimized_norms_are_those_of_simplexes(seed: int) -> None:
+    assert wrong_with_reoptimized(analysis(seed)) == []
+
+
+@pytest.mark.parametrize("seed", [750, 1050])
+def test_reoptimized_norms_without_a_limit_are_told(seed: int) -> None:
     assert wrong_with_reoptimized(analysis(seed)) == []
