@@ -57,7 +57,7 @@ def one(number: int, only: list[str]) -> dict[str, Any]:
 def run(first: int, count: int, only: list[str]) -> None:
     """Add lines to what is kept, and say what is wrong."""
     LINES.parent.mkdir(parents=True, exist_ok=True)
-    with LINES.open("a") as lines:
+    with LINES.open("a", buffering=1) as lines:
         for number in range(first, first + count):
             row = one(number, only)
             lines.write(json.dumps(row) + "\n")
@@ -80,7 +80,10 @@ def summary() -> None:
     text += (
         "number that is not that of the slow computation, a status that is not true, a statistic above the start, a "
     )
-    text += "warning or an exception.\n\n" + table(["wrong", *KINDS], rows)
+    text += "warning or an exception, or a point that is told to have failed though it has a minimum.\n\n"
+    numbers = {name: sum(asked[name, kind] for kind in KINDS) for name in CHECKS}
+    text += f"Done of the 20 000: {', '.join(f'{n} ({name})' for name, n in numbers.items())}.\n\n"
+    text += table(["wrong", *KINDS], rows)
     texts = {f"{number} {name}": texts for (number, name), (_, texts) in sorted(last.items()) if texts}
     write_results("study_low_counts", {"wrong": texts, "asked": {" ".join(k): n for k, n in asked.items()}}, text)
 

@@ -23,7 +23,7 @@ def decorrelation_energy(
     gradient = model.gradient(energy, values)
     variance = np.einsum("ie,ij,je->e", gradient, covariance, gradient)
     flux = model.evaluate(energy, values)
-    if not (flux > 0).all() or not (variance > 0).all():
+    if not ((flux > 0) & (flux**2 > 0)).all() or not (variance > 0).all():
         return None
     relative = variance / flux**2
     k = int(np.argmin(relative))

@@ -44,3 +44,9 @@ def test_a_fit_at_that_energy_has_no_correlation() -> None:
     assert result.covariance is not None
     matrix = result.covariance[1]
     assert abs(matrix[0, 1]) < 1e-3 * np.sqrt(matrix[0, 0] * matrix[1, 1])
+
+
+def test_a_flux_whose_square_is_no_number_any_more() -> None:
+    model = PowerLawSpectralModel(index=2.0, amplitude="1e-200 cm-2 s-1 TeV-1")
+    values = np.array([p.value for p in model.parameters])
+    assert decorrelation_energy(model, values, np.diag([0.01, 1e-20, 0.0]), 1.0, 10.0) is None
