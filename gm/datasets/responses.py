@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from gm.arrays import Array
 from gm.datasets.flux_points import FluxPointsDataset
 from gm.datasets.map_dataset import MapDataset, MapDatasetOnOff
 from gm.datasets.reading import Dataset
 
+Position = tuple[float, float]
 WORDS = {"psf": "PSF", "edisp": "energy dispersion"}
 
 
@@ -20,6 +22,23 @@ def missing_responses(dataset: Dataset) -> tuple[str, ...]:
         return ()
     names = ("psf", "edisp") if isinstance(dataset, MapDataset | MapDatasetOnOff) else ("edisp",)
     return tuple(name for name in names if getattr(dataset, name) is None)
+
+
+def same_responses(dataset: Dataset, here: Position, there: Position, frame: str, conventions: str) -> bool:
+    """Whether a source is seen with the same PSF and energy dispersion at two positions (lon, lat) [deg]."""
+    if here == there or not isinstance(dataset, MapDataset | MapDatasetOnOff):
+        return True
+    psf, edisp = dataset.psf, dataset.edisp
+    if psf is not None and not _agree(psf.profiles(*here, frame), psf.profiles(*there, frame)):
+        return False
+    if edisp is None:
+        return True
+    return _agree(*(edisp.kernel(dataset.energy, *place, frame, conventions) for place in (here, there)))
+
+
+def _agree(a: Array, b: Array) -> bool:
+    """Up to the rounding of a mean of equal numbers."""
+    return np.allclose(a, b, rtol=1e-12, atol=0.0)
 
 
 def lost_energies(dataset: Dataset) -> tuple[float, float] | None:

@@ -12,7 +12,7 @@ import numpy as np
 from gm.arrays import Array, BoolArray, IntArray
 from gm.datasets import Datasets, FluxPointsDataset
 from gm.datasets.left_out import LeftOut, left_out
-from gm.datasets.responses import missing_responses
+from gm.datasets.responses import missing_responses, same_responses
 from gm.likelihood.compilation import compile_terms
 from gm.likelihood.contract import LikelihoodTerm
 from gm.likelihood.fluxes import FluxBank
@@ -22,7 +22,7 @@ from gm.likelihood.parallel import side_by_side
 from gm.likelihood.remarks import remarks
 from gm.likelihood.report import TermReport
 from gm.likelihood.sent_back import SentBack
-from gm.models import BackgroundIRFModel, Layout, Models
+from gm.models import BackgroundIRFModel, Component, Layout, Models
 
 R = TypeVar("R")
 
@@ -228,10 +228,24 @@ class JointLikelihood:
         return all(term.is_current(flux) for term in self.terms)
 
     def under_conventions(self, models: Models) -> JointLikelihood:
-        """The one of ``models``, which differ in values alone, where shapes are integrated for a fit; else itself."""
-        if not any(term.has_integrals for term in self.terms):
-            return self
-        return JointLikelihood(self.datasets, models, self.conventions)
+        """The one of ``models``, which differ in values alone, where it is another one; else itself.
+
+        It is where shapes are integrated for a fit, and where responses would be taken at other positions.
+        """
+        if any(term.has_integrals for term in self.terms) or self._has_moved(models):
+            return JointLikelihood(self.datasets, models, self.conventions)
+        return self
+
+    def _has_moved(self, models: Models) -> bool:
+        """Whether a component would be seen with other responses where it is in ``models``."""
+        for old, new in zip(self.models, models, strict=True):
+            shape, then, now = old.spatial_model, _position(old), _position(new)
+            if shape is None or then is None or now is None:
+                continue
+            datasets = [dataset for dataset in self.datasets if old.applies_to(dataset.name)]
+            if not all(same_responses(dataset, then, now, shape.frame, self.conventions) for dataset in datasets):
+                return True
+        return False
 
     @property
     def is_smooth(self) -> bool:
@@ -318,3 +332,9 @@ class JointLikelihood:
             left_out=left_out(dataset),
             missing_responses=missing_responses(dataset),
         )
+
+
+def _position(component: Component) -> tuple[float, float] | None:
+    """Where the responses of a component are taken, (lon, lat) [deg]."""
+    shape = component.spatial_model
+    return None if shape is None else shape.position(shape.values())
