@@ -382,7 +382,7 @@ def _fault(command: tuple[str, ...], code: object, seconds: float, out: str, tol
     return ""
 
 
-_PLACE = re.compile(r"\.(yaml|fits|ecsv|reg|dat|gz)|--set|\$\.|dataset \S|'[^']+'|no such file|is a directory")
+_PLACE = re.compile(r"\.(yaml|fits|ecsv|reg|dat|gz)|--set|\$\.|dataset \S|'[^']+'")
 
 
 def try_mutants(corpus: Path, scratch: Path, seed: int, numbers: range) -> Iterator[tuple[int, str, Ending]]:

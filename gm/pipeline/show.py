@@ -124,10 +124,16 @@ def _models(document: Document) -> Any:
 
 
 def _datasets(document: Document) -> Any:
-    """One row per dataset, from its files."""
-    from gm.datasets import datasets_from_dict
+    """One row per dataset, from its files; what is wrong with the document has its place."""
+    from gm.pipeline.build import read_parts
+    from gm.pipeline.checks import check_files
+    from gm.pipeline.documents import Part
+    from gm.pipeline.findings import Findings
 
-    return {"datasets": [dataset_row(dataset) for dataset in datasets_from_dict(document.data, document.directory)]}
+    parts, findings = [Part(document, None)], Findings()
+    check_files(parts, findings)
+    findings.stop_if_any()
+    return {"datasets": [dataset_row(dataset) for dataset in read_parts(parts, None)]}
 
 
 def dataset_row(dataset: Any) -> dict[str, Any]:

@@ -25,6 +25,18 @@ def tree(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
+def test_problems_of_shown_datasets_have_their_place(gm: Any, analysis: Path, edit: Any) -> None:
+    edit("datasets.yaml", "filename: run-1.fits", "filename: nothing")
+    edit("datasets.yaml", "filename: pha_run-2.fits", "filename: ..")
+    called = gm("show", "datasets.yaml", "--json")
+    assert called.code == 4
+    assert [problem["line"] for problem in called.json["problems"]] == [2, 3]
+    edit("datasets.yaml", "filename: nothing", "filename: run-1.fits")
+    edit("datasets.yaml", "filename: ..", "filename: pha_run-2.fits")
+    edit("datasets.yaml", "name: run-2", "name: run-1")
+    assert "datasets.yaml:3:" in gm("show", "datasets.yaml").err
+
+
 def test_validate(gm: Any, analysis: Path) -> None:
     called = gm("validate", "config.yaml", "simulation.yaml")
     assert (called.code, called.out) == (0, "")
