@@ -15,9 +15,9 @@ Everything wrong with a file is a `DataError` that names the file, the extension
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from math import isfinite, prod
 from pathlib import Path
 from typing import Any, NoReturn
@@ -28,11 +28,11 @@ from numpy.typing import NDArray
 from gm.arrays import Array
 from gm.errors import DataError, suggest
 from gm.io.fits_bytes import Buffer, FileBytes, open_bytes
-from gm.io.tables import CardValue, Column, Table
+from gm.io.fits_header import CARD, Header
+from gm.io.tables import Column, Table
 from gm.units import UnitError, factor
 
 BLOCK = 2880
-CARD = 80
 HEADER_LIMIT = 1 << 22
 
 _TFORM = re.compile(r"(\d*)([LXBIJKAEDCMPQ])([LXBIJKAEDCM]?)")
@@ -42,67 +42,6 @@ _STRUCTURE = re.compile(
 )
 _DTYPES = {"L": "S1", "X": "u1", "B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8",
            "C": ">c8", "M": ">c16", "P": ">i4", "Q": ">i8"}  # fmt: skip
-
-
-class Header(Mapping[str, CardValue]):
-    """The cards of one extension; a value is parsed when it is asked for. The first card of a name wins."""
-
-    def __init__(self, block: bytes) -> None:
-        text = block.decode("latin-1")
-        self._cards: dict[str, str] = {}
-        last = ""
-        for start in range(0, len(text), CARD):
-            name = text[start : start + 8].rstrip()
-            if name == "CONTINUE":
-                self._cards[last] = _join(self._cards.get(last, ""), text[start + 8 : start + CARD])
-            elif text[start + 8] == "=":
-                self._cards.setdefault(name, text[start + 10 : start + CARD])
-                last = name
-
-    def __getitem__(self, name: str) -> CardValue:
-        return parse_value(self._cards[name])
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._cards)
-
-    def __len__(self) -> int:
-        return len(self._cards)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._cards
-
-    def text(self, name: str, default: str = "") -> str:
-        """The value of a card as text without blanks at its ends."""
-        return str(self[name]).strip() if name in self._cards else default
-
-
-def _join(card: str, more: str) -> str:
-    """A long string: the text so far, its closing ``&'`` dropped, and the text of the ``CONTINUE`` card."""
-    head, tail = str(parse_value(card)), str(parse_value(more.strip()))
-    return "'" + (head.removesuffix("&") + tail).replace("'", "''") + "'"
-
-
-@lru_cache(maxsize=4096)
-def parse_value(card: str) -> CardValue:
-    """The value of a card's text behind ``= ``: string, logical, integer or real; anything else as text."""
-    card = card.strip()
-    if card.startswith("'"):
-        end = 1
-        while True:
-            end = card.find("'", end)
-            if end < 0 or card[end + 1 : end + 2] != "'":
-                break
-            end += 2
-        return card[1 : end if end > 0 else None].replace("''", "'").rstrip()
-    word = card.partition("/")[0].strip()
-    if word in ("T", "F"):
-        return word == "T"
-    for number in (int, float):
-        try:
-            return number(word.replace("D", "E"))
-        except ValueError:
-            continue
-    return word
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gm.io.files import write_atomic
-from gm.io.fits import BLOCK, CARD
+from gm.io.fits import BLOCK
+from gm.io.fits_header import CARD
 from gm.io.tables import CardValue, Column, Image, Table
 
 _BITPIX = {"u1": 8, "i2": 16, "i4": 32, "i8": 64, "f4": -32, "f8": -64}

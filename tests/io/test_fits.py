@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gm.errors import DataError
-from gm.io.fits import parse_value, read_fits
+from gm.io.fits import read_fits
+from gm.io.fits_header import parse_value
 from gm.io.fits_writer import write_fits
 from gm.io.tables import Column, Table
 
