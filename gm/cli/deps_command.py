@@ -6,14 +6,14 @@ import click
 
 from gm.cli.options import Display, analysis_options
 from gm.cli.output import print_json, print_result
-from gm.pipeline.request import Request
+from gm.pipeline.analysis.request import Request
 
 
 @click.command("deps")
 @analysis_options
 def command(request: Request, display: Display) -> int:
     """The inputs and outputs of an analysis as Makefile rules, to include in a Makefile."""
-    from gm.pipeline.deps import dependencies, makefile
+    from gm.pipeline.commands.deps import dependencies, makefile
 
     rules = dependencies(request)
     if display.json:

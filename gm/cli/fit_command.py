@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from gm.cli.options import Display, analysis_options
-from gm.pipeline.request import Request
+from gm.pipeline.analysis.request import Request
 
 
 @click.command("fit")

@@ -15,7 +15,7 @@ from gm.cli.render_init import show_examples, show_written
 @display_options
 def command(folder: str | None, example: str, listing: bool, display: Display) -> int:
     """Write a complete, runnable analysis into the folder DIR. Never overwrites a file."""
-    from gm.pipeline.examples import examples, write_example
+    from gm.pipeline.commands.examples import examples, write_example
 
     if listing:
         return show_examples(examples(), display)

@@ -12,7 +12,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from gm.cli.output import use_color, visible
-from gm.pipeline.request import Request
+from gm.pipeline.analysis.request import Request
 
 if TYPE_CHECKING:
     from logging import LogRecord

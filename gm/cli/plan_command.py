@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from gm.cli.options import Display, analysis_options
-from gm.pipeline.request import Request
+from gm.pipeline.analysis.request import Request
 
 
 @click.command("plan")
@@ -14,7 +14,7 @@ def command(request: Request, display: Display) -> int:
     """What would run, and why; the parameters; the memory it takes. Runs nothing."""
     from gm.cli.render_plan import show_plan
     from gm.cli.screen import Screen
-    from gm.pipeline.plan import plan
+    from gm.pipeline.commands.plan import plan
 
     with Screen(display) as screen:
         planned = plan(request, screen)

@@ -11,7 +11,7 @@ from gm.cli.options import Display
 from gm.cli.output import paint, print_json, print_text
 
 if TYPE_CHECKING:
-    from gm.pipeline.validate import Checked
+    from gm.pipeline.commands.validate import Checked
 
 
 def show_checks(checks: Sequence[Checked], display: Display) -> int:

@@ -9,10 +9,10 @@ from gm.cli.options import Display
 from gm.cli.output import print_json, print_result, print_text
 from gm.cli.render_operations import operation_lines
 from gm.cli.tables import count, link_text, number, shortened, table, without
-from gm.pipeline.settings import plural
+from gm.pipeline.analysis.settings import plural
 
 if TYPE_CHECKING:
-    from gm.pipeline.plan import Plan
+    from gm.pipeline.commands.plan import Plan
 
 
 def show_plan(plan: Plan, display: Display) -> int:

@@ -10,7 +10,7 @@ from gm.cli.render_operations import edits_lines
 from gm.cli.tables import count, energy, link_text, number, shortened, table, with_error
 
 if TYPE_CHECKING:
-    from gm.pipeline.show import Description
+    from gm.pipeline.commands.show import Description
 
 
 def text_of(description: Description) -> str:

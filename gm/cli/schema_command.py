@@ -20,7 +20,7 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
 @display_options
 def command(name: str | None, display: Display) -> int:
     """Print the JSON Schema of a kind of file; without NAME, list the kinds."""
-    from gm.pipeline.schema import list_schemas, schema_text
+    from gm.pipeline.commands.schema import list_schemas, schema_text
 
     if name is not None:
         print_result(schema_text(name))

@@ -14,7 +14,7 @@ from gm.cli.output import print_json, print_result
 def command(file: str, display: Display) -> int:
     """Print any file that gm knows: a config, models, datasets, a result, a spectrum."""
     from gm.cli.render_show import text_of
-    from gm.pipeline.show import describe
+    from gm.pipeline.commands.show import describe
 
     description = describe(file)
     if display.json:

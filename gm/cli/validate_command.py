@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from gm.cli.options import Display, YamlPath, analysis_options
-from gm.pipeline.request import Request
+from gm.pipeline.analysis.request import Request
 
 
 @click.command("validate")
@@ -14,6 +14,6 @@ from gm.pipeline.request import Request
 def command(request: Request, display: Display, more: tuple[str, ...]) -> int:
     """Check config, models and datasets together; print every problem at once."""
     from gm.cli.render_checks import show_checks
-    from gm.pipeline.validate import validate
+    from gm.pipeline.commands.validate import validate
 
     return show_checks(validate(request, more), display)

@@ -20,10 +20,10 @@ from gm.datasets import (
 from gm.datasets.map_dataset import MapDataset, MapDatasetOnOff
 from gm.likelihood.contract import LikelihoodTerm
 from gm.likelihood.fluxes import Block, FluxPlan, as_slice
-from gm.likelihood.term import DiagonalFold, Fold, MatrixFold, Term
+from gm.likelihood.spectra.term import DiagonalFold, Fold, MatrixFold, Term
 from gm.likelihood.times import check_light, times_of
 from gm.models import BackgroundIRFModel, Component, Layout, Models, SkyModel
-from gm.models.time_intervals import TimeIntervals
+from gm.models.temporal.intervals import TimeIntervals
 from gm.statistics import Cash, Chi2, Distribution, Profile, Statistic, WStat
 
 Measured = tuple[Array | BoolArray, ...]  # what a statistic is made of
@@ -56,7 +56,7 @@ def compile_terms(
         builder.add_bins(index, bins, arrays, offset)
     terms: list[LikelihoodTerm] = []
     if maps:
-        from gm.likelihood.map_compilation import compile_maps
+        from gm.likelihood.maps.compilation import compile_maps
 
         terms.extend(compile_maps(maps, models, plan, layout, conventions, for_fit=for_fit))
     terms.extend(builder.build(plan.n_columns) for builder in builders.values())

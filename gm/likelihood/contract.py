@@ -8,8 +8,8 @@ from typing import Protocol
 from gm.arrays import Array, IntArray
 from gm.likelihood.lattice import Lattice
 from gm.likelihood.line import Line
+from gm.likelihood.maps.folding.sent_back import SentBack
 from gm.likelihood.report import TermReport
-from gm.likelihood.sent_back import SentBack
 
 
 class LikelihoodTerm(Protocol):

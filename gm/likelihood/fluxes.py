@@ -10,7 +10,7 @@ import numpy as np
 
 from gm.arrays import Array, IntArray
 from gm.models import Component, EnergyBins, Layout, Models, TemporalModel
-from gm.models.time_intervals import TimeIntervals
+from gm.models.temporal.intervals import TimeIntervals
 
 Kind = Literal["integral", "point", "shape"]
 BlockKey = tuple[Kind, tuple[str, ...], bytes, bytes]  # kind, components, energies, times

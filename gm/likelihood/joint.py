@@ -17,12 +17,12 @@ from gm.likelihood.compilation import compile_terms
 from gm.likelihood.contract import LikelihoodTerm
 from gm.likelihood.fluxes import FluxBank
 from gm.likelihood.lattice import Lattice
-from gm.likelihood.losses import FluxLoss
-from gm.likelihood.parallel import side_by_side
+from gm.likelihood.maps.folding.sent_back import SentBack
+from gm.likelihood.maps.sources.losses import FluxLoss
 from gm.likelihood.remarks import remarks
 from gm.likelihood.report import TermReport
-from gm.likelihood.sent_back import SentBack
 from gm.models import BackgroundIRFModel, Component, Layout, Models
+from gm.parallel import side_by_side
 
 R = TypeVar("R")
 

@@ -11,7 +11,7 @@ from gm.datasets.left_out import data_warnings, listed
 from gm.datasets.responses import WORDS, lost_energies, missing_responses
 from gm.likelihood.times import uncovered
 from gm.models import Component, Models, SkyModel, TemplateNPredModel
-from gm.models.spatial_templates import TemplateShape
+from gm.models.spatial.templates import TemplateShape
 
 _AROUND = 2.0  # [deg] from a position that are looked at
 _TORN = 20.0  # times the distance that a projection stretches nowhere

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from gm.likelihood.losses import FluxLoss
+from gm.likelihood.maps.sources.losses import FluxLoss
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gm.datasets import Dataset, Datasets, FluxPointsDataset
 from gm.errors import DataError
 from gm.models import ConstantTemporalModel, Models, SkyModel
-from gm.models.time_intervals import TimeIntervals
+from gm.models.temporal.intervals import TimeIntervals
 
 _COMPLETE = 1e-6  # of the good time that may be missing
 

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
-from gm.models.absorption import EBLAbsorptionNormSpectralModel
 from gm.models.addresses import Addresses
 from gm.models.component import BackgroundIRFModel, Component, FoVBackgroundModel, SkyModel, TemplateNPredModel
-from gm.models.compound import CompoundSpectralModel
-from gm.models.cutoffs import (
+from gm.models.errors import AddressError, LinkError, ModelError
+from gm.models.layout import Layout
+from gm.models.links import Link
+from gm.models.models import Models, Parameters
+from gm.models.parameter import Parameter
+from gm.models.prior import GaussianPrior, GeneralizedGaussianPrior, LogUniformPrior, Prior, UniformPrior
+from gm.models.registry import SPATIAL_MODELS, SPECTRAL_MODELS, TEMPORAL_MODELS
+from gm.models.spatial.base import SpatialModel
+from gm.models.spatial.constant import ConstantSpatialModel
+from gm.models.spatial.disks import DiskSpatialModel, Shell2SpatialModel, ShellSpatialModel
+from gm.models.spatial.gaussians import GaussianSpatialModel, GeneralizedGaussianSpatialModel
+from gm.models.spatial.piecewise import PiecewiseNormSpatialModel
+from gm.models.spatial.point import PointSpatialModel
+from gm.models.spatial.templates import TemplateNDSpatialModel, TemplateSpatialModel
+from gm.models.spectral.absorption import EBLAbsorptionNormSpectralModel
+from gm.models.spectral.base import SpectralModel
+from gm.models.spectral.compound import CompoundSpectralModel
+from gm.models.spectral.cutoffs import (
     ExpCutoffPowerLaw3FGLSpectralModel,
     ExpCutoffPowerLawNormSpectralModel,
     ExpCutoffPowerLawSpectralModel,
@@ -14,15 +29,14 @@ from gm.models.cutoffs import (
     SuperExpCutoffPowerLaw4FGLDR3SpectralModel,
     SuperExpCutoffPowerLaw4FGLSpectralModel,
 )
-from gm.models.errors import AddressError, LinkError, ModelError
-from gm.models.gaussian import GaussianSpectralModel
-from gm.models.integration import EnergyBins
-from gm.models.layout import Layout
-from gm.models.links import Link
-from gm.models.log_parabolas import LogParabola2SpectralModel, LogParabolaNormSpectralModel, LogParabolaSpectralModel
-from gm.models.models import Models, Parameters
-from gm.models.parameter import Parameter
-from gm.models.power_laws import (
+from gm.models.spectral.gaussian import GaussianSpectralModel
+from gm.models.spectral.integration import EnergyBins
+from gm.models.spectral.log_parabolas import (
+    LogParabola2SpectralModel,
+    LogParabolaNormSpectralModel,
+    LogParabolaSpectralModel,
+)
+from gm.models.spectral.power_laws import (
     BrokenPowerLawSpectralModel,
     ConstantSpectralModel,
     PowerLaw2SpectralModel,
@@ -30,20 +44,10 @@ from gm.models.power_laws import (
     PowerLawSpectralModel,
     SmoothBrokenPowerLawSpectralModel,
 )
-from gm.models.prior import GaussianPrior, GeneralizedGaussianPrior, LogUniformPrior, Prior, UniformPrior
-from gm.models.registry import SPATIAL_MODELS, SPECTRAL_MODELS, TEMPORAL_MODELS
-from gm.models.spatial import SpatialModel
-from gm.models.spatial_constant import ConstantSpatialModel
-from gm.models.spatial_disks import DiskSpatialModel, Shell2SpatialModel, ShellSpatialModel
-from gm.models.spatial_gaussians import GaussianSpatialModel, GeneralizedGaussianSpatialModel
-from gm.models.spatial_piecewise import PiecewiseNormSpatialModel
-from gm.models.spatial_point import PointSpatialModel
-from gm.models.spatial_templates import TemplateNDSpatialModel, TemplateSpatialModel
-from gm.models.spectral import SpectralModel
-from gm.models.spectral_templates import TemplateNDSpectralModel
-from gm.models.tables import PiecewiseNormSpectralModel, TemplateSpectralModel
-from gm.models.temporal import ConstantTemporalModel, TemporalModel
-from gm.models.temporal_formulae import (
+from gm.models.spectral.tables import PiecewiseNormSpectralModel, TemplateSpectralModel
+from gm.models.spectral.templates import TemplateNDSpectralModel
+from gm.models.temporal.base import ConstantTemporalModel, TemporalModel
+from gm.models.temporal.formulae import (
     ExpDecayTemporalModel,
     GaussianTemporalModel,
     GeneralizedGaussianTemporalModel,
@@ -51,8 +55,8 @@ from gm.models.temporal_formulae import (
     PowerLawTemporalModel,
     SineTemporalModel,
 )
-from gm.models.temporal_templates import LightCurveTemplateTemporalModel, TemplatePhaseCurveTemporalModel
-from gm.models.time_intervals import TimeIntervals
+from gm.models.temporal.intervals import TimeIntervals
+from gm.models.temporal.templates import LightCurveTemplateTemporalModel, TemplatePhaseCurveTemporalModel
 
 __all__ = [
     "SPATIAL_MODELS",

@@ -13,14 +13,14 @@ from gm.maps.axes import EnergyAxis
 from gm.maps.geometry import WcsGeometry
 from gm.maps.map import Map
 from gm.maps.pixel_grid import PixelGrid
-from gm.models.counts_template import CountsTemplate
 from gm.models.errors import ModelError
 from gm.models.parameter import Parameter
 from gm.models.parametric import ParametricModel
-from gm.models.power_laws import PowerLawNormSpectralModel
-from gm.models.spatial import ExtendedModel, SpatialModel
-from gm.models.spectral import SpectralModel
-from gm.models.temporal import TemporalModel
+from gm.models.spatial.base import ExtendedModel, SpatialModel
+from gm.models.spectral.base import SpectralModel
+from gm.models.spectral.power_laws import PowerLawNormSpectralModel
+from gm.models.templates.counts import CountsTemplate
+from gm.models.temporal.base import TemporalModel
 
 APPLY_ALL_IRFS = {"exposure": True, "psf": True, "edisp": True}
 

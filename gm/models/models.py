@@ -201,7 +201,7 @@ class Models:
         Keys are addresses or patterns; a number or a quantity alone is a value. Fields: value, min, max, error, frozen,
         prior. Raises `ModelError`; with ``report(path, message, hint)`` problems go there.
         """
-        from gm.models.edits import apply_edits
+        from gm.models.documents.edits import apply_edits
 
         return apply_edits(self, edits, report)
 
@@ -210,7 +210,7 @@ class Models:
 
         Raises `LinkError`; with ``report(path, message, hint)`` problems go there, and no link is added.
         """
-        from gm.models.edits import apply_links
+        from gm.models.documents.edits import apply_links
 
         return apply_links(self, links, report)
 
@@ -244,19 +244,19 @@ class Models:
     @classmethod
     def read(cls, path: str | Path) -> Models:
         """Read Gammapy's models.yaml with the covariance file that it names. Raises `InvalidInput`, `DataError`."""
-        from gm.models.reading import read_models
+        from gm.models.documents.reading import read_models
 
         return read_models(path)
 
     def write(self, path: str | Path, overwrite: bool = False) -> None:
         """Write models.yaml, and ``<stem>_covariance.dat`` beside it when errors are known. Raises `DataError`."""
-        from gm.models.writing import write_models
+        from gm.models.documents.writing import write_models
 
         write_models(self, path, overwrite)
 
     def to_dict(self) -> dict[str, Any]:
         """The document of models.yaml, without covariance."""
-        from gm.models.writing import models_to_dict
+        from gm.models.documents.writing import models_to_dict
 
         return models_to_dict(self)
 

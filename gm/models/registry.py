@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-from gm.models import (
-    absorption,
-    compound,
-    cutoffs,
-    gaussian,
-    log_parabolas,
-    power_laws,
-    spatial_constant,
-    spatial_disks,
-    spatial_gaussians,
-    spatial_piecewise,
-    spatial_point,
-    spatial_templates,
-    spectral_templates,
-    tables,
-    temporal,
-    temporal_formulae,
-    temporal_templates,
-)
 from gm.models.parametric import ParametricModel
-from gm.models.spatial import SpatialModel
-from gm.models.spectral import SpectralModel
+from gm.models.spatial import constant, disks, gaussians, piecewise, point
+from gm.models.spatial import templates as spatial_templates
+from gm.models.spatial.base import SpatialModel
+from gm.models.spectral import absorption, compound, cutoffs, gaussian, log_parabolas, power_laws, tables
+from gm.models.spectral import templates as spectral_templates
+from gm.models.spectral.base import SpectralModel
+from gm.models.temporal import base, formulae
+from gm.models.temporal import templates as temporal_templates
 
 SPECTRAL_MODELS: tuple[type[SpectralModel], ...] = (
     power_laws.ConstantSpectralModel,
@@ -50,26 +37,26 @@ SPECTRAL_MODELS: tuple[type[SpectralModel], ...] = (
 )
 
 SPATIAL_MODELS: tuple[type[SpatialModel], ...] = (
-    spatial_point.PointSpatialModel,
-    spatial_gaussians.GaussianSpatialModel,
-    spatial_gaussians.GeneralizedGaussianSpatialModel,
-    spatial_disks.DiskSpatialModel,
-    spatial_disks.ShellSpatialModel,
-    spatial_disks.Shell2SpatialModel,
-    spatial_constant.ConstantSpatialModel,
+    point.PointSpatialModel,
+    gaussians.GaussianSpatialModel,
+    gaussians.GeneralizedGaussianSpatialModel,
+    disks.DiskSpatialModel,
+    disks.ShellSpatialModel,
+    disks.Shell2SpatialModel,
+    constant.ConstantSpatialModel,
     spatial_templates.TemplateSpatialModel,
     spatial_templates.TemplateNDSpatialModel,
-    spatial_piecewise.PiecewiseNormSpatialModel,
+    piecewise.PiecewiseNormSpatialModel,
 )
 
-TEMPORAL_MODELS: tuple[type[temporal.TemporalModel], ...] = (
-    temporal.ConstantTemporalModel,
-    temporal_formulae.LinearTemporalModel,
-    temporal_formulae.ExpDecayTemporalModel,
-    temporal_formulae.GaussianTemporalModel,
-    temporal_formulae.GeneralizedGaussianTemporalModel,
-    temporal_formulae.PowerLawTemporalModel,
-    temporal_formulae.SineTemporalModel,
+TEMPORAL_MODELS: tuple[type[base.TemporalModel], ...] = (
+    base.ConstantTemporalModel,
+    formulae.LinearTemporalModel,
+    formulae.ExpDecayTemporalModel,
+    formulae.GaussianTemporalModel,
+    formulae.GeneralizedGaussianTemporalModel,
+    formulae.PowerLawTemporalModel,
+    formulae.SineTemporalModel,
     temporal_templates.LightCurveTemplateTemporalModel,
     temporal_templates.TemplatePhaseCurveTemporalModel,
 )

@@ -6,8 +6,8 @@ import numpy as np
 
 from gm.arrays import Array
 from gm.models.component import SkyModel
-from gm.models.spatial_templates import TemplateNDSpatialModel, TemplateSpatialModel
-from gm.models.spectral import FLUX
+from gm.models.spatial.templates import TemplateNDSpatialModel, TemplateSpatialModel
+from gm.models.spectral.base import FLUX
 
 _TEMPLATES = TemplateSpatialModel, TemplateNDSpatialModel
 _TEMPLATE_FLUX = "TeV-1 cm-2 s-1 sr-1"

@@ -15,8 +15,8 @@ from gm.errors import DataError
 from gm.io.files import sha256
 from gm.io.fits import read_fits
 from gm.io.threads import in_threads
-from gm.pipeline.documents import Part
-from gm.pipeline.settings import expand
+from gm.pipeline.analysis.documents import Part
+from gm.pipeline.analysis.settings import expand
 
 Inputs = dict[str, Any]
 """``gm``: version; ``config``: hash of the stage's part of the config; ``files``: hash of every file by its path."""

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from gm.errors import DataError, JsonPath
 from gm.io.files import state_of
-from gm.pipeline.findings import Findings
-from gm.pipeline.load import Analysis
+from gm.pipeline.analysis.findings import Findings
+from gm.pipeline.analysis.load import Analysis
 from gm.pipeline.provenance import Record
 
 _SHOWN = 5

@@ -9,13 +9,13 @@ from typing import Any
 
 from gm.errors import InvalidInput
 from gm.io.locking import alone_in
-from gm.pipeline.applying import Applying
-from gm.pipeline.load import Analysis, load
+from gm.pipeline.analysis.load import Analysis, load
+from gm.pipeline.analysis.request import Request
 from gm.pipeline.outputs import check_folder, check_writable
 from gm.pipeline.reporter import Reporter
-from gm.pipeline.request import Request
 from gm.pipeline.session import Session
-from gm.pipeline.stages import Fitting, FluxPoints, Simulating, Stage, previous
+from gm.pipeline.stages.apply import Applying
+from gm.pipeline.stages.base import Fitting, FluxPoints, Simulating, Stage, previous
 
 _BAD = ("not_converged", "failed")
 

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from gm.errors import DataError
 from gm.io.files import State, state_of
-from gm.pipeline.build import fit_masks, read_parts
-from gm.pipeline.documents import Part
-from gm.pipeline.findings import Findings
+from gm.pipeline.analysis.build import fit_masks, read_parts
+from gm.pipeline.analysis.documents import Part
+from gm.pipeline.analysis.findings import Findings
+from gm.pipeline.analysis.load import Analysis, check_edited
+from gm.pipeline.analysis.settings import plural
 from gm.pipeline.inputs import data_file, dataset_files, document_files, hash_files, label
-from gm.pipeline.load import Analysis, check_edited
 from gm.pipeline.outputs import check_outputs
 from gm.pipeline.provenance import Record
 from gm.pipeline.reporter import Reporter
-from gm.pipeline.settings import plural
 from gm.pipeline.sources import loaded_files, model_files, source_files
 
 if TYPE_CHECKING:

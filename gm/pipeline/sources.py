@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from gm.pipeline import sky_masks
-from gm.pipeline.build import covariance_file
+from gm.pipeline.analysis.build import covariance_file
+from gm.pipeline.analysis.load import Analysis
+from gm.pipeline.analysis.settings import expand
 from gm.pipeline.inputs import document_files, with_companions
-from gm.pipeline.load import Analysis
-from gm.pipeline.settings import expand
+from gm.pipeline.stages import sky_masks
 
 
 def loaded_files(analysis: Analysis) -> set[Path]:

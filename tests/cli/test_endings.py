@@ -98,7 +98,7 @@ def test_a_bug_shows_its_traceback(gm: Any, analysis: Path, monkeypatch: pytest.
     def broken(*_: object) -> None:
         raise KeyError("surprise")
 
-    monkeypatch.setattr("gm.pipeline.load.read_documents", broken)
+    monkeypatch.setattr("gm.pipeline.analysis.load.read_documents", broken)
     called = gm("fit", "config.yaml")
     assert called.code == 70
     assert "Traceback" in called.err

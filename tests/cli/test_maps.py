@@ -259,8 +259,8 @@ def test_a_simulation_from_the_responses_of_the_cube(gm: Any, analysis: Folder) 
 
 
 def test_progress_counts_files_and_bands(analysis: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    from gm.pipeline.analysis.request import Request
     from gm.pipeline.reporter import Silent
-    from gm.pipeline.request import Request
     from gm.pipeline.run import run
 
     told: list[tuple[str, int, int]] = []

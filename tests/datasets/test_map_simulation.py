@@ -11,7 +11,6 @@ import pytest
 
 from gm.datasets import Datasets, MapDataset, MapDatasetOnOff, operations, read_dataset, write_dataset
 from gm.datasets.simulation import Simulation, Template, build_templates, draw, template_of
-from gm.datasets.simulation_reading import simulation_from_dict
 from gm.errors import JsonPath
 from gm.irf.parametric import CherenkovArray
 from gm.irf.parametric_map import field_of_view, psf_sigma
@@ -19,6 +18,7 @@ from gm.likelihood.prediction import predict_component
 from gm.maps.axes import EnergyAxis
 from gm.maps.geometry import WcsGeometry
 from gm.models import Models
+from gm.pipeline.stages.simulation_reading import simulation_from_dict
 from tests.datasets.operations.cases import LAT, LON, sky_map, source
 from tests.map_samples import with_off
 

@@ -12,7 +12,7 @@ from gm.datasets import Datasets, SpectrumDatasetOnOff
 from gm.estimators import FluxPoint, FluxPointsEstimator
 from gm.likelihood import JointLikelihood
 from gm.models import Models
-from gm.models.reading import models_from_dict
+from gm.models.documents.reading import models_from_dict
 from tests.samples import in_ranges, read_json
 
 GOLDEN = read_json(Path(__file__).parent / "golden_flux_points.json")["cases"]

@@ -13,7 +13,7 @@ from gm.datasets import Datasets, MapDataset
 from gm.estimators import FluxPointsEstimator
 from gm.fit import Fit, FitResult, FittedParameter
 from gm.likelihood import JointLikelihood
-from gm.likelihood.map_term import MapTerm
+from gm.likelihood.maps.term import MapTerm
 from gm.models import Component, Link, Models, Parameter, SpatialModel
 from gm.pipeline.results import fit_document
 from tests.map_samples import LAT, LON, background, cube, free, gauss, held, on_off_cube, point, source

@@ -11,7 +11,7 @@ from gm.maps.pixel_grid import PixelGrid
 from gm.maps.reading import read_map
 from gm.maps.rotation import rotate
 from gm.models import BackgroundIRFModel, Models, SkyModel, SpatialModel, TemplateNPredModel
-from gm.models.spatial import ExtendedModel
+from gm.models.spatial.base import ExtendedModel
 from tests.likelihood.dense import applies, cash, log_log_integral, wstat
 
 AnyMap = MapDataset | MapDatasetOnOff

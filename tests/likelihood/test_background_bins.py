@@ -8,7 +8,7 @@ import pytest
 from gm.arrays import Array
 from gm.datasets import Datasets, MapDataset
 from gm.likelihood import JointLikelihood
-from gm.likelihood.map_term import MapTerm
+from gm.likelihood.maps.term import MapTerm
 from gm.models import Models, Parameter
 from tests.likelihood.dense_maps import AnyMap, predicted_counts, statistic
 from tests.map_samples import background, cube, free, gauss, held, on_off_cube, point, source

@@ -17,9 +17,9 @@ from gm.arrays import Array
 from gm.datasets import Datasets, MapDataset
 from gm.fit import Fit
 from gm.likelihood import JointLikelihood
-from gm.likelihood.exact_folding import ExactRecoFolding, ExactTrueFolding
+from gm.likelihood.maps.folding.exact import ExactRecoFolding, ExactTrueFolding
+from gm.likelihood.maps.folding.window import MapWindow
 from gm.likelihood.prediction import predict_component
-from gm.likelihood.sight import MapWindow
 from gm.maps.pixel_grid import PixelGrid
 from gm.maps.rotation import rotate
 from gm.maps.sphere import unit_vectors
@@ -38,9 +38,9 @@ from gm.models import (
     SpatialModel,
     TemplateSpatialModel,
 )
-from gm.models.pixel_shares import PixelNodes
-from gm.models.spatial import ExtendedModel
-from gm.models.spline_nodes import SplineNodes
+from gm.models.spatial.base import ExtendedModel
+from gm.models.spatial.pixel_shares import PixelNodes
+from gm.models.spatial.spline_nodes import SplineNodes
 from tests.likelihood.dense_maps import edisp_matrix
 from tests.likelihood.test_map_gradient import SHAPES, check
 from tests.map_samples import (

@@ -9,14 +9,14 @@ import pytest
 
 from gm.datasets import Datasets
 from gm.likelihood import JointLikelihood
-from gm.likelihood.map_images import SmoothImage
+from gm.likelihood.maps.sources.shape_image import SmoothImage
 from gm.maps.pixel_grid import PixelGrid
 from gm.models import (
     Models,
     Parameter,
     SpatialModel,
 )
-from gm.models.spatial import RadialModel
+from gm.models.spatial.base import RadialModel
 from tests.map_samples import GRIDS, LAT, LON, background, cube, edged, gauss, point, source
 
 PIXEL = 0.1  # [deg] of the sample maps

@@ -7,10 +7,10 @@ import pytest
 from scipy.signal import convolve
 
 from gm.arrays import Array
-from gm.likelihood.convolution import Convolver
-from gm.likelihood.folding import Folding, RecoEnergyFolding, TrueEnergyFolding
-from gm.likelihood.point_source import PointSource
-from gm.likelihood.sight import MapWindow
+from gm.likelihood.maps.folding.convolution import Convolver
+from gm.likelihood.maps.folding.folding import Folding, RecoEnergyFolding, TrueEnergyFolding
+from gm.likelihood.maps.folding.window import MapWindow
+from gm.likelihood.maps.sources.point import PointSource
 
 SHAPE, N_TRUE, N_ENERGY, N_ROWS = (14, 17), 5, 4, 40
 SUPPORTS = [None, (slice(4, 9), slice(6, 12)), (slice(0, 3), slice(13, 17)), (slice(7, 8), slice(3, 4))]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gm.arrays import Array
 from gm.datasets import Datasets, MapDataset, MapDatasetOnOff
 from gm.likelihood import JointLikelihood
-from gm.likelihood.map_term import MapTerm
+from gm.likelihood.maps.term import MapTerm
 from gm.maps.pixel_grid import PixelGrid
 from gm.models import GaussianSpatialModel, Models, Parameter, PiecewiseNormSpatialModel
 from tests.likelihood.dense_maps import AnyMap, component_counts, predicted_counts, statistic
@@ -296,7 +296,7 @@ def test_the_number_of_threads_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -
     found = []
     for n in (1, 3):
         with monkeypatch.context() as patch:
-            patch.setattr("gm.likelihood.parallel.n_threads", lambda n=n: n)
+            patch.setattr("gm.parallel.n_threads", lambda n=n: n)
             found.append(everything())
     for alone, together in zip(*found, strict=True):
         np.testing.assert_array_equal(alone, together)

@@ -7,10 +7,10 @@ import pytest
 from scipy.signal import convolve2d
 
 from gm.arrays import Array
-from gm.likelihood import node_convolution
-from gm.likelihood.node_convolution import MixedImages, NodeConvolver, NodeImages, OwnImages
-from gm.likelihood.node_exposure import NodeExposure
-from gm.models.pixel_shares import PixelNodes
+from gm.likelihood.maps.folding import node_convolution
+from gm.likelihood.maps.folding.node_convolution import MixedImages, NodeConvolver, NodeImages, OwnImages
+from gm.likelihood.maps.folding.node_exposure import NodeExposure
+from gm.models.spatial.pixel_shares import PixelNodes
 
 N_NODES, N_KERNELS, SHAPE = 4, 5, (17, 20)
 SUPPORT = slice(3, 12), slice(5, 19)

@@ -11,8 +11,8 @@ from typing import NoReturn
 import numpy as np
 import pytest
 
-from gm.likelihood import parallel
-from gm.likelihood.parallel import Together, own_room, side_by_side
+from gm import parallel
+from gm.parallel import Together, own_room, side_by_side
 
 
 def test_results_are_in_order() -> None:

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from scipy.signal import convolve
 
 from gm.arrays import Array
-from gm.likelihood.kernel_basis import KernelBasis, sums_of_few
-from gm.likelihood.shared_kernels import Seat, Sent, SharedKernels
-from gm.likelihood.sight import MapWindow, Sight
-from gm.likelihood.spectra import Frequencies, Part, envelope
+from gm.likelihood.maps.folding.frequencies import Frequencies, Part, envelope
+from gm.likelihood.maps.folding.kernel_basis import KernelBasis, sums_of_few
+from gm.likelihood.maps.folding.shared_kernels import Seat, Sent, SharedKernels
+from gm.likelihood.maps.folding.window import MapWindow, Sight
 
 N_TRUE, N_ENERGY = 10, 3
 

@@ -21,7 +21,7 @@ from gm.models import (
     PowerLawSpectralModel,
     TemplateNPredModel,
 )
-from gm.models.reading import models_from_dict
+from gm.models.documents.reading import models_from_dict
 
 GEOMETRY = WcsGeometry.create(83.6, 22.0, 0.1, shape=(7, 9), projection="TAN")
 ENERGY = EnergyAxis.from_bounds(1.0, 10.0, n_bins=3)

@@ -15,7 +15,7 @@ from gm.models import (
     Shell2SpatialModel,
     ShellSpatialModel,
 )
-from gm.models.spatial import RadialModel
+from gm.models.spatial.base import RadialModel
 
 GEOMETRY = WcsGeometry.create(83.63, 60.0, 0.2, shape=(21, 24), projection="CAR")
 GRID = PixelGrid(GEOMETRY, "exact")

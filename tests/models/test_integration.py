@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gm.models.integration import EnergyBins, logarithmic_mean_slope
+from gm.models.spectral.integration import EnergyBins, logarithmic_mean_slope
 
 EDGES = np.array([1.0, 10.0])
 

@@ -20,7 +20,7 @@ from gm.models import (
     PowerLawSpectralModel,
     SkyModel,
 )
-from gm.models.temporal_formulae import PowerLawTemporalModel
+from gm.models.temporal.formulae import PowerLawTemporalModel
 
 
 def crab() -> SkyModel:

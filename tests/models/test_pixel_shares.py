@@ -8,8 +8,8 @@ import pytest
 from gm.maps.geometry import WcsGeometry
 from gm.maps.pixel_grid import PixelGrid
 from gm.models import DiskSpatialModel, EnergyBins, ExpCutoffPowerLawSpectralModel, GaussianSpatialModel
-from gm.models.pixel_shares import PixelNodes
-from gm.models.spatial import RadialModel
+from gm.models.spatial.base import RadialModel
+from gm.models.spatial.pixel_shares import PixelNodes
 
 GRID = PixelGrid(WcsGeometry.create(83.63, 22.01, 0.1, shape=(21, 25)), "exact")
 AT = {"lon_0": "83.66 deg", "lat_0": "21.97 deg"}

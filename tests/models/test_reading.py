@@ -10,8 +10,8 @@ import pytest
 
 from gm.errors import DataError, InvalidInput, format_path
 from gm.models import GaussianPrior, Layout, LogParabolaSpectralModel, Models, PointSpatialModel
-from gm.models.covariance import format_covariance
-from gm.models.reading import models_from_dict
+from gm.models.documents.covariance import format_covariance
+from gm.models.documents.reading import models_from_dict
 from gm.models.registry import NOT_EVALUATED, SPATIAL_MODELS, SPECTRAL_MODELS
 
 FLUX = "TeV-1 s-1 cm-2"

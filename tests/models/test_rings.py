@@ -18,9 +18,9 @@ from gm.models import (
     Shell2SpatialModel,
     ShellSpatialModel,
 )
-from gm.models.offsets import Offsets
-from gm.models.rings import RingLayout, steps_of
-from gm.models.spatial import RadialModel
+from gm.models.spatial.base import RadialModel
+from gm.models.spatial.offsets import Offsets
+from gm.models.spatial.rings import RingLayout, steps_of
 
 AT = {"lon_0": 83.63, "lat_0": 22.01}
 ROUND: dict[str, RadialModel] = {

@@ -31,8 +31,8 @@ from gm.models import (
     SpatialModel,
     TemplateNDSpatialModel,
 )
-from gm.models.pixel_shares import PixelNodes
-from gm.models.spatial import RadialModel
+from gm.models.spatial.base import RadialModel
+from gm.models.spatial.pixel_shares import PixelNodes
 
 PLACE = {"lon_0": "83.641 deg", "lat_0": "22.027 deg"}  # neither in the centre of a pixel nor at its border
 GRID = WcsGeometry.create(83.63, 22.01, 0.05, shape=(21, 21))

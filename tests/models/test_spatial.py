@@ -26,9 +26,9 @@ from gm.models import (
     Shell2SpatialModel,
     SpatialModel,
 )
-from gm.models.component_reading import ComponentReader
-from gm.models.region_integration import integrate_in_region
-from gm.models.spatial import ExtendedModel
+from gm.models.documents.component_reading import ComponentReader
+from gm.models.spatial.base import ExtendedModel
+from gm.models.spatial.region_integration import integrate_in_region
 
 # Gammapy 2.1's numbers, written by make_golden_spatial.py beside this file.
 GOLDEN: dict[str, Any] = json.loads((Path(__file__).parent / "golden_spatial.json").read_text(encoding="utf-8"))

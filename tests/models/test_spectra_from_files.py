@@ -17,8 +17,8 @@ from gm.models import (
     SpectralModel,
     TemplateNDSpectralModel,
 )
-from gm.models.absorption import builtin_file
-from gm.models.reading import models_from_dict
+from gm.models.documents.reading import models_from_dict
+from gm.models.spectral.absorption import builtin_file
 
 ENERGY: Array = np.geomspace(0.02, 40.0, 9)  # TeV
 # Gammapy 2.1, EBLAbsorptionNormSpectralModel.read(file, redshift, alpha_norm)(ENERGY)

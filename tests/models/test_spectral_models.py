@@ -30,7 +30,7 @@ from gm.models import (
     TemplateNDSpectralModel,
     TemplateSpectralModel,
 )
-from gm.models.component_reading import ComponentReader
+from gm.models.documents.component_reading import ComponentReader
 from gm.units import UnitError
 
 # Gammapy 2.1's numbers, written by benchmarks/make_golden_spectra.py.

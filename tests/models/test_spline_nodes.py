@@ -15,10 +15,10 @@ from gm.models import (
     Shell2SpatialModel,
     ShellSpatialModel,
 )
-from gm.models.pixel_nodes import Nodes
-from gm.models.pixel_shares import PixelNodes
-from gm.models.spatial import RadialModel
-from gm.models.spline_nodes import SplineNodes
+from gm.models.spatial.base import RadialModel
+from gm.models.spatial.pixel_nodes import Nodes
+from gm.models.spatial.pixel_shares import PixelNodes
+from gm.models.spatial.spline_nodes import SplineNodes
 
 GRIDS = {
     "icrs": PixelGrid(WcsGeometry.create(83.63, 22.01, 0.1, shape=(25, 29)), "exact"),

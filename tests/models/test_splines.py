@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gm.models.splines import TAPS, cardinal, spread
+from gm.models.spatial.splines import TAPS, cardinal, spread
 
 SIZE = (40, 44)
 PLACES = np.random.default_rng(1).uniform(TAPS + 4, 40 - TAPS - 4, (2, 30))

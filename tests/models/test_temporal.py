@@ -12,9 +12,9 @@ from gm.arrays import Array
 from gm.errors import DataError, JsonPath
 from gm.io.tables import Column, Table
 from gm.models import TEMPORAL_MODELS, TemporalModel
-from gm.models.component_reading import ComponentReader
-from gm.models.polyline import Polyline
-from gm.models.time_intervals import TimeIntervals, to_tt
+from gm.models.documents.component_reading import ComponentReader
+from gm.models.temporal.intervals import TimeIntervals, to_tt
+from gm.models.temporal.polyline import Polyline
 
 
 def block(kind: str, *parameters: tuple[str, float, str], t_ref: float = 55555.3, **settings: str) -> dict[str, Any]:

@@ -32,9 +32,9 @@ from gm.models import (
     TemplateSpatialModel,
     TemplateSpectralModel,
 )
-from gm.models.covariance import format_covariance
-from gm.models.reading import models_from_dict
-from gm.models.writing import ModelsWriter, fits_unit
+from gm.models.documents.covariance import format_covariance
+from gm.models.documents.reading import models_from_dict
+from gm.models.documents.writing import ModelsWriter, fits_unit
 
 
 def everything() -> Models:

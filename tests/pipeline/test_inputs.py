@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gm.pipeline.deps import makefile
+from gm.pipeline.commands.deps import makefile
 from gm.pipeline.inputs import data_file, fingerprint, label, stage_inputs, why_stale, with_companions
 
 FILES = {"models.yaml": "a", "run.fits": "b"}

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from gm.errors import InvalidInput
-from gm.pipeline.plan import plan
+from gm.pipeline.analysis.request import Request
+from gm.pipeline.commands.plan import plan
 from gm.pipeline.reporter import Silent
-from gm.pipeline.request import Request
 from gm.pipeline.run import fit, run
 
 RANGES = {"fermi": (0.03, 3), "magic": (0.08, 20), "veritas": (0.15, 20), "fact": (0.4, 20), "hess": (0.7, 20)}  # TeV

@@ -20,12 +20,12 @@ from gm.likelihood.prediction import predict_component
 from gm.maps.map import Map
 from gm.maps.writing import write_map
 from gm.models import Models, TemplateNPredModel, TemplateSpatialModel
-from gm.pipeline.plan import plan
+from gm.pipeline.analysis.request import Request
+from gm.pipeline.commands.plan import plan
+from gm.pipeline.commands.show import describe
+from gm.pipeline.commands.validate import validate
 from gm.pipeline.reporter import Silent
-from gm.pipeline.request import Request
 from gm.pipeline.run import apply, fit, run
-from gm.pipeline.show import describe
-from gm.pipeline.validate import validate
 from tests.datasets.operations.cases import LAT, LON, background, on_off_map, sky_map, source
 from tests.samples import on_off, power_law, spectrum
 

@@ -8,8 +8,8 @@ import pytest
 
 from gm.config_schemas.reader import read_document
 from gm.errors import JsonPath, UsageError
-from gm.pipeline.overrides import apply_overrides, find_path
-from gm.pipeline.settings import resolve
+from gm.pipeline.analysis.overrides import apply_overrides, find_path
+from gm.pipeline.analysis.settings import resolve
 
 DATA = resolve(
     {

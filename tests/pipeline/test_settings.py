@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gm.errors import JsonPath
-from gm.pipeline.settings import EnergyRange, FitSettings, build_settings, log_edges, resolve
+from gm.pipeline.analysis.settings import EnergyRange, FitSettings, build_settings, log_edges, resolve
 
 BASE = {"version": 1, "models": "models.yaml"}
 

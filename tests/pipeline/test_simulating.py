@@ -11,8 +11,8 @@ import pytest
 from gm.datasets import Dataset, Datasets, MapDatasetOnOff, SpectrumDatasetOnOff
 from gm.datasets.operations.on_off import off_background
 from gm.models import BackgroundIRFModel, Models, PowerLawNormSpectralModel
+from gm.pipeline.analysis.request import Request
 from gm.pipeline.reporter import Silent
-from gm.pipeline.request import Request
 from gm.pipeline.run import run
 from tests.datasets.operations.cases import on_off_map, sky_map, source
 from tests.samples import on_off, power_law, spectrum

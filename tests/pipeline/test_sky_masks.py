@@ -14,9 +14,9 @@ from gm.maps.axes import EnergyAxis
 from gm.maps.geometry import WcsGeometry
 from gm.maps.map import Map
 from gm.maps.writing import write_map
-from gm.pipeline.build import fit_masks
-from gm.pipeline.settings import FitSettings, build_settings
-from gm.pipeline.sky_masks import mask_files
+from gm.pipeline.analysis.build import fit_masks
+from gm.pipeline.analysis.settings import FitSettings, build_settings
+from gm.pipeline.stages.sky_masks import mask_files
 
 GRID = WcsGeometry.create(83.63, 22.01, 0.1, shape=(20, 30))
 CIRCLE = {"type": "circle", "center": [83.63, 22.01], "radius": "0.5 deg"}

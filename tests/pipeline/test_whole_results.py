@@ -21,12 +21,12 @@ from gm.errors import DataError, InvalidInput, UsageError
 from gm.io.locking import alone_in
 from gm.io.yaml_writer import dump_yaml
 from gm.models import Models
-from gm.pipeline.deps import dependencies
+from gm.pipeline.analysis.request import Request
+from gm.pipeline.commands.deps import dependencies
+from gm.pipeline.commands.validate import validate
 from gm.pipeline.provenance import Record
 from gm.pipeline.reporter import Silent
-from gm.pipeline.request import Request
 from gm.pipeline.run import Outcome, run
-from gm.pipeline.validate import validate
 from tests.samples import on_off, power_law, spectrum
 
 HERE = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
@@ -107,15 +107,15 @@ def stopped_at(monkeypatch: pytest.MonkeyPatch, function: str, call: int) -> Ite
 @pytest.mark.parametrize(
     ("text", "old", "new", "function", "call"),
     [
-        (SIMULATION, "seed: 1", "seed: 2", "gm.pipeline.simulating.write_dataset", 2),
-        (SIMULATION, "seed: 1", "seed: 2", "gm.pipeline.simulating.write_atomic", 1),
-        (SIMULATION, "copies: 3", "copies: 2", "gm.pipeline.simulating.write_dataset", 2),
+        (SIMULATION, "seed: 1", "seed: 2", "gm.pipeline.stages.simulate.write_dataset", 2),
+        (SIMULATION, "seed: 1", "seed: 2", "gm.pipeline.stages.simulate.write_atomic", 1),
+        (SIMULATION, "copies: 3", "copies: 2", "gm.pipeline.stages.simulate.write_dataset", 2),
         (SIMULATION, "fit: {}", "parameters: {crab.index: {frozen: true}}\nfit: {}",
-         "gm.pipeline.fitting.write_document", 1),
-        (SIMULATION, "[1 TeV, 10 TeV]", "[1 TeV, 3 TeV]", "gm.pipeline.flux_points.write_document", 1),
+         "gm.pipeline.stages.fit.write_document", 1),
+        (SIMULATION, "[1 TeV, 10 TeV]", "[1 TeV, 3 TeV]", "gm.pipeline.stages.flux_points.write_document", 1),
         (APPLYING, "min: 1 TeV", "min: 2 TeV", "gm.datasets.write_dataset", 1),
-        (APPLYING, "min: 1 TeV", "min: 2 TeV", "gm.pipeline.applying.write_document", 1),
-        (APPLYING, "name: part", "name: other", "gm.pipeline.applying.write_document", 1),
+        (APPLYING, "min: 1 TeV", "min: 2 TeV", "gm.pipeline.stages.apply.write_document", 1),
+        (APPLYING, "name: part", "name: other", "gm.pipeline.stages.apply.write_document", 1),
     ],
 )  # fmt: skip
 def test_a_run_that_is_stopped_leaves_no_mixture(
@@ -179,7 +179,7 @@ flux_points: [{source: crab, name: sed, energy_edges: [1 TeV, 10 TeV]}]
     probe = """
 import json, sys
 from gm.pipeline.reporter import Silent
-from gm.pipeline.request import Request
+from gm.pipeline.analysis.request import Request
 from gm.pipeline.run import run
 opened = set()
 sys.addaudithook(lambda event, given: opened.add(str(given[0])) if event == "open" else None)
@@ -207,13 +207,13 @@ print(json.dumps(sorted(opened)))
 
 def test_a_file_that_changes_while_it_is_used_is_told(analysis: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     request = config(analysis, APPLYING)
-    original = sys.modules["gm.pipeline.applying"].write_document
+    original = sys.modules["gm.pipeline.stages.apply"].write_document
 
     def meanwhile(*arguments: Any) -> None:
         os.utime(analysis / "run-1.fits", (1, 1))
         original(*arguments)
 
-    monkeypatch.setattr("gm.pipeline.applying.write_document", meanwhile)
+    monkeypatch.setattr("gm.pipeline.stages.apply.write_document", meanwhile)
     with pytest.raises(DataError, match=r"run-1.fits: was changed while it was used"):
         run(request, Silent())
     monkeypatch.undo()
@@ -303,13 +303,13 @@ def test_a_covariance_of_somebody_else_beside_models_on_record_stays(analysis: P
 
 def test_models_may_be_edited_while_they_are_fitted(analysis: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     request = config(analysis, APPLYING)
-    original = sys.modules["gm.pipeline.fitting"].write_document
+    original = sys.modules["gm.pipeline.stages.fit"].write_document
 
     def meanwhile(*arguments: Any) -> None:
         (analysis / "models.yaml").write_text((analysis / "models.yaml").read_text() + "# for the next fit\n")
         original(*arguments)
 
-    monkeypatch.setattr("gm.pipeline.fitting.write_document", meanwhile)
+    monkeypatch.setattr("gm.pipeline.stages.fit.write_document", meanwhile)
     assert ran(run(request, Silent())) == ["apply", "fit"]
     monkeypatch.undo()
     assert ran(run(request, Silent())) == ["apply"]  # and its result is the same, so that the fit is up to date
@@ -354,7 +354,7 @@ def test_results_without_permission_are_told_before_anything_is_computed(
     request = config(held_back, SIMULATION)
     (held_back / "results").mkdir()
     (held_back / "results" / "datasets").mkdir(mode=0o500)
-    monkeypatch.setattr("gm.pipeline.simulating.run_simulation", lambda *_: pytest.fail("computed"))
+    monkeypatch.setattr("gm.pipeline.stages.simulate.run_simulation", lambda *_: pytest.fail("computed"))
     with pytest.raises(DataError, match=r"no permission in '.*datasets'"):
         run(request, Silent())
 

@@ -22,8 +22,8 @@ from gm.irf.edisp_map import EdispKernelMap
 from gm.maps.geometry import WcsGeometry
 from gm.maps.map import Map
 from gm.models import Models, SkyModel, TemplateNPredModel, TemplateSpatialModel
-from gm.models.counts_template import CountsTemplate
-from gm.models.integration import EnergyBins
+from gm.models.spectral.integration import EnergyBins
+from gm.models.templates.counts import CountsTemplate
 
 # Maps of counts
 

@@ -1,0 +1,1 @@
+"""Map datasets in the likelihood: their terms, and what sources predict for them."""

@@ -1,0 +1,314 @@
+"""The kernels of all datasets that see the same images: what an image gives with a few of them serves each dataset."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from math import ceil, prod
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+from scipy.sparse import csr_array
+
+from gm.arrays import Array, IntArray
+from gm.likelihood.maps.folding.frequencies import ComplexArray, Part, Size, envelope, lit
+from gm.likelihood.maps.folding.kernel_basis import KernelBasis
+from gm.likelihood.maps.folding.kernel_groups import Grid, moved, trimmed
+from gm.likelihood.maps.folding.paired_kernels import PairedKernels
+from gm.likelihood.maps.folding.window import Sight
+from gm.likelihood.products import ROWS, product
+from gm.parallel import Together, own_room, side_by_side
+
+PRECISION = 1e-8  # of folded images: kernels are of single precision, and beyond it their roundings
+_ROOM = 16  # a plan is made for images that are larger by this part on each side
+_SMALL = 0.5  # of the pixels that a plan was made for: an image for which it is made again
+_KEPT = 2  # sets of folded images
+_TOGETHER = 1 << 13  # rows of several datasets that are seen at a time
+
+_Seen = tuple[Array, Array]  # counts per light in the rows of a dataset (n_rows, n_seen), and in all bins (n_seen,)
+
+
+@dataclass(frozen=True, eq=False)
+class _Member:
+    """A dataset with its kernels (n_seen, m, m), which are ``rows`` among all, and where images are in its window."""
+
+    number: int
+    sight: Sight
+    kernels: NDArray[np.float32 | np.float64]
+    rows: slice
+    support: Part
+
+    def grid(self, part: Part, half: int) -> Grid:
+        """Where folded images lie in it: of images that are lit in a part, with kernels up to a half width."""
+        return Grid.of(moved(part, self.support), self.sight.window.shape, half, real=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Sent:
+    """What the statistic of a dataset changes by: ``weights`` (n_rows,) and ``slope`` per count in its rows and in all
+    bins, with the fluxes ``spectrum`` (n_seen,)."""
+
+    number: int
+    weights: Array
+    slope: float
+    spectrum: Array
+
+
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """What folds images that are lit in ``part`` of their support: transforms of one size, and few kernels."""
+
+    part: Part
+    basis: KernelBasis
+    paired: PairedKernels
+    blocks: list[_Block]
+    _by_pixel: list[tuple[csr_array, IntArray]] = field(default_factory=list)
+    _room: list[ComplexArray] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, part: Part, size: Size, members: Sequence[_Member], half: int, light: Array) -> _Plan:
+        """For images with an envelope of their spectrum."""
+        basis = KernelBasis.of([member.kernels for member in members], size, (half, half), light)
+        grids = [member.grid(part, half).with_size(size) for member in members]
+        block_of = np.cumsum([member.sight.n_rows for member in members]) // _TOGETHER
+        some = [slice(k[0], k[-1] + 1) for k in (np.flatnonzero(block_of == block) for block in np.unique(block_of))]
+        blocks = [_Block(basis, members[k], grids[k]) for k in some]
+        Together(partial(block.fill, k) for block in blocks for k in range(block.n)).finish()
+        return cls(part, basis, PairedKernels.of(basis.spectra(), basis.frequencies), blocks)
+
+    @property
+    def size(self) -> Size:
+        return self.basis.frequencies.size
+
+    def plane(self, n_pairs: int) -> ComplexArray:
+        """Memory for a folded image (n_pixels, n_pairs), always the same."""
+        if not self._room:
+            self._room.append(np.empty(len(self.paired.pairs) * prod(self.size), dtype=np.complex128))
+        return self._room[0][: n_pairs * prod(self.size)].reshape(prod(self.size), n_pairs)
+
+    def by_pixel(self) -> tuple[csr_array, IntArray]:
+        """The sum over the rows of all datasets by pixel, (n_pixels, n_rows), and the pixels in the transforms."""
+        if not self._by_pixel:
+            pixels = np.concatenate([block.index.ravel() for block in self.blocks])
+            order = np.argsort(pixels, kind="stable")
+            found, first = np.unique(pixels[order], return_index=True)
+            sums = csr_array((np.ones(pixels.size), order, np.append(first, pixels.size)), (found.size, pixels.size))
+            self._by_pixel.append((sums, found))
+        return self._by_pixel[0]
+
+
+class _Block:
+    """Some datasets in arrays of one size, so that each step is one operation for all of them.
+
+    index : (n, n_rows) pixels in the transforms; per_row : (n, n_rows, n_seen) counts there per light; coefficients :
+    (n, n_basis, n_seen); in_all : (n, n_seen, n_numbers) what the numbers of a spectrum are multiplied with for the
+    counts in all bins
+    """
+
+    def __init__(self, basis: KernelBasis, members: Sequence[_Member], grids: Sequence[Grid]) -> None:
+        self._basis, self._members, self._grids = basis, members, grids
+        n = self.n = len(members)
+        n_rows, n_seen = (
+            max(sizes) for sizes in zip(*((m.sight.n_rows, m.sight.seen.size) for m in members), strict=True)
+        )
+        n_rows += -n_rows % ROWS
+        self.index, self.per_row = np.zeros((n, n_rows), dtype=np.intp), np.zeros((n, n_rows, n_seen))
+        self.coefficients = np.zeros((n, basis.n, n_seen))
+        self.in_all = np.zeros((n, n_seen, basis.frequencies.n_numbers))
+
+    def fill(self, k: int) -> None:
+        """Write a dataset's part of the arrays."""
+        member, grid = self._members[k], self._grids[k]
+        rows, seen = slice(member.sight.n_rows), slice(member.sight.seen.size)
+        self.index[k, rows], inside = grid.index(*member.sight.pixels)
+        np.multiply(member.sight.per_row(), inside[:, None], out=self.per_row[k, rows, seen])
+        own = self._basis.coefficients[member.rows]
+        self.coefficients[k, :, seen] = own.T
+        self.in_all[k, seen] = self._basis.frequencies.numbers_of(self._sent(grid, own, member.sight.per_pixel()))
+
+    def _sent(self, grid: Grid, coefficients: Array, weights: Array) -> ComplexArray:
+        """Spectra (n_seen, n_y, n_half) so that ``(sent * spectrum of an image).real`` sums to weights (n_seen, ny, nx)
+        times the folded image, but conjugate."""
+        frequencies = self._basis.frequencies
+        x = np.arange(grid.cut[1].start, grid.cut[1].stop)
+        waves = np.exp(-2j * np.pi / grid.size[1] * np.outer(x, frequencies.half)).view(np.float64)
+        reached = np.ascontiguousarray(weights[(slice(None), *grid.reach)])
+        by_row = np.zeros((len(weights), grid.size[0], frequencies.half.size), dtype=np.complex128)
+        by_row[:, grid.cut[0]] = (
+            product(reached.reshape(-1, x.size), waves).view(np.complex128).reshape(*reached.shape[:2], -1)
+        )
+        sent = np.conjugate(self._basis.spectra(coefficients, half=True))
+        sent *= frequencies.multiplicity / prod(grid.size)
+        sent *= fft.fft(by_row, axis=1, overwrite_x=True)[:, frequencies.rows]
+        return np.asarray(sent)
+
+    def see(self, plane: ComplexArray, numbers: Array, seen: list[list[_Seen]]) -> None:
+        """Append to what each dataset sees; plane : a folded image (n_pixels, n_pairs); numbers : of its spectrum."""
+        folded = own_room(*self.index.shape, plane.shape[1])
+        np.take(plane, self.index, axis=0, out=folded, mode="clip")  # the other modes take a buffer
+        values = product(folded.view(np.float64), self.coefficients[:, : 2 * plane.shape[1]])
+        values *= self.per_row
+        totals = np.einsum("nef,f->ne", self.in_all, numbers)
+        for member, its_values, its_totals in zip(self._members, values, totals, strict=True):
+            n_rows, n_seen = member.sight.n_rows, member.sight.seen.size
+            seen[member.number].append((its_values[:n_rows, :n_seen], its_totals[:n_seen]))
+
+    def weigh(self, sent: Sequence[Sent | None]) -> tuple[Array, Array]:
+        """From what each dataset sends: weights of the rows (n * n_rows, n_seen), counts per light included, and of the
+        numbers of a spectrum (n_numbers,)."""
+        rows, slopes = np.zeros_like(self.per_row), np.zeros(self.in_all.shape[:2])
+        for k, mine in enumerate(sent):
+            if mine is not None:
+                n_rows, n_seen = mine.weights.size, mine.spectrum.size
+                np.multiply.outer(mine.weights, mine.spectrum, out=rows[k, :n_rows, :n_seen])
+                slopes[k, :n_seen] = mine.slope * mine.spectrum
+        rows *= self.per_row
+        return rows, np.einsum("nef,ne->f", self.in_all, slopes)
+
+    def by_basis(self, weights: Array, some: slice) -> Array:
+        """Weights of the rows for some of the basis instead of kernels, (n * n_rows, n_some)."""
+        coefficients = np.swapaxes(self.coefficients[:, some], 1, 2)
+        return product(weights, coefficients).reshape(self.index.size, coefficients.shape[2])
+
+
+class _Folded:
+    """Images by their spectra (m, n_y, n_x), and what every dataset sees of them with ``n`` of the basis."""
+
+    def __init__(self, plan: _Plan, spectra: ComplexArray, n: int) -> None:
+        self.plan, self.spectra, self.n = plan, spectra, n
+        self.numbers = plan.basis.frequencies.numbers(spectra)
+        self._seen: list[list[_Seen]] | None = None
+
+    def seen(self, number: int) -> list[_Seen]:
+        """By one dataset, for each image."""
+        if self._seen is None:
+            self._seen = self._see()
+        return self._seen[number]
+
+    def _see(self) -> list[list[_Seen]]:
+        plan, n_pairs = self.plan, self.n // 2
+        seen: list[list[_Seen]] = [[] for _ in range(sum(block.n for block in plan.blocks))]
+        plane = plan.plane(n_pairs)
+        for spectrum, numbers in zip(self.spectra, self.numbers, strict=True):
+            fold = (partial(plan.paired.fold, spectrum, some, plane) for some in plan.paired.chunks(n_pairs))
+            Together(fold, light=True).finish()
+            Together((partial(block.see, plane, numbers, seen) for block in plan.blocks), light=True).finish()
+        return seen
+
+    def along(self, sent: Sequence[Sent | None]) -> Array:
+        """As `SharedKernels.along`."""
+        plan, blocks = self.plan, self.plan.blocks
+        starts = np.cumsum([0, *(block.n for block in blocks)])
+        parts = side_by_side(lambda k: blocks[k].weigh(sent[starts[k] : starts[k + 1]]), range(len(blocks)), light=True)
+        by_pixel, pixels = plan.by_pixel()
+        y, x = np.divmod(pixels, plan.size[1])
+
+        def send(some: slice) -> ComplexArray:
+            pair = slice(2 * some.start, 2 * some.stop)
+            rows = [block.by_basis(weights, pair) for block, (weights, _) in zip(blocks, parts, strict=True)]
+            return plan.paired.send(by_pixel @ np.concatenate(rows), y, x, some)
+
+        nothing = np.zeros(plan.paired.frequencies.shape, dtype=np.complex128)
+        back = sum(side_by_side(send, plan.paired.chunks(self.n // 2), light=True), nothing)
+        in_all = sum(numbers for _, numbers in parts)
+        return np.asarray(np.einsum("yx,myx->m", back, self.spectra).real + np.einsum("f,mf->m", in_all, self.numbers))
+
+
+class SharedKernels:
+    """All kernels that fold the same images, for datasets that see these on the same pixels.
+
+    A transform is just so large that nothing that is read has wrapped around, and what is dark in an image is left out.
+    A plan is kept while images are lit in much the same part and have light at much the same frequencies.
+    """
+
+    def __init__(self) -> None:
+        self._members: list[_Member] = []
+        self._lock = threading.Lock()
+        self._plan: _Plan | None = None
+        self._known: list[tuple[Array, float, _Folded]] = []
+
+    def join(self, sight: Sight, kernels: NDArray[np.float32 | np.float64], support: Part) -> Seat:
+        """A dataset with its kernels (n_seen, m, m), m odd, and the images at ``support`` in its window."""
+        number, start = len(self._members), self._members[-1].rows.stop if self._members else 0
+        rows = slice(start, start + len(kernels))
+        self._members.append(_Member(number, sight, trimmed(kernels), rows, support))
+        self._plan = None
+        return Seat(self, number)
+
+    def seen(self, number: int, images: Array, precision: float) -> list[_Seen]:
+        """Of each of some images (m, *support), by a dataset; the same array is folded once for all datasets."""
+        with self._lock:
+            return self._folded(images, precision).seen(number)
+
+    def along(self, images: Array, sent: Sequence[Sent], precision: float) -> Array:
+        """Derivatives of what datasets send along images (m, *support), (m,): the adjoint of the fold, one for all."""
+        by_number: list[Sent | None] = [None] * len(self._members)
+        for mine in sent:
+            by_number[mine.number] = mine
+        with self._lock:
+            return self._folded(images, precision).along(by_number)
+
+    def _folded(self, images: Array, precision: float) -> _Folded:
+        for known, its_precision, folded in self._known:
+            if known is images and its_precision == precision and folded.plan is self._plan:
+                return folded
+        folded = self._fold(images, precision)
+        self._known = [(images, precision, folded), *self._known][:_KEPT]
+        return folded
+
+    def _fold(self, images: Array, precision: float) -> _Folded:
+        half = max(member.kernels.shape[-1] // 2 for member in self._members)
+        part, plan = self._around(images), self._plan
+        size = plan.size if plan is not None and plan.part == part else self._size(part, half)
+        whole = fft.fft2(images[(..., *part)], s=size)
+        light = envelope(whole)
+        n = plan.basis.enough(light, precision) if plan is not None and plan.part == part else None
+        if plan is None or n is None:
+            self._plan = None  # not both at a time
+            self._known.clear()
+            plan = self._plan = _Plan.of(part, size, self._members, half, light)
+            n = plan.basis.enough(light, precision)
+            assert n is not None
+        return _Folded(plan, plan.basis.frequencies.cut(whole), n)
+
+    def _size(self, part: Part, half: int) -> Size:
+        """Of transforms that are large enough for all."""
+        sizes = [member.grid(part, half).size for member in self._members]
+        return max(rows for rows, _ in sizes), max(columns for _, columns in sizes)
+
+    def _around(self, images: Array) -> Part:
+        """Rows and columns that hold the light of images, and some room so that the next ones fit too."""
+        part, last = lit(images), self._plan.part if self._plan is not None else None
+        n_y, n_x = images.shape[-2:]
+        if part is None:
+            return last or (slice(0, n_y), slice(0, n_x))
+        if last is not None and _holds(last, part) and prod(_lengths(part)) >= _SMALL * prod(_lengths(last)):
+            return last
+        y, x = (
+            slice(max(s.start - room, 0), min(s.stop + room, n))
+            for s, n, room in zip(part, (n_y, n_x), (ceil(n / _ROOM) for n in _lengths(part)), strict=True)
+        )
+        return y, x
+
+
+@dataclass(frozen=True, eq=False)
+class Seat:
+    """One dataset among those that see the same images."""
+
+    shared: SharedKernels
+    number: int
+
+    def see(self, images: Array, precision: float) -> list[_Seen]:
+        """For each image (m, *support) counts per light in the rows (n_rows, n_seen), and in all bins (n_seen,)."""
+        return self.shared.seen(self.number, images, precision)
+
+
+def _holds(outer: Part, inner: Part) -> bool:
+    return all(o.start <= i.start and i.stop <= o.stop for o, i in zip(outer, inner, strict=True))
+
+
+def _lengths(part: Part) -> Size:
+    return part[0].stop - part[0].start, part[1].stop - part[1].start

@@ -1,0 +1,1 @@
+"""What each kind of component predicts on a map per unit flux."""

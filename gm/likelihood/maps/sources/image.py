@@ -1,0 +1,385 @@
+"""Sky components on a map: what a unit flux in each true-energy bin gives in the bins with counts, and in total."""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cache
+from typing import Generic, Protocol, TypeVar, final
+
+import numpy as np
+
+from gm.arrays import Array, BoolArray, IntArray
+from gm.likelihood.lattice import Lattice
+from gm.likelihood.maps.folding.folding import Folding
+from gm.likelihood.maps.folding.sent_back import SentBack
+from gm.likelihood.maps.folding.window import Response
+from gm.likelihood.maps.sources.losses import KernelLoss
+from gm.likelihood.products import inner, times
+
+T = TypeVar("T")
+Again = Callable[[tuple[int, int, int, int] | None], "MapSource | None"]
+_RECENT = 3
+_ALIKE = 0.2  # of the flux: what differs between shapes that are much the same
+_FINE, _ROUGH = 1e-7, 1e-5  # precision of folded first and second derivatives of an image
+
+
+class Image(Protocol):
+    """A shape on the sky as flux fractions per pixel of a window.
+
+    may_be_negative : whether its density may be; parts of pixels are not asked
+    """
+
+    may_be_negative: bool
+
+    def pixels(self, values: Array) -> Array:
+        """(ny, nx), or (n_energy_true, ny, nx) where the shape changes with energy."""
+
+    def pixels_gradient(self, values: Array) -> Array:
+        """(n_shape, ...) as `pixels`."""
+
+
+class Reach(Protocol):
+    """How far a shape may go before its responses are too far away."""
+
+    def covers(self, values: Array) -> bool:
+        """Whether the responses still hold for a shape."""
+
+    def is_current(self, values: Array) -> bool:
+        """Whether they are just those that would be taken for it."""
+
+
+class Recent(Generic[T]):
+    """Results for the last few shapes. The one asked for most stays: differences around it come and go."""
+
+    def __init__(self, n: int = _RECENT) -> None:
+        self._n = n
+        self._kept: dict[bytes, tuple[int, T]] = {}
+
+    def get(self, values: Array, make: Callable[[Array], T]) -> T:
+        key = values.tobytes()
+        asked, result = self._kept.get(key, (0, None))
+        if result is None:
+            if self._n == 0:
+                return make(values)
+            if len(self._kept) >= self._n:
+                del self._kept[min(self._kept, key=lambda old: self._kept[old][0])]
+            result = make(values)
+        self._kept[key] = asked + 1, result
+        return result
+
+    def __contains__(self, values: Array) -> bool:
+        return values.tobytes() in self._kept
+
+
+class SharedImage:
+    """An image, and what was evaluated for the last ``n`` shapes, for all datasets that see it."""
+
+    def __init__(self, image: Image, n: int = 2) -> None:
+        self._image, self._lock = image, threading.Lock()
+        self._alone: Recent[Array] = Recent(n)
+        self._changes: Recent[tuple[IntArray, Array]] = Recent(n)
+        self._bends: Recent[Array] = Recent(min(n, 1))
+
+    def pixels(self, values: Array) -> Array:
+        """As `Image.pixels`."""
+        return np.asarray(self.alone(values)[0])
+
+    def is_negative(self, pixels: Array) -> bool:
+        """Whether it is somewhere, with these pixels."""
+        return self._image.may_be_negative and bool(pixels.min() < 0)
+
+    def alone(self, values: Array) -> Array:
+        """The image as the only one of several, (1, ...): the same array for the same shape."""
+        with self._lock:
+            return self._alone.get(values, lambda _: self._image.pixels(values)[None])
+
+    def changes(self, values: Array, moves: BoolArray | None) -> tuple[IntArray, Array]:
+        """Which values of the shape move and change the image, and its derivatives with respect to them."""
+
+        def make(_: Array) -> tuple[IntArray, Array]:
+            d_image = self._image.pixels_gradient(values)
+            may = np.ones(len(d_image), dtype=bool) if moves is None else moves
+            changes = np.flatnonzero([moved and image.any() for moved, image in zip(may, d_image, strict=True)])
+            return changes, d_image[changes]
+
+        with self._lock:
+            return self._changes.get(values if moves is None else np.append(values, moves), make)
+
+    def bends(self, values: Array, steps: Array) -> Array:
+        """(n (n + 1) / 2, ...) second derivatives with respect to the n values that have steps, by differences over
+        them: those of the upper triangle."""
+
+        def make(_: Array) -> Array:
+            chosen, bends = np.flatnonzero(steps > 0), []
+            for k, step in zip(chosen, np.diag(steps)[chosen], strict=True):
+                rise = self._image.pixels_gradient(values + step) - self._image.pixels_gradient(values - step)
+                bends.append(rise[chosen] / (2 * steps[k]))
+            rows, columns = np.triu_indices(chosen.size)
+            return np.stack([0.5 * (bends[i][j] + bends[j][i]) for i, j in zip(rows, columns, strict=True)])
+
+        with self._lock:
+            return self._bends.get(np.append(values, steps), make)
+
+
+class MapSource(ABC):
+    """One sky component on one map dataset.
+
+    name : of the component; reach : where its responses hold, of a free shape; loss : by its PSF kernels;
+    moves : (n_shape,) which values of the shape a fit changes, by default all; has_integrals : whether its shape is
+    integrated over pixels for a fit where the conventions have sums;
+    columns : where its fluxes are in the flux vector; shape_columns : where the values of its shape are, empty when its
+    shape is fixed. The last responses are kept, since a fit changes spectra more often than shapes.
+    """
+
+    name: str
+    reach: Reach
+    loss: KernelLoss | None = None
+    moves: BoolArray | None = None
+    has_integrals = False
+
+    def __init__(self, columns: slice, shape_columns: slice) -> None:
+        self.columns, self.shape_columns = columns, shape_columns
+        self._responses: Recent[Response] = Recent()
+        self._slopes: Recent[Sequence[Response | None]] = Recent(1)
+
+    def lattice(self) -> Lattice | None:
+        """The grid on which a free position has kinks, if it has."""
+        return None
+
+    @property
+    def n_shape(self) -> int:
+        return int(self.shape_columns.stop - self.shape_columns.start)
+
+    def response(self, flux: Array) -> Response:
+        """The response at the shape that the flux vector holds."""
+        return self._responses.get(flux[self.shape_columns], self._respond)
+
+    def slopes(self, flux: Array) -> Sequence[Response | None]:
+        """Derivatives of the response with respect to each value of the shape; None where there is none."""
+        return self._slopes.get(flux[self.shape_columns], self._respond_slopes)
+
+    def slopes_about(self, flux: Array) -> Sequence[Response | None]:
+        """`slopes`, or known ones of a shape that is much the same: good enough for an approximate curvature."""
+        return self.slopes(flux)
+
+    def shape_pullback(self, flux: Array, weights: Array, slope: float, sent_back: SentBack | None = None) -> Array:
+        """(n_shape,) derivative of ``weights . predicted + slope * sum of all predicted`` with respect to the shape.
+
+        Without what is left to ``sent_back``, which brings it back for all datasets together.
+        """
+        pulled, spectrum = np.zeros(self.n_shape), flux[self.columns]
+        for k, d in enumerate(self.slopes(flux)):
+            if d is not None:
+                pulled[k] = inner(weights[d.rows], times(d.matrix, spectrum)) + slope * inner(d.total, spectrum)
+        return pulled
+
+    @property
+    def is_heavy(self) -> bool:
+        """Whether transforms are needed when the shape changes."""
+        return False
+
+    def shape_curvature(
+        self, flux: Array, weights: Array, slope: float, steps: Array, sent_back: SentBack | None = None
+    ) -> Array:
+        """(n_shape, n_shape) derivatives of `shape_pullback` with fixed weights, by differences over ``steps``.
+
+        Without what is left to ``sent_back``.
+        """
+        curvature = np.zeros((self.n_shape, self.n_shape))
+        for k in np.flatnonzero(steps > 0):
+            low, high = flux.copy(), flux.copy()
+            column = self.shape_columns.start + k
+            low[column], high[column] = flux[column] - steps[k], flux[column] + steps[k]
+            rise = self.shape_pullback(high, weights, slope) - self.shape_pullback(low, weights, slope)
+            curvature[k] = rise / (2 * steps[k])
+        return 0.5 * (curvature + curvature.T)
+
+    @abstractmethod
+    def _respond(self, values: Array) -> Response: ...
+
+    @abstractmethod
+    def _respond_slopes(self, values: Array) -> Sequence[Response | None]: ...
+
+    @abstractmethod
+    def cut(self, kept: IntArray, first: int, last: int) -> MapSource:
+        """The source in energy bins ``first:last``; ``kept`` (sorted) are the bins with counts that remain."""
+
+    @abstractmethod
+    def totals(self, flux: Array) -> Array:
+        """Counts per unit flux, summed over the bins that enter, by reconstructed energy: (n_energy, n_energy_true)."""
+
+    def in_full(self, flux: Array) -> tuple[Response, Array]:
+        """`response` and `totals` of a shape that is needed once."""
+        return self.response(flux), self.totals(flux)
+
+    @abstractmethod
+    def counts(self, flux: Array) -> tuple[slice, slice, Array]:
+        """Predicted counts in every bin: the window's ``y`` and ``x``, and (n_energy, ny, nx)."""
+
+    def add_counts(self, flux: Array, y: slice, x: slice, counts: Array) -> None:
+        """Add what it predicts in some rows and columns to the counts there, (n_energy, ...)."""
+        add_overlap(self.counts(flux), y, x, counts)
+
+
+@final
+class ImageSource(MapSource):
+    """A component with an image: extended shapes, templates, and the flat sky."""
+
+    def __init__(self, columns: slice, shape_columns: slice, image: Image | SharedImage, folding: Folding) -> None:
+        super().__init__(columns, shape_columns)
+        self._image = image if isinstance(image, SharedImage) else SharedImage(image, 0)
+        self._folding = folding
+        self._asked: bytes | None = None
+        self._known: tuple[Array, Sequence[Response | None]] | None = None
+
+    def shape_pullback(self, flux: Array, weights: Array, slope: float, sent_back: SentBack | None = None) -> Array:
+        """The adjoint costs one evaluation; a second gradient at the same shape is worth the response's derivatives."""
+        values = flux[self.shape_columns]
+        if self._asked == values.tobytes() or values in self._slopes:
+            return super().shape_pullback(flux, weights, slope)
+        self._asked = values.tobytes()
+        changes, d_image = self._image.changes(values, self.moves)
+        pulled = np.zeros(self.n_shape)
+        if changes.size:
+            pulled[changes] = self._along(d_image, changes, flux, weights, slope, _FINE, sent_back)
+        return pulled
+
+    @property
+    def is_heavy(self) -> bool:
+        return self.n_shape > 0 and self._folding.seat is None
+
+    def shape_curvature(
+        self, flux: Array, weights: Array, slope: float, steps: Array, sent_back: SentBack | None = None
+    ) -> Array:
+        """The bins' slopes are brought back to the image once, where its second derivatives are."""
+        values, chosen = flux[self.shape_columns], np.flatnonzero(steps > 0)
+        curvature = np.zeros((self.n_shape, self.n_shape))
+        if chosen.size:
+            pairs = chosen[np.array(np.triu_indices(chosen.size))]
+            along = self._along(self._image.bends(values, steps), pairs.T, flux, weights, slope, _ROUGH, sent_back)
+            curvature[*pairs] = curvature[*pairs[::-1]] = along
+        return curvature
+
+    def _along(
+        self,
+        images: Array,
+        values: IntArray,
+        flux: Array,
+        weights: Array,
+        slope: float,
+        precision: float,
+        sent_back: SentBack | None,
+    ) -> Array:
+        """Derivatives along images (m, ...), which belong to some values of the shape; 0 when they are sent back."""
+        folding, spectrum = self._folding, flux[self.columns]
+        if sent_back is None or folding.seat is None or images.ndim == 4:
+            return folding.along(images, spectrum, weights, slope, precision)
+        sent = folding.sent(spectrum, weights, slope)
+        sent_back.add(folding.seat, images, self.shape_columns.start + values, precision, sent)
+        return np.zeros(len(images))
+
+    def slopes_about(self, flux: Array) -> Sequence[Response | None]:
+        values = flux[self.shape_columns]
+        if values not in self._slopes and self._known is not None:
+            now, then = self._image.pixels(values), self._image.pixels(self._known[0])
+            if np.abs(now - then).sum() < _ALIKE * np.abs(then).sum():
+                return self._known[1]
+        self._known = values.copy(), self.slopes(flux)
+        return self._known[1]
+
+    def cut(self, kept: IntArray, first: int, last: int) -> ImageSource:
+        folding = self._folding.cut(self._folding.window.cut(kept, first, last))
+        return ImageSource(self.columns, self.shape_columns, self._image, folding)
+
+    def _respond(self, values: Array) -> Response:
+        images = self._image.alone(values)
+        response = self._folding.respond_each(images)[0]
+        return replace(response, is_negative=self._image.is_negative(images))
+
+    def _respond_slopes(self, values: Array) -> Sequence[Response | None]:
+        changes, d_image = self._image.changes(values, self.moves)
+        slopes: list[Response | None] = [None] * self.n_shape
+        if changes.size:
+            for k, slope in zip(changes, self._folding.respond_each(d_image, _FINE), strict=True):
+                slopes[k] = slope
+        return slopes
+
+    def in_full(self, flux: Array) -> tuple[Response, Array]:
+        pixels = self._image.pixels(flux[self.shape_columns])
+        response, totals = self._folding.respond_in_full(pixels)
+        return replace(response, is_negative=self._image.is_negative(pixels)), totals
+
+    def totals(self, flux: Array) -> Array:
+        return self._folding.totals(self._image.pixels(flux[self.shape_columns]))
+
+    def counts(self, flux: Array) -> tuple[slice, slice, Array]:
+        window = self._folding.window
+        image = self._image.pixels(flux[self.shape_columns])
+        return window.y, window.x, self._folding.counts(image, flux[self.columns])
+
+
+@final
+class FixedSource(MapSource):
+    """A component whose shape is fixed: its response is all that is kept.
+
+    ``totals`` : (n_energy, n_energy_true); ``again`` makes the source that it came from, for the rare prediction of
+    whole maps, or one that is right in some rows and columns, from first to last + 1; None: nothing is predicted there.
+    """
+
+    def __init__(self, columns: slice, response: Response, totals: Array, again: Again) -> None:
+        super().__init__(columns, slice(0, 0))
+        self._response, self._totals, self._again = response, totals, cache(again)
+
+    def response(self, flux: Array) -> Response:
+        return self._response
+
+    def slopes(self, flux: Array) -> Sequence[Response | None]:
+        return []
+
+    def totals(self, flux: Array) -> Array:
+        return self._totals
+
+    def counts(self, flux: Array) -> tuple[slice, slice, Array]:
+        return self._whole().counts(flux)
+
+    def _whole(self) -> MapSource:
+        whole = self._again(None)
+        assert whole is not None
+        return whole
+
+    def add_counts(self, flux: Array, y: slice, x: slice, counts: Array) -> None:
+        part = self._again((y.start, y.stop, x.start, x.stop))
+        if part is not None:
+            add_overlap(part.counts(flux), y, x, counts)
+
+    def cut(self, kept: IntArray, first: int, last: int) -> FixedSource:
+        response = self._response
+        totals = np.zeros_like(self._totals)
+        totals[first:last] = self._totals[first:last]
+        here = np.isin(response.rows, kept)
+        rows = np.searchsorted(kept, response.rows[here])
+        cut = replace(response, rows=rows, matrix=response.matrix[here], total=totals.sum(axis=0))
+        return FixedSource(self.columns, cut, totals, self._again)
+
+    def _respond(self, values: Array) -> Response:
+        return self._response
+
+    def _respond_slopes(self, values: Array) -> Sequence[Response | None]:
+        return []
+
+
+def add_overlap(part: tuple[slice, slice, Array], y: slice, x: slice, counts: Array) -> None:
+    """Add counts of a window, (n_energy, ny, nx), to those of other rows and columns as far as these are the same."""
+    its_y, its_x, its_counts = part
+    (rows, its_rows), (columns, its_columns) = _overlap(its_y, y), _overlap(its_x, x)
+    counts[:, rows, columns] += its_counts[:, its_rows, its_columns]
+
+
+def _overlap(its: slice, other: slice) -> tuple[slice, slice]:
+    """What two ranges have in common, counted from the start of the other one and of its own."""
+    start = max(its.start, other.start)
+    stop = max(min(its.stop, other.stop), start)
+    return slice(start - other.start, stop - other.start), slice(start - its.start, stop - its.start)

@@ -1,0 +1,134 @@
+"""A map dataset as its likelihood sees it: the bins that enter, windows of its pixels, its background."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gm.arrays import Array, IntArray, MapArray
+from gm.datasets.finer_bins import FinerBins
+from gm.datasets.map_dataset import MapDataset, MapDatasetOnOff
+from gm.likelihood.fluxes import FluxPlan
+from gm.likelihood.maps.bins import MapBackground, MapBins
+from gm.likelihood.maps.folding.window import MapWindow
+from gm.likelihood.maps.sources.counts import has_free_shape
+from gm.likelihood.maps.sources.summed import Sums
+from gm.maps.pixel_grid import PixelGrid
+from gm.models import BackgroundIRFModel, Layout, Models
+from gm.statistics import Cash, Statistic, WStat
+
+AnyMapDataset = MapDataset | MapDatasetOnOff
+
+
+def bins_of(dataset: AnyMapDataset) -> MapBins | None:
+    """The bins that enter, and those with counts among them."""
+    mask = dataset.mask
+    if not mask.any():
+        return None
+    counts = dataset.counts.ravel()
+    if isinstance(dataset, MapDatasetOnOff):
+        off, acceptance, acceptance_off = (
+            a.ravel() for a in (dataset.counts_off, dataset.acceptance, dataset.acceptance_off)
+        )
+
+        def w_statistic(bins: IntArray) -> Statistic:
+            on, away = counts[bins].astype(np.float64), off[bins].astype(np.float64)
+            return WStat(on, away, acceptance[bins].astype(np.float64) / acceptance_off[bins])
+
+        return MapBins.of(mask, dataset.counts, w_statistic)
+    return MapBins.of(mask, dataset.counts, lambda bins: Cash(counts[bins].astype(np.float64)))
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """A dataset with its position, and its bins with counts."""
+
+    index: int
+    dataset: AnyMapDataset
+    bins: MapBins
+    sums: Sums | None = None
+    _grids: dict[tuple[int, int, int, int], PixelGrid] = field(default_factory=dict)
+    _turned: list[View] = field(default_factory=list)
+
+    def finest(self) -> View:
+        """The bins that sources are predicted in, with how they are summed."""
+        return self if self.dataset.finer is None else self._in(self.dataset.finer)
+
+    def turned(self) -> View:
+        """The bins that sources are predicted in, half-way around the sky from the ends of a map that closes it."""
+        if not self._turned:
+            finer = FinerBins.of(self.dataset)
+            self._turned.append(self._in(finer.turned(finer.geometry.shape[1] // 2)))
+        return self._turned[0]
+
+    def _in(self, finer: FinerBins) -> View:
+        dataset = self.dataset
+        sums, parts = Sums.of(finer, self.bins)
+        unseen = np.broadcast_to(np.float32(0.0), parts.mask.shape)
+        inside = MapDataset(
+            name=dataset.name,
+            geometry=finer.geometry,
+            energy=finer.energy,
+            energy_true=dataset.energy_true,
+            counts=unseen,
+            exposure=finer.exposure,
+            psf=finer.psf,
+            edisp=finer.edisp,
+            gti=dataset.gti,
+        )
+        return View(self.index, inside, parts, sums)
+
+    def grid(self, y: slice, x: slice) -> PixelGrid:
+        """The pixels of these rows and columns, which components share."""
+        return self._grids.setdefault((y.start, y.stop, x.start, x.stop), PixelGrid(self.dataset.geometry.window(y, x)))
+
+    def window(self, y: slice, x: slice, edisp: Array, exposed: bool) -> MapWindow:
+        """The window of these rows and columns."""
+        dataset, bins = self.dataset, self.bins
+        n_x = dataset.geometry.shape[1]
+        row, column = np.divmod(bins.pixel, n_x)
+        inside = (row >= y.start) & (row < y.stop) & (column >= x.start) & (column < x.stop)
+        rows = np.flatnonzero(inside)
+        exposure = dataset.exposure[:, y, x].reshape(dataset.energy_true.n_bins, -1)
+        return MapWindow(
+            y=y,
+            x=x,
+            exposure=exposure if exposed else np.ones_like(exposure),
+            edisp=edisp,
+            mask=bins.mask[:, y, x].reshape(dataset.energy.n_bins, -1),
+            rows=rows,
+            energy=bins.energy[rows],
+            pixel=(row[rows] - y.start) * (x.stop - x.start) + column[rows] - x.start,
+        )
+
+
+def correction_of(
+    view: View, models: Models, plan: FluxPlan, layout: Layout
+) -> tuple[MapArray | None, BackgroundIRFModel | None, slice | None]:
+    """Background counts of the dataset, what corrects them, and the columns of its factors.
+
+    No counts with On/Off data, where they are profiled, nor with a free shape, which makes them a source.
+    """
+    dataset = view.dataset
+    model = next((c for c in models.select(dataset.name) if isinstance(c, BackgroundIRFModel)), None)
+    stored = None if isinstance(dataset, MapDatasetOnOff) else dataset.background
+    if stored is None or model is None:
+        return stored, None, None
+    if has_free_shape(model, layout):
+        return None, None, None
+    return stored, model, plan.block("point", (model.name,), dataset.energy.center).columns
+
+
+def background_of(
+    view: View, stored: MapArray | None, model: BackgroundIRFModel | None, columns: slice | None
+) -> MapBackground:
+    """The background of a dataset from what `correction_of` gives."""
+    bins = view.bins
+    counts = np.zeros(bins.mask.shape, dtype=np.float32) if stored is None else stored
+    if model is not None and model.spatial_model is not None:
+        counts = counts * model.spatial_factor(view.dataset.geometry)
+    totals = np.where(bins.mask, counts, 0.0).sum(axis=(1, 2), dtype=np.float64)
+    rows = counts.reshape(len(counts), -1)[bins.energy, bins.pixel].astype(np.float64)
+    is_negative = bool(counts.min() < 0)
+    return MapBackground(columns, rows, totals, counts, is_negative)

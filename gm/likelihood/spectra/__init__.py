@@ -1,0 +1,1 @@
+"""Spectra and flux points in the likelihood."""

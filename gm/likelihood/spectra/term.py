@@ -1,0 +1,303 @@
+"""A term of the likelihood: bins whose prediction is linear in the flux vector, under one statistic."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from gm.arrays import Array, BoolArray, IntArray
+from gm.likelihood.fluxes import as_slice
+from gm.likelihood.lattice import Lattice
+from gm.likelihood.line import Line, RowLine
+from gm.likelihood.maps.folding.sent_back import SentBack
+from gm.likelihood.products import add_products, times, transposed_times, weighted_square
+from gm.likelihood.report import TermReport
+from gm.statistics import Statistic, WStat
+
+DARK = 1e-30  # flux [cm-2 s-1], of which no exposure makes as much as Cash can tell from nothing
+
+
+class Fold(ABC):
+    """A linear map from the flux vector onto some rows of a term; ``columns`` are those of the vector that it reads."""
+
+    columns: IntArray | slice
+
+    @abstractmethod
+    def add_predicted(self, flux: Array, predicted: Array) -> None:
+        """Add what the flux vector (n_columns,) predicts to ``predicted`` (n_rows,)."""
+
+    @abstractmethod
+    def add_adjoint(self, weights: Array, d_flux: Array) -> None:
+        """Add the transposed map of ``weights`` (n_rows,) to ``d_flux`` (n_columns,)."""
+
+    @abstractmethod
+    def add_jacobian(self, flux_jacobian: Array, jacobian: Array) -> None:
+        """Add the map of each column of ``flux_jacobian`` (n_columns, n_free) to ``jacobian`` (n_rows, n_free)."""
+
+    @abstractmethod
+    def take(self, keep: BoolArray) -> Fold:
+        """The fold onto the kept rows, renumbered; ``keep`` is (n_rows of the term,)."""
+
+    @abstractmethod
+    def is_positive(self) -> bool:
+        """No flux that is positive predicts something negative."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class MatrixFold(Fold):
+    """``predicted[rows] += matrix @ flux[columns]``: exposure and energy dispersion of datasets that share an axis."""
+
+    rows: IntArray | slice
+    columns: slice
+    matrix: Array
+
+    def add_predicted(self, flux: Array, predicted: Array) -> None:
+        predicted[self.rows] += times(self.matrix, flux[self.columns])
+
+    def add_adjoint(self, weights: Array, d_flux: Array) -> None:
+        d_flux[self.columns] += transposed_times(self.matrix, weights[self.rows])
+
+    def add_jacobian(self, flux_jacobian: Array, jacobian: Array) -> None:
+        part = np.zeros((len(self.matrix), jacobian.shape[1]))
+        add_products(self.matrix, flux_jacobian[self.columns], part)
+        jacobian[self.rows] += part
+
+    def take(self, keep: BoolArray) -> MatrixFold:
+        here = keep[self.rows]
+        rows = (np.cumsum(keep) - 1)[self.rows][here]
+        return MatrixFold(as_slice(rows), self.columns, np.ascontiguousarray(self.matrix[here]))
+
+    def is_positive(self) -> bool:
+        return bool((self.matrix >= 0).all())
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class DiagonalFold(Fold):
+    """``predicted[rows] += weight * flux[columns]``: a background and its spectral norm, or flux points."""
+
+    rows: IntArray
+    columns: IntArray
+    weight: Array
+
+    def add_predicted(self, flux: Array, predicted: Array) -> None:
+        predicted[self.rows] += self.weight * flux[self.columns]
+
+    def add_adjoint(self, weights: Array, d_flux: Array) -> None:
+        np.add.at(d_flux, self.columns, weights[self.rows] * self.weight)
+
+    def add_jacobian(self, flux_jacobian: Array, jacobian: Array) -> None:
+        jacobian[self.rows] += self.weight[:, None] * flux_jacobian[self.columns]
+
+    def take(self, keep: BoolArray) -> DiagonalFold:
+        here = keep[self.rows]
+        return DiagonalFold((np.cumsum(keep) - 1)[self.rows[here]], self.columns[here], self.weight[here])
+
+    def is_positive(self) -> bool:
+        return bool((self.weight >= 0).all())
+
+
+class Term:
+    """Bins of several datasets under one statistic, ``predicted = offset + sum of folds``.
+
+    Empty bins are linear in the prediction while nothing is negative, so they are summed once at construction; each
+    evaluation then touches the bins with counts alone. A negative flux sends the term down its dense path, over all.
+
+    ``offset`` (n_rows,) is what is predicted without any model; ``dataset`` and ``bin`` (n_rows,) say which dataset,
+    and which of its energy bins, a row is.
+    """
+
+    def __init__(
+        self,
+        statistic: Statistic,
+        folds: Sequence[Fold],
+        offset: Array,
+        dataset: IntArray,
+        bin: IntArray,
+        n_columns: int,
+    ) -> None:
+        self.statistic, self.folds, self.offset, self.dataset, self.bin = statistic, folds, offset, dataset, bin
+        self._columns = _columns_of(folds)
+        self._is_negative_anyway = bool((offset < 0).any()) or not all(fold.is_positive() for fold in folds)
+        self._sparse = self._summed(n_columns)
+
+    def _summed(self, n_columns: int) -> _Summed | None:
+        linear = self.statistic.linear()
+        if linear is None or not linear[0].any() or self._is_negative_anyway:
+            return None
+        empty, slope, intercept = linear
+        d_flux = np.zeros(n_columns)
+        _pull_back(self.folds, np.where(empty, slope, 0.0), d_flux)
+        return _Summed(
+            d_flux=d_flux,
+            constant=float(np.sum(intercept[empty]) + slope * np.sum(self.offset[empty])),
+            statistic=self.statistic.take(~empty),
+            folds=[fold.take(~empty) for fold in self.folds],
+            offset=self.offset[~empty],
+        )
+
+    @property
+    def n_bins(self) -> int:
+        """Bins that enter the statistic."""
+        return self.offset.size
+
+    def energy_bins(self) -> list[tuple[int, IntArray]]:
+        starts = np.flatnonzero(np.diff(self.dataset, prepend=-1))
+        return list(zip(self.dataset[starts].tolist(), np.split(self.bin, starts[1:]), strict=True))
+
+    def cut(self, ranges: IntArray, n_columns: int) -> Term | None:
+        """The term on a range of energy bins per dataset; ``ranges`` (n_datasets, 2) holds first and last + 1 bin."""
+        first, last = ranges.T
+        keep = (first[self.dataset] <= self.bin) & (self.bin < last[self.dataset])
+        return self.take(keep, n_columns) if keep.any() else None
+
+    def take(self, keep: BoolArray, n_columns: int) -> Term:
+        """The term on the kept rows; ``keep`` is (n_rows,)."""
+        folds = [fold.take(keep) for fold in self.folds]
+        kept = self.offset[keep], self.dataset[keep], self.bin[keep]
+        return Term(self.statistic.take(keep), folds, *kept, n_columns)
+
+    def report(self, flux: Array, by_component: dict[str, Array]) -> list[TermReport]:
+        """Statistic and predicted counts per dataset; ``by_component`` are flux vectors with one component each."""
+        datasets, index = np.unique(self.dataset, return_inverse=True)
+
+        def sums(rows: Array) -> Array:
+            return np.bincount(index, weights=rows, minlength=datasets.size).astype(np.float64)
+
+        rows = self.predict(flux)
+        predicted = rows + self.statistic.background(rows) if isinstance(self.statistic, WStat) else rows
+        columns = sums(np.ones_like(rows)), sums(self.statistic.value(rows)), sums(predicted)
+        parts = {
+            name: sums(_predict(self.folds, np.zeros_like(self.offset), its)) for name, its in by_component.items()
+        }
+        return [
+            TermReport(
+                int(d), int(n), float(value), float(total), {name: float(part[i]) for name, part in parts.items()}
+            )
+            for i, (d, n, value, total) in enumerate(zip(datasets, *columns, strict=True))
+        ]
+
+    def n_cut_off(self, flux: Array) -> int:
+        """Bins with counts that could be predicted and are not, or negative: there -2 ln L is a plateau."""
+        if not self._is_negative_anyway and all(flux[part].min(initial=1.0) > DARK for part in self._columns):
+            return 0
+        least = self.statistic.least()
+        if least is None or not (is_cut_off := self.predict(flux) <= least).any():
+            return 0
+        could_be = _predict(self.folds, np.zeros_like(self.offset), np.ones_like(flux)) > 0
+        return int(np.count_nonzero(is_cut_off & could_be))
+
+    def left_behind(self, flux: Array) -> list[str]:
+        """Nothing: what is not a map sees no shapes."""
+        return []
+
+    def is_current(self, flux: Array) -> bool:
+        """Always."""
+        return True
+
+    @property
+    def has_integrals(self) -> bool:
+        """Never: there are no pixels."""
+        return False
+
+    def lattices(self) -> list[Lattice]:
+        """None: what is not a map has no pixels."""
+        return []
+
+    def fill(self, flux: Array, predicted: Sequence[Array]) -> None:
+        """Write the prediction of each row into the array of its dataset."""
+        rows = self.predict(flux)
+        starts = np.flatnonzero(np.diff(self.dataset, prepend=-1))
+        for part in np.split(np.arange(rows.size), starts[1:]):
+            predicted[self.dataset[part[0]]][self.bin[part]] = rows[part]
+
+    def line(self, rest: Array, signal: Array) -> Line:
+        """-2 ln L where the flux vector is ``rest + norm * signal``."""
+        return RowLine(self.statistic, _predict(self.folds, np.zeros_like(self.offset), signal), self.predict(rest))
+
+    def _is_negative(self, flux: Array) -> bool:
+        return any(flux[columns].min(initial=0.0) < 0 for columns in self._columns)
+
+    def predict(self, flux: Array) -> Array:
+        """Predicted counts (or flux) of every row, (n_rows,)."""
+        return _predict(self.folds, self.offset, flux)
+
+    @property
+    def is_heavy(self) -> bool:
+        """Products of matrices are not worth a thread."""
+        return False
+
+    @property
+    def knows_second_derivatives(self) -> bool:
+        return False
+
+    def second_derivatives(
+        self, flux: Array, flux_jacobian: Array, steps: Array, sent_back: SentBack | None = None
+    ) -> None:
+        """Left to differences of the gradient, which costs little here."""
+
+    def value(self, flux: Array) -> float:
+        """-2 ln L of the term."""
+        sparse = self._sparse
+        if sparse is None or self._is_negative(flux):
+            return float(np.sum(self.statistic.value(self.predict(flux))))
+        predicted = _predict(sparse.folds, sparse.offset, flux)
+        return float(np.sum(sparse.statistic.value(predicted)) + sparse.d_flux @ flux + sparse.constant)
+
+    def value_and_pullback(self, flux: Array, d_flux: Array, sent_back: SentBack | None = None) -> float:
+        """-2 ln L; its derivative with respect to each flux is added to ``d_flux`` (n_columns,)."""
+        sparse = self._sparse
+        if sparse is None or self._is_negative(flux):
+            value, weights = self.statistic.value_and_derivative(self.predict(flux))
+            _pull_back(self.folds, weights, d_flux)
+            return float(np.sum(value))
+        value, weights = sparse.statistic.value_and_derivative(_predict(sparse.folds, sparse.offset, flux))
+        _pull_back(sparse.folds, weights, d_flux)
+        d_flux += sparse.d_flux
+        return float(np.sum(value) + sparse.d_flux @ flux + sparse.constant)
+
+    def information(self, flux: Array, flux_jacobian: Array, *, expected: bool = False) -> Array:
+        """``J^T diag(d2 W / d predicted2) J``, with ``flux_jacobian`` (n_columns, n_free); shape (n_free, n_free).
+
+        With ``expected`` the curvature is averaged over the data, so that it stays positive far from the minimum.
+        """
+        rows = self if expected or self._sparse is None or self._is_negative(flux) else self._sparse
+        predicted = _predict(rows.folds, rows.offset, flux)
+        jacobian = np.zeros((predicted.size, flux_jacobian.shape[1]))
+        for fold in rows.folds:
+            fold.add_jacobian(flux_jacobian, jacobian)
+        statistic = rows.statistic
+        curvature = statistic.expected_curvature(predicted) if expected else statistic.curvature(predicted)
+        return weighted_square(jacobian, curvature)
+
+
+@dataclass(frozen=True, eq=False)
+class _Summed:
+    """The bins with counts, and the sum over the empty ones: ``constant + d_flux @ flux``."""
+
+    d_flux: Array
+    constant: float
+    statistic: Statistic
+    folds: Sequence[Fold]
+    offset: Array
+
+
+def _columns_of(folds: Sequence[Fold]) -> list[IntArray | slice]:
+    return [fold.columns for fold in folds]
+
+
+def _predict(folds: Sequence[Fold], offset: Array, flux: Array) -> Array:
+    predicted = offset.copy()
+    for fold in folds:
+        fold.add_predicted(flux, predicted)
+    return predicted
+
+
+def _pull_back(folds: Sequence[Fold], weights: Array, d_flux: Array) -> None:
+    for fold in folds:
+        fold.add_adjoint(weights, d_flux)

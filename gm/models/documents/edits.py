@@ -1,0 +1,114 @@
+"""Edits of the global model: parameters by address or pattern, and links."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gm.errors import JsonPath, suggest
+from gm.models.documents.parameter_reading import Report, edit_parameter, parameter_problems, raise_model_error
+from gm.models.errors import AddressError, LinkError
+from gm.models.links import Link, resolve_links
+from gm.models.models import Models
+from gm.models.parameter import in_unit
+from gm.units import UnitError
+
+_LINK_KEYS = ("parameter", "equals", "scale", "offset")
+
+
+def apply_edits(models: Models, edits: Mapping[str, object], report: Report | None) -> Models:
+    """New models with edited parameters; see `Models.with_parameters`. A pattern passes over linked parameters."""
+    report = report or raise_model_error
+    flat, linked, addresses = list(models.parameters), models.roots(), models.addresses()
+    for pattern, fields in edits.items():
+        try:
+            positions = addresses.match(pattern)
+        except AddressError as error:
+            report((pattern,), error.message, error.hint)
+            continue
+        if not positions:
+            hint = suggest(pattern, addresses.short, "parameters")
+            report((pattern,), f"no parameter is called '{pattern}'", hint)
+        elif pattern in addresses and positions[0] in linked:
+            leader = addresses.short[linked[positions[0]].root]
+            report((pattern,), f"'{pattern}' follows '{leader}' by a link", f"edit '{leader}'")
+        mapping = fields if isinstance(fields, Mapping) else {"value": fields}
+        for k in positions:
+            if k not in linked:
+                flat[k] = edit_parameter(flat[k], mapping, (pattern,), report)
+    edited = models.with_flat(flat)
+    _check_followers(edited, report)
+    return edited
+
+
+def apply_links(models: Models, links: Sequence[Link | Mapping[str, object]], report: Report | None) -> Models:
+    """New models with more links; see `Models.with_links`."""
+    problems: list[tuple[JsonPath, str, str]] = []
+
+    def note(path: JsonPath, message: str, hint: str) -> None:
+        problems.append((path, message, hint))
+
+    added = [_read_link(models, link, (k,), note) for k, link in enumerate(links)]
+    made = [link for link in added if link is not None]
+    if not problems:
+        try:
+            resolve_links((*models.links, *made), models.addresses().resolve, models.parameters)
+        except LinkError as error:
+            note((max(0, error.position - len(models.links)),), error.message, error.hint)
+    if problems:
+        for problem in problems:
+            (report or _raise_link_error)(*problem)
+        return models
+    linked = Models(models, (*models.links, *made), models.covariance)
+    linked = linked.with_flat(linked.parameters)
+    _check_followers(linked, report or _raise_link_error)
+    return linked
+
+
+def _check_followers(models: Models, report: Report) -> None:
+    """A link may carry a parameter out of its own limits."""
+    short = models.addresses().short
+    for k, root in models.roots().items():
+        for _, message, _ in parameter_problems(models.parameters[k]):
+            hint = f"it follows '{short[root.root]}' by a link"
+            report((), f"'{short[k]}': {message}", hint)
+
+
+def _read_link(models: Models, link: Any, path: JsonPath, report: Report) -> Link | None:
+    if isinstance(link, Link):
+        data: Mapping[str, Any] = {name: getattr(link, name) for name in _LINK_KEYS}
+    elif isinstance(link, Mapping):
+        data = link
+    else:
+        report(path, f"expected a link, found {link!r}", "{parameter: ..., equals: ...}")
+        return None
+    positions = []
+    for key in data:
+        if key not in _LINK_KEYS:
+            report((*path, key), f"unknown key '{key}'", suggest(key, _LINK_KEYS, "keys"))
+    for key in ("parameter", "equals"):
+        if not isinstance(data.get(key), str):
+            report(path, f"key '{key}' is missing", "{parameter: ..., equals: ...}")
+            continue
+        try:
+            positions.append(models.addresses().resolve(data[key]))
+        except AddressError as error:
+            report((*path, key), error.message, error.hint)
+    if len(positions) < 2:
+        return None
+    target, source = positions
+    if models.parameters[target].prior is not None:
+        hint = f"remove the prior, or put it on '{models.addresses().short[source]}'"
+        report((*path, "parameter"), f"'{data['parameter']}' has a prior, which a linked parameter cannot have", hint)
+    numbers = {}
+    for key, unit in (("scale", ""), ("offset", models.parameters[target].unit)):
+        try:
+            numbers[key] = in_unit(data.get(key, 1.0 if key == "scale" else 0.0), unit)
+        except UnitError as error:
+            report((*path, key), str(error), "")
+    short = models.addresses().short
+    return Link(short[target], short[source], **numbers)
+
+
+def _raise_link_error(path: JsonPath, message: str, hint: str) -> None:
+    raise LinkError(message, hint, int(path[0]) if path else 0)

@@ -1,0 +1,148 @@
+"""Gammapy's models.yaml to `Models`: every problem in one pass."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from gm.config_schemas.reader import Document, read_document
+from gm.config_schemas.validator import check
+from gm.errors import DataError, InvalidInput, JsonPath, Problem, format_path, suggest
+from gm.models.component import BackgroundIRFModel
+from gm.models.documents.component_reading import ComponentReader, Label
+from gm.models.documents.covariance import read_covariance
+from gm.models.documents.parameter_reading import Report
+from gm.models.links import Link
+from gm.models.models import Models
+from gm.units import UnitError, factor
+
+_KEYS = ("components", "covariance", "links", "metadata", "checksum", "OptimizeResult", "CovarianceResult")
+
+
+def read_models(path: str | Path) -> Models:
+    """Read models.yaml and the covariance file that it names. Raises `InvalidInput` with all problems, `DataError`."""
+    models, problems = models_from_document(read_document(path))
+    if models is None or problems:
+        raise InvalidInput(problems)
+    return models
+
+
+def models_from_document(document: Document) -> tuple[Models | None, list[Problem]]:
+    """`Models` from a document, or None, and every problem with it: the schema's and those that it cannot see."""
+    problems = check(document, "models")
+    known = {problem.path for problem in problems}
+
+    def report(path: JsonPath, message: str, hint: str) -> None:
+        if format_path(document.prefix + path) not in known:
+            is_key = message.startswith("unknown key")
+            problems.append(document.problem(path, message, hint, key=is_key))
+
+    models = models_from_dict(document.data, report, document.directory)
+    return (None if problems else models), problems
+
+
+def models_from_dict(data: Any, report: Report, directory: Path) -> Models | None:
+    """`Models` from the plain data of a document; problems go to ``report(path, message, hint)``, and make it None.
+
+    ``directory`` is what file names in it are relative to.
+    """
+    found = 0
+
+    def count(path: JsonPath, message: str, hint: str) -> None:
+        nonlocal found
+        found += 1
+        report(path, message, hint)
+
+    entries = data.get("components") if isinstance(data, Mapping) else None
+    if not isinstance(entries, list):
+        where: JsonPath = ("components",) if isinstance(data, Mapping) and "components" in data else ()
+        report(where, "expected a mapping with a list of components", "components: [{name: ..., type: SkyModel, ...}]")
+        return None
+    for key in data:
+        if key not in _KEYS:
+            count((key,), f"unknown key '{key}'", suggest(key, _KEYS[:3], "keys"))
+    reader = ComponentReader(count, directory, [])
+    components = [reader.read(entry, ("components", k)) for k, entry in enumerate(entries)]
+    is_whole = _check_names(entries, count)
+    made = [component for component in components if component is not None]
+    if not is_whole or len(made) < len(entries):
+        return None
+    models = Models(made)
+    models = _with_labels(models, reader.labels, count)
+    if not isinstance(data.get("links", []), list):
+        count(("links",), f"expected a list of links, found {data['links']!r}", "[{parameter: ..., equals: ...}]")
+    elif data.get("links"):
+        models = models.with_links(data["links"], lambda path, *text: count(("links", *path), *text))
+    if data.get("covariance") is not None and not found:
+        models = _with_covariance_file(models, data["covariance"], directory, count)
+    return None if found else models
+
+
+def _check_names(entries: list[Any], report: Report) -> bool:
+    """Whether names are unique and every dataset has at most one background model."""
+    seen: set[str] = set()
+    is_unique = True
+    for k, entry in enumerate(entries):
+        name = entry.get("name") if isinstance(entry, Mapping) else None
+        name = name if isinstance(name, str) else None  # another kind of value is the schema's to tell
+        if isinstance(entry, Mapping) and entry.get("type") in BackgroundIRFModel.tags:
+            datasets = entry.get("datasets_names")
+            dataset = datasets[0] if isinstance(datasets, list) and datasets else datasets
+            name = f"{dataset}-bkg"
+            if name in seen:
+                message = f"dataset '{dataset}' has a background model already"
+                report(("components", k, "datasets_names"), message, "one FoVBackgroundModel per dataset")
+        elif name in seen:
+            report(("components", k, "name"), f"'{name}' is the name of another component", "names are unique")
+        is_unique = is_unique and name not in seen
+        if name is not None:
+            seen.add(name)
+    return is_unique
+
+
+def _with_labels(models: Models, labels: list[Label], report: Report) -> Models:
+    """Parameters that share a label become one: the first's value, error, limits and prior hold for all."""
+    first: dict[str, int] = {}
+    flat, links = list(models.parameters), []
+    often = Counter(label for label, _, _ in labels)
+    for label, address, path in labels:
+        if often[label] == 1:
+            others = [other for other in often if other != label]
+            message = f"'{address}' has the label '{label}', which no other parameter has"
+            report(path, message, suggest(label, others, "labels") if others else "a label joins at least two")
+    addresses = models.addresses()
+    for label, address, path in labels:
+        k = addresses.resolve(address)
+        root = first.setdefault(label, k)
+        if root == k:
+            continue
+        source, target = flat[root], flat[k]
+        try:
+            factor(source.unit, target.unit)
+        except UnitError as error:
+            report(path, f"'{addresses.short[k]}' cannot be '{addresses.short[root]}': {error}", "")
+            continue
+        flat[k] = replace(source, name=target.name)
+        links.append(Link(addresses.short[k], addresses.short[root]))
+    if not links:
+        return models
+    return Models(models.with_flat(flat), links)
+
+
+def _with_covariance_file(models: Models, name: Any, directory: Path, report: Report) -> Models:
+    if not isinstance(name, str):
+        report(("covariance",), f"expected a file name, found {name!r}", "")
+        return models
+    path = directory / os.path.expanduser(os.path.expandvars(name))
+    if not path.is_file():
+        report(("covariance",), f"file '{path}' does not exist", "remove the key to go without covariance")
+        return models
+    try:
+        return models.with_covariance(read_covariance(path, models))
+    except DataError as error:
+        report(("covariance",), str(error), "remove the key to go without covariance")
+        return models

@@ -1,0 +1,1 @@
+"""Spatial models: shapes on the sky, their integrals over pixels, and all derivatives."""

@@ -1,0 +1,29 @@
+"""The flat sky."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gm.arrays import Array
+from gm.models.parameter import Parameter
+from gm.models.spatial.base import ExtendedModel
+
+
+class ConstantSpatialModel(ExtendedModel):
+    """The same density everywhere. Gammapy writes it without parameters and without frame."""
+
+    tags = ("ConstantSpatialModel", "const")
+    defaults = (Parameter("value", 1.0, "sr-1", frozen=True),)
+    has_frame = False
+
+    def position(self, values: Array) -> None:
+        return None
+
+    def evaluation_radius(self, values: Array) -> None:
+        return None
+
+    def evaluate(self, vectors: Array, values: Array, energy: Array | None = None) -> Array:
+        return np.full(vectors.shape[1:], values[0])
+
+    def evaluate_with_gradient(self, vectors: Array, values: Array, energy: Array | None = None) -> tuple[Array, Array]:
+        return np.full(vectors.shape[1:], values[0]), np.ones((1, *vectors.shape[1:]))

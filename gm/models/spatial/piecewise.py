@@ -1,0 +1,102 @@
+"""A correction with a free norm at every node of the sky."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from gm.arrays import Array
+from gm.maps.sphere import lon_lat
+from gm.models.errors import ModelError
+from gm.models.parameter import Parameter
+from gm.models.spatial.base import ExtendedModel
+from gm.units import factor
+
+_TINY = float(np.finfo(np.float64).tiny)
+
+
+class PiecewiseNormSpatialModel(ExtendedModel):
+    """A dimensionless correction with a free norm at each of at least four nodes ``lon``, ``lat``.
+
+    Between the nodes a piecewise cubic surface (Clough-Tocher), in the logarithm of the norms with ``interp: log``; NaN
+    outside of their hull. ``lon``, ``lat``: ``{"data": [...], "unit": "deg"}`` as in YAML.
+    """
+
+    tags = ("PiecewiseNormSpatialModel", "piecewise-norm")
+    setting_names = ("frame", "lon", "lat", "interp")
+
+    def __init__(self, **settings: object) -> None:
+        given = [value for name, value in settings.items() if name not in self.setting_names]
+        if not all(isinstance(value, Parameter) for value in given):
+            raise ModelError(f"the parameters of {self.tags[0]} are given as Parameter objects")
+        norms = [value for value in given if isinstance(value, Parameter)]
+        lon, lat = (_column(settings.get(name), name) for name in ("lon", "lat"))
+        if len(lon) != len(lat) or len(lon) < 4 or len(norms) not in (0, len(lon)):
+            raise ModelError(
+                f"{len(lon)} longitudes, {len(lat)} latitudes and {len(norms)} norms; at least four, as many of each"
+            )
+        if settings.get("interp", "lin") not in ("lin", "log"):
+            raise ModelError(f"interp is {settings['interp']!r}; allowed: lin, log")
+        names = [norm.name for norm in norms] or [f"norm_{k}" for k in range(len(lon))]
+        self.defaults = tuple(Parameter(name, 1.0) for name in names)
+        super().__init__(**settings)  # type: ignore[arg-type]  # frame is checked with the document
+        west = _below(lon, 0.0)
+        self._seam = float(np.ptp(west)) / 2
+        self._nodes = np.stack([_below(west, self._seam), lat], axis=1)
+        self._last: tuple[Array, Array] | None = None
+
+    def position(self, values: Array) -> None:
+        return None
+
+    def evaluation_radius(self, values: Array) -> None:
+        return None
+
+    def evaluate(self, vectors: Array, values: Array, energy: Array | None = None) -> Array:
+        surface = np.tensordot(self._weights(vectors), self._scaled(values), axes=1)
+        return np.exp(surface) if self._is_log else np.asarray(surface)
+
+    def evaluate_with_gradient(self, vectors: Array, values: Array, energy: Array | None = None) -> tuple[Array, Array]:
+        weights = np.moveaxis(self._weights(vectors), -1, 0)
+        norm = self.evaluate(vectors, values)
+        if not self._is_log:
+            return norm, weights.copy()
+        inner = np.where(values > _TINY, 1.0 / np.maximum(values, _TINY), 0.0)
+        return norm, weights * norm * inner.reshape(-1, *(1,) * norm.ndim)
+
+    @property
+    def _is_log(self) -> bool:
+        return self.settings.get("interp") == "log"
+
+    def _scaled(self, values: Array) -> Array:
+        return np.log(np.maximum(values, _TINY)) if self._is_log else values
+
+    def _weights(self, vectors: Array) -> Array:
+        """What each node contributes, (..., n_nodes): the surface is linear in the nodes. Kept for the same vectors."""
+        if self._last is None or self._last[0] is not vectors:
+            from scipy.interpolate import CloughTocher2DInterpolator
+
+            lon, lat = lon_lat(vectors)
+            surface = CloughTocher2DInterpolator(self._nodes, np.eye(len(self._nodes)), tol=1e-10)
+            self._last = vectors, np.asarray(surface(_below(lon, self._seam), lat))
+        return self._last[1]
+
+
+def _below(lon: Array, end: float) -> Array:
+    """Longitudes in the turn that ends at ``end``.
+
+    With the roundings of `astropy.coordinates.Angle.wrap_at`: where nodes are the corners of a square, the last digit
+    says which of its diagonals is an edge of the surface, here and in Gammapy.
+    """
+    return np.asarray(lon - 360.0 * np.floor((lon - (end - 360.0)) / 360.0))
+
+
+def _column(table: object, name: str) -> Array:
+    if not isinstance(table, Mapping) or not isinstance(table.get("data"), list):
+        raise ModelError(f"'{name}' is {{data: [...], unit: deg}}, found {table!r}")
+    data: Mapping[str, Any] = table
+    column = np.array(data["data"], dtype=np.float64) * factor(str(data.get("unit") or "deg"), "deg")
+    if column.ndim != 1 or not np.isfinite(column).all():
+        raise ModelError(f"'{name}' holds something that is not a finite number")
+    return column

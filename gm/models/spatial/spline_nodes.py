@@ -1,0 +1,156 @@
+r"""Radial shapes on a lattice that is as fine as the responses need, by splines: for ``conventions: exact``.
+
+The response :math:`K(q)` of a pixel to a source at q is smooth. It is taken at k x k nodes in every pixel, which are
+one lattice together, and interpolated by the cardinal splines :math:`L_j` of that lattice, so that
+
+.. math:: \int S(q) K(q)\, dq = \sum_j K(q_j) \int S(q) L_j(q)\, dq.
+
+The shares :math:`\int S L_j` of a node are sums over the points of a shape (`gm.models.spatial.rings`). They add up to
+its flux, edges inside of pixels are no matter, and all is a smooth function of every parameter. A density that is
+smooth on the lattice is its own interpolation: its shares are its values there, and points are left for the cusp in
+its centre.
+
+Beyond the grid nothing is seen: at its border a shape fades out within the reach of a spline.
+"""
+
+from __future__ import annotations
+
+from typing import final
+
+import numpy as np
+
+from gm.arrays import Array, BoolArray, IntArray
+from gm.maps.pixel_grid import PixelGrid
+from gm.maps.sphere import lon_lat
+from gm.models.spatial.base import RadialModel, SpatialModel
+from gm.models.spatial.offsets import Offsets
+from gm.models.spatial.pixel_nodes import Nodes
+from gm.models.spatial.rings import RingLayout, core_part, sides, smallest, steps_of
+from gm.models.spatial.splines import cardinal, spread
+
+_MARGIN = 16  # nodes around the grid, beyond which a cardinal spline is 1e-4
+_ROOM = 32  # nodes around points, beyond which it is 1e-9
+_SMOOTH = (
+    1.5  # width [nodes] of a Gaussian that is smooth: to exp(-2 (pi sigma)^2), sigma of shape and response together
+)
+_CORE = 3.0  # width [nodes] of the part around a cusp
+_AT_A_TIME = 1 << 14  # points
+
+
+@final
+class SplineNodes(Nodes):
+    """The k x k nodes of a pixel, for radial shapes."""
+
+    def __init__(self, k: int) -> None:
+        self.n, offsets = k, (np.arange(k) + 0.5) / k - 0.5
+        self.x, self.y = np.tile(offsets, k), np.repeat(offsets, k)
+        self._sky: tuple[PixelGrid, str, Array, Array] | None = None
+
+    def shares(self, shape: SpatialModel, grid: PixelGrid, values: Array, energy: Array | None = None) -> Array:
+        """``integral of S L_j`` at every node of every pixel, (k^2, ny, nx), to 1e-7 of the flux."""
+        assert isinstance(shape, RadialModel)
+        return np.asarray(self._images(shape, grid, values, np.zeros(len(values), dtype=bool))[0])
+
+    def shares_gradient(
+        self, shape: SpatialModel, grid: PixelGrid, values: Array, energy: Array | None, moves: BoolArray
+    ) -> Array:
+        assert isinstance(shape, RadialModel)
+        return self._images(shape, grid, values, moves)[1:]
+
+    def _images(self, shape: RadialModel, grid: PixelGrid, values: Array, moves: BoolArray) -> Array:
+        """Shares and their derivatives, (1 + n_par, k^2, ny, nx)."""
+        resolution = grid.scale / self.n
+        rings = shape.rings(shape.sized(values, smallest(resolution))[2:])
+        if rings.smooth < _SMOOTH * resolution:
+            return self._by_points(shape, grid, values, moves)
+        core = _CORE * resolution if rings.is_cusped else None
+        images = self._sampled(shape, grid, values, moves, core)
+        return images if core is None else images + self._by_points(shape, grid, values, moves, core)
+
+    def _sampled(
+        self, shape: RadialModel, grid: PixelGrid, values: Array, moves: BoolArray, core: float | None
+    ) -> Array:
+        """Values at the nodes, of a density without its core."""
+        vectors, area = self._nodes(grid, shape.frame)
+        at, images = Offsets(vectors, values[0], values[1]), np.zeros((1 + len(values), *area.shape))
+        rest = None if core is None else 1.0 - core_part(at, core)
+        if not moves.any():
+            density = shape.surface(at, values[2:])
+            images[0] = density if rest is None else density * rest
+        else:
+            density, d_versine, d_angle, d_shape = shape.surface_gradient(at, values[2:])
+            if core is not None and rest is not None:
+                d_versine = d_versine * rest + density * (1.0 - rest) / np.radians(core) ** 2
+                d_angle = None if d_angle is None else d_angle * rest
+                density, d_shape = density * rest, [row * rest for row in d_shape]
+            rows = [density, *at.by_position(d_versine, d_angle), *d_shape]
+            for image, row, moved in zip(images, rows, (True, *moves), strict=True):
+                if moved:
+                    image[:] = row
+        images *= area
+        return np.nan_to_num(images, copy=False)
+
+    def _by_points(
+        self, shape: RadialModel, grid: PixelGrid, values: Array, moves: BoolArray, core: float | None = None
+    ) -> Array:
+        """Sums over points of cardinal splines."""
+        resolution, n_images = grid.scale / self.n, 1 + len(values)
+        layout = RingLayout.of(shape, values, resolution, core)
+        place, flux = self._place(shape, grid, layout, values)
+        size = grid.shape[0] * self.n, grid.shape[1] * self.n
+        seen = np.all((place > -_MARGIN) & (place < np.array([[size[1]], [size[0]]]) + _MARGIN), axis=0)
+        images = np.zeros((n_images, *size))
+        if seen.any():
+            steps = np.where(moves, steps_of(shape, values, resolution), 0.0)
+            layout, place, flux = layout.cut(seen), place[:, seen], flux[seen]
+            first = np.floor(place.min(axis=1)).astype(int) - _ROOM
+            n_x, n_y = (np.ceil(place.max(axis=1)).astype(int) + _ROOM - first).tolist()
+            lit, start = np.zeros((n_y * n_x, n_images)), 0
+            for part in layout.parts(_AT_A_TIME):
+                own = slice(start, start + _AT_A_TIME)
+                rows = self._rows(shape, grid, part, values, steps, flux[own])
+                lit += spread(place[:, own] - first[:, None], (n_y, n_x), slopes=len(rows) > 1).T @ np.concatenate(rows)
+                start += _AT_A_TIME
+            _add_overlap(images, cardinal(lit.T.reshape(n_images, n_y, n_x)), first)
+        apart = images.reshape(n_images, grid.shape[0], self.n, grid.shape[1], self.n).transpose(0, 2, 4, 1, 3)
+        return np.ascontiguousarray(apart).reshape(n_images, self.n**2, *grid.shape)
+
+    def _rows(
+        self, shape: RadialModel, grid: PixelGrid, layout: RingLayout, values: Array, steps: Array, flux: Array
+    ) -> Array:
+        """Fluxes of points and their derivatives (n, 1 + n_par); with steps also moments by x and y (3, ...)."""
+        rows = np.zeros((3 if steps.any() else 1, flux.size, 1 + len(values)))
+        rows[0, :, 0] = flux
+        for k in np.flatnonzero(steps).tolist():
+            *both, apart = sides(shape, values, k, float(steps[k]), smallest(layout.resolution))
+            if apart:
+                (high, more), (low, less) = (self._place(shape, grid, layout, side) for side in both)
+                rows[0, :, 1 + k] = (more - less) / apart
+                rows[1:, :, 1 + k] = flux * (high - low) / apart
+        return rows
+
+    def _place(self, shape: RadialModel, grid: PixelGrid, layout: RingLayout, values: Array) -> tuple[Array, Array]:
+        """Places of points on the lattice (2, n), x and y, and their fluxes (n,)."""
+        vectors, flux = layout.points(shape, values)
+        position = np.stack(grid.geometry.position(*lon_lat(vectors), shape.frame))
+        return (position + 0.5) * self.n - 0.5, flux
+
+    def _nodes(self, grid: PixelGrid, frame: str) -> tuple[Array, Array]:
+        """Unit vectors (3, k^2, ny, nx) of all nodes, and the solid angle that each stands for [sr]; kept."""
+        if self._sky is None or self._sky[0] is not grid or self._sky[1] != frame:
+            n_y, n_x = grid.shape
+            x = np.arange(n_x) + self.x[:, None, None] + np.zeros((n_y, 1))
+            y = np.arange(n_y)[:, None] + self.y[:, None, None] + np.zeros(n_x)
+            by_pixel = (np.moveaxis(a, 0, -1).reshape(n_y * n_x, -1) for a in (x, y))
+            area = grid.area_density(np.arange(n_y * n_x), *by_pixel).reshape(n_y, n_x, -1)
+            self._sky = grid, frame, grid.sky(frame, x, y), np.moveaxis(area, -1, 0) / self.n**2
+        return self._sky[2:]
+
+
+def _add_overlap(images: Array, part: Array, first: IntArray) -> None:
+    """Add images of a part of a lattice that starts at ``first`` (x, y) as far as it lies in the lattice."""
+    own, its = [], []
+    for n, n_part, start in zip(images.shape[1:], part.shape[1:], first[::-1].tolist(), strict=True):
+        own.append(slice(max(start, 0), max(min(start + n_part, n), 0)))
+        its.append(slice(own[-1].start - start, own[-1].stop - start))
+    images[:, *own] += part[:, *its]

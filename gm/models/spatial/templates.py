@@ -1,0 +1,154 @@
+"""Shapes given as maps."""
+
+from __future__ import annotations
+
+import copy
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import replace
+from math import isnan
+from typing import Self
+
+import numpy as np
+
+from gm.arrays import Array
+from gm.maps.map import Map
+from gm.maps.sphere import lon_lat
+from gm.models.errors import ModelError
+from gm.models.parameter import Parameter
+from gm.models.spatial.base import ExtendedModel
+from gm.models.templates.axis_interpolation import (
+    axis_limits,
+    axis_parameters,
+    given_defaults,
+    in_axis_order,
+    parameter_axes,
+)
+from gm.models.templates.map import TemplateMap
+
+
+class TemplateShape(ExtendedModel):
+    """A shape whose values stand in a file, which is read on first use; the frame is that of its map."""
+
+    template: TemplateMap
+
+    @property
+    def frame(self) -> str:
+        return self.template.frame
+
+    @property
+    def is_energy_dependent(self) -> bool:
+        return self.template.energy_axis is not None
+
+    def remarks(self) -> tuple[str, ...]:
+        return self.template.remarks
+
+    @abstractmethod
+    def total(self, values: Array, energy: Array) -> Array:
+        """The integral over the map at energies [TeV], (n_energy,), in the map's unit times sr."""
+
+
+class TemplateSpatialModel(TemplateShape):
+    """A map from a FITS file; lon_0 and lat_0 shift it, and are the map's centre where they are not given.
+
+    ``normalize`` (the default): every energy of the map integrates to 1; without, its values count as they are. The
+    frame is that of the map, which is read on first use; a file that is damaged is a `DataError` then.
+    """
+
+    tags = ("TemplateSpatialModel", "template")
+    setting_names = ("frame", "filename", "normalize", "unit")
+    defaults = (
+        Parameter("lon_0", float("nan"), "deg", frozen=True),
+        Parameter("lat_0", float("nan"), "deg", min=-90.0, max=90.0, frozen=True),
+    )
+
+    def __init__(self, **settings: object) -> None:
+        normalize = settings.get("normalize", True)
+        if not isinstance(normalize, bool):
+            raise ModelError(f"normalize is {normalize!r}; allowed: true, false")
+        self.template = TemplateMap(str(settings.get("filename") or ""), normalize)
+        super().__init__(**settings)  # type: ignore[arg-type]  # frame is checked with the document
+
+    def with_map(self, filename: str, shape: Map) -> Self:
+        """The same model with another map, whose values count as they are; models that are written write it too."""
+        changed = copy.copy(self)
+        changed.settings = {**self.settings, "filename": filename, "normalize": False}
+        changed.template = TemplateMap(filename, unwritten=shape)
+        return changed
+
+    def _set_parameters(self, parameters: Sequence[Parameter]) -> None:
+        """A free position that is not given is the map's centre: a fit needs a number to start from."""
+        if any(isnan(p.value) and not p.frozen for p in parameters):
+            rows = zip(parameters, self.template.center(), strict=True)
+            parameters = [replace(p, value=center) if isnan(p.value) else p for p, center in rows]
+        super()._set_parameters(parameters)
+
+    def position(self, values: Array) -> tuple[float, float]:
+        lon, lat = self.template.center()
+        return lon if isnan(values[0]) else float(values[0]), lat if isnan(values[1]) else float(values[1])
+
+    def evaluation_radius(self, values: Array) -> float | None:
+        return self.template.radius()
+
+    def total(self, values: Array, energy: Array) -> Array:
+        return self.template.total(energy)
+
+    def evaluate(self, vectors: Array, values: Array, energy: Array | None = None) -> Array:
+        return self.template.evaluate(*self._shifted(vectors, values), energy)
+
+    def evaluate_with_gradient(self, vectors: Array, values: Array, energy: Array | None = None) -> tuple[Array, Array]:
+        value, by_lon, by_lat = self.template.evaluate_with_slopes(*self._shifted(vectors, values), energy)
+        return value, np.stack([-by_lon, -by_lat])
+
+    def _shifted(self, vectors: Array, values: Array) -> tuple[Array, Array]:
+        """Positions [deg] on the map that are seen at directions: longitude and latitude less the shift."""
+        lon, lat = lon_lat(vectors)
+        center = self.template.center()
+        place = self.position(values)
+        return lon - (place[0] - center[0]), lat - (place[1] - center[1])
+
+
+class TemplateNDSpatialModel(TemplateShape):
+    """A map with further axes from a FITS file; one parameter for each axis that is not energy.
+
+    Where the document gives no parameters they are read from the file: the middle of each axis, with its bounds as
+    limits. Values at positions of the map's own frame, which is read on first use.
+    """
+
+    tags = ("TemplateNDSpatialModel", "templateND")
+    setting_names = ("frame", "filename", "unit")
+
+    def __init__(self, **settings: object) -> None:
+        self.template = TemplateMap(str(settings.get("filename") or ""))
+        given = {name: value for name, value in settings.items() if name not in self.setting_names}
+        self.defaults = given_defaults(self.tags[0], given.values()) or axis_parameters(self.template.axes)
+        super().__init__(**settings)  # type: ignore[arg-type]  # frame is checked with the document
+
+    def natural_limits(self) -> dict[str, tuple[float, float]]:
+        return axis_limits(self.template.axes)
+
+    def position(self, values: Array) -> None:
+        return None
+
+    def evaluation_radius(self, values: Array) -> None:
+        return None
+
+    def total(self, values: Array, energy: Array) -> Array:
+        return self.template.total(energy, self.template.collapsed(self._in_order(values))[0])
+
+    def evaluate(self, vectors: Array, values: Array, energy: Array | None = None) -> Array:
+        slices, _ = self.template.collapsed(self._in_order(values))
+        return self.template.evaluate(*lon_lat(vectors), energy, slices)
+
+    def evaluate_with_gradient(self, vectors: Array, values: Array, energy: Array | None = None) -> tuple[Array, Array]:
+        lon, lat = lon_lat(vectors)
+        slices, slopes = self.template.collapsed(self._in_order(values))
+        value = self.template.evaluate(lon, lat, energy, slices)
+        by_axis = {
+            axis.name: self.template.slope(value, lon, lat, energy, slope)
+            for axis, slope in zip(parameter_axes(self.template.axes), slopes, strict=True)
+        }
+        return value, np.stack([by_axis[name] for name in self.paths])
+
+    def _in_order(self, values: Array) -> Array:
+        return in_axis_order(self.template.axes, self.paths, values, self.template.filename)

@@ -1,0 +1,1 @@
+"""Spectral models: differential fluxes, their integrals over energy bins, and all derivatives."""

@@ -1,0 +1,131 @@
+"""Spectral models: what they share."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar
+
+import numpy as np
+
+from gm.arrays import Array
+from gm.models.parameter import Parameter
+from gm.models.parametric import ParametricModel
+from gm.models.spectral.gauss_rule import GaussRule
+from gm.models.spectral.integration import EnergyBins, LogLogRule
+from gm.units import UnitError, factor
+
+FLUX = "TeV-1 s-1 cm-2"
+INTEGRAL_FLUX = "s-1 cm-2"
+_FLUX_UNITS = {
+    FLUX: (FLUX, f"{FLUX} sr-1", "TeV-1", "TeV-1 sr-1", ""),
+    INTEGRAL_FLUX: (INTEGRAL_FLUX, f"{INTEGRAL_FLUX} sr-1", "", "sr-1"),
+}
+_FLUX_WORDS = {FLUX: "a differential flux (cm-2 s-1 TeV-1)", INTEGRAL_FLUX: "an integral flux (cm-2 s-1)"}
+
+
+class SpectralModel(ParametricModel):
+    """A function of energy, f(E), with its derivatives by every parameter and its integrals over energy bins.
+
+    Energies in TeV; ``values`` are the parameters in internal units, in the order of ``parameters``. ``evaluate`` and
+    ``gradient`` take energies of any shape; a result has one axis more in front for parameters.
+
+    is_norm : True when f is a dimensionless factor
+    is_power_law : True when f is a single power law of E, which the bin edges alone integrate exactly
+    amplitude_name : the parameter that f is proportional to, or None
+    result_unit : internal unit of f
+    """
+
+    section = "spectral"
+    is_norm: ClassVar[bool] = False
+    is_power_law: ClassVar[bool] = False
+    amplitude_name: ClassVar[str | None] = "amplitude"
+
+    @abstractmethod
+    def evaluate(self, energy: Array, values: Array) -> Array:
+        """f(E), shape of ``energy``, in ``result_unit``."""
+
+    @abstractmethod
+    def gradient(self, energy: Array, values: Array) -> Array:
+        """df/dtheta, (n_par, *energy.shape)."""
+
+    def evaluate_with_gradient(self, energy: Array, values: Array) -> tuple[Array, Array]:
+        """f(E) and its gradient together."""
+        gradient = self.gradient(energy, values)
+        amplitude = self.amplitude_position()
+        if amplitude is None:
+            return self.evaluate(energy, values), gradient
+        return np.asarray(values[amplitude] * gradient[amplitude]), gradient
+
+    def integral(self, bins: EnergyBins, values: Array) -> Array:
+        """Integral of f over each bin, (n_bins,): closed form for power laws, else log-log trapezoids."""
+        rule = self._rule(bins)
+        return rule.integrate(self.evaluate(rule.nodes, values))
+
+    def integral_gradient(self, bins: EnergyBins, values: Array) -> tuple[Array, Array]:
+        """Integrals (n_bins,) and their derivatives (n_par, n_bins)."""
+        rule = self._rule(bins)
+        f, d_f = self.evaluate_with_gradient(rule.nodes, values)
+        integral, gradient = rule.integrate_with_gradient(f, d_f)
+        amplitude = self.amplitude_position()
+        if amplitude is not None and values[amplitude] == 0:
+            # f vanishes everywhere: the rule sees no shape, its derivative by the amplitude does.
+            gradient[amplitude] = rule.integrate(d_f[amplitude])
+        return integral, gradient
+
+    def energy_integral(self, bins: EnergyBins, values: Array) -> Array:
+        """Integral of E f(E) over each bin, (n_bins,) [``result_unit`` TeV2]."""
+        rule = self._rule(bins)
+        return rule.integrate(rule.nodes * self.evaluate(rule.nodes, values))
+
+    def amplitude_position(self) -> int | None:
+        """Position among the parameters of the one that f is proportional to, or None."""
+        return None if self.amplitude_name is None else self.paths.index(self.amplitude_name)
+
+    def result_unit(self) -> str:
+        """Internal unit of f: a differential flux, or what the amplitude's unit makes of it. Raises `UnitError`."""
+        amplitude = self.amplitude_position()
+        if self.is_norm or amplitude is None:
+            return ""
+        default, unit = self.defaults[amplitude], self.parameters[amplitude].unit
+        position = _FLUX_UNITS[default.unit].index(self.internal_unit(default, unit))
+        return (_FLUX_UNITS[FLUX] if default.unit == FLUX else (FLUX, f"{FLUX} sr-1", "TeV-1", "TeV-1 sr-1"))[position]
+
+    @classmethod
+    def internal_unit(cls, default: Parameter, unit: str) -> str:
+        """As for every model; an amplitude may also come per steradian, or without area and time, or without unit."""
+        if default.unit not in _FLUX_UNITS:
+            return super().internal_unit(default, unit)
+        return flux_unit(unit, default.unit)
+
+    def values(self) -> Array:
+        """The parameters' values in internal units, (n_par,)."""
+        return np.array([p.value * f for p, f in zip(self.parameters, self.factors, strict=True)])
+
+    def __call__(self, energy: object) -> Array:
+        """f at the parameters' own values; ``energy`` is an array in TeV or an astropy quantity."""
+        array = energy.to_value("TeV") if hasattr(energy, "to_value") else energy
+        return self.evaluate(np.asarray(array, dtype=np.float64), self.values())
+
+    def _rule(self, bins: EnergyBins) -> LogLogRule | GaussRule:
+        return bins.coarse if self.is_power_law else bins.fine
+
+
+def flux_unit(unit: str, default: str = FLUX) -> str:
+    """The internal unit of a flux given in ``unit``. Raises `UnitError`."""
+    for candidate in _FLUX_UNITS[default]:
+        try:
+            factor(unit, candidate)
+        except UnitError:
+            continue
+        return candidate
+    raise UnitError(f"'{unit}' is not {_FLUX_WORDS[default]}")
+
+
+def exponential(x: Array) -> Array:
+    """exp(x) kept between 1e-261 and 1e130, so that squares, ratios and sums of spectra stay finite."""
+    return np.exp(np.minimum(np.maximum(x, -600.0), 300.0))
+
+
+def power(log_base: Array, exponent: float) -> Array:
+    """``exp(exponent * log_base)``, kept below 1e130."""
+    return np.exp(np.minimum(exponent * log_base, 300.0))

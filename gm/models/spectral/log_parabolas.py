@@ -1,0 +1,89 @@
+"""Log parabolas: power laws whose index runs with the logarithm of the energy."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gm.arrays import Array
+from gm.models.parameter import Parameter
+from gm.models.spectral.base import SpectralModel, exponential
+from gm.models.spectral.power_laws import AMPLITUDE
+
+
+class _LogParabola(SpectralModel):
+    def evaluate(self, energy: Array, values: Array) -> Array:
+        amplitude, reference, alpha, beta = values
+        x = np.log(energy / reference)
+        return np.asarray(amplitude * exponential(-x * (alpha + beta * x)))
+
+    def gradient(self, energy: Array, values: Array) -> Array:
+        amplitude, reference, alpha, beta = values
+        x = np.log(energy / reference)
+        gradient = np.empty((4, *x.shape))
+        gradient[0] = exponential(-x * (alpha + beta * x))
+        f = amplitude * gradient[0]
+        gradient[1] = (alpha / reference + (2 * beta / reference) * x) * f
+        gradient[2] = -x * f
+        gradient[3] = x * gradient[2]
+        return gradient
+
+
+class LogParabolaSpectralModel(_LogParabola):
+    """Log parabola.
+
+    ``f(E) = A (E / E0)^(-alpha - beta ln(E / E0))``, with A the ``amplitude``, E0 the ``reference``; natural logarithm.
+    """
+
+    tags = ("LogParabolaSpectralModel", "lp")
+    defaults = (
+        AMPLITUDE,
+        Parameter("reference", 10.0, "TeV", frozen=True),
+        Parameter("alpha", 2.0),
+        Parameter("beta", 1.0),
+    )
+
+
+class LogParabolaNormSpectralModel(_LogParabola):
+    """Log parabola as a dimensionless factor.
+
+    ``f(E) = N (E / E0)^(-alpha - beta ln(E / E0))``, with N the ``norm``, E0 the ``reference``.
+    """
+
+    tags = ("LogParabolaNormSpectralModel", "lp-norm")
+    defaults = (
+        Parameter("norm", 1.0),
+        Parameter("reference", 10.0, "TeV", frozen=True),
+        Parameter("alpha", 0.0),
+        Parameter("beta", 0.0),
+    )
+    amplitude_name = "norm"
+    is_norm = True
+
+
+class LogParabola2SpectralModel(SpectralModel):
+    """Log parabola with an energy scale of its own for the curvature.
+
+    ``f(E) = A (E / E0)^(-alpha - beta ln(E / Es))``, with A the ``amplitude``, E0 the ``reference``, Es the ``escale``.
+    """
+
+    tags = ("LogParabola2SpectralModel", "lp2")
+    defaults = (
+        AMPLITUDE,
+        Parameter("reference", 10.0, "TeV", frozen=True),
+        Parameter("alpha", 2.0),
+        Parameter("beta", 1.0),
+        Parameter("escale", 1.0, "TeV", frozen=True),
+    )
+
+    def evaluate(self, energy: Array, values: Array) -> Array:
+        amplitude, reference, alpha, beta, escale = values
+        index = alpha + beta * np.log(energy / escale)
+        return np.asarray(amplitude * exponential(-index * np.log(energy / reference)))
+
+    def gradient(self, energy: Array, values: Array) -> Array:
+        amplitude, reference, alpha, beta, escale = values
+        x, y = np.log(energy / reference), np.log(energy / escale)
+        index = alpha + beta * y
+        shape = exponential(-index * x)
+        f = amplitude * shape
+        return np.stack([shape, index / reference * f, -x * f, -x * y * f, beta / escale * x * f])

@@ -1,0 +1,1 @@
+"""Tables and maps from files that models are made of."""

@@ -1,0 +1,1 @@
+"""Temporal models: factors that depend on time, averaged over good time intervals."""

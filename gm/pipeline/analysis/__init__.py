@@ -1,0 +1,1 @@
+"""From a request to a checked analysis: documents, settings, problems, science objects."""

@@ -1,0 +1,93 @@
+"""The YAML documents of an analysis: the config, and the models and datasets that it names or holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from gm.config_schemas.reader import Document, read_document
+from gm.config_schemas.validator import check
+from gm.errors import DataError, InvalidInput, JsonPath
+from gm.pipeline.analysis.findings import Findings
+from gm.pipeline.analysis.overrides import apply_overrides
+from gm.pipeline.analysis.request import Request
+from gm.pipeline.analysis.settings import expand, resolve
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One models or datasets document; ``file`` is None when it is inline in the config."""
+
+    document: Document
+    file: Path | None
+
+
+@dataclass(frozen=True, eq=False)
+class Documents:
+    """All documents of one analysis. ``unread``: ``models`` or ``datasets``, where a file of theirs cannot be read."""
+
+    config: Document
+    config_is_valid: bool
+    stem: str
+    models: tuple[Part, ...]
+    datasets: tuple[Part, ...]
+    unread: frozenset[str]
+
+
+def read_documents(request: Request, findings: Findings) -> Documents:
+    """Read and check everything; problems go to ``findings``.
+
+    Raises `InvalidInput` or `DataError` only where the config itself cannot be read.
+    """
+    config = read_document(request.config)
+    config = apply_overrides(config, request.overrides, resolve)
+    problems = check(config, "config")
+    findings.extend(problems)
+    if not isinstance(config.data, dict):
+        findings.stop_if_any()
+    parts = {role: tuple(_parts(config, role, findings)) for role in ("models", "datasets")}
+    return Documents(
+        config=config,
+        config_is_valid=not problems,
+        stem="stdin" if request.config == "-" else Path(request.config).stem,
+        models=parts["models"],
+        datasets=parts["datasets"],
+        unread=frozenset(role for role, read in parts.items() if len(read) < _n_named(config.data.get(role))),
+    )
+
+
+def _n_named(value: object) -> int:
+    """How many documents a config names."""
+    return len(value) if isinstance(value, list) else int(value is not None)
+
+
+def _parts(config: Document, role: str, findings: Findings) -> Iterator[Part]:
+    value = config.data.get(role)
+    if isinstance(value, dict):
+        yield Part(config.child((role,)), None)
+    elif isinstance(value, str):
+        yield from _file_part(config, role, (role,), value, findings)
+    elif isinstance(value, list):
+        for index, path in enumerate(value):
+            if isinstance(path, str):
+                yield from _file_part(config, role, (role, index), path, findings)
+
+
+def _file_part(config: Document, role: str, place: JsonPath, name: str, findings: Findings) -> Iterator[Part]:
+    """A document in a file of its own; nothing, and a problem, when it cannot be read.
+
+    Models are checked against their schema where they are built, together with what no schema sees.
+    """
+    file = config.directory / expand(name)
+    try:
+        document = read_document(file, repeated=("metadata",))
+    except InvalidInput as error:
+        findings.extend(error.problems)
+        return
+    except DataError as error:
+        findings.add_missing(config, place, str(error))
+        return
+    if role == "datasets":
+        findings.extend(check(document, role))
+    yield Part(document, file)

@@ -1,0 +1,41 @@
+"""What a fit refuses once it knows its data: said by ``gm validate`` too, in the same words and with a place."""
+
+from __future__ import annotations
+
+from gm.datasets import Dataset, Datasets, FluxPointsDataset
+from gm.datasets.left_out import no_bin_is_left
+from gm.errors import DataError, InvalidInput
+from gm.models import Layout, Models
+from gm.pipeline.analysis.load import Analysis
+from gm.pipeline.analysis.settings import FitSettings
+
+
+def check_fit(analysis: Analysis, datasets: Datasets, models: Models) -> None:
+    """Some bin is left, and some free parameter has to do with a dataset that is fitted; ``datasets`` are all, masked.
+
+    Raises `DataError` and `InvalidInput`.
+    """
+    fitted = datasets.select((analysis.settings.fit or FitSettings()).datasets)
+    if not any(map(_has_bins, fitted)):
+        raise DataError(no_bin_is_left(fitted))
+    layout = Layout(models)
+    seen = [component for component in models if any(component.applies_to(dataset.name) for dataset in fitted)]
+    slots = [layout.slots(component.name) for component in seen]
+    decides = (layout.free_position(k) for own in slots for k in range(own.start, own.stop))
+    if all(position is None for position in decides) and not layout.has_peak().any():
+        raise nothing_to_fit(
+            analysis, "no dataset depends on any free parameter" if layout.n_free else "no parameter is free"
+        )
+
+
+def nothing_to_fit(analysis: Analysis, why: str) -> InvalidInput:
+    """The error, with its place in the config."""
+    path = ("fit",) if "fit" in analysis.config.data else ()
+    hint = "free a parameter of the models: parameters: {crab.amplitude: {frozen: false}}"
+    return InvalidInput([analysis.config.problem(path, f"nothing to fit: {why}", hint, key=bool(path))])
+
+
+def _has_bins(dataset: Dataset) -> bool:
+    if isinstance(dataset, FluxPointsDataset):
+        return bool(dataset.valid().any())
+    return bool(dataset.mask.any())

@@ -1,0 +1,259 @@
+"""``gm show``: what a file is, found from its content, and what is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gm.config_schemas.reader import Document, read_document
+from gm.config_schemas.validator import check
+from gm.errors import DataError, InvalidInput
+from gm.io.ecsv import is_ecsv
+from gm.pipeline.results import EDITS_SCHEMA, FIT_SCHEMA, FLUX_POINTS_SCHEMA, finite
+
+if TYPE_CHECKING:
+    from gm.datasets import MapDataset, MapDatasetOnOff
+    from gm.io.fits import FitsFile
+
+_FITS_MAGIC = (b"SIMPLE  =", b"\x1f\x8b")
+
+
+@dataclass(frozen=True)
+class Description:
+    """A kind of file (``fit``, ``flux-points``, ``config``, ``models``, ``spectrum``, ...) and its content."""
+
+    kind: str
+    source: str
+    data: Any
+
+
+def describe(file: str) -> Description:
+    """Read any file that gm knows. Raises `InvalidInput` and `DataError`."""
+    if file != "-":
+        start = _start(Path(file))
+        if start.startswith(_FITS_MAGIC):
+            return _fits(Path(file))
+        if is_ecsv(start):
+            return Description("flux-point-table", file, _sed(Path(file)))
+    document = read_document(file, repeated=("metadata",))
+    kind = _yaml_kind(document.data)
+    if kind is None:
+        message = "no kind of file that gm knows"
+        hint = "known: config, models, datasets, fit, flux points, edits, provenance; FITS datasets and SED tables"
+        raise InvalidInput([document.problem((), message, hint)])
+    problems = check(document, kind) if kind != "provenance" else []
+    if problems:
+        raise InvalidInput(problems)
+    return Description(kind, document.source, _READERS.get(kind, _as_it_is)(document))
+
+
+def _start(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(32)
+    except IsADirectoryError:
+        return b""
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}") from error
+
+
+def _yaml_kind(data: Any) -> str | None:
+    if not isinstance(data, dict):
+        return None
+    schemas = {
+        FIT_SCHEMA: "fit",
+        FLUX_POINTS_SCHEMA: "flux-points",
+        EDITS_SCHEMA: "edits",
+        "gm/provenance/1": "provenance",
+    }
+    if data.get("schema") in schemas:
+        return schemas[data["schema"]]
+    if "components" in data:
+        return "models"
+    if "version" in data or "models" in data:
+        return "config"
+    return "datasets" if isinstance(data.get("datasets"), list) else None
+
+
+def _as_it_is(document: Document) -> Any:
+    return document.data
+
+
+def _config(document: Document) -> Any:
+    from gm.pipeline.analysis.settings import resolve
+
+    return resolve(document.data)
+
+
+def _models(document: Document) -> Any:
+    """Components with their parameters, addresses included."""
+    from gm.models.documents.reading import models_from_document
+
+    models, problems = models_from_document(document)
+    if models is None or problems:
+        raise InvalidInput(problems)
+    links = {models.addresses().resolve(link.parameter): link for link in models.links}
+    rows = []
+    for position, (address, parameter) in enumerate(zip(models.parameters.addresses, models.parameters, strict=True)):
+        low, high = parameter.limits()
+        link = links.get(position)
+        rows.append(
+            {
+                "name": address,
+                "value": finite(parameter.value),
+                "error": parameter.error,
+                "unit": parameter.unit,
+                "min": low if low > -float("inf") else None,
+                "max": high if high < float("inf") else None,
+                "frozen": parameter.frozen,
+                "link": None if link is None else {"equals": link.equals, "scale": link.scale, "offset": link.offset},
+            }
+        )
+    components = [
+        {
+            "name": component.name,
+            "type": component.tags[0],
+            "spectral": type(component.spectral_model).__name__,
+            "datasets_names": component.datasets_names,
+        }
+        for component in models
+    ]
+    return {"components": components, "parameters": rows}
+
+
+def _datasets(document: Document) -> Any:
+    """One row per dataset, from its files; what is wrong with the document has its place."""
+    from gm.pipeline.analysis.build import read_parts
+    from gm.pipeline.analysis.checks import check_files
+    from gm.pipeline.analysis.documents import Part
+    from gm.pipeline.analysis.findings import Findings
+
+    parts, findings = [Part(document, None)], Findings()
+    check_files(parts, findings)
+    findings.stop_if_any()
+    return {"datasets": [dataset_row(dataset) for dataset in read_parts(parts, None)]}
+
+
+def dataset_row(dataset: Any) -> dict[str, Any]:
+    """A dataset in a few numbers; energies in TeV, livetime in s."""
+    from gm.datasets import FluxPointsDataset, MapDataset, MapDatasetOnOff, SpectrumDatasetOnOff
+
+    row: dict[str, Any] = {"name": dataset.name, "type": dataset.type}
+    if isinstance(dataset, FluxPointsDataset):
+        energy = dataset.points.energy
+        return {**row, "bins": int(dataset.valid().sum()), "e_min": float(energy[0]), "e_max": float(energy[-1])}
+    mask = dataset.mask
+    row |= {
+        "bins": int(mask.sum()),
+        "bins_in_all": mask.size,
+        "true_energy_bins": dataset.energy_true.n_bins,
+        "e_min": float(dataset.energy.edges[0]),
+        "e_max": float(dataset.energy.edges[-1]),
+        "livetime": dataset.livetime,
+        "counts": float(dataset.counts[mask].sum(dtype=float)),
+    }
+    if isinstance(dataset, SpectrumDatasetOnOff | MapDatasetOnOff):
+        row["counts_off"] = float(dataset.counts_off[mask].sum(dtype=float))
+    elif dataset.background is not None:
+        row["background"] = float(dataset.background[mask].sum(dtype=float))
+    if isinstance(dataset, MapDataset | MapDatasetOnOff):
+        row |= _sky(dataset)
+    return row
+
+
+def _sky(dataset: MapDataset | MapDatasetOnOff) -> dict[str, Any]:
+    """Where the pixels of a map are, and which responses it has; angles in degrees."""
+    geometry = dataset.geometry
+    return {
+        "pixels": list(reversed(geometry.shape)),
+        "pixel_size": list(geometry.pixel_scales()),
+        "frame": geometry.frame,
+        "center": list(geometry.center()),
+        "psf": None if dataset.psf is None else "reconstructed energy" if dataset.psf.is_reco else "true energy",
+        "edisp": None if dataset.edisp is None else type(dataset.edisp).__name__,
+    }
+
+
+def _fits(path: Path) -> Description:
+    from gm.datasets import read_dataset
+    from gm.io.fits import read_fits
+    from gm.io.map_fits import is_sky_map
+    from gm.io.ogip import is_ogip
+
+    file = read_fits(path)
+    tables = [extension for extension in file.extensions if extension.is_table]
+    names = {name.lower() for table in tables[:1] for name in table.columns}
+    if is_ogip(file) and "ANCRFILE" in file.get("SPECTRUM").header:
+        return Description("spectrum", str(path), dataset_row(read_dataset("SpectrumDatasetOnOff", path)))
+    if file.find("COUNTS") is not None:
+        kind = "SpectrumDataset" if file.get("COUNTS").is_table else "MapDataset"
+        kind += "OnOff" if file.find("COUNTS_OFF") is not None else ""
+        what = "spectrum" if kind.startswith("Spectrum") else "map"
+        return Description(what, str(path), dataset_row(read_dataset(kind, path)))
+    if is_sky_map(file):
+        return Description("sky-map", str(path), _sky_map(file))
+    if {"e_ref", "e_min"} & names:
+        return Description("flux-point-table", str(path), _sed(path))
+    rows = [
+        {
+            "name": extension.name,
+            "columns": list(extension.columns) if extension.is_table else [],
+            "rows": extension.integer("NAXIS2") if extension.is_table else None,
+        }
+        for extension in file.extensions
+    ]
+    return Description("fits", str(path), {"extensions": rows})
+
+
+def _sky_map(file: FitsFile) -> dict[str, Any]:
+    """Pixels, axes and the range of values of an image or a cube; energies in TeV, angles in degrees."""
+    from gm.maps.geometry import WcsGeometry
+    from gm.maps.reading import read_map
+
+    held = read_map(file)
+    geometry = held.geometry
+    pixels: dict[str, Any] = {"pixels": list(reversed(geometry.shape)), "frame": getattr(geometry, "frame", None)}
+    if isinstance(geometry, WcsGeometry):
+        pixels |= {"pixel_size": list(geometry.pixel_scales()), "center": list(geometry.center())}
+    axes = [
+        {
+            "name": axis.name,
+            "unit": axis.unit,
+            "bins": axis.n_bins,
+            "min": float(axis.edges[0] if axis.has_edges else axis.center[0]),
+            "max": float(axis.edges[-1] if axis.has_edges else axis.center[-1]),
+        }
+        for axis in held.axes
+    ]
+    values = held.data[held.data == held.data]
+    numbers = {
+        "sum": finite(float(values.sum(dtype=float))),
+        "min": finite(float(values.min())) if values.size else None,
+        "max": finite(float(values.max())) if values.size else None,
+        "not_a_number": held.data.size - values.size,
+    }
+    return {**pixels, "axes": axes, "unit": held.unit, "values": numbers}
+
+
+def _sed(path: Path) -> Any:
+    from gm.datasets import read_dataset
+
+    dataset: Any = read_dataset("FluxPointsDataset", path)
+    points = dataset.points
+    columns = ("dnde", "dnde_err", "dnde_errn", "dnde_errp", "dnde_ul")
+    rows = [
+        {
+            "e_ref": float(points.energy[row]),
+            "e_min": None if points.e_min is None else finite(float(points.e_min[row])),
+            "e_max": None if points.e_max is None else finite(float(points.e_max[row])),
+            **{name: finite(float(getattr(points, name)[row])) for name in columns},
+            "is_ul": bool(points.is_ul[row]),
+        }
+        for row in range(points.n_points)
+    ]
+    return {"sed_type": points.sed_type, "dnde_unit": "cm-2 s-1 TeV-1", "points": rows}
+
+
+_READERS: Mapping[str, Callable[[Document], Any]] = {"config": _config, "models": _models, "datasets": _datasets}

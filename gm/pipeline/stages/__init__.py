@@ -1,0 +1,1 @@
+"""The stages of an analysis: settings, checks, computation and document of each."""

@@ -1,0 +1,139 @@
+"""The dataset operations of a config, applied in order to datasets in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from gm.errors import DataError
+from gm.pipeline.analysis.findings import Findings
+from gm.pipeline.stages.operations_settings import OperationSettings, report_refusal
+
+if TYPE_CHECKING:
+    from gm.datasets import Dataset, Datasets
+    from gm.datasets.operations import Outcome
+    from gm.models import Models
+    from gm.pipeline.analysis.load import Analysis
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One operation that was applied: its settings, what was there before, and what came out."""
+
+    settings: OperationSettings
+    datasets: Datasets
+    models: Models
+    outcome: Outcome
+
+
+def apply_operations(analysis: Analysis, datasets: Datasets) -> list[Step]:
+    """The operations of a config, one after the other.
+
+    Raises `InvalidInput` for one that is refused, and `DataError` for data that it cannot be done with.
+    """
+    steps, models = list[Step](), analysis.models
+    for settings in analysis.operations:
+        outcome = _apply(analysis, settings, datasets, models)
+        steps.append(Step(settings, datasets, models, outcome))
+        datasets, models = outcome.datasets, outcome.models
+    return steps
+
+
+def _apply(analysis: Analysis, settings: OperationSettings, datasets: Datasets, models: Models) -> Outcome:
+    from gm.datasets import operations
+    from gm.likelihood.prediction import predict_component
+
+    arguments = dict(settings.arguments)
+    if settings.name in ("to_spectrum_dataset", "to_image"):
+        arguments["predict"] = partial(predict_component, conventions=analysis.settings.conventions)
+    try:
+        outcome: Outcome = getattr(operations, settings.name)(datasets, models, settings.which, **arguments)
+    except operations.Refused as error:
+        findings = Findings()
+        report_refusal(settings, error, analysis.config, findings)
+        findings.stop_if_any()
+        raise
+    except DataError as error:
+        problem = analysis.config.problem(settings.path, f"{settings.name}: {error}", key=True)
+        raise DataError(str(problem)) from error
+    return outcome
+
+
+def step_document(step: Step) -> dict[str, Any]:
+    """An operation with its inputs, results and edits of the model, as plain data."""
+    outcome = step.outcome
+    return {
+        "operation": step.settings.name,
+        "results": [
+            {"name": p.output, "inputs": list(p.inputs)} | ({"masks": p.note} if p.note else {})
+            for p in outcome.products
+        ],
+        "edits": [
+            {"action": edit.action, "component": edit.component, "text": edit.text, **_plain(edit.data)}
+            for edit in outcome.edits
+        ],
+    }
+
+
+def _plain(data: Any) -> dict[str, Any]:
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in data.items()}
+
+
+def predicted_rows(step: Step, conventions: str) -> list[dict[str, Any]]:
+    """Predicted counts per component, summed over the inputs before and the results after, under the safe masks."""
+    outcome = step.outcome
+    inputs = [step.datasets[name] for product in outcome.products for name in product.inputs]
+    results = [outcome.datasets[product.output] for product in outcome.products]
+    before, after = _predicted(inputs, step.models, conventions), _predicted(results, outcome.models, conventions)
+    rows = []
+    for name in dict.fromkeys([*before, *after]):
+        old, new = before.get(name), after.get(name)
+        rows.append({"component": name, "before": old, "after": new, "note": _note(step, old, new)})
+    return rows
+
+
+_SELECTING = {"slice_energy": "selected energies", "cutout": "selected pixels", "to_spectrum_dataset": "in the region"}
+
+
+def _note(step: Step, before: float | None, after: float | None) -> str:
+    if before is None or after is None:
+        return ""
+    if abs(after - before) <= 1e-9 * max(abs(before), abs(after)):
+        return "exact"
+    accuracy = step.outcome.accuracy
+    return _SELECTING.get(step.settings.name) or (f"{accuracy}: {after / before - 1:+.1e}" if before else accuracy)
+
+
+def _predicted(datasets: Sequence[Dataset], models: Models, conventions: str) -> dict[str, float]:
+    """The background, then every sky component that applies to one of the datasets."""
+    from gm.datasets import Datasets, FluxPointsDataset
+    from gm.likelihood import JointLikelihood
+
+    counted = [d.with_(mask_fit=None) for d in datasets if not isinstance(d, FluxPointsDataset)]
+    if not counted:
+        return {}
+    likelihood = JointLikelihood(Datasets(counted), models, conventions)
+    total = {"background": sum(_background(dataset, models) for dataset in counted)}
+    for summary in likelihood.summarize(likelihood.layout.start):
+        for name, value in summary.components.items():
+            total[name] = total.get(name, 0.0) + value
+    return total
+
+
+def _background(dataset: Dataset, models: Models) -> float:
+    """Corrected background in safe bins; of On/Off data ``alpha`` times the off counts."""
+    import numpy as np
+
+    from gm.datasets import MapDatasetOnOff, SpectrumDatasetOnOff
+    from gm.datasets.operations.backgrounds import backgrounds, corrected
+    from gm.datasets.operations.on_off import off_background
+
+    if isinstance(dataset, SpectrumDatasetOnOff | MapDatasetOnOff):
+        counts = off_background(dataset.counts_off, dataset.acceptance, dataset.acceptance_off)
+    else:
+        counts = getattr(corrected(dataset, backgrounds(models).get(dataset.name)), "background", None)
+    if counts is None:
+        return 0.0
+    return float(np.sum(counts, dtype=np.float64, where=True if dataset.mask_safe is None else dataset.mask_safe))

@@ -1,0 +1,94 @@
+"""The simulation stage: templates, predictions of the global model, drawn datasets, files."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from gm.arrays import Array
+from gm.datasets import (
+    Datasets,
+    FluxPointsDataset,
+    MapDataset,
+    MapDatasetOnOff,
+    SpectrumDataset,
+    dataset_entry,
+    write_dataset,
+)
+from gm.datasets.operations.backgrounds import backgrounds, corrected
+from gm.datasets.simulation import Template, build_templates, draw
+from gm.io.files import write_atomic
+from gm.io.yaml_writer import dump_yaml
+from gm.likelihood import JointLikelihood
+from gm.models import Models
+from gm.models.documents.writing import ModelsWriter
+from gm.pipeline.analysis.build import read_parts
+from gm.pipeline.results import files_of_datasets, simulation_document
+
+if TYPE_CHECKING:
+    from gm.pipeline.session import Session
+
+
+def run_simulation(session: Session, key: str) -> dict[str, Any]:
+    """Draw all datasets and write them as the results of the stage ``key``; returns the summary."""
+    analysis = session.analysis
+    simulation, output = analysis.simulation, analysis.settings.output
+    assert simulation is not None
+    start = time.perf_counter()
+    given = read_parts(analysis.documents.datasets, analysis.settings.workers) if simulation.recipes is None else None
+    templates = build_templates(simulation, given)
+    predicted = predict(
+        Datasets([template.dataset for template in templates]), analysis.models, analysis.settings.conventions
+    )
+    asimov = simulation.asimov or analysis.request.asimov
+    models = ModelsWriter(analysis.models, output / "models.yaml", session.own_files(key))
+    files = files_of_datasets(output, [template.name for template in templates])
+    outputs = [output / "datasets.yaml", *models.files, *files.values()]
+    session.begin(key, outputs)
+    rows = []
+    for number, (template, counts) in enumerate(zip(templates, predicted, strict=True)):
+        dataset = draw(_with_background(template, analysis.models), counts, simulation.seed, asimov)
+        file = files[dataset.name]
+        write_dataset(dataset, file)
+        rows.append(dataset_entry(dataset, os.path.relpath(file, output)))
+        session.reporter.progress("simulate", number + 1, len(templates))
+    models.write()
+    write_atomic(output / "datasets.yaml", dump_yaml({"datasets": rows}))
+    kind = "expected counts" if asimov else f"seed {simulation.seed}"
+    text = f"{len(rows)} dataset{'' if len(rows) == 1 else 's'}, {kind}"
+    session.reporter.step("simulate", text, time.perf_counter() - start)
+    return simulation_document(analysis.dataset_names, outputs)
+
+
+def _with_background(template: Template, models: Models) -> Template:
+    """The template of On/Off data with the background that the prediction holds, so that OFF counts are drawn from it.
+
+    The norm of a background component scales what is seen ON; a fit of On/Off data takes its background from OFF alone.
+    """
+    if template.acceptance is None or isinstance(template.dataset, FluxPointsDataset):
+        return template
+    dataset = corrected(template.dataset, backgrounds(models).get(template.name))
+    assert isinstance(dataset, SpectrumDataset | MapDataset)
+    return replace(template, dataset=dataset)
+
+
+def predict(datasets: Datasets, models: Models, conventions: str = "gammapy") -> Iterator[Array]:
+    """Expected counts of every dataset in all of its bins (fluxes, for flux points) at the models' values.
+
+    Spectra are predicted together, maps one by one, so that the responses of one map at a time are in memory.
+    """
+    others = Datasets(dataset for dataset in datasets if not isinstance(dataset, MapDataset | MapDatasetOnOff))
+    together = iter(_predict(others, models, conventions) if len(others) else ())
+    for dataset in datasets:
+        if isinstance(dataset, MapDataset | MapDatasetOnOff):
+            yield from _predict(Datasets([dataset]), models, conventions)
+        else:
+            yield next(together)
+
+
+def _predict(datasets: Datasets, models: Models, conventions: str) -> list[Array]:
+    likelihood = JointLikelihood(datasets, models, conventions)
+    return likelihood.predicted(likelihood.layout.start)
