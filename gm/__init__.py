@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from gm.conventions import Conventions
     from gm.datasets import (
         Datasets,
         FluxPointsDataset,
@@ -91,6 +92,7 @@ __all__ = [
     "ConstantSpatialModel",
     "ConstantSpectralModel",
     "ConstantTemporalModel",
+    "Conventions",
     "Datasets",
     "DiskSpatialModel",
     "EBLAbsorptionNormSpectralModel",
@@ -157,6 +159,7 @@ __all__ = [
 
 _HOMES = {
     **dict.fromkeys(("Fit", "FitResult"), "gm.fit"),
+    "Conventions": "gm.conventions",
     "FluxPointsEstimator": "gm.estimators",
     **{name: "gm.datasets" for name in __all__ if "Dataset" in name},
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gm.arrays import Array
+from gm.conventions import Conventions
 from gm.datasets.flux_points import FluxPointsDataset
 from gm.datasets.map_dataset import MapDataset, MapDatasetOnOff
 from gm.datasets.reading import Dataset
@@ -24,7 +25,7 @@ def missing_responses(dataset: Dataset) -> tuple[str, ...]:
     return tuple(name for name in names if getattr(dataset, name) is None)
 
 
-def same_responses(dataset: Dataset, here: Position, there: Position, frame: str, conventions: str) -> bool:
+def same_responses(dataset: Dataset, here: Position, there: Position, frame: str, conventions: Conventions) -> bool:
     """Whether a source is seen with the same PSF and energy dispersion at two positions (lon, lat) [deg]."""
     if here == there or not isinstance(dataset, MapDataset | MapDatasetOnOff):
         return True

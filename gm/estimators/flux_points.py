@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from gm.arrays import Array, IntArray
+from gm.conventions import Conventions
 from gm.datasets import Dataset, Datasets, FluxPointsDataset
 from gm.errors import UsageError
 from gm.estimators.norm import NoMinimum, NormEstimate, NormProfile
@@ -40,7 +41,7 @@ class FluxPointsEstimator:
     sigma, sigma_ul : ``norm_err*`` and ``norm_ul`` are where -2 ln L has risen by the square of these
     sigma_sensitivity : ``norm_sensitivity`` is the norm that this significance expects
     norm_scan : norms at which the profile is written out
-    conventions : how counts are predicted, ``gammapy`` or ``exact``
+    conventions : how counts are predicted, ``gammapy`` or ``exact``; `UsageError` for another word
     """
 
     source: str
@@ -50,7 +51,10 @@ class FluxPointsEstimator:
     sigma_ul: float = 2.0
     sigma_sensitivity: float = 5.0
     norm_scan: Sequence[float] = DEFAULT_SCAN
-    conventions: str = "gammapy"
+    conventions: Conventions | str = Conventions.GAMMAPY
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "conventions", Conventions(self.conventions))
 
     def run(self, datasets: Datasets, models: Models, progress: Progress | None = None) -> FluxPoints:
         """The flux points around ``models``, which stay as they are.
@@ -126,7 +130,7 @@ class _Bands:
         layout, bank = likelihood.layout, likelihood.bank
         self.vector = layout.start
         values = layout.expand(self.vector)
-        self.reference = Reference(component, values[layout.slots(component.name)], estimator.conventions)
+        self.reference = Reference(component, values[layout.slots(component.name)], likelihood.conventions)
         self.shapes = bank.fluxes(values, [])
         self.signal = self.reference.sign * (bank.fluxes(values, [component.name]) - self.shapes)
         self.rest = bank.fluxes(values, [c.name for c in likelihood.models if c.name != component.name])

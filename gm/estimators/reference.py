@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from gm.arrays import Array
+from gm.conventions import Conventions
 from gm.errors import UsageError
 from gm.estimators.result import TEV_IN_ERG, ReferenceFlux
 from gm.models import EnergyBins, SkyModel
@@ -22,7 +23,7 @@ class Reference:
     model : the component with the amplitude of the reference; sign : of its own amplitude
     """
 
-    def __init__(self, component: SkyModel, values: Array, conventions: str) -> None:
+    def __init__(self, component: SkyModel, values: Array, conventions: Conventions) -> None:
         """``values`` : (n_par,) of the component, in internal units. Raises `UsageError` when it is not a flux."""
         if problem := no_flux(component):
             raise UsageError(f"flux points of '{component.name}': {problem}")

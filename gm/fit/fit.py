@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from gm.conventions import Conventions
 from gm.datasets import Datasets
 from gm.fit.intervals import CONTOUR_RISES, Around, contour_rise
 from gm.fit.profile import LowerMinimum
@@ -26,11 +27,14 @@ class Fit:
         result = Fit(datasets).run(models)
         result.models["crab"]
 
-    conventions : how counts are predicted, ``gammapy`` or ``exact``
+    conventions : how counts are predicted, ``gammapy`` or ``exact``; `UsageError` for another word
     """
 
     datasets: Datasets
-    conventions: str = "gammapy"
+    conventions: Conventions | str = Conventions.GAMMAPY
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "conventions", Conventions(self.conventions))
 
     def optimize(self, models: Models, progress: Progress | None = None) -> FitResult:
         """The best fit without errors. Raises `NothingToFit` and `DataError` (no bin is left)."""

@@ -8,6 +8,7 @@ from functools import cached_property, partial
 import numpy as np
 
 from gm.arrays import Array, BoolArray
+from gm.conventions import Conventions
 from gm.datasets import Datasets
 from gm.datasets.left_out import no_bin_is_left
 from gm.errors import DataError, GmError
@@ -68,7 +69,7 @@ class FitRun:
         cls,
         datasets: Datasets,
         models: Models,
-        conventions: str,
+        conventions: Conventions | str,
         progress: Progress | None,
         *,
         need_free: bool = True,

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gm.arrays import Array
+from gm.conventions import Conventions
 from gm.errors import DataError
 from gm.irf.edisp import migra_matrix
 from gm.irf.positions import ResponseGeometry, checked, exposure_of, nearest_values, response_geometry
@@ -35,7 +36,7 @@ class EdispKernelMap:
         lon: float | None = None,
         lat: float | None = None,
         frame: str | None = None,
-        conventions: str = "gammapy",
+        conventions: Conventions = Conventions.GAMMAPY,
     ) -> Array:
         """Matrix (n_energy_true, n_energy) of the pixel nearest to a position [deg] that has a response.
 
@@ -68,14 +69,14 @@ class EdispMigraMap:
         lon: float | None = None,
         lat: float | None = None,
         frame: str | None = None,
-        conventions: str = "gammapy",
+        conventions: Conventions = Conventions.GAMMAPY,
     ) -> Array:
         """Matrix (n_energy_true, n_energy) of the pixel nearest to a position [deg]; without one, of the map's centre.
 
         With ``exact`` conventions an empty pixel is replaced by the nearest one that has a response; Gammapy leaves the
         source without a response there.
         """
-        density = nearest_values(self.geometry, self.data, (lon, lat, frame), skip_empty=conventions == "exact")
+        density = nearest_values(self.geometry, self.data, (lon, lat, frame), skip_empty=conventions.is_exact)
         return migra_matrix(density, self.migra.edges, self.energy_true, energy, self.migra.interp)
 
 

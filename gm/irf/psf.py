@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gm.arrays import Array, BoolArray, IntArray
+from gm.conventions import Conventions
 from gm.errors import DataError
 from gm.irf.interpolation import bilinear, center_matrix, interpolation_matrix
 from gm.irf.point_spread import PointSpread, PositionedKernel
@@ -109,7 +110,7 @@ class PsfMap:
         lon: float | None = None,
         lat: float | None = None,
         frame: str | None = None,
-        conventions: str = "gammapy",
+        conventions: Conventions = Conventions.GAMMAPY,
         grids: KernelGrids | None = None,
     ) -> PsfKernel:
         """The PSF in pixels of ``geometry`` at the centres of ``energy``, for a source at a position [deg].
@@ -119,7 +120,7 @@ class PsfMap:
         with equal pixels share. Without a position the PSF is that of the map's centre.
         """
         sampled = self.profiles(lon, lat, frame)
-        if conventions == "exact":
+        if conventions.is_exact:
             at = geometry.center() if lon is None or lat is None else (lon, lat)
             return self._spread(sampled, energy.center).kernel(geometry, *at, None if lon is None else frame)
         radii, _ = self._radii(sampled, self.energy.center, CONTAINMENT)

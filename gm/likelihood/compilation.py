@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gm.arrays import Array, BoolArray, IntArray
+from gm.conventions import Conventions
 from gm.datasets import (
     Dataset,
     Datasets,
@@ -32,7 +33,7 @@ TermKey = tuple[type[Statistic], int]
 
 
 def compile_terms(
-    datasets: Datasets, models: Models, layout: Layout, conventions: str, *, for_fit: bool
+    datasets: Datasets, models: Models, layout: Layout, conventions: Conventions, *, for_fit: bool
 ) -> tuple[FluxPlan, list[LikelihoodTerm]]:
     """The flux columns that the datasets need; one term for each map, and one per statistic for all other datasets.
 

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from gm.arrays import Array, IntArray
+from gm.conventions import Conventions
 from gm.models import Component, EnergyBins, Layout, Models, TemporalModel
 from gm.models.temporal.intervals import TimeIntervals
 
@@ -137,7 +138,9 @@ class FluxBank:
     Jacobian itself. ``values`` are all parameters in internal units, as `Layout.expand` gives them.
     """
 
-    def __init__(self, plan: FluxPlan, models: Models, layout: Layout, conventions: str = "gammapy") -> None:
+    def __init__(
+        self, plan: FluxPlan, models: Models, layout: Layout, conventions: Conventions = Conventions.GAMMAPY
+    ) -> None:
         self.n_columns = plan.n_columns
         self.n_parameters = len(layout.addresses)
         self._shares: dict[str, list[_Share | _TimedShare]] = {}
@@ -197,7 +200,9 @@ class FluxBank:
         return jacobian
 
 
-def _shares(component: Component, blocks: list[Block], layout: Layout, conventions: str) -> list[_Share | _TimedShare]:
+def _shares(
+    component: Component, blocks: list[Block], layout: Layout, conventions: Conventions
+) -> list[_Share | _TimedShare]:
     """One share for all blocks that do not vary, and one for each interval of time that others are averaged over."""
     steady = [block for block in blocks if block.times is None]
     shares: list[_Share | _TimedShare] = [_share(component, steady, layout, conventions)] if steady else []
@@ -218,7 +223,7 @@ def _key(times: TimeIntervals) -> bytes:
     return times.start.tobytes() + times.stop.tobytes()
 
 
-def _share(component: Component, blocks: list[Block], layout: Layout, conventions: str) -> _Share:
+def _share(component: Component, blocks: list[Block], layout: Layout, conventions: Conventions) -> _Share:
     integrals = [block for block in blocks if block.kind == "integral"]
     points = [block for block in blocks if block.kind == "point"]
     columns = np.concatenate([np.arange(b.columns.start, b.columns.stop) for b in [*integrals, *points]])

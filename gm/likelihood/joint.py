@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from gm.arrays import Array, BoolArray, IntArray
+from gm.conventions import Conventions
 from gm.datasets import Datasets, FluxPointsDataset
 from gm.datasets.left_out import LeftOut, left_out
 from gm.datasets.responses import missing_responses, same_responses
@@ -72,12 +73,17 @@ class JointLikelihood:
     """
 
     def __init__(
-        self, datasets: Datasets, models: Models, conventions: str = "gammapy", *, for_fit: bool = False
+        self,
+        datasets: Datasets,
+        models: Models,
+        conventions: Conventions | str = Conventions.GAMMAPY,
+        *,
+        for_fit: bool = False,
     ) -> None:
-        self.datasets, self.models, self.conventions = datasets, models, conventions
+        self.datasets, self.models, self.conventions = datasets, models, Conventions(conventions)
         self.layout = Layout(models)
-        plan, self.terms = compile_terms(datasets, models, self.layout, conventions, for_fit=for_fit)
-        self.bank = FluxBank(plan, models, self.layout, conventions)
+        plan, self.terms = compile_terms(datasets, models, self.layout, self.conventions, for_fit=for_fit)
+        self.bank = FluxBank(plan, models, self.layout, self.conventions)
         self._in_parallel = len(self.terms) > 1 and any(term.is_heavy for term in self.terms)
         self._last_flux: tuple[bytes, Array, Array] | None = None
         self._last_value: tuple[bytes, float] | None = None

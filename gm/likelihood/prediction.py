@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 
 from gm.arrays import Array
+from gm.conventions import Conventions
 from gm.datasets import Dataset, Datasets, FluxPointsDataset, MapDataset, MapDatasetOnOff, SpectrumDatasetOnOff
 from gm.likelihood.joint import JointLikelihood
 from gm.models import BackgroundIRFModel, Component, Models
 
 
-def predict_component(dataset: Dataset, component: Component, conventions: str = "gammapy") -> Array:
+def predict_component(
+    dataset: Dataset, component: Component, conventions: Conventions | str = Conventions.GAMMAPY
+) -> Array:
     """Predicted counts (fluxes for flux points) of a component at its values, whatever the masks of the dataset.
 
     Shape of the dataset's counts; a background component gives the corrected background.
@@ -29,7 +32,7 @@ def predict_component(dataset: Dataset, component: Component, conventions: str =
     return likelihood.predicted(likelihood.layout.start)[0]
 
 
-def predicted_counts(datasets: Datasets, conventions: str = "gammapy") -> dict[str, Array]:
+def predicted_counts(datasets: Datasets, conventions: Conventions | str = Conventions.GAMMAPY) -> dict[str, Array]:
     """What the bound model predicts for every dataset, 0 in bins that the masks leave out. Raises `DataError`."""
     likelihood = JointLikelihood(datasets, datasets.bound_models, conventions)
     predicted = likelihood.predicted(likelihood.layout.start)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from gm.conventions import Conventions
 from gm.datasets import Dataset, MapDataset, MapDatasetOnOff
 from gm.datasets.left_out import data_warnings, listed
 from gm.datasets.responses import WORDS, lost_energies, missing_responses
@@ -17,7 +18,7 @@ _AROUND = 2.0  # [deg] from a position that are looked at
 _TORN = 20.0  # times the distance that a projection stretches nowhere
 
 
-def remarks(datasets: Sequence[Dataset], models: Models, conventions: str) -> list[str]:
+def remarks(datasets: Sequence[Dataset], models: Models, conventions: Conventions) -> list[str]:
     """One sentence for each: of data that are left out, of responses that are missing, of files with values that are
     not used, of sources without a shape or beyond the border of a map, of templates that end before the data do."""
     told: dict[str, list[str]] = {}
@@ -50,7 +51,7 @@ def _of_files(component: Component) -> Iterable[str]:
         yield from component.counts.remarks()
 
 
-def _on_maps(component: Component, datasets: Iterable[Dataset], conventions: str) -> Iterable[str]:
+def _on_maps(component: Component, datasets: Iterable[Dataset], conventions: Conventions) -> Iterable[str]:
     if not isinstance(component, SkyModel):
         return
     maps = [dataset for dataset in datasets if isinstance(dataset, MapDataset | MapDatasetOnOff)]
@@ -60,7 +61,7 @@ def _on_maps(component: Component, datasets: Iterable[Dataset], conventions: str
         ("the template ends within the true energies: nothing is predicted beyond", _not_covered(component, maps)),
         (
             "lies beyond the border: what its PSF brings in is not counted (conventions: exact counts it)",
-            [d.name for d in maps if conventions == "gammapy" and _is_beyond(component, d)],
+            [d.name for d in maps if not conventions.is_exact and _is_beyond(component, d)],
         ),
         (
             "lies where the projection tears the sky apart: what is on its other side is not counted",

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from gm.arrays import Array, IntArray
+from gm.conventions import Conventions
 from gm.maps.geometry import WcsGeometry, overlap
 from gm.maps.rotation import matrix
 from gm.maps.sphere import unit_vectors
@@ -75,8 +76,10 @@ class PixelGrid:
     scale : the larger pixel side [deg]
     """
 
-    def __init__(self, geometry: WcsGeometry, conventions: str = "gammapy", factor: int | None = None) -> None:
-        self.geometry, self.is_exact, self.factor = geometry, conventions == "exact", factor
+    def __init__(
+        self, geometry: WcsGeometry, conventions: Conventions = Conventions.GAMMAPY, factor: int | None = None
+    ) -> None:
+        self.geometry, self.is_exact, self.factor = geometry, conventions.is_exact, factor
         self.shape = geometry.shape
         self.scale = float(max(geometry.pixel_scales()))
         self._wide: dict[tuple[str, int], tuple[Window, Array]] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from gm.conventions import Conventions
 from gm.errors import DataError
 from gm.irf.edisp import migra_matrix
 from gm.irf.edisp_map import EdispKernelMap, EdispMigraMap, edisp_from_map
@@ -70,7 +71,7 @@ def test_an_empty_pixel(kernels: EdispKernelMap, migra: EdispMigraMap) -> None:
     assert np.array_equal(kernels.kernel(RECO, *at(-3, 1)), kernels.data[:, :, 1, 1])
     assert migra.kernel(RECO, *at(-3, 1)).max() == 0
     expected = migra_matrix(migra.data[:, :, 1, 1], MIGRA.edges, TRUE, RECO)
-    assert np.array_equal(migra.kernel(RECO, *at(-3, 1), conventions="exact"), expected)
+    assert np.array_equal(migra.kernel(RECO, *at(-3, 1), conventions=Conventions.EXACT), expected)
 
 
 def test_half_way_is_the_lower_pixel() -> None:

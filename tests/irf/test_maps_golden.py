@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gm.conventions import Conventions
 from gm.io.fits import read_fits
 from gm.irf.edisp_map import edisp_from_map
 from gm.irf.gtpsf import read_gtpsf
@@ -124,7 +125,7 @@ def test_radii_belong_to_other_energies(shared: Path) -> None:
     assert kernel.is_empty.tolist() == [False] * 11 + [True]
     assert kernel.fraction_lost[-1] == 1
     assert (kernel.fraction_lost[:-1] < 0.003).all()
-    exact = psf.kernel(exposure.grid(), exposure.axes[0], 0.0, 0.0, "galactic", conventions="exact")
+    exact = psf.kernel(exposure.grid(), exposure.axes[0], 0.0, 0.0, "galactic", conventions=Conventions.EXACT)
     assert not exact.is_empty.any()
     assert (exact.fraction_lost == 0).all()
     np.testing.assert_allclose(exact.data.sum(axis=(1, 2)), 1, rtol=1e-6)

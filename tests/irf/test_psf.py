@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gm.conventions import Conventions
 from gm.errors import DataError
 from gm.irf import psf_kernel
 from gm.irf.psf import PsfMap
@@ -108,8 +109,8 @@ def test_an_exposure_that_does_not_fit() -> None:
 
 
 @pytest.mark.parametrize("rad", [RAD, NodeAxis.from_nodes("rad", np.linspace(0, 1, 101), "deg")])
-@pytest.mark.parametrize("conventions", ["gammapy", "exact"])
-def test_a_psf_in_its_first_bin(rad: NodeAxis, conventions: str) -> None:
+@pytest.mark.parametrize("conventions", list(Conventions))
+def test_a_psf_in_its_first_bin(rad: NodeAxis, conventions: Conventions) -> None:
     """What is seen within 0.015 deg is a pixel of 0.05 deg."""
     data = np.zeros((2, rad.n_bins, 1, 1))
     data[:, 0] = 1e5
@@ -215,7 +216,7 @@ def test_sums_over_sub_pixels(scale: float) -> None:
 def test_kernels_are_normalised_and_symmetric(sigma: float, lon: float, lat: float, code: str) -> None:
     psf = gauss_map(np.full((2, 3, 5), sigma))
     geometry = WcsGeometry.create(lon, lat, 0.03, shape=(9, 9), projection=code)
-    for conventions in ("gammapy", "exact"):
+    for conventions in Conventions:
         kernel = psf.kernel(geometry, ENERGY, conventions=conventions)
         np.testing.assert_allclose(kernel.data.sum(axis=(1, 2)), 1, rtol=1e-5)
         assert (kernel.data >= 0).all()

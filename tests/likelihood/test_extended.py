@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from gm.conventions import Conventions
 from gm.datasets import Datasets
 from gm.likelihood import JointLikelihood
 from gm.likelihood.maps.sources.shape_image import SmoothImage
@@ -122,7 +123,10 @@ def test_smooth_images_are_the_integrals(name: str) -> None:
     shape, grid = EDGED[name], PixelGrid(GRIDS["icrs"])
     assert isinstance(shape, RadialModel)
     image = SmoothImage(shape, grid, shape.values(), np.ones(len(shape.parameters), dtype=bool))
-    found, exact = image.pixels(shape.values()), shape.integrate(PixelGrid(GRIDS["icrs"], "exact"), shape.values())
+    found, exact = (
+        image.pixels(shape.values()),
+        shape.integrate(PixelGrid(GRIDS["icrs"], Conventions.EXACT), shape.values()),
+    )
     assert found.sum() == pytest.approx(exact.sum(), abs=1e-4)
     np.testing.assert_allclose(found, exact, rtol=0, atol=0.05 * exact.max())
     values = shape.values()

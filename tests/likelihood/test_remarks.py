@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gm.conventions import Conventions
 from gm.datasets import Dataset, Datasets, MapDataset, operations
 from gm.fit import Fit
 from gm.likelihood import JointLikelihood, predict_component, remarks
@@ -23,14 +24,14 @@ from tests.samples import on_off, power_law, spectrum
 def test_nothing_is_said_of_ordinary_data() -> None:
     datasets: list[Dataset] = [cube("a"), with_off(cube("b", "galactic"), "b"), spectrum("c"), on_off("d")]
     models = Models([source(shape=gauss()), background("a")])
-    assert remarks(datasets[:2], models, "gammapy") == []
-    assert remarks(datasets[2:], Models([power_law()]), "gammapy") == []
+    assert remarks(datasets[:2], models, Conventions.GAMMAPY) == []
+    assert remarks(datasets[2:], Models([power_law()]), Conventions.GAMMAPY) == []
 
 
 def test_responses_that_files_do_not_have() -> None:
     datasets: list[Dataset] = [cube(name, response="plain") for name in "abcdef"]
     datasets += [spectrum("s", edisp=None), cube("psf", response="psf only")]
-    told = remarks(datasets, Models([source(shape=point())]), "gammapy")
+    told = remarks(datasets, Models([source(shape=point())]), Conventions.GAMMAPY)
     assert told == [
         "a, b, c, d, ... (6 datasets): no PSF: directions count as measured exactly",
         "a, b, c, d, ... (8 datasets): no energy dispersion: energies count as measured exactly",
@@ -50,24 +51,24 @@ def test_energies_without_dispersion(response: str) -> None:
     data[[0, 2]] = 0.0  # the first is below the energies that are counted
     dataset = plain.with_(edisp=replace(plain.edisp, data=data))
     low, high = plain.energy_true.lo[2], plain.energy_true.hi[2]
-    (told,) = remarks([dataset], Models([source(shape=point())]), "gammapy")
+    (told,) = remarks([dataset], Models([source(shape=point())]), Conventions.GAMMAPY)
     at = f"between {low:.3g} and {high:.3g} TeV"
     assert told == f"m: no energy dispersion at true energies {at}: nothing is predicted from there"
     run = spectrum("s")
     assert run.edisp is not None
     matrix = np.array(run.edisp)
     matrix[4] = 0.0
-    (told,) = remarks([run.with_(edisp=matrix)], Models([power_law()]), "gammapy")
+    (told,) = remarks([run.with_(edisp=matrix)], Models([power_law()]), Conventions.GAMMAPY)
     assert told.startswith("s: no energy dispersion at true energies between")
 
 
 def test_a_source_without_a_shape_is_in_every_pixel_of_a_map() -> None:
     dataset, component = cube("m"), source("src")
-    (told,) = remarks([dataset], Models([component]), "exact")
+    (told,) = remarks([dataset], Models([component]), Conventions.EXACT)
     assert told == "src on m: no shape on the sky: every pixel gets all of its flux"
     alone = predict_component(dataset, source("src", point()))
     assert predict_component(dataset, component).sum() > 100 * alone.sum()
-    assert remarks([spectrum("s")], Models([component]), "gammapy") == []
+    assert remarks([spectrum("s")], Models([component]), Conventions.GAMMAPY) == []
 
 
 @pytest.mark.parametrize("shape", [point, gauss])
@@ -78,14 +79,14 @@ def test_a_source_beyond_the_border(shape: type) -> None:
     places = {border - 0.05: False, border + 0.1: True, border + 10.0: False}
     for lat, is_told in places.items():
         models = Models([source("src", shape(LON, lat))])
-        found = remarks([dataset], models, "gammapy")
+        found = remarks([dataset], models, Conventions.GAMMAPY)
         assert bool(found) is is_told, lat
-        assert remarks([dataset], models, "exact") == []
+        assert remarks([dataset], models, Conventions.EXACT) == []
     beyond = source("src", shape(LON, border + 0.1))
-    assert "src on m: lies beyond the border" in remarks([dataset], Models([beyond]), "gammapy")[0]
+    assert "src on m: lies beyond the border" in remarks([dataset], Models([beyond]), Conventions.GAMMAPY)[0]
     lost, counted = (predict_component(dataset, beyond, conventions).sum() for conventions in ("gammapy", "exact"))
     assert lost < (0.7 if shape is point else 1.0) * counted
-    assert remarks([cube("m", response="plain")], Models([beyond]), "exact")[0].startswith("m: no PSF")
+    assert remarks([cube("m", response="plain")], Models([beyond]), Conventions.EXACT)[0].startswith("m: no PSF")
 
 
 @pytest.mark.parametrize(("projection", "is_torn"), [("AIT", True), ("MOL", True), ("CAR", False)])
@@ -106,7 +107,7 @@ def test_a_source_at_the_seam_of_a_projection(projection: str, is_torn: bool) ->
     )
     for lon, told in ((179.9, is_torn), (90.0, False)):
         place = PointSpatialModel(lon_0=lon, lat_0=0.5, frame="galactic")
-        found = remarks([sky], Models([source("src", place)]), "gammapy")
+        found = remarks([sky], Models([source("src", place)]), Conventions.GAMMAPY)
         assert any("tears the sky apart" in text for text in found) is told, lon
 
 
@@ -115,7 +116,7 @@ def test_a_cutout_knows_what_lies_beyond_its_border() -> None:
     outcome = operations.cutout(
         Datasets([cube("m")]), Models([component]), "m", name="part", center=(LON, LAT), width="0.6 deg"
     )
-    assert remarks(list(outcome.datasets), outcome.models, "gammapy") == []
+    assert remarks(list(outcome.datasets), outcome.models, Conventions.GAMMAPY) == []
 
 
 def test_templates_with_values_and_energies_that_are_not_used(tmp_path: Path) -> None:
@@ -125,7 +126,7 @@ def test_templates_with_values_and_energies_that_are_not_used(tmp_path: Path) ->
     axis = NodeAxis.from_nodes("energy_true", [1.0, 2.0], "TeV", "log")
     write_map(tmp_path / "t.fits", Map(grid, (axis,), data, "sr-1"))
     component = source("src", TemplateSpatialModel(filename=str(tmp_path / "t.fits")))
-    assert remarks([cube("m")], Models([component]), "gammapy") == [
+    assert remarks([cube("m")], Models([component]), Conventions.GAMMAPY) == [
         f"src: {tmp_path / 't.fits'}: 10 of 200 values are no numbers, and taken for 0",
         "src on m: the template ends within the true energies: nothing is predicted beyond",
     ]
@@ -136,9 +137,9 @@ def test_templates_with_values_and_energies_that_are_not_used(tmp_path: Path) ->
     stored = TemplateNPredModel(
         name="n", filename=str(tmp_path / "n.fits"), spectral_model=PowerLawNormSpectralModel(), datasets_names="m"
     )
-    (told,) = remarks([dataset], Models([stored]), "gammapy")
+    (told,) = remarks([dataset], Models([stored]), Conventions.GAMMAPY)
     assert told == f"n: {tmp_path / 'n.fits'}: 2 of 1863 values are no numbers, and taken for 0"
-    assert remarks([cube("other")], Models([stored]), "gammapy") == []
+    assert remarks([cube("other")], Models([stored]), Conventions.GAMMAPY) == []
 
 
 def test_a_fit_says_it() -> None:

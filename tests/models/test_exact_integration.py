@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from gm.arrays import Array
+from gm.conventions import Conventions
 from gm.maps.geometry import WcsGeometry
 from gm.maps.pixel_grid import PixelGrid
 from gm.models import (
@@ -18,7 +19,7 @@ from gm.models import (
 from gm.models.spatial.base import RadialModel
 
 GEOMETRY = WcsGeometry.create(83.63, 60.0, 0.2, shape=(21, 24), projection="CAR")
-GRID = PixelGrid(GEOMETRY, "exact")
+GRID = PixelGrid(GEOMETRY, Conventions.EXACT)
 PLACE = {"lon_0": 83.3, "lat_0": 60.13}
 SHAPES: dict[str, RadialModel] = {
     "gauss": GaussianSpatialModel(**PLACE, sigma=0.31),

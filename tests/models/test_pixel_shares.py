@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from gm.conventions import Conventions
 from gm.maps.geometry import WcsGeometry
 from gm.maps.pixel_grid import PixelGrid
 from gm.models import DiskSpatialModel, EnergyBins, ExpCutoffPowerLawSpectralModel, GaussianSpatialModel
 from gm.models.spatial.base import RadialModel
 from gm.models.spatial.pixel_shares import PixelNodes
 
-GRID = PixelGrid(WcsGeometry.create(83.63, 22.01, 0.1, shape=(21, 25)), "exact")
+GRID = PixelGrid(WcsGeometry.create(83.63, 22.01, 0.1, shape=(21, 25)), Conventions.EXACT)
 AT = {"lon_0": "83.66 deg", "lat_0": "21.97 deg"}
 SHAPES: dict[str, RadialModel] = {
     "wide": GaussianSpatialModel(**AT, sigma="0.2 deg"),
@@ -60,7 +61,7 @@ def test_bins_of_any_width() -> None:
     """Bins from a hundredth of a decade to three, against a rule with very many nodes."""
     model = ExpCutoffPowerLawSpectralModel(index=2.0, lambda_="0.1 TeV-1")
     axes = [np.geomspace(0.1, 0.11, 3), np.geomspace(0.03, 30.0, 2), np.geomspace(0.1, 100.0, 7)]
-    got = model.integral(EnergyBins(*axes, conventions="exact"), model.values())
+    got = model.integral(EnergyBins(*axes, conventions=Conventions.EXACT), model.values())
     for axis, part in zip(axes, np.split(got, [2, 3]), strict=True):
         fine = np.unique(np.concatenate([np.geomspace(a, b, 4001) for a, b in zip(axis[:-1], axis[1:], strict=True)]))  # noqa: RUF007
         whole = model.integral(EnergyBins(fine), model.values())

@@ -9,6 +9,7 @@ import pytest
 from scipy.integrate import quad
 
 from gm.arrays import Array
+from gm.conventions import Conventions
 from gm.maps.geometry import WcsGeometry
 from gm.maps.pixel_grid import PixelGrid
 from gm.models import (
@@ -68,7 +69,7 @@ def test_fluxes_add_up_to_the_integral_over_the_sky(name: str) -> None:
 def test_elongated_shapes_are_those_of_the_pixels(name: str) -> None:
     """Against pixel integrals by division of cells: 1e-6."""
     model = LONG[name]
-    grid = PixelGrid(WcsGeometry.create(83.63, 22.01, 0.1, shape=(60, 60)), "exact")
+    grid = PixelGrid(WcsGeometry.create(83.63, 22.01, 0.1, shape=(60, 60)), Conventions.EXACT)
     expected = model.integrate(grid, model.values()).sum()
     assert points(model, model.values())[2].sum() == pytest.approx(expected, rel=1e-6)
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from gm.arrays import Array
+from gm.conventions import Conventions
 from gm.maps.axes import NodeAxis
 from gm.maps.geometry import WcsGeometry
 from gm.maps.map import Map
@@ -122,7 +123,7 @@ def test_a_shape_of_no_size_has_all_its_flux(name: str, size: float) -> None:
     """Exactly a disk has more, what its edge adds: (edge_width / 2.326)^2 / 2. As Gammapy has it, all are the point."""
     model: RadialModel = SMALL[name](size)
     image, gradient = model.integrate_gradient(PixelGrid(GRID), model.values())
-    exact = model.integrate(PixelGrid(GRID, "exact"), model.values())
+    exact = model.integrate(PixelGrid(GRID, Conventions.EXACT), model.values())
     assert exact.sum() == pytest.approx(1.0, abs=1e-5)
     assert exact.max() == pytest.approx(1.0, abs=1e-5)
     if size == 1e-4 and name == "ball":
@@ -136,7 +137,7 @@ def test_a_shape_of_no_size_has_all_its_flux(name: str, size: float) -> None:
 
 def test_exactly_a_small_shape_is_the_point() -> None:
     """The shares at the nodes of its pixel have the moments of the point to 1e-4 of a pixel."""
-    nodes, grid = PixelNodes(3), PixelGrid(GRID, "exact")
+    nodes, grid = PixelNodes(3), PixelGrid(GRID, Conventions.EXACT)
     x, y = GRID.position(83.641, 22.027, "icrs")
     for make in SMALL.values():
         shares = nodes.shares(make(0.0), grid, make(0.0).values())

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from gm.arrays import Array
+from gm.conventions import Conventions
 from gm.estimators.reference import Reference
 from gm.maps.axes import Axis, EnergyAxis
 from gm.maps.geometry import WcsGeometry
@@ -40,7 +41,7 @@ def test_a_template_with_energies(tmp_path: Path) -> None:
     assert no_flux(component) is None
     energy = np.array([0.3, 1.0, 17.0])
     assert sky_flux(component, energy, values(component)) == pytest.approx(2e-9 * area * energy**-2.0, rel=1e-6)
-    [band] = Reference(component, values(component), "gammapy").fluxes(np.array([[1.0, 4.0]]))
+    [band] = Reference(component, values(component), Conventions.GAMMAPY).fluxes(np.array([[1.0, 4.0]]))
     assert band.dnde == pytest.approx(2e-9 * area / 4.0, rel=1e-6)
     assert band.flux == pytest.approx(2e-9 * area * 0.75, rel=1e-6)
     assert band.eflux == pytest.approx(2e-9 * area * np.log(4.0) * 1.602176634, rel=1e-6)

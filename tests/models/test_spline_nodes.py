@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from gm.arrays import Array
+from gm.conventions import Conventions
 from gm.maps.geometry import WcsGeometry
 from gm.maps.pixel_grid import PixelGrid
 from gm.models import (
@@ -21,9 +22,9 @@ from gm.models.spatial.pixel_shares import PixelNodes
 from gm.models.spatial.spline_nodes import SplineNodes
 
 GRIDS = {
-    "icrs": PixelGrid(WcsGeometry.create(83.63, 22.01, 0.1, shape=(25, 29)), "exact"),
+    "icrs": PixelGrid(WcsGeometry.create(83.63, 22.01, 0.1, shape=(25, 29)), Conventions.EXACT),
     "galactic": PixelGrid(
-        WcsGeometry.create(184.5, -5.8, 0.1, shape=(27, 25), frame="galactic", projection="TAN"), "exact"
+        WcsGeometry.create(184.5, -5.8, 0.1, shape=(27, 25), frame="galactic", projection="TAN"), Conventions.EXACT
     ),
 }
 AT = {"lon_0": 83.66, "lat_0": 21.97}

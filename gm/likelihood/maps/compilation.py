@@ -10,6 +10,7 @@ from math import hypot
 import numpy as np
 
 from gm.arrays import Array
+from gm.conventions import Conventions
 from gm.datasets import overlap_matrix
 from gm.irf.point_spread import PointSpread
 from gm.irf.psf import PsfMap
@@ -34,7 +35,7 @@ from gm.models import Layout, Models, PointSpatialModel, SkyModel
 from gm.models.spatial.base import RadialModel
 from gm.parallel import side_by_side
 
-_LEAST = {"gammapy": 0.35, "exact": 0.02}  # pixels, the smallest size that a fit gives to a shape
+_LEAST = {Conventions.GAMMAPY: 0.35, Conventions.EXACT: 0.02}  # pixels, the smallest size that a fit gives to a shape
 _At = tuple[float | None, float | None, str | None]
 
 
@@ -43,7 +44,7 @@ def compile_maps(
     models: Models,
     plan: FluxPlan,
     layout: Layout,
-    conventions: str,
+    conventions: Conventions,
     *,
     for_fit: bool,
 ) -> list[MapTerm]:
@@ -91,7 +92,7 @@ def _apart(
     return bins, background, alone
 
 
-def keep_apart(maps: Sequence[AnyMapDataset], models: Models, layout: Layout, conventions: str) -> None:
+def keep_apart(maps: Sequence[AnyMapDataset], models: Models, layout: Layout, conventions: Conventions) -> None:
     """Limit free shapes to what the pixels of the maps that see them can tell apart, and to the widest of these.
 
     Gammapy's sums do not see where in its pixel a smaller shape is: its position would not change the statistic.
@@ -118,7 +119,7 @@ class _Builder:
         plan: FluxPlan,
         layout: Layout,
         shared: Shared,
-        conventions: str,
+        conventions: Conventions,
         for_fit: bool,
     ) -> None:
         self.view, self.component, self.shared, self.conventions = view, component, shared, conventions
@@ -127,7 +128,7 @@ class _Builder:
         self.values = self._start(layout)
         self.moves = np.array([layout.free_position(k) is not None for k in self._slots(layout)], dtype=bool)
         self.is_free = bool(self.moves.any())
-        self.is_smooth = for_fit and self.is_free and conventions != "exact" and isinstance(self.shape, RadialModel)
+        self.is_smooth = for_fit and self.is_free and not conventions.is_exact and isinstance(self.shape, RadialModel)
         times = times_of(component, view.dataset)
         self.columns = plan.block("integral", (component.name,), view.dataset.energy_true.edges, times).columns
         self.shape_columns = slice(0, 0)
@@ -143,7 +144,7 @@ class _Builder:
         plan: FluxPlan,
         layout: Layout,
         shared: Shared,
-        conventions: str,
+        conventions: Conventions,
         for_fit: bool,
     ) -> _Builder:
         """On the bins as they are, or turned where the ends of a map all around the sky would cut the component."""
@@ -220,7 +221,7 @@ class _Builder:
     @property
     def _is_exact(self) -> bool:
         """Whether it is folded as the responses say."""
-        return self.conventions == "exact" and (self._is_spread or not isinstance(self.shape, PointSpatialModel))
+        return self.conventions.is_exact and (self._is_spread or not isinstance(self.shape, PointSpatialModel))
 
     @cached_property
     def extent(self) -> tuple[slice, slice]:
@@ -340,7 +341,7 @@ class _Builder:
         radius = None if self.shape is None else self.shape.evaluation_radius(self.values)
         if radius is None:
             return None
-        return (radius * GROWTH if self.is_free or self.conventions == "exact" else radius) + MARGIN
+        return (radius * GROWTH if self.is_free or self.conventions.is_exact else radius) + MARGIN
 
     def _extent(self, psf_width: float) -> tuple[slice, slice]:
         """Rows and columns of the map that the component can reach with a PSF of full width ``psf_width`` [deg]."""

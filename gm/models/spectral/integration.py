@@ -15,6 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from gm.arrays import Array, BoolArray
+from gm.conventions import Conventions
 from gm.models.spectral.gauss_rule import GaussRule
 
 NODES_PER_DECADE = 100
@@ -98,13 +99,13 @@ class EnergyBins:
     With ``exact`` conventions ``fine`` is good to 1e-6, see `GaussRule`.
     """
 
-    def __init__(self, *axes: Array, conventions: str = "gammapy") -> None:
+    def __init__(self, *axes: Array, conventions: Conventions = Conventions.GAMMAPY) -> None:
         edges = [np.asarray(axis, dtype=np.float64) for axis in axes]
         self.lo: Array = np.concatenate([axis[:-1] for axis in edges])
         self.hi: Array = np.concatenate([axis[1:] for axis in edges])
         self.offsets = tuple(int(n) for n in np.cumsum([0, *(len(axis) - 1 for axis in edges)]))
         n_nodes = [int(np.maximum(np.max(NODES_PER_DECADE * np.log10(axis[1:] / axis[:-1])), 2)) for axis in edges]
-        self.fine = GaussRule(edges) if conventions == "exact" else LogLogRule(edges, n_nodes)
+        self.fine = GaussRule(edges) if conventions.is_exact else LogLogRule(edges, n_nodes)
         self.coarse = LogLogRule(edges, [2] * len(edges))
 
     @property

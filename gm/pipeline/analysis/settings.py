@@ -12,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from gm.conventions import Conventions
 from gm.errors import JsonPath, UsageError
 from gm.pipeline.stages.sky_masks import SkyMask, read_sky_masks
 from gm.units import UnitError, convert
@@ -98,7 +99,7 @@ class Settings:
     name: str
     output: Path
     covariance: str | bool | None
-    conventions: str
+    conventions: Conventions
     parameters: Mapping[str, Mapping[str, Any]]
     links: tuple[Mapping[str, Any], ...]
     fit: FitSettings | None
@@ -133,7 +134,7 @@ def build_settings(data: Mapping[str, Any], stem: str, directory: Path, report: 
         name=name,
         output=output,
         covariance=resolved["covariance"],
-        conventions=resolved["conventions"],
+        conventions=Conventions(resolved["conventions"]),
         parameters=resolved["parameters"],
         links=tuple(resolved["links"]),
         fit=_fit_settings(resolved["fit"], directory, report) if "fit" in data else None,

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gm.conventions import Conventions
 from gm.errors import GmError
 from gm.pipeline.analysis.build import fit_masks
 from gm.pipeline.analysis.load import Analysis, check_edited, load
@@ -145,7 +146,7 @@ def _dataset_row(dataset: Dataset, models: Models, fitted: set[str]) -> dict[str
     }
 
 
-def _warnings(datasets: Collection[Dataset], models: Models, conventions: str, reporter: Reporter) -> list[str]:
+def _warnings(datasets: Collection[Dataset], models: Models, conventions: Conventions, reporter: Reporter) -> list[str]:
     """What predictions leave out and take for granted, and what the responses of the maps lose of each component.
 
     One map at a time, so that it takes little memory.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from gm.conventions import Conventions
 from gm.errors import DataError
 from gm.pipeline.analysis.findings import Findings
 from gm.pipeline.stages.operations_settings import OperationSettings, report_refusal
@@ -81,7 +82,7 @@ def _plain(data: Any) -> dict[str, Any]:
     return {key: list(value) if isinstance(value, tuple) else value for key, value in data.items()}
 
 
-def predicted_rows(step: Step, conventions: str) -> list[dict[str, Any]]:
+def predicted_rows(step: Step, conventions: Conventions) -> list[dict[str, Any]]:
     """Predicted counts per component, summed over the inputs before and the results after, under the safe masks."""
     outcome = step.outcome
     inputs = [step.datasets[name] for product in outcome.products for name in product.inputs]
@@ -106,7 +107,7 @@ def _note(step: Step, before: float | None, after: float | None) -> str:
     return _SELECTING.get(step.settings.name) or (f"{accuracy}: {after / before - 1:+.1e}" if before else accuracy)
 
 
-def _predicted(datasets: Sequence[Dataset], models: Models, conventions: str) -> dict[str, float]:
+def _predicted(datasets: Sequence[Dataset], models: Models, conventions: Conventions) -> dict[str, float]:
     """The background, then every sky component that applies to one of the datasets."""
     from gm.datasets import Datasets, FluxPointsDataset
     from gm.likelihood import JointLikelihood

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gm.arrays import Array
+from gm.conventions import Conventions
 from gm.datasets import (
     Datasets,
     FluxPointsDataset,
@@ -75,7 +76,7 @@ def _with_background(template: Template, models: Models) -> Template:
     return replace(template, dataset=dataset)
 
 
-def predict(datasets: Datasets, models: Models, conventions: str = "gammapy") -> Iterator[Array]:
+def predict(datasets: Datasets, models: Models, conventions: Conventions = Conventions.GAMMAPY) -> Iterator[Array]:
     """Expected counts of every dataset in all of its bins (fluxes, for flux points) at the models' values.
 
     Spectra are predicted together, maps one by one, so that the responses of one map at a time are in memory.
@@ -89,6 +90,6 @@ def predict(datasets: Datasets, models: Models, conventions: str = "gammapy") ->
             yield next(together)
 
 
-def _predict(datasets: Datasets, models: Models, conventions: str) -> list[Array]:
+def _predict(datasets: Datasets, models: Models, conventions: Conventions) -> list[Array]:
     likelihood = JointLikelihood(datasets, models, conventions)
     return likelihood.predicted(likelihood.layout.start)

@@ -15,6 +15,7 @@ from typing import Any, final
 import numpy as np
 
 from gm.arrays import Array, BoolArray, IntArray
+from gm.conventions import Conventions
 from gm.irf.point_spread import PixelPoints, PointSpread
 from gm.likelihood.maps.folding.exact import ExactRecoFolding, ExactTrueFolding, node_kernels
 from gm.likelihood.maps.folding.folding import Folding
@@ -64,10 +65,10 @@ class ExactParts:
         if isinstance(self.shape, PointSpatialModel) and self.spread is not None:
             point = _Point(self.shape, self.spread, self.geometry, self.window, self.values, self.is_free)
             return ExactPointSource(columns, shape_columns, point, is_reco=self.is_reco)
-        grid = PixelGrid(self.geometry.window(self.window.y, self.window.x), "exact")
+        grid = PixelGrid(self.geometry.window(self.window.y, self.window.x), Conventions.EXACT)
         nodes, support = _nodes(self.shape, self.spread, grid.scale), self._support(grid)
         if support is not None:
-            grid = PixelGrid(grid.geometry.window(*support), "exact")
+            grid = PixelGrid(grid.geometry.window(*support), Conventions.EXACT)
         values = None if self.is_free else self.values
         make = partial(_Shares, self.shape, grid, nodes, self.energy, values, self.moves)
         key = grid.geometry.key, type(nodes), nodes.n, self.energy.tobytes()
