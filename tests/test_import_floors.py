@@ -17,10 +17,10 @@ FLOORS = {
     "maps": 2, "statistics": 2,
     "models": 3, "irf": 3,
     "datasets": 4,
-    "likelihood": 5, "makers": 5,
+    "likelihood": 5,
     "engine": 6,
     "fit": 7,
-    "estimators": 8, "report": 8,
+    "estimators": 8, "makers": 8, "report": 8,
     "pipeline": 9,
     "cli": 10, "__main__": 11,
 }  # fmt: skip
