@@ -267,10 +267,11 @@ class Band:
         models = found.models if models is None else models
         nothing: dict[str, object] = {"source.amplitude": {"value": 0.0, "min": -inf, "prior": None}}
         alone = unlinked(models)  # norms scale the source alone
-        whole, rest = (predicted(found.datasets, m) for m in (alone, alone.with_parameters(nothing)))
+        self.rest = predicted(found.datasets, alone.with_parameters(nothing))
+        bare = [d if getattr(d, "background", None) is None else d.with_(background=None) for d in found.datasets]
+        self.signal = predicted(Datasets(bare), Models([alone["source"]]))
         layout = Layout(models)
-        self.rest, self._priors = rest, layout.prior_value(layout.start)
-        self.signal = [np.where(np.abs(a - b) > 1e-13 * a.max(), a - b, 0.0) for a, b in zip(whole, rest, strict=True)]
+        self._priors = layout.prior_value(layout.start)
         edges = [dataset.energy.edges for dataset in found.datasets]  # type: ignore[union-attr]
         bins = [_nearest(its, e_min, e_max) for its in edges]
         self.measured = [measured(dataset, its) for dataset, its in zip(found.datasets, bins, strict=True)]

@@ -23,6 +23,7 @@ import numpy as np
 
 from gm.arrays import Array
 from gm.estimators.roots import distances, rising_root
+from gm.fit.steps import NOTHING
 from gm.likelihood.line import Line
 
 _ROUNDING = 1e-9
@@ -83,7 +84,7 @@ class NormProfile:
     def error(self, norm: float) -> float | None:
         """Of the norm, from the second derivative; None where there is no curvature."""
         curvature = sum(line.curvature(norm) for line in self._lines)
-        return sqrt(2.0 / curvature) if curvature > 0 else None
+        return sqrt(2.0 / curvature) if curvature > NOTHING else None
 
     def _holds(self, norm: float) -> bool:
         return self.domain[0] < norm < self.domain[1]
@@ -105,7 +106,7 @@ class NormProfile:
         lower, upper = self.domain
         for _ in range(_SCORING):
             information = sum(line.expected_curvature(norm) for line in self._lines)
-            before, norm = norm, norm - self.slope(norm) / information if information > 0 else norm
+            before, norm = norm, norm - self.slope(norm) / information if information > NOTHING else norm
             if norm <= lower or norm >= upper:
                 end = lower if norm <= lower else upper
                 norm = end + _CLOSE * (before - end)
@@ -119,7 +120,7 @@ class NormProfile:
         if error is not None:
             return error
         information = sum(line.expected_curvature(norm) for line in self._lines)
-        return sqrt(2.0 / information) if information > 0 else 1.0
+        return sqrt(2.0 / information) if information > NOTHING else 1.0
 
     def estimate(self, sigma: float, sigma_ul: float, scan: Array, sensitivity: float) -> NormEstimate:
         """Everything about the norm: minimum, Hessian and profile errors, upper limit, TS, scan and sensitivity.

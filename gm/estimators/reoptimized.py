@@ -16,11 +16,13 @@ import numpy as np
 
 from gm.arrays import Array, BoolArray, IntArray
 from gm.estimators.norm import NoMinimum, NormEstimate
-from gm.estimators.rough import DEEPER, Simplex, risen
+from gm.estimators.rough import risen
 from gm.fit.covariance import Errors, measure_errors
 from gm.fit.minimizer import Minimizer, Minimum
 from gm.fit.objective import Objective, Restricted, amplitudes
 from gm.fit.profile import LowerMinimum, Profile
+from gm.fit.simplex import DEEPER, Simplex
+from gm.fit.steps import errors_alone
 from gm.likelihood import JointLikelihood
 from gm.models import Layout
 
@@ -203,9 +205,8 @@ class _Minimum:
 
     def sizes(self) -> Array:
         """First steps of a search of all parameters, (n,): an expected error at the start, or their size."""
-        start, information = self.objective.start, self.information
-        size = np.where(start != 0, np.abs(start), 1.0)
-        return np.where(information > 0, np.sqrt(2.0 / np.where(information > 0, information, 1.0)), size)
+        start = self.objective.start
+        return errors_alone(self.information, np.where(start != 0, np.abs(start), 1.0))
 
     def others(self, norms: Array) -> Iterator[tuple[float, float]]:
         """Each norm with -2 ln L, the other parameters fitted: away from the minimum to both sides, from one to the
@@ -243,7 +244,7 @@ def estimate_reoptimized(
     start = objective.start
     for _ in range(_LOWER_MINIMA):
         minimum = _Minimum(objective, start, active, information)
-        step = minimum.error() or (float(np.sqrt(2.0 / information[0])) if information[0] > 0 else 1.0)
+        step = minimum.error() or float(errors_alone(information[:1], np.ones(1))[0])
         try:
             estimate = _around(minimum, step, sigma, sigma_ul, scan)
         except LowerMinimum as lower:

@@ -14,7 +14,7 @@ from gm.arrays import Array, BoolArray
 from gm.fit.objective import Objective, Restricted
 from gm.fit.prior_widths import with_prior_widths
 from gm.fit.scoring import DIFFERENCE
-from gm.fit.steps import NOTHING
+from gm.fit.steps import NOTHING, errors_alone
 from gm.models import GeneralizedGaussianPrior
 
 _NEAR = 1e-3  # sigma from a limit
@@ -93,9 +93,8 @@ def invert(hessian: Array, names: Sequence[str], degenerate_below: float) -> tup
 
 def _scale(objective: Objective, vector: Array) -> Array:
     """About one standard deviation of each parameter with the others fixed, or its size where nothing depends on it."""
-    diagonal = np.diag(objective.information(vector, expected=True))
     size = np.where(vector != 0, np.abs(vector), 1.0)
-    return np.where(diagonal > 0, np.sqrt(2.0 / np.where(diagonal > 0, diagonal, 1.0)), size)
+    return errors_alone(np.diag(objective.information(vector, expected=True)), size)
 
 
 def _held(objective: Objective, vector: Array, scale: Array, limit: Array, push: Array) -> BoolArray:
@@ -136,8 +135,7 @@ def _flat_ones(
     upper: Array,
 ) -> list[Direction]:
     """Those of the directions in which the statistic does not rise indeed, a sigma away on one side at least."""
-    curvature, value = np.diag(hessian), objective.value(vector)
-    sigma = np.where(curvature > 0, np.sqrt(2 / np.where(curvature > 0, curvature, 1.0)), scale)
+    value, sigma = objective.value(vector), errors_alone(np.diag(hessian), scale)
     found = []
     for direction in directions:
         way = sigma * direction.of(names)

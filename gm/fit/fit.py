@@ -15,7 +15,9 @@ from gm.models import Models
 
 _RECOMPILATIONS = 10
 _RESAMPLED = 2  # times that a shape gets the sub-pixels of where it ended; at a border it would go to and fro
-_LOWER_MINIMA = 5  # that errors and profiles may find
+_LOWER_MINIMA = 5  # that errors, profiles and tests may find
+_LOWER = 1e-3  # of -2 ln L, by which a minimum is another one
+_AGAIN = "lower minima are found again and again"
 
 
 @dataclass(frozen=True)
@@ -74,11 +76,10 @@ class Fit:
         names = list(test)
         for name in names:
             models.without(name)
-        run, around = self._minimize(models, progress), Around({}, [], [])
-        if errors:
-            run, around = self._look_around(run, list(minos), list(contours), rises, progress)
-        best = run.best_models()
-        return run.result(best, around, {name: self._test(best, name, run) for name in names})
+        run = self._minimize(models, progress)
+        if not errors:
+            return run.result(run.best_models(), Around({}, [], []), {})
+        return self._look_around(run, list(minos), list(contours), rises, names, progress)
 
     def _look_around(
         self,
@@ -86,22 +87,25 @@ class Fit:
         minos: Sequence[str],
         contours: Sequence[Sequence[str]],
         rises: Sequence[float],
+        names: Sequence[str],
         progress: Progress | None,
-    ) -> tuple[FitRun, Around]:
-        """Errors, intervals and contours; where they find a lower minimum, of a fit that goes on from there."""
+    ) -> FitResult:
+        """Errors, intervals, contours and tests; where they find a lower minimum, of a fit that goes on from there."""
         for _ in range(_LOWER_MINIMA):
             run.measure_errors()
             try:
                 run.check_directions()
                 run.check_errors()
-                return run, run.intervals(minos, contours, rises)
+                around, best = run.intervals(minos, contours, rises), run.best_models()
+                return run.result(best, around, {name: self._test(best, name, run) for name in names})
             except LowerMinimum as lower:
                 again = self._minimize(run.models_at(lower.vector), progress)
                 again.statistic_start = run.statistic_start
                 again.warnings.append("a lower minimum was found on the way to the errors, and the fit went there")
                 run = again
         run.measure_errors()
-        return run, run.intervals(minos, contours, rises, "profiles find lower minima again and again")
+        around = run.intervals(minos, contours, rises, _AGAIN)
+        return run.result(run.best_models(), around, dict.fromkeys(names, (None, _AGAIN)))
 
     def _minimize(self, models: Models, progress: Progress | None, *, need_free: bool = True) -> FitRun:
         """To the minimum; where a source leaves the reach of its responses they are taken again, and it goes on."""
@@ -126,7 +130,8 @@ class Fit:
     def _test(self, best: Models, name: str, run: FitRun) -> tuple[float | None, str]:
         """TS of a component: how much worse the best fit without it is; None, and why, when one of them fails.
 
-        Its own priors are no part of the comparison: a density has a unit, and nothing to be compared with.
+        Its own priors are no part of the comparison: a density has a unit, and nothing to be compared with. Raises
+        `LowerMinimum` where nothing of it is better than the best fit.
         """
         status, message = run.verdict()
         if status not in ("converged", "at_limit"):
@@ -134,5 +139,8 @@ class Fit:
         null = self._minimize(best.without(name), None, need_free=False)
         if not null.minimum.valid:
             return None, f"the fit without it did not converge: {null.minimum.message}"
+        nothing = run.with_nothing(name, null)
+        if nothing is not None and run.objective.value(nothing) < run.minimum.value - _LOWER:
+            raise LowerMinimum(nothing)
         own = run.layout.prior_value(run.objective.full(run.minimum.vector), name)
         return null.statistic - (run.statistic - own), ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 
 import numpy as np
@@ -23,11 +24,13 @@ from gm.fit.profile import LowerMinimum, Profile
 from gm.fit.report import fitted_components, fitted_parameters
 from gm.fit.result import FitResult, MinimizerReport, Status
 from gm.fit.rises import Rises
+from gm.fit.simplex import Simplex
 from gm.likelihood import JointLikelihood
 from gm.models import Models
 
 Progress = Callable[[str, float], None]
 _GAIN = 1e-3  # of -2 ln L, worth another minimisation
+_SIMPLEXES = 10  # that look for a way out of kinks
 
 
 class NothingToFit(GmError):
@@ -120,11 +123,28 @@ class FitRun:
         if self.minimum.valid:
             self._turn_upright()
         positions = self._positions() if self.minimum.kinks else []
+        self._leave_kinks(positions)
         self.warnings += [
             f"{self.names[k]} lies in a kink of the statistic{' (a pixel centre)' if k in positions else ''}: "
             "its error is where that rises by 1"
             for k in self.minimum.kinks
         ]
+
+    def _leave_kinks(self, positions: Sequence[int]) -> None:
+        """To where a simplex finds something lower than kinks of bins that end; ``positions`` have others."""
+        every = np.ones(len(self.names), dtype=bool)
+        for _ in range(_SIMPLEXES):
+            if not set(self.minimum.kinks) - set(positions):
+                return
+            simplex = Simplex(self.objective, self.lower, self.upper, self.minimizer.scale)
+            value, start = simplex.lowest([self.minimum.vector], every)
+            if not value < self.minimum.value - _GAIN:
+                if self.minimum.valid or self.minimum.edm < _GAIN:
+                    self.minimum = replace(self.minimum, valid=True, message="the minimum was found, in a kink")
+                return
+            self.minimizer = self._build_minimizer()
+            self.minimum = self.minimizer.minimize(start)
+        self.minimum = replace(self.minimum, valid=False, message="the statistic goes on falling along kinks")
 
     def _positions(self) -> list[int]:
         """Which of the active parameters are positions in which the statistic has kinks."""
@@ -226,6 +246,19 @@ class FitRun:
         matrix = np.zeros((n_free, n_free))
         matrix[np.ix_(active, active)] = self.errors.whole_covariance()
         return self.models_at(self.minimum.vector).with_covariance(self.layout.covariance(matrix))
+
+    def with_nothing(self, name: str, null: FitRun) -> Array | None:
+        """The minimum of a fit without a component, (n_active,) with an amplitude of 0 of that; None if it has none."""
+        position = self.likelihood.models[name].spectral_model.amplitude_position()
+        first = self.layout.slots(name, "spectral").start
+        amplitude = None if position is None else self.layout.free_position(first + position)
+        if amplitude is None:
+            return None
+        found = dict(zip(null.layout.free_addresses, null.objective.full(null.minimum.vector), strict=True))
+        own = zip(self.layout.free_addresses, self.objective.full(self.minimum.vector), strict=True)
+        vector = np.array([found.get(address, value) for address, value in own])
+        vector[amplitude] = 0.0
+        return np.asarray(np.clip(vector, self.layout.lower, self.layout.upper)[self.objective.active])
 
     def models_at(self, vector: Array) -> Models:
         """The global model at ``vector`` (n_active,)."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from gm.arrays import Array, BoolArray
 from gm.fit.objective import Objective
-from gm.fit.steps import NOTHING, candidates, model_step
+from gm.fit.steps import NOTHING, candidates, errors_alone, model_step
 
 DIFFERENCE = 0.02  # of one sigma: the cubic term of the statistic changes the derivative by a relative 1e-4 of it
 _FAR = 0.5  # a gain of -2 ln L above which the information has changed
@@ -185,8 +185,7 @@ def _scale(vector: Array, information: Array) -> Array:
 
     Rounded to a power of two: a vector goes into these units and back without rounding, and is recognised.
     """
-    diagonal = np.diag(information)
-    sigma = np.where(diagonal > 0, np.sqrt(2.0 / np.where(diagonal > 0, diagonal, 1.0)), _size(vector))
+    sigma = errors_alone(np.diag(information), _size(vector))
     return np.asarray(np.exp2(np.round(np.log2(sigma))))
 
 

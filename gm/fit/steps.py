@@ -16,6 +16,13 @@ _PULL = 1e-9  # of the largest slope
 _SIGNIFICANT = 5.0  # sigma: an amplitude below may as well be nothing
 
 
+def errors_alone(curvature: Array, otherwise: Array) -> Array:
+    """One standard deviation of each parameter with the others fixed, (n_free,), from the second derivatives of
+    -2 ln L; where there are none it is what it is ``otherwise``."""
+    known = curvature > NOTHING
+    return np.where(known, np.sqrt(2.0 / np.where(known, curvature, 1.0)), otherwise)
+
+
 def model_step(information: Array, gradient: Array, damping: float, down: Array, up: Array) -> tuple[Array, float]:
     """The minimum of ``gradient @ move + move @ information @ move / 2`` within ``down <= move <= up``, (n_free,).
 

@@ -23,6 +23,11 @@ def test_fits_end_with_a_true_status(first: int) -> None:
     assert {seed: wrong for seed, wrong in found.items() if wrong} == {}
 
 
+@pytest.mark.parametrize("seed", [600, 1620, 8657])
+def test_fits_leave_kinks_where_it_is_lower_and_say_nothing_of_what_is_lost(seed: int) -> None:
+    assert wrong_with_fit(analysis(seed))[1] == []
+
+
 @pytest.mark.parametrize("seed", [2, 6, 22, 24, 36, 1000])
 def test_reoptimized_norms_are_those_of_simplexes(seed: int) -> None:
     assert wrong_with_reoptimized(analysis(seed)) == []

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from gm.arrays import Array
-from gm.estimators.rough import Simplex, risen
+from gm.estimators.rough import risen
+from gm.fit.simplex import Simplex
 
 
 class Polytope:

@@ -6,6 +6,7 @@ import pytest
 
 from gm.datasets import Datasets
 from gm.fit import Fit, FitResult
+from gm.fit.run import FitRun
 from gm.models import GaussianPrior, Link, ModelError, Models, Parameter
 from tests.samples import on_off, power_law, spectrum
 
@@ -47,6 +48,25 @@ def test_a_prior_of_another_component_is_on_both_sides() -> None:
     result = Fit(DATASETS).run(pair, test=["other"])
     alone = Fit(DATASETS).run(pair.without("other"))
     assert ts(result, "other") == pytest.approx(alone.statistic - result.statistic, abs=1e-5)
+
+
+def test_a_fit_without_the_component_that_is_lower_leads_the_fit_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first fit stays where it starts, as if in a minimum; the one without ``other`` finds the lower one."""
+    minimize, runs = FitRun.minimize, list[FitRun]()
+
+    def lazily(run: FitRun) -> None:
+        runs.append(run)
+        if len(runs) > 1:
+            minimize(run)
+
+    pair = Models([power_law(), power_law("other", amplitude=1e-11, index=Parameter("index", 1.0, frozen=True))])
+    right = Fit(DATASETS).run(pair, test=["other"])
+    monkeypatch.setattr(FitRun, "minimize", lazily)
+    result = Fit(DATASETS).run(pair, test=["other"])
+    assert len(runs) == 4
+    assert result.statistic == pytest.approx(right.statistic, abs=1e-5)
+    assert ts(result, "other") == pytest.approx(ts(right, "other"), abs=1e-5)
+    assert "a lower minimum was found" in " ".join(result.warnings)
 
 
 def test_without_a_minimum_there_is_no_ts() -> None:
