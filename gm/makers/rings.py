@@ -1,0 +1,163 @@
+"""The background of each pixel of a map from a ring around it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from math import ceil
+from typing import Any, Literal, final
+
+import numpy as np
+from scipy import fft
+
+from gm.arrays import Array, BoolArray, MapArray
+from gm.datasets import MapDataset, MapDatasetOnOff
+from gm.datasets.map_simulation import stored
+from gm.errors import DataError
+from gm.makers.exclusion import Exclusion
+from gm.makers.maker import NoBackground, safe_bins
+
+_SHARED = ("name", "geometry", "energy", "energy_true", "counts", "exposure", "psf", "edisp", "mask_fit", "gti", "meta",
+           "finer", "livetime")  # fmt: skip
+
+
+@final
+@dataclass(frozen=True)
+class RingBackgroundMaker:
+    """Off counts from a ring around each pixel: radii from ``r_in`` to ``r_in + width`` [deg], less what is excluded.
+
+    Acceptances are the dataset's background in the pixel and summed over the ring; a factor of energy that corrects it
+    cancels. Pixels without off acceptance are not safe. Source: Gammapy 2.1, ``RingBackgroundMaker``, whose off maps
+    are NaN where an exclusion mask does not cover the map.
+    """
+
+    r_in: float
+    width: float
+    exclusion: Exclusion = field(default_factory=Exclusion)
+
+    def __post_init__(self) -> None:
+        _check_ring(self.r_in, self.width)
+
+    def run(self, dataset: MapDataset, observation: Any = None) -> tuple[MapDatasetOnOff, None]:
+        """The dataset with an off measurement instead of a background. Raises `NoBackground`, `DataError`."""
+        off = _Off.of(dataset, self.exclusion)
+        scale = dataset.geometry.pixel_scales()[0]
+        counts_off, acceptance_off = off.sums(ring_kernel(self.r_in / scale, self.width / scale))
+        return _on_off(dataset, counts_off, off.background, acceptance_off), None
+
+
+@final
+@dataclass(frozen=True)
+class AdaptiveRingBackgroundMaker:
+    """`RingBackgroundMaker` with rings that grow in steps of ``stepsize`` [deg] until the acceptance within ``theta``
+    of a pixel is not more than ``threshold_alpha`` of that of the ring; what has no such ring is not safe.
+
+    ``fixed_width``: the ring moves out until it ends at ``r_out_max`` [deg]; ``fixed_r_in``: it gets wider until then.
+    Source: Gammapy 2.1, ``AdaptiveRingBackgroundMaker``, which takes a theta of less than a pixel for any that is
+    given (it multiplies by the size of a pixel), and images of one energy bin alone.
+    """
+
+    r_in: float
+    r_out_max: float
+    width: float
+    stepsize: float = 0.02
+    threshold_alpha: float = 0.1
+    theta: float = 0.22
+    method: Literal["fixed_width", "fixed_r_in"] = "fixed_width"
+    exclusion: Exclusion = field(default_factory=Exclusion)
+
+    def __post_init__(self) -> None:
+        _check_ring(self.r_in, self.width)
+        if not (self.stepsize > 0.0 and self.theta >= 0.0 and self.r_out_max > self.r_in + self.width):
+            raise DataError("adaptive ring: stepsize above 0, theta not below, and r_out_max above r_in + width needed")
+
+    def run(self, dataset: MapDataset, observation: Any = None) -> tuple[MapDatasetOnOff, None]:
+        """The dataset with an off measurement instead of a background. Raises `NoBackground`, `DataError`."""
+        off = _Off.of(dataset, self.exclusion)
+        scale = dataset.geometry.pixel_scales()[0]
+        inside = kernel_sums(off.background, ring_kernel(0.0, self.theta / scale))
+        counts_off, acceptance_off = np.zeros(inside.shape), np.zeros(inside.shape)
+        missing = np.ones(inside.shape, dtype=np.bool_)
+        for r_in, width in self._rings(scale):
+            counts, acceptance = off.sums(ring_kernel(r_in, width))
+            found = missing & (acceptance > 0.0) & (inside <= self.threshold_alpha * acceptance)
+            counts_off[found], acceptance_off[found] = counts[found], acceptance[found]
+            missing &= ~found
+            if not missing.any():
+                break
+        return _on_off(dataset, counts_off, off.background, acceptance_off), None
+
+    def _rings(self, scale: float) -> Iterator[tuple[float, float]]:
+        """Inner radius and width of one ring after the other, in pixels of the size ``scale`` [deg]."""
+        r_in, r_out_max, width, step = (x / scale for x in (self.r_in, self.r_out_max, self.width, self.stepsize))
+        if self.method == "fixed_width":
+            yield from ((inner, width) for inner in np.arange(r_in, r_out_max - width, step).tolist())
+        else:
+            yield from ((r_in, wide) for wide in np.arange(width, r_out_max - r_in, step).tolist())
+
+
+def _check_ring(r_in: float, width: float) -> None:
+    if not (0.0 <= r_in < np.inf and 0.0 < width < np.inf):
+        raise DataError(f"ring: r_in {r_in:g} deg and width {width:g} deg, expected 0 or more, and above 0")
+
+
+@dataclass(frozen=True, eq=False)
+class _Off:
+    """What is summed over rings: counts and background (n_energy, n_y, n_x), and whether a pixel has any of the latter
+    that is not excluded."""
+
+    counts: MapArray
+    background: MapArray
+    keep: BoolArray
+
+    @classmethod
+    def of(cls, dataset: MapDataset, exclusion: Exclusion) -> _Off:
+        if dataset.background is None:
+            raise DataError(f"dataset {dataset.name}: a ring needs the background of the response as its acceptance")
+        keep = exclusion.keep(dataset.geometry)
+        if not keep.any():
+            raise NoBackground(f"dataset {dataset.name}: all pixels are excluded, no ring is left")
+        return cls(dataset.counts, dataset.background, keep)
+
+    def sums(self, kernel: Array) -> tuple[Array, Array]:
+        """Off counts and off acceptance; exactly 0 where no pixel of the ring has an acceptance."""
+        counts = kernel_sums(self.counts * self.keep, kernel)
+        if np.array_equal(self.counts, np.rint(self.counts)):
+            counts = np.rint(counts)
+        seen = self.keep & (self.background > 0.0)
+        n_seen = np.rint(kernel_sums(seen.astype(np.float64), kernel))
+        acceptance = np.where(n_seen > 0.0, kernel_sums(self.background * self.keep, kernel), 0.0)
+        return np.maximum(counts, 0.0), np.maximum(acceptance, 0.0)
+
+
+def ring_kernel(r_in: float, width: float) -> Array:
+    """``(n, n)``, n odd: 1 from ``r_in`` to ``r_in + width`` pixels from the middle; their rounding decides on borders,
+    as in ``astropy.convolution.Ring2DKernel``."""
+    r_out = r_in + width
+    half = ceil(2.0 * r_out) // 2
+    along = np.arange(-half, half + 1, dtype=np.float64)
+    squared = along**2 + along[:, None] ** 2
+    return np.asarray((squared >= r_in**2) & (squared <= r_out**2), dtype=np.float64)
+
+
+def kernel_sums(images: MapArray, kernel: Array) -> Array:
+    """``(n, n_y, n_x)``: every image convolved with a kernel of odd size, 0 beyond its border; double precision."""
+    half = kernel.shape[0] // 2
+    size = [fft.next_fast_len(max(n + half, 2 * half + 1), real=True) for n in images.shape[-2:]]
+    spectrum = fft.rfft2(kernel, s=size)
+    sums = fft.irfft2(fft.rfft2(images.astype(np.float64), s=size) * spectrum, s=size)
+    return np.ascontiguousarray(sums[..., half : half + images.shape[-2], half : half + images.shape[-1]])
+
+
+def _on_off(dataset: MapDataset, counts_off: Array, acceptance: MapArray, acceptance_off: Array) -> MapDatasetOnOff:
+    """With an off measurement instead of a background; safe where that has an acceptance."""
+    safe = safe_bins(dataset) & (acceptance_off > 0.0)
+    if not safe.any():
+        raise NoBackground(f"dataset {dataset.name}: no safe pixel has an off acceptance in its ring")
+    return MapDatasetOnOff(
+        **{name: getattr(dataset, name) for name in _SHARED},
+        mask_safe=safe,
+        counts_off=stored(counts_off),
+        acceptance=acceptance,
+        acceptance_off=acceptance_off,
+    )
