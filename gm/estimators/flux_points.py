@@ -16,8 +16,7 @@ from gm.estimators.norm import NoMinimum, NormEstimate, NormProfile
 from gm.estimators.reference import Reference
 from gm.estimators.reoptimized import estimate_reoptimized
 from gm.estimators.result import FluxPoint, FluxPoints, PointDataset, PointStatus, ReferenceFlux
-from gm.likelihood import JointLikelihood, TermReport
-from gm.likelihood.contract import LikelihoodTerm
+from gm.likelihood import JointLikelihood, TermReport, Terms
 from gm.likelihood.line import Line
 from gm.maps.axes import SAME_ENERGY
 from gm.models import Models, SkyModel
@@ -142,8 +141,8 @@ class _Bands:
     def measure(self, k: int) -> _Band:
         """Band ``k``; every outcome has a status and a reason, and none takes the other bands with it."""
         e_min, e_max, ranges = float(self.edges[k]), float(self.edges[k + 1]), self.ranges[k]
-        terms = self.likelihood.cut(ranges)
-        if not terms:
+        terms = self.likelihood.terms.cut(ranges)
+        if terms is None:
             has_none = (self.asked[:, k] == self.asked[:, k + 1]).all()
             reason = "no dataset has bins here" if has_none else "every bin here is outside the masks and energy ranges"
             return _Band(e_min, e_max, "no_data", reason)
@@ -155,12 +154,12 @@ class _Bands:
         except (ArithmeticError, np.linalg.LinAlgError) as error:
             return _Band(e_min, e_max, "failed", f"the computation broke down: {error}")
 
-    def _measured(self, e_min: float, e_max: float, terms: Sequence[LikelihoodTerm], ranges: IntArray) -> _Band:
-        lines = [term.line(self.rest, self.signal) for term in terms]
+    def _measured(self, e_min: float, e_max: float, terms: Terms, ranges: IntArray) -> _Band:
+        lines = terms.lines(self.rest, self.signal)
         size = sum(line.signal_size() for line in lines)
         if size < _LEAST:
             return self._without_signal(e_min, e_max, size)
-        estimate, rest = self._estimate(lines, ranges)
+        estimate, rest = self._estimate(terms, lines)
         reports = self._reports(terms, rest + estimate.norm * self.signal)
         edges = self._edges(ranges, reports) or (e_min, e_max)
         return _Band(*edges, *self._verdict(estimate), estimate, self._datasets(ranges, reports, estimate.norm))
@@ -189,24 +188,23 @@ class _Bands:
             return "upper_limit", f"TS {estimate.ts:.3g} is below {threshold:.3g}"
         return "ok", None
 
-    def _estimate(self, lines: Sequence[Line], ranges: IntArray) -> tuple[NormEstimate, Array]:
+    def _estimate(self, terms: Terms, lines: Sequence[Line]) -> tuple[NormEstimate, Array]:
         """The norm, and the flux vector of the other components that goes with it."""
         estimator = self.estimator
         scan = np.asarray(estimator.norm_scan, dtype=float)
         if estimator.reoptimize:
             options = estimator.sigma, estimator.sigma_ul, scan
-            found = estimate_reoptimized(self.likelihood, self.name, self.signal, ranges, *options)
+            found = estimate_reoptimized(self.likelihood, terms, self.name, self.signal, *options)
             if found is not None:
                 return found
         profile = NormProfile(lines, self.likelihood.layout.prior_value(self.vector))
         sigmas = estimator.sigma, estimator.sigma_ul
         return profile.estimate(*sigmas, scan, estimator.sigma_sensitivity), self.rest
 
-    def _reports(self, terms: Sequence[LikelihoodTerm], best: Array) -> list[TermReport]:
+    def _reports(self, terms: Terms, best: Array) -> list[TermReport]:
         """Of the datasets that have bins in the band, in their order; the source with a norm of 1."""
         source = {self.name: self.shapes + self.signal}
-        reports = [report for term in terms for report in term.report(best, source)]
-        return sorted(reports, key=lambda report: report.dataset)
+        return sorted(terms.report(best, source), key=lambda report: report.dataset)
 
     def _edges(self, ranges: IntArray, reports: Sequence[TermReport]) -> tuple[float, float] | None:
         """The energies of all bins that say something about the source; None where there are only flux points."""

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gm.arrays import Array, BoolArray, IntArray
+from gm.arrays import Array, BoolArray
 from gm.estimators.norm import NoMinimum, NormEstimate
 from gm.estimators.rough import risen
 from gm.fit.covariance import Errors, measure_errors
@@ -23,7 +23,7 @@ from gm.fit.objective import Objective, Restricted, amplitudes
 from gm.fit.profile import LowerMinimum, Profile
 from gm.fit.simplex import DEEPER, Simplex
 from gm.fit.steps import errors_alone
-from gm.likelihood import JointLikelihood
+from gm.likelihood import JointLikelihood, Terms
 from gm.models import Layout
 
 NORM = "norm of the source"
@@ -38,18 +38,18 @@ _ALIKE = 0.1  # relative difference of the mean of both errors to one from secon
 class NormObjective:
     """-2 ln L of a band as a function of (norm of the source, all other free parameters); shape (1 + n_other,).
 
+    ``terms`` are those of the ``likelihood``, cut to the band.
+
     The source keeps its spectrum, the flux vector ``signal``: its own parameters, and those that they are linked to,
     are frozen.
     """
 
-    def __init__(self, likelihood: JointLikelihood, source: str, signal: Array, ranges: IntArray) -> None:
-        bank = likelihood.bank
+    def __init__(self, likelihood: JointLikelihood, terms: Terms, source: str, signal: Array) -> None:
+        self._terms, self._bank = terms, likelihood.bank
         slots, roots = likelihood.layout.slots(source), likelihood.models.roots()
         leaders = {roots[k].root if k in roots else k for k in range(slots.start, slots.stop)}
         own = [likelihood.layout.addresses[k] for k in sorted(leaders)]
         self.layout = Layout(likelihood.models.with_parameters({address: {"frozen": True} for address in own}))
-        self.terms = likelihood.cut(ranges)
-        self._bank = bank
         self._others = [component.name for component in likelihood.models if component.name != source]
         self.names = [NORM, *self.layout.free_addresses]
         self._source_flux = signal
@@ -65,32 +65,28 @@ class NormObjective:
         return bool(self._amplitudes[self.names.index(name)])
 
     def value(self, vector: Array) -> float:
-        flux = self._flux(vector)
-        return sum(term.value(flux) for term in self.terms) + self.layout.prior_value(vector[1:])
+        return self._terms.value(self._flux(vector)) + self.layout.prior_value(vector[1:])
 
     def value_and_gradient(self, vector: Array) -> tuple[float, Array]:
-        flux = self._flux(vector)
-        d_flux = np.zeros_like(flux)
-        value = sum(term.value_and_pullback(flux, d_flux) for term in self.terms) + self.layout.prior_value(vector[1:])
+        value, d_flux = self._terms.pullback(self._flux(vector))
         others = self.layout.reduce(self._bank.pullback(self.layout.expand(vector[1:]), d_flux, self._others))
         others = others + self.layout.prior_gradient(vector[1:])
-        return value, np.concatenate([[self._source_flux @ d_flux], others])
+        return value + self.layout.prior_value(vector[1:]), np.concatenate([[self._source_flux @ d_flux], others])
 
     def information(self, vector: Array, *, expected: bool = False) -> Array:
         flux = self._flux(vector)
         others = self.layout.reduce(self._bank.jacobian(self.layout.expand(vector[1:]), self._others))
         jacobian = np.column_stack([self._source_flux, others])
         information = np.diag(np.concatenate([[0.0], self.layout.prior_curvature(vector[1:])]))
-        for term in self.terms:
-            information = information + term.information(flux, jacobian, expected=expected)
+        for block in self._terms.information(flux, jacobian, expected=expected):
+            block.add_to(information)
         return information
 
     def second_derivatives(self, vector: Array, steps: Array) -> None:
         """Left to differences of the gradient."""
 
     def n_cut_off(self, vector: Array) -> int:
-        flux = self._flux(vector)
-        return sum(term.n_cut_off(flux) for term in self.terms)
+        return self._terms.n_cut_off(self._flux(vector))
 
     def minimize(self, objective: Objective, start: Array, active: BoolArray) -> Minimum:
         """The minimum of the objective, this one restricted to the ``active`` parameters (n,), from their ``start``."""
@@ -225,18 +221,19 @@ class _Minimum:
 
 def estimate_reoptimized(
     likelihood: JointLikelihood,
+    terms: Terms,
     source: str,
     signal: Array,
-    ranges: IntArray,
     sigma: float,
     sigma_ul: float,
     scan: Array,
 ) -> tuple[NormEstimate, Array] | None:
     """The norm with the other free parameters profiled, and the flux vector of the others at its minimum.
 
-    None when the band depends on none of them. Raises `NoMinimum`.
+    ``terms`` are those of the ``likelihood``, cut to the band. None when it depends on none of the others. Raises
+    `NoMinimum`.
     """
-    objective = NormObjective(likelihood, source, signal, ranges)
+    objective = NormObjective(likelihood, terms, source, signal)
     information = np.diag(objective.information(objective.start, expected=True))
     active = (information > 0) | (objective.value_and_gradient(objective.start)[1] != 0)
     if not active[1:].any() or not active[0]:

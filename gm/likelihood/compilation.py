@@ -22,6 +22,7 @@ from gm.datasets.map_dataset import MapDataset, MapDatasetOnOff
 from gm.likelihood.contract import LikelihoodTerm
 from gm.likelihood.fluxes import Block, FluxPlan, as_slice
 from gm.likelihood.spectra.term import DiagonalFold, Fold, MatrixFold, Term
+from gm.likelihood.terms import LocalTerms
 from gm.likelihood.times import check_light, times_of
 from gm.models import BackgroundIRFModel, Component, Layout, Models, SkyModel
 from gm.models.temporal.intervals import TimeIntervals
@@ -34,7 +35,7 @@ TermKey = tuple[type[Statistic], int]
 
 def compile_terms(
     datasets: Datasets, models: Models, layout: Layout, conventions: Conventions, *, for_fit: bool
-) -> tuple[FluxPlan, list[LikelihoodTerm]]:
+) -> tuple[FluxPlan, LocalTerms]:
     """The flux columns that the datasets need; one term for each map, and one per statistic for all other datasets.
 
     Datasets whose bins fall under the same statistic share a term, and those with the same components on the same axis
@@ -61,7 +62,7 @@ def compile_terms(
 
         terms.extend(compile_maps(maps, models, plan, layout, conventions, for_fit=for_fit))
     terms.extend(builder.build(plan.n_columns) for builder in builders.values())
-    return plan, terms
+    return plan, LocalTerms(terms, plan.n_columns)
 
 
 class _TermBuilder:

@@ -1,76 +1,149 @@
-"""What the joint likelihood asks of its terms."""
+"""What the sum of terms asks of each of them."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
 
 from gm.arrays import Array, IntArray
 from gm.likelihood.lattice import Lattice
 from gm.likelihood.line import Line
-from gm.likelihood.maps.folding.sent_back import SentBack
+from gm.likelihood.maps.folding.image_adjoints import ImageAdjoint
 from gm.likelihood.report import TermReport
 
 
-class LikelihoodTerm(Protocol):
+@final
+@dataclass(frozen=True, eq=False)
+class Block:
+    """A symmetric matrix over all parameters by its only part that is not 0: ``matrix`` (n_used, n_used) of those at
+    ``used`` (n_used,), in order."""
+
+    used: IntArray
+    matrix: Array
+
+    @classmethod
+    def of(cls, whole: Array) -> Block:
+        """Of a matrix over all parameters, (n_free, n_free)."""
+        used = np.flatnonzero(whole.any(axis=0) | whole.any(axis=1))
+        return cls(used, whole[np.ix_(used, used)])
+
+    def add_to(self, whole: Array) -> None:
+        """Add it to a matrix over all parameters, (n_free, n_free)."""
+        whole[np.ix_(self.used, self.used)] += self.matrix
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Pullback:
+    """-2 ln L of a term, and its derivative by the flux vector, (n_columns,), but for what it shares with others."""
+
+    value: float
+    d_flux: Array
+    shared: Sequence[ImageAdjoint] = ()
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Curvature:
+    """Second derivatives of a term, but for the curvature of the fluxes and for what it shares with others."""
+
+    block: Block
+    shared: Sequence[ImageAdjoint] = ()
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class PredictedBins:
+    """What is predicted in the bins of a dataset that enter: their positions in its flat array, and values, (n_bins,)
+    each."""
+
+    dataset: int
+    bins: IntArray
+    values: Array
+
+
+class LikelihoodTerm(ABC):
     """A part of -2 ln L, a function of the flux vector (n_columns,), which carries fluxes and shapes."""
 
     @property
+    @abstractmethod
     def n_bins(self) -> int:
         """Bins that enter the statistic."""
 
+    @abstractmethod
     def energy_bins(self) -> list[tuple[int, IntArray]]:
         """Each of its datasets with the energy bins, or flux points, that enter the statistic, in order."""
 
     @property
     def is_heavy(self) -> bool:
         """Whether an evaluation takes so long that terms are worth a thread each."""
+        return False
 
+    @abstractmethod
     def value(self, flux: Array) -> float:
         """-2 ln L."""
 
-    def value_and_pullback(self, flux: Array, d_flux: Array, sent_back: SentBack | None = None) -> float:
-        """-2 ln L; its derivative is added to ``d_flux`` (n_columns,), but for what is left to ``sent_back``."""
+    @abstractmethod
+    def pullback(self, flux: Array) -> Pullback:
+        """-2 ln L and its derivative."""
 
-    def information(self, flux: Array, flux_jacobian: Array, *, expected: bool = False) -> Array:
-        """Approximate second derivatives (n_free, n_free), from the Jacobian of the vector (n_columns, n_free)."""
+    @abstractmethod
+    def information(self, flux: Array, flux_jacobian: Array, *, expected: bool = False) -> Block:
+        """Approximate second derivatives, from the Jacobian of the vector (n_columns, n_free).
+
+        With ``expected`` the curvature is at least what data as predicted would have, so that it stays positive far
+        from the minimum.
+        """
 
     @property
     def knows_second_derivatives(self) -> bool:
         """Whether `second_derivatives` says anything."""
+        return False
 
-    def second_derivatives(
-        self, flux: Array, flux_jacobian: Array, steps: Array, sent_back: SentBack | None = None
-    ) -> Array | None:
-        """Second derivatives (n_free, n_free) but for the curvature of the fluxes; None where they are not known.
+    def second_derivatives(self, flux: Array, flux_jacobian: Array, steps: Array) -> Curvature | None:
+        """Second derivatives; None where they are not known.
 
-        ``steps`` (n_columns,) : differences over which shapes may be compared; ``sent_back`` : as in the pullback.
+        ``steps`` (n_columns,) : differences over which shapes may be compared.
         """
+        return None
 
+    @abstractmethod
     def n_cut_off(self, flux: Array) -> int:
         """Bins with counts that could be predicted and are not, or negative: there -2 ln L is a plateau."""
 
+    @abstractmethod
     def report(self, flux: Array, by_component: dict[str, Array]) -> list[TermReport]:
-        """What is predicted for each dataset."""
+        """What is predicted for each dataset; ``by_component`` are flux vectors with one component each."""
 
-    def fill(self, flux: Array, predicted: Sequence[Array]) -> None:
-        """Write what is predicted in each bin that enters into the arrays of its datasets, one for every dataset."""
+    @abstractmethod
+    def predicted(self, flux: Array) -> list[PredictedBins]:
+        """What is predicted in each bin that enters, of each dataset."""
 
     def left_behind(self, flux: Array) -> list[str]:
         """Components whose shape has gone beyond what their responses were made for."""
+        return []
 
     def is_current(self, flux: Array) -> bool:
         """Whether shapes are sampled as they would be if a fit started with them."""
+        return True
 
     @property
     def has_integrals(self) -> bool:
         """Whether shapes are integrated over pixels for a fit where the conventions have sums."""
+        return False
 
     def lattices(self) -> list[Lattice]:
         """Free positions in which the statistic has kinks."""
+        return []
 
+    @abstractmethod
     def line(self, rest: Array, signal: Array) -> Line:
         """-2 ln L where the vector is ``rest + norm * signal``."""
 
+    @abstractmethod
     def cut(self, ranges: IntArray, n_columns: int) -> LikelihoodTerm | None:
         """The term on a range of energy bins per dataset, (n_datasets, 2): first, last + 1; None: nothing is left."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
-from typing import TypeVar
+from typing import final
 
 import numpy as np
 
@@ -15,17 +13,12 @@ from gm.datasets import Datasets, FluxPointsDataset
 from gm.datasets.left_out import LeftOut, left_out
 from gm.datasets.responses import missing_responses, same_responses
 from gm.likelihood.compilation import compile_terms
-from gm.likelihood.contract import LikelihoodTerm
 from gm.likelihood.fluxes import FluxBank
 from gm.likelihood.lattice import Lattice
-from gm.likelihood.maps.folding.sent_back import SentBack
 from gm.likelihood.maps.sources.losses import FluxLoss
 from gm.likelihood.remarks import remarks
 from gm.likelihood.report import TermReport
 from gm.models import BackgroundIRFModel, Component, Layout, Models
-from gm.parallel import side_by_side
-
-R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -52,14 +45,31 @@ class DatasetSummary:
         return [text for name, loss in self.losses.items() for text in loss.describe(name, self.name)]
 
 
-@dataclass(frozen=True)
+@final
+@dataclass(frozen=True, eq=False)
 class PixelLattice:
-    """A free position on a grid of pixels: where it is in the vector, and ``place(vector)``: its pixel coordinates
-    (x, y), and their derivatives by both, (2, 2)."""
+    """A free position on a grid of pixels.
+
+    lon, lat : where it is in the vector of free parameters; first : where its longitude is among all of the ``layout``
+    """
 
     lon: int
     lat: int
-    place: Callable[[Array], tuple[Array, Array]]
+    first: int
+    lattice: Lattice
+    layout: Layout
+
+    def place(self, vector: Array) -> tuple[Array, Array]:
+        """Its pixel coordinates (x, y), and their derivatives by both elements of the vector, (2, 2)."""
+        own = slice(self.first, self.first + 2)
+        place, jacobian = self.lattice.place(self.layout.expand(vector)[own])
+        by_free = self.layout.reduce(np.eye(len(self.layout.addresses)))[own][:, [self.lon, self.lat]]
+        return place, jacobian @ by_free
+
+    def is_like(self, other: PixelLattice) -> bool:
+        """Whether it has its kinks where another one has them."""
+        at, there = (lattice.place(self.layout.start)[0] % 1.0 for lattice in (self, other))
+        return (self.lon, self.lat) == (other.lon, other.lat) and np.allclose(there, at, atol=1e-6)
 
 
 class JointLikelihood:
@@ -84,7 +94,6 @@ class JointLikelihood:
         self.layout = Layout(models)
         plan, self.terms = compile_terms(datasets, models, self.layout, self.conventions, for_fit=for_fit)
         self.bank = FluxBank(plan, models, self.layout, self.conventions)
-        self._in_parallel = len(self.terms) > 1 and any(term.is_heavy for term in self.terms)
         self._last_flux: tuple[bytes, Array, Array] | None = None
         self._last_value: tuple[bytes, float] | None = None
         self._last: tuple[bytes, float, Array] | None = None
@@ -92,7 +101,7 @@ class JointLikelihood:
     @property
     def n_bins(self) -> int:
         """Number of bins that enter the statistic."""
-        return sum(term.n_bins for term in self.terms)
+        return self.terms.n_bins
 
     def value(self, vector: Array) -> float:
         """-2 ln L at ``vector`` (n_free,); the last one is kept."""
@@ -102,7 +111,7 @@ class JointLikelihood:
                 over="ignore", invalid="ignore", divide="ignore"
             ):  # a step too far is told by a value that is not finite
                 _, flux = self._at(vector)
-                value = sum(self._each(lambda term: term.value(flux))) + self.layout.prior_value(vector)
+                value = self.terms.value(flux) + self.layout.prior_value(vector)
             self._last_value = key, value
         return self._last_value[1]
 
@@ -112,40 +121,19 @@ class JointLikelihood:
             return self._last[1], self._last[2].copy()
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             values, flux = self._at(vector)
-            value, d_flux = self._pullback(flux)
+            value, d_flux = self.terms.pullback(flux)
             value += self.layout.prior_value(vector)
             gradient = self.layout.reduce(self.bank.pullback(values, d_flux)) + self.layout.prior_gradient(vector)
         self._last = vector.tobytes(), value, gradient.copy()
         return value, gradient
 
     def _at(self, vector: Array) -> tuple[Array, Array]:
-        """All parameters and the flux vector; of the last vector they are the same arrays, by which terms know it."""
+        """All parameters and the flux vector; the last ones are kept."""
         key = vector.tobytes()
         if self._last_flux is None or self._last_flux[0] != key:
             values = self.layout.expand(vector)
             self._last_flux = key, values, self.bank.fluxes(values)
         return self._last_flux[1:]
-
-    def _pullback(self, flux: Array) -> tuple[float, Array]:
-        """The terms' sum, and its derivative with respect to the flux vector."""
-
-        sent_back = SentBack()
-
-        def one(term: LikelihoodTerm) -> tuple[float, Array]:
-            d_flux = np.zeros_like(flux)
-            return term.value_and_pullback(flux, d_flux, sent_back), d_flux
-
-        d_flux, value = np.zeros_like(flux), 0.0
-        for its_value, part in self._each(one):
-            value += its_value
-            d_flux += part
-        for columns, along in sent_back.bring():
-            np.add.at(d_flux, columns, along)
-        return value, d_flux
-
-    def _each(self, work: Callable[[LikelihoodTerm], R]) -> list[R]:
-        """What each term gives, in their order."""
-        return side_by_side(work, self.terms) if self._in_parallel else [work(term) for term in self.terms]
 
     def gradient(self, vector: Array) -> Array:
         """Exact gradient of -2 ln L, (n_free,)."""
@@ -157,8 +145,8 @@ class JointLikelihood:
             values, flux = self._at(vector)
             jacobian = self.layout.reduce(self.bank.jacobian(values))
             information = np.diag(self.layout.prior_curvature(vector))
-            for part in self._each(lambda term: term.information(flux, jacobian, expected=expected)):
-                information = information + part
+            for block in self.terms.information(flux, jacobian, expected=expected):
+                block.add_to(information)
         return information
 
     def second_derivatives(self, vector: Array, steps: Array) -> Array | None:
@@ -166,25 +154,18 @@ class JointLikelihood:
 
         Nothing is folded again for them: only fluxes and shapes are differenced, over ``steps`` (n_free,).
         """
-        if not all(term.knows_second_derivatives for term in self.terms):
-            return None
         values, flux = self._at(vector)
         by_parameter = self.layout.reduce(np.eye(len(values)))
         jacobian = self.layout.reduce(self.bank.jacobian(values))
         steps_of_flux = np.abs(jacobian) @ steps
-        sent_back = SentBack()
-        parts = self._each(lambda term: term.second_derivatives(flux, jacobian, steps_of_flux, sent_back))
-        _, d_flux = self._pullback(flux)
+        blocks = self.terms.second_derivatives(flux, jacobian, steps_of_flux)
+        if blocks is None:
+            return None
+        _, d_flux = self.terms.pullback(flux)
         bent = self._bent(values, d_flux, np.abs(by_parameter) @ steps)
         total = by_parameter.T @ bent @ by_parameter + self._prior_curvature(vector, steps)
-        for part in parts:
-            if part is None:
-                return None
-            total = total + part
-        for pairs, along in sent_back.bring():
-            first, second = pairs.T
-            both = np.where(first == second, 1.0, 2.0) * along  # the other triangle too
-            total = total + jacobian[first].T @ (both[:, None] * jacobian[second])
+        for block in blocks:
+            block.add_to(total)
         return np.asarray(0.5 * (total + total.T))
 
     def _bent(self, values: Array, d_flux: Array, steps: Array) -> Array:
@@ -210,35 +191,30 @@ class JointLikelihood:
 
     def energy_bins(self) -> list[IntArray]:
         """The energy bins of each dataset, or its flux points, that enter the statistic, in order."""
-        found = dict(pair for term in self.terms for pair in term.energy_bins())
+        found = dict(self.terms.energy_bins())
         return [found.get(k, np.empty(0, dtype=np.intp)) for k in range(len(self.datasets))]
-
-    def cut(self, ranges: IntArray) -> list[LikelihoodTerm]:
-        """The terms on a range of energy bins per dataset; ``ranges`` (n_datasets, 2) holds first and last + 1 bin."""
-        cuts = (term.cut(ranges, self.bank.n_columns) for term in self.terms)
-        return [term for term in cuts if term is not None]
 
     def n_cut_off(self, vector: Array) -> int:
         """Bins with counts in which parameters make the prediction 0 or negative: there -2 ln L has no slope."""
         _, flux = self._at(vector)
-        return sum(term.n_cut_off(flux) for term in self.terms)
+        return self.terms.n_cut_off(flux)
 
     def left_behind(self, vector: Array) -> list[str]:
         """Components that have gone beyond the reach of the responses taken where they started."""
         _, flux = self._at(vector)
-        return list(dict.fromkeys(name for term in self.terms for name in term.left_behind(flux)))
+        return self.terms.left_behind(flux)
 
     def is_current(self, vector: Array) -> bool:
         """Whether shapes are sampled as they would be if a fit started at ``vector``."""
         _, flux = self._at(vector)
-        return all(term.is_current(flux) for term in self.terms)
+        return self.terms.is_current(flux)
 
     def under_conventions(self, models: Models) -> JointLikelihood:
         """The one of ``models``, which differ in values alone, where it is another one; else itself.
 
         It is where shapes are integrated for a fit, and where responses would be taken at other positions.
         """
-        if any(term.has_integrals for term in self.terms) or self._has_moved(models):
+        if self.terms.has_integrals or self._has_moved(models):
             return JointLikelihood(self.datasets, models, self.conventions)
         return self
 
@@ -256,30 +232,20 @@ class JointLikelihood:
     @property
     def is_smooth(self) -> bool:
         """Whether the statistic has no kinks."""
-        return not any(term.lattices() for term in self.terms)
+        return not self.terms.lattices()
 
     def lattices(self) -> list[PixelLattice]:
         """Free positions whose statistic has kinks at pixel centres; each grid of pixels once."""
         found: list[PixelLattice] = []
-        for lattice in (lattice for term in self.terms for lattice in term.lattices()):
+        for lattice in self.terms.lattices():
             first = self.bank.parameter_at(lattice.column)
             lon, lat = self.layout.free_position(first), self.layout.free_position(first + 1)
             if lon is None or lat is None:
                 continue
-            mine = PixelLattice(lon, lat, partial(self._place, lattice, first, [lon, lat]))
-            at = mine.place(self.layout.start)[0] % 1.0
-            if not any(
-                (lon, lat) == (other.lon, other.lat)
-                and np.allclose(other.place(self.layout.start)[0] % 1.0, at, atol=1e-6)
-                for other in found
-            ):
+            mine = PixelLattice(lon, lat, first, lattice, self.layout)
+            if not any(mine.is_like(other) for other in found):
                 found.append(mine)
         return found
-
-    def _place(self, lattice: Lattice, first: int, free: list[int], vector: Array) -> tuple[Array, Array]:
-        place, jacobian = lattice.place(self.layout.expand(vector)[first : first + 2])
-        by_free = self.layout.reduce(np.eye(len(self.layout.addresses)))[first : first + 2][:, free]
-        return place, jacobian @ by_free
 
     def depends_on(self) -> BoolArray:
         """Which free parameters any bin or prior depends on, (n_free,); the others cannot be fitted."""
@@ -294,8 +260,8 @@ class JointLikelihood:
         """What is predicted in each bin of each dataset, in the shape of its mask; 0 in bins that do not enter."""
         _, flux = self._at(vector)
         predicted = [np.zeros(dataset.mask.shape) for dataset in self.datasets]
-        for term in self.terms:
-            term.fill(flux, predicted)
+        for part in self.terms.predicted(flux):
+            np.put(predicted[part.dataset], part.bins, part.values)
         return predicted
 
     def summarize(self, vector: Array) -> list[DatasetSummary]:
@@ -304,7 +270,7 @@ class JointLikelihood:
         sky = [c.name for c in self.models if not isinstance(c, BackgroundIRFModel)]
         by_component = {name: self.bank.fluxes(values, [name]) for name in sky}
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            reports = {r.dataset: r for term in self.terms for r in term.report(flux, by_component)}
+            reports = {report.dataset: report for report in self.terms.report(flux, by_component)}
         return [self._summary(i, reports.get(i)) for i in range(len(self.datasets))]
 
     def warnings(self, vector: Array) -> list[str]:

@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
+from typing import final
+
+import numpy as np
 
 from gm.arrays import Array
+from gm.maps.geometry import WcsGeometry
+from gm.maps.pixel_grid import PixelGrid
+from gm.models.spatial.point_pixels import place_on
 
 
-@dataclass(frozen=True)
+@final
+@dataclass(frozen=True, eq=False)
 class Lattice:
-    """A position on a grid of pixels: the first of its two columns, and its place there.
+    """A position that is spread over the pixels of a grid.
 
-    place : from the values of the shape to pixel coordinates (x, y), and their derivatives by the values (2, n_shape)
+    column : the first of its two in the flux vector; frame : of the position; geometry : a pixel of the grid, which is
+    at ``origin`` (x, y)
     """
 
     column: int
-    place: Callable[[Array], tuple[Array, Array]]
+    frame: str
+    geometry: WcsGeometry
+    origin: tuple[int, int]
+
+    @cached_property
+    def _grid(self) -> PixelGrid:
+        return PixelGrid(self.geometry)
+
+    def place(self, position: Array) -> tuple[Array, Array]:
+        """Pixel coordinates (x, y) of a position (2,) [deg], and their derivatives by it, (2, 2) [1/deg]."""
+        at, jacobian = place_on(self._grid, float(position[0]), float(position[1]), self.frame)
+        return at + np.array(self.origin), jacobian

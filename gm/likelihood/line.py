@@ -101,8 +101,8 @@ class RowLine(Line):
 class SummedLine(Line):
     """Only the bins with counts one by one, the linear rest in total: ``constant + slope * norm * total``.
 
-    ``rows`` : the bins with counts; ``n_bins`` : of all; ``make_lit`` : those that have signal, for norms below 0 and
-    for data that are expected.
+    ``rows`` : the bins with counts; ``n_bins`` : of all; ``with_signal`` : gives those that have
+    signal, for norms below 0 and for data that are expected.
     """
 
     rows: RowLine
@@ -110,19 +110,19 @@ class SummedLine(Line):
     total: float
     constant: float
     n_bins: int
-    make_lit: Callable[[], RowLine]
+    with_signal: Callable[[], RowLine]
 
     @cached_property
-    def _lit(self) -> RowLine:
-        return self.make_lit()
+    def _seen(self) -> RowLine:
+        return self.with_signal()
 
     @cached_property
-    def _dark(self) -> float:
+    def _unseen(self) -> float:
         """-2 ln L of the bins that have none."""
-        if self._lit.signal.size == self.n_bins:
+        if self._seen.signal.size == self.n_bins:
             return 0.0
         nothing = np.zeros(1)
-        return float(self.values(nothing)[0] - self._lit.values(nothing)[0])
+        return float(self.values(nothing)[0] - self._seen.values(nothing)[0])
 
     @cached_property
     def _elsewhere(self) -> float:
@@ -139,18 +139,18 @@ class SummedLine(Line):
         below = norms < 0
         if below.any():
             values = np.empty(norms.size)
-            values[below], values[~below] = self._lit.values(norms[below]) + self._dark, self.values(norms[~below])
+            values[below], values[~below] = self._seen.values(norms[below]) + self._unseen, self.values(norms[~below])
             return values
         return self.rows.values(norms) + self.linear_slope * self._elsewhere * norms + self.constant
 
     def slope(self, norm: float) -> float:
-        return self.rows.slope(norm) + self.linear_slope * self._elsewhere if norm >= 0 else self._lit.slope(norm)
+        return self.rows.slope(norm) + self.linear_slope * self._elsewhere if norm >= 0 else self._seen.slope(norm)
 
     def curvature(self, norm: float) -> float:
-        return self.rows.curvature(norm) if norm >= 0 else self._lit.curvature(norm)
+        return self.rows.curvature(norm) if norm >= 0 else self._seen.curvature(norm)
 
     def expected_curvature(self, norm: float) -> float:
-        return self._lit.expected_curvature(norm)
+        return self._seen.expected_curvature(norm)
 
     def expected_ts(self, norm: float) -> float | None:
-        return self._lit.expected_ts(norm)
+        return self._seen.expected_ts(norm)

@@ -20,6 +20,7 @@ from gm.io.fits import read_fits
 from gm.likelihood import JointLikelihood
 from gm.likelihood.prediction import predict_component
 from gm.models import Models, Parameter
+from tests.likelihood.compiled import map_terms
 from tests.likelihood.dense_maps import AnyMap, component_counts, statistic
 from tests.likelihood.test_map_gradient import check
 from tests.map_samples import LAT, LON, RESPONSES, background, cube, free, gauss, on_off_cube, point, source
@@ -113,11 +114,13 @@ def test_parts_of_the_energies_add_up(kind: str) -> None:
     dataset = made(kind, cube("before"))
     likelihood = JointLikelihood(Datasets([dataset]), models())
     flux = likelihood.bank.fluxes(likelihood.layout.expand(likelihood.layout.start))
-    whole, total, value = np.zeros_like(flux), np.zeros_like(flux), 0.0
-    expected = likelihood.terms[0].value_and_pullback(flux, whole)
+    expected, whole = likelihood.terms.pullback(flux)
+    value, total = 0.0, np.zeros_like(flux)
     for first, last in ((0, 1), (1, dataset.energy.n_bins)):
-        for term in likelihood.cut(np.array([[first, last]])):
-            value += term.value_and_pullback(flux, total)
+        cut = likelihood.terms.cut(np.array([[first, last]]))
+        assert cut is not None
+        part, d_flux = cut.pullback(flux)
+        value, total = value + part, total + d_flux
     assert value == pytest.approx(expected, rel=1e-10)
     np.testing.assert_allclose(total, whole, rtol=1e-6, atol=1e-8 * np.abs(whole).max())
 
@@ -133,7 +136,7 @@ def test_fixed_shapes_are_summed_once() -> None:
     summary = likelihood.summarize(vector)[0]
     assert summary.components["fixed"] == pytest.approx(likelihood.predicted(vector)[0].sum() - background_of(dataset))
     flux = likelihood.bank.fluxes(likelihood.layout.expand(vector))
-    inner = likelihood.terms[0].sources[0]  # type: ignore[attr-defined]  # of a map term
+    inner = map_terms(likelihood)[0].sources[0]
     np.testing.assert_allclose(inner.totals(flux).sum(axis=0), inner.response(flux).total, rtol=1e-10)
 
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from gm.arrays import Array
 from gm.datasets import Datasets, MapDataset, MapDatasetOnOff
 from gm.likelihood import JointLikelihood
-from gm.likelihood.maps.term import MapTerm
 from gm.maps.pixel_grid import PixelGrid
 from gm.models import GaussianSpatialModel, Models, Parameter, PiecewiseNormSpatialModel
+from tests.likelihood.compiled import map_terms
 from tests.likelihood.dense_maps import AnyMap, component_counts, predicted_counts, statistic
 from tests.map_samples import LAT, LON, RESPONSES, background, cube, free, gauss, held, on_off_cube, point, source
 
@@ -145,15 +145,16 @@ def test_parts_of_the_energies_add_up(response: str, sign: float) -> None:
     """Value and gradient, with free shapes; an empty part has no term."""
     likelihood = JointLikelihood(Datasets(both(response)), models(sign, moving=True))
     flux = likelihood.bank.fluxes(likelihood.layout.expand(likelihood.layout.start))
-    whole, total = np.zeros_like(flux), np.zeros_like(flux)
-    value = sum(term.value_and_pullback(flux, whole) for term in likelihood.terms)
-    parts = 0.0
+    value, whole = likelihood.terms.pullback(flux)
+    parts, total = 0.0, np.zeros_like(flux)
     for first, last in ((0, 1), (1, 3)):
-        for term in likelihood.cut(np.array([[first, last]] * 2)):
-            parts += term.value_and_pullback(flux, total)
+        cut = likelihood.terms.cut(np.array([[first, last]] * 2))
+        assert cut is not None
+        part, d_flux = cut.pullback(flux)
+        parts, total = parts + part, total + d_flux
     assert parts == pytest.approx(value, rel=1e-10)
     np.testing.assert_allclose(total, whole, rtol=1e-6, atol=1e-8 * np.abs(whole).max())
-    assert likelihood.cut(np.array([[2, 2]] * 2)) == []
+    assert likelihood.terms.cut(np.array([[2, 2]] * 2)) is None
 
 
 @pytest.mark.parametrize("response", ["psf", "reco"])
@@ -168,14 +169,12 @@ def test_along_a_line(name: str, response: str, second: float) -> None:
     values = likelihood.layout.expand(likelihood.layout.start)
     signal = likelihood.bank.fluxes(values, [name])
     rest = likelihood.bank.fluxes(values) - signal
-    for term in likelihood.terms:
+    for term in map_terms(likelihood):
         line = term.line(rest, signal)
         for norm in (-2.0, -0.5, -0.02, 0.0, 0.3, 1.0, 4.0):
             at = rest + norm * signal
             assert line.values(np.array([norm]))[0] == pytest.approx(term.value(at), rel=1e-10, abs=1e-8)
-            d_flux = np.zeros_like(at)
-            term.value_and_pullback(at, d_flux)
-            slope = float(signal @ d_flux)
+            slope = float(signal @ term.pullback(at).d_flux)
             assert line.slope(norm) == pytest.approx(slope, rel=1e-7, abs=1e-7 * max(abs(slope), 1.0))
             h = 1e-7
             difference = (line.slope(norm + h) - line.slope(norm - h)) / (2 * h)
@@ -192,10 +191,9 @@ def test_predictions_in_a_part_of_the_map(shape: Any, such: Any, response: str) 
     component = source("one", None if shape is None else such(shape))
     for dataset in both(response):
         likelihood = JointLikelihood(Datasets([dataset]), Models([component]))
-        (term,) = likelihood.terms
-        assert isinstance(term, MapTerm)
+        (term,) = map_terms(likelihood)
         flux = likelihood.bank.fluxes(likelihood.layout.expand(likelihood.layout.start))
-        whole, (one,) = term.predict_map(flux), term.sources
+        whole, (one,) = term.prediction.of_sources(flux), term.sources
         n_y, n_x = whole.shape[1:]
         for y, x in [(slice(0, n_y), slice(0, n_x)), (slice(3, 9), slice(11, 12)), (slice(n_y - 4, n_y), slice(0, 5))]:
             part = np.ones((len(whole), y.stop - y.start, x.stop - x.start))
@@ -215,7 +213,7 @@ def test_expected_significance_on_data_as_predicted(response: str) -> None:
         likelihood = JointLikelihood(Datasets([data]), such)
         values = likelihood.layout.expand(likelihood.layout.start)
         signal = likelihood.bank.fluxes(values, ["first"])
-        lines.append(likelihood.terms[0].line(likelihood.bank.fluxes(values) - signal, signal))
+        lines += likelihood.terms.lines(likelihood.bank.fluxes(values) - signal, signal)
     at_zero, at_one = lines[1].values(np.array([0.0, 1.0]))
     expected = at_zero - at_one
     assert expected > 10

@@ -13,7 +13,7 @@ from scipy.signal import convolve
 from gm.arrays import Array
 from gm.likelihood.maps.folding.frequencies import Frequencies, Part, envelope
 from gm.likelihood.maps.folding.kernel_basis import KernelBasis, sums_of_few
-from gm.likelihood.maps.folding.shared_kernels import Seat, Sent, SharedKernels
+from gm.likelihood.maps.folding.shared_kernels import DatasetAdjoint, Member, SharedKernels
 from gm.likelihood.maps.folding.window import MapWindow, Sight
 
 N_TRUE, N_ENERGY = 10, 3
@@ -68,16 +68,16 @@ class Group:
         ]
         self.sights = [Sight.of(window) for window in self.windows]
         parts = zip(self.sights, self.kernels, self.supports, strict=True)
-        self.seats: list[Seat] = [self.shared.join(sight, k[sight.seen], support) for sight, k, support in parts]
+        self.members: list[Member] = [self.shared.join(sight, k[sight.seen], support) for sight, k, support in parts]
 
     def check(self, images: Array, precision: float) -> None:
         """What each sees of images (m, 40, 44), and what all send back, to a precision of the brightest."""
         random = np.random.default_rng(5)
         sent, terms = [], np.zeros(len(images))
-        for seat, sight, kernels, support in zip(self.seats, self.sights, self.kernels, self.supports, strict=True):
+        for member, sight, kernels, support in zip(self.members, self.sights, self.kernels, self.supports, strict=True):
             weights, spectrum = random.normal(size=sight.n_rows), random.random(sight.seen.size)
-            sent.append(Sent(seat.number, weights, 1.7, spectrum))
-            seen = seat.see(images, precision)
+            sent.append(DatasetAdjoint(member.number, weights, 1.7, spectrum))
+            seen = member.see(images, precision)
             for j, ((rows, totals), image) in enumerate(zip(seen, images, strict=True)):
                 every_row, every_total, scale = expected(sight.window, kernels, support, image)
                 np.testing.assert_allclose(rows, every_row[:, sight.seen], rtol=0, atol=precision * scale)
@@ -146,7 +146,7 @@ def test_an_image_that_is_dark_or_elsewhere() -> None:
 def test_a_dataset_may_send_nothing() -> None:
     group, images = Group(symmetric=True), gaussians(2.0)
     sights = group.sights
-    sent = [Sent(k, np.ones(sights[k].n_rows), 0.3, np.ones(sights[k].seen.size)) for k in (0, 2)]
+    sent = [DatasetAdjoint(k, np.ones(sights[k].n_rows), 0.3, np.ones(sights[k].seen.size)) for k in (0, 2)]
     each = sum(group.shared.along(images, [one], 1e-8) for one in sent)
     np.testing.assert_allclose(group.shared.along(images, sent, 1e-8), each, rtol=1e-10)
 
@@ -154,11 +154,11 @@ def test_a_dataset_may_send_nothing() -> None:
 def test_kernels_without_light() -> None:
     """As where the PSF is empty at every energy."""
     shared, sight = SharedKernels(), Sight.of(dataset((20, 20), 0))
-    seat = shared.join(sight, np.zeros((sight.seen.size, 5, 5)), (slice(0, 20), slice(0, 20)))
-    ((rows, totals),) = seat.see(np.ones((1, 20, 20)), 1e-8)
+    member = shared.join(sight, np.zeros((sight.seen.size, 5, 5)), (slice(0, 20), slice(0, 20)))
+    ((rows, totals),) = member.see(np.ones((1, 20, 20)), 1e-8)
     assert not rows.any()
     assert not totals.any()
-    sent = Sent(0, np.ones(sight.n_rows), 1.0, np.ones(sight.seen.size))
+    sent = DatasetAdjoint(0, np.ones(sight.n_rows), 1.0, np.ones(sight.seen.size))
     assert not shared.along(np.ones((1, 20, 20)), [sent], 1e-8).any()
 
 

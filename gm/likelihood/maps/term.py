@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import partial
 from typing import final
 
 import numpy as np
 
 from gm.arrays import Array, IntArray, MapArray
+from gm.likelihood.contract import Block, Curvature, LikelihoodTerm, PredictedBins, Pullback
 from gm.likelihood.lattice import Lattice
 from gm.likelihood.line import Line, RowLine, SummedLine
 from gm.likelihood.maps.bins import SLOPE, BackgroundBins, MapBackground, MapBins
-from gm.likelihood.maps.folding.sent_back import SentBack
+from gm.likelihood.maps.folding.image_adjoints import ImageAdjoint
 from gm.likelihood.maps.folding.window import Response
+from gm.likelihood.maps.prediction import MapPrediction
 from gm.likelihood.maps.sources.image import MapSource, add_overlap
 from gm.likelihood.products import times, transposed_times, weighted_rows
 from gm.likelihood.report import TermReport
@@ -23,11 +25,11 @@ from gm.statistics import WStat
 
 
 @final
-class MapTerm:
+class MapTerm(LikelihoodTerm):
     """-2 ln L of one map dataset: a sum over all bins, linear in the fluxes, and values where there are counts.
 
-    bins : with the bins with counts that a source reaches; alone : the others, if there are any; whole : the term on
-    all energies of which this is a part
+    bins : with the bins with counts that a source reaches; alone : the others, if there are any; whole : what is
+    predicted on all energies, of which this is a part
     """
 
     def __init__(
@@ -38,13 +40,15 @@ class MapTerm:
         sources: Sequence[MapSource],
         background: MapBackground,
         alone: BackgroundBins | None = None,
-        whole: MapTerm | None = None,
+        whole: MapPrediction | None = None,
     ) -> None:
-        self.dataset, self.bins, self.sources, self.background = dataset, bins, list(sources), background
-        self._alone, self._whole = alone or BackgroundBins.none(len(bins.mask)), whole
-        self._rest: tuple[Array, slice, slice, Array] | None = None
-        self._counts = counts
-        self._last: tuple[Array, tuple[Array, float]] | None = None
+        self.dataset, self.bins, self.background, self._counts = dataset, bins, background, counts
+        self.prediction = MapPrediction(bins, sources, background)
+        self._alone, self._whole = alone or BackgroundBins.none(len(bins.mask)), whole or self.prediction
+
+    @property
+    def sources(self) -> list[MapSource]:
+        return self.prediction.sources
 
     @property
     def n_bins(self) -> int:
@@ -57,16 +61,17 @@ class MapTerm:
     def value(self, flux: Array) -> float:
         """-2 ln L of the dataset."""
         if self._is_clipped(flux):
-            return float(np.sum(self.bins.whole.value(self.predict_whole(flux))))
-        rows, total = self._predict(flux)
+            return float(np.sum(self.bins.whole.value(self.prediction.whole(flux))))
+        rows, total = self.prediction.rows(flux)
         at_rows = float(np.sum(self.bins.statistic.value(rows) - SLOPE * rows))
         return at_rows + SLOPE * total + self.bins.constant + self._alone.value(self.background.factor(flux))
 
-    def value_and_pullback(self, flux: Array, d_flux: Array, sent_back: SentBack | None = None) -> float:
-        """-2 ln L; its derivative with respect to the flux vector is added to ``d_flux`` (n_columns,)."""
+    def pullback(self, flux: Array) -> Pullback:
+        """-2 ln L, and its derivative with respect to the flux vector."""
         if self._is_clipped(flux):
-            return self._clipped_pullback(flux, d_flux)
-        (rows, total), factor = self._predict(flux), self.background.factor(flux)
+            return self._clipped_pullback(flux)
+        d_flux, shared = np.zeros_like(flux), list[ImageAdjoint]()
+        (rows, total), factor = self.prediction.rows(flux), self.background.factor(flux)
         values, weights = self.bins.statistic.value_and_derivative(rows)
         weights = weights - SLOPE
         for source in self.sources:
@@ -74,26 +79,27 @@ class MapTerm:
             d_flux[source.columns] += transposed_times(response.matrix, weights[response.rows])
             d_flux[source.columns] += SLOPE * response.total
             if source.n_shape:
-                d_flux[source.shape_columns] += source.shape_pullback(flux, weights, SLOPE, sent_back)
+                by_shape, its_shared = source.shape_pullback(flux, weights, SLOPE)
+                d_flux[source.shape_columns] += by_shape
+                shared += its_shared
         if self.background.columns is not None:
             by_energy = np.bincount(self.bins.energy, weights * self.background.rows, self.background.totals.size)
             d_flux[self.background.columns] += by_energy + SLOPE * self.background.totals + self._alone.slope(factor)
         at_rows = float(np.sum(values - SLOPE * rows))
-        return at_rows + SLOPE * total + self.bins.constant + self._alone.value(factor)
+        value = at_rows + SLOPE * total + self.bins.constant + self._alone.value(factor)
+        return Pullback(value, d_flux, shared)
 
-    def information(self, flux: Array, flux_jacobian: Array, *, expected: bool = False) -> Array:
+    def information(self, flux: Array, flux_jacobian: Array, *, expected: bool = False) -> Block:
         """``J^T diag(curvature) J`` over the bins with counts; ``expected`` keeps it large far from the minimum."""
-        rows, _ = self._predict(flux)
+        rows, _ = self.prediction.rows(flux)
         used = self._used(flux_jacobian)
         jacobian = self._jacobian(flux, flux_jacobian[:, used], [s.slopes_about(flux) for s in self.sources])
         statistic = self.bins.statistic
         curvature = statistic.curvature(rows)
         if expected:
             curvature = np.maximum(curvature, statistic.expected_curvature(rows))
-        information = np.zeros((flux_jacobian.shape[1], flux_jacobian.shape[1]))
         alone = self._alone_curvature(flux, flux_jacobian[:, used], expected=expected)
-        information[np.ix_(used, used)] = weighted_rows(jacobian, curvature) + alone
-        return information
+        return Block(used, weighted_rows(jacobian, curvature) + alone)
 
     @property
     def is_heavy(self) -> bool:
@@ -104,10 +110,8 @@ class MapTerm:
     def knows_second_derivatives(self) -> bool:
         return True
 
-    def second_derivatives(
-        self, flux: Array, flux_jacobian: Array, steps: Array, sent_back: SentBack | None = None
-    ) -> Array | None:
-        """Second derivatives (n_free, n_free) but for the curvature of the fluxes; None where bins are clipped.
+    def second_derivatives(self, flux: Array, flux_jacobian: Array, steps: Array) -> Curvature | None:
+        """Second derivatives but for the curvature of the fluxes; None where bins are clipped.
 
         ``J^T diag(curvature) J``, and what a change of shape does to the slopes by fluxes and by the shape itself;
         ``steps`` (n_columns,) are the differences over which shapes are compared.
@@ -116,11 +120,12 @@ class MapTerm:
             return None
         used = self._used(flux_jacobian)
         by_column = flux_jacobian[:, used]
-        rows, _ = self._predict(flux)
+        rows, _ = self.prediction.rows(flux)
         weights = self.bins.statistic.value_and_derivative(rows)[1] - SLOPE
         exact = [source.slopes(flux) for source in self.sources]
         second = weighted_rows(self._jacobian(flux, by_column, exact), self.bins.statistic.curvature(rows))
         second += self._alone_curvature(flux, by_column)
+        shared: list[ImageAdjoint] = []
         for source in self.sources:
             if not source.n_shape:
                 continue
@@ -130,11 +135,10 @@ class MapTerm:
                 if slope is not None:
                     slopes[k] = transposed_times(slope.matrix, weights[slope.rows]) + SLOPE * slope.total
             mixed = shape.T @ slopes @ spectral
-            bend = source.shape_curvature(flux, weights, SLOPE, steps[source.shape_columns], sent_back)
+            bend, its_shared = source.shape_curvature(flux, weights, SLOPE, steps[source.shape_columns])
+            shared += its_shared
             second += mixed + mixed.T + shape.T @ bend @ shape
-        whole = np.zeros((flux_jacobian.shape[1], flux_jacobian.shape[1]))
-        whole[np.ix_(used, used)] = second
-        return whole
+        return Curvature(Block(used, second), shared)
 
     def _used(self, flux_jacobian: Array) -> IntArray:
         """Which parameters the term depends on."""
@@ -172,7 +176,7 @@ class MapTerm:
 
     def report(self, flux: Array, by_component: dict[str, Array]) -> list[TermReport]:
         """Statistic and predicted counts of the dataset; ``by_component`` are flux vectors with one component each."""
-        rows, total = self._predict(flux)
+        rows, total = self.prediction.rows(flux)
         off = self.bins.off + self._alone.off
         if isinstance(self.bins.statistic, WStat):
             off += float(np.sum(self.bins.statistic.background(rows)))
@@ -193,21 +197,13 @@ class MapTerm:
 
     def n_cut_off(self, flux: Array) -> int:
         """Bins with counts that could be predicted and are not, or negative: there -2 ln L is a plateau."""
-        factor = self.background.factor(flux)
-        parts = [factor, *(flux[source.columns] for source in self.sources)]
-        if all(part.min(initial=1.0) > DARK for part in parts):
-            return 0
         least = self.bins.statistic.least()
-        if least is None:
+        if least is None or not self.prediction.is_dark(flux, DARK):
             return 0
-        is_cut_off = self._predict(flux)[0] <= least
+        is_cut_off = self.prediction.rows(flux)[0] <= least
         if is_cut_off.any():
-            could_be = self.background.rows > 0
-            for source in self.sources:
-                response = source.response(flux)
-                could_be[response.rows] |= response.matrix.sum(axis=-1) > 0
-            is_cut_off &= could_be
-        return int(np.count_nonzero(is_cut_off)) + self._alone.n_cut_off(factor)
+            is_cut_off &= self.prediction.could_be(flux)
+        return int(np.count_nonzero(is_cut_off)) + self._alone.n_cut_off(self.background.factor(flux))
 
     def left_behind(self, flux: Array) -> list[str]:
         """Components whose shape has moved or grown beyond what their responses were made for."""
@@ -227,33 +223,32 @@ class MapTerm:
         found = (source.lattice() for source in self.sources)
         return [lattice for lattice in found if lattice is not None]
 
-    def fill(self, flux: Array, predicted: Sequence[Array]) -> None:
-        """Write the prediction of each bin that enters into the array of the dataset, (n_energy, ny, nx)."""
-        predicted[self.dataset][self.bins.mask] = self.predict_whole(flux)
+    def predicted(self, flux: Array) -> list[PredictedBins]:
+        return [PredictedBins(self.dataset, np.flatnonzero(self.bins.mask), self.prediction.whole(flux))]
 
     def line(self, rest: Array, signal: Array) -> Line:
         """-2 ln L where the flux vector is ``rest + norm * signal``."""
-        (rows, total), (more, added) = self._predict(rest), self._signal(rest, signal)
+        (rows, total), (more, added) = self.prediction.rows(rest), self.prediction.signal_rows(rest, signal)
         factor, columns = self.background.factor(rest), self.background.columns
         is_along = self._alone.n_counts > 0 and columns is not None and bool(signal[columns].any())
-        is_linear = not (self._may_be_negative(rest) or self._has_negative_fluxes(signal))
+        is_linear = not (self.prediction.may_be_negative(rest) or self.prediction.has_negative_fluxes(signal))
         if is_along or not is_linear or not self._alone.holds(factor):  # a signal has no shapes of its own
-            return RowLine(self.bins.whole, self._signal_whole(rest, signal), self.predict_whole(rest))
+            return RowLine(self.bins.whole, self.prediction.signal_whole(rest, signal), self.prediction.whole(rest))
         return SummedLine(
             rows=RowLine(self.bins.statistic, more, rows),
             linear_slope=SLOPE,
             total=added,
             constant=self.bins.constant + self._alone.value(factor) + SLOPE * (total - float(np.sum(rows))),
             n_bins=self.n_bins,
-            make_lit=partial(self._lit, rest, signal),
+            with_signal=partial(self._with_signal, rest, signal),
         )
 
-    def _lit(self, rest: Array, signal: Array) -> RowLine:
+    def _with_signal(self, rest: Array, signal: Array) -> RowLine:
         """The bins that enter in which ``signal`` predicts something."""
         columns = self.background.columns
         if columns is not None and signal[columns].any():
-            return RowLine(self.bins.whole, self._signal_whole(rest, signal), self.predict_whole(rest))
-        alone = self._instead(rest, signal)
+            return RowLine(self.bins.whole, self.prediction.signal_whole(rest, signal), self.prediction.whole(rest))
+        alone = self.prediction.instead(rest, signal)
         parts = [source.counts(alone) for source in self.sources if signal[source.columns].any()]
         y, x = _around([y for y, _, _ in parts]), _around([x for _, x, _ in parts])
         mask = self.bins.mask[:, y, x]
@@ -262,18 +257,8 @@ class MapTerm:
             add_overlap(part, y, x, counts)
         energy, row, column = np.nonzero(mask & (counts != 0))
         at = np.ravel_multi_index((energy, row + y.start, column + x.start), self.bins.mask.shape)
-        below = (self._whole or self)._rest_in(rest, y, x)
+        below = self._whole.within(rest, y, x)
         return RowLine(self.bins.make(at), counts[energy, row, column], below[energy, row, column])
-
-    def _rest_in(self, flux: Array, y: slice, x: slice) -> Array:
-        """Predicted counts in some rows and columns, (n_energy, ...); the last are kept, for all bands of energy."""
-        if self._rest is None or self._rest[0] is not flux or self._rest[1:3] != (y, x):
-            counts = self.background.factor(flux)[:, None, None] * self.background.stored[:, y, x]
-            for source in self.sources:
-                if flux[source.columns].any():
-                    source.add_counts(flux, y, x, counts)
-            self._rest = flux, y, x, counts
-        return self._rest[3]
 
     def cut(self, ranges: IntArray, n_columns: int) -> MapTerm | None:
         """The term on a range of reconstructed energies; ``ranges`` (n_datasets, 2) holds first and last + 1 bin."""
@@ -286,118 +271,36 @@ class MapTerm:
         totals[first:last] = background.totals[first:last]
         within = replace(background, rows=background.rows[kept], totals=totals)
         sources = [source.cut(kept, first, last) for source in self.sources]
-        alone, whole = self._alone.cut(first, last), self._whole or self
-        return MapTerm(self.dataset, self._counts, bins, sources, within, alone, whole)
-
-    def _predict(self, flux: Array) -> tuple[Array, float]:
-        """Predicted counts in the bins with counts (n_rows,), and their sum over all bins.
-
-        Those of the last flux vector are kept, for as long as it is the same array.
-        """
-        if self._last is None or self._last[0] is not flux:
-            self._last = flux, self._predicted(flux)
-        return self._last[1]
-
-    def _predicted(self, flux: Array) -> tuple[Array, float]:
-        factor = self.background.factor(flux)
-        rows, total = self._of_sources(flux, flux)
-        return rows + self.background.rows * factor[self.bins.energy], total + float(self.background.totals @ factor)
-
-    def _signal(self, rest: Array, signal: Array) -> tuple[Array, float]:
-        """As `_predict`, of what ``signal`` adds: not as a difference, in which a small one would be lost."""
-        rows, total = self._of_sources(rest, signal)
-        if self.background.columns is not None:
-            factor = signal[self.background.columns]
-            rows += self.background.rows * factor[self.bins.energy]
-            total += float(self.background.totals @ factor)
-        return rows, total
-
-    def _of_sources(self, shapes: Array, fluxes: Array) -> tuple[Array, float]:
-        """As `_predict`, of the sources with the shapes of one vector and the fluxes of another."""
-        rows, total = np.zeros(self.bins.energy.size), 0.0
-        for source in self.sources:
-            response, spectrum = source.response(shapes), fluxes[source.columns]
-            rows[response.rows] += times(response.matrix, spectrum)
-            total += float(response.total @ spectrum)
-        return rows, total
-
-    def predict_map(self, flux: Array) -> Array:
-        """Predicted counts in every bin of the map, (n_energy, ny, nx), without the background."""
-        counts = np.zeros(self.bins.mask.shape)
-        for source in self.sources:
-            if flux[source.columns].any():
-                y, x, part = source.counts(flux)
-                counts[:, y, x] += part
-        return counts
-
-    def predict_whole(self, flux: Array) -> Array:
-        """Predicted counts in the bins that enter, with the background, (n_bins,)."""
-        factor = self.background.factor(flux)[np.nonzero(self.bins.mask)[0]]
-        return np.asarray(self.predict_map(flux)[self.bins.mask] + factor * self._background_whole)
-
-    @cached_property
-    def _background_whole(self) -> Array:
-        """In the bins that enter, with a factor of 1, (n_bins,)."""
-        return np.asarray(self.background.stored[self.bins.mask], dtype=np.float64)
-
-    def _instead(self, rest: Array, signal: Array) -> Array:
-        """The flux vector with the fluxes of ``signal`` and the shapes of both."""
-        alone = rest + signal
-        for source in self.sources:
-            alone[source.columns] = signal[source.columns]
-        return alone
-
-    def _signal_whole(self, rest: Array, signal: Array) -> Array:
-        """What ``signal`` adds to ``rest`` in the bins that enter, (n_bins,)."""
-        counts = self.predict_map(self._instead(rest, signal))[self.bins.mask]
-        if self.background.columns is None:
-            return counts
-        return np.asarray(
-            counts + signal[self.background.columns][np.nonzero(self.bins.mask)[0]] * self._background_whole
-        )
+        return MapTerm(self.dataset, self._counts, bins, sources, within, self._alone.cut(first, last), self._whole)
 
     def _is_clipped(self, flux: Array) -> bool:
         """Something is predicted to be negative, where the statistic is not linear any more, or a background is 0."""
-        if self._may_be_negative(flux) and bool((self.predict_whole(flux) < 0).any()):
+        if self.prediction.may_be_negative(flux) and bool((self.prediction.whole(flux) < 0).any()):
             return True
         return not self._alone.holds(self.background.factor(flux))
 
-    def _may_be_negative(self, flux: Array) -> bool:
-        """A flux, a factor of the background, or a shape is negative somewhere."""
-        shapes = [self.background.is_negative, *(source.response(flux).is_negative for source in self.sources)]
-        return any(shapes) or self._has_negative_fluxes(flux)
-
-    def _has_negative_fluxes(self, flux: Array) -> bool:
-        parts = [flux[source.columns] for source in self.sources] + [self.background.factor(flux)]
-        return any(part.min(initial=0.0) < 0 for part in parts)
-
-    def _clipped_pullback(self, flux: Array, d_flux: Array) -> float:
-        """As `value_and_pullback`, bin by bin: each flux column by its own prediction, each shape by differences."""
-        values, weights = self.bins.whole.value_and_derivative(self.predict_whole(flux))
+    def _clipped_pullback(self, flux: Array) -> Pullback:
+        """As `pullback`, bin by bin: each flux column by its own prediction, each shape by differences."""
+        d_flux = np.zeros_like(flux)
+        values, weights = self.bins.whole.value_and_derivative(self.prediction.whole(flux))
         energies = np.nonzero(self.bins.mask)[0]
         for source in self.sources:
             for column in range(source.columns.start, source.columns.stop):
                 unit = flux.copy()
                 unit[source.columns] = 0.0
                 unit[column] = 1.0
-                d_flux[column] += weights @ self._counts_of(source, unit)
+                d_flux[column] += weights @ self.prediction.of_source(source, unit)
             for column in range(source.shape_columns.start, source.shape_columns.stop):
                 step = 1e-6 * max(abs(float(flux[column])), 1.0)
                 low, high = flux.copy(), flux.copy()
                 low[column], high[column] = flux[column] - step, flux[column] + step
-                slope = (self._counts_of(source, high) - self._counts_of(source, low)) / (2 * step)
+                slope = (self.prediction.of_source(source, high) - self.prediction.of_source(source, low)) / (2 * step)
                 d_flux[column] += weights @ slope
         if self.background.columns is not None:
             d_flux[self.background.columns] += np.bincount(
-                energies, weights * self._background_whole, self.background.totals.size
+                energies, weights * self.prediction.background_whole, self.background.totals.size
             )
-        return float(np.sum(values))
-
-    def _counts_of(self, source: MapSource, flux: Array) -> Array:
-        counts = np.zeros(self.bins.mask.shape)
-        y, x, part = source.counts(flux)
-        counts[:, y, x] = part
-        return np.asarray(counts[self.bins.mask])
+        return Pullback(float(np.sum(values)), d_flux)
 
 
 def _around(ranges: Sequence[slice]) -> slice:

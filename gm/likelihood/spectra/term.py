@@ -10,10 +10,9 @@ from typing import final
 import numpy as np
 
 from gm.arrays import Array, BoolArray, IntArray
+from gm.likelihood.contract import Block, LikelihoodTerm, PredictedBins, Pullback
 from gm.likelihood.fluxes import as_slice
-from gm.likelihood.lattice import Lattice
 from gm.likelihood.line import Line, RowLine
-from gm.likelihood.maps.folding.sent_back import SentBack
 from gm.likelihood.products import add_products, times, transposed_times, weighted_square
 from gm.likelihood.report import TermReport
 from gm.statistics import Statistic, WStat
@@ -102,7 +101,8 @@ class DiagonalFold(Fold):
         return bool((self.weight >= 0).all())
 
 
-class Term:
+@final
+class Term(LikelihoodTerm):
     """Bins of several datasets under one statistic, ``predicted = offset + sum of folds``.
 
     Empty bins are linear in the prediction while nothing is negative, so they are summed once at construction; each
@@ -192,29 +192,12 @@ class Term:
         could_be = _predict(self.folds, np.zeros_like(self.offset), np.ones_like(flux)) > 0
         return int(np.count_nonzero(is_cut_off & could_be))
 
-    def left_behind(self, flux: Array) -> list[str]:
-        """Nothing: what is not a map sees no shapes."""
-        return []
-
-    def is_current(self, flux: Array) -> bool:
-        """Always."""
-        return True
-
-    @property
-    def has_integrals(self) -> bool:
-        """Never: there are no pixels."""
-        return False
-
-    def lattices(self) -> list[Lattice]:
-        """None: what is not a map has no pixels."""
-        return []
-
-    def fill(self, flux: Array, predicted: Sequence[Array]) -> None:
-        """Write the prediction of each row into the array of its dataset."""
+    def predicted(self, flux: Array) -> list[PredictedBins]:
+        """The prediction of each row, by dataset."""
         rows = self.predict(flux)
         starts = np.flatnonzero(np.diff(self.dataset, prepend=-1))
-        for part in np.split(np.arange(rows.size), starts[1:]):
-            predicted[self.dataset[part[0]]][self.bin[part]] = rows[part]
+        parts = np.split(np.arange(rows.size), starts[1:])
+        return [PredictedBins(int(self.dataset[part[0]]), self.bin[part], rows[part]) for part in parts]
 
     def line(self, rest: Array, signal: Array) -> Line:
         """-2 ln L where the flux vector is ``rest + norm * signal``."""
@@ -227,20 +210,6 @@ class Term:
         """Predicted counts (or flux) of every row, (n_rows,)."""
         return _predict(self.folds, self.offset, flux)
 
-    @property
-    def is_heavy(self) -> bool:
-        """Products of matrices are not worth a thread."""
-        return False
-
-    @property
-    def knows_second_derivatives(self) -> bool:
-        return False
-
-    def second_derivatives(
-        self, flux: Array, flux_jacobian: Array, steps: Array, sent_back: SentBack | None = None
-    ) -> None:
-        """Left to differences of the gradient, which costs little here."""
-
     def value(self, flux: Array) -> float:
         """-2 ln L of the term."""
         sparse = self._sparse
@@ -249,23 +218,20 @@ class Term:
         predicted = _predict(sparse.folds, sparse.offset, flux)
         return float(np.sum(sparse.statistic.value(predicted)) + sparse.d_flux @ flux + sparse.constant)
 
-    def value_and_pullback(self, flux: Array, d_flux: Array, sent_back: SentBack | None = None) -> float:
-        """-2 ln L; its derivative with respect to each flux is added to ``d_flux`` (n_columns,)."""
-        sparse = self._sparse
+    def pullback(self, flux: Array) -> Pullback:
+        """-2 ln L, and its derivative with respect to each flux."""
+        sparse, d_flux = self._sparse, np.zeros_like(flux)
         if sparse is None or self._is_negative(flux):
             value, weights = self.statistic.value_and_derivative(self.predict(flux))
             _pull_back(self.folds, weights, d_flux)
-            return float(np.sum(value))
+            return Pullback(float(np.sum(value)), d_flux)
         value, weights = sparse.statistic.value_and_derivative(_predict(sparse.folds, sparse.offset, flux))
         _pull_back(sparse.folds, weights, d_flux)
         d_flux += sparse.d_flux
-        return float(np.sum(value) + sparse.d_flux @ flux + sparse.constant)
+        return Pullback(float(np.sum(value) + sparse.d_flux @ flux + sparse.constant), d_flux)
 
-    def information(self, flux: Array, flux_jacobian: Array, *, expected: bool = False) -> Array:
-        """``J^T diag(d2 W / d predicted2) J``, with ``flux_jacobian`` (n_columns, n_free); shape (n_free, n_free).
-
-        With ``expected`` the curvature is averaged over the data, so that it stays positive far from the minimum.
-        """
+    def information(self, flux: Array, flux_jacobian: Array, *, expected: bool = False) -> Block:
+        """``J^T diag(d2 W / d predicted2) J``; with ``expected`` the curvature is averaged over the data."""
         rows = self if expected or self._sparse is None or self._is_negative(flux) else self._sparse
         predicted = _predict(rows.folds, rows.offset, flux)
         jacobian = np.zeros((predicted.size, flux_jacobian.shape[1]))
@@ -273,7 +239,7 @@ class Term:
             fold.add_jacobian(flux_jacobian, jacobian)
         statistic = rows.statistic
         curvature = statistic.expected_curvature(predicted) if expected else statistic.curvature(predicted)
-        return weighted_square(jacobian, curvature)
+        return Block.of(weighted_square(jacobian, curvature))
 
 
 @dataclass(frozen=True, eq=False)

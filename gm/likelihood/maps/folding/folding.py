@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gm.arrays import Array
 from gm.likelihood.maps.folding.convolution import Convolver, NoConvolution, spread_out
 from gm.likelihood.maps.folding.frequencies import Part
-from gm.likelihood.maps.folding.shared_kernels import PRECISION, Seat, Sent, SharedKernels
+from gm.likelihood.maps.folding.shared_kernels import PRECISION, DatasetAdjoint, Member, SharedKernels
 from gm.likelihood.maps.folding.window import MapWindow, Response, Sight
 from gm.likelihood.products import inner, times
 from gm.parallel import side_by_side
@@ -26,7 +26,7 @@ class Folding(ABC):
     """
 
     window: MapWindow
-    seat: Seat | None = None  # among datasets that see the same images
+    member: Member | None = None  # of the datasets that see the same images
 
     @abstractmethod
     def cut(self, window: MapWindow) -> Folding:
@@ -50,8 +50,8 @@ class Folding(ABC):
         by_pixel = self.pull_back(spectrum, weights, slope, by_energy=images.ndim == 4)
         return times(images.reshape(len(images), -1), by_pixel.reshape(-1))
 
-    def sent(self, spectrum: Array, weights: Array, slope: float) -> Sent:
-        """What a dataset with a seat sends back to the images: derivatives by counts, in the rows and in all bins."""
+    def adjoint_part(self, spectrum: Array, weights: Array, slope: float) -> DatasetAdjoint:
+        """What a member adds to derivatives along images, from derivatives by counts in the rows and in all bins."""
         raise TypeError("no other dataset sees the same images")
 
     @abstractmethod
@@ -105,7 +105,7 @@ class TrueEnergyFolding(Folding):
             self._convolver = NoConvolution(self._seen.size, window.shape, support)
         else:
             self._convolver = Convolver(kernels[self._seen], window.shape, support)
-            self.seat = (shared or SharedKernels()).join(self._sight, kernels[self._seen], self._convolver.support)
+            self.member = (shared or SharedKernels()).join(self._sight, kernels[self._seen], self._convolver.support)
 
     def cut(self, window: MapWindow) -> TrueEnergyFolding:
         return TrueEnergyFolding(window, *self._made_of)
@@ -128,9 +128,9 @@ class TrueEnergyFolding(Folding):
         return self.respond_each(image[None])[0]
 
     def respond_each(self, images: Array, precision: float = PRECISION) -> list[Response]:
-        if self.seat is None or images.ndim == 4:
+        if self.member is None or images.ndim == 4:
             return [self._respond_alone(image) for image in images]
-        return [self._response(matrix, total) for matrix, total in self.seat.see(images, precision)]
+        return [self._response(matrix, total) for matrix, total in self.member.see(images, precision)]
 
     def _response(self, matrix: Array, total: Array) -> Response:
         every = self._sight.all_energies
@@ -160,13 +160,13 @@ class TrueEnergyFolding(Folding):
     def along(
         self, images: Array, spectrum: Array, weights: Array, slope: float, precision: float = PRECISION
     ) -> Array:
-        if self.seat is None or images.ndim == 4:
+        if self.member is None or images.ndim == 4:
             return super().along(images, spectrum, weights, slope)
         return along_each(self.respond_each(images, precision), spectrum, weights, slope)
 
-    def sent(self, spectrum: Array, weights: Array, slope: float) -> Sent:
-        assert self.seat is not None
-        return Sent(self.seat.number, weights[self.window.rows], slope, spectrum[self._seen])
+    def adjoint_part(self, spectrum: Array, weights: Array, slope: float) -> DatasetAdjoint:
+        assert self.member is not None
+        return DatasetAdjoint(self.member.number, weights[self.window.rows], slope, spectrum[self._seen])
 
     def pull_back(self, spectrum: Array, weights: Array, slope: float, *, by_energy: bool) -> Array:
         window, seen = self.window, spectrum[self._seen, None]

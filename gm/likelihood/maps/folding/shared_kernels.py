@@ -47,7 +47,7 @@ class _Member:
 
 
 @dataclass(frozen=True, eq=False)
-class Sent:
+class DatasetAdjoint:
     """What the statistic of a dataset changes by: ``weights`` (n_rows,) and ``slope`` per count in its rows and in all
     bins, with the fluxes ``spectrum`` (n_seen,)."""
 
@@ -156,7 +156,7 @@ class _Block:
             n_rows, n_seen = member.sight.n_rows, member.sight.seen.size
             seen[member.number].append((its_values[:n_rows, :n_seen], its_totals[:n_seen]))
 
-    def weigh(self, sent: Sequence[Sent | None]) -> tuple[Array, Array]:
+    def weigh(self, sent: Sequence[DatasetAdjoint | None]) -> tuple[Array, Array]:
         """From what each dataset sends: weights of the rows (n * n_rows, n_seen), counts per light included, and of the
         numbers of a spectrum (n_numbers,)."""
         rows, slopes = np.zeros_like(self.per_row), np.zeros(self.in_all.shape[:2])
@@ -198,7 +198,7 @@ class _Folded:
             Together((partial(block.see, plane, numbers, seen) for block in plan.blocks), light=True).finish()
         return seen
 
-    def along(self, sent: Sequence[Sent | None]) -> Array:
+    def along(self, sent: Sequence[DatasetAdjoint | None]) -> Array:
         """As `SharedKernels.along`."""
         plan, blocks = self.plan, self.plan.blocks
         starts = np.cumsum([0, *(block.n for block in blocks)])
@@ -230,22 +230,22 @@ class SharedKernels:
         self._plan: _Plan | None = None
         self._known: list[tuple[Array, float, _Folded]] = []
 
-    def join(self, sight: Sight, kernels: NDArray[np.float32 | np.float64], support: Part) -> Seat:
+    def join(self, sight: Sight, kernels: NDArray[np.float32 | np.float64], support: Part) -> Member:
         """A dataset with its kernels (n_seen, m, m), m odd, and the images at ``support`` in its window."""
         number, start = len(self._members), self._members[-1].rows.stop if self._members else 0
         rows = slice(start, start + len(kernels))
         self._members.append(_Member(number, sight, trimmed(kernels), rows, support))
         self._plan = None
-        return Seat(self, number)
+        return Member(self, number)
 
     def seen(self, number: int, images: Array, precision: float) -> list[_Seen]:
         """Of each of some images (m, *support), by a dataset; the same array is folded once for all datasets."""
         with self._lock:
             return self._folded(images, precision).seen(number)
 
-    def along(self, images: Array, sent: Sequence[Sent], precision: float) -> Array:
+    def along(self, images: Array, sent: Sequence[DatasetAdjoint], precision: float) -> Array:
         """Derivatives of what datasets send along images (m, *support), (m,): the adjoint of the fold, one for all."""
-        by_number: list[Sent | None] = [None] * len(self._members)
+        by_number: list[DatasetAdjoint | None] = [None] * len(self._members)
         for mine in sent:
             by_number[mine.number] = mine
         with self._lock:
@@ -295,7 +295,7 @@ class SharedKernels:
 
 
 @dataclass(frozen=True, eq=False)
-class Seat:
+class Member:
     """One dataset among those that see the same images."""
 
     shared: SharedKernels

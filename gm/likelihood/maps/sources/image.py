@@ -14,12 +14,13 @@ import numpy as np
 from gm.arrays import Array, BoolArray, IntArray
 from gm.likelihood.lattice import Lattice
 from gm.likelihood.maps.folding.folding import Folding
-from gm.likelihood.maps.folding.sent_back import SentBack
+from gm.likelihood.maps.folding.image_adjoints import ImageAdjoint
 from gm.likelihood.maps.folding.window import Response
 from gm.likelihood.maps.sources.losses import KernelLoss
 from gm.likelihood.products import inner, times
 
 T = TypeVar("T")
+ByShape = tuple[Array, Sequence[ImageAdjoint]]  # derivatives, without those that are summed over all datasets
 Again = Callable[[tuple[int, int, int, int] | None], "MapSource | None"]
 _RECENT = 3
 _ALIKE = 0.2  # of the flux: what differs between shapes that are much the same
@@ -165,37 +166,29 @@ class MapSource(ABC):
         """`slopes`, or known ones of a shape that is much the same: good enough for an approximate curvature."""
         return self.slopes(flux)
 
-    def shape_pullback(self, flux: Array, weights: Array, slope: float, sent_back: SentBack | None = None) -> Array:
-        """(n_shape,) derivative of ``weights . predicted + slope * sum of all predicted`` with respect to the shape.
-
-        Without what is left to ``sent_back``, which brings it back for all datasets together.
-        """
+    def shape_pullback(self, flux: Array, weights: Array, slope: float) -> ByShape:
+        """(n_shape,) derivative of ``weights . predicted + slope * sum of all predicted`` with respect to the shape."""
         pulled, spectrum = np.zeros(self.n_shape), flux[self.columns]
         for k, d in enumerate(self.slopes(flux)):
             if d is not None:
                 pulled[k] = inner(weights[d.rows], times(d.matrix, spectrum)) + slope * inner(d.total, spectrum)
-        return pulled
+        return pulled, ()
 
     @property
     def is_heavy(self) -> bool:
         """Whether transforms are needed when the shape changes."""
         return False
 
-    def shape_curvature(
-        self, flux: Array, weights: Array, slope: float, steps: Array, sent_back: SentBack | None = None
-    ) -> Array:
-        """(n_shape, n_shape) derivatives of `shape_pullback` with fixed weights, by differences over ``steps``.
-
-        Without what is left to ``sent_back``.
-        """
+    def shape_curvature(self, flux: Array, weights: Array, slope: float, steps: Array) -> ByShape:
+        """(n_shape, n_shape) derivatives of `shape_pullback` with fixed weights, by differences over ``steps``."""
         curvature = np.zeros((self.n_shape, self.n_shape))
         for k in np.flatnonzero(steps > 0):
             low, high = flux.copy(), flux.copy()
             column = self.shape_columns.start + k
             low[column], high[column] = flux[column] - steps[k], flux[column] + steps[k]
-            rise = self.shape_pullback(high, weights, slope) - self.shape_pullback(low, weights, slope)
+            rise = self.shape_pullback(high, weights, slope)[0] - self.shape_pullback(low, weights, slope)[0]
             curvature[k] = rise / (2 * steps[k])
-        return 0.5 * (curvature + curvature.T)
+        return 0.5 * (curvature + curvature.T), ()
 
     @abstractmethod
     def _respond(self, values: Array) -> Response: ...
@@ -235,51 +228,42 @@ class ImageSource(MapSource):
         self._asked: bytes | None = None
         self._known: tuple[Array, Sequence[Response | None]] | None = None
 
-    def shape_pullback(self, flux: Array, weights: Array, slope: float, sent_back: SentBack | None = None) -> Array:
+    def shape_pullback(self, flux: Array, weights: Array, slope: float) -> ByShape:
         """The adjoint costs one evaluation; a second gradient at the same shape is worth the response's derivatives."""
         values = flux[self.shape_columns]
         if self._asked == values.tobytes() or values in self._slopes:
             return super().shape_pullback(flux, weights, slope)
         self._asked = values.tobytes()
         changes, d_image = self._image.changes(values, self.moves)
-        pulled = np.zeros(self.n_shape)
+        pulled, shared = np.zeros(self.n_shape), None
         if changes.size:
-            pulled[changes] = self._along(d_image, changes, flux, weights, slope, _FINE, sent_back)
-        return pulled
+            pulled[changes], shared = self._along(d_image, changes, flux, weights, slope, _FINE)
+        return pulled, [] if shared is None else [shared]
 
     @property
     def is_heavy(self) -> bool:
-        return self.n_shape > 0 and self._folding.seat is None
+        return self.n_shape > 0 and self._folding.member is None
 
-    def shape_curvature(
-        self, flux: Array, weights: Array, slope: float, steps: Array, sent_back: SentBack | None = None
-    ) -> Array:
+    def shape_curvature(self, flux: Array, weights: Array, slope: float, steps: Array) -> ByShape:
         """The bins' slopes are brought back to the image once, where its second derivatives are."""
         values, chosen = flux[self.shape_columns], np.flatnonzero(steps > 0)
-        curvature = np.zeros((self.n_shape, self.n_shape))
+        curvature, shared = np.zeros((self.n_shape, self.n_shape)), None
         if chosen.size:
             pairs = chosen[np.array(np.triu_indices(chosen.size))]
-            along = self._along(self._image.bends(values, steps), pairs.T, flux, weights, slope, _ROUGH, sent_back)
+            along, shared = self._along(self._image.bends(values, steps), pairs.T, flux, weights, slope, _ROUGH)
             curvature[*pairs] = curvature[*pairs[::-1]] = along
-        return curvature
+        return curvature, [] if shared is None else [shared]
 
     def _along(
-        self,
-        images: Array,
-        values: IntArray,
-        flux: Array,
-        weights: Array,
-        slope: float,
-        precision: float,
-        sent_back: SentBack | None,
-    ) -> Array:
-        """Derivatives along images (m, ...), which belong to some values of the shape; 0 when they are sent back."""
+        self, images: Array, values: IntArray, flux: Array, weights: Array, slope: float, precision: float
+    ) -> tuple[Array, ImageAdjoint | None]:
+        """Derivatives along images (m, ...), which belong to some values of the shape; 0 where all datasets that see
+        them are summed first."""
         folding, spectrum = self._folding, flux[self.columns]
-        if sent_back is None or folding.seat is None or images.ndim == 4:
-            return folding.along(images, spectrum, weights, slope, precision)
-        sent = folding.sent(spectrum, weights, slope)
-        sent_back.add(folding.seat, images, self.shape_columns.start + values, precision, sent)
-        return np.zeros(len(images))
+        if folding.member is None or images.ndim == 4:
+            return folding.along(images, spectrum, weights, slope, precision), None
+        part, columns = folding.adjoint_part(spectrum, weights, slope), self.shape_columns.start + values
+        return np.zeros(len(images)), ImageAdjoint(folding.member.shared, images, columns, precision, part)
 
     def slopes_about(self, flux: Array) -> Sequence[Response | None]:
         values = flux[self.shape_columns]

@@ -27,8 +27,8 @@ _KEPT_CORNERS = 9  # pixels around a point: it may go to a neighbour and back
 class Bilinear(Protocol):
     """A point on the sky as weights of the four pixels around it."""
 
-    def place(self, values: Array) -> tuple[Array, Array]:
-        """Pixel coordinates (x, y) in the map, and their derivatives by the shape's values (2, n_shape)."""
+    def lattice(self, column: int) -> Lattice:
+        """The pixels that it is spread over, with its longitude at a column of the flux vector."""
 
     def weights(self, values: Array) -> tuple[IntArray, IntArray, Array, Array]:
         """``x`` (4,), ``y`` (4,) in the map, ``weight`` (4,), and its derivatives (n_shape, 4)."""
@@ -58,7 +58,7 @@ class PointSource(MapSource):
         self._around: tuple[bytes, list[Array], Array] | None = None
 
     def lattice(self) -> Lattice | None:
-        return Lattice(self.shape_columns.start, self._point.place) if self.n_shape else None
+        return self._point.lattice(self.shape_columns.start) if self.n_shape else None
 
     def cut(self, kept: IntArray, first: int, last: int) -> PointSource:
         window = self._window.cut(kept, first, last)
@@ -196,7 +196,7 @@ class Shared:
         x = geometry.shape[1] // 2 if geometry.projection.middle else x  # nearer than half of the sky
         base = geometry.window(slice(y, y + 1), slice(x, x + 1))
         place = self._places.setdefault((name, base.key), _Place(shape, PixelGrid(base)))
-        return _Point(shape, PixelGrid(geometry), place, np.array([x, y]), None if is_free else values)
+        return _Point(shape, PixelGrid(geometry), place, (x, y), None if is_free else values)
 
     def image(self, key: tuple[Any, ...], make: Callable[[], Image]) -> tuple[SharedImage, SharedKernels]:
         """An image and the kernels that fold it; equal keys have the same."""
@@ -214,14 +214,14 @@ class _Place:
     """Where a point is on a grid of pixels; datasets with parts of the same grid ask one after the other."""
 
     def __init__(self, shape: PointSpatialModel, grid: PixelGrid) -> None:
-        self._shape, self._grid = shape, grid
+        self._shape, self.grid = shape, grid
         self._last: tuple[bytes, tuple[Array, Array]] | None = None
 
     def at(self, values: Array) -> tuple[Array, Array]:
         """Pixel coordinates (x, y), and their derivatives (2, 2)."""
         last, key = self._last, values.tobytes()
         if last is None or last[0] != key:
-            last = self._last = key, self._shape.place(self._grid, values)
+            last = self._last = key, self._shape.place(self.grid, values)
         return last[1]
 
 
@@ -229,14 +229,23 @@ class _Point:
     """The four pixels around a point, and its share in each; ``origin`` (x, y): the map's first pixel in `_Place`."""
 
     def __init__(
-        self, shape: PointSpatialModel, grid: PixelGrid, place: _Place, origin: Array, values: Array | None
+        self,
+        shape: PointSpatialModel,
+        grid: PixelGrid,
+        place: _Place,
+        origin: tuple[int, int],
+        values: Array | None,
     ) -> None:
         self._shape, self._grid, self._place, self._origin, self._values = shape, grid, place, origin, values
         self._last: tuple[bytes, tuple[IntArray, IntArray, Array, Array]] | None = None
 
+    def lattice(self, column: int) -> Lattice:
+        return Lattice(column, self._shape.frame, self._place.grid.geometry, self._origin)
+
     def place(self, values: Array) -> tuple[Array, Array]:
+        """Pixel coordinates (x, y) in the map, and their derivatives by the shape's values (2, n_shape)."""
         at, jacobian = self._place.at(values if self._values is None else self._values)
-        return at + self._origin, jacobian
+        return at + np.array(self._origin), jacobian
 
     def weights(self, values: Array) -> tuple[IntArray, IntArray, Array, Array]:
         last, key = self._last, values.tobytes()

@@ -12,9 +12,8 @@ from gm.arrays import Array, BoolArray, IntArray
 from gm.datasets.finer_bins import FinerBins
 from gm.likelihood.lattice import Lattice
 from gm.likelihood.maps.bins import MapBins
-from gm.likelihood.maps.folding.sent_back import SentBack
 from gm.likelihood.maps.folding.window import Response
-from gm.likelihood.maps.sources.image import MapSource
+from gm.likelihood.maps.sources.image import ByShape, MapSource
 
 
 @final
@@ -105,13 +104,11 @@ class FinerSource(MapSource):
     def is_heavy(self) -> bool:
         return self._inner.is_heavy
 
-    def shape_pullback(self, flux: Array, weights: Array, slope: float, sent_back: SentBack | None = None) -> Array:
-        return self._inner.shape_pullback(flux, weights[self._sums.row], slope, sent_back)
+    def shape_pullback(self, flux: Array, weights: Array, slope: float) -> ByShape:
+        return self._inner.shape_pullback(flux, weights[self._sums.row], slope)
 
-    def shape_curvature(
-        self, flux: Array, weights: Array, slope: float, steps: Array, sent_back: SentBack | None = None
-    ) -> Array:
-        return self._inner.shape_curvature(flux, weights[self._sums.row], slope, steps, sent_back)
+    def shape_curvature(self, flux: Array, weights: Array, slope: float, steps: Array) -> ByShape:
+        return self._inner.shape_curvature(flux, weights[self._sums.row], slope, steps)
 
     def in_full(self, flux: Array) -> tuple[Response, Array]:
         response, totals = self._inner.in_full(flux)

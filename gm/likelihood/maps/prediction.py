@@ -1,0 +1,133 @@
+"""What the sources and the background of a map dataset predict, as functions of the flux vector."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import final
+
+import numpy as np
+
+from gm.arrays import Array, BoolArray
+from gm.likelihood.maps.bins import MapBackground, MapBins
+from gm.likelihood.maps.sources.image import MapSource
+from gm.likelihood.products import times
+
+
+@final
+class MapPrediction:
+    """Predicted counts: those of the sources, and the background times a factor of energy.
+
+    In the bins with counts, (n_rows,), and in total over all bins that enter, which is what the statistic needs; or in
+    every bin, which is rarely asked for.
+    """
+
+    def __init__(self, bins: MapBins, sources: Sequence[MapSource], background: MapBackground) -> None:
+        self.sources, self.background = list(sources), background
+        self._mask, self._energy = bins.mask, bins.energy
+        self._last: tuple[bytes, tuple[Array, float]] | None = None
+        self._rest: tuple[bytes, slice, slice, Array] | None = None
+
+    def rows(self, flux: Array) -> tuple[Array, float]:
+        """Predicted counts in the bins with counts (n_rows,), and their sum over all bins; the last ones are kept."""
+        key = flux.tobytes()
+        if self._last is None or self._last[0] != key:
+            self._last = key, self._rows(flux)
+        return self._last[1]
+
+    def _rows(self, flux: Array) -> tuple[Array, float]:
+        factor = self.background.factor(flux)
+        rows, total = self._of_sources(flux, flux)
+        return rows + self.background.rows * factor[self._energy], total + float(self.background.totals @ factor)
+
+    def signal_rows(self, rest: Array, signal: Array) -> tuple[Array, float]:
+        """As `rows`, of what ``signal`` adds: not as a difference, in which a small one would be lost."""
+        rows, total = self._of_sources(rest, signal)
+        if self.background.columns is not None:
+            factor = signal[self.background.columns]
+            rows += self.background.rows * factor[self._energy]
+            total += float(self.background.totals @ factor)
+        return rows, total
+
+    def _of_sources(self, shapes: Array, fluxes: Array) -> tuple[Array, float]:
+        """As `rows`, of the sources with the shapes of one vector and the fluxes of another."""
+        rows, total = np.zeros(self._energy.size), 0.0
+        for source in self.sources:
+            response, spectrum = source.response(shapes), fluxes[source.columns]
+            rows[response.rows] += times(response.matrix, spectrum)
+            total += float(response.total @ spectrum)
+        return rows, total
+
+    def of_sources(self, flux: Array) -> Array:
+        """In every bin of the map, (n_energy, ny, nx), without the background."""
+        counts = np.zeros(self._mask.shape)
+        for source in self.sources:
+            if flux[source.columns].any():
+                y, x, part = source.counts(flux)
+                counts[:, y, x] += part
+        return counts
+
+    def of_source(self, source: MapSource, flux: Array) -> Array:
+        """Of one source in the bins that enter, (n_bins,)."""
+        counts = np.zeros(self._mask.shape)
+        y, x, part = source.counts(flux)
+        counts[:, y, x] = part
+        return np.asarray(counts[self._mask])
+
+    def whole(self, flux: Array) -> Array:
+        """In the bins that enter, with the background, (n_bins,)."""
+        factor = self.background.factor(flux)[np.nonzero(self._mask)[0]]
+        return np.asarray(self.of_sources(flux)[self._mask] + factor * self.background_whole)
+
+    @cached_property
+    def background_whole(self) -> Array:
+        """The background in the bins that enter, with a factor of 1, (n_bins,)."""
+        return np.asarray(self.background.stored[self._mask], dtype=np.float64)
+
+    def signal_whole(self, rest: Array, signal: Array) -> Array:
+        """What ``signal`` adds to ``rest`` in the bins that enter, (n_bins,)."""
+        counts = self.of_sources(self.instead(rest, signal))[self._mask]
+        if self.background.columns is None:
+            return counts
+        return np.asarray(counts + signal[self.background.columns][np.nonzero(self._mask)[0]] * self.background_whole)
+
+    def instead(self, rest: Array, signal: Array) -> Array:
+        """The flux vector with the fluxes of ``signal`` and the shapes of both."""
+        alone = rest + signal
+        for source in self.sources:
+            alone[source.columns] = signal[source.columns]
+        return alone
+
+    def within(self, flux: Array, y: slice, x: slice) -> Array:
+        """In every bin of some rows and columns, (n_energy, ...); the last are kept, for all bands of energy."""
+        key = flux.tobytes()
+        if self._rest is None or self._rest[:3] != (key, y, x):
+            counts = self.background.factor(flux)[:, None, None] * self.background.stored[:, y, x]
+            for source in self.sources:
+                if flux[source.columns].any():
+                    source.add_counts(flux, y, x, counts)
+            self._rest = key, y, x, counts
+        return self._rest[3]
+
+    def may_be_negative(self, flux: Array) -> bool:
+        """A flux, a factor of the background, or a shape is negative somewhere."""
+        shapes = [self.background.is_negative, *(source.response(flux).is_negative for source in self.sources)]
+        return any(shapes) or self.has_negative_fluxes(flux)
+
+    def has_negative_fluxes(self, flux: Array) -> bool:
+        """A flux, or a factor of the background, is negative."""
+        parts = [flux[source.columns] for source in self.sources] + [self.background.factor(flux)]
+        return any(part.min(initial=0.0) < 0 for part in parts)
+
+    def is_dark(self, flux: Array, least: float) -> bool:
+        """A flux, or a factor of the background, is not above ``least``."""
+        parts = [self.background.factor(flux), *(flux[source.columns] for source in self.sources)]
+        return not all(part.min(initial=1.0) > least for part in parts)
+
+    def could_be(self, flux: Array) -> BoolArray:
+        """Which bins with counts something could be predicted in, (n_rows,)."""
+        could_be = self.background.rows > 0
+        for source in self.sources:
+            response = source.response(flux)
+            could_be[response.rows] |= response.matrix.sum(axis=-1) > 0
+        return could_be

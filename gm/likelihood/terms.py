@@ -1,0 +1,180 @@
+"""The sum of all terms of a likelihood as one object, which may live in another process than the parameters."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import TypeVar, final
+
+import numpy as np
+
+from gm.arrays import Array, IntArray
+from gm.likelihood.contract import Block, LikelihoodTerm, PredictedBins
+from gm.likelihood.lattice import Lattice
+from gm.likelihood.line import Line
+from gm.likelihood.maps.folding.image_adjoints import summed
+from gm.likelihood.report import TermReport
+from gm.parallel import side_by_side
+
+R = TypeVar("R")
+
+
+class Terms(ABC):
+    """-2 ln L of some datasets, without priors, as a function of the flux vector (n_columns,), which carries fluxes and
+    shapes.
+
+    What goes in and comes out is arrays and plain data, so that terms can be asked from another process. They know
+    nothing of parameters: ``flux_jacobian`` (n_columns, n_free) says how the vector depends on them.
+    """
+
+    @property
+    @abstractmethod
+    def n_bins(self) -> int:
+        """Bins that enter the statistic."""
+
+    @abstractmethod
+    def energy_bins(self) -> list[tuple[int, IntArray]]:
+        """Each dataset with the energy bins, or flux points, that enter the statistic, in order."""
+
+    @abstractmethod
+    def value(self, flux: Array) -> float:
+        """-2 ln L."""
+
+    @abstractmethod
+    def pullback(self, flux: Array) -> tuple[float, Array]:
+        """-2 ln L, and its derivative by the flux vector, (n_columns,)."""
+
+    @abstractmethod
+    def information(self, flux: Array, flux_jacobian: Array, *, expected: bool = False) -> list[Block]:
+        """Approximate second derivatives, ``J^T diag(d2 W / d mu2) J``, as a sum of blocks.
+
+        With ``expected`` the curvature stays positive far from the minimum.
+        """
+
+    @abstractmethod
+    def second_derivatives(self, flux: Array, flux_jacobian: Array, steps: Array) -> list[Block] | None:
+        """Second derivatives but for the curvature of the fluxes, as a sum of blocks; None where some are not known.
+
+        ``steps`` (n_columns,) : differences over which shapes may be compared.
+        """
+
+    @abstractmethod
+    def n_cut_off(self, flux: Array) -> int:
+        """Bins with counts that could be predicted and are not, or negative: there -2 ln L is a plateau."""
+
+    @abstractmethod
+    def report(self, flux: Array, by_component: dict[str, Array]) -> list[TermReport]:
+        """What is predicted for each dataset; ``by_component`` are flux vectors with one component each."""
+
+    @abstractmethod
+    def predicted(self, flux: Array) -> list[PredictedBins]:
+        """What is predicted in each bin that enters, of each dataset."""
+
+    @abstractmethod
+    def left_behind(self, flux: Array) -> list[str]:
+        """Components whose shape has gone beyond what their responses were made for, each once."""
+
+    @abstractmethod
+    def is_current(self, flux: Array) -> bool:
+        """Whether shapes are sampled as they would be if a fit started with them."""
+
+    @property
+    @abstractmethod
+    def has_integrals(self) -> bool:
+        """Whether shapes are integrated over pixels for a fit where the conventions have sums."""
+
+    @abstractmethod
+    def lattices(self) -> list[Lattice]:
+        """Free positions in which the statistic has kinks."""
+
+    @abstractmethod
+    def lines(self, rest: Array, signal: Array) -> list[Line]:
+        """-2 ln L where the vector is ``rest + norm * signal``, as a sum."""
+
+    @abstractmethod
+    def cut(self, ranges: IntArray) -> Terms | None:
+        """On a range of energy bins per dataset, (n_datasets, 2): first, last + 1; None: nothing is left."""
+
+
+@final
+class LocalTerms(Terms):
+    """Terms in this process, with its threads. Datasets that share images are folded, and their derivatives brought
+    back, together.
+
+    terms : in the order of the sum; n_columns : of the flux vector
+    """
+
+    def __init__(self, terms: Sequence[LikelihoodTerm], n_columns: int) -> None:
+        self.terms, self.n_columns = tuple(terms), n_columns
+        self._in_parallel = len(self.terms) > 1 and any(term.is_heavy for term in self.terms)
+
+    def _each(self, work: Callable[[LikelihoodTerm], R]) -> list[R]:
+        """What each term gives, in their order."""
+        return side_by_side(work, self.terms) if self._in_parallel else [work(term) for term in self.terms]
+
+    @property
+    def n_bins(self) -> int:
+        return sum(term.n_bins for term in self.terms)
+
+    def energy_bins(self) -> list[tuple[int, IntArray]]:
+        return [pair for term in self.terms for pair in term.energy_bins()]
+
+    def value(self, flux: Array) -> float:
+        return sum(self._each(lambda term: term.value(flux)))
+
+    def pullback(self, flux: Array) -> tuple[float, Array]:
+        parts = self._each(lambda term: term.pullback(flux))
+        value, d_flux = 0.0, np.zeros(self.n_columns)
+        for part in parts:
+            value += part.value
+            d_flux += part.d_flux
+        for columns, along in summed(shared for part in parts for shared in part.shared):
+            np.add.at(d_flux, columns, along)
+        return value, d_flux
+
+    def information(self, flux: Array, flux_jacobian: Array, *, expected: bool = False) -> list[Block]:
+        return self._each(lambda term: term.information(flux, flux_jacobian, expected=expected))
+
+    def second_derivatives(self, flux: Array, flux_jacobian: Array, steps: Array) -> list[Block] | None:
+        if not all(term.knows_second_derivatives for term in self.terms):
+            return None
+        found = self._each(lambda term: term.second_derivatives(flux, flux_jacobian, steps))
+        parts = [part for part in found if part is not None]
+        if len(parts) < len(found):
+            return None
+        blocks = [part.block for part in parts]
+        for pairs, along in summed(shared for part in parts for shared in part.shared):
+            first, second = pairs.T
+            both = np.where(first == second, 1.0, 2.0) * along  # the other triangle too
+            blocks.append(Block.of(flux_jacobian[first].T @ (both[:, None] * flux_jacobian[second])))
+        return blocks
+
+    def n_cut_off(self, flux: Array) -> int:
+        return sum(term.n_cut_off(flux) for term in self.terms)
+
+    def report(self, flux: Array, by_component: dict[str, Array]) -> list[TermReport]:
+        return [report for term in self.terms for report in term.report(flux, by_component)]
+
+    def predicted(self, flux: Array) -> list[PredictedBins]:
+        return [part for term in self.terms for part in term.predicted(flux)]
+
+    def left_behind(self, flux: Array) -> list[str]:
+        return list(dict.fromkeys(name for term in self.terms for name in term.left_behind(flux)))
+
+    def is_current(self, flux: Array) -> bool:
+        return all(term.is_current(flux) for term in self.terms)
+
+    @property
+    def has_integrals(self) -> bool:
+        return any(term.has_integrals for term in self.terms)
+
+    def lattices(self) -> list[Lattice]:
+        return [lattice for term in self.terms for lattice in term.lattices()]
+
+    def lines(self, rest: Array, signal: Array) -> list[Line]:
+        return [term.line(rest, signal) for term in self.terms]
+
+    def cut(self, ranges: IntArray) -> LocalTerms | None:
+        cuts = (term.cut(ranges, self.n_columns) for term in self.terms)
+        terms = [term for term in cuts if term is not None]
+        return LocalTerms(terms, self.n_columns) if terms else None
