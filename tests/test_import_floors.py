@@ -16,7 +16,7 @@ FLOORS = {
     "io": 1, "config_schemas": 1,
     "maps": 2, "statistics": 2,
     "models": 3, "irf": 3,
-    "datasets": 4,
+    "datasets": 4, "observations": 4,
     "likelihood": 5,
     "engine": 6,
     "fit": 7,

@@ -1,0 +1,104 @@
+"""Values on the nodes of axes, and their linear interpolation, as Gammapy 2.1 interpolates response tables.
+
+Linear between bin centres in the scale of each axis, continued by the end segments; an axis of one bin is a constant.
+What lies outside the edges of an axis is for the caller to say (`Grid.outside`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from gm.arrays import Array, BoolArray, IntArray
+from gm.irf.interpolation import in_scale
+from gm.maps.axes import Axis
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """``values : (axis_0.n_bins, axis_1.n_bins, ...)`` in any unit."""
+
+    axes: tuple[Axis, ...]
+    values: Array
+
+    def at(self, *coordinates: ArrayLike) -> Array:
+        """Interpolated values at coordinates, one array for each axis; they are broadcast against each other.
+
+        An axis whose coordinate varies along a dimension of its own is contracted before the others are looked up, so
+        that a table is evaluated on a product of axes at the cost of its smallest part.
+        """
+        arrays = [np.asarray(c, dtype=np.float64) for c in coordinates]
+        shape = np.broadcast_shapes(*(array.shape for array in arrays))
+        arrays = [array.reshape((1,) * (len(shape) - array.ndim) + array.shape) for array in arrays]
+        extents = [{d for d in range(len(shape)) if array.shape[d] > 1} for array in arrays]
+        alone = [len(e) <= 1 and not any(e & x for j, x in enumerate(extents) if j != i) for i, e in enumerate(extents)]
+        table, own = self.values, list[int]()
+        for i in sorted((i for i in range(len(arrays)) if alone[i]), key=lambda i: arrays[i].size - table.shape[i]):
+            table = _contract(table, i, self.axes[i], arrays[i].ravel())
+        own = [i for i in range(len(arrays)) if alone[i]]
+        rest = [i for i in range(len(arrays)) if not alone[i]]
+        table = table.transpose(*rest, *own)
+        values = self._look_up(table, rest, [arrays[i] for i in rest], len(shape))
+        return _placed(values, [next(iter(extents[i]), None) for i in own], shape)
+
+    def _look_up(self, table: Array, axes: list[int], coordinates: list[Array], n_dims: int) -> Array:
+        """Gather the corners around points: ``(*points, *other axes)``, points of ``n_dims`` dimensions."""
+        if not axes:
+            return table.reshape((1,) * n_dims + table.shape)
+        total: Array | float = 0.0
+        places = [_place(self.axes[i], c) for i, c in zip(axes, coordinates, strict=True)]
+        for corner in np.ndindex((2,) * len(axes)):
+            index = tuple(
+                np.minimum(at + up, self.axes[i].n_bins - 1)
+                for up, (at, _), i in zip(corner, places, axes, strict=True)
+            )
+            weight: Array | float = 1.0
+            for up, (_, w) in zip(corner, places, strict=True):
+                weight = weight * (w if up else 1.0 - w)
+            total = total + table[index] * np.reshape(weight, np.shape(weight) + (1,) * (table.ndim - len(axes)))
+        return np.asarray(total)
+
+    def outside(self, axis: int, coordinate: ArrayLike) -> BoolArray:
+        """Where a coordinate lies beyond the first or the last edge of an axis, or is not finite."""
+        edges, values = self.axes[axis].edges, np.asarray(coordinate, dtype=np.float64)
+        return np.asarray(~((values >= edges[0]) & (values <= edges[-1])))
+
+    def masked(self, *coordinates: ArrayLike) -> Array:
+        """`at`, not below 0, and 0 outside the edges of any axis. Cells below 0 are the noise of their maker."""
+        values = np.maximum(self.at(*coordinates), 0.0)
+        outside: BoolArray = np.zeros((), dtype=np.bool_)
+        for axis, coordinate in enumerate(coordinates):
+            outside = outside | self.outside(axis, coordinate)
+        return np.where(outside, 0.0, values) if outside.any() else values
+
+
+def _place(axis: Axis, coordinate: Array) -> tuple[IntArray, Array]:
+    """Index of the lower node, and the weight of the upper one."""
+    if axis.n_bins == 1:
+        return np.zeros(coordinate.shape, dtype=np.intp), np.zeros(coordinate.shape)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        nodes, x = in_scale(axis, axis.center), in_scale(axis, coordinate)
+    index: IntArray = np.clip(np.searchsorted(nodes, x, side="right") - 1, 0, len(nodes) - 2)
+    return index, (x - nodes[index]) / (nodes[index + 1] - nodes[index])
+
+
+def _contract(table: Array, at: int, axis: Axis, coordinate: Array) -> Array:
+    """The table with one axis replaced by points on it."""
+    index, weight = _place(axis, coordinate)
+    weight = weight.reshape((-1,) + (1,) * (table.ndim - 1 - at))
+    lower = table.take(index, axis=at)
+    return lower + weight * (table.take(np.minimum(index + 1, axis.n_bins - 1), axis=at) - lower)
+
+
+def _placed(values: Array, dims: list[int | None], shape: tuple[int, ...]) -> Array:
+    """``(*points, *own)`` with each own axis moved to its dimension among those of the points."""
+    n_dims = len(shape)
+    for dim in dims:  # the next own axis is always the first behind the points
+        values = np.asarray(
+            values.take(0, n_dims) if dim is None else np.moveaxis(values, n_dims, dim).squeeze(dim + 1)
+        )
+    return np.broadcast_to(values, shape).copy() if values.shape != shape else values

@@ -1,0 +1,124 @@
+"""Response tables of GADF files: axes from ``X_LO`` and ``X_HI``, values from the one row of the table.
+
+Source: gamma-astro-data-formats 0.2 and 0.3, IRFs; where files differ from it, as Gammapy 2.1 reads them. Everything
+wrong is a `DataError` that names the file, the extension, the column or card, and what was expected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from gm.arrays import Array
+from gm.errors import DataError, suggest
+from gm.io.fits import Extension
+from gm.maps.axes import Axis, EnergyAxis, NodeAxis
+from gm.units import UnitError, factor
+
+_AXES = {
+    "THETA": ("offset", "deg"),
+    "ENERG": ("energy_true", "TeV"),
+    "ETRUE": ("energy_true", "TeV"),
+    "RAD": ("rad", "deg"),
+    "DETX": ("fov_lon", "deg"),
+    "DETY": ("fov_lat", "deg"),
+    "MIGRA": ("migra", ""),
+}
+"""Prefix of the columns -> name and unit of the axis."""
+
+
+def read_axes(extension: Extension, names: Sequence[str]) -> tuple[Axis, ...]:
+    """The axes of these names, all problems at once; both kinds of energy are in ``ENERG`` (or ``ETRUE``)."""
+    axes, problems = [], []
+    for name in names:
+        try:
+            axes.append(_read_axis(extension, name))
+        except DataError as error:
+            problems.append(str(error))
+    if problems:
+        raise DataError("\n".join(problems))
+    return tuple(axes)
+
+
+def _read_axis(extension: Extension, name: str) -> Axis:
+    wanted = "energy_true" if name == "energy" else name
+    prefixes = [prefix for prefix, (axis, _) in _AXES.items() if axis == wanted]
+    prefix = next((p for p in prefixes if extension.find(f"{p}_LO") and extension.find(f"{p}_HI")), None)
+    if prefix is None:
+        columns = " or ".join(f"{p}_LO and {p}_HI" for p in prefixes)
+        extension.fail(
+            f"no columns {columns}, needed for the axis {name}", suggest(columns, extension.columns, "found")
+        )
+    unit = _AXES[prefix][1]
+    lo, hi = (row(extension, f"{prefix}_{end}", unit).ravel() for end in ("LO", "HI"))
+    try:
+        return build_axis(name, lo, hi, unit)
+    except DataError as error:
+        extension.fail(f"columns {prefix}_LO, {prefix}_HI: {error}")
+
+
+def build_axis(name: str, lo: Array, hi: Array, unit: str) -> Axis:
+    """Nodes where all lower edges are the upper ones, else bins: all lower edges and the last upper one."""
+    if lo.shape != hi.shape or not lo.size:
+        raise DataError(f"axis {name}: {lo.size} lower and {hi.size} upper edges")
+    is_energy = name.startswith("energy")
+    if np.allclose(hi, lo):
+        return NodeAxis.from_nodes(name, hi, unit, "log" if is_energy else "lin")
+    edges = np.append(lo, hi[-1])
+    if is_energy and edges[0] > 0.0:
+        return EnergyAxis(edges, name)
+    return NodeAxis.from_edges(name, edges, unit, "log" if is_energy else "lin")
+
+
+def row(extension: Extension, column: str, unit: str | None) -> Array:
+    """The cell of a column in the first row, slowest axis first, in ``unit`` (None: as stored)."""
+    values = extension.floats(column, unit, default=unit or "")
+    if len(values) != 1:
+        extension.fail(f"{len(values)} rows, expected one row with the whole table")
+    return np.asarray(values[0])
+
+
+def read_cell(extension: Extension, column: str, axes: Sequence[Axis], unit: str | None) -> Array:
+    """Values over ``axes``, slowest first, as the cell of a column holds them. Raises `DataError` for NaN."""
+    values = row(extension, column, unit)
+    shape = tuple(axis.n_bins for axis in axes)
+    if values.size != np.prod(shape):
+        names = " x ".join(f"{axis.name} {axis.n_bins}" for axis in axes)
+        extension.fail(f"column {column} has {values.size} values, expected {np.prod(shape)}: {names}")
+    if values.ndim > 1 and tuple(n for n in values.shape if n > 1) != tuple(n for n in shape if n > 1):
+        extension.fail(
+            f"column {column} has the shape {values.shape}, expected {shape}", "TDIM counts the fastest axis first"
+        )
+    values = values.reshape(shape)
+    check_finite(extension, column, values, axes)
+    return values
+
+
+def check_finite(extension: Extension, column: str, values: Array, axes: Sequence[Axis]) -> None:
+    """Raise `DataError` that names the first bin that is NaN or infinite."""
+    bad = ~np.isfinite(values)
+    if bad.any():
+        at = ", ".join(f"{a.name} {i}" for a, i in zip(axes, np.argwhere(bad)[0].tolist(), strict=True))
+        extension.fail(
+            f"column {column} is {values[bad][0]} in bin {at}; {int(bad.sum())} of {bad.size} values are not finite"
+        )
+
+
+def known_unit(extension: Extension, column: str, target: str, default: str) -> tuple[str, float]:
+    """Unit of a column and its factor to ``target``; ``default`` where it has none, or one that nobody knows."""
+    unit = extension.unit(column) or default
+    try:
+        return unit, factor(unit, target)
+    except UnitError:
+        return default, factor(default, target)
+
+
+def is_pointlike(extension: Extension) -> bool:
+    """Whether the responses hold for events within ``RAD_MAX`` of a point source."""
+    return extension.header.text("HDUCLAS3").upper() == "POINT-LIKE"
+
+
+def optional_real(extension: Extension, card: str) -> float | None:
+    """A card that is a finite number, or None without it."""
+    return extension.real(card, 0.0) if card in extension.header else None

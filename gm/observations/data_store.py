@@ -1,0 +1,190 @@
+"""Where observations are: index files of a data store, or files with one observation each.
+
+Source: gamma-astro-data-formats 0.2 and 0.3, data storage.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from glob import glob, has_magic
+from pathlib import Path
+from typing import Self, final
+
+import numpy as np
+
+from gm.errors import DataError, suggest
+from gm.io.fits import Extension, FitsFile, read_fits
+from gm.io.tables import Table
+from gm.irf.tables import response_kind
+from gm.observations.events import EventSelection
+from gm.observations.observation import HduLocation, Observation
+
+log = logging.getLogger(__name__)
+
+HDU_INDEX = ("hdu-index.fits.gz", "hdu-index.fits")
+OBS_INDEX = ("obs-index.fits.gz", "obs-index.fits")
+_COLUMNS = ("OBS_ID", "HDU_TYPE", "HDU_CLASS", "FILE_DIR", "FILE_NAME", "HDU_NAME")
+
+Locations = Mapping[str, HduLocation]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class DataStore:
+    """Observations by number. hdus : number -> where its parts are; index : the table of observations, None without."""
+
+    name: str
+    hdus: Mapping[int, Locations]
+    index: Table | None = None
+
+    @classmethod
+    def open(cls, data: str | Path | Sequence[str | Path], directory: Path | None = None) -> Self:
+        """A folder with index files, an index file, a file of one observation, a pattern, or a list of these files.
+
+        Relative paths are looked up in ``directory``. Raises `DataError`.
+        """
+        base = directory or Path()
+        if not isinstance(data, str | Path):
+            return cls.from_events_files([path for item in data for path in _paths(base, item)])
+        path = base / data
+        if path.is_dir():
+            return cls.from_dir(path)
+        return (
+            cls.from_dir(path.parent, path.name)
+            if path.name in HDU_INDEX
+            else cls.from_events_files(_paths(base, data))
+        )
+
+    @classmethod
+    def from_dir(cls, path: str | Path, hdu_index: str | None = None) -> Self:
+        """From a folder with ``hdu-index.fits[.gz]`` and perhaps ``obs-index.fits[.gz]``. Raises `DataError`."""
+        folder = Path(path)
+        names = HDU_INDEX if hdu_index is None else (hdu_index,)
+        file = next((folder / name for name in names if (folder / name).is_file()), None)
+        if file is None:
+            raise DataError(
+                f"{folder}: no {' or '.join(names)}\n    a data store has one; give files of observations else"
+            )
+        observations = next((folder / name for name in OBS_INDEX if (folder / name).is_file()), None)
+        index = None if observations is None else _first_table(read_fits(observations)).table()
+        return cls(str(folder), _read_hdu_index(_first_table(read_fits(file)), folder), index)
+
+    @classmethod
+    def from_events_files(cls, paths: Sequence[str | Path]) -> Self:
+        """From files that hold one observation each, with its responses. Raises `DataError`."""
+        hdus: dict[int, Locations] = {}
+        for path in paths:
+            number, parts = _read_parts(read_fits(path))
+            if number in hdus:
+                raise DataError(f"{path}: observation {number} is also in {hdus[number]['events'].path}")
+            hdus[number] = parts
+        return cls(", ".join(map(str, paths)), hdus)
+
+    @property
+    def obs_ids(self) -> tuple[int, ...]:
+        """Numbers of all observations, in the order of the index."""
+        return tuple(self.hdus)
+
+    def check_ids(self, ids: Sequence[int]) -> None:
+        """Raise `DataError` that names all numbers that are not in the store."""
+        unknown = [number for number in ids if number not in self.hdus]
+        if unknown:
+            hint = suggest(unknown[0], map(str, self.hdus), "found")
+            raise DataError(f"{self.name}: no observation {', '.join(map(str, unknown))}\n    {hint}")
+
+    def observation(
+        self, obs_id: int, required: str = "all-optional", selection: EventSelection | None = None
+    ) -> Observation:
+        """One observation. ``required``: which parts it has to have, a key of `REQUIRED`. Raises `DataError`."""
+        self.check_ids([obs_id])
+        observation = Observation(obs_id, self.hdus[obs_id], selection or EventSelection())
+        observation.check_parts(required)
+        return observation
+
+    def observations(
+        self,
+        ids: Sequence[int] | None = None,
+        required: str = "all-optional",
+        selection: EventSelection | None = None,
+    ) -> Observations:
+        """Observations in this order, all without ``ids``. Raises `DataError` for numbers that are not there."""
+        chosen = self.obs_ids if ids is None else tuple(ids)
+        self.check_ids(chosen)
+        return Observations(self, chosen, required, selection or EventSelection())
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Observations(Sequence[Observation]):
+    """Observations of a store, made anew whenever one is asked for, so that nothing of them stays in memory."""
+
+    store: DataStore
+    ids: tuple[int, ...]
+    required: str = "all-optional"
+    selection: EventSelection = field(default_factory=EventSelection)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, at: int) -> Observation:  # type: ignore[override]  # no slices
+        return self.store.observation(self.ids[at], self.required, self.selection)
+
+    def __iter__(self) -> Iterator[Observation]:
+        return (self[at] for at in range(len(self.ids)))
+
+
+def _paths(base: Path, item: str | Path) -> list[Path]:
+    """The files of a path or a pattern, in the order of their names. Raises `DataError` for a pattern without one."""
+    path = str(base / item)
+    if not has_magic(path) or Path(path).exists():
+        return [Path(path)]
+    found = sorted(map(Path, glob(path, recursive=True)))
+    if not found:
+        raise DataError(f"{path}: no file has such a name")
+    return found
+
+
+def _first_table(file: FitsFile) -> Extension:
+    table = next((extension for extension in file.extensions if extension.is_table), None)
+    if table is None:
+        raise DataError(f"{file.path}: no table in it, expected an index of observations")
+    return table
+
+
+def _read_hdu_index(extension: Extension, folder: Path) -> Mapping[int, Locations]:
+    missing = [name for name in _COLUMNS if extension.find(name) is None]
+    if missing:
+        extension.fail(f"no column {', '.join(missing)}", suggest(missing[0], extension.columns, "found"))
+    numbers = extension.column("OBS_ID")
+    texts = [np.char.strip(extension.column(name).astype(str)).tolist() for name in _COLUMNS[1:]]
+    hdus: dict[int, dict[str, HduLocation]] = {}
+    for number, kind, hdu_class, directory, name, hdu in zip(numbers.tolist(), *texts, strict=True):
+        parts, kind = hdus.setdefault(int(number), {}), kind.lower()
+        if kind in parts:
+            log.warning("observation %s has more than one %s in %s, the first is taken", number, kind, extension.path)
+            continue
+        inside = folder / directory / name
+        path = inside if inside.exists() else Path(directory) / name
+        parts[kind] = HduLocation(path if path.exists() else inside, hdu, hdu_class.lower())
+    return hdus
+
+
+def _read_parts(file: FitsFile) -> tuple[int, Locations]:
+    """Number and parts of a file that holds one observation; the first extension of a kind is taken."""
+    parts: dict[str, HduLocation] = {}
+    for number, extension in enumerate(file.extensions):
+        if extension.name in ("EVENTS", "GTI") or extension.header.text("HDUCLAS1").upper() in ("EVENTS", "GTI"):
+            kind = extension.header.text("HDUCLAS1").lower() or extension.name.lower()
+            parts.setdefault(kind, HduLocation(file.path, number, kind))
+        elif (response := response_kind(extension)) is not None:
+            parts.setdefault(response[0], HduLocation(file.path, number, response[1]))
+    if "events" not in parts:
+        raise DataError(f"{file.path}: no events in it, expected a file with one observation")
+    events = file.extensions[int(parts["events"].hdu)]
+    value = events.header.get("OBS_ID")
+    try:
+        return int(float(str(value))), parts
+    except ValueError:
+        events.fail(f"card OBS_ID is {value!r}, expected an integer")

@@ -1,0 +1,115 @@
+"""Good time intervals, in seconds after a reference time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self, final
+
+import numpy as np
+
+from gm.arrays import Array, BoolArray
+from gm.errors import DataError, suggest
+from gm.io.fits import Extension
+from gm.io.tables import CardValue, Column, Table
+
+SCALES = ("tt", "utc", "tai", "tdb", "tcb", "tcg", "ut1")
+
+
+@final
+@dataclass(frozen=True)
+class TimeReference:
+    """The time that seconds are counted from: a modified Julian date, in two parts, on a scale such as ``tt``."""
+
+    day: float
+    fraction: float
+    scale: str = "tt"
+
+    @classmethod
+    def from_extension(cls, extension: Extension) -> Self:
+        """From the cards ``MJDREFI``, ``MJDREFF`` and ``TIMESYS`` (TT without one). Raises `DataError`."""
+        for card in ("MJDREFI", "MJDREFF"):
+            if card not in extension.header:
+                extension.fail(f"no card {card}, needed to know what times mean")
+        scale = extension.header.text("TIMESYS", "tt").lower()
+        if scale not in SCALES:
+            extension.fail(f"card TIMESYS is {scale!r}", suggest(scale, SCALES))
+        return cls(extension.real("MJDREFI", 0.0), extension.real("MJDREFF", 0.0), scale)
+
+    def seconds_to(self, other: TimeReference) -> float:
+        """Seconds from here to another reference."""
+        if self.scale == other.scale and (self.scale != "utc" or self == other):
+            return (other.day - self.day) * 86400.0 + (other.fraction - self.fraction) * 86400.0
+        return float((other.astropy().tt - self.astropy().tt).sec)
+
+    def astropy(self) -> Any:
+        """The same as an ``astropy.time.Time``, which knows leap seconds."""
+        from astropy.time import Time
+
+        return Time(self.day, self.fraction, format="mjd", scale=self.scale)
+
+    def cards(self) -> dict[str, CardValue]:
+        """The cards that `from_extension` reads."""
+        return {"MJDREFI": int(self.day), "MJDREFF": self.fraction, "TIMESYS": self.scale}
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class GTI:
+    """Intervals ``start``, ``stop : (n,)`` [s] after ``reference``, increasing; none may be left by a selection."""
+
+    start: Array
+    stop: Array
+    reference: TimeReference
+
+    @classmethod
+    def from_extension(cls, extension: Extension) -> Self:
+        """From a ``GTI`` table. Raises `DataError`, also when it is empty or an interval ends before it starts."""
+        unit = extension.header.text("TIMEUNIT") or "s"
+        start, stop = (extension.floats(name, "s", default=unit) for name in ("START", "STOP"))
+        if not start.size:
+            extension.fail("no interval: nothing was observed")
+        if not (np.isfinite(start).all() and np.isfinite(stop).all() and (stop >= start).all()):
+            extension.fail("an interval ends before it starts, or has no finite ends")
+        return cls(start, stop, TimeReference.from_extension(extension))
+
+    @classmethod
+    def from_intervals(cls, intervals: Sequence[tuple[float, float]], reference: TimeReference) -> Self:
+        """From pairs of seconds after a reference."""
+        pairs = np.array(intervals, dtype=np.float64).reshape(-1, 2)
+        return cls(pairs[:, 0], pairs[:, 1], reference)
+
+    def to_table(self, name: str = "GTI") -> Table:
+        """The table that a dataset holds and that Gammapy reads."""
+        columns = Column("START", self.start, "s"), Column("STOP", self.stop, "s")
+        return Table(name, columns, self.reference.cards())
+
+    def duration(self) -> float:
+        """Sum of all intervals [s]."""
+        return float((self.stop - self.start).sum())
+
+    def tmid(self) -> float:
+        """Middle of the first interval [s], where an observation is taken to point. Raises `DataError` without one."""
+        if not self.start.size:
+            raise DataError("no time is left after the selection")
+        return float(0.5 * (self.start[0] + self.stop[0]))
+
+    def since(self, reference: TimeReference) -> GTI:
+        """The same intervals after another reference."""
+        shift = reference.seconds_to(self.reference)
+        return self if reference == self.reference else GTI(self.start + shift, self.stop + shift, reference)
+
+    def intersection(self, other: GTI) -> GTI:
+        """The times in both, after this one's reference; pieces without a duration are dropped."""
+        other = other.since(self.reference)
+        start = np.maximum(self.start[:, None], other.start).ravel()
+        stop = np.minimum(self.stop[:, None], other.stop).ravel()
+        keep = stop > start
+        return replace(self, start=start[keep], stop=stop[keep])
+
+    def contains(self, time: Array) -> BoolArray:
+        """Which times [s] after the reference lie in an interval ``[start, stop)``."""
+        order = np.argsort(self.start, kind="stable")
+        start, latest = self.start[order], np.maximum.accumulate(self.stop[order]) if order.size else self.stop
+        at = np.searchsorted(start, time, side="right") - 1
+        return np.asarray((at >= 0) & (time < latest[np.maximum(at, 0)])) if order.size else np.zeros(time.shape, bool)

@@ -1,0 +1,189 @@
+"""One observation: what the files hold about it, read when it is asked for."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar, final
+
+from gm.errors import DataError
+from gm.io.fits import Extension, FitsFile, read_fits
+from gm.irf.tables import (
+    Background3D,
+    BackgroundTable,
+    EffectiveAreaTable2D,
+    EnergyDispersion2D,
+    PointSpreadTable,
+    RadMax2D,
+    read_response,
+)
+from gm.observations.events import EventList, EventSelection
+from gm.observations.gti import GTI
+from gm.observations.pointing import Pointing
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+RESPONSES = ("aeff", "edisp", "psf", "bkg", "rad_max")
+REQUIRED: Mapping[str, tuple[str, ...]] = {
+    "full-enclosure": ("events", "gti", "aeff", "edisp", "psf", "bkg"),
+    "point-like": ("events", "gti", "aeff", "edisp"),
+    "all-optional": (),
+}
+
+
+class HduLocation(NamedTuple):
+    """Where a part is: file, name or number of the extension, and its class such as ``aeff_2d``."""
+
+    path: Path
+    hdu: str | int
+    kind: str
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Observation:
+    """An observation of DL3 files.
+
+    hdus : where its parts are, by type: events, gti, aeff, edisp, psf, bkg, rad_max
+    selection : what events, good time intervals and live time are cut to
+
+    A part is read when it is asked for, which is when it may turn out to be missing or damaged (`DataError`), and kept
+    until the observation is forgotten: to go through many, take one after the other.
+    """
+
+    obs_id: int
+    hdus: Mapping[str, HduLocation]
+    selection: EventSelection = field(default_factory=EventSelection)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Observation, (self.obs_id, dict(self.hdus), self.selection)
+
+    def select(self, **changes: Any) -> Observation:
+        """The same with other fields of its `EventSelection`: ``observation.select(energy=(0.1, 50.0))``."""
+        return replace(self, selection=replace(self.selection, **changes))
+
+    def has(self, part: str) -> bool:
+        """Whether there is an extension for a part."""
+        return part in self.hdus
+
+    def check_parts(self, required: str) -> None:
+        """Raise `DataError` that names all parts that are required (a key of `REQUIRED`) and missing."""
+        missing = [part for part in REQUIRED[required] if part not in self.hdus]
+        if missing:
+            found = ", ".join(self.hdus) or "none"
+            raise DataError(
+                f"observation {self.obs_id}: no {', '.join(missing)}, required by '{required}'\n    found: {found}"
+            )
+
+    def extension(self, part: str) -> Extension:
+        """The extension of a part. Raises `DataError`."""
+        if part not in self.hdus:
+            raise DataError(f"observation {self.obs_id}: no {part}\n    found: {', '.join(self.hdus) or 'none'}")
+        path, hdu, _ = self.hdus[part]
+        if path not in self._files:
+            self._files[path] = read_fits(path)
+        file = self._files[path]
+        return file.get(hdu) if isinstance(hdu, str) else file.extensions[hdu]
+
+    @cached_property
+    def _files(self) -> dict[Path, FitsFile]:
+        """The files that were opened: most observations have one for everything."""
+        return {}
+
+    # events and times
+
+    @cached_property
+    def pointing(self) -> Pointing:
+        """Where the telescopes pointed, from the header of the events."""
+        return Pointing.from_extension(self.extension("events"))
+
+    def pointing_icrs(self) -> tuple[float, float]:
+        """ICRS position [deg] of the pointing in the middle of the first good time interval."""
+        if not self.pointing.is_drift:
+            return self.pointing.lon, self.pointing.lat
+        return self.pointing.icrs(self.gti.tmid(), self.gti.reference)
+
+    @cached_property
+    def gti(self) -> GTI:
+        """Good time intervals, cut to those of the selection."""
+        gti = GTI.from_extension(self.extension("gti"))
+        return gti if self.selection.gti is None else gti.intersection(self.selection.gti)
+
+    @cached_property
+    def events(self) -> EventList:
+        """The selected events.
+
+        Without a selection by time these are all of the list, as in Gammapy: files such as those of H.E.S.S. DL3-DR1
+        round good time intervals to seconds, and hold some events beyond.
+        """
+        events = EventList.from_extension(self.extension("events"))
+        if self.selection == EventSelection():
+            return events
+        return self.selection.apply(events, self.gti, self.pointing_icrs())
+
+    def ontime(self) -> float:
+        """Sum of the good time intervals [s], times the part of the phases that is selected."""
+        return self.gti.duration() * self.selection.phase_fraction()
+
+    def livetime(self) -> float:
+        """`ontime` times the part of it in which the telescopes were ready, ``DEADC`` [s]. Raises `DataError`."""
+        events = self.extension("events")
+        if "DEADC" not in events.header:
+            events.fail("no card DEADC, needed for the live time")
+        part = events.real("DEADC", 0.0)
+        if not 0.0 < part <= 1.0:
+            events.fail(f"card DEADC is {part:g}, expected a number above 0 and up to 1")
+        return self.ontime() * part
+
+    # responses
+
+    @cached_property
+    def aeff(self) -> EffectiveAreaTable2D:
+        """Effective area."""
+        return self._response("aeff", EffectiveAreaTable2D)
+
+    @cached_property
+    def edisp(self) -> EnergyDispersion2D:
+        """Energy dispersion."""
+        return self._response("edisp", EnergyDispersion2D)
+
+    @cached_property
+    def psf(self) -> PointSpreadTable:
+        """Point spread function."""
+        return self._response("psf", PointSpreadTable)  # type: ignore[type-abstract]
+
+    @cached_property
+    def bkg(self) -> BackgroundTable:
+        """Background."""
+        table = self._response("bkg", BackgroundTable)  # type: ignore[type-abstract]
+        return table.of_hess_dl3_dr1() if isinstance(table, Background3D) and self._is_hess_dl3_dr1() else table
+
+    @cached_property
+    def rad_max(self) -> RadMax2D | None:
+        """The cut around a point source that point-like responses were made with; None for others.
+
+        From its own table or the card ``RAD_MAX`` of another response. Raises `DataError` where neither is there.
+        """
+        if self.has("rad_max"):
+            return self._response("rad_max", RadMax2D)
+        tables = [self.aeff if part == "aeff" else self.edisp for part in ("aeff", "edisp") if self.has(part)]
+        if not any(table.is_pointlike for table in tables):
+            return None
+        radius = next((table.rad_max for table in tables if table.rad_max is not None), None)
+        if radius is None:
+            self.extension("aeff").fail("point-like responses with neither a card RAD_MAX nor an extension RAD_MAX_2D")
+        return RadMax2D.fixed(radius)
+
+    def _response(self, part: str, kind: type[T]) -> T:
+        table = read_response(self.extension(part), self.hdus[part].kind)
+        if not isinstance(table, kind):
+            raise DataError(f"observation {self.obs_id}: {part} is a {type(table).__name__}, expected {kind.__name__}")
+        return table
+
+    def _is_hess_dl3_dr1(self) -> bool:
+        header = self.extension("events").header
+        return header.text("CREATOR") == "SASH FITS::EventListWriter" and header.text("HDUVERS") == "0.2"

@@ -1,0 +1,97 @@
+"""Where the telescopes pointed: to a fixed place on the sky, or to a fixed place above the ground."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self, final
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from gm.arrays import Array
+from gm.errors import DataError
+from gm.io.fits import Extension
+from gm.observations.gti import TimeReference
+
+Site = tuple[float, float, float]
+"""Geodetic longitude and latitude [deg] and height [m]."""
+
+
+@final
+@dataclass(frozen=True)
+class Pointing:
+    """ICRS position ``lon``, ``lat`` [deg]; azimuth and altitude [deg] of telescopes that do not move (``is_drift``).
+
+    site : where they stand, None where the file does not say
+    """
+
+    lon: float
+    lat: float
+    is_drift: bool = False
+    site: Site | None = None
+
+    @classmethod
+    def from_extension(cls, extension: Extension) -> Self:
+        """From the header of an event list. Raises `DataError`.
+
+        ``OBS_MODE`` is taken for ``POINTING`` unless it is ``DRIFT``: files before GADF 0.3 have all sorts of words.
+        """
+        is_drift = extension.header.text("OBS_MODE").upper() == "DRIFT"
+        names = ("AZ_PNT", "ALT_PNT") if is_drift else ("RA_PNT", "DEC_PNT")
+        missing = [name for name in names if name not in extension.header]
+        if missing:
+            extension.fail(f"no card {', '.join(missing)}, needed to know where the telescopes pointed")
+        lon, lat = (extension.real(name, 0.0) for name in names)
+        if abs(lat) > 90.0:
+            extension.fail(f"card {names[1]} is {lat:g} deg, expected -90 to 90")
+        return cls(lon, lat, is_drift, _site(extension))
+
+    def icrs(self, time: float, reference: TimeReference) -> tuple[float, float]:
+        """ICRS position [deg] at a time [s] after a reference. Raises `DataError` for a drift from an unknown site."""
+        if not self.is_drift:
+            return self.lon, self.lat
+        from astropy.coordinates import SkyCoord
+
+        place = SkyCoord(self.lon, self.lat, unit="deg", frame=horizon(self.site, time, reference)).icrs
+        return float(place.ra.deg), float(place.dec.deg)
+
+    def altaz(self, time: ArrayLike, reference: TimeReference) -> tuple[Array, Array]:
+        """Azimuth and altitude [deg] at times [s] after a reference. Raises `DataError` without a site."""
+        if self.is_drift:
+            return np.full(np.shape(time), self.lon), np.full(np.shape(time), self.lat)
+        return altaz(self.lon, self.lat, self.site, time, reference)
+
+
+def altaz(
+    lon: ArrayLike, lat: ArrayLike, site: Site | None, time: ArrayLike, reference: TimeReference
+) -> tuple[Array, Array]:
+    """Azimuth and altitude [deg] of ICRS positions [deg] at times [s] after a reference, broadcast.
+
+    Without refraction. Raises `DataError` without a site.
+    """
+    from astropy.coordinates import SkyCoord
+
+    lon, lat, time = np.broadcast_arrays(lon, lat, time)
+    place = SkyCoord(lon, lat, unit="deg").transform_to(horizon(site, time, reference))
+    return np.asarray(place.az.deg), np.asarray(place.alt.deg)
+
+
+def horizon(site: Site | None, time: ArrayLike, reference: TimeReference) -> Any:
+    """The ``AltAz`` frame of astropy at a site and times [s] after a reference. Raises `DataError` without a site."""
+    if site is None:
+        raise DataError(
+            "azimuth and altitude need the place of the telescopes\n"
+            "    cards GEOLON, GEOLAT [deg] and ALTITUDE (or GEOALT) [m] of the events"
+        )
+    from astropy.coordinates import AltAz, EarthLocation
+    from astropy.time import TimeDelta
+
+    seconds = TimeDelta(np.asarray(time, dtype=np.float64), format="sec")
+    return AltAz(obstime=reference.astropy() + seconds, location=EarthLocation.from_geodetic(*site))
+
+
+def _site(extension: Extension) -> Site | None:
+    height = next((name for name in ("ALTITUDE", "GEOALT") if name in extension.header), None)
+    if height is None or not {"GEOLON", "GEOLAT"} <= set(extension.header):
+        return None
+    return extension.real("GEOLON", 0.0), extension.real("GEOLAT", 0.0), extension.real(height, 0.0)

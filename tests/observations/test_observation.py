@@ -1,0 +1,179 @@
+"""Observations: parts, selections, times, pointing; and what is said about files that lack something."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from gm.errors import DataError
+from gm.observations import GTI, DataStore, EventSelection, Observation, TimeReference
+from tests.dl3_files import REFERENCE, aeff, events, gti, without, write_observation
+
+REF = TimeReference(53000, 0.25)
+
+
+def observe(path: Path) -> Observation:
+    store = DataStore.open(path)
+    return store.observation(store.obs_ids[0])
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_observation(tmp_path_factory.mktemp("dl3") / "run.fits.gz", 7)
+
+
+def test_an_observation_reads_its_parts(file: Path) -> None:
+    observation = observe(file)
+    assert (observation.obs_id, observation.events.n) == (7, 500)
+    assert sorted(observation.hdus) == ["aeff", "bkg", "edisp", "events", "gti", "psf"]
+    assert (observation.ontime(), observation.livetime()) == (1000.0, 900.0)
+    assert observation.pointing_icrs() == (83.6, 22.5)
+    assert observation.rad_max is None
+    table = dict(zip(events(obs_id=7).columns, range(6), strict=True))
+    assert len(table) == 6
+    assert_allclose(observation.events.energy, next(c.values for c in events(obs_id=7).columns if c.name == "ENERGY"))
+
+
+def test_an_observation_travels_with_what_it_has_read(file: Path) -> None:
+    observation = observe(file).select(energy=(1.0, 10.0))
+    n = observation.events.n
+    assert observation.bkg.energy.n_bins == 6
+    for other in (pickle.loads(pickle.dumps(observation)), copy.deepcopy(observation)):
+        assert other.events.n == n
+
+
+def test_ranges_of_events_are_half_open(file: Path) -> None:
+    everything = observe(file).events
+    energy = np.sort(everything.energy)
+    selected = observe(file).select(energy=(energy[10], energy[20])).events
+    assert sorted(selected.energy) == energy[10:20].tolist()
+    offset = np.sort(everything.separation(83.6, 22.5))
+    assert observe(file).select(offset=(0.0, offset[40])).events.n == 40
+
+
+def test_phases_shorten_the_live_time(file: Path) -> None:
+    observation = observe(file).select(phase=((0.0, 0.2), (0.9, 1.0)))
+    phase = observe(file).events.column("PHASE")
+    assert observation.events.n == int(((phase < 0.2) | (phase >= 0.9)).sum())
+    assert_allclose(observation.livetime(), 900.0 * 0.3, rtol=1e-14)
+
+
+def test_times_cut_events_and_intervals(file: Path) -> None:
+    wanted = GTI.from_intervals([(-50.0, 100.0), (400.0, 500.0), (1000.0, 1100.0)], REF)
+    observation = observe(file).select(gti=wanted)
+    time = observe(file).events.time
+    assert observation.gti.start.tolist() == [0.0, 400.0]
+    assert observation.gti.stop.tolist() == [100.0, 500.0]
+    assert observation.events.n == int(((time < 100.0) | ((time >= 400.0) & (time < 500.0))).sum())
+    assert observation.livetime() == 0.9 * 200.0
+    nothing = observe(file).select(gti=GTI.from_intervals([(2000.0, 2100.0)], REF))
+    assert (nothing.events.n, nothing.livetime()) == (0, 0.0)
+    with pytest.raises(DataError, match="no time is left"):
+        nothing.gti.tmid()
+
+
+def test_selections_add_up(file: Path) -> None:
+    both = EventSelection(energy=(0.2, 1.0), offset=(0.0, 1.0))
+    one = observe(file).select(energy=(0.2, 1.0)).select(offset=(0.0, 1.0))
+    assert one.selection == both
+    everything = observe(file).events
+    inside = (everything.energy >= 0.2) & (everything.energy < 1.0) & (everything.separation(83.6, 22.5) < 1.0)
+    assert one.events.n == int(inside.sum())
+
+
+def test_intervals_that_overlap_hold_their_union() -> None:
+    intervals = GTI.from_intervals([(0.0, 10.0), (2.0, 3.0), (20.0, 30.0)], REF)
+    time = np.array([-1.0, 0.0, 5.0, 10.0, 19.0, 20.0, 30.0])
+    assert intervals.contains(time).tolist() == [False, True, True, False, False, True, False]
+
+
+def test_seconds_between_references_count_leap_seconds() -> None:
+    utc = TimeReference(57203, 0.0, "utc"), TimeReference(57204, 0.0, "utc")  # 2015-06-30 had 86401 s
+    assert_allclose(TimeReference(53000, 0.25).seconds_to(TimeReference(53001, 0.5)), 1.25 * 86400.0)
+    assert_allclose(utc[0].seconds_to(utc[1]), 86401.0, atol=1e-6)
+    assert_allclose(TimeReference(57203, 0.0, "tt").seconds_to(utc[0]), 35.0 + 32.184, atol=1e-4)
+    moved = GTI.from_intervals([(0.0, 10.0)], utc[1]).since(utc[0])
+    assert_allclose([moved.start[0], moved.stop[0]], [86401.0, 86411.0], atol=1e-6)
+
+
+def test_a_table_of_intervals_reads_back(tmp_path: Path) -> None:
+    path = write_observation(tmp_path / "run.fits", gti=gti((1.0, 2.0), (3.0, 5.5), TIMESYS="UTC"))
+    found = observe(path).gti
+    assert (found.duration(), found.reference) == (3.5, TimeReference(53000, 0.25, "utc"))
+    path = write_observation(tmp_path / "again.fits", gti=found.to_table())
+    assert observe(path).gti.to_table().same_as(found.to_table())
+
+
+def test_telescopes_that_stand_still_point_to_a_place_on_the_sky(tmp_path: Path) -> None:
+    """The zenith of the site passes the declination of its latitude."""
+    path = write_observation(tmp_path / "drift.fits", events=events(OBS_MODE="DRIFT", ALT_PNT=90.0, AZ_PNT=0.0))
+    lon, lat = observe(path).pointing_icrs()
+    assert 0.0 <= lon < 360.0
+    assert abs(lat + 23.27) < 0.2  # precession and nutation since 2000
+    az, alt = observe(path).pointing.altaz([0.0, 100.0], REF)
+    assert (az.tolist(), alt.tolist()) == ([0.0, 0.0], [90.0, 90.0])
+
+
+def test_azimuth_and_altitude_of_a_place_on_the_sky(file: Path) -> None:
+    observation = observe(file)
+    az, alt = observation.pointing.altaz(np.array([0.0, 3600.0]), REF)
+    assert (np.abs(alt) <= 90.0).all()
+    assert abs(alt[1] - alt[0]) > 1.0
+    back = observation.pointing.__class__(float(az[0]), float(alt[0]), True, observation.pointing.site)
+    assert_allclose(back.icrs(0.0, REF), (83.6, 22.5), atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("parts", "use", "message"),
+    [
+        ({"events": without(events(), "RA", "TIME")}, "events", "no column TIME, RA"),
+        ({"events": without(events(), "RA_PNT")}, "pointing", "no card RA_PNT, needed to know where"),
+        ({"events": without(events(), "MJDREFI")}, "events", "no card MJDREFI"),
+        ({"events": events(TIMESYS="local")}, "events", "card TIMESYS is 'local'"),
+        ({"events": without(events(), "DEADC")}, "livetime", "no card DEADC"),
+        ({"events": events(DEADC=0.0)}, "livetime", "card DEADC is 0, expected"),
+        ({"gti": None}, "gti", "observation 1: no gti"),
+        ({"gti": gti((5.0, 4.0))}, "gti", "an interval ends before it starts"),
+        ({"aeff": aeff(point_like=True)}, "rad_max", "neither a card RAD_MAX nor"),
+        ({"psf": None}, "psf", "observation 1: no psf\n    found: events, gti, aeff, edisp, bkg"),
+    ],
+)
+def test_what_is_missing_is_said(tmp_path: Path, parts: dict[str, object], use: str, message: str) -> None:
+    observation = observe(write_observation(tmp_path / "run.fits", **parts))  # type: ignore[arg-type]
+    with pytest.raises(DataError, match=message):
+        _ = observation.livetime() if use == "livetime" else getattr(observation, use)
+
+
+def test_an_empty_list_of_intervals_is_an_error(tmp_path: Path) -> None:
+    path = write_observation(tmp_path / "run.fits", gti=gti(TSTART=0.0))
+    table = gti()
+    empty = type(table)("GTI", tuple(type(c)(c.name, np.zeros(0), "s") for c in table.columns), table.header)
+    path = write_observation(tmp_path / "run.fits", gti=empty)
+    with pytest.raises(DataError, match=r"run.fits: HDU GTI: no interval"):
+        _ = observe(path).gti
+
+
+def test_events_that_are_not_finite_are_an_error(tmp_path: Path) -> None:
+    table = events()
+    table.columns[4].values[3] = np.nan  # type: ignore[call-overload]
+    observation = observe(write_observation(tmp_path / "run.fits", events=table))
+    with pytest.raises(DataError, match="HDU EVENTS: column ENERGY is not finite for 1 of 500 events"):
+        _ = observation.events.energy
+
+
+def test_point_like_responses_carry_their_cut(tmp_path: Path) -> None:
+    path = write_observation(tmp_path / "run.fits", aeff=aeff(point_like=True, RAD_MAX=0.14))
+    found = observe(path).rad_max
+    assert found is not None
+    assert (found.is_fixed, float(found.evaluate(1.0, 0.5))) == (True, 0.14)
+
+
+def test_times_have_the_unit_of_the_card_where_columns_have_none(tmp_path: Path) -> None:
+    table = gti((0.0, 1.0), TIMEUNIT="min")
+    bare = type(table)("GTI", tuple(type(c)(c.name, c.values) for c in table.columns), {**REFERENCE, **table.header})
+    assert observe(write_observation(tmp_path / "run.fits", gti=bare)).ontime() == 60.0
