@@ -34,7 +34,13 @@ TermKey = tuple[type[Statistic], int]
 
 
 def compile_terms(
-    datasets: Datasets, models: Models, layout: Layout, conventions: Conventions, *, for_fit: bool
+    datasets: Datasets,
+    models: Models,
+    layout: Layout,
+    conventions: Conventions,
+    *,
+    for_fit: bool,
+    frozen_shapes: bool = False,
 ) -> tuple[FluxPlan, LocalTerms]:
     """The flux columns that the datasets need; one term for each map, and one per statistic for all other datasets.
 
@@ -60,7 +66,8 @@ def compile_terms(
     if maps:
         from gm.likelihood.maps.compilation import compile_maps
 
-        terms.extend(compile_maps(maps, models, plan, layout, conventions, for_fit=for_fit))
+        shapes = {"for_fit": for_fit, "frozen_shapes": frozen_shapes}
+        terms.extend(compile_maps(maps, models, plan, layout, conventions, **shapes))
     terms.extend(builder.build(plan.n_columns) for builder in builders.values())
     return plan, LocalTerms(terms, plan.n_columns)
 

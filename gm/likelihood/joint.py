@@ -80,6 +80,7 @@ class JointLikelihood:
 
     ``conventions``: ``gammapy``, or ``exact`` for predicted counts as the responses say. ``for_fit``: free shapes are
     sampled so that the statistic is smooth in their parameters, and these stay between what the maps can tell apart.
+    ``frozen_shapes``: they stay as they are in ``models`` whatever the vector says, which is all that is needed there.
     """
 
     def __init__(
@@ -89,10 +90,12 @@ class JointLikelihood:
         conventions: Conventions | str = Conventions.GAMMAPY,
         *,
         for_fit: bool = False,
+        frozen_shapes: bool = False,
     ) -> None:
         self.datasets, self.models, self.conventions = datasets, models, Conventions(conventions)
         self.layout = Layout(models)
-        plan, self.terms = compile_terms(datasets, models, self.layout, self.conventions, for_fit=for_fit)
+        shapes = {"for_fit": for_fit, "frozen_shapes": frozen_shapes}
+        plan, self.terms = compile_terms(datasets, models, self.layout, self.conventions, **shapes)
         self.bank = FluxBank(plan, models, self.layout, self.conventions)
         self._last_flux: tuple[bytes, Array, Array] | None = None
         self._last_value: tuple[bytes, float] | None = None
@@ -210,12 +213,12 @@ class JointLikelihood:
         return self.terms.is_current(flux)
 
     def under_conventions(self, models: Models) -> JointLikelihood:
-        """The one of ``models``, which differ in values alone, where it is another one; else itself.
+        """The one of ``models``, which differ in values alone, with their shapes, where it is another one; else itself.
 
         It is where shapes are integrated for a fit, and where responses would be taken at other positions.
         """
         if self.terms.has_integrals or self._has_moved(models):
-            return JointLikelihood(self.datasets, models, self.conventions)
+            return JointLikelihood(self.datasets, models, self.conventions, frozen_shapes=True)
         return self
 
     def _has_moved(self, models: Models) -> bool:

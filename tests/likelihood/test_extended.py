@@ -143,3 +143,23 @@ def test_holes_and_sizes_of_shells_stay_visible(name: str, limits: dict[str, flo
         k = position(likelihood, parameter)
         assert likelihood.layout.lower[k] == pytest.approx(least, rel=1e-3)
         assert likelihood.layout.upper[k] == pytest.approx(widest)
+
+
+@pytest.mark.parametrize("conventions", ["gammapy", "exact"])
+@pytest.mark.parametrize("name", ["gauss", "point", *EDGED])
+def test_frozen_shapes_are_the_free_ones_where_they_start(name: str, conventions: str) -> None:
+    """Two maps of one sky: the same value and rows, to the precision of folded images, and no derivative by shapes."""
+    shape = {"gauss": gauss(LON + 0.033, LAT), "point": point(LON + 0.033, LAT), **EDGED}[name]
+    models, datasets = sky(shape), Datasets([cube(), cube(name="other", exposure=2e13)])
+    free, frozen = (JointLikelihood(datasets, models, conventions, frozen_shapes=frozen) for frozen in (False, True))
+    start = free.layout.start
+    assert frozen.layout.free_addresses == free.layout.free_addresses
+    assert frozen.value(start) == pytest.approx(free.value(start), rel=1e-10)
+    for one, other in zip(frozen.summarize(start), free.summarize(start), strict=True):
+        assert one.predicted == pytest.approx(other.predicted, rel=1e-8)
+        assert one.components == pytest.approx(other.components, rel=1e-8)
+    gradient, expected = frozen.gradient(start), free.gradient(start)
+    of_shape = np.array([address.split(".")[1] in shape.paths for address in free.layout.free_addresses])
+    assert np.any(expected[of_shape] != 0)
+    assert np.all(gradient[of_shape] == 0)
+    np.testing.assert_allclose(gradient[~of_shape], expected[~of_shape], rtol=1e-6)

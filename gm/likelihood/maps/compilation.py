@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from math import hypot
+from typing import Any
 
 import numpy as np
 
@@ -47,6 +48,7 @@ def compile_maps(
     conventions: Conventions,
     *,
     for_fit: bool,
+    frozen_shapes: bool = False,
 ) -> list[MapTerm]:
     """The terms of map datasets, given with their positions; those whose masks leave nothing have none.
 
@@ -58,7 +60,7 @@ def compile_maps(
     shared = Shared()
     builders = [
         [
-            _Builder.of(view, finest, component, plan, layout, shared, conventions, for_fit)
+            _Builder.of(view, finest, component, plan, layout, shared, conventions, for_fit, frozen_shapes)
             for component in models.select(view.dataset.name)
             if isinstance(component, SkyModel)
         ]
@@ -121,13 +123,15 @@ class _Builder:
         shared: Shared,
         conventions: Conventions,
         for_fit: bool,
+        frozen_shapes: bool,
     ) -> None:
         self.view, self.component, self.shared, self.conventions = view, component, shared, conventions
         self.shape = component.spatial_model
         self.loss: KernelLoss | None = None
         self.values = self._start(layout)
-        self.moves = np.array([layout.free_position(k) is not None for k in self._slots(layout)], dtype=bool)
-        self.is_free = bool(self.moves.any())
+        moves = np.array([layout.free_position(k) is not None for k in self._slots(layout)], dtype=bool)
+        self.may_move = bool(moves.any())
+        self.is_free, self.moves = self.may_move and not frozen_shapes, moves & (not frozen_shapes)
         self.is_smooth = for_fit and self.is_free and not conventions.is_exact and isinstance(self.shape, RadialModel)
         times = times_of(component, view.dataset)
         self.columns = plan.block("integral", (component.name,), view.dataset.energy_true.edges, times).columns
@@ -146,12 +150,13 @@ class _Builder:
         shared: Shared,
         conventions: Conventions,
         for_fit: bool,
+        frozen_shapes: bool,
     ) -> _Builder:
         """On the bins as they are, or turned where the ends of a map all around the sky would cut the component."""
-        builder = cls(finest, component, plan, layout, shared, conventions, for_fit)
+        builder = cls(finest, component, plan, layout, shared, conventions, for_fit, frozen_shapes)
         if not (finest.dataset.geometry.is_closed and builder._is_cut):
             return builder
-        return cls(view.turned(), component, plan, layout, shared, conventions, for_fit)
+        return cls(view.turned(), component, plan, layout, shared, conventions, for_fit, frozen_shapes)
 
     @property
     def _is_cut(self) -> bool:
@@ -282,8 +287,13 @@ class _Builder:
             else:
                 cut = PixelGrid(grid.geometry, factor=sub_pixels(self.shape, self._pixel, self.values))
                 make = partial(ShapeImage, self.shape, cut, energy, None)
-        key = self.component.name, grid.geometry.key, energy.tobytes()
-        return self.shared.image(key, make) if self.is_free else (SharedImage(make(), 0), SharedKernels())
+        return self._shared((grid.geometry.key, energy.tobytes()), make)
+
+    def _shared(self, key: tuple[Any, ...], make: Callable[[], Image]) -> tuple[SharedImage, SharedKernels]:
+        """An image that many datasets may see; that of a shape which nobody moves is made once, and not kept."""
+        if self.may_move:
+            return self.shared.image((self.component.name, *key), make)
+        return SharedImage(make(), 0), SharedKernels()
 
     def _exact_source(self, extent: tuple[slice, slice], edisp: Array) -> MapSource:
         dataset, apply, spread = self.view.dataset, self.component.apply_irf, None
@@ -302,7 +312,7 @@ class _Builder:
             spread=spread,
             is_reco=is_reco and spread is not None,
             reach=self._reach(),
-            share=lambda key, make: self.shared.image((self.component.name, *key), make)[0],
+            share=lambda key, make: self._shared(key, make)[0],
         ).source(self.columns, self.shape_columns)
 
     def _take_loss(self, fraction: Array, edisp: Array) -> None:
@@ -341,7 +351,7 @@ class _Builder:
         radius = None if self.shape is None else self.shape.evaluation_radius(self.values)
         if radius is None:
             return None
-        return (radius * GROWTH if self.is_free or self.conventions.is_exact else radius) + MARGIN
+        return (radius * GROWTH if self.may_move or self.conventions.is_exact else radius) + MARGIN
 
     def _extent(self, psf_width: float) -> tuple[slice, slice]:
         """Rows and columns of the map that the component can reach with a PSF of full width ``psf_width`` [deg]."""

@@ -72,8 +72,7 @@ class ExactParts:
         values = None if self.is_free else self.values
         make = partial(_Shares, self.shape, grid, nodes, self.energy, values, self.moves)
         key = grid.geometry.key, type(nodes), nodes.n, self.energy.tobytes()
-        image = self.share(key, make) if self.is_free else SharedImage(make(), 0)
-        return ImageSource(columns, shape_columns, image, self._folding(nodes, support))
+        return ImageSource(columns, shape_columns, self.share(key, make), self._folding(nodes, support))
 
     def _folding(self, nodes: Nodes, support: Part | None) -> Folding:
         if self.spread is None or self.shape is None:
