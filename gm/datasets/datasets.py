@@ -11,7 +11,7 @@ from typing import Any, final, overload
 from gm.config_schemas.reader import read_document
 from gm.config_schemas.validator import check
 from gm.datasets.deferred import sources
-from gm.datasets.flux_points import STAT_TYPES, FluxPointsDataset
+from gm.datasets.flux_points import STAT_TYPES
 from gm.datasets.reading import (
     TYPES,
     Dataset,
@@ -177,10 +177,7 @@ def file_name(dataset: Dataset) -> str:
 
 def dataset_entry(dataset: Dataset, filename: str) -> dict[str, Any]:
     """The entry of a dataset in a datasets.yaml."""
-    entry = {"name": dataset.name, "type": dataset.type, "filename": Path(filename).as_posix()}
-    if isinstance(dataset, FluxPointsDataset) and dataset.stat_type != "chi2":
-        entry["stat_type"] = dataset.stat_type
-    return entry
+    return dataset.entry(filename)
 
 
 def datasets_from_dict(

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar, final
-
-T = TypeVar("T")
+from typing import Any, Protocol, final
 
 
 class Loader(Protocol):
@@ -39,7 +37,7 @@ _REQUIRED: Any = object()
 
 
 @final
-class Deferrable(Generic[T]):
+class Deferrable:
     """A dataclass field that takes a value or a `Deferred` one, and always gives the value.
 
     Asking for such an attribute may read a file, the one exception to the rule that attributes do no work: whoever uses
@@ -52,13 +50,18 @@ class Deferrable(Generic[T]):
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
 
-    def __get__(self, instance: object | None, owner: type | None = None) -> T:
+    def __get__(self, instance: object | None, owner: type | None = None) -> Any:
         value = self._default if instance is None else instance.__dict__[self._name]
         if value is _REQUIRED:
             raise AttributeError(self._name)  # how a dataclass learns that a field has no default
         if isinstance(value, Deferred):
             value = value.get()
-        return value  # type: ignore[no-any-return]  # the declaration of the field says what it is
+        return value
 
-    def __set__(self, instance: object, value: T) -> None:
+    def __set__(self, instance: object, value: Any) -> None:
         instance.__dict__[self._name] = value
+
+
+def deferrable(default: Any = _REQUIRED) -> Any:
+    """A `Deferrable` field, which its declaration gives the type of its value."""
+    return Deferrable(default)

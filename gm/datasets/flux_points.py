@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, final
@@ -9,18 +10,22 @@ from typing import Any, ClassVar, final
 import numpy as np
 
 from gm.arrays import Array, BoolArray, IntArray
+from gm.datasets.base import OneDimensional, Seen
+from gm.datasets.measurement import MeasuredColumns, Measurement
 from gm.datasets.sed import SedTable, sed_columns, sed_from_table
 from gm.errors import DataError
 from gm.io.fits_writer import write_fits
 from gm.io.sed_table import read_sed, write_sed
 from gm.io.tables import Column, Table
+from gm.maps.axes import SAME_ENERGY, within
+from gm.statistics import Chi2, Distribution, Profile
 
 STAT_TYPES = ("chi2", "distrib", "profile")
 
 
 @final
 @dataclass(frozen=True, eq=False, kw_only=True)
-class FluxPointsDataset:
+class FluxPointsDataset(OneDimensional):
     """Flux points and how they are compared with a model.
 
     stat_type: ``chi2`` (symmetric errors, no upper limits), ``distrib`` (asymmetric errors, upper limits) or
@@ -28,13 +33,12 @@ class FluxPointsDataset:
     do not fit.
     """
 
-    name: str
     points: SedTable
-    mask_safe: BoolArray | None = None
-    mask_fit: BoolArray | None = None
     stat_type: str = "chi2"
 
     type: ClassVar[str] = "FluxPointsDataset"
+    is_binned: ClassVar[bool] = False
+    responses: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
         if self.stat_type not in STAT_TYPES:
@@ -66,34 +70,69 @@ class FluxPointsDataset:
             ("without an error above 0", np.asarray(measured & ~errors)),
         ]
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.points.n_points,)
+
+    def measurement(self) -> Measurement:
+        points = self.points
+        if self.stat_type == "profile":
+            delta = points.profile()
+            assert delta is not None  # a profile dataset without one cannot be made
+            assert points.norm_scan is not None
+            return MeasuredColumns((points.dnde_ref, points.norm_scan, delta), Profile)
+        if self.stat_type == "distrib":
+            return MeasuredColumns((points.dnde, *points.errors(), points.dnde_ul, points.is_ul), Distribution)
+        return MeasuredColumns((points.dnde, points.error()), Chi2)
+
+    def energies(self) -> Array:
+        return self.points.energy
+
+    def energy_range(self) -> tuple[float, float]:
+        return float(self.points.energy.min()), float(self.points.energy.max())
+
+    def energies_of(self, first: int, last: int) -> tuple[float, float]:
+        return float(self.points.energy[first]), float(self.points.energy[last - 1])
+
+    def nearest_bins(self, energies: Array) -> IntArray:
+        return np.searchsorted(self.points.energy, energies * (1.0 - SAME_ENERGY))
+
+    def energy_mask(self, e_min: float | None = None, e_max: float | None = None) -> BoolArray:
+        """By their edges, or their energy where they have none."""
+        points = self.points
+        low, high = (
+            points.energy if edges is None else np.where(np.isnan(edges), points.energy, edges)
+            for edges in (points.e_min, points.e_max)
+        )
+        return within(low, high, e_min, e_max)
+
+    def by_energy(self) -> FluxPointsDataset:
+        order = np.argsort(self.points.energy, kind="stable")
+        return self if (np.diff(order) > 0).all() else self.take(order)
+
+    def seen(self, through: Collection[str]) -> Seen:
+        return Seen("point", self.points.energy)
+
+    def entry(self, filename: str) -> dict[str, Any]:
+        return super().entry(filename) | ({} if self.stat_type == "chi2" else {"stat_type": self.stat_type})
+
+    def summary(self) -> dict[str, Any]:
+        energy = self.points.energy
+        return {**super().summary(), "e_min": float(energy[0]), "e_max": float(energy[-1])}
+
     def valid(self) -> BoolArray:
-        """``(n,)``: points that the masks keep and that have what the statistic needs.
+        """``(n,)``: points that the masks keep and that have what the statistic needs, as `mask`.
 
         chi2: a finite flux with an error, no upper limit. distrib: the same, or an upper limit with a finite limit.
         profile: a finite profile.
         """
-        usable = np.ones(self.points.n_points, dtype=np.bool_)
-        for _, left_out in self.unusable():
-            usable &= ~left_out
-        for mask in (self.mask_safe, self.mask_fit):
-            if mask is not None:
-                usable &= mask
-        return usable
-
-    @property
-    def mask(self) -> BoolArray:
-        """The points that enter the statistic, as `valid`."""
-        return self.valid()
+        return self.mask
 
     def write(self, path: str | Path) -> None:
         """Write the file that Gammapy reads; one that is there is replaced. Raises `DataError`."""
         from gm.datasets.reading import write_dataset
 
         write_dataset(self, path)
-
-    def with_(self, **changes: Any) -> FluxPointsDataset:
-        """A copy with some fields replaced."""
-        return replace(self, **changes)
 
     def take(self, rows: BoolArray | IntArray) -> FluxPointsDataset:
         """Some of the points with their masks, as a mask (n,) or as positions in the order wanted."""

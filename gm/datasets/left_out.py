@@ -8,10 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gm.arrays import BoolArray
-from gm.datasets.flux_points import FluxPointsDataset
-from gm.datasets.map_dataset import MapDatasetOnOff
-from gm.datasets.reading import Dataset
-from gm.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
+from gm.datasets.base import Dataset
 
 _SHOWN = 4  # names of datasets in one sentence
 
@@ -27,42 +24,21 @@ class LeftOut:
 
 def left_out(dataset: Dataset) -> tuple[LeftOut, ...]:
     """Everything that the masks keep and the statistic cannot use, by reason; or that the masks keep nothing."""
-    kept = _kept(dataset)
+    kept = dataset.kept
     if not kept.any():
         safe = dataset.mask_safe
         by = "fit masks and energy ranges leave no bin" if safe is None or safe.any() else "no bin is safe (mask_safe)"
         return (_part(dataset, np.ones_like(kept), by),)
     found: list[LeftOut] = []
-    for reason, unusable in _reasons(dataset):
+    for reason, unusable in dataset.unusable():
         if (kept & unusable).any():
             found.append(_part(dataset, kept & unusable, reason))
             kept = kept & ~unusable
     return tuple(found)
 
 
-def _kept(dataset: Dataset) -> BoolArray:
-    if isinstance(dataset, SpectrumDataset | SpectrumDatasetOnOff):
-        return dataset.kept
-    shape = (dataset.points.n_points,) if isinstance(dataset, FluxPointsDataset) else dataset.counts.shape
-    kept = np.ones(shape, dtype=np.bool_)
-    for mask in (dataset.mask_safe, dataset.mask_fit):
-        kept = kept if mask is None else kept & mask
-    return kept
-
-
 def _part(dataset: Dataset, where: BoolArray, reason: str) -> LeftOut:
-    counts = None if isinstance(dataset, FluxPointsDataset) else float(dataset.counts[where].sum(dtype=np.float64))
-    return LeftOut(reason, int(where.sum()), counts)
-
-
-def _reasons(dataset: Dataset) -> Iterable[tuple[str, BoolArray]]:
-    if isinstance(dataset, FluxPointsDataset):
-        yield from dataset.unusable()
-    elif isinstance(dataset, MapDatasetOnOff) or (
-        isinstance(dataset, SpectrumDatasetOnOff) and dataset.measured is not None
-    ):
-        yield "without off acceptance", ~(dataset.acceptance_off > 0)
-        yield "without on acceptance", ~(dataset.acceptance > 0)
+    return LeftOut(reason, int(where.sum()), dataset.counts_in(where))
 
 
 def data_warnings(datasets: Iterable[Dataset]) -> list[str]:
@@ -72,7 +48,7 @@ def data_warnings(datasets: Iterable[Dataset]) -> list[str]:
     for dataset in datasets:
         for part in left_out(dataset):
             parts.setdefault(part.reason, []).append((dataset.name, part))
-        if not isinstance(dataset, FluxPointsDataset) and not dataset.exposure.any() and dataset.mask.any():
+        if dataset.sees_nothing():
             blind.append(dataset.name)
     texts = [f"{listed([name for name, _ in of])}: {_sum(of)} left out: {reason}" for reason, of in parts.items()]
     if blind:

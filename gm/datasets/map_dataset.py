@@ -9,16 +9,23 @@ from pathlib import Path
 from typing import Any, ClassVar, Self, final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from gm.arrays import BoolArray, MapArray
-from gm.datasets.deferred import Deferrable, Deferred
+from gm.arrays import Array, BoolArray, MapArray
+from gm.conventions import Conventions
+from gm.datasets.base import Position
+from gm.datasets.counts import CountsDataset, KnownBackground, MeasuredBackground
+from gm.datasets.deferred import Deferred, deferrable
 from gm.datasets.finer_bins import FinerBins
 from gm.errors import DataError
 from gm.io.tables import Table
 from gm.irf.edisp_map import EdispKernelMap, EdispMap
 from gm.irf.psf import PsfMap
 from gm.maps.axes import Axis, EnergyAxis
+from gm.maps.exclusion import resample_mask
 from gm.maps.geometry import WcsGeometry
+from gm.maps.map import Map
+from gm.maps.sky_region import SkyRegion
 
 ON_OFF = ("counts_off", "acceptance", "acceptance_off")
 ARRAYS = ("counts", "exposure", "background", *ON_OFF)
@@ -28,26 +35,21 @@ _SAME_ENERGY = 1e-5  # files before Gammapy 2.0 hold energies in single precisio
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class _Map(ABC):
+class SkyMap(CountsDataset, ABC):
     """What both kinds share. Sizes and values are checked when made, or when read: `DataError`."""
 
-    name: str
     geometry: WcsGeometry
-    energy: EnergyAxis
-    energy_true: EnergyAxis
-    counts: Deferrable[MapArray] = Deferrable()
-    exposure: Deferrable[MapArray] = Deferrable()
-    psf: Deferrable[PsfMap | None] = Deferrable(None)
-    edisp: Deferrable[EdispMap | None] = Deferrable(None)
-    mask_safe: Deferrable[BoolArray | None] = Deferrable(None)
-    mask_fit: Deferrable[BoolArray | None] = Deferrable(None)
-    gti: Deferrable[Table | None] = Deferrable(None)
-    meta: Deferrable[Table | None] = Deferrable(None)
-    finer: Deferrable[FinerBins | None] = Deferrable(None)
-    livetime: float | None = None
+    counts: MapArray = deferrable()
+    exposure: MapArray = deferrable()
+    psf: PsfMap | None = deferrable(None)
+    edisp: EdispMap | None = deferrable(None)
+    mask_safe: BoolArray | None = deferrable(None)
+    mask_fit: BoolArray | None = deferrable(None)
+    gti: Table | None = deferrable(None)
+    meta: Table | None = deferrable(None)
+    finer: FinerBins | None = deferrable(None)
 
-    type: ClassVar[str]
-    stat_type: ClassVar[str]
+    responses: ClassVar[tuple[str, ...]] = ("exposure", "psf", "edisp")
 
     def __post_init__(self) -> None:
         given = {name: value for name, value in self.__dict__.items() if not isinstance(value, Deferred)}
@@ -58,12 +60,51 @@ class _Map(ABC):
         return f"dataset {self.name}: {part}"
 
     @property
-    def mask(self) -> BoolArray:
-        """``(n_energy, n_y, n_x)``: bins that are safe and wanted."""
-        parts = [part for part in (self.mask_safe, self.mask_fit) if part is not None]
-        if not parts:
-            return np.ones((self.energy.n_bins, *self.geometry.shape), dtype=np.bool_)
-        return parts[0] if len(parts) == 1 else parts[0] & parts[1]
+    def shape(self) -> tuple[int, ...]:
+        """``(n_energy, n_y, n_x)``."""
+        return (self.energy.n_bins, *self.geometry.shape)
+
+    def dispersion(self) -> NDArray[Any] | None:
+        return None if self.edisp is None else self.edisp.data
+
+    def sky_mask(
+        self, include: SkyRegion | None = None, exclude: SkyRegion | None = None, exclusion: Map | None = None
+    ) -> BoolArray:
+        image = np.ones(self.geometry.shape, dtype=np.bool_)
+        if include is not None:
+            image &= include.contains(self.geometry)
+        if exclude is not None:
+            image &= ~exclude.contains(self.geometry)
+        if exclusion is not None:
+            image &= resample_mask(exclusion, self.geometry, outside=True)
+        return image
+
+    def same_responses(self, here: Position, there: Position, frame: str, conventions: Conventions) -> bool:
+        if here == there:
+            return True
+        psf, edisp = self.psf, self.edisp
+        if psf is not None and not _agree(psf.profiles(*here, frame), psf.profiles(*there, frame)):
+            return False
+        if edisp is None:
+            return True
+        return _agree(*(edisp.kernel(self.energy, *place, frame, conventions) for place in (here, there)))
+
+    def bare(self, *, keep_background: bool) -> Self:
+        """Without counts too, so that no bin takes part that need not."""
+        return super().bare(keep_background=keep_background).with_(counts=np.zeros_like(self.counts))
+
+    def summary(self) -> dict[str, Any]:
+        """Also where the pixels are, and which responses there are."""
+        geometry = self.geometry
+        return {
+            **super().summary(),
+            "pixels": list(reversed(geometry.shape)),
+            "pixel_size": list(geometry.pixel_scales()),
+            "frame": geometry.frame,
+            "center": list(geometry.center()),
+            "psf": None if self.psf is None else "reconstructed energy" if self.psf.is_reco else "true energy",
+            "edisp": None if self.edisp is None else type(self.edisp).__name__,
+        }
 
     def write(self, path: str | Path) -> None:
         """Write the file that Gammapy reads; one that is there is replaced. Raises `DataError`."""
@@ -85,7 +126,7 @@ class _Map(ABC):
 
 @final
 @dataclass(frozen=True, eq=False, kw_only=True)
-class MapDataset(_Map):
+class MapDataset(SkyMap, KnownBackground):
     """Counts on the sky with a known background: Cash statistic.
 
     counts, background : (n_energy, n_y, n_x); exposure : (n_energy_true, n_y, n_x) [cm2 s]; masks : as counts, or None;
@@ -93,39 +134,29 @@ class MapDataset(_Map):
     it was made from, and sources are predicted in. Arrays have the precision of the file.
     """
 
-    background: Deferrable[MapArray | None] = Deferrable(None)
+    background: MapArray | None = deferrable(None)
 
     type: ClassVar[str] = "MapDataset"
-    stat_type: ClassVar[str] = "cash"
 
 
 @final
 @dataclass(frozen=True, eq=False, kw_only=True)
-class MapDatasetOnOff(_Map):
+class MapDatasetOnOff(SkyMap, MeasuredBackground):
     """Counts on the sky with a background measured elsewhere: W statistic.
 
     As `MapDataset`, with counts_off, acceptance, acceptance_off : (n_energy, n_y, n_x) instead of a background.
     """
 
-    counts_off: Deferrable[MapArray] = Deferrable()
-    acceptance: Deferrable[MapArray] = Deferrable()
-    acceptance_off: Deferrable[MapArray] = Deferrable()
+    counts_off: MapArray = deferrable()
+    acceptance: MapArray = deferrable()
+    acceptance_off: MapArray = deferrable()
 
     type: ClassVar[str] = "MapDatasetOnOff"
-    stat_type: ClassVar[str] = "wstat"
 
-    @property
-    def mask(self) -> BoolArray:
-        """``(n_energy, n_y, n_x)``: bins that are safe, wanted, and have an acceptance on and off.
 
-        Without one the profiled background is undefined; by convention such a bin adds nothing.
-        """
-        return np.asarray(super().mask & (self.acceptance > 0) & (self.acceptance_off > 0))
-
-    def alpha(self) -> MapArray:
-        """Acceptance ON / OFF: 0 where both are 0, the largest number of its precision where only OFF is 0."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.nan_to_num(self.acceptance / self.acceptance_off)
+def _agree(a: Array, b: Array) -> bool:
+    """Up to the rounding of a mean of equal numbers."""
+    return np.allclose(a, b, rtol=1e-12, atol=0.0)
 
 
 def check_parts(

@@ -3,40 +3,31 @@
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, ClassVar, Self, final
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, final
 
 import numpy as np
 
-from gm.arrays import Array, BoolArray
+from gm.arrays import Array
+from gm.datasets.base import OneDimensional, Seen
+from gm.datasets.counts import CountsDataset, KnownBackground, MeasuredBackground
 from gm.errors import DataError
-from gm.io.tables import Table
 from gm.irf.edisp import overlap_matrix
-from gm.maps.axes import EnergyAxis
 from gm.maps.regions import Region
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class _Spectrum(ABC):
+class Spectrum(CountsDataset, OneDimensional, ABC):
     """What both kinds share. Sizes and values are checked when made: `DataError`."""
 
-    name: str
-    energy: EnergyAxis
-    energy_true: EnergyAxis
     counts: Array
     exposure: Array
     edisp: Array | None = None
-    mask_safe: BoolArray | None = None
-    mask_fit: BoolArray | None = None
-    livetime: float | None = None
-    gti: Table | None = None
     region: Region | None = None
     meta: Mapping[str, Any] = field(default_factory=dict)
 
-    type: ClassVar[str]
-    stat_type: ClassVar[str]
+    responses: ClassVar[tuple[str, ...]] = ("exposure", "edisp")
 
     def __post_init__(self) -> None:
         n_energy, n_true = self.energy.n_bins, self.energy_true.n_bins
@@ -72,37 +63,29 @@ class _Spectrum(ABC):
         object.__setattr__(self, name, np.where(bad, 0.0, values))
 
     @property
-    def mask(self) -> BoolArray:
-        """``(n_energy,)``: bins that enter the statistic."""
-        return self.kept
+    def shape(self) -> tuple[int, ...]:
+        return (self.energy.n_bins,)
 
-    @property
-    def kept(self) -> BoolArray:
-        """``(n_energy,)``: bins that are safe and wanted."""
-        safe, wanted = self.mask_safe, self.mask_fit
-        if safe is None:
-            return np.ones(self.energy.n_bins, dtype=np.bool_) if wanted is None else wanted
-        return safe if wanted is None else safe & wanted
+    def dispersion(self) -> Array | None:
+        return self.edisp
+
+    def matrix(self) -> Array:
+        """Energy dispersion ``(n_energy_true, n_energy)``: the overlap of bins where energies are measured exactly."""
+        return overlap_matrix(self.energy_true, self.energy) if self.edisp is None else self.edisp
 
     def response(self) -> Array:
         """Exposure times energy dispersion, ``(n_energy_true, n_energy) [cm2 s]``: fluxes per true bin to counts."""
-        edisp = overlap_matrix(self.energy_true, self.energy) if self.edisp is None else self.edisp
-        return self.exposure[:, None] * edisp
+        return self.exposure[:, None] * self.matrix()
 
-    def write(self, path: str | Path) -> None:
-        """Write the file that Gammapy reads; one that is there is replaced. Raises `DataError`."""
-        from gm.datasets.reading import write_dataset
-
-        write_dataset(self, path)  # type: ignore[arg-type]  # every final class is a dataset
-
-    def with_(self, **changes: Any) -> Self:
-        """A copy with some fields replaced."""
-        return replace(self, **changes)
+    def seen(self, through: Collection[str]) -> Seen:
+        exposure = self.exposure if "exposure" in through else None
+        edisp = self.matrix() if "edisp" in through else overlap_matrix(self.energy_true, self.energy)
+        return Seen("integral", self.energy_true.edges, exposure, edisp)
 
 
 @final
 @dataclass(frozen=True, eq=False, kw_only=True)
-class SpectrumDataset(_Spectrum):
+class SpectrumDataset(Spectrum, KnownBackground):
     """Counts with a known background: Cash statistic.
 
     counts, background : (n_energy,); exposure : (n_energy_true,) [cm2 s]; edisp : (n_energy_true, n_energy), or None
@@ -112,7 +95,6 @@ class SpectrumDataset(_Spectrum):
     background: Array | None = None
 
     type: ClassVar[str] = "SpectrumDataset"
-    stat_type: ClassVar[str] = "cash"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -122,36 +104,21 @@ class SpectrumDataset(_Spectrum):
 
 @final
 @dataclass(frozen=True, eq=False, kw_only=True)
-class SpectrumDatasetOnOff(_Spectrum):
+class SpectrumDatasetOnOff(Spectrum, MeasuredBackground):
     """Counts with a background measured elsewhere: W statistic.
 
-    As `SpectrumDataset`, with counts_off, acceptance, acceptance_off : (n_energy,) instead of a background; measured :
-    bins with an acceptance on and off, None where all have. Without one the profiled background is undefined, and by
-    convention such a bin adds nothing.
+    As `SpectrumDataset`, with counts_off, acceptance, acceptance_off : (n_energy,) instead of a background.
+    Bins without an acceptance on and off do not enter.
     """
 
     counts_off: Array
     acceptance: Array
     acceptance_off: Array
     region_off: Region | None = None
-    measured: BoolArray | None = field(init=False, repr=False)
 
     type: ClassVar[str] = "SpectrumDatasetOnOff"
-    stat_type: ClassVar[str] = "wstat"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("counts_off", "acceptance", "acceptance_off"):
             self._check(name, (self.energy.n_bins,))
-        measured = (self.acceptance > 0) & (self.acceptance_off > 0)
-        object.__setattr__(self, "measured", None if measured.all() else measured)
-
-    @property
-    def mask(self) -> BoolArray:
-        """``(n_energy,)``: bins that are safe, wanted, and `measured`."""
-        return self.kept if self.measured is None else self.kept & self.measured
-
-    def alpha(self) -> Array:
-        """Acceptance ON / OFF, ``(n_energy,)``: 0 where both are 0, the largest float where only OFF is 0."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.nan_to_num(self.acceptance / self.acceptance_off)

@@ -10,7 +10,7 @@ import numpy as np
 
 from gm.arrays import Array, IntArray
 from gm.conventions import Conventions
-from gm.datasets import Dataset, Datasets, FluxPointsDataset
+from gm.datasets import Datasets
 from gm.errors import UsageError
 from gm.estimators.norm import NoMinimum, NormEstimate, NormProfile
 from gm.estimators.reference import Reference
@@ -64,7 +64,7 @@ class FluxPointsEstimator:
         if not len(datasets):
             raise UsageError(f"flux points of '{self.source}': no dataset was given")
         component, edges = self._component(models), self.requested_edges()
-        likelihood = JointLikelihood(Datasets(map(_sorted, datasets)), models, self.conventions)
+        likelihood = JointLikelihood(Datasets(dataset.by_energy() for dataset in datasets), models, self.conventions)
         bands = _Bands(self, likelihood, component, edges)
         measured = []
         for k, (e_min, e_max) in enumerate(pairwise(edges.tolist())):
@@ -134,7 +134,7 @@ class _Bands:
         self.signal = self.reference.sign * (bank.fluxes(values, [component.name]) - self.shapes)
         self.rest = bank.fluxes(values, [c.name for c in likelihood.models if c.name != component.name])
         self.edges = edges
-        self.asked = np.stack([_edges_in(dataset, edges) for dataset in likelihood.datasets])
+        self.asked = np.stack([dataset.nearest_bins(edges) for dataset in likelihood.datasets])
         entering = zip(self.asked, likelihood.energy_bins(), strict=True)
         self.ranges = np.stack([_that_enter(asked, bins) for asked, bins in entering], axis=1)
 
@@ -209,8 +209,8 @@ class _Bands:
     def _edges(self, ranges: IntArray, reports: Sequence[TermReport]) -> tuple[float, float] | None:
         """The energies of all bins that say something about the source; None where there are only flux points."""
         seeing = [report.dataset for report in reports if report.components[self.name] != 0]
-        energies = [_energies(self.likelihood.datasets[k], *ranges[k]) for k in seeing]
-        if all(isinstance(self.likelihood.datasets[k], FluxPointsDataset) for k in seeing):
+        energies = [self.likelihood.datasets[k].energies_of(*ranges[k]) for k in seeing]
+        if not any(self.likelihood.datasets[k].is_binned for k in seeing):
             return None
         lows, highs = zip(*energies, strict=True)
         return _first_close(lows, min(lows)), _first_close(highs, max(highs))
@@ -220,33 +220,20 @@ class _Bands:
         found = {}
         for report in reports:
             dataset, (first, last) = self.likelihood.datasets[report.dataset], ranges[report.dataset]
-            sums: tuple[float | None, ...] = (None, None, None)
-            if not isinstance(dataset, FluxPointsDataset):
-                counts = float(dataset.counts[first:last][dataset.mask[first:last]].sum(dtype=np.float64))
-                sums = counts, report.predicted, norm * report.components[self.name]
-            found[dataset.name] = PointDataset(*_energies(dataset, first, last), *sums)
+            inside = np.zeros_like(dataset.mask)
+            inside[first:last] = dataset.mask[first:last]
+            energies, counts = dataset.energies_of(first, last), dataset.counts_in(inside)
+            if counts is None:
+                found[dataset.name] = PointDataset(*energies, None, None, None)
+            else:
+                excess = norm * report.components[self.name]
+                found[dataset.name] = PointDataset(*energies, counts, report.predicted, excess)
         return found
 
 
 def _first_close(energies: Sequence[float], to: float) -> float:
     """The first that is equal up to rounding."""
     return next(energy for energy in energies if abs(energy / to - 1.0) < SAME_ENERGY)
-
-
-def _sorted(dataset: Dataset) -> Dataset:
-    """Flux points in the order of their energies, so that a band is a range of rows; other datasets as they are."""
-    if not isinstance(dataset, FluxPointsDataset):
-        return dataset
-    order = np.argsort(dataset.points.energy, kind="stable")
-    return dataset if (np.diff(order) > 0).all() else dataset.take(order)
-
-
-def _edges_in(dataset: Dataset, edges: Array) -> IntArray:
-    """The number of the bin that begins at the edge nearest to each of ``edges`` (in ln E), (n_edges,)."""
-    if isinstance(dataset, FluxPointsDataset):
-        return np.searchsorted(dataset.points.energy, edges * (1.0 - SAME_ENERGY))
-    own = dataset.energy.edges
-    return np.rint(np.interp(np.log(edges), np.log(own), np.arange(own.size))).astype(np.intp)
 
 
 def _that_enter(numbers: IntArray, bins: IntArray) -> IntArray:
@@ -256,10 +243,3 @@ def _that_enter(numbers: IntArray, bins: IntArray) -> IntArray:
     for k in np.flatnonzero(np.diff(places)):
         ranges[k] = bins[places[k]], bins[places[k + 1] - 1] + 1
     return ranges
-
-
-def _energies(dataset: Dataset, first: int, last: int) -> tuple[float, float]:
-    """From the lower edge of a bin to the upper edge of the last; from point to point of flux points [TeV]."""
-    if isinstance(dataset, FluxPointsDataset):
-        return float(dataset.points.energy[first]), float(dataset.points.energy[last - 1])
-    return float(dataset.energy.edges[first]), float(dataset.energy.edges[last])

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from gm.arrays import Array, BoolArray
-from gm.datasets import Dataset, FluxPointsDataset
 from gm.fit.covariance import Errors
 from gm.fit.decorrelation import decorrelation_energy
 from gm.fit.intervals import Interval
@@ -83,20 +82,13 @@ def _decorrelation_energy(models: Models, likelihood: JointLikelihood, component
     """Of a sky component, between the energies of the datasets that it applies to."""
     if models.covariance is None or not models.covariance.any() or not isinstance(component, SkyModel):
         return None
-    seen = [_energies(dataset) for dataset in likelihood.datasets if component.applies_to(dataset.name)]
+    seen = [dataset.energy_range() for dataset in likelihood.datasets if component.applies_to(dataset.name)]
     if not seen:
         return None
     slots, spectral = likelihood.layout.slots(component.name, "spectral"), component.spectral_model
     covariance: Array = models.covariance[slots, slots] * np.outer(spectral.factors, spectral.factors)
     e_min, e_max = min(low for low, _ in seen), max(high for _, high in seen)
     return decorrelation_energy(spectral, spectral.values(), covariance, e_min, e_max)
-
-
-def _energies(dataset: Dataset) -> tuple[float, float]:
-    """Lowest and highest energy [TeV] of a dataset."""
-    if isinstance(dataset, FluxPointsDataset):
-        return float(dataset.points.energy.min()), float(dataset.points.energy.max())
-    return float(dataset.energy.edges[0]), float(dataset.energy.edges[-1])
 
 
 def _finite(number: float) -> float | None:

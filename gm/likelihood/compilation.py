@@ -10,15 +10,11 @@ import numpy as np
 
 from gm.arrays import Array, BoolArray, IntArray
 from gm.conventions import Conventions
-from gm.datasets import (
-    Dataset,
-    Datasets,
-    FluxPointsDataset,
-    SpectrumDataset,
-    SpectrumDatasetOnOff,
-    overlap_matrix,
-)
-from gm.datasets.map_dataset import MapDataset, MapDatasetOnOff
+from gm.datasets import Datasets
+from gm.datasets.base import OneDimensional
+from gm.datasets.kinds import is_map, one_dimensional
+from gm.datasets.map_dataset import SkyMap
+from gm.datasets.measurement import Columns
 from gm.likelihood.contract import LikelihoodTerm
 from gm.likelihood.fluxes import Block, FluxPlan, as_slice
 from gm.likelihood.spectra.term import DiagonalFold, Fold, MatrixFold, Term
@@ -26,10 +22,8 @@ from gm.likelihood.terms import LocalTerms
 from gm.likelihood.times import check_light, times_of
 from gm.models import BackgroundIRFModel, Component, Layout, Models, SkyModel
 from gm.models.temporal.intervals import TimeIntervals
-from gm.statistics import Cash, Chi2, Distribution, Profile, Statistic, WStat
+from gm.statistics import Statistic
 
-Measured = tuple[Array | BoolArray, ...]  # what a statistic is made of
-OneDimensional = SpectrumDataset | SpectrumDatasetOnOff | FluxPointsDataset
 TermKey = tuple[type[Statistic], int]
 
 
@@ -50,15 +44,17 @@ def compile_terms(
     check_light(datasets, models)
     plan = FluxPlan()
     builders: dict[TermKey, _TermBuilder] = {}
-    maps: list[tuple[int, MapDataset | MapDatasetOnOff]] = []
-    for index, dataset in enumerate(datasets):
-        if isinstance(dataset, (MapDataset, MapDatasetOnOff)):
-            maps.append((index, dataset))
+    maps: list[tuple[int, SkyMap]] = []
+    for index, one in enumerate(datasets):
+        if is_map(one):
+            maps.append((index, one))
             continue
-        components = models.select(dataset.name)
-        statistic, arrays, bins = _measured(dataset)
+        dataset, components = one_dimensional(one), models.select(one.name)
+        bins = np.flatnonzero(dataset.mask)
         if not bins.size:
             continue
+        measurement = dataset.measurement()
+        statistic, arrays = measurement.kind, measurement.columns(bins)
         builder = builders.setdefault((statistic, arrays[-1].ndim and arrays[-1][0].size), _TermBuilder(statistic))
         offset = _add_folds(builder, plan, dataset, components, bins)
         builder.add_bins(index, bins, arrays, offset)
@@ -78,14 +74,14 @@ class _TermBuilder:
     def __init__(self, statistic: type[Statistic]) -> None:
         self.n_rows = 0
         self._statistic = statistic
-        self._arrays: list[Measured] = []
+        self._arrays: list[Columns] = []
         self._offsets: list[Array] = []
         self._datasets: list[IntArray] = []
         self._bins: list[IntArray] = []
         self._responses: dict[Block, list[_Response]] = defaultdict(list)
         self._diagonals: list[tuple[IntArray, IntArray, Array]] = []
 
-    def add_bins(self, dataset: int, bins: IntArray, arrays: Measured, offset: Array) -> None:
+    def add_bins(self, dataset: int, bins: IntArray, arrays: Columns, offset: Array) -> None:
         self.n_rows += bins.size
         self._datasets.append(np.full(bins.size, dataset))
         self._bins.append(bins)
@@ -144,67 +140,37 @@ def _matrix_fold(block: Block, responses: list[_Response]) -> MatrixFold:
     return MatrixFold(as_slice(np.concatenate(rows)), slice(first + columns.start, first + columns.stop), matrix)
 
 
-def _measured(dataset: OneDimensional) -> tuple[type[Statistic], Measured, IntArray]:
-    """The statistic of a dataset, the arrays it is made of in the bins that enter, and those bins."""
-    if isinstance(dataset, FluxPointsDataset):
-        return _measured_points(dataset)
-    if isinstance(dataset, SpectrumDatasetOnOff):
-        bins = np.flatnonzero(dataset.mask)
-        alpha = dataset.acceptance[bins] / dataset.acceptance_off[bins]
-        return WStat, (dataset.counts[bins], dataset.counts_off[bins], alpha), bins
-    bins = np.flatnonzero(dataset.mask)
-    return Cash, (dataset.counts[bins],), bins
-
-
-def _measured_points(dataset: FluxPointsDataset) -> tuple[type[Statistic], Measured, IntArray]:
-    points = dataset.points
-    bins = np.flatnonzero(dataset.valid())
-    if dataset.stat_type == "profile":
-        delta = points.profile()
-        assert delta is not None  # a profile dataset without one cannot be made
-        assert points.norm_scan is not None
-        return Profile, (points.dnde_ref[bins], points.norm_scan[bins], delta[bins]), bins
-    if dataset.stat_type == "distrib":
-        low, high = points.errors()
-        return Distribution, (points.dnde[bins], low[bins], high[bins], points.dnde_ul[bins], points.is_ul[bins]), bins
-    return Chi2, (points.dnde[bins], points.error()[bins]), bins
-
-
 def _add_folds(
     builder: _TermBuilder, plan: FluxPlan, dataset: OneDimensional, components: Iterable[Component], bins: IntArray
 ) -> Array:
     """Register how each component reaches the dataset's bins; returns what is predicted without a model, (n_bins,)."""
     sky = [component for component in components if isinstance(component, SkyModel)]
-    if isinstance(dataset, FluxPointsDataset):
-        for (_, _), names, times in _by_response(sky, dataset):
-            builder.add_diagonal(plan.block("point", names, dataset.points.energy, times), bins, np.ones(bins.size))
+    for responses, names, times in _by_response(sky, dataset):
+        seen = dataset.seen(responses)
+        block = plan.block(seen.quantity, names, seen.energy, times)
+        if seen.edisp is None:
+            builder.add_diagonal(block, bins, np.ones(bins.size))
+        else:
+            builder.add_response(block, bins, seen.exposure, seen.edisp)
+    if dataset.known_background is None:
         return np.zeros(bins.size)
-    for (exposure, edisp), names, times in _by_response(sky, dataset):
-        block = plan.block("integral", names, dataset.energy_true.edges, times)
-        kernel = dataset.edisp if edisp else None
-        if kernel is None:
-            kernel = overlap_matrix(dataset.energy_true, dataset.energy)
-        builder.add_response(block, bins, dataset.exposure if exposure else None, kernel)
-    if isinstance(dataset, SpectrumDatasetOnOff) or dataset.background is None:
-        return np.zeros(bins.size)
+    known = dataset.known_background[bins].astype(np.float64, copy=False)
     background = [component.name for component in components if isinstance(component, BackgroundIRFModel)]
     if not background:
-        return dataset.background[bins]
-    builder.add_diagonal(plan.block("point", (background[0],), dataset.energy.center), bins, dataset.background[bins])
+        return known
+    builder.add_diagonal(plan.block("point", (background[0],), dataset.energies()), bins, known)
     return np.zeros(bins.size)
 
 
 def _by_response(
-    sky: Iterable[SkyModel], dataset: Dataset
-) -> list[tuple[tuple[bool, bool], tuple[str, ...], TimeIntervals | None]]:
-    """Names of the sky components by whether they see exposure and energy dispersion, variable ones with times."""
-    steady: dict[tuple[bool, bool], tuple[str, ...]] = {}
-    variable: list[tuple[tuple[bool, bool], tuple[str, ...], TimeIntervals | None]] = []
+    sky: Iterable[SkyModel], dataset: OneDimensional
+) -> list[tuple[frozenset[str], tuple[str, ...], TimeIntervals | None]]:
+    """Names of the sky components by the responses that they go through, variable ones with times."""
+    steady: dict[frozenset[str], tuple[str, ...]] = {}
+    variable: list[tuple[frozenset[str], tuple[str, ...], TimeIntervals | None]] = []
     for component in sky:
-        key = component.apply_irf["exposure"], component.apply_irf["edisp"]
+        key = frozenset(name for name in dataset.responses if component.apply_irf[name])
         times = times_of(component, dataset)
-        if isinstance(dataset, FluxPointsDataset):
-            key = True, True
         if times is None:
             steady[key] = (*steady.get(key, ()), component.name)
         else:

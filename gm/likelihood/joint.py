@@ -9,9 +9,8 @@ import numpy as np
 
 from gm.arrays import Array, BoolArray, IntArray
 from gm.conventions import Conventions
-from gm.datasets import Datasets, FluxPointsDataset
+from gm.datasets import Datasets
 from gm.datasets.left_out import LeftOut, left_out
-from gm.datasets.responses import missing_responses, same_responses
 from gm.likelihood.compilation import compile_terms
 from gm.likelihood.fluxes import FluxBank
 from gm.likelihood.lattice import Lattice
@@ -228,7 +227,7 @@ class JointLikelihood:
             if shape is None or then is None or now is None:
                 continue
             datasets = [dataset for dataset in self.datasets if old.applies_to(dataset.name)]
-            if not all(same_responses(dataset, then, now, shape.frame, self.conventions) for dataset in datasets):
+            if not all(dataset.same_responses(then, now, shape.frame, self.conventions) for dataset in datasets):
                 return True
         return False
 
@@ -287,12 +286,10 @@ class JointLikelihood:
     def _summary(self, index: int, report: TermReport | None) -> DatasetSummary:
         dataset = self.datasets[index]
         report = report or TermReport(index, 0, 0.0, 0.0, {})
-        if isinstance(dataset, FluxPointsDataset):
+        counts = dataset.n_counts() if report.counts is None else report.counts
+        if counts is None:
             return DatasetSummary(dataset.name, dataset.type, report.bins, report.statistic, left_out=left_out(dataset))
         applied = {component.name for component in self.models.select(dataset.name)}
-        counts = report.counts
-        if counts is None:
-            counts = float(dataset.counts[dataset.mask].sum(dtype=np.float64))
         parts = {name: value for name, value in report.components.items() if name in applied}
         return DatasetSummary(
             name=dataset.name,
@@ -305,7 +302,7 @@ class JointLikelihood:
             components=parts,
             losses=report.losses,
             left_out=left_out(dataset),
-            missing_responses=missing_responses(dataset),
+            missing_responses=dataset.missing_responses(),
         )
 
 

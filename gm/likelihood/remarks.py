@@ -7,13 +7,15 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from gm.conventions import Conventions
-from gm.datasets import Dataset, MapDataset, MapDatasetOnOff
+from gm.datasets import Dataset
+from gm.datasets.kinds import is_map
 from gm.datasets.left_out import data_warnings, listed
-from gm.datasets.responses import WORDS, lost_energies, missing_responses
+from gm.datasets.map_dataset import SkyMap
 from gm.likelihood.times import uncovered
 from gm.models import Component, Models, SkyModel, TemplateNPredModel
 from gm.models.spatial.templates import TemplateShape
 
+_WORDS = {"psf": "PSF", "edisp": "energy dispersion"}
 _AROUND = 2.0  # [deg] from a position that are looked at
 _TORN = 20.0  # times the distance that a projection stretches nowhere
 
@@ -36,9 +38,9 @@ def remarks(datasets: Sequence[Dataset], models: Models, conventions: Convention
 
 
 def _of_responses(dataset: Dataset) -> Iterable[str]:
-    for name in missing_responses(dataset):
-        yield f"no {WORDS[name]}: {'directions' if name == 'psf' else 'energies'} count as measured exactly"
-    if (lost := lost_energies(dataset)) is not None:
+    for name in dataset.missing_responses():
+        yield f"no {_WORDS[name]}: {'directions' if name == 'psf' else 'energies'} count as measured exactly"
+    if (lost := dataset.lost_energies()) is not None:
         at = f"between {lost[0]:.3g} and {lost[1]:.3g} TeV"
         yield f"no energy dispersion at true energies {at}: nothing is predicted from there"
 
@@ -54,7 +56,7 @@ def _of_files(component: Component) -> Iterable[str]:
 def _on_maps(component: Component, datasets: Iterable[Dataset], conventions: Conventions) -> Iterable[str]:
     if not isinstance(component, SkyModel):
         return
-    maps = [dataset for dataset in datasets if isinstance(dataset, MapDataset | MapDatasetOnOff)]
+    maps = [dataset for dataset in datasets if is_map(dataset)]
     shape = component.spatial_model
     for what, names in (
         ("no shape on the sky: every pixel gets all of its flux", [d.name for d in maps if shape is None]),
@@ -83,7 +85,7 @@ def _in_time(component: Component, datasets: Iterable[Dataset]) -> Iterable[str]
             yield f"{component.name} on {listed(names)}: {what}"
 
 
-def _not_covered(component: SkyModel, maps: Iterable[MapDataset | MapDatasetOnOff]) -> list[str]:
+def _not_covered(component: SkyModel, maps: Iterable[SkyMap]) -> list[str]:
     """Maps with true energies that a template has no values for, and that are seen."""
     shape = component.spatial_model
     if not isinstance(shape, TemplateShape) or shape.template.energy_axis is None:
@@ -95,7 +97,7 @@ def _not_covered(component: SkyModel, maps: Iterable[MapDataset | MapDatasetOnOf
     ]
 
 
-def _is_torn(component: SkyModel, dataset: MapDataset | MapDatasetOnOff) -> bool:
+def _is_torn(component: SkyModel, dataset: SkyMap) -> bool:
     """Whether directions around the position are far from it on the map, where longitudes do not come again."""
     shape, bins = component.spatial_model, dataset.finer or dataset
     place = None if shape is None else shape.position(shape.values())
@@ -112,7 +114,7 @@ def _is_torn(component: SkyModel, dataset: MapDataset | MapDatasetOnOff) -> bool
     return inside and bool(distance.max() > _TORN * reach / scale)
 
 
-def _is_beyond(component: SkyModel, dataset: MapDataset | MapDatasetOnOff) -> bool:
+def _is_beyond(component: SkyModel, dataset: SkyMap) -> bool:
     """Whether the position is not on the map, and light from there reaches it through the PSF."""
     shape, bins = component.spatial_model, dataset.finer or dataset
     if shape is None or bins.psf is None or not component.apply_irf["psf"]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gm.datasets import Dataset, Datasets, FluxPointsDataset
+from gm.datasets import Datasets
+from gm.datasets.base import Dataset
 from gm.errors import DataError
 from gm.models import ConstantTemporalModel, Models, SkyModel
 from gm.models.temporal.intervals import TimeIntervals
@@ -40,11 +41,10 @@ def times_of(component: SkyModel, dataset: Dataset) -> TimeIntervals | None:
     """The good time of a dataset, where the component varies; None for a steady one. Raises `DataError` without any."""
     if component.temporal_model is None or isinstance(component.temporal_model, ConstantTemporalModel):
         return None
-    gti = None if isinstance(dataset, FluxPointsDataset) else dataset.gti
-    if gti is None:
+    if dataset.good_time is None:
         kind = type(component.temporal_model).__name__
         raise DataError(f"dataset {dataset.name}: no good time intervals (GTI), and '{component.name}' varies: {kind}")
     try:
-        return TimeIntervals.from_table(gti)
+        return TimeIntervals.from_table(dataset.good_time)
     except DataError as error:
         raise DataError(f"dataset {dataset.name}: {error}") from error

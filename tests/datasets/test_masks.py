@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gm.datasets import Datasets, MapDataset, SpectrumDataset
-from gm.datasets.masks import energy_mask, mask_from
+from gm.datasets.masks import mask_from
 from gm.errors import DataError
 from gm.maps.axes import EnergyAxis
 from gm.maps.geometry import WcsGeometry
@@ -85,4 +85,4 @@ def test_spectra_and_flux_points_know_energies_only(dataset: MapDataset, shared:
     region = SkyRegion.from_mapping(CIRCLE)
     assert mask_from(spectrum, (0.5, 3.0), include=region).tolist() == [False, True, False]
     points = Datasets.read(shared / "reference/flux-points/datasets.yaml")[0]
-    assert 0 < energy_mask(points, 1.0).sum() < energy_mask(points).sum()
+    assert 0 < points.energy_mask(1.0).sum() < points.energy_mask().sum()

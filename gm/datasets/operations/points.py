@@ -6,13 +6,12 @@ import numpy as np
 
 from gm.arrays import BoolArray
 from gm.datasets.flux_points import FluxPointsDataset
-from gm.datasets.masks import energy_mask
 from gm.datasets.operations.outcome import Refused
 
 
 def sliced_points(dataset: FluxPointsDataset, name: str, low: float | None, high: float | None) -> FluxPointsDataset:
     """The points whose bins, or energies where they have no bins, lie between two energies [TeV]."""
-    return _taken(dataset, name, energy_mask(dataset, low, high), "between these energies")
+    return _taken(dataset, name, dataset.energy_mask(low, high), "between these energies")
 
 
 def safe_points(dataset: FluxPointsDataset, name: str) -> FluxPointsDataset:

@@ -13,6 +13,7 @@ import numpy as np
 from gm.arrays import Array
 from gm.conventions import Conventions
 from gm.datasets import overlap_matrix
+from gm.datasets.map_dataset import SkyMap
 from gm.irf.point_spread import PointSpread
 from gm.irf.psf import PsfMap
 from gm.irf.psf_kernel import PsfKernel
@@ -29,7 +30,7 @@ from gm.likelihood.maps.sources.point import PointSource, Shared
 from gm.likelihood.maps.sources.shape_image import GROWTH, MARGIN, ShapeImage, ShapeReach, SmoothImage, sub_pixels
 from gm.likelihood.maps.sources.summed import FinerSource
 from gm.likelihood.maps.term import MapTerm
-from gm.likelihood.maps.view import AnyMapDataset, View, background_of, bins_of, correction_of
+from gm.likelihood.maps.view import View, background_of, bins_of, correction_of
 from gm.likelihood.times import times_of
 from gm.maps.pixel_grid import PixelGrid
 from gm.models import Layout, Models, PointSpatialModel, SkyModel
@@ -41,7 +42,7 @@ _At = tuple[float | None, float | None, str | None]
 
 
 def compile_maps(
-    maps: Sequence[tuple[int, AnyMapDataset]],
+    maps: Sequence[tuple[int, SkyMap]],
     models: Models,
     plan: FluxPlan,
     layout: Layout,
@@ -94,7 +95,7 @@ def _apart(
     return bins, background, alone
 
 
-def keep_apart(maps: Sequence[AnyMapDataset], models: Models, layout: Layout, conventions: Conventions) -> None:
+def keep_apart(maps: Sequence[SkyMap], models: Models, layout: Layout, conventions: Conventions) -> None:
     """Limit free shapes to what the pixels of the maps that see them can tell apart, and to the widest of these.
 
     Gammapy's sums do not see where in its pixel a smaller shape is: its position would not change the statistic.

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gm.arrays import Array, IntArray, MapArray
+from gm.arrays import Array, MapArray
 from gm.datasets.finer_bins import FinerBins
-from gm.datasets.map_dataset import MapDataset, MapDatasetOnOff
+from gm.datasets.map_dataset import MapDataset, SkyMap
 from gm.likelihood.fluxes import FluxPlan
 from gm.likelihood.maps.bins import MapBackground, MapBins
 from gm.likelihood.maps.folding.window import MapWindow
@@ -16,28 +16,14 @@ from gm.likelihood.maps.sources.counts import has_free_shape
 from gm.likelihood.maps.sources.summed import Sums
 from gm.maps.pixel_grid import PixelGrid
 from gm.models import BackgroundIRFModel, Layout, Models
-from gm.statistics import Cash, Statistic, WStat
-
-AnyMapDataset = MapDataset | MapDatasetOnOff
 
 
-def bins_of(dataset: AnyMapDataset) -> MapBins | None:
+def bins_of(dataset: SkyMap) -> MapBins | None:
     """The bins that enter, and those with counts among them."""
     mask = dataset.mask
     if not mask.any():
         return None
-    counts = dataset.counts.ravel()
-    if isinstance(dataset, MapDatasetOnOff):
-        off, acceptance, acceptance_off = (
-            a.ravel() for a in (dataset.counts_off, dataset.acceptance, dataset.acceptance_off)
-        )
-
-        def w_statistic(bins: IntArray) -> Statistic:
-            on, away = counts[bins].astype(np.float64), off[bins].astype(np.float64)
-            return WStat(on, away, acceptance[bins].astype(np.float64) / acceptance_off[bins])
-
-        return MapBins.of(mask, dataset.counts, w_statistic)
-    return MapBins.of(mask, dataset.counts, lambda bins: Cash(counts[bins].astype(np.float64)))
+    return MapBins.of(mask, dataset.counts, dataset.measurement().statistic)
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +31,7 @@ class View:
     """A dataset with its position, and its bins with counts."""
 
     index: int
-    dataset: AnyMapDataset
+    dataset: SkyMap
     bins: MapBins
     sums: Sums | None = None
     _grids: dict[tuple[int, int, int, int], PixelGrid] = field(default_factory=dict)
@@ -112,7 +98,7 @@ def correction_of(
     """
     dataset = view.dataset
     model = next((c for c in models.select(dataset.name) if isinstance(c, BackgroundIRFModel)), None)
-    stored = None if isinstance(dataset, MapDatasetOnOff) else dataset.background
+    stored = dataset.known_background
     if stored is None or model is None:
         return stored, None, None
     if has_free_shape(model, layout):

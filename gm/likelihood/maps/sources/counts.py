@@ -10,7 +10,7 @@ from typing import Any, final
 import numpy as np
 
 from gm.arrays import Array, BoolArray, IntArray, MapArray
-from gm.datasets import MapDataset, MapDatasetOnOff
+from gm.datasets.map_dataset import SkyMap
 from gm.likelihood.fluxes import FluxPlan
 from gm.likelihood.maps.bins import MapBins
 from gm.likelihood.maps.folding.window import Response
@@ -96,9 +96,7 @@ def has_free_shape(component: Component, layout: Layout) -> bool:
     return any(layout.free_position(k) is not None for k in range(slots.start, slots.stop))
 
 
-def stored_sources(
-    dataset: MapDataset | MapDatasetOnOff, bins: MapBins, models: Models, plan: FluxPlan, layout: Layout
-) -> list[MapSource]:
+def stored_sources(dataset: SkyMap, bins: MapBins, models: Models, plan: FluxPlan, layout: Layout) -> list[MapSource]:
     """The templates of predicted counts of a dataset, and its background when the factor of the position is free."""
     sources: list[MapSource] = []
     for component in models.select(dataset.name):
@@ -106,8 +104,8 @@ def stored_sources(
         where: dict[str, Any] = {}
         if isinstance(component, TemplateNPredModel):
             stored = component.template(dataset.geometry, dataset.energy)
-        elif isinstance(component, BackgroundIRFModel) and isinstance(dataset, MapDataset):
-            stored = dataset.background if has_free_shape(component, layout) else None
+        elif isinstance(component, BackgroundIRFModel):
+            stored = dataset.known_background if has_free_shape(component, layout) else None
             where = {
                 "factor": partial(component.spatial_factor, dataset.geometry),
                 "slopes": partial(_slopes, component, dataset.geometry),

@@ -1,0 +1,26 @@
+"""The kinds of datasets that are treated apart, each by one question: all others the datasets answer themselves."""
+
+from __future__ import annotations
+
+from typing import TypeGuard
+
+from gm.datasets.base import Dataset, OneDimensional
+from gm.datasets.counts import CountsDataset
+from gm.datasets.map_dataset import SkyMap
+
+
+def is_map(dataset: Dataset) -> TypeGuard[SkyMap]:
+    """Whether it has pixels on the sky."""
+    return isinstance(dataset, SkyMap)
+
+
+def has_counts(dataset: Dataset) -> TypeGuard[CountsDataset]:
+    """Whether it counts events, in bins of energy."""
+    return isinstance(dataset, CountsDataset)
+
+
+def one_dimensional(dataset: Dataset) -> OneDimensional:
+    """The dataset, which has no pixels. Raises `TypeError` for a kind that is neither."""
+    if not isinstance(dataset, OneDimensional):
+        raise TypeError(f"dataset {dataset.name}: a {dataset.type} is neither a map nor one-dimensional")
+    return dataset
