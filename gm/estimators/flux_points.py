@@ -16,7 +16,7 @@ from gm.estimators.norm import NoMinimum, NormEstimate, NormProfile
 from gm.estimators.reference import Reference
 from gm.estimators.reoptimized import estimate_reoptimized
 from gm.estimators.result import FluxPoint, FluxPoints, PointDataset, PointStatus, ReferenceFlux
-from gm.likelihood import JointLikelihood, TermReport, Terms
+from gm.likelihood import Engine, JointLikelihood, TermReport, Terms
 from gm.likelihood.line import Line
 from gm.maps.axes import SAME_ENERGY
 from gm.models import Models, SkyModel
@@ -41,6 +41,7 @@ class FluxPointsEstimator:
     sigma_sensitivity : ``norm_sensitivity`` is the norm that this significance expects
     norm_scan : norms at which the profile is written out
     conventions : how counts are predicted, ``gammapy`` or ``exact``; `UsageError` for another word
+    engine : compiles the likelihood, by default in this process
     """
 
     source: str
@@ -51,6 +52,7 @@ class FluxPointsEstimator:
     sigma_sensitivity: float = 5.0
     norm_scan: Sequence[float] = DEFAULT_SCAN
     conventions: Conventions | str = Conventions.GAMMAPY
+    engine: Engine | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "conventions", Conventions(self.conventions))
@@ -64,7 +66,8 @@ class FluxPointsEstimator:
         if not len(datasets):
             raise UsageError(f"flux points of '{self.source}': no dataset was given")
         component, edges = self._component(models), self.requested_edges()
-        likelihood = JointLikelihood(Datasets(dataset.by_energy() for dataset in datasets), models, self.conventions)
+        by_energy = Datasets(dataset.by_energy() for dataset in datasets)
+        likelihood = JointLikelihood(by_energy, models, self.conventions, engine=self.engine)
         bands = _Bands(self, likelihood, component, edges)
         measured = []
         for k, (e_min, e_max) in enumerate(pairwise(edges.tolist())):

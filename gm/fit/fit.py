@@ -11,6 +11,7 @@ from gm.fit.intervals import CONTOUR_RISES, Around, contour_rise
 from gm.fit.profile import LowerMinimum
 from gm.fit.result import FitResult
 from gm.fit.run import FitRun, Progress
+from gm.likelihood import Engine
 from gm.models import Models
 
 _RECOMPILATIONS = 10
@@ -30,10 +31,12 @@ class Fit:
         result.models["crab"]
 
     conventions : how counts are predicted, ``gammapy`` or ``exact``; `UsageError` for another word
+    engine : compiles the likelihood, by default in this process
     """
 
     datasets: Datasets
     conventions: Conventions | str = Conventions.GAMMAPY
+    engine: Engine | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "conventions", Conventions(self.conventions))
@@ -109,7 +112,7 @@ class Fit:
 
     def _minimize(self, models: Models, progress: Progress | None, *, need_free: bool = True) -> FitRun:
         """To the minimum; where a source leaves the reach of its responses they are taken again, and it goes on."""
-        run = FitRun.start(self.datasets, models, self.conventions, progress, need_free=need_free)
+        run = FitRun.start(self.datasets, models, self.conventions, progress, need_free=need_free, engine=self.engine)
         run.minimize()
         resampled = 0
         for _ in range(_RECOMPILATIONS):
@@ -119,7 +122,7 @@ class Fit:
                 if resampled == _RESAMPLED or run.likelihood.is_current(vector):
                     break
                 resampled += 1
-            again = FitRun.start(self.datasets, run.best_models(), self.conventions, progress)
+            again = FitRun.start(self.datasets, run.best_models(), self.conventions, progress, engine=self.engine)
             again.statistic_start = run.statistic_start
             moved = f"the responses of {', '.join(gone)} were taken again where the fit had moved it"
             again.warnings = [*run.warnings, *([moved] if gone and moved not in run.warnings else [])]

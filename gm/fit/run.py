@@ -25,7 +25,7 @@ from gm.fit.report import fitted_components, fitted_parameters
 from gm.fit.result import FitResult, MinimizerReport, Status
 from gm.fit.rises import Rises
 from gm.fit.simplex import Simplex
-from gm.likelihood import JointLikelihood
+from gm.likelihood import Engine, JointLikelihood
 from gm.models import Models
 
 Progress = Callable[[str, float], None]
@@ -76,8 +76,9 @@ class FitRun:
         progress: Progress | None,
         *,
         need_free: bool = True,
+        engine: Engine | None = None,
     ) -> FitRun:
-        likelihood = JointLikelihood(datasets, models, conventions, for_fit=True)
+        likelihood = JointLikelihood(datasets, models, conventions, for_fit=True, engine=engine)
         if not likelihood.n_bins:
             raise DataError(no_bin_is_left(datasets))
         if not np.isfinite(likelihood.value(likelihood.layout.start)):

@@ -1,5 +1,6 @@
 """The likelihood: fluxes of the global model folded with responses and compared with counts."""
 
+from gm.likelihood.engine import Engine, LocalEngine
 from gm.likelihood.joint import DatasetSummary, JointLikelihood, PixelLattice
 from gm.likelihood.prediction import predict_component, predicted_counts
 from gm.likelihood.remarks import remarks
@@ -8,7 +9,9 @@ from gm.likelihood.terms import LocalTerms, Terms
 
 __all__ = [
     "DatasetSummary",
+    "Engine",
     "JointLikelihood",
+    "LocalEngine",
     "LocalTerms",
     "PixelLattice",
     "TermReport",

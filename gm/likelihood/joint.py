@@ -11,9 +11,10 @@ from gm.arrays import Array, BoolArray, IntArray
 from gm.conventions import Conventions
 from gm.datasets import Datasets
 from gm.datasets.left_out import LeftOut, left_out
-from gm.likelihood.compilation import compile_terms
+from gm.likelihood.engine import Engine, LocalEngine
 from gm.likelihood.fluxes import FluxBank
 from gm.likelihood.lattice import Lattice
+from gm.likelihood.maps.limits import keep_apart
 from gm.likelihood.maps.sources.losses import FluxLoss
 from gm.likelihood.remarks import remarks
 from gm.likelihood.report import TermReport
@@ -80,6 +81,7 @@ class JointLikelihood:
     ``conventions``: ``gammapy``, or ``exact`` for predicted counts as the responses say. ``for_fit``: free shapes are
     sampled so that the statistic is smooth in their parameters, and these stay between what the maps can tell apart.
     ``frozen_shapes``: they stay as they are in ``models`` whatever the vector says, which is all that is needed there.
+    ``engine`` compiles the terms, by default in this process.
     """
 
     def __init__(
@@ -90,11 +92,14 @@ class JointLikelihood:
         *,
         for_fit: bool = False,
         frozen_shapes: bool = False,
+        engine: Engine | None = None,
     ) -> None:
         self.datasets, self.models, self.conventions = datasets, models, Conventions(conventions)
-        self.layout = Layout(models)
+        self.layout, self._engine = Layout(models), engine or LocalEngine()
+        if for_fit:
+            keep_apart(datasets, models, self.layout, self.conventions)
         shapes = {"for_fit": for_fit, "frozen_shapes": frozen_shapes}
-        plan, self.terms = compile_terms(datasets, models, self.layout, self.conventions, **shapes)
+        plan, self.terms = self._engine.compile(datasets, models, self.layout, self.conventions, **shapes)
         self.bank = FluxBank(plan, models, self.layout, self.conventions)
         self._last_flux: tuple[bytes, Array, Array] | None = None
         self._last_value: tuple[bytes, float] | None = None
@@ -217,7 +222,7 @@ class JointLikelihood:
         It is where shapes are integrated for a fit, and where responses would be taken at other positions.
         """
         if self.terms.has_integrals or self._has_moved(models):
-            return JointLikelihood(self.datasets, models, self.conventions, frozen_shapes=True)
+            return JointLikelihood(self.datasets, models, self.conventions, frozen_shapes=True, engine=self._engine)
         return self
 
     def _has_moved(self, models: Models) -> bool:

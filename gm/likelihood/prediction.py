@@ -9,12 +9,16 @@ import numpy as np
 from gm.arrays import Array
 from gm.conventions import Conventions
 from gm.datasets import Dataset, Datasets
+from gm.likelihood.engine import Engine
 from gm.likelihood.joint import JointLikelihood
 from gm.models import BackgroundIRFModel, Component, Models
 
 
 def predict_component(
-    dataset: Dataset, component: Component, conventions: Conventions | str = Conventions.GAMMAPY
+    dataset: Dataset,
+    component: Component,
+    conventions: Conventions | str = Conventions.GAMMAPY,
+    engine: Engine | None = None,
 ) -> Array:
     """Predicted counts (fluxes for flux points) of a component at its values, whatever the masks of the dataset.
 
@@ -27,12 +31,14 @@ def predict_component(
     else:
         alone = replace(component, datasets_names=None)
     bare = Datasets([dataset.bare(keep_background=isinstance(component, BackgroundIRFModel))])
-    likelihood = JointLikelihood(bare, Models([alone]), conventions)
+    likelihood = JointLikelihood(bare, Models([alone]), conventions, engine=engine)
     return likelihood.predicted(likelihood.layout.start)[0]
 
 
-def predicted_counts(datasets: Datasets, conventions: Conventions | str = Conventions.GAMMAPY) -> dict[str, Array]:
+def predicted_counts(
+    datasets: Datasets, conventions: Conventions | str = Conventions.GAMMAPY, engine: Engine | None = None
+) -> dict[str, Array]:
     """What the bound model predicts for every dataset, 0 in bins that the masks leave out. Raises `DataError`."""
-    likelihood = JointLikelihood(datasets, datasets.bound_models, conventions)
+    likelihood = JointLikelihood(datasets, datasets.bound_models, conventions, engine=engine)
     predicted = likelihood.predicted(likelihood.layout.start)
     return {dataset.name: counts for dataset, counts in zip(datasets, predicted, strict=True)}

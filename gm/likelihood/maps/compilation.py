@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
-from math import hypot
 from typing import Any
 
 import numpy as np
@@ -37,7 +36,6 @@ from gm.models import Layout, Models, PointSpatialModel, SkyModel
 from gm.models.spatial.base import RadialModel
 from gm.parallel import side_by_side
 
-_LEAST = {Conventions.GAMMAPY: 0.35, Conventions.EXACT: 0.02}  # pixels, the smallest size that a fit gives to a shape
 _At = tuple[float | None, float | None, str | None]
 
 
@@ -55,8 +53,6 @@ def compile_maps(
 
     Fixed images are folded at the same time, since the transforms release the interpreter; nothing else takes so long.
     """
-    if for_fit:
-        keep_apart([dataset for _, dataset in maps], models, layout, conventions)
     views = [View(index, dataset, bins) for index, dataset in maps if (bins := bins_of(dataset)) is not None]
     shared = Shared()
     builders = [
@@ -93,23 +89,6 @@ def _apart(
     for builder in builders:
         builder.view = replace(view, bins=bins)
     return bins, background, alone
-
-
-def keep_apart(maps: Sequence[SkyMap], models: Models, layout: Layout, conventions: Conventions) -> None:
-    """Limit free shapes to what the pixels of the maps that see them can tell apart, and to the widest of these.
-
-    Gammapy's sums do not see where in its pixel a smaller shape is: its position would not change the statistic.
-    """
-    for component in models:
-        seen = [m.geometry for m in maps if component.applies_to(m.name)]
-        shape = component.spatial_model
-        if not seen or not isinstance(component, SkyModel) or not isinstance(shape, RadialModel):
-            continue
-        pixel = float(min(max(geometry.pixel_scales()) for geometry in seen))
-        widest = float(max(hypot(*geometry.width()) for geometry in seen))
-        first = layout.slots(component.name, "spatial").start
-        for name, limits in shape.told_apart(pixel, _LEAST[conventions] * pixel, widest).items():
-            layout.tighten(first + shape.paths.index(name), *limits)
 
 
 class _Builder:

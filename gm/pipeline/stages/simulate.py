@@ -23,7 +23,7 @@ from gm.datasets.operations.backgrounds import backgrounds, corrected
 from gm.datasets.simulation import Template, build_templates, draw
 from gm.io.files import write_atomic
 from gm.io.yaml_writer import dump_yaml
-from gm.likelihood import JointLikelihood
+from gm.likelihood import Engine, JointLikelihood
 from gm.models import Models
 from gm.models.documents.writing import ModelsWriter
 from gm.pipeline.analysis.build import read_parts
@@ -76,20 +76,25 @@ def _with_background(template: Template, models: Models) -> Template:
     return replace(template, dataset=dataset)
 
 
-def predict(datasets: Datasets, models: Models, conventions: Conventions = Conventions.GAMMAPY) -> Iterator[Array]:
+def predict(
+    datasets: Datasets,
+    models: Models,
+    conventions: Conventions = Conventions.GAMMAPY,
+    engine: Engine | None = None,
+) -> Iterator[Array]:
     """Expected counts of every dataset in all of its bins (fluxes, for flux points) at the models' values.
 
     Spectra are predicted together, maps one by one, so that the responses of one map at a time are in memory.
     """
     others = Datasets(dataset for dataset in datasets if not isinstance(dataset, MapDataset | MapDatasetOnOff))
-    together = iter(_predict(others, models, conventions) if len(others) else ())
+    together = iter(_predict(others, models, conventions, engine) if len(others) else ())
     for dataset in datasets:
         if isinstance(dataset, MapDataset | MapDatasetOnOff):
-            yield from _predict(Datasets([dataset]), models, conventions)
+            yield from _predict(Datasets([dataset]), models, conventions, engine)
         else:
             yield next(together)
 
 
-def _predict(datasets: Datasets, models: Models, conventions: Conventions) -> list[Array]:
-    likelihood = JointLikelihood(datasets, models, conventions)
+def _predict(datasets: Datasets, models: Models, conventions: Conventions, engine: Engine | None) -> list[Array]:
+    likelihood = JointLikelihood(datasets, models, conventions, engine=engine)
     return likelihood.predicted(likelihood.layout.start)

@@ -1,0 +1,51 @@
+"""Where the terms of a likelihood are compiled, and live."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import final
+
+from gm.conventions import Conventions
+from gm.datasets import Datasets
+from gm.likelihood.compilation import compile_terms
+from gm.likelihood.fluxes import FluxPlan
+from gm.likelihood.terms import LocalTerms, Terms
+from gm.models import Layout, Models
+
+
+class Engine(ABC):
+    """Compiles datasets and a global model into the terms of their likelihood, in this process or in others."""
+
+    @abstractmethod
+    def compile(
+        self,
+        datasets: Datasets,
+        models: Models,
+        layout: Layout,
+        conventions: Conventions,
+        *,
+        for_fit: bool,
+        frozen_shapes: bool,
+    ) -> tuple[FluxPlan, Terms]:
+        """The columns of the flux vector, and the terms, which are functions of it. Raises `DataError`.
+
+        ``layout`` is that of the models, and stays as it is; ``for_fit`` and ``frozen_shapes`` as for
+        `JointLikelihood`.
+        """
+
+
+@final
+class LocalEngine(Engine):
+    """In this process, on all of its processors."""
+
+    def compile(
+        self,
+        datasets: Datasets,
+        models: Models,
+        layout: Layout,
+        conventions: Conventions,
+        *,
+        for_fit: bool,
+        frozen_shapes: bool,
+    ) -> tuple[FluxPlan, LocalTerms]:
+        return compile_terms(datasets, models, layout, conventions, for_fit=for_fit, frozen_shapes=frozen_shapes)
