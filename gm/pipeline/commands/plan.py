@@ -132,7 +132,6 @@ def _n_bins(dataset: Dataset) -> int:
 
 def _dataset_row(dataset: Dataset, models: Models, fitted: set[str]) -> dict[str, Any]:
     from gm.datasets import FluxPointsDataset
-    from gm.datasets.responses import missing_responses
 
     counts = None if isinstance(dataset, FluxPointsDataset) else float(dataset.counts[dataset.mask].sum())
     return {
@@ -142,7 +141,7 @@ def _dataset_row(dataset: Dataset, models: Models, fitted: set[str]) -> dict[str
         "counts": counts,
         "fitted": dataset.name in fitted,
         "components": [component.name for component in models.select(dataset.name)],
-        "missing_responses": list(missing_responses(dataset)),
+        "missing_responses": list(dataset.missing_responses()),
     }
 
 
