@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from gm.arrays import BoolArray
+from gm.arrays import Array, BoolArray
 from gm.errors import DataError
 from gm.io.ecsv import is_ecsv, read_ecsv
 from gm.io.fits import FitsFile, read_fits
 from gm.io.tables import Table
-from gm.maps.exclusion import resample_mask
+from gm.maps.exclusion import mask_at, resample_mask
 from gm.maps.geometry import WcsGeometry
 from gm.maps.map import Map
 from gm.maps.reading import converted, read_map
@@ -73,6 +73,17 @@ class Exclusion:
             if near is not None:
                 mask &= ~near.contains(grid)
         return mask
+
+    def keep_at(self, grid: WcsGeometry, x: Array, y: Array) -> BoolArray:
+        """``(n,)``: the same at pixel coordinates of a grid."""
+        keep = np.ones(x.shape, dtype=np.bool_)
+        for image in self.masks:
+            keep &= mask_at(image, *grid.sky(x, y), grid.frame, outside=True)
+        for region in self.regions:
+            near = _near(region, grid)
+            if near is not None:
+                keep &= ~near.contains_pixels(grid, x, y)
+        return keep
 
 
 def _near(region: SkyRegion, grid: WcsGeometry) -> SkyRegion | None:

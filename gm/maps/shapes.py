@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import hypot
+from math import hypot, pi
 from typing import TypeAlias
 
 import numpy as np
@@ -104,6 +104,19 @@ class PixelShape:
         """Whether points are inside."""
         return np.asarray(_INSIDE[self.kind](self, x, y))
 
+    def area(self) -> float:
+        """In square pixels."""
+        if self.kind == "polygon":
+            return 0.5 * abs(float(self.x @ np.roll(self.y, 1) - self.y @ np.roll(self.x, 1)))
+        return _AREAS[self.kind](*self.sizes)
+
+    def rotated(self, x: float, y: float, angle: float) -> PixelShape:
+        """The shape turned around a point by an angle [rad], from +x towards +y."""
+        cosine, sine = np.cos(angle), np.sin(angle)
+        dx, dy = self.x - x, self.y - y
+        turned = x + cosine * dx - sine * dy, y + sine * dx + cosine * dy
+        return PixelShape(self.kind, *turned, self.sizes, self.angle + float(np.degrees(angle)))
+
     def to_sky(self, grid: WcsGeometry) -> SkyShape:
         """The shape on the sky, in the frame of the grid."""
         lon, lat = grid.sky(self.x, self.y)
@@ -124,6 +137,13 @@ def _scale_and_north(grid: WcsGeometry, lon: float, lat: float) -> tuple[float, 
     return _STEP / float(np.hypot(x1 - x0, y1 - y0)), float(np.degrees(np.arctan2(y1 - y0, x1 - x0)))
 
 
+_AREAS: dict[str, Callable[..., float]] = {
+    "circle": lambda radius: pi * radius**2,
+    "annulus": lambda inner, outer: pi * (outer**2 - inner**2),
+    "ellipse": lambda width, height: 0.25 * pi * width * height,
+    "rectangle": lambda width, height: width * height,
+    "point": lambda: 0.0,
+}
 _Inside: TypeAlias = Callable[[PixelShape, Array, Array], BoolArray]
 
 

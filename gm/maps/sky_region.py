@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,14 @@ class SkyRegion:
             if not shape.include:
                 mask &= ~shape.contains(grid)
         return mask
+
+    def contains_pixels(self, grid: WcsGeometry, x: Array, y: Array) -> BoolArray:
+        """Whether points at pixel coordinates of a grid are inside; a point holds what is closer than a pixel."""
+        inside: dict[bool, BoolArray] = {include: np.zeros(x.shape, dtype=np.bool_) for include in (True, False)}
+        for shape in self.shapes:
+            with suppress(DataError):  # on the other side of the sky
+                inside[shape.include] |= shape.to_pixels(grid).contains(x, y)
+        return inside[True] & ~inside[False]
 
     def weights(self, grid: WcsGeometry, k: int = 10) -> Array:
         """``(n_y, n_x)``: the fraction of each pixel that is inside, from ``k x k`` points."""

@@ -33,6 +33,14 @@ def separation(lon: ArrayLike, lat: ArrayLike, other_lon: ArrayLike, other_lat: 
     return np.asarray(np.degrees(np.arctan2(np.hypot(across, along), inside)))
 
 
+def offset_north(lon: float, lat: float, distance: float) -> tuple[float, float]:
+    """The position [deg] at a distance [deg] north of another, beyond the pole on the other side."""
+    x, y, z = unit_vectors(lon, 0.0)
+    angle = np.radians(lat + distance)
+    there = lon_lat(np.array([x * np.cos(angle), y * np.cos(angle), z + np.sin(angle)]))
+    return float(there[0]), float(there[1])
+
+
 def position_angle(lon: ArrayLike, lat: ArrayLike, other_lon: ArrayLike, other_lat: ArrayLike) -> Array:
     """Direction [deg] in [0, 360) from a position to the other, from north (+lat) towards east (+lon)."""
     d_lon = np.radians(np.subtract(other_lon, lon, dtype=np.float64))
