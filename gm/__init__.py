@@ -17,6 +17,21 @@ if TYPE_CHECKING:
     )
     from gm.estimators import FluxPointsEstimator
     from gm.fit import Fit, FitResult
+    from gm.irf.tables import (
+        PSF3D,
+        Background2D,
+        Background3D,
+        EffectiveAreaTable2D,
+        EnergyDependentMultiGaussPSF,
+        EnergyDispersion2D,
+        PSFKing,
+        RadMax2D,
+    )
+    from gm.makers.phases import PhaseBackgroundMaker
+    from gm.makers.reflected import ReflectedRegionsBackgroundMaker
+    from gm.makers.region_finders import ReflectedRegionsFinder, WobbleRegionsFinder
+    from gm.makers.safe_mask import SafeMaskMaker
+    from gm.makers.spectra import SpectrumDatasetMaker
     from gm.models import (
         AddressError,
         BackgroundIRFModel,
@@ -80,11 +95,16 @@ if TYPE_CHECKING:
         TimeIntervals,
         UniformPrior,
     )
+    from gm.observations import GTI, DataStore, EventList, Observation, Observations, ObservationSelection
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "GTI",
+    "PSF3D",
     "AddressError",
+    "Background2D",
+    "Background3D",
     "BackgroundIRFModel",
     "BrokenPowerLawSpectralModel",
     "Component",
@@ -93,9 +113,14 @@ __all__ = [
     "ConstantSpectralModel",
     "ConstantTemporalModel",
     "Conventions",
+    "DataStore",
     "Datasets",
     "DiskSpatialModel",
     "EBLAbsorptionNormSpectralModel",
+    "EffectiveAreaTable2D",
+    "EnergyDependentMultiGaussPSF",
+    "EnergyDispersion2D",
+    "EventList",
     "ExpCutoffPowerLaw3FGLSpectralModel",
     "ExpCutoffPowerLawNormSpectralModel",
     "ExpCutoffPowerLawSpectralModel",
@@ -124,8 +149,13 @@ __all__ = [
     "MapDatasetOnOff",
     "ModelError",
     "Models",
+    "Observation",
+    "ObservationSelection",
+    "Observations",
+    "PSFKing",
     "Parameter",
     "Parameters",
+    "PhaseBackgroundMaker",
     "PiecewiseNormSpatialModel",
     "PiecewiseNormSpectralModel",
     "PointSpatialModel",
@@ -134,6 +164,10 @@ __all__ = [
     "PowerLawSpectralModel",
     "PowerLawTemporalModel",
     "Prior",
+    "RadMax2D",
+    "ReflectedRegionsBackgroundMaker",
+    "ReflectedRegionsFinder",
+    "SafeMaskMaker",
     "Shell2SpatialModel",
     "ShellSpatialModel",
     "SineTemporalModel",
@@ -142,6 +176,7 @@ __all__ = [
     "SpatialModel",
     "SpectralModel",
     "SpectrumDataset",
+    "SpectrumDatasetMaker",
     "SpectrumDatasetOnOff",
     "SuperExpCutoffPowerLaw3FGLSpectralModel",
     "SuperExpCutoffPowerLaw4FGLDR3SpectralModel",
@@ -155,13 +190,24 @@ __all__ = [
     "TemporalModel",
     "TimeIntervals",
     "UniformPrior",
+    "WobbleRegionsFinder",
 ]
 
 _HOMES = {
+    **{name: "gm.datasets" for name in __all__ if "Dataset" in name},
+    **dict.fromkeys(("DataStore", "EventList", "GTI"), "gm.observations"),
+    **{name: "gm.observations" for name in __all__ if name.startswith("Observation")},
+    **dict.fromkeys(("EffectiveAreaTable2D", "EnergyDispersion2D", "RadMax2D"), "gm.irf.tables"),
+    **dict.fromkeys(("PSF3D", "EnergyDependentMultiGaussPSF", "PSFKing"), "gm.irf.tables"),
+    **dict.fromkeys(("Background2D", "Background3D"), "gm.irf.tables"),
+    "PhaseBackgroundMaker": "gm.makers.phases",
+    "ReflectedRegionsBackgroundMaker": "gm.makers.reflected",
+    **dict.fromkeys(("ReflectedRegionsFinder", "WobbleRegionsFinder"), "gm.makers.region_finders"),
+    "SafeMaskMaker": "gm.makers.safe_mask",
+    "SpectrumDatasetMaker": "gm.makers.spectra",
     **dict.fromkeys(("Fit", "FitResult"), "gm.fit"),
     "Conventions": "gm.conventions",
     "FluxPointsEstimator": "gm.estimators",
-    **{name: "gm.datasets" for name in __all__ if "Dataset" in name},
 }
 """Where a public name is from, when that is not ``gm.models``."""
 

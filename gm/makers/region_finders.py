@@ -160,9 +160,7 @@ class ReflectedRegionsFinder(RegionsFinder):
 
     def run(self, region: SkyRegion, lon: float, lat: float, exclusion: Exclusion | None = None) -> OffRegions:
         if region.is_point:
-            raise DataError(
-                "reflected regions: the region is a point, without a size to keep apart\n    type: wobble"
-            )
+            raise DataError("reflected regions: the region is a point, without a size to keep apart\n    type: wobble")
         image = _Image.of(region, lon, lat, exclusion or Exclusion(), self.binsz)
         step = image.angular_size() + self.min_distance
         angle, last = step + self.min_distance_input, 2.0 * np.pi - step - self.min_distance_input
