@@ -200,8 +200,13 @@ class Errors:
     vague: Mapping[int, str] = field(default_factory=dict)
 
     @property
+    def inside(self) -> BoolArray:
+        """(n_free,) those that no limit holds."""
+        return ~(self.at_lower | self.at_upper)
+
+    @property
     def kept(self) -> BoolArray:
-        kept = ~(self.at_lower | self.at_upper)
+        kept = self.inside
         kept[list(self.vague)] = False
         return kept
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gm.conventions import Conventions
 from gm.datasets import Datasets
@@ -106,6 +106,7 @@ class Fit:
                 again.statistic_start = run.statistic_start
                 again.warnings.append("a lower minimum was found on the way to the errors, and the fit went there")
                 run = again
+        run.minimum = replace(run.minimum, valid=False, message=_AGAIN)
         run.measure_errors()
         around = run.intervals(minos, contours, rises, _AGAIN)
         return run.result(run.best_models(), around, dict.fromkeys(names, (None, _AGAIN)))

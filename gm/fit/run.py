@@ -137,8 +137,7 @@ class FitRun:
         for _ in range(_SIMPLEXES):
             if not set(self.minimum.kinks) - set(positions):
                 return
-            simplex = Simplex(self.objective, self.lower, self.upper, self.minimizer.scale)
-            value, start = simplex.lowest([self.minimum.vector], every)
+            value, start = self._simplex(every)
             if not value < self.minimum.value - _GAIN:
                 if self.minimum.valid or self.minimum.edm < _GAIN:
                     self.minimum = replace(self.minimum, valid=True, message="the minimum was found, in a kink")
@@ -146,6 +145,11 @@ class FitRun:
             self.minimizer = self._build_minimizer()
             self.minimum = self.minimizer.minimize(start)
         self.minimum = replace(self.minimum, valid=False, message="the statistic goes on falling along kinks")
+
+    def _simplex(self, moving: BoolArray) -> tuple[float, Array]:
+        """The lowest value near the minimum, over the parameters ``moving`` (n_active,), and where that is."""
+        simplex = Simplex(self.objective, self.lower, self.upper, self.minimizer.scale)
+        return simplex.lowest([self.minimum.vector], moving)
 
     def _positions(self) -> list[int]:
         """Which of the active parameters are positions in which the statistic has kinks."""
@@ -201,10 +205,15 @@ class FitRun:
             self.errors = self.errors.without(why)
 
     def check_directions(self) -> None:
-        """No saddle: where the statistic has no curvature it does not fall either. Raises `LowerMinimum`."""
+        """No saddle: where the statistic has no curvature it does not fall either, and no simplex finds something lower
+        where second derivatives say nothing. Raises `LowerMinimum`."""
         for direction in self.errors.degenerate:
             way = direction.of(self.names) * self.minimizer.scale
             value, vector = lowest_beside(self.objective, self.minimum.vector, way, self.lower, self.upper)
+            if value < self.minimum.value - _GAIN:
+                raise LowerMinimum(vector)
+        if self.errors.vague and self.errors.covariance is None:
+            value, vector = self._simplex(self.errors.inside)
             if value < self.minimum.value - _GAIN:
                 raise LowerMinimum(vector)
 
