@@ -113,7 +113,7 @@ class _Minimum:
         self.objective, self.active, self.information = objective, active, information
         self.among = Restricted(objective, start.copy(), active)
         self.found = objective.minimize(self.among, start[active], active)
-        if not self.found.valid:
+        if self.found.is_lost:
             raise NoMinimum(f"the fit of the band did not converge: {self.found.message}")
         self.lower, self.upper = objective.lower[active], objective.upper[active]
         self.names = [name for name, is_active in zip(objective.names, active, strict=True) if is_active]
@@ -121,7 +121,8 @@ class _Minimum:
         self.covariance, self.told = self._measured()
         self._polish()
         self.has_kink = self._has_kink()
-        self.is_rough = self.has_kink or bool(self.found.kinks) or self.covariance is None or self._has_lost_one()
+        has_slope = self.has_kink or bool(self.found.kinks) or not self.found.valid
+        self.is_rough = has_slope or self.covariance is None or self._has_lost_one()
 
     @property
     def vector(self) -> Array:
@@ -204,9 +205,9 @@ class _Minimum:
         start = self.objective.start
         return errors_alone(self.information, np.where(start != 0, np.abs(start), 1.0))
 
-    def others(self, norms: Array) -> Iterator[tuple[float, float]]:
-        """Each norm with -2 ln L, the other parameters fitted: away from the minimum to both sides, from one to the
-        next, or from where all began where that is better."""
+    def others(self, norms: Array) -> Iterator[tuple[float, Array]]:
+        """-2 ln L and all parameters (n,) at each norm, the others fitted: away from the minimum to both sides, from one
+        to the next, or from where all began where that is better."""
         best = float(self.found.vector[0])
         others = self.active & (np.arange(self.active.size) > 0)
         for side in (np.sort(norms[norms <= best])[::-1], np.sort(norms[norms > best])):
@@ -216,7 +217,7 @@ class _Minimum:
                 vector = min(starts, key=self.objective.value)
                 found = self.minimize(Restricted(self.objective, vector, others), vector[others], others)
                 vector[others] = found.vector
-                yield norm, found.value
+                yield found.value, vector.copy()
 
 
 def estimate_reoptimized(
@@ -269,12 +270,11 @@ def _around(minimum: _Minimum, step: float, sigma: float, sigma_ul: float, scan:
         if end.reason:
             missing[name] = end.reason
     norm, error = float(found.vector[0]), None if (one := minimum.error()) is None else sigma * one
-    values = dict(minimum.others(np.unique(np.append(scan, 0.0))))
-    best = min(values, key=lambda norm: values[norm])
-    if values[best] < found.value - _LOWER:
-        lower = found.vector.copy()
-        lower[0] = best
-        raise LowerMinimum(lower)
+    values = {}
+    for value, vector in minimum.others(np.unique(np.append(scan, 0.0))):
+        if value < found.value - _LOWER:
+            raise LowerMinimum(vector[minimum.active])
+        values[float(vector[0])] = value
     if minimum.is_rough:
         rises = {"norm_errn": sigma**2, "norm_errp": sigma**2, "norm_ul": sigma_ul**2}
         _look_around(minimum, values, ends, near, rises)

@@ -16,7 +16,8 @@ from gm.fit.objective import Objective
 
 DEEPER = 1e-5  # of -2 ln L, which a simplex is good for
 _VALUES = 60  # for each parameter
-_ROUNDS = 2  # that begin with a large simplex again
+_ROUNDS = 10  # at most, that begin with a large simplex again
+_PART = 0.1  # of a parameter that has gone far, that it goes in the first step of another one
 _WALL = 1e30
 
 
@@ -70,6 +71,8 @@ class Simplex:
             if gain > 0:
                 vector[moving] += found.x * sizes
                 value = float(found.fun)
-            if gain < 0.1 * DEEPER:
+            far = _PART * np.abs(vector[moving])
+            if gain < 0.1 * DEEPER and (sizes >= far).all():
                 break
+            sizes = np.maximum(sizes, far)
         return value, vector
