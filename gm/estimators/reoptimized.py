@@ -206,8 +206,8 @@ class _Minimum:
         return errors_alone(self.information, np.where(start != 0, np.abs(start), 1.0))
 
     def others(self, norms: Array) -> Iterator[tuple[float, Array]]:
-        """-2 ln L and all parameters (n,) at each norm, the others fitted: away from the minimum to both sides, from one
-        to the next, or from where all began where that is better."""
+        """-2 ln L and all parameters (n,) at each norm, the others fitted: away from the minimum to both sides, from
+        one to the next, or from where all began where that is better."""
         best = float(self.found.vector[0])
         others = self.active & (np.arange(self.active.size) > 0)
         for side in (np.sort(norms[norms <= best])[::-1], np.sort(norms[norms > best])):

@@ -37,6 +37,7 @@ from gm.models.spatial.base import RadialModel
 from gm.models.spatial.point import PointSpatialModel
 from gm.parallel import side_by_side
 
+_SMALL = 1 << 17  # numbers of an image that are kept for predictions of whole maps
 _At = tuple[float | None, float | None, str | None]
 
 
@@ -268,13 +269,15 @@ class _Builder:
             else:
                 cut = PixelGrid(grid.geometry, factor=sub_pixels(self.shape, self._pixel, self.values))
                 make = partial(ShapeImage, self.shape, cut, energy, None)
-        return self._shared((grid.geometry.key, energy.tobytes()), make)
+        changes = self.shape is not None and self.shape.is_energy_dependent
+        n_numbers = int(np.prod(grid.shape)) * (energy.size if changes else 1)
+        return self._shared((grid.geometry.key, energy.tobytes()), make, int(n_numbers <= _SMALL))
 
-    def _shared(self, key: tuple[Any, ...], make: Callable[[], Image]) -> tuple[SharedImage, SharedKernels]:
-        """An image that many datasets may see; that of a shape which nobody moves is made once, and not kept."""
+    def _shared(self, key: tuple[Any, ...], make: Callable[[], Image], n: int) -> tuple[SharedImage, SharedKernels]:
+        """An image that many datasets may see; that of a shape which nobody moves keeps its pixels where ``n`` is 1."""
         if self.may_move:
             return self.shared.image((self.component.name, *key), make)
-        return SharedImage(make(), 0), SharedKernels()
+        return SharedImage(make(), n), SharedKernels()
 
     def _exact_source(self, extent: tuple[slice, slice], edisp: Array) -> MapSource:
         dataset, apply, spread = self.view.dataset, self.component.apply_irf, None
@@ -293,7 +296,7 @@ class _Builder:
             spread=spread,
             is_reco=is_reco and spread is not None,
             reach=self._reach(),
-            share=lambda key, make: self._shared(key, make)[0],
+            share=lambda key, make: self._shared(key, make, 0)[0],
         ).source(self.columns, self.shape_columns)
 
     def _take_loss(self, fraction: Array, edisp: Array) -> None:

@@ -13,6 +13,8 @@ from gm.likelihood.maps.bins import MapBackground, MapBins
 from gm.likelihood.maps.sources.image import MapSource
 from gm.likelihood.products import times
 
+_KEPT = 1 << 20  # numbers
+
 
 @final
 class MapPrediction:
@@ -27,6 +29,7 @@ class MapPrediction:
         self._mask, self._energy = bins.mask, bins.energy
         self._last: tuple[bytes, tuple[Array, float]] | None = None
         self._rest: tuple[bytes, slice, slice, Array] | None = None
+        self._by_column: dict[MapSource, Sequence[Array]] = {}
 
     def rows(self, flux: Array) -> tuple[Array, float]:
         """Predicted counts in the bins with counts (n_rows,), and their sum over all bins; the last ones are kept."""
@@ -73,6 +76,23 @@ class MapPrediction:
         y, x, part = source.counts(flux)
         counts[:, y, x] = part
         return np.asarray(counts[self._mask])
+
+    def of_columns(self, source: MapSource, flux: Array) -> Sequence[Array]:
+        """Of each flux column of a source alone, with a flux of 1, in the bins that enter, (n_columns, n_bins).
+
+        Those of a fixed shape are kept where that takes little.
+        """
+        if source in self._by_column:
+            return self._by_column[source]
+        units = []
+        for column in range(source.columns.start, source.columns.stop):
+            unit = flux.copy()
+            unit[source.columns] = 0.0
+            unit[column] = 1.0
+            units.append(self.of_source(source, unit))
+        if not source.n_shape and len(units) * units[0].size <= _KEPT:
+            self._by_column[source] = units
+        return units
 
     def whole(self, flux: Array) -> Array:
         """In the bins that enter, with the background, (n_bins,)."""

@@ -60,16 +60,16 @@ class MapTerm(LikelihoodTerm):
 
     def value(self, flux: Array) -> float:
         """-2 ln L of the dataset."""
-        if self._is_clipped(flux):
-            return float(np.sum(self.bins.whole.value(self.prediction.whole(flux))))
+        if (whole := self._clipped(flux)) is not None:
+            return float(np.sum(self.bins.whole.value(whole)))
         rows, total = self.prediction.rows(flux)
         at_rows = float(np.sum(self.bins.statistic.value(rows) - SLOPE * rows))
         return at_rows + SLOPE * total + self.bins.constant + self._alone.value(self.background.factor(flux))
 
     def pullback(self, flux: Array) -> Pullback:
         """-2 ln L, and its derivative with respect to the flux vector."""
-        if self._is_clipped(flux):
-            return self._clipped_pullback(flux)
+        if (whole := self._clipped(flux)) is not None:
+            return self._clipped_pullback(flux, whole)
         d_flux, shared = np.zeros_like(flux), list[ImageAdjoint]()
         (rows, total), factor = self.prediction.rows(flux), self.background.factor(flux)
         values, weights = self.bins.statistic.value_and_derivative(rows)
@@ -116,7 +116,7 @@ class MapTerm(LikelihoodTerm):
         ``J^T diag(curvature) J``, and what a change of shape does to the slopes by fluxes and by the shape itself;
         ``steps`` (n_columns,) are the differences over which shapes are compared.
         """
-        if self._is_clipped(flux):
+        if self._clipped(flux) is not None:
             return None
         used = self._used(flux_jacobian)
         by_column = flux_jacobian[:, used]
@@ -273,23 +273,23 @@ class MapTerm(LikelihoodTerm):
         sources = [source.cut(kept, first, last) for source in self.sources]
         return MapTerm(self.dataset, self._counts, bins, sources, within, self._alone.cut(first, last), self._whole)
 
-    def _is_clipped(self, flux: Array) -> bool:
-        """Something is predicted to be negative, where the statistic is not linear any more, or a background is 0."""
-        if self.prediction.may_be_negative(flux) and bool((self.prediction.whole(flux) < 0).any()):
-            return True
-        return not self._alone.holds(self.background.factor(flux))
+    def _clipped(self, flux: Array) -> Array | None:
+        """What is predicted in the bins that enter, (n_bins,), where some of that is negative, so that the statistic is
+        not linear any more, or a background is 0; else None."""
+        if self.prediction.may_be_negative(flux) and ((whole := self.prediction.whole(flux)) < 0).any():
+            return whole
+        return None if self._alone.holds(self.background.factor(flux)) else self.prediction.whole(flux)
 
-    def _clipped_pullback(self, flux: Array) -> Pullback:
-        """As `pullback`, bin by bin: each flux column by its own prediction, each shape by differences."""
+    def _clipped_pullback(self, flux: Array, whole: Array) -> Pullback:
+        """As `pullback`, bin by bin: each flux column by its own prediction, each shape by differences.
+
+        whole : (n_bins,) what is predicted
+        """
         d_flux = np.zeros_like(flux)
-        values, weights = self.bins.whole.value_and_derivative(self.prediction.whole(flux))
+        values, weights = self.bins.whole.value_and_derivative(whole)
         energies = np.nonzero(self.bins.mask)[0]
         for source in self.sources:
-            for column in range(source.columns.start, source.columns.stop):
-                unit = flux.copy()
-                unit[source.columns] = 0.0
-                unit[column] = 1.0
-                d_flux[column] += weights @ self.prediction.of_source(source, unit)
+            d_flux[source.columns] += [weights @ counts for counts in self.prediction.of_columns(source, flux)]
             for column in range(source.shape_columns.start, source.shape_columns.stop):
                 step = 1e-6 * max(abs(float(flux[column])), 1.0)
                 low, high = flux.copy(), flux.copy()
