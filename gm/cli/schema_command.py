@@ -10,7 +10,7 @@ from gm.cli.output import print_json, print_result
 
 
 def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    from gm.config_schemas.schema_files import schema_names
+    from gm.config_schemas.validator import schema_names
 
     return [CompletionItem(name) for name in schema_names() if name.startswith(incomplete)]
 

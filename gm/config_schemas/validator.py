@@ -19,13 +19,18 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from gm.config_schemas.reader import Document
 from gm.config_schemas.scalars import describe, is_number
-from gm.config_schemas.schema_files import Schema, load_schema
 from gm.errors import JsonPath, Problem, suggest
 
+Schema = dict[str, Any]
+
+_FOLDER = Path(__file__).parent / "schemas"
+_SUFFIX = ".schema.json"
 _WORDS = {
     "object": "a mapping",
     "array": "a list",
@@ -61,6 +66,18 @@ class Finding:
     message: str
     hint: str = ""
     at_key: bool = False
+
+
+def schema_names() -> list[str]:
+    """The kinds of file that have a schema."""
+    return sorted(file.name.removesuffix(_SUFFIX) for file in _FOLDER.glob("*" + _SUFFIX))
+
+
+@lru_cache
+def load_schema(name: str) -> Schema:
+    """A schema as a dict, to be left unchanged."""
+    schema: Schema = json.loads((_FOLDER / f"{name}{_SUFFIX}").read_text(encoding="utf-8"))
+    return schema
 
 
 def check(document: Document, schema: str) -> list[Problem]:

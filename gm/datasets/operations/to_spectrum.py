@@ -21,8 +21,7 @@ from gm.datasets.operations.scopes import OnOrphan, set_scope
 from gm.datasets.reading import Dataset
 from gm.errors import suggest
 from gm.maps.sky_region import SkyRegion
-from gm.models import BackgroundIRFModel, Models, SkyModel, TemplateNPredModel
-from gm.models.spatial.templates import TemplateSpatialModel
+from gm.models import BackgroundIRFModel, Models, SkyModel, TemplateNPredModel, TemplateSpatialModel
 
 Sky: TypeAlias = SkyModel | TemplateNPredModel
 

@@ -19,6 +19,8 @@ from gm.maps.sphere import separation
 
 _UNIT = "s-1 TeV-1 sr-1"
 _USUAL = "s-1 MeV-1 sr-1"
+_NOTHING = 2.0 * np.finfo(np.float64).tiny
+_LARGEST = 600.0  # ln of a rate: beyond are only extrapolations far outside of the table
 ALIGNMENTS = ("RADEC", "ALTAZ", "REVERSE_LON_RADEC")
 
 
@@ -64,16 +66,15 @@ def power_law_integrals(x: Array, y: Array) -> Array:
 class _LogRates:
     """Rates of which the logarithm is linear between nodes; cells without one count as the smallest number.
 
-    grid : ln of the rate in the unit of the file; scale : that unit in s-1 TeV-1 sr-1; floor : ln of the smallest one
+    grid : ln of the rate in the unit of the file; scale : that unit in s-1 TeV-1 sr-1
     """
 
     grid: Grid
     scale: float
-    floor: float
 
     def at(self, *coordinates: ArrayLike) -> Array:
-        logs = self.grid.at(*coordinates)
-        values = np.where(logs > self.floor + 1.0, np.exp(logs) * self.scale, 0.0)
+        values = np.exp(np.minimum(self.grid.at(*coordinates), _LARGEST))
+        values = np.where(values > _NOTHING, values * self.scale, 0.0)
         for axis, coordinate in enumerate(coordinates):
             outside = self.grid.outside(axis, coordinate)
             if outside.any():
@@ -99,7 +100,7 @@ class Background2D(BackgroundTable):
         values, scale, floor = _read_rates(extension)
         logs = _logs(extension, _shaped(extension, values, (offset, energy)).T, (energy, offset), floor)
         grid = Grid((energy, _padded(offset)), np.pad(logs, ((0, 0), (1, 1)), "edge"))
-        return cls(_LogRates(grid, scale, floor), _alignment(extension))
+        return cls(_LogRates(grid, scale), _alignment(extension))
 
     @property
     def energy(self) -> Axis:  # type: ignore[override]
@@ -125,7 +126,7 @@ class Background3D(BackgroundTable):
         order = _order(extension, values.shape, axes)
         values = values.transpose(*(order.index(axis.name) for axis in axes))
         logs = _logs(extension, values, axes, floor)
-        return cls(_LogRates(Grid(axes, logs), scale, floor), _alignment(extension))
+        return cls(_LogRates(Grid(axes, logs), scale), _alignment(extension))
 
     @property
     def energy(self) -> Axis:  # type: ignore[override]

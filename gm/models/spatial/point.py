@@ -12,8 +12,7 @@ class PointSpatialModel(SpatialModel):
     """Point source at lon_0, lat_0."""
 
     tags = ("PointSpatialModel", "point")
-    lon_0 = LON
-    lat_0 = LAT
+    defaults = (LON, LAT)
 
     def evaluation_radius(self, values: Array) -> float:
         return 0.0

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from gm.arrays import Array
-from gm.models.parametric import Default
+from gm.models.parameter import Parameter
 from gm.models.spectral.base import SpectralModel, exponential, power
 from gm.models.spectral.power_laws import AMPLITUDE
 
-_REFERENCE = Default(1.0, "TeV", frozen=True)
-_LAMBDA = Default(0.1, "TeV-1")
-_ALPHA = Default(1.0, frozen=True)
+_REFERENCE = Parameter("reference", 1.0, "TeV", frozen=True)
+_CUTOFF = (Parameter("lambda_", 0.1, "TeV-1"), Parameter("alpha", 1.0, frozen=True))
+_INDICES = (Parameter("index_1", 1.5), Parameter("index_2", 2.0))
 _MEV_PER_TEV = 1e6
 
 
@@ -41,11 +41,7 @@ class ExpCutoffPowerLawSpectralModel(_ExpCutoff):
     """
 
     tags = ("ExpCutoffPowerLawSpectralModel", "ecpl")
-    index = Default(1.5)
-    amplitude = AMPLITUDE
-    reference = _REFERENCE
-    lambda_ = _LAMBDA
-    alpha = _ALPHA
+    defaults = (Parameter("index", 1.5), AMPLITUDE, _REFERENCE, *_CUTOFF)
 
 
 class ExpCutoffPowerLawNormSpectralModel(_ExpCutoff):
@@ -56,11 +52,7 @@ class ExpCutoffPowerLawNormSpectralModel(_ExpCutoff):
     """
 
     tags = ("ExpCutoffPowerLawNormSpectralModel", "ecpl-norm")
-    index = Default(0.0)
-    norm = Default(1.0)
-    reference = _REFERENCE
-    lambda_ = _LAMBDA
-    alpha = _ALPHA
+    defaults = (Parameter("index", 0.0), Parameter("norm", 1.0), _REFERENCE, *_CUTOFF)
     amplitude_name = "norm"
     is_norm = True
 
@@ -73,10 +65,7 @@ class ExpCutoffPowerLaw3FGLSpectralModel(SpectralModel):
     """
 
     tags = ("ExpCutoffPowerLaw3FGLSpectralModel", "ecpl-3fgl")
-    index = Default(1.5)
-    amplitude = AMPLITUDE
-    reference = _REFERENCE
-    ecut = Default(10.0, "TeV")
+    defaults = (Parameter("index", 1.5), AMPLITUDE, _REFERENCE, Parameter("ecut", 10.0, "TeV"))
 
     def evaluate(self, energy: Array, values: Array) -> Array:
         index, amplitude, reference, ecut = values
@@ -98,11 +87,7 @@ class SuperExpCutoffPowerLaw3FGLSpectralModel(SpectralModel):
     """
 
     tags = ("SuperExpCutoffPowerLaw3FGLSpectralModel", "secpl-3fgl")
-    amplitude = AMPLITUDE
-    reference = _REFERENCE
-    ecut = Default(10.0, "TeV")
-    index_1 = Default(1.5)
-    index_2 = Default(2.0)
+    defaults = (AMPLITUDE, _REFERENCE, Parameter("ecut", 10.0, "TeV"), *_INDICES)
 
     def evaluate(self, energy: Array, values: Array) -> Array:
         amplitude, reference, ecut, index_1, index_2 = values
@@ -128,11 +113,7 @@ class SuperExpCutoffPowerLaw4FGLSpectralModel(SpectralModel):
     """
 
     tags = ("SuperExpCutoffPowerLaw4FGLSpectralModel", "secpl-4fgl")
-    amplitude = AMPLITUDE
-    reference = _REFERENCE
-    expfactor = Default(1e-14)
-    index_1 = Default(1.5)
-    index_2 = Default(2.0)
+    defaults = (AMPLITUDE, _REFERENCE, Parameter("expfactor", 1e-14), *_INDICES)
 
     def evaluate(self, energy: Array, values: Array) -> Array:
         amplitude, reference, expfactor, index_1, index_2 = values
@@ -160,11 +141,7 @@ class SuperExpCutoffPowerLaw4FGLDR3SpectralModel(SpectralModel):
     """
 
     tags = ("SuperExpCutoffPowerLaw4FGLDR3SpectralModel", "secpl-4fgl-dr3")
-    amplitude = AMPLITUDE
-    reference = _REFERENCE
-    expfactor = Default(0.01)
-    index_1 = Default(1.5)
-    index_2 = Default(2.0)
+    defaults = (AMPLITUDE, _REFERENCE, Parameter("expfactor", 1e-2), *_INDICES)
 
     def evaluate(self, energy: Array, values: Array) -> Array:
         amplitude, reference, expfactor, index_1, index_2 = values

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from gm.arrays import Array
-from gm.models.parametric import Default
+from gm.models.parameter import Parameter
 from gm.models.spectral.base import FLUX, INTEGRAL_FLUX, SpectralModel, exponential
 from gm.models.spectral.integration import logarithmic_mean_slope
 
-AMPLITUDE = Default(1e-12, FLUX)
+AMPLITUDE = Parameter("amplitude", 1e-12, FLUX)
 
 
 class ConstantSpectralModel(SpectralModel):
@@ -19,7 +19,7 @@ class ConstantSpectralModel(SpectralModel):
     """
 
     tags = ("ConstantSpectralModel", "const")
-    const = Default(1e-12, FLUX)
+    defaults = (Parameter("const", 1e-12, FLUX),)
     amplitude_name = "const"
     is_power_law = True
 
@@ -52,9 +52,7 @@ class PowerLawSpectralModel(_PowerLaw):
     """
 
     tags = ("PowerLawSpectralModel", "pl")
-    index = Default(2.0)
-    amplitude = AMPLITUDE
-    reference = Default(1.0, "TeV", frozen=True)
+    defaults = (Parameter("index", 2.0), AMPLITUDE, Parameter("reference", 1.0, "TeV", frozen=True))
 
 
 class PowerLawNormSpectralModel(_PowerLaw):
@@ -64,9 +62,11 @@ class PowerLawNormSpectralModel(_PowerLaw):
     """
 
     tags = ("PowerLawNormSpectralModel", "pl-norm")
-    tilt = Default(0.0, frozen=True)
-    norm = Default(1.0)
-    reference = Default(1.0, "TeV", frozen=True)
+    defaults = (
+        Parameter("tilt", 0.0, frozen=True),
+        Parameter("norm", 1.0),
+        Parameter("reference", 1.0, "TeV", frozen=True),
+    )
     amplitude_name = "norm"
     is_norm = True
 
@@ -80,10 +80,12 @@ class PowerLaw2SpectralModel(SpectralModel):
     """
 
     tags = ("PowerLaw2SpectralModel", "pl-2")
-    amplitude = Default(1e-12, INTEGRAL_FLUX)
-    index = Default(2.0)
-    emin = Default(0.1, "TeV", frozen=True)
-    emax = Default(100.0, "TeV", frozen=True)
+    defaults = (
+        Parameter("amplitude", 1e-12, INTEGRAL_FLUX),
+        Parameter("index", 2.0),
+        Parameter("emin", 0.1, "TeV", frozen=True),
+        Parameter("emax", 100.0, "TeV", frozen=True),
+    )
     is_power_law = True
 
     def evaluate(self, energy: Array, values: Array) -> Array:
@@ -112,10 +114,7 @@ class BrokenPowerLawSpectralModel(SpectralModel):
     """
 
     tags = ("BrokenPowerLawSpectralModel", "bpl")
-    index1 = Default(2.0)
-    index2 = Default(2.0)
-    amplitude = AMPLITUDE
-    ebreak = Default(1.0, "TeV")
+    defaults = (Parameter("index1", 2.0), Parameter("index2", 2.0), AMPLITUDE, Parameter("ebreak", 1.0, "TeV"))
 
     def evaluate(self, energy: Array, values: Array) -> Array:
         index1, index2, amplitude, ebreak = values
@@ -141,12 +140,14 @@ class SmoothBrokenPowerLawSpectralModel(SpectralModel):
     """
 
     tags = ("SmoothBrokenPowerLawSpectralModel", "sbpl")
-    index1 = Default(2.0)
-    index2 = Default(2.0)
-    amplitude = AMPLITUDE
-    ebreak = Default(1.0, "TeV")
-    reference = Default(1.0, "TeV", frozen=True)
-    beta = Default(1.0, frozen=True)
+    defaults = (
+        Parameter("index1", 2.0),
+        Parameter("index2", 2.0),
+        AMPLITUDE,
+        Parameter("ebreak", 1.0, "TeV"),
+        Parameter("reference", 1.0, "TeV", frozen=True),
+        Parameter("beta", 1.0, frozen=True),
+    )
 
     def evaluate(self, energy: Array, values: Array) -> Array:
         index1, index2, amplitude, ebreak, reference, beta = values

@@ -7,7 +7,7 @@ from math import sqrt
 import numpy as np
 
 from gm.arrays import Array
-from gm.models.parametric import Default
+from gm.models.parameter import Parameter
 from gm.models.temporal.base import T_REF, T_REF_FREE, TemporalModel
 
 _NONE = np.zeros(())
@@ -18,9 +18,7 @@ class LinearTemporalModel(TemporalModel):
     """``alpha + beta (t - t_ref)``."""
 
     tags = ("LinearTemporalModel", "linear")
-    alpha = Default(1.0)
-    beta = Default(0.0, "d-1")
-    t_ref = T_REF
+    defaults = (Parameter("alpha", 1.0), Parameter("beta", 0.0, "d-1"), T_REF)
 
     def evaluate(self, elapsed: Array, values: Array) -> Array:
         return np.asarray(values[0] + values[1] * elapsed)
@@ -38,8 +36,7 @@ class ExpDecayTemporalModel(TemporalModel):
     """``exp(-(t - t_ref) / t0)``."""
 
     tags = ("ExpDecayTemporalModel", "exp-decay")
-    t0 = Default(1.0, "d")
-    t_ref = T_REF
+    defaults = (Parameter("t0", 1.0, "d"), T_REF)
 
     def evaluate(self, elapsed: Array, values: Array) -> Array:
         return np.asarray(np.exp(np.minimum(-elapsed / values[0], 300.0)))
@@ -57,8 +54,7 @@ class GaussianTemporalModel(TemporalModel):
     """``exp(-(t - t_ref)^2 / (2 sigma^2))``."""
 
     tags = ("GaussianTemporalModel", "gauss")
-    t_ref = T_REF_FREE
-    sigma = Default(1.0, "d")
+    defaults = (T_REF_FREE, Parameter("sigma", 1.0, "d"))
 
     def evaluate(self, elapsed: Array, values: Array) -> Array:
         return np.asarray(np.exp(-0.5 * (elapsed / values[1]) ** 2))
@@ -85,10 +81,7 @@ class GeneralizedGaussianTemporalModel(TemporalModel):
     """
 
     tags = ("GeneralizedGaussianTemporalModel", "gengauss")
-    t_ref = T_REF_FREE
-    t_rise = Default(1.0, "d")
-    t_decay = Default(1.0, "d")
-    eta = Default(0.5)
+    defaults = (T_REF_FREE, Parameter("t_rise", 1.0, "d"), Parameter("t_decay", 1.0, "d"), Parameter("eta", 0.5))
 
     def evaluate(self, elapsed: Array, values: Array) -> Array:
         tau = np.where(elapsed < 0, values[1], values[2])
@@ -123,9 +116,7 @@ class PowerLawTemporalModel(TemporalModel):
     """``((t - t_ref) / t0)^alpha``, 0 before t_ref."""
 
     tags = ("PowerLawTemporalModel", "powerlaw")
-    alpha = Default(1.0)
-    t_ref = T_REF
-    t0 = Default(1.0, "d", frozen=True)
+    defaults = (Parameter("alpha", 1.0), T_REF, Parameter("t0", 1.0, "d", frozen=True))
 
     def evaluate(self, elapsed: Array, values: Array) -> Array:
         x = _log_time(elapsed, values[2])
@@ -154,9 +145,7 @@ class SineTemporalModel(TemporalModel):
     """``1 + amp sin(omega (t - t_ref))``."""
 
     tags = ("SineTemporalModel", "sinus")
-    amp = Default(1.0)
-    omega = Default(1.0, "rad / d")
-    t_ref = T_REF_FREE
+    defaults = (Parameter("amp", 1.0), Parameter("omega", 1.0, "rad / d"), T_REF_FREE)
 
     def evaluate(self, elapsed: Array, values: Array) -> Array:
         return np.asarray(1.0 + values[0] * np.sin(values[1] * elapsed))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from gm.config_schemas.schema_files import schema_names
-from gm.config_schemas.schema_files import schema_text as text_of
+from importlib.resources import files
+
+from gm.config_schemas.validator import schema_names
 from gm.errors import UsageError, suggest
 
 
@@ -13,7 +14,7 @@ def list_schemas() -> list[str]:
 
 
 def schema_text(name: str) -> str:
-    """The schema, with the types of models that there are. Raises `UsageError` for an unknown name."""
+    """The schema file as it is, byte for byte. Raises `UsageError` for an unknown name."""
     if name not in schema_names():
         raise UsageError(f"no schema is called '{name}'\n    {suggest(name, schema_names(), 'schemas')}")
-    return text_of(name)
+    return (files("gm.config_schemas") / "schemas" / f"{name}.schema.json").read_text("utf-8")

@@ -19,8 +19,7 @@ from gm.likelihood.maps.sources.image import Image, MapSource, Reach, SharedImag
 from gm.likelihood.maps.sources.shape_image import support_of
 from gm.maps.geometry import WcsGeometry
 from gm.maps.pixel_grid import PixelGrid
-from gm.models import SpatialModel
-from gm.models.spatial.point import PointSpatialModel
+from gm.models import PointSpatialModel, SpatialModel
 
 _KEPT_CORNERS = 9  # pixels around a point: it may go to a neighbour and back
 
