@@ -16,21 +16,11 @@ import click
 
 from gm import __version__
 from gm.cli.failures import Manner, exit_code_of
+from gm.cli.stage_command import stage_command
 from gm.errors import suggest
+from gm.pipeline.stages.registry import STAGES
 
-COMMANDS = (
-    "init",
-    "validate",
-    "plan",
-    "simulate",
-    "apply",
-    "fit",
-    "flux-points",
-    "run",
-    "show",
-    "schema",
-    "deps",
-)
+BEFORE_STAGES, AFTER_STAGES = ("init", "validate", "plan"), ("run", "show", "schema", "deps")
 
 _THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -52,17 +42,20 @@ Shell completion: eval "$(_GM_COMPLETE=bash_source gm)", with zsh_source or fish
 
 
 class Gm(click.Group):
-    """The group of commands; each lives in ``gm/cli/<command>_command.py`` as ``command``."""
+    """The group of commands: one of each stage, the others in ``gm/cli/<command>_command.py`` as ``command``."""
 
     def __init__(self) -> None:
         super().__init__(name="gm", help=HELP, context_settings={"help_option_names": ["-h", "--help"]})
         self.params.append(_version_option())
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return [*BEFORE_STAGES, *(stage.command for stage in STAGES), *AFTER_STAGES]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
+        stage = next((stage for stage in STAGES if stage.command == cmd_name), None)
+        if stage is not None:
+            return stage_command(stage)
+        if cmd_name not in (*BEFORE_STAGES, *AFTER_STAGES):
             return None
         command = import_module(f"gm.cli.{cmd_name.replace('-', '_')}_command").command
         assert isinstance(command, click.Command)
@@ -71,8 +64,9 @@ class Gm(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
-            raise click.UsageError(f"no command '{args[0]}'\n    {suggest(args[0], COMMANDS, 'commands')}", ctx)
+        known = self.list_commands(ctx)
+        if args and not args[0].startswith("-") and args[0] not in known:
+            raise click.UsageError(f"no command '{args[0]}'\n    {suggest(args[0], known, 'commands')}", ctx)
         return super().resolve_command(ctx, args)
 
     def main(  # type: ignore[override]  # always standalone: endings are exit codes, never exceptions

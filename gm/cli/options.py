@@ -78,9 +78,8 @@ def analysis_options(function: Callable[..., int]) -> Callable[..., int]:
         config: str, sets: tuple[str, ...], output: str | None, workers: int | None, engine: str | None,
         scheduler: str | None, force: bool, **rest: Any,
     ) -> int:  # fmt: skip
-        asimov = bool(rest.pop("asimov", False))
         line = ("gm", *click.get_current_context().obj)
-        request = Request(config, sets, output, workers, engine, scheduler, force, asimov, line)
+        request = Request(config, sets, output, workers, engine, scheduler, force, command=line)
         return function(request=request, **rest)
 
     decorated: Callable[..., int] = display_options(command)

@@ -11,7 +11,7 @@ from gm.cli.tables import count, link_text, number, shortened, table, with_error
 _COLORS = {"converged": "green", "at_limit": "yellow", "not_converged": "red", "failed": "red"}
 
 
-def fit_lines(document: Mapping[str, Any], color: bool = False) -> list[str]:
+def lines(document: Mapping[str, Any], color: bool = False) -> list[str]:
     """Status, statistic, parameters, datasets and components of a ``gm/fit/1`` document."""
     lines = [*verdict_lines(document, color), ""]
     lines += [f"  statistic   {_statistic(document)}", ""]

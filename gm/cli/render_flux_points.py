@@ -9,7 +9,7 @@ from gm.cli.output import paint
 from gm.cli.tables import energy, number, table, with_error
 
 
-def flux_points_lines(document: Mapping[str, Any], color: bool = False) -> list[str]:
+def lines(document: Mapping[str, Any], color: bool = False) -> list[str]:
     """One row per energy bin of a ``gm/flux-points/1`` document: flux or upper limit, TS, and why a bin has none."""
     status = str(document.get("status", ""))
     style = "green" if status in ("ok", "done") else "yellow"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gm.cli.options import Display
 from gm.cli.output import print_json, print_result, print_text
-from gm.cli.render_operations import operation_lines
+from gm.cli.render_edits import operation_lines
 from gm.cli.tables import count, link_text, number, shortened, table, without
 from gm.pipeline.analysis.settings import plural
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gm.cli.render_fit import fit_lines
-from gm.cli.render_flux_points import flux_points_lines
-from gm.cli.render_operations import edits_lines
+from gm.cli.rendering import has_lines, result_lines
 from gm.cli.tables import count, energy, link_text, number, shortened, table, with_error
 
 if TYPE_CHECKING:
@@ -16,12 +14,8 @@ if TYPE_CHECKING:
 def text_of(description: Description) -> str:
     """The file's content for a person."""
     data: Any = description.data
-    if description.kind == "fit":
-        return "\n".join(fit_lines(data))
-    if description.kind == "flux-points":
-        return "\n".join(flux_points_lines(data))
-    if description.kind == "edits":
-        return "\n".join(edits_lines(data)).rstrip()
+    if has_lines(description.kind):
+        return "\n".join(result_lines(description.kind, data)).rstrip()
     head = f"{description.source}: {description.kind.replace('-', ' ')}"
     lines = {
         "models": _models,

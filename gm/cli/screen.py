@@ -65,16 +65,15 @@ class Screen:
 
 def show_outcome(outcome: Outcome, display: Display) -> int:
     """Tables for eyes on standard error, the paths (or one JSON document) on standard output."""
-    from gm.cli.render_fit import fit_lines, verdict_lines
-    from gm.cli.render_flux_points import flux_points_lines
-    from gm.cli.render_operations import edits_lines
+    from gm.cli.rendering import result_lines, verdict_lines
 
-    renderers = {"fit": fit_lines, "flux_points": flux_points_lines, "apply": edits_lines}
     for product in outcome.products if not display.quiet else ():
-        if product.kind in renderers and product.ran:
-            print_text("\n".join(renderers[product.kind](product.document, display.color)))
-        elif product.kind == "fit" and outcome.exit_code:
-            print_text("\n".join(verdict_lines(product.document, display.color)))
+        kind = product.stage.kind
+        lines = result_lines(kind, product.document, display.color) if product.ran and kind else []
+        if not product.ran and outcome.exit_code:
+            lines = verdict_lines(kind, product.document, display.color)
+        if lines:
+            print_text("\n".join(lines))
     if outcome.message:
         print_text(paint(outcome.message, "yellow", display.color))
     if display.json:

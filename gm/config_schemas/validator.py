@@ -18,6 +18,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -85,6 +86,34 @@ def check(document: Document, schema: str) -> list[Problem]:
     root = load_schema(schema)
     found = _departures(document.data, root, (), root)
     return sorted({document.problem(item.path, item.message, item.hint, key=item.at_key) for item in found})
+
+
+def sound_part(data: Any, schema: str) -> Any:
+    """What of plain data agrees with the schema of that name: other keys are left out, other items of lists are None.
+
+    Keys that are missing at the top stay so.
+    """
+    root = load_schema(schema)
+    found = {item.path for item in _departures(data, root, (), root)} - {()}
+    if not found:
+        return data
+    data, done = deepcopy(data), set[JsonPath]()
+    while found - done:
+        for path in sorted(found - done, key=len, reverse=True):  # what is inside of something before that itself
+            _take_out(data, path)
+        done |= {path for path in found if isinstance(path[-1], int)}  # None departs from the schema too
+        found = {item.path for item in _departures(data, root, (), root)} - {()}
+    return data
+
+
+def _take_out(data: Any, path: JsonPath) -> None:
+    *before, last = path
+    for step in before:
+        data = data[step]
+    if isinstance(last, int):
+        data[last] = None
+    else:
+        data.pop(last, None)
 
 
 def _departures(value: Any, schema: Schema, path: JsonPath, root: Schema) -> list[Finding]:

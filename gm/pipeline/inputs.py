@@ -16,7 +16,7 @@ from gm.io.files import sha256
 from gm.io.fits import read_fits
 from gm.io.threads import in_threads
 from gm.pipeline.analysis.documents import Part
-from gm.pipeline.analysis.settings import expand
+from gm.pipeline.analysis.paths import beside, data_file
 
 Inputs = dict[str, Any]
 """``gm``: version; ``config``: hash of the stage's part of the config; ``files``: hash of every file by its path."""
@@ -31,16 +31,6 @@ def fingerprint(data: Any) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def data_file(directory: Path, name: str) -> Path:
-    """Where a file name in a datasets document points: beside the document, else as it is."""
-    return _found(directory, Path(expand(name)))
-
-
-def _found(directory: Path, path: Path) -> Path:
-    beside = directory / path
-    return beside if beside.exists() or not path.exists() else path
-
-
 def with_companions(file: Path) -> list[Path]:
     """A data file and the OGIP response and background files that its header names, as far as they exist."""
     try:
@@ -50,7 +40,7 @@ def with_companions(file: Path) -> list[Path]:
     if spectrum is None:
         return [file]
     names = [spectrum.header.text(card).strip() for card in _COMPANIONS]
-    found = [_found(file.parent, Path(name)) for name in names if name and name.lower() != "none"]
+    found = [beside(file.parent, Path(name)) for name in names if name and name.lower() != "none"]
     return [file, *(path for path in found if path.is_file())]
 
 

@@ -1,68 +1,17 @@
-"""Results as documents: what ``fit.yaml`` and ``flux_points/NAME.yaml`` hold."""
+"""Results as documents in files, whatever their kind."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gm.config_schemas.reader import read_document
 from gm.errors import GmError
 from gm.io.file_names import distinct, file_stem
 from gm.io.files import write_atomic
 from gm.io.yaml_writer import dump_yaml
-
-if TYPE_CHECKING:
-    from gm.fit import FitResult, FittedComponent, FittedParameter
-    from gm.likelihood import DatasetSummary
-    from gm.models.links import Link
-
-FIT_SCHEMA = "gm/fit/1"
-FLUX_POINTS_SCHEMA = "gm/flux-points/1"
-EDITS_SCHEMA = "gm/edits/1"
-
-
-def fit_document(result: FitResult, name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """The ``gm/fit/1`` document of a fit; numbers that do not exist are None."""
-    models = result.models
-    links = {models.addresses().short[models.addresses().resolve(link.parameter)]: link for link in models.links}
-    return {
-        "schema": FIT_SCHEMA,
-        "name": name,
-        "status": result.status,
-        "message": result.message,
-        "warnings": list(result.warnings),
-        "start": {"statistic": finite(result.statistic_start)},
-        "statistic": {
-            "total": finite(result.statistic),
-            "datasets": {summary.name: finite(summary.statistic) for summary in result.datasets},
-            "priors": finite(result.statistic_priors),
-            "bins": result.n_bins,
-            "free_parameters": result.n_free,
-        },
-        "parameters": [_parameter(parameter, links.get(parameter.name)) for parameter in result.parameters],
-        "covariance": _covariance(result),
-        "minimizer": {
-            "name": result.minimizer.name,
-            "edm": finite(result.minimizer.edm),
-            "value_calls": result.minimizer.value_calls,
-            "gradient_calls": result.minimizer.gradient_calls,
-            "steps": result.minimizer.steps,
-        },
-        "datasets": [_dataset(summary) for summary in result.datasets],
-        "components": [_component(component) for component in result.components],
-        "contours": [
-            {
-                "parameters": list(contour.parameters),
-                "delta_statistic": contour.delta_statistic,
-                "points": [[float(x), float(y)] for x, y in contour.points],
-                **({"reason": contour.reason} if contour.reason else {}),
-            }
-            for contour in result.contours
-        ],
-        "inputs": dict(inputs),
-    }
 
 
 def finite(value: float | None) -> float | None:
@@ -81,11 +30,6 @@ def files_of_datasets(folder: Path, names: Sequence[str]) -> dict[str, Path]:
     return {name: folder / "datasets" / f"{stem}.fits" for name, stem in zip(names, stems, strict=True)}
 
 
-def simulation_document(names: Iterable[str], files: Iterable[Path]) -> dict[str, Any]:
-    """What a simulation has made, as plain data: the datasets' names, and all files."""
-    return {"datasets": list(names), "files": [file.as_posix() for file in files]}
-
-
 def read_result(path: Path, schema: str) -> dict[str, Any] | None:
     """A result of an earlier run, or None when there is none that can be read."""
     if not path.is_file():
@@ -95,71 +39,3 @@ def read_result(path: Path, schema: str) -> dict[str, Any] | None:
     except GmError:
         return None
     return data if isinstance(data, dict) and data.get("schema") == schema else None
-
-
-def _parameter(parameter: FittedParameter, link: Link | None) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "name": parameter.name,
-        "value": finite(parameter.value),  # a template without a position is at the centre of its map
-        "error": finite(parameter.error),
-        "unit": parameter.unit,
-        "frozen": parameter.frozen,
-        "min": finite(parameter.min),
-        "max": finite(parameter.max),
-    }
-    if parameter.error_reason:
-        row["error_reason"] = parameter.error_reason
-    if parameter.rise_at_2_sigma is not None:
-        row["shape"] = {"at_2_sigma": parameter.rise_at_2_sigma}
-    if parameter.at_limit is not None:
-        row["at_limit"] = {"lower": "min", "upper": "max"}[parameter.at_limit]
-    if link is not None:
-        row["link"] = {"equals": link.equals, "scale": link.scale, "offset": link.offset}
-    if parameter.minos is not None:
-        row["minos"] = {"lower": finite(parameter.minos[0]), "upper": finite(parameter.minos[1])}
-        if parameter.minos_reason:
-            row["minos"]["reason"] = parameter.minos_reason
-    return row
-
-
-def _covariance(result: FitResult) -> dict[str, Any] | None:
-    if result.covariance is None:
-        return None
-    names, matrix = result.covariance
-    return {"parameters": list(names), "matrix": [[finite(value) for value in row] for row in matrix.tolist()]}
-
-
-def _dataset(summary: DatasetSummary) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "name": summary.name,
-        "type": summary.type,
-        "bins": summary.bins,
-        "counts": _count(summary.counts),
-        "predicted": finite(summary.predicted),
-        "background": finite(summary.background),
-        "statistic": finite(summary.statistic),
-    }
-    if summary.left_out:
-        row["left_out"] = [
-            {"reason": part.reason, "bins": part.bins, "counts": _count(part.counts)} for part in summary.left_out
-        ]
-    if summary.missing_responses:
-        row["missing_responses"] = list(summary.missing_responses)
-    return row
-
-
-def _count(value: float | None) -> int | float | None:
-    """Counts are whole numbers, except where they were expected ones to begin with."""
-    number = finite(value)
-    return int(number) if number is not None and number.is_integer() else number
-
-
-def _component(component: FittedComponent) -> dict[str, Any]:
-    return {
-        "name": component.name,
-        "ts": finite(component.ts),
-        **({"ts_reason": component.ts_reason} if component.ts_reason else {}),
-        "degrees_of_freedom": component.degrees_of_freedom,
-        "predicted": {name: finite(value) for name, value in component.predicted.items()},
-        "decorrelation_energy": finite(component.decorrelation_energy),
-    }

@@ -1,8 +1,8 @@
-"""The commands that compute: which stages a command needs, which of them are up to date, and what comes out."""
+"""The commands that compute: which stages a command needs, which of their results are up to date, what comes out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,153 +11,156 @@ from gm.errors import InvalidInput
 from gm.io.locking import alone_in
 from gm.pipeline.analysis.load import Analysis, load
 from gm.pipeline.analysis.request import Request
+from gm.pipeline.inputs import Inputs
 from gm.pipeline.outputs import check_folder, check_writable
 from gm.pipeline.reporter import Reporter
 from gm.pipeline.session import Session
-from gm.pipeline.stages.apply import Applying
-from gm.pipeline.stages.base import Fitting, FluxPoints, Simulating, Stage, previous
+from gm.pipeline.stages.base import Stage, Task
+from gm.pipeline.stages.fit.stage import FIT
+from gm.pipeline.stages.registry import STAGES
 
-_BAD = ("not_converged", "failed")
+Stages = Collection[Stage[Any]]
 
 
 @dataclass(frozen=True)
 class Product:
-    """A result: its kind, its file, its content, and whether it was made just now or was there already."""
+    """The result of a task: its content, and whether it was made just now or was there already."""
 
-    kind: str
-    path: Path
+    task: Task
     document: dict[str, Any]
     ran: bool
+
+    @property
+    def path(self) -> Path:
+        return self.task.result
+
+    @property
+    def stage(self) -> Stage[Any]:
+        return self.task.stage
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a command produced; ``message`` says why something asked for is not there."""
+    """What a command produced of the stages that it asked for; ``message`` says why something is not there."""
 
+    asked: tuple[Stage[Any], ...]
     products: tuple[Product, ...]
     exit_code: int
     message: str = ""
 
     def document(self) -> dict[str, Any]:
-        """All results as one document; the only one of a fit or simulation as it is."""
-        if len(self.products) == 1 and self.products[0].kind != "flux_points":
+        """All results as one document, in lists where a stage makes several; a single one of its stage as it is."""
+        if len(self.products) == 1 and self.products[0].task.index is None:
             return self.products[0].document
-        several = [product.document for product in self.products if product.kind == "flux_points"]
-        single = {product.kind: product.document for product in self.products if product.kind != "flux_points"}
-        return {**single, "flux_points": several} if several or not single else single
+        found: dict[str, Any] = {}
+        for product in self.products:
+            name = product.stage.name
+            if product.task.index is None:
+                found[name] = product.document
+            else:
+                found.setdefault(name, []).append(product.document)
+        return found or {stage.name: [] for stage in self.asked}
 
 
-def simulate(request: Request, reporter: Reporter) -> Outcome:
-    """Draw the datasets that ``simulate:`` describes."""
-    analysis = load(request)
-    _demand(analysis, analysis.simulation is not None, "simulate", "gm simulate needs it")
-    return _run(analysis, reporter, ("simulate",))
+def run(request: Request, reporter: Reporter, stage: Stage[Any] | None = None) -> Outcome:
+    """One stage, with those before it where they are not up to date; else every stage that the config declares."""
+    analysis = load(request, STAGES)
+    asked = declared(analysis) if stage is None else [stage]
+    if not asked:
+        known = ", ".join(stage.section for stage in STAGES)
+        raise _no_section(analysis, FIT, f"gm run runs what is declared: {known}")
+    if stage is not None and stage.needs_section and not analysis.declares(stage):
+        raise _no_section(analysis, stage, f"gm {stage.command} needs it")
+    return _run(analysis, reporter, asked)
 
 
-def fit(request: Request, reporter: Reporter) -> Outcome:
-    """The joint fit, and the simulation before it when that is declared and not up to date."""
-    return _run(load(request), reporter, ("fit",))
-
-
-def apply(request: Request, reporter: Reporter) -> Outcome:
-    """The dataset operations alone: new datasets, the edited models, and the list of the edits."""
-    analysis = load(request)
-    _demand(analysis, bool(analysis.operations), "operations", "gm apply needs it")
-    return _run(analysis, reporter, ("apply",))
-
-
-def flux_points(request: Request, reporter: Reporter) -> Outcome:
-    """All flux points, from the best fit when the config has a ``fit:`` section."""
-    analysis = load(request)
-    _demand(analysis, bool(analysis.settings.flux_points), "flux_points", "gm flux-points needs it")
-    return _run(analysis, reporter, ("flux_points",))
-
-
-def run(request: Request, reporter: Reporter) -> Outcome:
-    """Every stage that the config declares."""
-    analysis = load(request)
-    declared = declared_stages(analysis)
-    _demand(analysis, bool(declared), "fit", "gm run runs what is declared: simulate, operations, fit, flux_points")
-    return _run(analysis, reporter, declared)
-
-
-def declared_stages(analysis: Analysis) -> tuple[str, ...]:
+def declared(analysis: Analysis) -> list[Stage[Any]]:
     """The stages with a section in the config, in the order in which they run."""
-    settings = analysis.settings
-    sections = {
-        "simulate": analysis.simulation is not None,
-        "apply": bool(analysis.operations),
-        "fit": settings.fit is not None,
-        "flux_points": bool(settings.flux_points),
-    }
-    return tuple(name for name, there in sections.items() if there)
+    return [stage for stage in STAGES if analysis.declares(stage)]
 
 
-def build_stages(analysis: Analysis, wanted: Sequence[str]) -> list[Stage]:
-    """The wanted stages and those before them that the config declares, in order."""
-    stages: list[Stage] = []
-    if analysis.simulation is not None:
-        stages.append(Simulating(analysis, asked="simulate" in wanted))
-    if analysis.operations and set(wanted) - {"simulate"}:
-        stages.append(Applying(analysis))
-    if "fit" in wanted or ("flux_points" in wanted and analysis.settings.fit is not None):
-        stages.append(Fitting(analysis))
-    if "flux_points" in wanted:
-        stages.extend(FluxPoints(analysis, entry) for entry in analysis.settings.flux_points)
-    return stages
+def build_tasks(analysis: Analysis, asked: Stages) -> list[Task]:
+    """The tasks of the stages that are asked for, and of those before them that the config declares, in order."""
+    last = max(stage.phase for stage in asked)
+    stages = [stage for stage in STAGES if stage in asked or (stage.phase < last and analysis.declares(stage))]
+    return [task for stage in stages for task in stage.tasks(analysis)]
 
 
-def check_stages(session: Session, stages: Iterable[Stage]) -> None:
-    """Whether stages may write their files, as far as these are known before they run. Raises `InvalidInput`."""
+def usual_tasks(analysis: Analysis) -> list[Task]:
+    """The tasks of all declared stages; of the fit, where none is."""
+    return build_tasks(analysis, declared(analysis) or [FIT])
+
+
+def check_tasks(session: Session, tasks: Iterable[Task]) -> None:
+    """Whether they may write their files, as far as these are known before they run. Raises `InvalidInput`."""
     check_folder(session.analysis)
-    for stage in stages:
-        session.check(stage.key, stage.outputs())
+    for task in tasks:
+        session.check(task.key, task.outputs())
 
 
-def _run(analysis: Analysis, reporter: Reporter, wanted: Sequence[str]) -> Outcome:
+def previous(
+    task: Task, session: Session, inputs: Inputs, *, force: bool, asked: bool
+) -> tuple[dict[str, Any] | None, str]:
+    """The result of an earlier run, or else why the task runs: empty when that result is up to date."""
+    record = session.record.finished(task.key)
+    if record is None:
+        if session.record.is_unfinished(task.key):
+            return None, "stopped while it wrote its result"
+        return None, "no record of how its result was made" if task.result.exists() else "no result yet"
+    reason = "forced" if force else task.why_stale(record["inputs"], inputs, asked)
+    if reason:
+        return None, reason
+    document = task.document(record)
+    if document is None:
+        return None, "no result that can be read" if task.result.exists() else "no result yet"
+    return document, session.why_changed(record["outputs"])
+
+
+def _run(analysis: Analysis, reporter: Reporter, asked: Stages) -> Outcome:
     def wait() -> None:
         reporter.say(f"waiting for another gm that writes into {analysis.settings.output}")
 
     check_folder(analysis)
     with alone_in(analysis.settings.output, wait) as is_alone:
-        session, stages = Session(analysis, reporter), build_stages(analysis, wanted)
-        check_stages(session, stages)
+        session, tasks = Session(analysis, reporter), build_tasks(analysis, asked)
+        check_tasks(session, tasks)
         if is_alone:
             session.record.remove_temporaries()
-        return _run_stages(session, stages, wanted)
+        return _run_tasks(session, tasks, asked)
 
 
-def _run_stages(session: Session, stages: Iterable[Stage], wanted: Sequence[str]) -> Outcome:
-    products = []
-    exit_code = 0
-    for stage in stages:
-        product = _run_stage(stage, session, force=session.analysis.request.force and stage.name in wanted)
-        if stage.name in wanted:
+def _run_tasks(session: Session, tasks: Iterable[Task], asked: Stages) -> Outcome:
+    products, exit_code = list[Product](), 0
+    for task in tasks:
+        stage = task.stage
+        session.start = stage.seen(session.analysis, session.start)
+        product = _run_task(task, session, asked=stage in asked)
+        session.start = stage.made(session, task)
+        if stage in asked:
             products.append(product)
-        status = product.document.get("status")
-        if stage.name == "fit" and status in _BAD:
-            missing = "flux points were not computed: the fit has no best point" if "flux_points" in wanted else ""
-            return Outcome(tuple(products), 1, missing)
-        if stage.name == "flux_points" and any(point["status"] == "failed" for point in product.document["points"]):
-            exit_code = 1
-    return Outcome(tuple(products), exit_code)
+            exit_code = max(exit_code, stage.exit_code(product.document))
+        why = stage.why_stop(product.document)
+        if why:
+            left = [other.name.replace("_", " ") for other in asked if other.phase > stage.phase]
+            message = f"{', '.join(left)} were not computed: {why}" if left else ""
+            return Outcome(tuple(asked), tuple(products), stage.exit_code(product.document), message)
+    return Outcome(tuple(asked), tuple(products), exit_code)
 
 
-def _run_stage(stage: Stage, session: Session, *, force: bool) -> Product:
-    """Run one stage, or take its result from before. ``force``: only what was asked for, not what comes before it."""
-    inputs = stage.inputs(session)
-    document, reason = previous(stage, session, inputs, force)
+def _run_task(task: Task, session: Session, *, asked: bool) -> Product:
+    """Run a task, or take its result from before. ``--force``: only what was asked for, not what comes before it."""
+    inputs = task.inputs(session)
+    document, reason = previous(task, session, inputs, force=asked and session.analysis.request.force, asked=asked)
     if document is not None and not reason:
-        session.reporter.say(f"{stage.label}: up to date")
-        session.touch(stage.result)
-        return Product(stage.name, stage.result, document, False)
-    session.reporter.say(f"{stage.label}: {reason}")
-    check_writable(stage.outputs())
-    document, seconds = stage.run(session, inputs)
-    session.finish(stage.key, inputs, seconds)
-    return Product(stage.name, stage.result, document, True)
+        session.reporter.say(f"{task.label}: up to date")
+        session.touch(task.result)
+        return Product(task, document, False)
+    session.reporter.say(f"{task.label}: {reason}")
+    check_writable(task.outputs())
+    document, seconds = task.run(session, inputs)
+    session.finish(task.key, inputs, seconds)
+    return Product(task, document, True)
 
 
-def _demand(analysis: Analysis, there: bool, key: str, why: str) -> None:
-    if not there:
-        raise InvalidInput([analysis.config.problem((), f"no section '{key}:'", why)])
+def _no_section(analysis: Analysis, stage: Stage[Any], why: str) -> InvalidInput:
+    return InvalidInput([analysis.config.problem((), f"no section '{stage.section}:'", why)])

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from gm.pipeline.analysis.build import covariance_file
 from gm.pipeline.analysis.load import Analysis
-from gm.pipeline.analysis.settings import expand
-from gm.pipeline.inputs import document_files, with_companions
-from gm.pipeline.stages import sky_masks
+from gm.pipeline.analysis.sections import Declaration
+from gm.pipeline.inputs import document_files
 
 
 def loaded_files(analysis: Analysis) -> set[Path]:
@@ -29,29 +29,13 @@ def _covariances(analysis: Analysis) -> list[Path]:
     return [file for file in files if file is not None]
 
 
-def mask_files(analysis: Analysis) -> list[Path]:
-    """The files that say which part of the sky is fitted."""
-    fit = analysis.config.data.get("fit") or {}
-    return list(sky_masks.mask_files(fit.get("mask"), analysis.config.directory))
-
-
-def region_files(analysis: Analysis) -> Iterator[Path]:
-    """The files that the operations take regions from."""
-    for entry in analysis.config.data.get("operations") or ():
-        for arguments in entry.values():
-            region = arguments.get("region")
-            if isinstance(region, dict) and isinstance(region.get("filename"), str):
-                yield analysis.config.directory / expand(region["filename"])
-
-
-def response_files(analysis: Analysis) -> list[Path]:
-    """The files whose responses a simulation takes, those of on/off spectra with their companions."""
-    filenames = analysis.simulation.filenames if analysis.simulation is not None else ()
-    return [path for file in filenames for path in with_companions(file)]
+def named_files(analysis: Analysis, stages: Iterable[Declaration[Any]]) -> list[Path]:
+    """The files that the sections of these stages name."""
+    sections = [(stage, analysis.sections.get(stage.name)) for stage in stages]
+    return [file for stage, section in sections if section is not None for file in stage.files(section)]
 
 
 def source_files(analysis: Analysis) -> list[Path]:
     """All of them but the datasets, the config first where it is a file."""
     config = [Path(analysis.request.config)] if analysis.request.config != "-" else []
-    others = (*mask_files(analysis), *region_files(analysis), *response_files(analysis))
-    return [*config, *model_files(analysis), *others]
+    return [*config, *model_files(analysis), *named_files(analysis, reversed(analysis.stages))]

@@ -10,7 +10,7 @@ from gm.datasets.left_out import LeftOut, data_warnings, left_out
 from gm.errors import DataError
 from gm.fit import Fit
 from gm.models import Models
-from gm.pipeline.results import fit_document
+from gm.pipeline.stages.fit.document import fit_document
 from tests.map_samples import cube, on_off_cube
 from tests.samples import flux_points, on_off, power_law, spectrum
 

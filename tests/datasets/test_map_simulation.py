@@ -18,7 +18,7 @@ from gm.likelihood.prediction import predict_component
 from gm.maps.axes import EnergyAxis
 from gm.maps.geometry import WcsGeometry
 from gm.models import Models
-from gm.pipeline.stages.simulation_reading import simulation_from_dict
+from gm.pipeline.stages.simulate.reading import simulation_from_dict
 from tests.datasets.operations.cases import LAT, LON, sky_map, source
 from tests.map_samples import with_off
 

@@ -17,7 +17,7 @@ from gm.datasets import Dataset, Datasets, FluxPointsDataset, SedTable, read_dat
 from gm.datasets.simulation import Simulation, Template, build_templates, draw, template_of
 from gm.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
 from gm.errors import DataError, JsonPath
-from gm.pipeline.stages.simulation_reading import expand_names, simulation_from_dict
+from gm.pipeline.stages.simulate.reading import expand_names, simulation_from_dict
 
 RUN = {"name": "run", "response": "iact"}
 LAT = {"name": "lat", "response": "fermi-lat"}

@@ -15,7 +15,7 @@ from gm.fit import Fit, FitResult, FittedParameter
 from gm.likelihood import JointLikelihood
 from gm.likelihood.maps.term import MapTerm
 from gm.models import Component, Link, Models, Parameter, SpatialModel
-from gm.pipeline.results import fit_document
+from gm.pipeline.stages.fit.document import fit_document
 from tests.map_samples import LAT, LON, background, cube, free, gauss, held, on_off_cube, point, source
 
 # Half a pixel from the centres of pixels, where the statistic of a point has kinks in its position.

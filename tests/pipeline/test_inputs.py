@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from gm.pipeline.analysis.paths import data_file
 from gm.pipeline.commands.deps import makefile
-from gm.pipeline.inputs import data_file, fingerprint, label, stage_inputs, why_stale, with_companions
+from gm.pipeline.inputs import fingerprint, label, stage_inputs, why_stale, with_companions
 
 FILES = {"models.yaml": "a", "run.fits": "b"}
 

@@ -12,7 +12,8 @@ from gm.errors import InvalidInput
 from gm.pipeline.analysis.request import Request
 from gm.pipeline.commands.plan import plan
 from gm.pipeline.reporter import Silent
-from gm.pipeline.run import fit, run
+from gm.pipeline.run import run
+from gm.pipeline.stages.fit.stage import FIT
 
 RANGES = {"fermi": (0.03, 3), "magic": (0.08, 20), "veritas": (0.15, 20), "fact": (0.4, 20), "hess": (0.7, 20)}  # TeV
 
@@ -41,7 +42,7 @@ def test_against_the_reference(model: str, config: Path, shared: Path) -> None:
     reference = shared / "reference" / "joint-crab"
     expected = json.loads((reference / f"expected_{model}.json").read_text())
     overrides = (f"models={reference}/models_start_{model}.yaml", "fit.minos=[]")
-    outcome = fit(Request(str(config), overrides), Silent())
+    outcome = run(Request(str(config), overrides), Silent(), FIT)
     document = outcome.products[0].document
     assert document["status"] == "converged"
     assert document["start"]["statistic"] == pytest.approx(expected["statistic_start"], rel=1e-6)  # a port
@@ -54,7 +55,7 @@ def test_against_the_reference(model: str, config: Path, shared: Path) -> None:
 
 
 def test_asymmetric_errors(config: Path) -> None:
-    document = fit(Request(str(config)), Silent()).products[0].document
+    document = run(Request(str(config)), Silent(), FIT).products[0].document
     minos = next(row for row in document["parameters"] if row["name"] == "crab.alpha")["minos"]
     assert minos["upper"] == pytest.approx(0.02620, rel=0.01)  # Gammapy 2.1
     assert minos["lower"] == pytest.approx(-0.02563, rel=0.01)
@@ -65,7 +66,7 @@ def test_flux_points_of_five_instruments(config: Path) -> None:
     assert outcome.exit_code == 0
     document = outcome.products[1].document
     assert [point["status"] for point in document["points"]] == ["ok"] * 12
-    assert [product.kind for product in outcome.products] == ["fit", "flux_points"]
+    assert [product.stage.name for product in outcome.products] == ["fit", "flux_points"]
     again = run(Request(str(config)), Silent())
     assert [product.ran for product in again.products] == [False, False]
     assert again.products[1].document == document

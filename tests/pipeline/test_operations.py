@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gm.cli.render_operations import operation_lines
+from gm.cli.render_edits import operation_lines
 from gm.cli.render_show import text_of
 from gm.config_schemas.reader import read_document
 from gm.config_schemas.validator import check
@@ -25,7 +25,9 @@ from gm.pipeline.commands.plan import plan
 from gm.pipeline.commands.show import describe
 from gm.pipeline.commands.validate import validate
 from gm.pipeline.reporter import Silent
-from gm.pipeline.run import apply, fit, run
+from gm.pipeline.run import run
+from gm.pipeline.stages.apply.stage import APPLY
+from gm.pipeline.stages.fit.stage import FIT
 from tests.datasets.operations.cases import LAT, LON, background, on_off_map, sky_map, source
 from tests.samples import on_off, power_law, spectrum
 
@@ -53,7 +55,7 @@ def runs(tmp_path: Path) -> Path:
 
 
 def test_apply_writes_datasets_models_and_edits(runs: Path) -> None:
-    outcome = apply(config(runs, OPERATIONS), Silent())
+    outcome = run(config(runs, OPERATIONS), Silent(), APPLY)
     assert [product.path for product in outcome.products] == [runs / "results" / "edits.yaml"]
     assert Datasets.read(runs / "results" / "datasets.yaml").names == ["stacked", "coarse", "other"]
     models = Models.read(runs / "results" / "models.yaml")
@@ -69,7 +71,7 @@ def test_apply_writes_datasets_models_and_edits(runs: Path) -> None:
 
 
 def test_what_apply_wrote_can_be_shown(runs: Path) -> None:
-    apply(config(runs, OPERATIONS), Silent())
+    run(config(runs, OPERATIONS), Silent(), APPLY)
     edits = describe(str(runs / "results" / "edits.yaml"))
     assert edits.kind == "edits"
     assert "run-1, run-2  ->  stacked" in text_of(edits)
@@ -108,7 +110,7 @@ def test_all_edits_agree_with_their_schema(tmp_path: Path) -> None:
     planned = plan(request)
     image = {row["component"]: row for row in planned.operations[2]["counts"]}
     assert {name: row["note"] for name, row in image.items()} == dict.fromkeys(["background", *image], "exact")
-    on_the_way = fit(request, Silent()).products[0].document
+    on_the_way = run(request, Silent(), FIT).products[0].document
     document = read_document(tmp_path / "results" / "edits.yaml")
     assert check(document, "edits") == []
     actions = {edit["action"] for step in document.data["operations"] for edit in step["edits"]}
@@ -117,14 +119,14 @@ def test_all_edits_agree_with_their_schema(tmp_path: Path) -> None:
     assert models.names == ["crab", "far", "diffuse", "counts", "image-bkg"]
     text = "version: 1\ndatasets: results/datasets.yaml\nmodels: results/models.yaml\noutput: again\nfit: {}\n"
     (tmp_path / "after.yaml").write_text(text)
-    after = fit(Request(str(tmp_path / "after.yaml")), Silent()).products[0].document
+    after = run(Request(str(tmp_path / "after.yaml")), Silent(), FIT).products[0].document
     assert numbers(on_the_way) == numbers(after)
     maps = {"counts-image.fits", "diffuse-image.fits"}
     assert maps < {path.name for path in (tmp_path / "results").iterdir()}
     assert maps < {path.name for path in (tmp_path / "results" / "fit").iterdir()}
-    assert not fit(request, Silent()).products[0].ran
+    assert not run(request, Silent(), FIT).products[0].ran
     (tmp_path / "results" / "counts-image.fits").unlink()
-    assert fit(request, Silent()).products[0].document == on_the_way
+    assert run(request, Silent(), FIT).products[0].document == on_the_way
 
 
 def numbers(document: Any) -> Any:
@@ -134,10 +136,10 @@ def numbers(document: Any) -> Any:
 
 def test_a_fit_on_the_way_is_the_fit_of_what_apply_writes(runs: Path) -> None:
     request = config(runs, OPERATIONS)
-    on_the_way = fit(request, Silent()).products[0].document
+    on_the_way = run(request, Silent(), FIT).products[0].document
     text = "version: 1\ndatasets: results/datasets.yaml\nmodels: results/models.yaml\noutput: again\nfit: {}\n"
     (runs / "after.yaml").write_text(text)
-    after = fit(Request(str(runs / "after.yaml")), Silent()).products[0].document
+    after = run(Request(str(runs / "after.yaml")), Silent(), FIT).products[0].document
     assert numbers(on_the_way) == numbers(after)
     assert (runs / "results" / "fit" / "models.yaml").read_bytes() == (
         runs / "again" / "fit" / "models.yaml"
@@ -173,7 +175,7 @@ def test_plan_shows_edits_and_predicted_counts(runs: Path) -> None:
 
 def problems(request: Request) -> list[str]:
     with pytest.raises(InvalidInput) as caught:
-        fit(request, Silent())
+        run(request, Silent(), FIT)
     return [str(problem).split(":", 1)[1] for problem in caught.value.problems]
 
 
@@ -216,17 +218,17 @@ def test_on_off_runs_and_masks_of_the_fit(tmp_path: Path) -> None:
     Datasets([on_off("a", 1), on_off("b", 2)]).write(tmp_path / "datasets.yaml")
     Models([power_law("crab")]).write(tmp_path / "models.yaml")
     rest = "fit: {datasets: ab, energy_range: {datasets: ab, min: 1 TeV}}\n"
-    document = fit(config(tmp_path, '  - stack: {datasets: "*", name: ab}\n', rest), Silent()).products[0].document
+    document = run(config(tmp_path, '  - stack: {datasets: "*", name: ab}\n', rest), Silent(), FIT).products[0].document
     assert document["datasets"][0]["name"] == "ab"
     assert document["datasets"][0]["bins"] == 4
 
 
 def test_maps_that_are_cut_joined_and_summed(tmp_path: Path) -> None:
     """Sources keep their counts through ragged masks, and the files hold what their predictions need."""
-    run = sky_map("run", 1, 1e13)
-    ragged = np.random.default_rng(3).uniform(size=run.counts.shape) > 0.3
-    counts = run.counts + predict_component(run, source("crab"))
-    Datasets([run.with_(mask_safe=ragged, counts=np.round(counts))]).write(tmp_path / "datasets.yaml")
+    sky = sky_map("run", 1, 1e13)
+    ragged = np.random.default_rng(3).uniform(size=sky.counts.shape) > 0.3
+    counts = sky.counts + predict_component(sky, source("crab"))
+    Datasets([sky.with_(mask_safe=ragged, counts=np.round(counts))]).write(tmp_path / "datasets.yaml")
     Models([source("crab"), source("far", LON + 0.6), background("run", 1.2)]).write(tmp_path / "models.yaml")
     operations = f"""\
   - cutout: {{dataset: run, name: cut, center: [{LON}, {LAT}], width: 1.2 deg}}
@@ -237,10 +239,10 @@ def test_maps_that_are_cut_joined_and_summed(tmp_path: Path) -> None:
     planned = plan(request)
     for step in planned.operations[1:]:
         assert {row["note"] for row in step["counts"]} == {"exact"}
-    on_the_way = fit(request, Silent()).products[0].document
+    on_the_way = run(request, Silent(), FIT).products[0].document
     text = "version: 1\ndatasets: results/datasets.yaml\nmodels: results/models.yaml\noutput: again\nfit: {}\n"
     (tmp_path / "after.yaml").write_text(text)
-    after = fit(Request(str(tmp_path / "after.yaml")), Silent()).products[0].document
+    after = run(Request(str(tmp_path / "after.yaml")), Silent(), FIT).products[0].document
     assert numbers(on_the_way) == numbers(after)
 
 
@@ -262,7 +264,7 @@ def test_maps_to_a_spectrum_with_its_flux_points(tmp_path: Path) -> None:
     rows = {row["component"]: row for row in plan(request).operations[1]["counts"]}
     assert rows["far"]["after"] is None
     outcome = run(request, Silent())
-    assert [product.kind for product in outcome.products] == ["apply", "fit", "flux_points"]
+    assert [product.stage.name for product in outcome.products] == ["apply", "fit", "flux_points"]
     assert Models.read(tmp_path / "results" / "models.yaml").names == ["crab"]
     again = Datasets.read(tmp_path / "results" / "datasets.yaml")["spectrum"]
     assert again.type == "SpectrumDataset"
@@ -284,7 +286,7 @@ fit: {}
 """
     (tmp_path / "config.yaml").write_text(text)
     request = Request(str(tmp_path / "config.yaml"))
-    assert fit(request, Silent()).products[0].document["datasets"][0]["name"] == "all"
+    assert run(request, Silent(), FIT).products[0].document["datasets"][0]["name"] == "all"
     assert Datasets.read(tmp_path / "results" / "datasets.yaml").names == ["run-1", "run-2"]
     assert Datasets.read(tmp_path / "results" / "operations" / "datasets.yaml").names == ["all"]
     assert [product.ran for product in run(request, Silent()).products] == [False, False, False]

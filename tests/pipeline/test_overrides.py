@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from gm.config_schemas.reader import read_document
 from gm.errors import JsonPath, UsageError
+from gm.pipeline.analysis import settings
 from gm.pipeline.analysis.overrides import apply_overrides, find_path
-from gm.pipeline.analysis.settings import resolve
+from gm.pipeline.stages.registry import STAGES
 
+resolve = partial(settings.resolve, stages=STAGES)
 DATA = resolve(
     {
         "version": 1,

@@ -12,7 +12,7 @@ from gm.arrays import Array
 from gm.datasets import FluxPointsDataset, read_dataset
 from gm.estimators import FluxPoint, FluxPoints, NormEstimate, ReferenceFlux
 from gm.estimators.result import PointStatus
-from gm.pipeline.stages.sed import sed_table, write_tables
+from gm.pipeline.stages.flux_points.table import sed_table, write_tables
 from tests.samples import power_law
 
 

@@ -11,33 +11,35 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gm.errors import JsonPath
-from gm.pipeline.analysis.settings import EnergyRange, FitSettings, build_settings, log_edges, resolve
+from gm.errors import JsonPath, format_path
+from gm.pipeline.analysis.energies import log_edges
+from gm.pipeline.analysis.settings import Settings, build_settings, resolve
+from gm.pipeline.stages.fit.settings import EnergyRange, FitSettings
+from gm.pipeline.stages.fit.stage import FIT
+from gm.pipeline.stages.flux_points.stage import FLUX_POINTS
+from gm.pipeline.stages.registry import STAGES
+from tests.pipeline.sections import read
 
 BASE = {"version": 1, "models": "models.yaml"}
 
 
-def build(data: dict[str, Any]) -> tuple[Any, list[JsonPath]]:
+def build(data: dict[str, Any]) -> tuple[Settings, list[JsonPath]]:
     """The settings, and the places of the problems."""
     places: list[JsonPath] = []
-    settings = build_settings({**BASE, **data}, "stem", Path("folder"), lambda path, *_: places.append(path))
+    resolved = resolve({**BASE, **data}, STAGES)
+    settings = build_settings(resolved, "stem", Path("folder"), lambda path, *_: places.append(path))
     return settings, places
 
 
 def test_defaults() -> None:
     settings, places = build({})
-    assert (settings.name, settings.output, settings.fit, settings.workers) == (
-        "stem",
-        Path("folder/stem-results"),
-        None,
-        None,
-    )
+    assert (settings.name, settings.output, settings.workers) == ("stem", Path("folder/stem-results"), None)
     assert places == []
 
 
 @pytest.mark.parametrize("section", [None, {}])
 def test_an_empty_fit_section_is_one(section: object) -> None:
-    assert build({"fit": section})[0].fit == FitSettings()
+    assert read(FIT, section) == (FitSettings(), [])
 
 
 def test_output_is_relative_to_the_config_and_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,8 +49,9 @@ def test_output_is_relative_to_the_config_and_expanded(monkeypatch: pytest.Monke
 
 
 def test_energies_are_in_tev() -> None:
-    settings, places = build({"fit": {"energy_range": [{"datasets": ["a", "b*"], "min": "30 GeV"}, {"max": "1 PeV"}]}})
-    assert settings.fit.energy_range == (
+    ranges = [{"datasets": ["a", "b*"], "min": "30 GeV"}, {"max": "1 PeV"}]
+    settings, places = read(FIT, {"energy_range": ranges})
+    assert settings.energy_range == (
         EnergyRange(("a", "b*"), pytest.approx(0.03), None),
         EnergyRange(("*",), None, pytest.approx(1000.0)),
     )
@@ -56,7 +59,8 @@ def test_energies_are_in_tev() -> None:
 
 
 def test_one_energy_range_needs_no_list() -> None:
-    assert build({"fit": {"energy_range": {"min": "1 TeV"}}})[0].fit.energy_range == (EnergyRange(("*",), 1.0, None),)
+    settings, _ = read(FIT, {"energy_range": {"min": "1 TeV"}})
+    assert settings.energy_range == (EnergyRange(("*",), 1.0, None),)
 
 
 @pytest.mark.parametrize(
@@ -70,14 +74,14 @@ def test_one_energy_range_needs_no_list() -> None:
     ],
 )
 def test_edges_that_cannot_be(edges: object, place: JsonPath) -> None:
-    _, places = build({"flux_points": [{"source": "crab", "energy_edges": edges}]})
-    assert places == [("flux_points", 0, *place)]
+    _, places = read(FLUX_POINTS, [{"source": "crab", "energy_edges": edges}])
+    assert places == [format_path(("flux_points", 0, *place))]
 
 
 def test_flux_points_are_named_after_their_source() -> None:
-    settings, _ = build({"flux_points": [{"source": "crab", "energy_edges": ["1 TeV", "2 TeV"]}]})
-    assert settings.flux_points[0].name == "crab-sed"
-    assert (settings.flux_points[0].sigma, settings.flux_points[0].sigma_ul) == (1.0, 2.0)
+    (settings,), _ = read(FLUX_POINTS, [{"source": "crab", "energy_edges": ["1 TeV", "2 TeV"]}])
+    assert settings.name == "crab-sed"
+    assert (settings.sigma, settings.sigma_ul) == (1.0, 2.0)
 
 
 @given(st.floats(1e-3, 1e2), st.floats(1.0001, 1e6), st.floats(0.1, 30))
@@ -93,4 +97,4 @@ def test_logarithmic_edges(e_min: float, ratio: float, per_decade: float) -> Non
 
 def test_resolving_twice_changes_nothing() -> None:
     data = {**BASE, "fit": None, "flux_points": [{"source": "a", "energy_edges": []}], "simulate": {"seed": 3}}
-    assert resolve(resolve(data)) == resolve(data)
+    assert resolve(resolve(data, STAGES), STAGES) == resolve(data, STAGES)

@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 
 from gm.datasets import Datasets, MapDataset, SpectrumDataset
-from gm.errors import DataError, JsonPath
+from gm.errors import DataError, JsonPath, format_path
 from gm.maps.axes import EnergyAxis
 from gm.maps.geometry import WcsGeometry
 from gm.maps.map import Map
 from gm.maps.writing import write_map
-from gm.pipeline.analysis.build import fit_masks
-from gm.pipeline.analysis.settings import FitSettings, build_settings
-from gm.pipeline.stages.sky_masks import mask_files
+from gm.pipeline.stages.fit.masks import fit_masks
+from gm.pipeline.stages.fit.settings import FitSettings
+from gm.pipeline.stages.fit.sky_masks import mask_files
+from gm.pipeline.stages.fit.stage import FIT
+from tests.pipeline.sections import section
 
 GRID = WcsGeometry.create(83.63, 22.01, 0.1, shape=(20, 30))
 CIRCLE = {"type": "circle", "center": [83.63, 22.01], "radius": "0.5 deg"}
@@ -24,11 +26,10 @@ ENERGY = EnergyAxis(np.array([1.0, 3.0, 10.0]))
 TRUE = EnergyAxis(np.array([1.0, 10.0]), "energy_true")
 
 
-def fit_settings(folder: Path, **fit: Any) -> tuple[FitSettings | None, list[tuple[JsonPath, str]]]:
-    problems: list[tuple[JsonPath, str]] = []
-    data = {"version": 1, "models": "models.yaml", "fit": fit}
-    settings = build_settings(data, "stem", folder, lambda path, message, *_: problems.append((path, message)))
-    return settings.fit, problems
+def fit_settings(folder: Path, **fit: Any) -> tuple[FitSettings, list[tuple[str, str]]]:
+    given = section(FIT, fit, folder)
+    settings = FIT.read(given)
+    return settings, [(problem.path, problem.message) for problem in given.findings.problems]
 
 
 @pytest.fixture
@@ -86,7 +87,7 @@ def test_a_mask_for_no_map_is_refused(datasets: Datasets, tmp_path: Path) -> Non
 )
 def test_what_the_schema_does_not_see(entry: dict[str, Any], path: JsonPath, message: str, tmp_path: Path) -> None:
     _, problems = fit_settings(tmp_path, mask=[entry])
-    assert [place for place, _ in problems] == [("fit", "mask", 0, *path)]
+    assert [place for place, _ in problems] == [format_path(("fit", "mask", 0, *path))]
     assert message in problems[0][1]
 
 
@@ -94,4 +95,4 @@ def test_the_files_of_masks_are_inputs_of_the_fit(tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("MASKS", "masks")
     entries = [{"filename": "$MASKS/a.fits"}, {"include": {"type": "file", "filename": "b.reg"}}, {"exclude": CIRCLE}]
     assert list(mask_files(entries, tmp_path)) == [tmp_path / "masks/a.fits", tmp_path / "b.reg"]
-    assert list(mask_files(None, tmp_path)) == []
+    assert list(mask_files([], tmp_path)) == []

@@ -82,7 +82,7 @@ def content(folder: Path) -> dict[str, str]:
 
 
 def ran(outcome: Outcome) -> list[str]:
-    return [product.kind for product in outcome.products if product.ran]
+    return [product.stage.name for product in outcome.products if product.ran]
 
 
 @contextmanager
@@ -107,15 +107,15 @@ def stopped_at(monkeypatch: pytest.MonkeyPatch, function: str, call: int) -> Ite
 @pytest.mark.parametrize(
     ("text", "old", "new", "function", "call"),
     [
-        (SIMULATION, "seed: 1", "seed: 2", "gm.pipeline.stages.simulate.write_dataset", 2),
-        (SIMULATION, "seed: 1", "seed: 2", "gm.pipeline.stages.simulate.write_atomic", 1),
-        (SIMULATION, "copies: 3", "copies: 2", "gm.pipeline.stages.simulate.write_dataset", 2),
+        (SIMULATION, "seed: 1", "seed: 2", "gm.pipeline.stages.simulate.run.write_dataset", 2),
+        (SIMULATION, "seed: 1", "seed: 2", "gm.pipeline.stages.simulate.run.write_atomic", 1),
+        (SIMULATION, "copies: 3", "copies: 2", "gm.pipeline.stages.simulate.run.write_dataset", 2),
         (SIMULATION, "fit: {}", "parameters: {crab.index: {frozen: true}}\nfit: {}",
-         "gm.pipeline.stages.fit.write_document", 1),
-        (SIMULATION, "[1 TeV, 10 TeV]", "[1 TeV, 3 TeV]", "gm.pipeline.stages.flux_points.write_document", 1),
-        (APPLYING, "min: 1 TeV", "min: 2 TeV", "gm.datasets.write_dataset", 1),
-        (APPLYING, "min: 1 TeV", "min: 2 TeV", "gm.pipeline.stages.apply.write_document", 1),
-        (APPLYING, "name: part", "name: other", "gm.pipeline.stages.apply.write_document", 1),
+         "gm.pipeline.stages.fit.run.write_document", 1),
+        (SIMULATION, "[1 TeV, 10 TeV]", "[1 TeV, 3 TeV]", "gm.pipeline.stages.flux_points.run.write_document", 1),
+        (APPLYING, "min: 1 TeV", "min: 2 TeV", "gm.pipeline.stages.apply.run.write_dataset", 1),
+        (APPLYING, "min: 1 TeV", "min: 2 TeV", "gm.pipeline.stages.apply.run.write_document", 1),
+        (APPLYING, "name: part", "name: other", "gm.pipeline.stages.apply.run.write_document", 1),
     ],
 )  # fmt: skip
 def test_a_run_that_is_stopped_leaves_no_mixture(
@@ -207,13 +207,13 @@ print(json.dumps(sorted(opened)))
 
 def test_a_file_that_changes_while_it_is_used_is_told(analysis: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     request = config(analysis, APPLYING)
-    original = sys.modules["gm.pipeline.stages.apply"].write_document
+    original = sys.modules["gm.pipeline.stages.apply.run"].write_document
 
     def meanwhile(*arguments: Any) -> None:
         os.utime(analysis / "run-1.fits", (1, 1))
         original(*arguments)
 
-    monkeypatch.setattr("gm.pipeline.stages.apply.write_document", meanwhile)
+    monkeypatch.setattr("gm.pipeline.stages.apply.run.write_document", meanwhile)
     with pytest.raises(DataError, match=r"run-1.fits: was changed while it was used"):
         run(request, Silent())
     monkeypatch.undo()
@@ -303,13 +303,13 @@ def test_a_covariance_of_somebody_else_beside_models_on_record_stays(analysis: P
 
 def test_models_may_be_edited_while_they_are_fitted(analysis: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     request = config(analysis, APPLYING)
-    original = sys.modules["gm.pipeline.stages.fit"].write_document
+    original = sys.modules["gm.pipeline.stages.fit.run"].write_document
 
     def meanwhile(*arguments: Any) -> None:
         (analysis / "models.yaml").write_text((analysis / "models.yaml").read_text() + "# for the next fit\n")
         original(*arguments)
 
-    monkeypatch.setattr("gm.pipeline.stages.fit.write_document", meanwhile)
+    monkeypatch.setattr("gm.pipeline.stages.fit.run.write_document", meanwhile)
     assert ran(run(request, Silent())) == ["apply", "fit"]
     monkeypatch.undo()
     assert ran(run(request, Silent())) == ["apply"]  # and its result is the same, so that the fit is up to date
@@ -354,7 +354,7 @@ def test_results_without_permission_are_told_before_anything_is_computed(
     request = config(held_back, SIMULATION)
     (held_back / "results").mkdir()
     (held_back / "results" / "datasets").mkdir(mode=0o500)
-    monkeypatch.setattr("gm.pipeline.stages.simulate.run_simulation", lambda *_: pytest.fail("computed"))
+    monkeypatch.setattr("gm.pipeline.stages.simulate.run.run_simulation", lambda *_: pytest.fail("computed"))
     with pytest.raises(DataError, match=r"no permission in '.*datasets'"):
         run(request, Silent())
 

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from gm.config_schemas.reader import Document
-from gm.datasets import Dataset, Datasets, MapDataset, MapDatasetOnOff, dataset_entries
-from gm.datasets.masks import mask_from
+from gm.datasets import Datasets, dataset_entries
 from gm.datasets.reading import read_all
-from gm.errors import DataError, GmError
-from gm.maps.map import Map
-from gm.maps.reading import read_map
+from gm.errors import GmError
 from gm.models import Models
 from gm.models.documents.covariance import read_covariance
 from gm.models.documents.reading import models_from_document
-from gm.patterns import matching
 from gm.pipeline.analysis.documents import Documents, Part
 from gm.pipeline.analysis.findings import Findings
-from gm.pipeline.analysis.settings import EnergyRange, FitSettings, Settings, expand
-from gm.pipeline.stages.sky_masks import SkyMask
+from gm.pipeline.analysis.paths import expand
+from gm.pipeline.analysis.settings import Settings
 
 
 def build_models(documents: Documents, settings: Settings | None, findings: Findings) -> Models | None:
@@ -104,46 +100,3 @@ def read_parts(
         entries += dataset_entries(part.document.data, part.document.directory, findings.reporter(part.document))
     findings.stop_if_any()
     return Datasets(read_all(entries, workers, progress))
-
-
-def fit_masks(datasets: Datasets, fit: FitSettings | None) -> Datasets:
-    """The datasets with the energy ranges and sky masks of the config as fit masks; all entries for a dataset hold.
-
-    Raises `DataError` for a mask that cannot be used, or that is for no map.
-    """
-    if fit is None or not (fit.energy_range or fit.mask):
-        return datasets
-    for number, sky in enumerate(fit.mask):
-        if not any(isinstance(d, MapDataset | MapDatasetOnOff) for d in datasets.select(sky.datasets)):
-            raise DataError(f"fit.mask[{number}] is for no map: {', '.join(sky.datasets)}")
-    exclusions = {sky.file: read_map(sky.file) for sky in fit.mask if sky.file is not None}
-    ranges = [(entry, set(matching(datasets.names, entry.datasets))) for entry in fit.energy_range]
-    skies = [(sky, set(matching(datasets.names, sky.datasets))) for sky in fit.mask]
-    return Datasets(
-        _masked(
-            dataset,
-            [entry for entry, names in ranges if dataset.name in names],
-            [sky for sky, names in skies if dataset.name in names],
-            exclusions,
-        )
-        for dataset in datasets
-    )
-
-
-def _masked(
-    dataset: Dataset, ranges: list[EnergyRange], skies: list[SkyMask], exclusions: Mapping[Path, Map]
-) -> Dataset:
-    if not isinstance(dataset, MapDataset | MapDatasetOnOff):
-        skies = []
-    if not (ranges or skies):
-        return dataset
-    lower = max((entry.min for entry in ranges if entry.min is not None), default=None)
-    upper = min((entry.max for entry in ranges if entry.max is not None), default=None)
-    mask = mask_from(dataset, (lower, upper))
-    for sky in skies:
-        exclusion = None if sky.file is None else exclusions[sky.file]
-        try:
-            mask &= mask_from(dataset, include=sky.include, exclude=sky.exclude, exclusion=exclusion)
-        except DataError as error:
-            raise DataError(f"fit.mask of dataset {dataset.name}: {error}") from error
-    return dataset.with_(mask_fit=mask)

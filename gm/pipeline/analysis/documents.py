@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gm.config_schemas.reader import Document, read_document
-from gm.config_schemas.validator import check
+from gm.config_schemas.validator import check, sound_part
 from gm.errors import DataError, InvalidInput, JsonPath
 from gm.pipeline.analysis.findings import Findings
 from gm.pipeline.analysis.overrides import apply_overrides
+from gm.pipeline.analysis.paths import expand
 from gm.pipeline.analysis.request import Request
-from gm.pipeline.analysis.settings import expand, resolve
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,18 +26,24 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Documents:
-    """All documents of one analysis. ``unread``: ``models`` or ``datasets``, where a file of theirs cannot be read."""
+    """All documents of one analysis.
+
+    sound : what of the config agrees with its schema
+    unread : ``models`` or ``datasets``, where a file of theirs cannot be read
+    """
 
     config: Document
-    config_is_valid: bool
+    sound: dict[str, Any]
     stem: str
     models: tuple[Part, ...]
     datasets: tuple[Part, ...]
     unread: frozenset[str]
 
 
-def read_documents(request: Request, findings: Findings) -> Documents:
-    """Read and check everything; problems go to ``findings``.
+def read_documents(
+    request: Request, findings: Findings, resolve: Callable[[Mapping[str, Any]], dict[str, Any]]
+) -> Documents:
+    """Read and check everything; problems go to ``findings``. ``resolve`` fills a config's data with its defaults.
 
     Raises `InvalidInput` or `DataError` only where the config itself cannot be read.
     """
@@ -49,7 +56,7 @@ def read_documents(request: Request, findings: Findings) -> Documents:
     parts = {role: tuple(_parts(config, role, findings)) for role in ("models", "datasets")}
     return Documents(
         config=config,
-        config_is_valid=not problems,
+        sound=sound_part(config.data, "config") if problems else config.data,
         stem="stdin" if request.config == "-" else Path(request.config).stem,
         models=parts["models"],
         datasets=parts["datasets"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gm.config_schemas.reader import Document
 from gm.errors import DataError, InvalidInput, JsonPath, Problem
-from gm.pipeline.analysis.settings import Report
+from gm.pipeline.analysis.sections import Report
 
 
 class Findings:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,30 +14,31 @@ from gm.pipeline.analysis.build import build_models, edit_models
 from gm.pipeline.analysis.checks import (
     check_datasets_names,
     check_files,
-    check_flux_points,
-    check_parameters,
-    check_patterns,
-    check_references,
     named_components,
     named_datasets,
     sky_and_other,
 )
 from gm.pipeline.analysis.documents import Documents, read_documents
 from gm.pipeline.analysis.findings import Findings
+from gm.pipeline.analysis.paths import expand, folder_name
 from gm.pipeline.analysis.request import Request
-from gm.pipeline.analysis.settings import Settings, build_settings, expand, folder_name, resolve
-from gm.pipeline.stages.operations_settings import OperationSettings, check_operations, read_operations
+from gm.pipeline.analysis.sections import Declaration, Known, Names, S, Section
+from gm.pipeline.analysis.settings import Settings, build_settings, resolve
 
 if TYPE_CHECKING:
-    from gm.datasets.simulation import Simulation
     from gm.models import Models
+
+Stages = Sequence[Declaration[Any]]
 
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
-    """A valid analysis. ``models`` is the global model with the config's edits and links in it.
+    """A valid analysis.
 
-    ``dataset_names`` are those that a simulation makes, or the config names; ``operations`` then make others.
+    models : the global model with the config's edits and links in it
+    stages : all that there are, declared or not, in the order in which they run
+    sections : those of the config that stages own, and `own` what these have made of them, by the stage's name
+    dataset_names : of the datasets that the models of the config speak of, as far as they are known before a run
     """
 
     request: Request
@@ -44,77 +46,71 @@ class Analysis:
     resolved: dict[str, Any]
     settings: Settings
     models: Models
-    simulation: Simulation | None
+    stages: Stages
+    sections: Mapping[str, Section]
+    own: Mapping[str, Any]
     dataset_names: tuple[str, ...]
-    operations: tuple[OperationSettings, ...] = ()
 
     @property
     def config(self) -> Document:
         return self.documents.config
 
-    @property
-    def applied(self) -> Path:
-        """The folder of what the operations make: that of the results, unless a simulation writes there."""
-        return self.settings.output / "operations" if self.simulation is not None else self.settings.output
+    def of(self, stage: Declaration[S]) -> S | None:
+        """The settings of a stage; None where the config has no such section."""
+        settings: S | None = self.own.get(stage.name)
+        return settings
+
+    def declares(self, stage: Declaration[Any]) -> bool:
+        """Whether the config has the section, with something in it where it is a list."""
+        return bool(self.own.get(stage.name))
 
 
-def load(request: Request) -> Analysis:
+def load(request: Request, stages: Stages) -> Analysis:
     """Read and check an analysis without opening its data. Raises `InvalidInput` with every problem."""
     _check_engine(request)
     findings = Findings()
-    documents = read_documents(request, findings)
-    config, report = documents.config, findings.reporter(documents.config)
-    settings = None
-    if documents.config_is_valid:
-        settings = build_settings(config.data, documents.stem, config.directory, report)
-    simulation, names = _datasets(documents, findings)
+    documents = read_documents(request, findings, partial(resolve, stages=stages))
+    config = documents.config
+    resolved = resolve(documents.sound, stages)
+    settings = build_settings(resolved, documents.stem, config.directory, findings.reporter(config))
+    sections = _sections(documents, stages, resolved, findings)
+    _check_there_are_datasets(documents, stages, sections, findings)
+    own, names, spoken_of = _read_sections(documents, stages, sections, findings)
     check_files(documents.datasets, findings)
-    operations = _operations(documents, findings)
-    if "datasets" not in documents.unread:
-        check_datasets_names(documents.models, names, findings)
-        after = check_operations(operations, names, config, findings) if operations else names
-        if after is not None:
-            check_patterns(documents, after, findings)
-    if "models" not in documents.unread and not operations:
-        sources, others = named_components(documents.models)
-        check_flux_points(documents, sources, others, findings)
+    if spoken_of is not None:
+        check_datasets_names(documents.models, spoken_of, findings)
     models = build_models(documents, settings, findings)
-    if models is not None and settings is not None:
+    if models is not None:
         models = edit_models(models, documents, settings, findings)
-    if models is not None and not operations:
-        check_parameters(documents, models, findings)
-        check_references(documents, models, findings)
+    known = Known(datasets=names)
+    if not any(own.get(stage.name) and stage.edits_models for stage in stages) and "models" not in documents.unread:
+        known = Known(names, *named_components(documents.models), models)
+    for stage in stages:
+        if stage.name in sections:
+            stage.check(sections[stage.name], known)
     findings.stop_if_any()
-    if settings is None or models is None:  # every way to get here has left a problem
+    if models is None:  # every way to get here has left a problem
         raise AssertionError("an invalid analysis without a problem")
     return Analysis(
         request=request,
         documents=documents,
-        resolved=_resolved(documents, request),
+        resolved=_recorded(resolved, documents, stages, request),
         settings=_requested(settings, request),
         models=models,
-        simulation=simulation,
-        dataset_names=tuple(names),
-        operations=tuple(operations),
+        stages=stages,
+        sections=sections,
+        own=own,
+        dataset_names=tuple(spoken_of or ()),
     )
 
 
-def _operations(documents: Documents, findings: Findings) -> list[OperationSettings]:
-    if not documents.config_is_valid:
-        return []
-    config = documents.config
-    return read_operations(config.data.get("operations"), config.directory, config, findings)
-
-
 def check_edited(analysis: Analysis, models: Models) -> None:
-    """What the stages after the operations are asked about is in the models that the operations make.
-
-    Raises `InvalidInput`.
-    """
+    """What sections ask of the global model is in the one that a stage has made of it. Raises `InvalidInput`."""
     findings = Findings()
-    check_parameters(analysis.documents, models, findings)
-    check_flux_points(analysis.documents, *sky_and_other(models), findings)
-    check_references(analysis.documents, models, findings)
+    known = Known(None, *sky_and_other(models), models)
+    for stage in analysis.stages:
+        if stage.name in analysis.sections:
+            stage.check(replace(analysis.sections[stage.name], findings=findings), known)
     findings.stop_if_any()
 
 
@@ -127,41 +123,57 @@ def _check_engine(request: Request) -> None:
         raise UsageError("--scheduler belongs to --engine dask")
 
 
-def _datasets(documents: Documents, findings: Findings) -> tuple[Simulation | None, Sequence[str]]:
-    """The simulation, if the config has one, and the names of the datasets that are fitted."""
-    config = documents.config
-    given = named_datasets(documents.datasets, findings)
-    section = config.data.get("simulate")
-    has_recipes = isinstance(section, dict) and section.get("datasets") is not None
-    if has_recipes and config.data.get("datasets") is not None:
-        message = "datasets and simulate.datasets cannot be there together"
-        findings.add(config, ("datasets",), message, "remove one of them", key=True)
-    if not has_recipes and config.data.get("datasets") is None:
-        findings.add(
-            config, (), "no datasets", "add 'datasets: datasets.yaml', or 'simulate:' with datasets of its own"
+def _sections(
+    documents: Documents, stages: Stages, resolved: Mapping[str, Any], findings: Findings
+) -> dict[str, Section]:
+    """The sections that the config has, as far as they agree with the schema, by the names of their stages."""
+    given, sound = documents.config.data, documents.sound
+    return {
+        stage.name: Section(
+            name=stage.section,
+            data=sound[stage.section],
+            resolved=resolved[stage.section],
+            is_whole=sound[stage.section] == given[stage.section],
+            config=documents.config,
+            findings=findings,
         )
-    if not documents.config_is_valid or "simulate" not in config.data:
-        return None, _simulated_names(section) if has_recipes else given
-    from gm.pipeline.stages.simulation_reading import simulation_from_dict
-
-    report = findings.reporter(config, ("simulate",))
-    simulation = simulation_from_dict(section or {}, config.directory, report)
-    if simulation is None or simulation.recipes is None:
-        return simulation, _simulated_names(section) if has_recipes else given
-    return simulation, simulation.names
+        for stage in stages
+        if stage.section in sound
+    }
 
 
-def _simulated_names(section: Any) -> list[str]:
-    """The names in a section that has other problems, as far as they can be told."""
-    from gm.pipeline.stages.simulation_reading import expand_names
+def _check_there_are_datasets(
+    documents: Documents, stages: Stages, sections: Mapping[str, Section], findings: Findings
+) -> None:
+    """The config has datasets, or a stage that makes some."""
+    for stage in stages:
+        section = sections.get(stage.name)
+        is_hidden = not section.is_whole if section is not None else stage.section in documents.config.data
+        if stage.makes_datasets and (is_hidden or (section is not None and stage.has_own_datasets(section))):
+            return
+    if documents.config.data.get("datasets") is None:
+        hint = "add 'datasets: datasets.yaml', or 'simulate:' with datasets of its own"
+        findings.add(documents.config, (), "no datasets", hint)
 
-    rows = section.get("datasets") if isinstance(section, dict) else None
-    names: list[str] = []
-    for row in rows if isinstance(rows, list) else []:
-        copies = row.get("copies", 1) if isinstance(row, dict) else 1
-        if isinstance(row, dict) and isinstance(row.get("name"), str):
-            names += expand_names(row["name"], copies if isinstance(copies, int) and 1 <= copies < 10**6 else 1)
-    return names
+
+def _read_sections(
+    documents: Documents, stages: Stages, sections: Mapping[str, Section], findings: Findings
+) -> tuple[dict[str, Any], Names, Names]:
+    """The settings of all sections; the names of the datasets after all stages, and those that models speak of."""
+    names: Names = named_datasets(documents.datasets, findings)
+    if "datasets" in documents.unread:
+        names = None
+    own, spoken_of = dict[str, Any](), names
+    for stage in stages:
+        section = sections.get(stage.name)
+        if section is not None:
+            own[stage.name] = stage.read(section)
+            names = stage.dataset_names(section, own[stage.name], names)
+        elif stage.makes_datasets and stage.section in documents.config.data:
+            names = None
+        if stage.makes_datasets and not stage.renames_datasets:
+            spoken_of = names
+    return own, names, spoken_of
 
 
 def _requested(settings: Settings, request: Request) -> Settings:
@@ -171,11 +183,13 @@ def _requested(settings: Settings, request: Request) -> Settings:
     return replace(settings, output=output, workers=workers)
 
 
-def _resolved(documents: Documents, request: Request) -> dict[str, Any]:
+def _recorded(
+    resolved: dict[str, Any], documents: Documents, stages: Iterable[Declaration[Any]], request: Request
+) -> dict[str, Any]:
     """The config with its defaults, as the record of a run shows it."""
-    resolved = resolve(documents.config.data)
-    resolved["name"] = resolved["name"] or documents.stem
-    resolved["output"] = request.output or resolved["output"] or f"{documents.stem}-results"
-    if "fit" not in documents.config.data:
-        del resolved["fit"]
-    return resolved
+    given = documents.config.data
+    left_out = {stage.section for stage in stages if not stage.is_list and stage.section not in given}
+    recorded = {key: value for key, value in resolved.items() if key not in left_out}
+    recorded["name"] = resolved["name"] or documents.stem
+    recorded["output"] = request.output or resolved["output"] or f"{documents.stem}-results"
+    return recorded

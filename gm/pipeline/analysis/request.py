@@ -9,7 +9,8 @@ from dataclasses import dataclass
 class Request:
     """One run of one command on one config; ``None`` means: as the config says.
 
-    ``overrides`` are texts ``PATH=VALUE``; ``output`` is relative to the current folder, not to the config.
+    ``overrides`` are texts ``PATH=VALUE``; ``output`` is relative to the current folder, not to the config; ``flags``
+    are those of the command's own stage that were given.
     """
 
     config: str
@@ -19,5 +20,5 @@ class Request:
     engine: str | None = None
     scheduler: str | None = None
     force: bool = False
-    asimov: bool = False
+    flags: frozenset[str] = frozenset()
     command: tuple[str, ...] = ()

@@ -10,9 +10,10 @@ from gm.errors import DataError
 from gm.pipeline.analysis.load import Analysis, load
 from gm.pipeline.analysis.request import Request
 from gm.pipeline.inputs import dataset_files, document_files
-from gm.pipeline.run import build_stages, declared_stages
+from gm.pipeline.run import usual_tasks
 from gm.pipeline.sources import source_files
-from gm.pipeline.stages.base import FluxPoints, Stage
+from gm.pipeline.stages.base import Task
+from gm.pipeline.stages.registry import STAGES
 
 _REFUSED = re.compile(r"[;=|\\\x00-\x1f\x7f]|\)$|[& ]$|^[~-]")  # make reads these as its own, however they are escaped
 _PATTERN = re.compile(r"[*?\[]")
@@ -24,15 +25,12 @@ Rule = dict[str, Any]
 
 def dependencies(request: Request) -> list[Rule]:
     """One rule per result of the declared stages (of the fit, when none is declared)."""
-    analysis = load(request)
-    stages = build_stages(analysis, declared_stages(analysis) or ("fit",))
-    inputs = _inputs(analysis)
-    rules = []
-    for stage in stages:
-        rules.append(
-            {"stage": stage.label, "target": stage.result.as_posix(), "inputs": [*inputs, *_before(stage, stages)]}
-        )
-    return rules
+    analysis = load(request, STAGES)
+    tasks, inputs = usual_tasks(analysis), _inputs(analysis)
+    return [
+        {"stage": task.label, "target": task.result.as_posix(), "inputs": [*inputs, *_before(task, tasks)]}
+        for task in tasks
+    ]
 
 
 def makefile(rules: Iterable[Rule]) -> str:
@@ -59,15 +57,9 @@ def _inputs(analysis: Analysis) -> list[str]:
     return list(dict.fromkeys(file.as_posix() for file in files))
 
 
-def _before(stage: Stage, stages: Iterable[Stage]) -> list[str]:
-    """Results of earlier stages that a stage starts from."""
-    needed = []
-    for other in stages:
-        if other is stage:
-            break
-        if other.name in ("simulate", "apply") or (other.name == "fit" and isinstance(stage, FluxPoints)):
-            needed.append(other.result.as_posix())
-    return needed
+def _before(task: Task, tasks: Iterable[Task]) -> list[str]:
+    """Results of earlier stages that a task starts from."""
+    return [other.result.as_posix() for other in tasks if other.stage.phase < task.stage.phase]
 
 
 def _escaped(path: str, *, target: bool = False) -> str:

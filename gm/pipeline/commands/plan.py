@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gm.conventions import Conventions
 from gm.errors import GmError
-from gm.pipeline.analysis.build import fit_masks
-from gm.pipeline.analysis.load import Analysis, check_edited, load
+from gm.pipeline.analysis.load import load
 from gm.pipeline.analysis.request import Request
-from gm.pipeline.analysis.settings import FitSettings, plural
 from gm.pipeline.memory import fit_memory
 from gm.pipeline.reporter import Reporter, Silent
-from gm.pipeline.run import build_stages, check_stages, declared_stages
+from gm.pipeline.run import check_tasks, previous, usual_tasks
 from gm.pipeline.session import Session
-from gm.pipeline.stages.base import FluxPoints, Stage, previous
-from gm.pipeline.stages.operations import apply_operations, predicted_rows, step_document
+from gm.pipeline.stages.base import Task
+from gm.pipeline.stages.fit.run import n_bins
+from gm.pipeline.stages.fit.settings import FitSettings
+from gm.pipeline.stages.fit.stage import FIT
+from gm.pipeline.stages.registry import STAGES
 
 if TYPE_CHECKING:
-    from gm.datasets import Dataset, Datasets
+    from gm.datasets import Dataset
     from gm.models import Models
-
-_SOURCES = ("simulate", "apply", "fit")  # the stages that later ones start from
 
 
 @dataclass(frozen=True)
@@ -58,76 +57,58 @@ def plan(request: Request, reporter: Reporter | None = None) -> Plan:
 
     Raises what loading raises.
     """
-    analysis = load(request)
-    session = Session(analysis, Silent())
-    stages = build_stages(analysis, declared_stages(analysis) or ("fit",))
-    check_stages(session, stages)
-    before = _datasets(session)
-    steps = apply_operations(analysis, before) if before is not None and analysis.operations else []
-    datasets, models = before, analysis.models
-    if steps:
-        models = steps[-1].outcome.models
-        check_edited(analysis, models)
-        datasets = fit_masks(steps[-1].outcome.datasets, analysis.settings.fit)
-    planned: list[PlannedStage] = []
-    for stage in stages:
-        earlier = next((before for before in planned if not before.up_to_date and before.name in _SOURCES), None)
-        planned.append(_planned(stage, session, earlier, _what(stage, analysis, datasets, models)))
-    fitted = datasets.select((analysis.settings.fit or FitSettings()).datasets) if datasets is not None else ()
+    analysis = load(request, STAGES)
+    session, tasks = Session(analysis, Silent()), usual_tasks(analysis)
+    check_tasks(session, tasks)
+    planned, known, operations = list[PlannedTask](), session.start, list[dict[str, Any]]()
+    for task in tasks:
+        known = task.stage.seen(analysis, known)
+        planned.append(_planned(task, session, planned))
+        preview = task.stage.preview(analysis, known, session.start)
+        known = preview.start
+        operations += preview.rows
+    models = known.models()
+    datasets = known.datasets() if known.is_there() else None
+    fitted = datasets.select((analysis.of(FIT) or FitSettings()).datasets) if datasets is not None else ()
     return Plan(
         name=analysis.settings.name,
         components=[component.name for component in models],
         datasets=[_dataset_row(dataset, models, {d.name for d in fitted}) for dataset in datasets or ()],
-        stages=planned,
-        parameters=parameter_rows(models),
-        operations=[
-            {**step_document(step), "counts": predicted_rows(step, analysis.settings.conventions)} for step in steps
+        stages=[
+            PlannedStage(one.task.label, not one.reason, one.reason, one.task.about(known), str(one.task.result))
+            for one in planned
         ],
+        parameters=parameter_rows(models),
+        operations=operations,
         memory=fit_memory(fitted, models),
         warnings=_warnings(fitted, models, analysis.settings.conventions, reporter or Silent()),
     )
 
 
-def _datasets(session: Session) -> Datasets | None:
-    """The datasets that operations and fits start from, or None while they are still to be simulated."""
-    if session.analysis.simulation is not None and not session.source_parts():
-        return None
-    return session.source_datasets() if session.analysis.operations else session.datasets()
+@dataclass(frozen=True)
+class PlannedTask:
+    """A task, and why it would run: empty where its result is up to date."""
+
+    task: Task
+    reason: str
 
 
-def _planned(stage: Stage, session: Session, earlier: PlannedStage | None, text: str) -> PlannedStage:
-    """A stage is out of date as soon as one that it starts from is."""
-    if earlier is not None:
-        return PlannedStage(stage.label, False, f"{earlier.name} runs before", text, str(stage.result))
+def _planned(task: Task, session: Session, before: Sequence[PlannedTask]) -> PlannedTask:
+    """A result is out of date as soon as one that it starts from is. The session goes on to what is there of it."""
+    stage = task.stage
+    session.start = stage.seen(session.analysis, session.start)
+    stale = next((one.task for one in before if one.reason and one.task.stage.phase < stage.phase), None)
     try:
-        _, reason = previous(stage, session, stage.inputs(session), session.analysis.request.force)
+        reason = f"{stale.stage.name} runs before" if stale is not None else _why_run(task, session)
     except GmError as error:
         reason = str(error)
-    return PlannedStage(stage.label, not reason, reason, text, str(stage.result))
+    session.start = stage.made(session, task)
+    return PlannedTask(task, reason)
 
 
-def _what(stage: Stage, analysis: Analysis, datasets: Datasets | None, models: Models) -> str:
-    if stage.name == "simulate":
-        return f"{len(analysis.dataset_names)} datasets"
-    if stage.name == "apply":
-        made = f", {plural(len(datasets), 'dataset')}" if datasets is not None else ""
-        return f"{plural(len(analysis.operations), 'operation')}{made}"
-    if isinstance(stage, FluxPoints):
-        start = "the best fit" if stage.start is not None else "the models as given"
-        return f"{len(stage.settings.energy_edges) - 1} bins, from {start}"
-    fitted = datasets.select((analysis.settings.fit or FitSettings()).datasets) if datasets is not None else ()
-    bins = f", {sum(_n_bins(dataset) for dataset in fitted)} bins" if datasets is not None else ""
-    before, after = len(analysis.models.parameters.free), len(models.parameters.free)
-    free = f"{before} -> {after} free parameters" if before != after else f"{after} free parameters"
-    return f"{free}{bins}"
-
-
-def _n_bins(dataset: Dataset) -> int:
-    from gm.datasets import FluxPointsDataset
-
-    if isinstance(dataset, FluxPointsDataset):
-        return int(dataset.valid().sum())
-    return int(dataset.mask.sum())
+def _why_run(task: Task, session: Session) -> str:
+    force = session.analysis.request.force
+    return previous(task, session, task.inputs(session), force=force, asked=True)[1]
 
 
 def _dataset_row(dataset: Dataset, models: Models, fitted: set[str]) -> dict[str, Any]:
@@ -137,7 +118,7 @@ def _dataset_row(dataset: Dataset, models: Models, fitted: set[str]) -> dict[str
     return {
         "name": dataset.name,
         "type": dataset.type,
-        "bins": _n_bins(dataset),
+        "bins": n_bins(dataset),
         "counts": counts,
         "fitted": dataset.name in fitted,
         "components": [component.name for component in models.select(dataset.name)],

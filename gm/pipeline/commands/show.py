@@ -11,7 +11,9 @@ from gm.config_schemas.reader import Document, read_document
 from gm.config_schemas.validator import check
 from gm.errors import DataError, InvalidInput
 from gm.io.ecsv import is_ecsv
-from gm.pipeline.results import EDITS_SCHEMA, FIT_SCHEMA, FLUX_POINTS_SCHEMA, finite
+from gm.pipeline.provenance import SCHEMA as PROVENANCE
+from gm.pipeline.results import finite
+from gm.pipeline.stages.registry import STAGES
 
 if TYPE_CHECKING:
     from gm.datasets import MapDataset, MapDatasetOnOff
@@ -41,7 +43,8 @@ def describe(file: str) -> Description:
     kind = _yaml_kind(document.data)
     if kind is None:
         message = "no kind of file that gm knows"
-        hint = "known: config, models, datasets, fit, flux points, edits, provenance; FITS datasets and SED tables"
+        results = ", ".join(stage.kind.replace("-", " ") for stage in STAGES if stage.kind)
+        hint = f"known: config, models, datasets, {results}, provenance; FITS datasets and SED tables"
         raise InvalidInput([document.problem((), message, hint)])
     problems = check(document, kind) if kind != "provenance" else []
     if problems:
@@ -62,12 +65,7 @@ def _start(path: Path) -> bytes:
 def _yaml_kind(data: Any) -> str | None:
     if not isinstance(data, dict):
         return None
-    schemas = {
-        FIT_SCHEMA: "fit",
-        FLUX_POINTS_SCHEMA: "flux-points",
-        EDITS_SCHEMA: "edits",
-        "gm/provenance/1": "provenance",
-    }
+    schemas = {PROVENANCE: "provenance", **{stage.schema: stage.kind for stage in STAGES if stage.kind}}
     if data.get("schema") in schemas:
         return schemas[data["schema"]]
     if "components" in data:
@@ -84,7 +82,7 @@ def _as_it_is(document: Document) -> Any:
 def _config(document: Document) -> Any:
     from gm.pipeline.analysis.settings import resolve
 
-    return resolve(document.data)
+    return resolve(document.data, STAGES)
 
 
 def _models(document: Document) -> Any:

@@ -6,13 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from gm.errors import DataError, GmError, InvalidInput, Problem
-from gm.pipeline.analysis.load import Analysis, check_edited, load
+from gm.pipeline.analysis.load import Analysis, load
 from gm.pipeline.analysis.request import Request
 from gm.pipeline.analysis.settings import plural
 from gm.pipeline.reporter import Silent
-from gm.pipeline.run import build_stages, check_stages, declared_stages
+from gm.pipeline.run import check_tasks, declared, usual_tasks
 from gm.pipeline.session import Session
-from gm.pipeline.stages.operations import apply_operations
+from gm.pipeline.stages.registry import STAGES
+from gm.pipeline.start import Start
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ def validate(request: Request, more: Iterable[str] = ()) -> list[Checked]:
 
 def _checked(request: Request) -> Checked:
     try:
-        analysis = load(request)
+        analysis = load(request, STAGES)
         ask_again(analysis)
         check_results(analysis)
         read_data(analysis)
@@ -61,26 +62,19 @@ def ask_again(analysis: Analysis) -> None:
 
 def check_results(analysis: Analysis) -> None:
     """No result would replace an input, or what gm has not written. Raises `InvalidInput`."""
-    check_stages(Session(analysis, Silent()), build_stages(analysis, declared_stages(analysis) or ("fit",)))
+    check_tasks(Session(analysis, Silent()), usual_tasks(analysis))
 
 
 def read_data(analysis: Analysis) -> None:
-    """Open every data file that the analysis starts from. Raises `DataError` for what cannot be used."""
-    from gm.datasets.simulation import build_templates
-    from gm.pipeline.analysis.build import fit_masks, read_parts
-    from gm.pipeline.analysis.fit_checks import check_fit
+    """Open every data file that the analysis starts from, as far as it can be known before anything runs.
 
-    if analysis.documents.datasets:
-        datasets, models = read_parts(analysis.documents.datasets, analysis.settings.workers), analysis.models
-        if analysis.operations and analysis.simulation is None:
-            last = apply_operations(analysis, datasets)[-1].outcome
-            check_edited(analysis, last.models)
-            datasets, models = last.datasets, last.models
-        datasets = fit_masks(datasets, analysis.settings.fit)
-        if analysis.settings.fit is not None and analysis.simulation is None:
-            check_fit(analysis, datasets, models)
-    if analysis.simulation is not None and analysis.simulation.recipes is not None:
-        build_templates(analysis.simulation)
+    Raises `DataError` and `InvalidInput` for what cannot be used.
+    """
+    start: Start | None = Session(analysis, Silent()).given
+    if start is not None and start.is_there():
+        start.datasets()
+    for stage in declared(analysis):
+        start = stage.check_data(analysis, stage.seen(analysis, start)) if start is not None else None
 
 
 def _summary(analysis: Analysis) -> str:

@@ -3,35 +3,34 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from gm.datasets import Datasets
+from gm.datasets import Dataset, Datasets, FluxPointsDataset
 from gm.fit import Fit, FitResult, NothingToFit
 from gm.models import Layout, Models
 from gm.models.documents.writing import ModelsWriter
 from gm.patterns import matching
-from gm.pipeline.analysis.fit_checks import check_fit, nothing_to_fit
-from gm.pipeline.analysis.settings import FitSettings, plural
-from gm.pipeline.results import fit_document, write_document
+from gm.pipeline.analysis.load import Analysis
+from gm.pipeline.analysis.settings import plural
+from gm.pipeline.inputs import Inputs
+from gm.pipeline.results import write_document
+from gm.pipeline.session import Session
+from gm.pipeline.stages.base import Task
+from gm.pipeline.stages.fit.data_checks import check_fit, nothing_to_fit
+from gm.pipeline.stages.fit.document import fit_document
+from gm.pipeline.stages.fit.settings import FitSettings
+from gm.pipeline.start import Start
 
-if TYPE_CHECKING:
-    from gm.pipeline.session import Session
 
-
-def run_fit(
-    session: Session, key: str, result_file: Path, models_file: Path, inputs: Mapping[str, Any]
-) -> tuple[dict[str, Any], dict[str, float]]:
-    """Fit, and write ``fit.yaml`` after the models beside it, as the results of the stage ``key``.
+def run_fit(session: Session, task: Task, inputs: Inputs) -> tuple[dict[str, Any], dict[str, float]]:
+    """Fit, and write ``fit.yaml`` after the models beside it.
 
     Raises `DataError` when no bin is left, and `InvalidInput` when no parameter is.
     """
-    analysis = session.analysis
-    settings = analysis.settings.fit or FitSettings()
-    models = session.models()
-    check_fit(analysis, session.datasets(), models)
-    datasets = session.datasets().select(settings.datasets)
+    analysis, models, everything = session.analysis, session.start.models(), session.start.datasets()
+    settings = analysis.of(task.stage) or FitSettings()
+    check_fit(analysis, everything, models, settings)
+    datasets = everything.select(settings.datasets)
     tested = matching((component.name for component in models), settings.test)
     session.reporter.say(_headline(session, datasets, models))
     start = time.perf_counter()
@@ -58,10 +57,10 @@ def run_fit(
     seconds = time.perf_counter() - start
     session.reporter.step("fit", _summary(result), seconds)
     document = fit_document(result, analysis.settings.name, inputs)
-    writer = ModelsWriter(result.models, models_file, session.own_files(key))
-    session.begin(key, [result_file, *writer.files])
+    writer = ModelsWriter(result.models, task.result.with_name("models.yaml"), session.own_files(task.key))
+    session.begin(task.key, [task.result, *writer.files])
     writer.write()
-    write_document(result_file, document)
+    write_document(task.result, document)
     return document, {**session.seconds, "fit": seconds}
 
 
@@ -78,3 +77,20 @@ def _summary(result: FitResult) -> str:
     report = result.minimizer
     verdict = result.status.replace("_", " ")
     return f"{verdict}, {report.steps} steps, edm {report.edm:.1g}, {result.n_bins} bins"
+
+
+def summary_before(analysis: Analysis, start: Start, settings: FitSettings | None) -> str:
+    """How many parameters are free, before and after the operations, and how many bins are fitted."""
+    before, after = len(analysis.models.parameters.free), len(start.models().parameters.free)
+    free = f"{before} -> {after} free parameters" if before != after else f"{after} free parameters"
+    if not start.is_there():
+        return free
+    fitted = start.datasets().select((settings or FitSettings()).datasets)
+    return f"{free}, {sum(n_bins(dataset) for dataset in fitted)} bins"
+
+
+def n_bins(dataset: Dataset) -> int:
+    """How many bins enter the statistic."""
+    if isinstance(dataset, FluxPointsDataset):
+        return int(dataset.valid().sum())
+    return int(dataset.mask.sum())

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gm.conventions import Conventions
 from gm.errors import DataError
 from gm.pipeline.analysis.findings import Findings
-from gm.pipeline.stages.operations_settings import OperationSettings, report_refusal
+from gm.pipeline.analysis.sections import Section
+from gm.pipeline.stages.apply.settings import OperationSettings, report_refusal
 
 if TYPE_CHECKING:
     from gm.datasets import Dataset, Datasets
     from gm.datasets.operations import Outcome
     from gm.models import Models
-    from gm.pipeline.analysis.load import Analysis
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,35 +29,44 @@ class Step:
     outcome: Outcome
 
 
-def apply_operations(analysis: Analysis, datasets: Datasets) -> list[Step]:
+def apply_operations(
+    section: Section,
+    operations: Iterable[OperationSettings],
+    datasets: Datasets,
+    models: Models,
+    conventions: Conventions,
+) -> list[Step]:
     """The operations of a config, one after the other.
 
     Raises `InvalidInput` for one that is refused, and `DataError` for data that it cannot be done with.
     """
-    steps, models = list[Step](), analysis.models
-    for settings in analysis.operations:
-        outcome = _apply(analysis, settings, datasets, models)
+    steps = list[Step]()
+    for settings in operations:
+        outcome = _apply(section, settings, datasets, models, conventions)
         steps.append(Step(settings, datasets, models, outcome))
         datasets, models = outcome.datasets, outcome.models
     return steps
 
 
-def _apply(analysis: Analysis, settings: OperationSettings, datasets: Datasets, models: Models) -> Outcome:
+def _apply(
+    section: Section, settings: OperationSettings, datasets: Datasets, models: Models, conventions: Conventions
+) -> Outcome:
     from gm.datasets import operations
     from gm.likelihood.prediction import predict_component
 
     arguments = dict(settings.arguments)
     if settings.name in ("to_spectrum_dataset", "to_image"):
-        arguments["predict"] = partial(predict_component, conventions=analysis.settings.conventions)
+        arguments["predict"] = partial(predict_component, conventions=conventions)
     try:
         outcome: Outcome = getattr(operations, settings.name)(datasets, models, settings.which, **arguments)
     except operations.Refused as error:
         findings = Findings()
-        report_refusal(settings, error, analysis.config, findings)
+        report_refusal(settings, error, replace(section, findings=findings))
         findings.stop_if_any()
         raise
     except DataError as error:
-        problem = analysis.config.problem(settings.path, f"{settings.name}: {error}", key=True)
+        path = (section.name, settings.index, settings.name)
+        problem = section.config.problem(path, f"{settings.name}: {error}", key=True)
         raise DataError(str(problem)) from error
     return outcome
 

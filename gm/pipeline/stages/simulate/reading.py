@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -17,9 +16,10 @@ from gm.errors import DataError, JsonPath, suggest
 from gm.irf.parametric import INSTRUMENTS, CherenkovArray, Instrument
 from gm.maps.axes import EnergyAxis
 from gm.maps.geometry import WcsGeometry
+from gm.pipeline.analysis.paths import expand
+from gm.pipeline.analysis.sections import Report, Section
+from gm.pipeline.inputs import with_companions
 from gm.units import UnitError, convert
-
-Report = Callable[[JsonPath, str, str], None]
 
 INSTRUMENT_SETTINGS = ("area_scale", "resolution", "bias", "background_scale")
 MAX_BINS = 10_000
@@ -51,6 +51,14 @@ def simulation_from_dict(data: Mapping[str, Any], directory: Path, report: Repor
         asimov=bool(data.get("asimov", False)),
         recipes=None if recipes is None else tuple(recipe for recipe in recipes if recipe is not None),
     )
+
+
+def response_files(section: Section) -> Iterator[Path]:
+    """The files whose responses a simulation takes, each once, those of on/off spectra with their companions."""
+    responses = [recipe["response"] for recipe in section.data.get("datasets") or ()]
+    names = [response["filename"] for response in responses if "filename" in response]
+    for file in dict.fromkeys(section.directory / expand(name) for name in names):
+        yield from with_companions(file)
 
 
 def expand_names(name: str, copies: int) -> tuple[str, ...]:
@@ -170,7 +178,7 @@ class _Entry:
         return geometry
 
     def _file(self, response: Mapping[str, Any]) -> FileRecipe | None:
-        path = self.directory / os.path.expanduser(os.path.expandvars(response["filename"]))
+        path = self.directory / expand(response["filename"])
         file_type = response.get("type", "SpectrumDatasetOnOff")
         kind = self.data.get("type", file_type)
         if kind.startswith("Map") != file_type.startswith("Map"):

@@ -76,6 +76,6 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:,.1f}".replace(",", " ")
 
 
-def edits_lines(document: Mapping[str, Any], color: bool = False) -> list[str]:
+def lines(document: Mapping[str, Any], color: bool = False) -> list[str]:
     """A ``gm/edits/1`` document."""
     return operation_lines(document["operations"])

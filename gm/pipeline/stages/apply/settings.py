@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gm.config_schemas.reader import Document
 from gm.errors import DataError, JsonPath, suggest
-from gm.pipeline.analysis.findings import Findings
-from gm.pipeline.analysis.settings import Report, expand
+from gm.pipeline.analysis.paths import expand
+from gm.pipeline.analysis.sections import Names, Report, Section, patterns
 from gm.units import UnitError, convert
 
 if TYPE_CHECKING:
@@ -30,41 +29,35 @@ class OperationSettings:
     arguments: Mapping[str, Any]
 
     @property
-    def path(self) -> tuple[str | int, ...]:
-        """Its place in the config."""
-        return ("operations", self.index, self.name)
-
-    @property
     def keeps(self) -> bool:
         """Whether its inputs stay."""
         return self.name == "copy" or bool(self.arguments.get("keep"))
 
 
-def read_operations(entries: Any, directory: Path, document: Document, findings: Findings) -> list[OperationSettings]:
-    """The operations of a config that agrees with its schema; what the schema cannot see goes to ``findings``."""
+def read_operations(section: Section) -> tuple[OperationSettings, ...]:
+    """The operations of a config; what the schema cannot see goes to the section."""
     found = []
-    for index, entry in enumerate(entries or ()):
+    for index, entry in section.entries():
         name, arguments = next(iter(entry.items()))
-        path = ("operations", index, name)
+        path = (index, name)
         given = [key for key in _OWN_KEYS if arguments.get(key) is not None]
         if len(given) != 1:
             hint = "dataset: a name, or datasets: a pattern or a list"
-            findings.add(document, path, "expected one of the keys dataset and datasets", hint, key=True)
+            section.add(path, "expected one of the keys dataset and datasets", hint, key=True)
             continue
-        which = arguments[given[0]]
         rest = {key: value for key, value in arguments.items() if key not in _OWN_KEYS and value is not None}
-        _check_units(rest, path, findings.reporter(document))
+        _check_units(rest, path, section.add)
         try:
             if "region" in rest:
-                rest["region"] = _region(rest["region"], directory)
+                rest["region"] = _region(rest["region"], section.directory)
         except DataError as error:
             message, _, hint = str(error).partition("\n")
-            findings.add(document, (*path, "region"), message, hint.strip())
+            section.add((*path, "region"), message, hint.strip())
             continue
-        if isinstance(rest.get("target"), str):
-            rest["target"] = [rest["target"]]
-        found.append(OperationSettings(index, name, (which,) if isinstance(which, str) else tuple(which), rest))
-    return found
+        if "target" in rest:
+            rest["target"] = list(patterns(rest["target"]))
+        found.append(OperationSettings(index, name, patterns(arguments[given[0]]), rest))
+    return tuple(found)
 
 
 def _check_units(arguments: Mapping[str, Any], path: JsonPath, report: Report) -> None:
@@ -82,42 +75,48 @@ def _check_units(arguments: Mapping[str, Any], path: JsonPath, report: Report) -
 def _region(data: Mapping[str, Any], directory: Path) -> Any:
     from gm.maps.sky_region import SkyRegion
 
-    names = {"filename": expand(data["filename"])} if isinstance(data.get("filename"), str) else {}
+    names = {"filename": expand(data["filename"])} if "filename" in data else {}
     return SkyRegion.from_mapping({**data, **names}, directory)
 
 
-def check_operations(
-    operations: Sequence[OperationSettings], names: Sequence[str], document: Document, findings: Findings
-) -> list[str] | None:
-    """The names of the datasets after all operations; what is wrong with names goes to ``findings`` (None then)."""
+def names_after_all(section: Section, operations: Sequence[OperationSettings], names: Sequence[str]) -> Names:
+    """The names of the datasets after all operations; what is wrong with names goes to the section (None then)."""
     from gm.datasets.operations import Refused
     from gm.datasets.operations.naming import matching, names_after, new_names
 
     current = list(names)
     for operation in operations:
         try:
-            _check_literal(operation, current, document)
+            _check_literal(operation, current, section)
             inputs = matching(current, operation.which)
             joined = operation.name == "stack"
             arguments = operation.arguments
             new = new_names(current, inputs[:1] if joined else inputs, arguments.get("name"), arguments.get("suffix"))
         except Refused as error:
-            report_refusal(operation, error, document, findings)
+            report_refusal(operation, error, section)
             return None
         made = [(inputs, new[0])] if joined else [([old], name) for old, name in zip(inputs, new, strict=True)]
         current = names_after(current, made, keep=operation.keeps)
     return current
 
 
-def _check_literal(operation: OperationSettings, names: Sequence[str], document: Document) -> None:
+def _check_literal(operation: OperationSettings, names: Sequence[str], section: Section) -> None:
     """``dataset`` is the name of one dataset, not a pattern."""
     from gm.datasets.operations import Refused
 
-    given = document.data["operations"][operation.index][operation.name].get("dataset")
+    given = section.data[operation.index][operation.name].get("dataset")
     if given is not None and given not in names:
         raise Refused(f"no dataset is called '{given}'", suggest(given, names, "datasets"))
 
 
-def report_refusal(operation: OperationSettings, error: Refused, document: Document, findings: Findings) -> None:
+def report_refusal(operation: OperationSettings, error: Refused, section: Section) -> None:
     """Note why an operation cannot be done, at its place in the config."""
-    findings.add(document, operation.path, f"{operation.name}: {error.message}", error.hint, key=True)
+    section.add((operation.index, operation.name), f"{operation.name}: {error.message}", error.hint, key=True)
+
+
+def region_files(section: Section) -> Iterator[Path]:
+    """The files that the operations take regions from."""
+    for _, entry in section.entries():
+        for arguments in entry.values():
+            if "filename" in (arguments.get("region") or ()):
+                yield section.directory / expand(arguments["region"]["filename"])

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gm.arrays import Array
 from gm.conventions import Conventions
@@ -27,41 +27,39 @@ from gm.likelihood import Engine, JointLikelihood
 from gm.models import Models
 from gm.models.documents.writing import ModelsWriter
 from gm.pipeline.analysis.build import read_parts
-from gm.pipeline.results import files_of_datasets, simulation_document
+from gm.pipeline.analysis.settings import plural
+from gm.pipeline.results import files_of_datasets
+from gm.pipeline.session import Session
+from gm.pipeline.stages.base import Task
+from gm.pipeline.stages.simulate.document import ASIMOV, simulation_document
 
-if TYPE_CHECKING:
-    from gm.pipeline.session import Session
 
-
-def run_simulation(session: Session, key: str) -> dict[str, Any]:
-    """Draw all datasets and write them as the results of the stage ``key``; returns the summary."""
-    analysis = session.analysis
-    simulation, output = analysis.simulation, analysis.settings.output
+def run_simulation(session: Session, task: Task) -> dict[str, Any]:
+    """Draw all datasets and write them; returns the summary."""
+    analysis, folder, models = session.analysis, task.result.parent, session.start.models()
+    simulation = analysis.of(task.stage)
     assert simulation is not None
     start = time.perf_counter()
-    given = read_parts(analysis.documents.datasets, analysis.settings.workers) if simulation.recipes is None else None
+    given = read_parts(session.start.parts(), analysis.settings.workers) if simulation.recipes is None else None
     templates = build_templates(simulation, given)
-    predicted = predict(
-        Datasets([template.dataset for template in templates]), analysis.models, analysis.settings.conventions
-    )
-    asimov = simulation.asimov or analysis.request.asimov
-    models = ModelsWriter(analysis.models, output / "models.yaml", session.own_files(key))
-    files = files_of_datasets(output, [template.name for template in templates])
-    outputs = [output / "datasets.yaml", *models.files, *files.values()]
-    session.begin(key, outputs)
+    predicted = predict(Datasets([template.dataset for template in templates]), models, analysis.settings.conventions)
+    asimov = simulation.asimov or ASIMOV in analysis.request.flags
+    writer = ModelsWriter(models, folder / "models.yaml", session.own_files(task.key))
+    files = files_of_datasets(folder, [template.name for template in templates])
+    outputs = [task.result, *writer.files, *files.values()]
+    session.begin(task.key, outputs)
     rows = []
     for number, (template, counts) in enumerate(zip(templates, predicted, strict=True)):
-        dataset = draw(_with_background(template, analysis.models), counts, simulation.seed, asimov)
+        dataset = draw(_with_background(template, models), counts, simulation.seed, asimov)
         file = files[dataset.name]
         write_dataset(dataset, file)
-        rows.append(dataset_entry(dataset, os.path.relpath(file, output)))
+        rows.append(dataset_entry(dataset, os.path.relpath(file, folder)))
         session.reporter.progress("simulate", number + 1, len(templates))
-    models.write()
-    write_atomic(output / "datasets.yaml", dump_yaml({"datasets": rows}))
+    writer.write()
+    write_atomic(task.result, dump_yaml({"datasets": rows}))
     kind = "expected counts" if asimov else f"seed {simulation.seed}"
-    text = f"{len(rows)} dataset{'' if len(rows) == 1 else 's'}, {kind}"
-    session.reporter.step("simulate", text, time.perf_counter() - start)
-    return simulation_document(analysis.dataset_names, outputs)
+    session.reporter.step("simulate", f"{plural(len(rows), 'dataset')}, {kind}", time.perf_counter() - start)
+    return simulation_document(files, outputs)
 
 
 def _with_background(template: Template, models: Models) -> Template:

@@ -1,64 +1,16 @@
-"""The flux-points stage: the estimator's result as a document, and as FITS and ECSV tables."""
+"""What ``flux_points/NAME.yaml`` holds."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
-from gm.errors import DataError
-from gm.estimators import FluxPoint, FluxPoints, FluxPointsEstimator
+from gm.estimators import FluxPoint, FluxPoints
 from gm.models import Models
-from gm.pipeline.analysis.settings import FluxPointsSettings
-from gm.pipeline.results import FLUX_POINTS_SCHEMA, finite, write_document
-from gm.pipeline.stages.sed import write_tables
+from gm.pipeline.results import finite
 
-if TYPE_CHECKING:
-    from gm.pipeline.session import Session
-
+SCHEMA = "gm/flux-points/1"
 _SUFFIXES = ("", "_err", "_errn", "_errp", "_ul")
-
-
-def run_flux_points(
-    session: Session,
-    key: str,
-    settings: FluxPointsSettings,
-    start: Path | None,
-    files: Sequence[Path],
-    inputs: Mapping[str, Any],
-) -> tuple[dict[str, Any], dict[str, float]]:
-    """Estimate and write ``files``, the document and then its tables, as the results of the stage ``key``.
-
-    ``start``: the best-fit models; None for the models of the config.
-    """
-    models = session.models() if start is None else Models.read(start)
-    datasets = session.datasets().select(settings.datasets)
-    if not len(datasets):
-        raise DataError(f"flux points {settings.name}: no dataset is left")
-    estimator = FluxPointsEstimator(
-        source=settings.source,
-        energy_edges=settings.energy_edges,
-        reoptimize=settings.reoptimize,
-        sigma=settings.sigma,
-        sigma_ul=settings.sigma_ul,
-        conventions=session.analysis.settings.conventions,
-    )
-    n_bins, began, done = len(settings.energy_edges) - 1, time.perf_counter(), 0
-
-    def progress(band: str, _share: float) -> None:
-        nonlocal done
-        session.reporter.progress(settings.name, done, n_bins, band)
-        done += 1
-
-    points = estimator.run(datasets, models, progress)
-    seconds = time.perf_counter() - began
-    document = flux_points_document(points, settings.name, inputs)
-    session.begin(key, files)
-    write_tables(points, files[1:])
-    write_document(files[0], document)
-    session.reporter.step("flux_points", document["message"], seconds)
-    return document, {**session.seconds, "flux_points": seconds}
 
 
 def flux_points_document(points: FluxPoints, name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -67,7 +19,7 @@ def flux_points_document(points: FluxPoints, name: str, inputs: Mapping[str, Any
     failed = statuses.count("failed")
     counted = [(statuses.count(kind), kind.replace("_", " ")) for kind in ("ok", "upper_limit", "no_data", "failed")]
     return {
-        "schema": FLUX_POINTS_SCHEMA,
+        "schema": SCHEMA,
         "name": name,
         "source": points.source,
         "status": "ok" if not failed else "failed" if failed == len(statuses) else "incomplete",

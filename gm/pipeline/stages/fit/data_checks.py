@@ -7,15 +7,15 @@ from gm.datasets.left_out import no_bin_is_left
 from gm.errors import DataError, InvalidInput
 from gm.models import Layout, Models
 from gm.pipeline.analysis.load import Analysis
-from gm.pipeline.analysis.settings import FitSettings
+from gm.pipeline.stages.fit.settings import FitSettings
 
 
-def check_fit(analysis: Analysis, datasets: Datasets, models: Models) -> None:
+def check_fit(analysis: Analysis, datasets: Datasets, models: Models, settings: FitSettings | None) -> None:
     """Some bin is left, and some free parameter has to do with a dataset that is fitted; ``datasets`` are all, masked.
 
     Raises `DataError` and `InvalidInput`.
     """
-    fitted = datasets.select((analysis.settings.fit or FitSettings()).datasets)
+    fitted = datasets.select((settings or FitSettings()).datasets)
     if not any(map(_has_bins, fitted)):
         raise DataError(no_bin_is_left(fitted))
     layout = Layout(models)

@@ -1,0 +1,37 @@
+"""Paths in YAML documents: relative to their document, with ``$VAR`` and ``~``."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from gm.errors import UsageError
+
+_VARIABLE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([^}]*)\})")
+
+
+def expand(path: str) -> str:
+    """``$VAR`` and ``~`` in a path replaced by what they stand for."""
+    return os.path.expanduser(os.path.expandvars(path))
+
+
+def folder_name(text: str) -> str:
+    """The name of a folder for results. Raises `UsageError` where it, or a variable in it, is empty."""
+    unset = [match[1] or match[2] for match in _VARIABLE.finditer(text) if not os.environ.get(match[1] or match[2])]
+    if unset:
+        raise UsageError(f"the folder of the results is '{text}', and ${unset[0]} is not set")
+    if not text.strip():
+        raise UsageError("the folder of the results has an empty name, expected '.' for this one")
+    return text
+
+
+def data_file(directory: Path, name: str) -> Path:
+    """Where a file name in a document points: beside the document, else as it is."""
+    return beside(directory, Path(expand(name)))
+
+
+def beside(directory: Path, path: Path) -> Path:
+    """A path in a folder, unless it is only there from the current one."""
+    inside = directory / path
+    return inside if inside.exists() or not path.exists() else path

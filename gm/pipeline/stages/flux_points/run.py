@@ -1,0 +1,46 @@
+"""The flux-points stage: the estimator's result as a document, and as FITS and ECSV tables."""
+
+from __future__ import annotations
+
+import time
+
+from gm.errors import DataError
+from gm.estimators import FluxPointsEstimator
+from gm.pipeline.inputs import Inputs
+from gm.pipeline.results import write_document
+from gm.pipeline.session import Session
+from gm.pipeline.stages.base import Ran, Task
+from gm.pipeline.stages.flux_points.document import flux_points_document
+from gm.pipeline.stages.flux_points.settings import FluxPointsSettings
+from gm.pipeline.stages.flux_points.table import write_tables
+
+
+def run_flux_points(session: Session, task: Task, settings: FluxPointsSettings, inputs: Inputs) -> Ran:
+    """Estimate, and write the document after its tables. Raises `DataError` where no dataset is left."""
+    models, files = session.start.models(), task.outputs()
+    datasets = session.start.datasets().select(settings.datasets)
+    if not len(datasets):
+        raise DataError(f"flux points {settings.name}: no dataset is left")
+    estimator = FluxPointsEstimator(
+        source=settings.source,
+        energy_edges=settings.energy_edges,
+        reoptimize=settings.reoptimize,
+        sigma=settings.sigma,
+        sigma_ul=settings.sigma_ul,
+        conventions=session.analysis.settings.conventions,
+    )
+    n_bins, began, done = len(settings.energy_edges) - 1, time.perf_counter(), 0
+
+    def progress(band: str, _share: float) -> None:
+        nonlocal done
+        session.reporter.progress(settings.name, done, n_bins, band)
+        done += 1
+
+    points = estimator.run(datasets, models, progress)
+    seconds = time.perf_counter() - began
+    document = flux_points_document(points, settings.name, inputs)
+    session.begin(task.key, files)
+    write_tables(points, files[1:])
+    write_document(files[0], document)
+    session.reporter.step("flux_points", document["message"], seconds)
+    return document, {**session.seconds, "flux_points": seconds}

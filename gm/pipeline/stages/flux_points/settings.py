@@ -1,0 +1,80 @@
+"""The entries of ``flux_points:`` as frozen settings, and what no schema can see in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gm.errors import DataError, JsonPath
+from gm.pipeline.analysis.energies import read_edges
+from gm.pipeline.analysis.sections import Known, Section, patterns
+
+if TYPE_CHECKING:
+    from gm.models import Models
+
+
+@dataclass(frozen=True)
+class FluxPointsSettings:
+    """One entry of ``flux_points:``; edges in TeV."""
+
+    source: str
+    name: str
+    datasets: tuple[str, ...]
+    energy_edges: tuple[float, ...]
+    reoptimize: bool
+    sigma: float
+    sigma_ul: float
+
+
+def read_flux_points(section: Section) -> tuple[FluxPointsSettings, ...]:
+    """The settings of all entries; what the schema cannot see goes to the section."""
+    return tuple(
+        FluxPointsSettings(
+            source=entry["source"],
+            name=entry["name"] or f"{entry['source']}-sed",
+            datasets=patterns(entry["datasets"]),
+            energy_edges=read_edges(entry["energy_edges"], (index, "energy_edges"), section.add),
+            reoptimize=entry["reoptimize"],
+            sigma=float(entry["confidence"]["sigma"]),
+            sigma_ul=float(entry["confidence"]["sigma_ul"]),
+        )
+        for index, entry in section.entries()
+    )
+
+
+def check_flux_points(section: Section, known: Known) -> None:
+    """Every source is a sky component with a flux, every pattern a dataset's, and no two entries have one name."""
+    names: dict[str, int] = {}
+    for index, entry in section.entries():
+        known.check_datasets(section, (index, "datasets"), entry["datasets"])
+        known.check_source(section, (index, "source"), entry["source"])
+        name = entry["name"] or f"{entry['source']}-sed"
+        place = (index, "name" if entry["name"] else "source")
+        if name in names:
+            section.add(
+                place, f"entry {names[name]} is called '{name}' already", "give each entry a name of its own: name: ..."
+            )
+        if name != name.strip() or name.startswith(".") or any(character in name for character in "/\\\0\n"):
+            section.add(place, f"'{name}' cannot be the name of a file")
+        names.setdefault(name, index)
+        if known.models is not None:
+            _check_reference(section, (index, "source"), entry["source"], known.models)
+
+
+def _check_reference(section: Section, path: JsonPath, source: str, models: Models) -> None:
+    """The source has a flux that norms can refer to."""
+    from gm.models.component import SkyModel
+    from gm.models.sky_flux import no_flux
+
+    component = next((component for component in models if component.name == source), None)
+    if component is None:
+        return
+    problem: str | None = "a template of counts is no source"
+    if isinstance(component, SkyModel):
+        try:
+            problem = no_flux(component)
+        except DataError:  # a template that cannot be read, which is said when it is used
+            return
+    if problem:
+        hint = "flux points need a differential flux; the parameters of a factor can be free in a fit"
+        section.add(path, f"'{source}': {problem}", hint)

@@ -1,0 +1,74 @@
+"""The ``flux_points:`` section, and ``gm flux-points``: spectral energy distributions, one for each entry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, final
+
+from gm.pipeline.analysis.sections import Known, Phase, Section
+from gm.pipeline.stages.base import Ran, Stage, Task
+
+if TYPE_CHECKING:
+    from gm.pipeline.analysis.load import Analysis
+    from gm.pipeline.inputs import Inputs
+    from gm.pipeline.session import Session
+    from gm.pipeline.stages.flux_points.settings import FluxPointsSettings
+    from gm.pipeline.start import Start
+
+
+@final
+class MeasuringFlux(Stage["tuple[FluxPointsSettings, ...]"]):
+    """Flux points from the best fit, or from the models as given where the config has no ``fit:``."""
+
+    name = section = "flux_points"
+    command = kind = "flux-points"
+    phase = Phase.MEASUREMENT
+    help = "Spectral energy distributions with errors, upper limits, TS and profiles."
+    is_list = True
+    is_always_shown = True
+    defaults: ClassVar[Mapping[str, Any]] = {
+        "source": None,
+        "name": None,
+        "datasets": "*",
+        "energy_edges": None,
+        "reoptimize": False,
+        "confidence": {"sigma": 1, "sigma_ul": 2},
+    }
+
+    def read(self, section: Section) -> tuple[FluxPointsSettings, ...]:
+        from gm.pipeline.stages.flux_points.settings import read_flux_points
+
+        return read_flux_points(section)
+
+    def check(self, section: Section, known: Known) -> None:
+        from gm.pipeline.stages.flux_points.settings import check_flux_points
+
+        check_flux_points(section, known)
+
+    def tasks(self, analysis: Analysis) -> Sequence[Task]:
+        entries = analysis.of(self)
+        return [FluxPointsTask(self, analysis, entry, index) for index, entry in enumerate(entries or ())]
+
+
+FLUX_POINTS = MeasuringFlux()
+
+
+@final
+class FluxPointsTask(Task):
+    """The flux points of one source: ``flux_points/NAME.yaml``, and the same as FITS and ECSV tables."""
+
+    def __init__(self, stage: MeasuringFlux, analysis: Analysis, settings: FluxPointsSettings, index: int) -> None:
+        super().__init__(stage, analysis, settings.name, index)
+        self.settings = settings
+
+    def outputs(self) -> list[Path]:
+        return [self.result, *(self.result.with_name(f"{self.entry}.{kind}") for kind in ("fits", "ecsv"))]
+
+    def about(self, start: Start) -> str:
+        return f"{len(self.settings.energy_edges) - 1} bins, from {self.origin}"
+
+    def run(self, session: Session, inputs: Inputs) -> Ran:
+        from gm.pipeline.stages.flux_points.run import run_flux_points
+
+        return run_flux_points(session, self, self.settings, inputs)

@@ -1,0 +1,13 @@
+"""All stages, in the order in which they run. A new one is declared in a module of its own, and listed here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gm.pipeline.stages.apply.stage import APPLY
+from gm.pipeline.stages.base import Stage
+from gm.pipeline.stages.fit.stage import FIT
+from gm.pipeline.stages.flux_points.stage import FLUX_POINTS
+from gm.pipeline.stages.simulate.stage import SIMULATE
+
+STAGES: list[Stage[Any]] = [SIMULATE, APPLY, FIT, FLUX_POINTS]
