@@ -13,11 +13,11 @@ from gm.datasets import MapDataset
 from gm.datasets.map_simulation import stored
 from gm.errors import DataError
 from gm.io.tables import Column, Table
-from gm.makers.alignment import background_rates
-from gm.makers.pixels import FieldOfView, Pixels
+from gm.makers.pixels import Pixels
 from gm.makers.responses import edisp_map, exposure_at, psf_map
 from gm.maps.axes import EnergyAxis
 from gm.observations import Observation
+from gm.observations.field_of_view import expected_background
 
 SELECTION = ("counts", "exposure", "background", "psf", "edisp")
 
@@ -51,12 +51,12 @@ class MapDatasetMaker:
         """
         wanted = set(self.selection)
         pixels = (self.pixels or Pixels.of(dataset.geometry)).part(dataset.geometry)
-        seen = pixels.field_of_view(*observation.pointing_icrs())
+        offset = pixels.offsets(*observation.pointing_icrs())
         changes: dict[str, Any] = {"counts": _counts(dataset, observation, fill="counts" in wanted)}
         zeros = np.zeros((dataset.energy_true.n_bins, *dataset.geometry.shape), dtype=np.float32)
         center = dataset.energy_true.center
-        changes["exposure"] = exposure_at(observation, center, seen.offset) if "exposure" in wanted else zeros
-        changes["background"] = self._background(dataset, observation, pixels, seen) if "background" in wanted else None
+        changes["exposure"] = exposure_at(observation, center, offset) if "exposure" in wanted else zeros
+        changes["background"] = self._background(dataset, observation, pixels) if "background" in wanted else None
         changes["psf"] = psf_map(dataset.psf, observation) if "psf" in wanted else None
         changes["edisp"] = edisp_map(dataset.edisp, observation) if "edisp" in wanted else None
         safe = np.ones(changes["counts"].shape, dtype=np.bool_)
@@ -66,14 +66,14 @@ class MapDatasetMaker:
             **changes, mask_safe=safe, mask_fit=None, finer=None, gti=gti, meta=meta, livetime=livetime
         ), None
 
-    def _background(self, dataset: MapDataset, observation: Observation, pixels: Pixels, seen: FieldOfView) -> MapArray:
+    def _background(self, dataset: MapDataset, observation: Observation, pixels: Pixels) -> MapArray:
         k = self.background_oversampling
         fine = dataset.energy if k == 1 else divided(dataset.energy, k)
-        rates = background_rates(observation, fine, pixels, seen, self.fov_rotation_step)
+        counts = expected_background(observation, fine, pixels.lon, pixels.lat, self.fov_rotation_step)
         if k > 1:
-            rates = rates.reshape(dataset.energy.n_bins, k, *rates.shape[1:]).sum(axis=1)
-        rates *= pixels.solid_angle * observation.ontime()
-        return rates.astype(np.float32)
+            counts = counts.reshape(dataset.energy.n_bins, k, *counts.shape[1:]).sum(axis=1)
+        counts *= pixels.solid_angle
+        return counts.astype(np.float32)
 
 
 def divided(energy: EnergyAxis, k: int) -> EnergyAxis:

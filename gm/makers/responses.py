@@ -89,7 +89,7 @@ def _sums(table: EnergyDispersion2D, energy_true: Axis, energy: EnergyAxis, offs
 def _offsets(geometry: Any, observation: Observation) -> Array:
     if not isinstance(geometry, WcsGeometry):
         raise DataError("the responses of a map are made on pixels")
-    return Pixels.of(geometry).field_of_view(*observation.pointing_icrs()).offset
+    return Pixels.of(geometry).offsets(*observation.pointing_icrs())
 
 
 def _normalised(values: Array, widths: Array) -> Array:
