@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -118,6 +118,14 @@ class Dataset(ABC):
         """The good time intervals (GTI), where they are known."""
         return None
 
+    def where_measured(self) -> Self:
+        """Safe only where the background is known: off counts say nothing without an acceptance on both sides.
+
+        The W statistic leaves such bins out, and so does whatever joins bins: without a background their counts would
+        all be taken for signal.
+        """
+        return self
+
     # Where its bins are
 
     @abstractmethod
@@ -177,9 +185,21 @@ class Dataset(ABC):
         """A copy with some fields replaced."""
         return replace(self, **changes)
 
+    def shared(self, keep: Callable[[Hashable, Any], Any]) -> Self:
+        """With axes and responses that others have too: ``keep(key, part)`` gives the first of those that are equal."""
+        return self
+
     def bare(self, *, keep_background: bool) -> Self:
         """A copy to predict with: all bins enter, and there is no background that is not asked for."""
         return self.with_(mask_safe=None, mask_fit=None)
+
+    @abstractmethod
+    def without_data(self) -> Dataset:
+        """What it is simulated from: responses and the expected background, without masks."""
+
+    def acceptances(self) -> tuple[MapArray | None, MapArray | None]:
+        """Those of on and off counts, where there are such."""
+        return None, None
 
     # In words and numbers
 

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Self, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gm.arrays import Array, BoolArray, IntArray, MapArray
+from gm.datasets.acceptances import joined_acceptance_off, off_background, scaled, stacked_acceptance_off
 from gm.datasets.base import Dataset
 from gm.datasets.measurement import MeasuredCounts, MeasuredOnOff, Measurement
 from gm.io.tables import Table
 from gm.maps.axes import EnergyAxis
+from gm.maps.joined_bins import any_of, summed
+
+Kind = TypeVar("Kind", bound="CountsDataset")
+Reduce: TypeAlias = Callable[[Any], Any]
+"""Bins to joined bins."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -33,6 +39,11 @@ class CountsDataset(Dataset):
     gti: Table | None = None
     livetime: float | None = None
 
+    has_known_background: ClassVar[bool]
+    """Whether its background is given, and can be added to, or is measured by off counts."""
+    background_arrays: ClassVar[tuple[str, ...]]
+    """The fields that hold the background, each in the shape of the counts."""
+
     @property
     def good_time(self) -> Table | None:
         return self.gti
@@ -47,6 +58,13 @@ class CountsDataset(Dataset):
     def energies(self) -> Array:
         return self.energy.center
 
+    def shared(self, keep: Callable[[Hashable, Any], Any]) -> Self:
+        return self.with_(**self._shared_parts(keep))
+
+    def _shared_parts(self, keep: Callable[[Hashable, Any], Any]) -> dict[str, Any]:
+        axes = {"energy": self.energy, "energy_true": self.energy_true}
+        return {name: keep((name, axis.edges.tobytes()), axis) for name, axis in axes.items()}
+
     def energy_range(self) -> tuple[float, float]:
         return self.energies_of(0, self.energy.n_bins)
 
@@ -60,6 +78,77 @@ class CountsDataset(Dataset):
 
     def energy_mask(self, e_min: float | None = None, e_max: float | None = None) -> BoolArray:
         return self.energy.mask(e_min, e_max)
+
+    def sliced(self, name: str, part: slice) -> Self:
+        """The energy bins ``part.start`` to ``part.stop``, by number; true energies stay complete."""
+        return self.with_(name=name, **self._sliced_parts(part))
+
+    def _sliced_parts(self, part: slice) -> dict[str, Any]:
+        arrays = {key: getattr(self, key) for key in ("counts", "mask_safe", "mask_fit", *self.background_arrays)}
+        return {
+            **{key: values[part] for key, values in arrays.items() if values is not None},
+            "energy": self.energy.sliced(part),
+            "edisp": self._sliced_edisp(part),
+        }
+
+    @abstractmethod
+    def _sliced_edisp(self, part: slice) -> Any: ...
+
+    def joined(self, name: str, groups: IntArray) -> Self:
+        """The energy bins between each of the edges ``groups``, by number, and the next summed, safe bins only.
+
+        What lies outside is left out. counts, background : sums; masks : in when any of the bins is; exposure,
+        livetime : as they were; edisp : sums over safe bins; acceptance : sum, and the off acceptance such that the
+        background stays.
+        """
+        measured = self.where_measured()
+        return measured.with_(name=name, **measured._joined_parts(groups))
+
+    def _joined_parts(self, groups: IntArray) -> dict[str, Any]:
+        def total(values: Any) -> Any:
+            return summed(values, self.mask_safe, groups)
+
+        return {
+            "energy": self.energy.joined(groups),
+            "counts": total(self.counts).astype(self.counts.dtype),
+            "mask_safe": any_of(self.mask_safe, groups),
+            "mask_fit": any_of(self.mask_fit, groups),
+            "edisp": self._joined_edisp(groups),
+            **self.joined_background(total, total),
+        }
+
+    @abstractmethod
+    def _joined_edisp(self, groups: IntArray) -> Any: ...
+
+    @abstractmethod
+    def joined_background(self, total: Reduce, mean: Reduce) -> dict[str, Any]:
+        """The fields of the background where bins are joined: counts by ``total``, acceptances by ``mean``."""
+
+    @classmethod
+    @abstractmethod
+    def stacked_background(cls, datasets: Sequence[Self], total: Callable[[Sequence[Any]], Any]) -> dict[str, Any]:
+        """The fields of the background of a stack; ``total`` sums one array, or None, of each dataset."""
+
+    def exposed(self, times: float, livetime: float) -> Self:
+        """Seen ``times`` as long as it was, which is ``livetime`` [s]."""
+        known = self.known_background
+        background = {} if known is None else {"background": known * times}
+        return self.with_(exposure=self.exposure * times, livetime=livetime, **background)
+
+    def stored(self, counts: Array) -> MapArray:
+        """Counts as its files hold them."""
+        return counts
+
+    @abstractmethod
+    def with_off(self, **off: Any) -> CountsDataset:
+        """With ``counts_off``, ``acceptance`` and ``acceptance_off`` in place of its background, and other changes."""
+
+    @abstractmethod
+    def _drawn_background(self) -> MapArray | None:
+        """Background counts to draw from, in the precision of the counts."""
+
+    def _blank_parts(self, counts: MapArray) -> dict[str, Any]:
+        return {"counts": counts, "background": self._drawn_background(), "mask_safe": None, "mask_fit": None}
 
     def lost_energies(self) -> tuple[float, float] | None:
         edisp = self.dispersion()
@@ -93,6 +182,12 @@ class CountsDataset(Dataset):
         """What a summary says of the background in some bins."""
 
 
+def converted(dataset: CountsDataset, kind: type[Kind], **changes: Any) -> Kind:
+    """A dataset of another kind with the fields that both have, some of them replaced."""
+    shared = {field.name for field in fields(kind)} & {field.name for field in fields(dataset)} - changes.keys()
+    return kind(**{name: getattr(dataset, name) for name in shared}, **changes)
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class KnownBackground(CountsDataset):
     """Counts with a known background, or with none: Cash statistic. background : as counts, or None."""
@@ -100,6 +195,8 @@ class KnownBackground(CountsDataset):
     background: MapArray | None = None
 
     stat_type: ClassVar[str] = "cash"
+    has_known_background: ClassVar[bool] = True
+    background_arrays: ClassVar[tuple[str, ...]] = ("background",)
 
     @property
     def known_background(self) -> MapArray | None:
@@ -110,6 +207,17 @@ class KnownBackground(CountsDataset):
 
     def measurement(self) -> Measurement:
         return MeasuredCounts(self.counts.ravel())
+
+    def _drawn_background(self) -> MapArray | None:
+        return self.background
+
+    def joined_background(self, total: Reduce, mean: Reduce) -> dict[str, Any]:
+        return {} if self.background is None else {"background": total(self.background)}
+
+    @classmethod
+    def stacked_background(cls, datasets: Sequence[Self], total: Callable[[Sequence[Any]], Any]) -> dict[str, Any]:
+        backgrounds = [dataset.background for dataset in datasets]
+        return {} if all(known is None for known in backgrounds) else {"background": total(backgrounds)}
 
     def bare(self, *, keep_background: bool) -> Self:
         bare = super().bare(keep_background=keep_background)
@@ -131,6 +239,8 @@ class MeasuredBackground(CountsDataset):
     acceptance_off: MapArray
 
     stat_type: ClassVar[str] = "wstat"
+    has_known_background: ClassVar[bool] = False
+    background_arrays: ClassVar[tuple[str, ...]] = ("counts_off", "acceptance", "acceptance_off")
 
     def unusable(self) -> Sequence[tuple[str, BoolArray]]:
         return (
@@ -149,9 +259,34 @@ class MeasuredBackground(CountsDataset):
 
     def expected_background(self) -> Array:
         """``alpha N_off``, in double precision; 0 without an off acceptance."""
-        known = np.asarray(self.acceptance_off, dtype=np.float64)
-        expected = np.multiply(self.acceptance, self.counts_off, dtype=np.float64)
-        return np.divide(expected, known, out=np.zeros_like(known), where=known > 0)
+        return np.asarray(off_background(self.counts_off, self.acceptance, self.acceptance_off))
+
+    def where_measured(self) -> Self:
+        known = (self.acceptance > 0) & (self.acceptance_off > 0)
+        if known.all():
+            return self
+        return self.with_(mask_safe=known if self.mask_safe is None else self.mask_safe & known)
+
+    def acceptances(self) -> tuple[MapArray, MapArray]:
+        return self.acceptance, self.acceptance_off
+
+    def _drawn_background(self) -> MapArray:
+        return scaled(self.counts_off, self.acceptance, self.acceptance_off)
+
+    def joined_background(self, total: Reduce, mean: Reduce) -> dict[str, Any]:
+        acceptance, plain = mean(self.acceptance), mean(self.acceptance_off)
+        counts_off, background = total(self.counts_off), total(self.expected_background())
+        acceptance_off = joined_acceptance_off(acceptance, counts_off, background, plain)
+        return {"counts_off": counts_off, "acceptance": acceptance, "acceptance_off": acceptance_off}
+
+    @classmethod
+    def stacked_background(cls, datasets: Sequence[Self], total: Callable[[Sequence[Any]], Any]) -> dict[str, Any]:
+        acceptance = total([dataset.acceptance for dataset in datasets])
+        counts_off = total([dataset.counts_off for dataset in datasets])
+        plain = total([dataset.acceptance_off for dataset in datasets])
+        background = total([dataset.expected_background() for dataset in datasets])
+        acceptance_off = stacked_acceptance_off(acceptance, counts_off, background, plain)
+        return {"counts_off": counts_off, "acceptance": acceptance, "acceptance_off": acceptance_off}
 
     def bare(self, *, keep_background: bool) -> Self:
         ones = np.ones_like(self.acceptance)  # bins without acceptance would not enter

@@ -10,11 +10,11 @@ from typing import Any, final, overload
 
 from gm.config_schemas.reader import read_document
 from gm.config_schemas.validator import check
+from gm.datasets.base import Dataset
 from gm.datasets.deferred import sources
 from gm.datasets.flux_points import STAT_TYPES
 from gm.datasets.reading import (
     TYPES,
-    Dataset,
     DatasetEntry,
     read_all,
     read_dataset,

@@ -110,6 +110,10 @@ class FluxPointsDataset(OneDimensional):
         order = np.argsort(self.points.energy, kind="stable")
         return self if (np.diff(order) > 0).all() else self.take(order)
 
+    def without_data(self) -> FluxPointsDataset:
+        """With its errors, which are the widths to draw with."""
+        return self.with_(mask_fit=None, mask_safe=None)
+
     def seen(self, through: Collection[str]) -> Seen:
         return Seen("point", self.points.energy)
 

@@ -6,7 +6,9 @@ from typing import TypeGuard
 
 from gm.datasets.base import Dataset, OneDimensional
 from gm.datasets.counts import CountsDataset
+from gm.datasets.flux_points import FluxPointsDataset
 from gm.datasets.map_dataset import SkyMap
+from gm.datasets.spectrum import Spectrum
 
 
 def is_map(dataset: Dataset) -> TypeGuard[SkyMap]:
@@ -17,6 +19,16 @@ def is_map(dataset: Dataset) -> TypeGuard[SkyMap]:
 def has_counts(dataset: Dataset) -> TypeGuard[CountsDataset]:
     """Whether it counts events, in bins of energy."""
     return isinstance(dataset, CountsDataset)
+
+
+def is_points(dataset: Dataset) -> TypeGuard[FluxPointsDataset]:
+    """Whether it holds flux points."""
+    return isinstance(dataset, FluxPointsDataset)
+
+
+def is_spectrum(dataset: Dataset) -> TypeGuard[Spectrum]:
+    """Whether it counts events in bins of energy alone."""
+    return isinstance(dataset, Spectrum)
 
 
 def one_dimensional(dataset: Dataset) -> OneDimensional:

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gm.arrays import Array, BoolArray, MapArray
+from gm.arrays import Array, BoolArray, IntArray, MapArray
 from gm.conventions import Conventions
 from gm.datasets.base import Position
-from gm.datasets.counts import CountsDataset, KnownBackground, MeasuredBackground
+from gm.datasets.counts import CountsDataset, KnownBackground, MeasuredBackground, converted
 from gm.datasets.deferred import Deferred, deferrable
 from gm.datasets.finer_bins import FinerBins
+from gm.datasets.spectrum import Spectrum, SpectrumDataset, SpectrumDatasetOnOff
 from gm.errors import DataError
 from gm.io.tables import Table
-from gm.irf.edisp_map import EdispKernelMap, EdispMap
+from gm.irf.edisp_map import EdispMap
 from gm.irf.psf import PsfMap
+from gm.irf.response_masks import interpolated_mask
 from gm.maps.axes import Axis, EnergyAxis
 from gm.maps.exclusion import resample_mask
 from gm.maps.geometry import WcsGeometry
+from gm.maps.joined_bins import all_safe, places
 from gm.maps.map import Map
 from gm.maps.sky_region import SkyRegion
 
@@ -50,6 +53,8 @@ class SkyMap(CountsDataset, ABC):
     finer: FinerBins | None = deferrable(None)
 
     responses: ClassVar[tuple[str, ...]] = ("exposure", "psf", "edisp")
+    spectrum_type: ClassVar[Callable[..., Spectrum]]
+    """What the sum over a region is."""
 
     def __post_init__(self) -> None:
         given = {name: value for name, value in self.__dict__.items() if not isinstance(value, Deferred)}
@@ -66,6 +71,34 @@ class SkyMap(CountsDataset, ABC):
 
     def dispersion(self) -> NDArray[Any] | None:
         return None if self.edisp is None else self.edisp.data
+
+    def _sliced_parts(self, part: slice) -> dict[str, Any]:
+        kept = places(self.energy.n_bins, np.arange(part.start, part.stop + 1))
+        return {**super()._sliced_parts(part), "finer": None if self.finer is None else self.finer.energies_to(kept)}
+
+    def _sliced_edisp(self, part: slice) -> EdispMap | None:
+        return None if self.edisp is None else self.edisp.sliced(part)
+
+    def _joined_parts(self, groups: IntArray) -> dict[str, Any]:
+        """Also the bins that were summed, where a mask makes a difference to sources.
+
+        What is safe in some pixels only has no place in the energy dispersion, so that sources are still predicted in
+        the bins as they were.
+        """
+        finer, safe = None, self.mask_safe
+        if self.finer is not None or not all_safe(safe, groups):
+            finer = FinerBins.of(self).within(safe).energies_to(places(self.energy.n_bins, groups))
+        return {**super()._joined_parts(groups), "finer": finer}
+
+    def _joined_edisp(self, groups: IntArray) -> EdispMap | None:
+        if self.edisp is None or not self.edisp.is_binned:
+            return self.edisp
+        safe = self.mask_safe
+        seen = None if safe is None else interpolated_mask(safe, self.geometry, self.edisp.geometry)
+        return self.edisp.joined(groups, seen)
+
+    def _shared_parts(self, keep: Callable[[Hashable, Any], Any]) -> dict[str, Any]:
+        return {**super()._shared_parts(keep), "geometry": keep(("geometry", self.geometry.key), self.geometry)}
 
     def sky_mask(
         self, include: SkyRegion | None = None, exclude: SkyRegion | None = None, exclusion: Map | None = None
@@ -89,6 +122,19 @@ class SkyMap(CountsDataset, ABC):
             return True
         return _agree(*(edisp.kernel(self.energy, *place, frame, conventions) for place in (here, there)))
 
+    def without_data(self) -> MapDataset:
+        return converted(self, MapDataset, **self._blank_parts(no_counts(self.energy, self.geometry)))
+
+    def with_off(self, **off: Any) -> MapDatasetOnOff:
+        return converted(self, MapDatasetOnOff, **off)
+
+    def stored(self, counts: Array) -> MapArray:
+        return stored(counts)
+
+    def exposed(self, times: float, livetime: float) -> Self:
+        exposed = super().exposed(times, livetime)
+        return exposed if self.finer is None else exposed.with_(finer=self.finer.exposed(times))
+
     def bare(self, *, keep_background: bool) -> Self:
         """Without counts too, so that no bin takes part that need not."""
         return super().bare(keep_background=keep_background).with_(counts=np.zeros_like(self.counts))
@@ -110,7 +156,7 @@ class SkyMap(CountsDataset, ABC):
         """Write the file that Gammapy reads; one that is there is replaced. Raises `DataError`."""
         from gm.datasets.reading import write_dataset
 
-        write_dataset(self, path)  # type: ignore[arg-type]  # every final class is a dataset
+        write_dataset(self, path)
 
     def with_(self, **changes: Any) -> Self:
         """A copy with some fields replaced; what is still in the file stays there."""
@@ -137,6 +183,7 @@ class MapDataset(SkyMap, KnownBackground):
     background: MapArray | None = deferrable(None)
 
     type: ClassVar[str] = "MapDataset"
+    spectrum_type: ClassVar[Callable[..., Spectrum]] = SpectrumDataset
 
 
 @final
@@ -152,6 +199,17 @@ class MapDatasetOnOff(SkyMap, MeasuredBackground):
     acceptance_off: MapArray = deferrable()
 
     type: ClassVar[str] = "MapDatasetOnOff"
+    spectrum_type: ClassVar[Callable[..., Spectrum]] = SpectrumDatasetOnOff
+
+
+def stored(counts: Array) -> MapArray:
+    """Counts as files hold them: in single precision, which is exact up to 16 million."""
+    return counts.astype(np.float32 if counts.max(initial=0.0) < 1 << 24 else np.float64)
+
+
+def no_counts(energy: EnergyAxis, geometry: WcsGeometry) -> MapArray:
+    """Zeros, as `stored` has them."""
+    return np.zeros((energy.n_bins, *geometry.shape), dtype=np.float32)
 
 
 def _agree(a: Array, b: Array) -> bool:
@@ -190,9 +248,9 @@ def check_parts(
     edisp = parts.get("edisp")
     if edisp is not None:
         check_axis(f"{label('edisp')}: the true energies", edisp.energy_true, energy_true, "the exposure")
-    if isinstance(edisp, EdispKernelMap) and not edisp.energy.same_as(energy):
-        check_axis(f"{label('edisp')}: the energies", edisp.energy, energy, "the counts")
-        changed["edisp"] = replace(edisp, energy=energy)
+        if edisp.is_binned and not edisp.energy.same_as(energy):
+            check_axis(f"{label('edisp')}: the energies", edisp.energy, energy, "the counts")
+            changed["edisp"] = edisp.on(energy)
     return changed
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gm.arrays import Array, MapArray
-from gm.datasets.map_dataset import MapDataset
+from gm.datasets.map_dataset import MapDataset, no_counts
 from gm.errors import DataError
 from gm.irf.parametric import CherenkovArray, Instrument
 from gm.irf.parametric_map import field_of_view
@@ -37,19 +36,3 @@ def map_of_instrument(
         edisp=view.edisp,
         livetime=livetime,
     )
-
-
-def scaled(counts: MapArray, acceptance: MapArray, of: MapArray) -> MapArray:
-    """Counts seen with one acceptance to those with another; nothing where nothing could be seen."""
-    nothing = np.zeros(counts.shape, np.result_type(counts, acceptance, np.float32))
-    return counts * np.divide(acceptance, of, out=nothing, where=of > 0)
-
-
-def stored(counts: Array) -> MapArray:
-    """Counts as files hold them: in single precision, which is exact up to 16 million."""
-    return counts.astype(np.float32 if counts.max(initial=0.0) < 1 << 24 else np.float64)
-
-
-def no_counts(energy: EnergyAxis, geometry: WcsGeometry) -> MapArray:
-    """Zeros, as `stored` has them."""
-    return np.zeros((energy.n_bins, *geometry.shape), dtype=np.float32)

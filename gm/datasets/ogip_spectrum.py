@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gm.arrays import Array, IntArray
+from gm.arrays import Array
 from gm.datasets.spectrum import SpectrumDatasetOnOff
 from gm.errors import DataError
 from gm.io.fits import FitsFile, read_fits
@@ -50,7 +50,7 @@ def read_ogip(file: FitsFile, name: str) -> SpectrumDatasetOnOff:
         region=_region(pha),
         **_off(pha, edges),
     )
-    return dataset if pha.groups is None else _grouped(dataset, pha.groups)
+    return dataset if pha.groups is None else dataset.joined(dataset.name, pha.groups)
 
 
 def _responses(pha: Pha) -> tuple[Array, Array, Array, Array | None]:
@@ -92,14 +92,6 @@ def _off(pha: Pha, edges: Array) -> dict[str, Any]:
         "mask_safe": pha.good & off.good,
         "region_off": _region(off),
     }
-
-
-def _grouped(dataset: SpectrumDatasetOnOff, groups: IntArray) -> SpectrumDatasetOnOff:
-    from gm.datasets.operations.energy import regrouped  # operations read datasets
-
-    joined = regrouped(dataset, dataset.name, groups)
-    assert isinstance(joined, SpectrumDatasetOnOff)
-    return joined
 
 
 def _match(what: str, path: Path, found: Array | int, other: Path, expected: Array | int) -> None:

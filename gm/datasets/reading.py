@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from gm.arrays import Array
+from gm.datasets.base import Dataset
 from gm.datasets.flux_points import FluxPointsDataset, read_flux_points, write_flux_points
 from gm.datasets.gadf_spectrum import read_gadf, write_gadf
 from gm.datasets.map_dataset import MapDataset, MapDatasetOnOff
@@ -26,7 +24,6 @@ from gm.io.ogip import is_ogip
 from gm.io.processes import can_fork, in_processes
 from gm.io.threads import in_threads
 
-Dataset = SpectrumDataset | SpectrumDatasetOnOff | FluxPointsDataset | MapDataset | MapDatasetOnOff
 MAP_TYPES = (MapDataset.type, MapDatasetOnOff.type)
 TYPES = (SpectrumDataset.type, SpectrumDatasetOnOff.type, FluxPointsDataset.type, *MAP_TYPES)
 OGIP_FORMATS = ("ogip", "ogip-cards")
@@ -108,7 +105,7 @@ def read_all(
     if problems:
         raise DataError("\n".join(problems))
     share = _Shared()
-    return [share.dataset(outcome) for outcome in outcomes if not isinstance(outcome, DataError)]
+    return [outcome.shared(share.keep) for outcome in outcomes if not isinstance(outcome, DataError)]
 
 
 class _Tally:
@@ -157,27 +154,8 @@ class _Shared:
     """Keeps one copy of each axis and of each dispersion matrix."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[Any, ...], Any] = {}
+        self._kept: dict[Hashable, Any] = {}
 
-    def dataset(self, dataset: Dataset) -> Dataset:
-        if isinstance(dataset, FluxPointsDataset):
-            return dataset
-        if isinstance(dataset, MapDataset | MapDatasetOnOff):
-            return self._map(dataset)
-        energy = self._keep(("energy", dataset.energy.edges.tobytes()), dataset.energy)
-        true = self._keep(("energy_true", dataset.energy_true.edges.tobytes()), dataset.energy_true)
-        return dataset.with_(energy=energy, energy_true=true, edisp=self._array(dataset.edisp))
-
-    def _map(self, dataset: MapDataset | MapDatasetOnOff) -> Dataset:
-        energy = self._keep(("energy", dataset.energy.edges.tobytes()), dataset.energy)
-        true = self._keep(("energy_true", dataset.energy_true.edges.tobytes()), dataset.energy_true)
-        geometry = self._keep(("geometry", dataset.geometry.key), dataset.geometry)
-        return dataset.with_(energy=energy, energy_true=true, geometry=geometry)
-
-    def _array(self, array: Array | None) -> Array | None:
-        if array is None:
-            return None
-        return np.asarray(self._keep((array.shape, hash(array.tobytes()), float(array.sum())), array))
-
-    def _keep(self, key: tuple[Any, ...], value: Any) -> Any:
-        return self._kept.setdefault(key, value)
+    def keep(self, key: Hashable, part: Any) -> Any:
+        """The first part that came with this key."""
+        return self._kept.setdefault(key, part)

@@ -8,32 +8,85 @@ the dataset alone, so that adding, removing or reordering datasets changes no ot
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import final
 
 import numpy as np
 
 from gm.arrays import Array, BoolArray, MapArray
-from gm.datasets.datasets import Dataset, Datasets, read_dataset
+from gm.datasets.acceptances import scaled
+from gm.datasets.base import Dataset
+from gm.datasets.datasets import Datasets, read_dataset
 from gm.datasets.flux_points import FluxPointsDataset
-from gm.datasets.map_dataset import MapDataset, MapDatasetOnOff
-from gm.datasets.map_simulation import map_of_instrument, no_counts, scaled, stored
-from gm.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
+from gm.datasets.kinds import has_counts, is_points
+from gm.datasets.map_simulation import map_of_instrument
+from gm.datasets.spectrum import SpectrumDataset
 from gm.errors import DataError
 from gm.irf.parametric import Instrument, log_normal_edisp
 from gm.maps.axes import EnergyAxis
 from gm.maps.geometry import WcsGeometry
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Template:
+    """A dataset without data.
+
+    ``dataset`` has no masks, and all its bins are to be predicted. A spectrum is always a `SpectrumDataset` here and a
+    map a `MapDataset`, with zero counts and the expected ON background; it becomes an On/Off dataset when the
+    acceptances, in the shape of the counts, are given. Flux points keep their errors: the widths to draw with.
+    """
+
+    dataset: Dataset
+    acceptance: MapArray | None = None
+    acceptance_off: MapArray | None = None
+    mask_safe: BoolArray | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the dataset that will be drawn."""
+        return self.dataset.name
+
+    def named(self, name: str) -> Template:
+        """The same template for a dataset of another name."""
+        return replace(self, dataset=self.dataset.with_(name=name))
+
+
+def template_of(dataset: Dataset) -> Template:
+    """The template of an existing dataset: its responses and, as the expected background, the one that it measured."""
+    acceptance, acceptance_off = dataset.acceptances()
+    return Template(
+        dataset=dataset.without_data(),
+        acceptance=acceptance,
+        acceptance_off=acceptance_off,
+        mask_safe=dataset.mask_safe,
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
-class FormulaRecipe:
-    """Datasets of a parametrised instrument: what ``response: iact`` says. With a ``geometry`` they are maps."""
+class Recipe(ABC):
+    """What datasets are simulated with; all ``names`` are made alike."""
 
     names: tuple[str, ...]
-    instrument: Instrument
     on_off: bool
+
+    def files(self) -> tuple[Path, ...]:
+        """What it reads."""
+        return ()
+
+    @abstractmethod
+    def template(self) -> Template:
+        """The template of the first of its names. Raises `DataError` when a file cannot be used."""
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class FormulaRecipe(Recipe):
+    """Datasets of a parametrised instrument: what ``response: iact`` says. With a ``geometry`` they are maps."""
+
+    instrument: Instrument
     livetime: float
     energy: EnergyAxis
     energy_true: EnergyAxis
@@ -41,23 +94,74 @@ class FormulaRecipe:
     acceptance_off: float = 10.0
     geometry: WcsGeometry | None = None
 
+    def template(self) -> Template:
+        """A parametrised instrument."""
+        name, instrument, livetime = self.names[0], self.instrument, self.livetime
+        if self.geometry is not None:
+            blank_map = map_of_instrument(name, instrument, self.geometry, self.energy, self.energy_true, livetime)
+            return Template(dataset=blank_map)
+        edges, true_edges = self.energy.edges, self.energy_true.edges
+        blank = SpectrumDataset(
+            name=name,
+            energy=self.energy,
+            energy_true=self.energy_true,
+            counts=np.zeros(self.energy.n_bins),
+            exposure=instrument.exposure(true_edges, livetime),
+            edisp=log_normal_edisp(true_edges, edges, instrument.resolution, instrument.bias),
+            background=instrument.background(true_edges, edges, livetime),
+            livetime=livetime,
+        )
+        if not self.on_off:
+            return Template(dataset=blank)
+        n_energy = self.energy.n_bins
+        return Template(
+            dataset=blank,
+            acceptance=np.full(n_energy, self.acceptance),
+            acceptance_off=np.full(n_energy, self.acceptance_off),
+        )
 
+
+@final
 @dataclass(frozen=True, kw_only=True)
-class FileRecipe:
+class FileRecipe(Recipe):
     """Datasets with the responses of an existing one; ``None`` means as in the file."""
 
-    names: tuple[str, ...]
     path: Path
     file_type: str
-    on_off: bool
     livetime: float | None = None
     acceptance: float | None = None
     acceptance_off: float | None = None
 
+    def files(self) -> tuple[Path, ...]:
+        return (self.path,)
 
-Recipe = FormulaRecipe | FileRecipe
-_Counts: TypeAlias = SpectrumDataset | SpectrumDatasetOnOff | MapDataset | MapDatasetOnOff
-_Kind = TypeVar("_Kind", bound=SpectrumDataset | SpectrumDatasetOnOff | MapDataset | MapDatasetOnOff)
+    def template(self) -> Template:
+        """The responses of the file, scaled to the livetime."""
+        source = read_dataset(self.file_type, self.path, self.names[0])
+        template = template_of(source)
+        blank = template.dataset
+        if not has_counts(blank):
+            raise DataError(f"{self.path}: flux points have no response to simulate with")
+        if self.livetime is not None:
+            if not blank.livetime:
+                raise DataError(
+                    f"{self.path}: no livetime in the file, so its exposure cannot be scaled to another one"
+                )
+            blank = blank.exposed(self.livetime / blank.livetime, self.livetime)
+        if not self.on_off:
+            return replace(template, dataset=blank, acceptance=None, acceptance_off=None)
+        return replace(
+            template,
+            dataset=blank,
+            acceptance=_acceptance(self.acceptance, template.acceptance, 1.0, blank.counts.shape),
+            acceptance_off=_acceptance(self.acceptance_off, template.acceptance_off, 10.0, blank.counts.shape),
+        )
+
+
+def _acceptance(given: float | None, stored: MapArray | None, default: float, shape: tuple[int, ...]) -> MapArray:
+    if given is None and stored is not None:
+        return stored
+    return np.full(shape, default if given is None else given)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,31 +180,7 @@ class Simulation:
     @property
     def filenames(self) -> tuple[Path, ...]:
         """Files that the recipes read, each once."""
-        return tuple(dict.fromkeys(r.path for r in self.recipes or () if isinstance(r, FileRecipe)))
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Template:
-    """A dataset without data.
-
-    ``dataset`` has no masks, and all its bins are to be predicted. A spectrum is always a `SpectrumDataset` here and a
-    map a `MapDataset`, with zero counts and the expected ON background; it becomes an On/Off dataset when the
-    acceptances, in the shape of the counts, are given. Flux points keep their errors: the widths to draw with.
-    """
-
-    dataset: SpectrumDataset | MapDataset | FluxPointsDataset
-    acceptance: MapArray | None = None
-    acceptance_off: MapArray | None = None
-    mask_safe: BoolArray | None = None
-
-    @property
-    def name(self) -> str:
-        """Name of the dataset that will be drawn."""
-        return self.dataset.name
-
-    def named(self, name: str) -> Template:
-        """The same template for a dataset of another name."""
-        return replace(self, dataset=self.dataset.with_(name=name))
+        return tuple(dict.fromkeys(file for recipe in self.recipes or () for file in recipe.files()))
 
 
 def build_templates(simulation: Simulation, datasets: Datasets | None = None) -> list[Template]:
@@ -112,100 +192,9 @@ def build_templates(simulation: Simulation, datasets: Datasets | None = None) ->
         return [template_of(dataset) for dataset in datasets or ()]
     templates = []
     for recipe in simulation.recipes:
-        first = _from_file(recipe) if isinstance(recipe, FileRecipe) else _from_formula(recipe)
+        first = recipe.template()
         templates += [first.named(name) for name in recipe.names]
     return templates
-
-
-def template_of(dataset: Dataset) -> Template:
-    """The template of an existing dataset: its responses and, as the expected background, the one that it measured."""
-    if isinstance(dataset, FluxPointsDataset):
-        return Template(dataset=dataset.with_(mask_fit=None, mask_safe=None), mask_safe=dataset.mask_safe)
-    blank = _without_data(dataset)
-    if not isinstance(dataset, SpectrumDatasetOnOff | MapDatasetOnOff):
-        return Template(dataset=blank, mask_safe=dataset.mask_safe)
-    return Template(
-        dataset=blank,
-        acceptance=dataset.acceptance,
-        acceptance_off=dataset.acceptance_off,
-        mask_safe=dataset.mask_safe,
-    )
-
-
-def _without_data(dataset: _Counts) -> SpectrumDataset | MapDataset:
-    """The responses of a dataset, without masks; its background is the one that it has, or measured."""
-    if isinstance(dataset, SpectrumDatasetOnOff | MapDatasetOnOff):
-        background: MapArray | None = scaled(dataset.counts_off, dataset.acceptance, dataset.acceptance_off)
-    else:
-        background = dataset.background
-    changes = {"background": background, "mask_safe": None, "mask_fit": None}
-    if isinstance(dataset, MapDataset | MapDatasetOnOff):
-        return _as(MapDataset, dataset, counts=no_counts(dataset.energy, dataset.geometry), **changes)
-    return _as(SpectrumDataset, dataset, counts=np.zeros(dataset.energy.n_bins), **changes)
-
-
-def _as(kind: type[_Kind], dataset: _Counts, **changes: Any) -> _Kind:
-    """A dataset of another kind with the fields that both have, some of them replaced."""
-    shared = {field.name for field in fields(kind)} & {field.name for field in fields(dataset)} - changes.keys()
-    return kind(**{name: getattr(dataset, name) for name in shared}, **changes)
-
-
-def _from_formula(recipe: FormulaRecipe) -> Template:
-    """Template of a parametrised instrument."""
-    name, instrument, livetime = recipe.names[0], recipe.instrument, recipe.livetime
-    if recipe.geometry is not None:
-        blank_map = map_of_instrument(name, instrument, recipe.geometry, recipe.energy, recipe.energy_true, livetime)
-        return Template(dataset=blank_map)
-    edges, true_edges = recipe.energy.edges, recipe.energy_true.edges
-    blank = SpectrumDataset(
-        name=name,
-        energy=recipe.energy,
-        energy_true=recipe.energy_true,
-        counts=np.zeros(recipe.energy.n_bins),
-        exposure=instrument.exposure(true_edges, livetime),
-        edisp=log_normal_edisp(true_edges, edges, instrument.resolution, instrument.bias),
-        background=instrument.background(true_edges, edges, livetime),
-        livetime=livetime,
-    )
-    if not recipe.on_off:
-        return Template(dataset=blank)
-    n_energy = recipe.energy.n_bins
-    return Template(
-        dataset=blank,
-        acceptance=np.full(n_energy, recipe.acceptance),
-        acceptance_off=np.full(n_energy, recipe.acceptance_off),
-    )
-
-
-def _from_file(recipe: FileRecipe) -> Template:
-    """Template with the responses of a file, scaled to the recipe's livetime."""
-    source = read_dataset(recipe.file_type, recipe.path, recipe.names[0])
-    template = template_of(source)
-    blank = template.dataset
-    if isinstance(blank, FluxPointsDataset):
-        raise DataError(f"{recipe.path}: flux points have no response to simulate with")
-    if recipe.livetime is not None:
-        if not blank.livetime:
-            raise DataError(f"{recipe.path}: no livetime in the file, so its exposure cannot be scaled to another one")
-        scale = recipe.livetime / blank.livetime
-        background = None if blank.background is None else blank.background * scale
-        if isinstance(blank, MapDataset) and blank.finer is not None:
-            blank = blank.with_(finer=blank.finer.exposed(scale))
-        blank = blank.with_(exposure=blank.exposure * scale, background=background, livetime=recipe.livetime)
-    if not recipe.on_off:
-        return replace(template, dataset=blank, acceptance=None, acceptance_off=None)
-    return replace(
-        template,
-        dataset=blank,
-        acceptance=_acceptance(recipe.acceptance, template.acceptance, 1.0, blank.counts.shape),
-        acceptance_off=_acceptance(recipe.acceptance_off, template.acceptance_off, 10.0, blank.counts.shape),
-    )
-
-
-def _acceptance(given: float | None, stored: MapArray | None, default: float, shape: tuple[int, ...]) -> MapArray:
-    if given is None and stored is not None:
-        return stored
-    return np.full(shape, default if given is None else given)
 
 
 def _doubles(values: MapArray) -> Array:
@@ -221,23 +210,23 @@ def draw(template: Template, predicted: Array, seed: int, asimov: bool = False) 
     not finite or is too large.
     """
     random = stream(seed, template.name)
-    if isinstance(template.dataset, FluxPointsDataset):
-        return _draw_flux_points(template.dataset, template.mask_safe, predicted, random, asimov)
     blank = template.dataset
+    if is_points(blank):
+        return _draw_flux_points(blank, template.mask_safe, predicted, random, asimov)
+    assert has_counts(blank)
     poisson = _poisson(template.name, random, asimov)
-    counts, is_map = poisson(predicted), isinstance(blank, MapDataset)
-    filled = {"counts": stored(counts) if is_map else counts, "mask_safe": template.mask_safe}
+    counts = poisson(predicted)
+    filled = {"counts": blank.stored(counts), "mask_safe": template.mask_safe}
     if template.acceptance is None or template.acceptance_off is None:
         return blank.with_(**filled)
-    background = np.zeros(counts.shape) if blank.background is None else blank.background
-    counts_off = poisson(_doubles(scaled(background, template.acceptance_off, template.acceptance)))
-    off = {
-        "counts_off": stored(counts_off) if is_map else counts_off,
-        "acceptance": template.acceptance,
-        "acceptance_off": template.acceptance_off,
-    }
-    kind: type[MapDatasetOnOff | SpectrumDatasetOnOff] = MapDatasetOnOff if is_map else SpectrumDatasetOnOff
-    return _as(kind, blank, **filled, **off)
+    known = blank.known_background
+    background = np.zeros(counts.shape) if known is None else known
+    return blank.with_off(
+        counts_off=blank.stored(poisson(_doubles(scaled(background, template.acceptance_off, template.acceptance)))),
+        acceptance=template.acceptance,
+        acceptance_off=template.acceptance_off,
+        **filled,
+    )
 
 
 def stream(seed: int, name: str) -> np.random.Generator:

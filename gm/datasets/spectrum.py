@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, final
 
 import numpy as np
 
-from gm.arrays import Array
+from gm.arrays import Array, IntArray
 from gm.datasets.base import OneDimensional, Seen
-from gm.datasets.counts import CountsDataset, KnownBackground, MeasuredBackground
+from gm.datasets.counts import CountsDataset, KnownBackground, MeasuredBackground, converted
 from gm.errors import DataError
 from gm.irf.edisp import overlap_matrix
+from gm.maps.joined_bins import all_safe, summed
 from gm.maps.regions import Region
 
 
@@ -76,6 +77,27 @@ class Spectrum(CountsDataset, OneDimensional, ABC):
     def response(self) -> Array:
         """Exposure times energy dispersion, ``(n_energy_true, n_energy) [cm2 s]``: fluxes per true bin to counts."""
         return self.exposure[:, None] * self.matrix()
+
+    def _shared_parts(self, keep: Callable[[Hashable, Any], Any]) -> dict[str, Any]:
+        edisp = self.edisp
+        if edisp is not None:
+            edisp = keep((edisp.shape, hash(edisp.tobytes()), float(edisp.sum())), edisp)
+        return {**super()._shared_parts(keep), "edisp": edisp}
+
+    def without_data(self) -> SpectrumDataset:
+        return converted(self, SpectrumDataset, **self._blank_parts(np.zeros(self.energy.n_bins)))
+
+    def with_off(self, **off: Any) -> SpectrumDatasetOnOff:
+        return converted(self, SpectrumDatasetOnOff, **off)
+
+    def _sliced_edisp(self, part: slice) -> Array | None:
+        return None if self.edisp is None else self.edisp[:, part]
+
+    def _joined_edisp(self, groups: IntArray) -> Array | None:
+        """None stays None where nothing is masked, since the overlap of joined bins is the sum."""
+        if self.edisp is None and all_safe(self.mask_safe, groups):
+            return None
+        return np.asarray(summed(self.matrix(), self.mask_safe, groups, axis=1))
 
     def seen(self, through: Collection[str]) -> Seen:
         exposure = self.exposure if "exposure" in through else None

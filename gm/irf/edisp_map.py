@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gm.arrays import Array
+from gm.arrays import Array, BoolArray, IntArray
 from gm.conventions import Conventions
 from gm.errors import DataError
 from gm.irf.edisp import migra_matrix
 from gm.irf.positions import ResponseGeometry, checked, exposure_of, nearest_values, response_geometry
 from gm.maps.axes import Axis, EnergyAxis, NodeAxis
+from gm.maps.joined_bins import summed
 from gm.maps.map import Map
 
 
@@ -49,6 +50,27 @@ class EdispKernelMap:
             )
         return nearest_values(self.geometry, self.data, (lon, lat, frame))
 
+    @property
+    def axes(self) -> tuple[Axis, EnergyAxis]:
+        """Of the data, slowest first."""
+        return self.energy_true, self.energy
+
+    is_binned: ClassVar[bool] = True
+    """Whether it is of the energy bins of the counts, which change it when they are joined."""
+
+    def on(self, energy: EnergyAxis) -> EdispKernelMap:
+        """With the energies of the counts in place of its own, which are those but for their rounding."""
+        return self if self.energy.same_as(energy) else replace(self, energy=energy)
+
+    def sliced(self, part: slice) -> EdispKernelMap:
+        """Some of the energy bins."""
+        return replace(self, energy=self.energy.sliced(part), data=self.data[:, part])
+
+    def joined(self, groups: IntArray, safe: BoolArray | None) -> EdispKernelMap:
+        """The bins between each of the edges ``groups`` and the next summed; safe : (n_energy, n_y, n_x), or None."""
+        data = summed(self.data, safe, groups, axis=1).astype(self.data.dtype)
+        return replace(self, energy=self.energy.joined(groups), data=data)
+
 
 @dataclass(frozen=True, eq=False)
 class EdispMigraMap:
@@ -78,6 +100,26 @@ class EdispMigraMap:
         """
         density = nearest_values(self.geometry, self.data, (lon, lat, frame), skip_empty=conventions.is_exact)
         return migra_matrix(density, self.migra.edges, self.energy_true, energy, self.migra.interp)
+
+    @property
+    def axes(self) -> tuple[Axis, NodeAxis]:
+        """Of the data, slowest first."""
+        return self.energy_true, self.migra
+
+    is_binned: ClassVar[bool] = False
+    """A density in migra knows no energy bins."""
+
+    def on(self, energy: EnergyAxis) -> EdispMigraMap:
+        """As it is, like all that is done to energy bins."""
+        return self
+
+    def sliced(self, part: slice) -> EdispMigraMap:
+        """As it is."""
+        return self
+
+    def joined(self, groups: IntArray, safe: BoolArray | None) -> EdispMigraMap:
+        """As it is."""
+        return self
 
 
 EdispMap: TypeAlias = EdispKernelMap | EdispMigraMap

@@ -55,6 +55,11 @@ class PsfMap:
         return cls(geometry, psf.axes[0], rad, data, seen)
 
     @property
+    def axes(self) -> tuple[Axis, NodeAxis]:
+        """Of the data, slowest first."""
+        return self.energy, self.rad
+
+    @property
     def is_reco(self) -> bool:
         """Whether the PSF is applied in reconstructed energy, after energy dispersion."""
         return self.energy.name == "energy"

@@ -10,7 +10,7 @@ import numpy as np
 
 from gm.arrays import MapArray
 from gm.datasets import MapDataset
-from gm.datasets.map_simulation import stored
+from gm.datasets.map_dataset import stored
 from gm.errors import DataError
 from gm.io.tables import Column, Table
 from gm.makers.pixels import Pixels

@@ -12,7 +12,7 @@ from scipy import fft
 
 from gm.arrays import Array, BoolArray, MapArray
 from gm.datasets import MapDataset, MapDatasetOnOff
-from gm.datasets.map_simulation import stored
+from gm.datasets.map_dataset import stored
 from gm.errors import DataError
 from gm.makers.exclusion import Exclusion
 from gm.makers.maker import NoBackground, safe_bins

@@ -9,9 +9,8 @@ from typing import Any, TypeAlias, final
 
 import numpy as np
 
-from gm.arrays import Array, BoolArray, MapArray
+from gm.arrays import Array, BoolArray
 from gm.datasets import MapDataset, MapDatasetOnOff, SpectrumDataset, SpectrumDatasetOnOff
-from gm.datasets.operations.on_off import off_background
 from gm.errors import DataError, suggest
 from gm.makers.maker import safe_bins
 from gm.makers.on_region import region_center
@@ -109,7 +108,7 @@ class SafeMaskMaker:
 
     def _bkg_peak(self, dataset: Measured, observation: Observation) -> BoolArray:
         """From the bin with the most background on."""
-        background = _background(dataset)
+        background = dataset.expected_background()
         if background is None:
             raise DataError(f"dataset {dataset.name}: no background, the peak of which would be the threshold")
         total = np.nan_to_num(background).reshape(dataset.energy.n_bins, -1).sum(axis=1)
@@ -153,15 +152,8 @@ METHODS: dict[str, Callable[[SafeMaskMaker, Measured, Observation], BoolArray]] 
 
 def _has_background(dataset: Measured) -> BoolArray:
     """Bins with a known background above 0, or all of a dataset without one."""
-    if isinstance(dataset, SpectrumDatasetOnOff | MapDatasetOnOff) or dataset.background is None:
-        return np.ones(dataset.counts.shape, dtype=np.bool_)
-    return np.isfinite(dataset.background) & (dataset.background > 0.0)
-
-
-def _background(dataset: Measured) -> MapArray | None:
-    if isinstance(dataset, SpectrumDatasetOnOff | MapDatasetOnOff):
-        return np.asarray(off_background(dataset.counts_off, dataset.acceptance, dataset.acceptance_off))
-    return dataset.background
+    known = dataset.known_background
+    return np.ones(dataset.shape, dtype=np.bool_) if known is None else np.isfinite(known) & (known > 0.0)
 
 
 def energy_bias(edisp: Array, energy: EnergyAxis, energy_true: EnergyAxis) -> Array:

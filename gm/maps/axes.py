@@ -11,7 +11,7 @@ from typing import ClassVar, TypeAlias, final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from gm.arrays import Array, BoolArray
+from gm.arrays import Array, BoolArray, IntArray
 from gm.errors import DataError
 
 SAME_ENERGY = 1e-6  # relative; single precision keeps 6e-8
@@ -98,6 +98,14 @@ class EnergyAxis(_Bins):
             and (self.name, self.has_edges) == (other.name, other.has_edges)
             and np.array_equal(self.edges, other.edges)
         )
+
+    def sliced(self, part: slice) -> EnergyAxis:
+        """The bins ``part.start`` to ``part.stop``."""
+        return EnergyAxis(self.edges[part.start : part.stop + 1], self.name)
+
+    def joined(self, groups: IntArray) -> EnergyAxis:
+        """With some of its edges, by number."""
+        return EnergyAxis(self.edges[groups], self.name)
 
     def mask(self, e_min: float | None = None, e_max: float | None = None) -> BoolArray:
         """``(n_bins,)``: bins that lie between two energies [TeV] as a whole, as `within` compares them."""

@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from gm.datasets import Dataset, FluxPointsDataset, MapDataset, MapDatasetOnOff
+from gm.datasets import Dataset
 from gm.datasets.finer_bins import FinerBins
+from gm.datasets.kinds import has_counts, is_map
+from gm.datasets.map_dataset import SkyMap
 from gm.irf.psf_kernel import CONTAINMENT
 from gm.maps.axes import EnergyAxis
 from gm.models import Layout, Models, SkyModel
@@ -31,11 +33,11 @@ def fit_memory(datasets: Iterable[Dataset], models: Models) -> float:
     total, passing = 0.0, [0.0]
     for dataset in datasets:
         total += sum(_stored(dataset, seen))
-        if isinstance(dataset, MapDataset | MapDatasetOnOff):
+        if is_map(dataset):
             kept, needed = _map(dataset, models, layout)
             total += kept
             passing += needed
-        elif not isinstance(dataset, FluxPointsDataset):
+        elif has_counts(dataset):
             total += 8.0 * dataset.energy.n_bins * (dataset.energy_true.n_bins + 20)  # folded with the exposure
     return BASE + _HELD * (total + sum(sorted(passing)[-(os.cpu_count() or 1) :]))
 
@@ -51,7 +53,7 @@ def _stored(value: Any, seen: set[int]) -> Iterator[float]:
             yield from _stored(getattr(value, field.name), seen)
 
 
-def _map(dataset: MapDataset | MapDatasetOnOff, models: Models, layout: Layout) -> tuple[float, list[float]]:
+def _map(dataset: SkyMap, models: Models, layout: Layout) -> tuple[float, list[float]]:
     """What the likelihood of a map keeps, and what it needs in passing for each source [bytes]."""
     bins = FinerBins.of(dataset)
     n_energy, n_true = bins.energy.n_bins, dataset.energy_true.n_bins

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gm.datasets import Dataset, Datasets, MapDatasetOnOff, SpectrumDatasetOnOff
-from gm.datasets.operations.on_off import off_background
+from gm.datasets.acceptances import off_background
 from gm.models import BackgroundIRFModel, Models, PowerLawNormSpectralModel
 from gm.pipeline.analysis.request import Request
 from gm.pipeline.reporter import Silent

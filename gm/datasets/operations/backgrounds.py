@@ -8,12 +8,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from gm.datasets.map_dataset import MapDataset
+from gm.datasets.base import Dataset
+from gm.datasets.kinds import is_map
 from gm.datasets.operations.kinds import as_counts
 from gm.datasets.operations.outcome import Edit, Refused
 from gm.datasets.operations.revision import Revision
-from gm.datasets.reading import Dataset
-from gm.datasets.spectrum import SpectrumDataset
 from gm.models import BackgroundIRFModel, Models, Parameter, SpectralModel, TemplateNPredModel
 
 Corrected: TypeAlias = BackgroundIRFModel | TemplateNPredModel
@@ -30,19 +29,20 @@ def backgrounds(models: Models) -> dict[str, BackgroundIRFModel]:
 
 def has_background(dataset: Dataset) -> bool:
     """Whether the dataset holds background counts that a component can correct."""
-    return getattr(dataset, "background", None) is not None
+    return dataset.known_background is not None
 
 
 def corrected(dataset: Dataset, component: BackgroundIRFModel | None) -> Dataset:
     """The dataset with its background times the component at its values, in double precision."""
-    if component is None or not isinstance(dataset, SpectrumDataset | MapDataset) or dataset.background is None:
+    known = dataset.known_background
+    if component is None or known is None:
         return dataset
-    factor = component.spectral_model(dataset.energy.center)
-    if isinstance(dataset, MapDataset):
+    factor = component.spectral_model(dataset.energies())
+    if is_map(dataset):
         factor = factor[:, None, None]
         if component.spatial_model is not None:
             factor = factor * component.spatial_factor(dataset.geometry)
-    return dataset.with_(background=dataset.background * factor)
+    return dataset.with_(background=known * factor)
 
 
 def is_flat(component: Corrected) -> bool:

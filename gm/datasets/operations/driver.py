@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from gm.datasets.base import Dataset
 from gm.datasets.datasets import Datasets
 from gm.datasets.operations.backgrounds import Corrected, backgrounds, bake, carry, corrected, has_background
 from gm.datasets.operations.kinds import masks_note
@@ -14,7 +15,6 @@ from gm.datasets.operations.outcome import Edit, Outcome, Product
 from gm.datasets.operations.revision import Revision
 from gm.datasets.operations.scopes import rescope
 from gm.datasets.operations.templates import check_templates, move_template, templates_of
-from gm.datasets.reading import Dataset
 from gm.models import Models
 
 Which = str | Sequence[str]

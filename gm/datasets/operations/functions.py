@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 
 from gm.arrays import IntArray
+from gm.datasets.base import Dataset
+from gm.datasets.counts import CountsDataset
 from gm.datasets.datasets import Datasets
-from gm.datasets.flux_points import FluxPointsDataset
 from gm.datasets.operations.backgrounds import Corrected, backgrounds, bake, carry, corrected, is_flat
 from gm.datasets.operations.driver import Task, Treatment, Which, each
-from gm.datasets.operations.energy import between, every, regrouped, sliced, snapped
-from gm.datasets.operations.kinds import Counts, as_counts, as_map, masks_note
+from gm.datasets.operations.energy import between, every, snapped
+from gm.datasets.operations.kinds import as_counts, as_map, by_kind, masks_note
 from gm.datasets.operations.naming import in_place, new_names, selected
 from gm.datasets.operations.outcome import Edit, Outcome, Predict, Product, Refused
 from gm.datasets.operations.pixels import cut_out, joined_pixels, padded
@@ -28,7 +29,6 @@ from gm.datasets.operations.revision import Revision
 from gm.datasets.operations.scopes import check_whole, copy_scoped, rescope
 from gm.datasets.operations.stacking import masked, stacked
 from gm.datasets.operations.templates import check_templates, collapse_shapes, stacked_template
-from gm.datasets.reading import Dataset
 from gm.models import Models, TemplateNPredModel
 from gm.units import convert
 
@@ -102,7 +102,7 @@ def to_image(
     the counts that it has to keep.
     """
 
-    def groups(dataset: Counts) -> IntArray:
+    def groups(dataset: CountsDataset) -> IntArray:
         return np.array([0, dataset.energy.n_bins])
 
     task = Task.of(datasets, which, name, suffix)
@@ -123,7 +123,7 @@ def resample_energy(
     """Energy bins summed between ``edges``, which move to the nearest edges that exist; bins outside are left out."""
     energies = _increasing([convert(edge, "TeV") for edge in edges])
 
-    def groups(dataset: Counts) -> IntArray:
+    def groups(dataset: CountsDataset) -> IntArray:
         found = snapped(dataset.energy, energies)
         if len(found) < 2:
             between(dataset.energy, energies[0], energies[-1], dataset.name)
@@ -175,10 +175,17 @@ def slice_energy(
     """The energy bins between ``min`` and ``max``, which move to the nearest edges that exist."""
     low, high = (None if value is None else convert(value, "TeV") for value in (min, max))
 
+    def cut(dataset: CountsDataset, new: str) -> CountsDataset:
+        first, last = between(dataset.energy, low, high, dataset.name)
+        return dataset.sliced(new, slice(int(first), int(last)))
+
     def make(dataset: Dataset, new: str) -> Dataset:
-        if isinstance(dataset, FluxPointsDataset):
-            return sliced_points(dataset, new, low, high)
-        return sliced(dataset, new, between(dataset.energy, low, high, dataset.name))
+        return by_kind(
+            dataset,
+            "slice_energy",
+            counts=lambda it: cut(it, new),
+            points=lambda it: sliced_points(it, new, low, high),
+        )
 
     return each(datasets, models, Task.of(datasets, which, name, suffix), make, _carried, keep=keep, masks="carried")
 
@@ -195,7 +202,7 @@ def to_masked(
     """Everything outside the safe mask removed: counts, background, and responses where no bin is safe."""
 
     def make(dataset: Dataset, new: str) -> Dataset:
-        return safe_points(dataset, new) if isinstance(dataset, FluxPointsDataset) else masked(dataset, new)
+        return by_kind(dataset, "to_masked", counts=lambda it: masked(it, new), points=lambda it: safe_points(it, new))
 
     task = Task.of(datasets, which, name, suffix)
     return each(datasets, models, task, make, _carried, keep=keep, masks="carried")
@@ -259,7 +266,7 @@ def _regroup(
     datasets: Datasets,
     models: Models,
     task: Task,
-    groups: Callable[[Counts], IntArray],
+    groups: Callable[[CountsDataset], IntArray],
     operation: str,
     keep: bool,
     *,
@@ -269,7 +276,7 @@ def _regroup(
 
     def make(dataset: Dataset, new: str) -> Dataset:
         counts = as_counts(dataset, operation)
-        return regrouped(counts, new, groups(counts))
+        return counts.joined(new, groups(counts))
 
     def treatment(dataset: Dataset, component: Corrected) -> Treatment:
         unchanged = np.diff(groups(as_counts(dataset, operation))).max() == 1

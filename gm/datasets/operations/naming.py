@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gm import patterns
+from gm.datasets.base import Dataset
 from gm.datasets.datasets import Datasets
 from gm.datasets.operations.outcome import Refused
-from gm.datasets.reading import Dataset
 from gm.errors import suggest
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from gm.arrays import Array
+from gm.datasets.base import Dataset
 from gm.datasets.datasets import Datasets
-from gm.datasets.reading import Dataset
 from gm.errors import GmError
 from gm.models import Component, Models
 

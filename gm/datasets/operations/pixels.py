@@ -9,9 +9,7 @@ import numpy as np
 
 from gm.arrays import IntArray
 from gm.datasets.finer_bins import FinerBins
-from gm.datasets.map_dataset import MapDatasetOnOff
-from gm.datasets.operations.kinds import Maps
-from gm.datasets.operations.on_off import joined_acceptance_off, measured, off_background
+from gm.datasets.map_dataset import SkyMap
 from gm.datasets.operations.outcome import Refused
 from gm.errors import DataError
 from gm.maps.geometry import WcsGeometry
@@ -19,13 +17,11 @@ from gm.maps.geometry import WcsGeometry
 Position = tuple[float, float, str]
 """Longitude and latitude [deg], and the frame."""
 
-_BY_PIXEL = (
-    "counts", "exposure", "background", "counts_off", "acceptance", "acceptance_off", "mask_safe", "mask_fit"
-)  # fmt: skip
+_BY_PIXEL = ("counts", "exposure", "mask_safe", "mask_fit")
 _MIN_PIXELS = 3  # so that there is something to interpolate between
 
 
-def cut_out(dataset: Maps, name: str, center: Position, width: float | tuple[float, float]) -> Maps:
+def cut_out(dataset: SkyMap, name: str, center: Position, width: float | tuple[float, float]) -> SkyMap:
     """The pixels in a window [deg] around a position, rounded to whole ones and trimmed at the border.
 
     Responses are cut with the same width, at least three of their pixels (Gammapy 2.1, ``MapDataset.cutout``).
@@ -46,7 +42,7 @@ def cut_out(dataset: Maps, name: str, center: Position, width: float | tuple[flo
     return dataset.with_(name=name, geometry=part.geometry, finer=finer, **changes, **responses)
 
 
-def _facing(dataset: Maps, center: Position, width: float | tuple[float, float]) -> tuple[Maps, bool]:
+def _facing(dataset: SkyMap, center: Position, width: float | tuple[float, float]) -> tuple[SkyMap, bool]:
     """The dataset, begun half-way around the sky where a window would hold both of its ends; and whether it was."""
     grid = dataset.geometry
     part = grid.cutout(*center[:2], width, center[2]) if grid.is_closed else None
@@ -79,7 +75,7 @@ def _cut_response(response: Any, center: Position, width: float | tuple[float, f
     return replace(response, geometry=part.geometry, data=response.data[..., part.y, part.x], exposure=exposure)
 
 
-def padded(dataset: Maps, name: str, width: float | tuple[float, float]) -> Maps:
+def padded(dataset: SkyMap, name: str, width: float | tuple[float, float]) -> SkyMap:
     """Pixels added on all sides, ``width`` [deg] of them: empty, without exposure, and outside the masks.
 
     No light comes from there.
@@ -98,7 +94,7 @@ def padded(dataset: Maps, name: str, width: float | tuple[float, float]) -> Maps
     return dataset.with_(name=name, geometry=geometry, finer=finer, **changes)
 
 
-def joined_pixels(dataset: Maps, name: str, factor: int) -> Maps:
+def joined_pixels(dataset: SkyMap, name: str, factor: int) -> SkyMap:
     """``factor`` x ``factor`` pixels at a time: sums over safe ones, mean exposure, masks in when any pixel is.
 
     acceptance : mean; the off acceptance such that the background stays. Responses keep their own grid, and sources are
@@ -108,7 +104,7 @@ def joined_pixels(dataset: Maps, name: str, factor: int) -> Maps:
         geometry = dataset.geometry.downsample(factor)
     except DataError as error:
         raise Refused(f"dataset {dataset.name}: {str(error).splitlines()[0]}", "pad it first, or cut it out") from error
-    dataset = measured(dataset)
+    dataset = dataset.where_measured()
     safe, arrays = dataset.mask_safe, _arrays(dataset)
 
     def total(values: Any) -> Any:
@@ -117,18 +113,12 @@ def joined_pixels(dataset: Maps, name: str, factor: int) -> Maps:
     def mean(values: Any) -> Any:
         return _blocks(values, factor).mean(axis=(2, 4), dtype=np.float64)
 
-    changes: dict[str, Any] = {key: total(arrays[key]) for key in ("counts", "background") if key in arrays}
-    changes["counts"] = changes["counts"].astype(dataset.counts.dtype)
+    changes = dataset.joined_background(total, mean)
+    changes["counts"] = total(dataset.counts).astype(dataset.counts.dtype)
     changes["exposure"] = mean(dataset.exposure)
     for key in ("mask_safe", "mask_fit"):
         if key in arrays:
             changes[key] = _blocks(arrays[key], factor).any(axis=(2, 4))
-    if isinstance(dataset, MapDatasetOnOff):
-        each = total(off_background(dataset.counts_off, dataset.acceptance, dataset.acceptance_off))
-        changes |= {"counts_off": total(dataset.counts_off), "acceptance": mean(dataset.acceptance)}
-        changes["acceptance_off"] = joined_acceptance_off(
-            changes["acceptance"], changes["counts_off"], each, mean(dataset.acceptance_off)
-        )
     at_y, at_x = (np.arange(n) // factor for n in dataset.geometry.shape)
     finer = FinerBins.of(dataset).within(safe).pixels_to(at_y, at_x)
     return dataset.with_(name=name, geometry=geometry, finer=finer, **changes)
@@ -140,5 +130,6 @@ def _blocks(values: Any, factor: int) -> Any:
     return values.reshape(n, n_y // factor, factor, n_x // factor, factor)
 
 
-def _arrays(dataset: Maps) -> dict[str, Any]:
-    return {key: values for key in _BY_PIXEL if (values := getattr(dataset, key, None)) is not None}
+def _arrays(dataset: SkyMap) -> dict[str, Any]:
+    names = (*_BY_PIXEL, *dataset.background_arrays)
+    return {key: values for key in names if (values := getattr(dataset, key)) is not None}

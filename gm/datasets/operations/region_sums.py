@@ -7,17 +7,14 @@ from typing import Any
 import numpy as np
 
 from gm.arrays import Array, BoolArray
-from gm.datasets.map_dataset import MapDataset, MapDatasetOnOff
-from gm.datasets.operations.kinds import Maps, Spectrum
-from gm.datasets.operations.on_off import joined_acceptance_off, measured, off_background
+from gm.datasets.map_dataset import SkyMap
 from gm.datasets.operations.outcome import Refused
-from gm.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
+from gm.datasets.spectrum import Spectrum
 from gm.io.tables import Table
-from gm.irf.edisp_map import EdispKernelMap
 from gm.maps.sky_region import SkyRegion
 
 
-def region_mask(dataset: Maps, region: SkyRegion) -> BoolArray:
+def region_mask(dataset: SkyMap, region: SkyRegion) -> BoolArray:
     """``(n_y, n_x)``: the pixels with their centre inside. Raises `Refused` when the map does not hold all of it.
 
     Also when the masks cut through the region: what is left of its counts would not be what a source predicts.
@@ -39,7 +36,7 @@ def region_mask(dataset: Maps, region: SkyRegion) -> BoolArray:
     return inside
 
 
-def holds(region: SkyRegion, dataset: Maps, lon: float, lat: float, frame: str) -> bool:
+def holds(region: SkyRegion, dataset: SkyMap, lon: float, lat: float, frame: str) -> bool:
     """Whether a position [deg] lies in the region."""
     x, y = dataset.geometry.position(lon, lat, frame)
     inside = False
@@ -50,13 +47,13 @@ def holds(region: SkyRegion, dataset: Maps, lon: float, lat: float, frame: str) 
     return inside
 
 
-def spectrum_of(dataset: Maps, name: str, region: SkyRegion, *, containment_correction: bool = False) -> Spectrum:
+def spectrum_of(dataset: SkyMap, name: str, region: SkyRegion, *, containment_correction: bool = False) -> Spectrum:
     """Counts and background summed over safe pixels of the region, the mean exposure, the response at its centre.
 
     containment_correction : the exposure times the part of the PSF of a source at the centre of a circle that falls
     inside. Source: Gammapy 2.1, ``MapDataset.to_spectrum_dataset``.
     """
-    dataset = measured(dataset)
+    dataset = dataset.where_measured()
     inside, safe = region_mask(dataset, region), dataset.mask_safe
     exposure = np.asarray(dataset.exposure[:, inside].mean(axis=1, dtype=np.float64))
     if containment_correction:
@@ -75,16 +72,29 @@ def spectrum_of(dataset: Maps, name: str, region: SkyRegion, *, containment_corr
         "region": region.to_file_region(),
         "meta": _meta(dataset.meta),
     }
-    if isinstance(dataset, MapDatasetOnOff):
-        return SpectrumDatasetOnOff(**common, **_on_off(dataset, inside))
-    background = None if dataset.background is None else _total(dataset.background, safe, inside)
-    return SpectrumDataset(**common, background=background)
+    return dataset.spectrum_type(**common, **_background(dataset, inside))
 
 
-def added_background(dataset: Maps, counts: Any) -> Maps:
+def _background(dataset: SkyMap, inside: BoolArray) -> dict[str, Any]:
+    """Acceptance: mean over safe pixels; that of the off counts such that the background stays."""
+    safe = dataset.mask_safe
+    if safe is None and not dataset.has_known_background:  # sums over a mask, which NumPy adds up in another order
+        safe = np.ones(dataset.shape, dtype=np.bool_)
+
+    def total(values: Any) -> Array:
+        return _total(values, safe, inside)
+
+    def mean(values: Any) -> Array:
+        n_safe = int(inside.sum()) if safe is None else safe[:, inside].sum(axis=1)
+        return np.asarray(total(values) / np.maximum(n_safe, 1))
+
+    return dataset.joined_background(total, mean)
+
+
+def added_background(dataset: SkyMap, counts: Any) -> SkyMap:
     """The map with more counts (n_energy, n_y, n_x) in its background."""
-    assert isinstance(dataset, MapDataset)
-    background = counts if dataset.background is None else dataset.background + counts
+    known = dataset.known_background
+    background = counts if known is None else known + counts
     return dataset.with_(background=background)
 
 
@@ -93,7 +103,7 @@ def _total(values: Any, safe: BoolArray | None, inside: BoolArray) -> Array:
     return np.asarray(np.sum(part, axis=1, dtype=np.float64, where=True if safe is None else safe[:, inside]))
 
 
-def _containment(dataset: Maps, region: SkyRegion) -> Array:
+def _containment(dataset: SkyMap, region: SkyRegion) -> Array:
     shape = region.shapes[0]
     if len(region.shapes) > 1 or shape.kind != "circle":
         raise Refused("the containment correction needs a circle", "containment_correction: false, or a circle")
@@ -103,22 +113,10 @@ def _containment(dataset: Maps, region: SkyRegion) -> Array:
     return dataset.psf.containment(shape.sizes[0], dataset.energy_true.center, lon, lat, region.frame)
 
 
-def _matrix(dataset: Maps, region: SkyRegion) -> Array | None:
+def _matrix(dataset: SkyMap, region: SkyRegion) -> Array | None:
     if dataset.edisp is None:
         return None
-    energy = dataset.edisp.energy if isinstance(dataset.edisp, EdispKernelMap) else dataset.energy
-    return dataset.edisp.kernel(energy, *region.center(), region.frame)
-
-
-def _on_off(dataset: MapDatasetOnOff, inside: BoolArray) -> dict[str, Any]:
-    """Acceptance: mean over safe pixels; that of the off counts such that the background stays."""
-    safe = np.ones(dataset.counts.shape, dtype=np.bool_) if dataset.mask_safe is None else dataset.mask_safe
-    n_safe = np.maximum(safe[:, inside].sum(axis=1), 1)
-    each = off_background(dataset.counts_off, dataset.acceptance, dataset.acceptance_off)
-    counts_off, background = _total(dataset.counts_off, safe, inside), _total(each, safe, inside)
-    acceptance, plain = (_total(array, safe, inside) / n_safe for array in (dataset.acceptance, dataset.acceptance_off))
-    acceptance_off = joined_acceptance_off(acceptance, counts_off, background, plain)
-    return {"counts_off": counts_off, "acceptance": acceptance, "acceptance_off": acceptance_off}
+    return dataset.edisp.kernel(dataset.energy, *region.center(), region.frame)
 
 
 def _meta(table: Table | None) -> dict[str, Any]:

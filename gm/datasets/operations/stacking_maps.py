@@ -9,20 +9,19 @@ from typing import Any
 import numpy as np
 
 from gm.arrays import Array, BoolArray
-from gm.datasets.map_dataset import MapDatasetOnOff
-from gm.datasets.operations.grids import Place, interpolated_mask, nearest_mask, response_grid, safe_image, whole_grid
-from gm.datasets.operations.kinds import Maps
-from gm.datasets.operations.on_off import off_background, stacked_acceptance_off
+from gm.datasets.map_dataset import SkyMap
+from gm.datasets.operations.grids import Place, response_grid, whole_grid
 from gm.datasets.operations.outcome import Refused
 from gm.datasets.operations.stacking_spectra import check_axes, total_livetime, used_of
 from gm.datasets.operations.times import union
 from gm.io.tables import Column, Table
-from gm.irf.edisp_map import EdispKernelMap, EdispMap, EdispMigraMap
+from gm.irf.edisp_map import EdispMap
 from gm.irf.psf import PsfMap
+from gm.irf.response_masks import interpolated_mask, nearest_mask, safe_image
 from gm.maps.geometry import WcsGeometry
 
 
-def stacked_maps(datasets: Sequence[Maps], name: str) -> Maps:
+def stacked_maps(datasets: Sequence[SkyMap], name: str) -> SkyMap:
     """One map of several, on the smallest grid that holds all of their pixels, which coincide; else `Refused`.
 
     For dataset i with the safe mask e_i(k, p) and w_i(p) = any_k e_i(k, p): ``counts = sum e_i counts_i``, the same for
@@ -40,7 +39,7 @@ def stacked_maps(datasets: Sequence[Maps], name: str) -> Maps:
     changes: dict[str, Any] = {
         "name": name,
         "geometry": geometry,
-        "counts": whole.sum("counts").astype(first.counts.dtype),
+        "counts": whole.sum_of([dataset.counts for dataset in datasets]).astype(first.counts.dtype),
         "exposure": whole.exposure(),
         "psf": _stacked_psf(used or datasets),
         "edisp": _stacked_edisp(used or datasets),
@@ -51,26 +50,20 @@ def stacked_maps(datasets: Sequence[Maps], name: str) -> Maps:
         "meta": joined_tables([dataset.meta for dataset in used or datasets if dataset.meta is not None]),
         "finer": None,
     }
-    if isinstance(first, MapDatasetOnOff):
-        changes |= whole.on_off()
-    elif any(getattr(dataset, "background", None) is not None for dataset in datasets):
-        changes["background"] = whole.sum("background")
+    changes |= type(first).stacked_background(datasets, whole.sum_of)
     return first.with_(**changes)
 
 
 class _Whole:
     """The grid that is stacked onto, and where each dataset is in it."""
 
-    def __init__(self, datasets: Sequence[Maps], geometry: WcsGeometry, places: Sequence[Place]) -> None:
+    def __init__(self, datasets: Sequence[SkyMap], geometry: WcsGeometry, places: Sequence[Place]) -> None:
         self.datasets, self.places = datasets, list(places)
         self.by_energy = (datasets[0].energy.n_bins, *geometry.shape)
         self.by_true = (datasets[0].energy_true.n_bins, *geometry.shape)
 
-    def sum(self, key: str) -> Array:
-        """Sum of one array over safe bins, in double precision."""
-        return self.sum_of([getattr(dataset, key) for dataset in self.datasets])
-
     def sum_of(self, arrays: Sequence[Any]) -> Array:
+        """Sum over safe bins, in double precision, of the arrays of the datasets; None for none."""
         total = np.zeros(self.by_energy)
         for dataset, place, array in zip(self.datasets, self.places, arrays, strict=True):
             if array is not None:
@@ -104,23 +97,12 @@ class _Whole:
                 joined[:, *place] |= dataset.mask_fit
         return joined
 
-    def on_off(self) -> dict[str, Array]:
-        parts = ("acceptance", "counts_off", "acceptance_off")
-        acceptance, counts_off, plain = (self.sum(part) for part in parts)
-        each = [
-            off_background(d.counts_off, d.acceptance, d.acceptance_off)
-            for d in self.datasets
-            if isinstance(d, MapDatasetOnOff)
-        ]
-        acceptance_off = stacked_acceptance_off(acceptance, counts_off, self.sum_of(each), plain)
-        return {"acceptance": acceptance, "counts_off": counts_off, "acceptance_off": acceptance_off}
-
 
 def _all_or(mask: BoolArray | None) -> Any:
     return True if mask is None else mask
 
 
-def _stacked_psf(datasets: Sequence[Maps]) -> PsfMap | None:
+def _stacked_psf(datasets: Sequence[SkyMap]) -> PsfMap | None:
     """Weight: whether the counts map is safe, at any energy, where the pixel of the PSF map is."""
     held = _present(datasets, "psf")
     if held is None:
@@ -136,7 +118,7 @@ def _stacked_psf(datasets: Sequence[Maps]) -> PsfMap | None:
     return averaged
 
 
-def _stacked_edisp(datasets: Sequence[Maps]) -> EdispMap | None:
+def _stacked_edisp(datasets: Sequence[SkyMap]) -> EdispMap | None:
     """Weight: the safe mask on the pixels of the response; of a kernel bin by bin, so that masked bins add nothing."""
     held = _present(datasets, "edisp")
     if held is None:
@@ -145,7 +127,7 @@ def _stacked_edisp(datasets: Sequence[Maps]) -> EdispMap | None:
     for dataset, response in zip(datasets, held, strict=True):
         if dataset.mask_safe is None:
             weight = np.ones((1, *response.geometry.shape), dtype=np.bool_)
-        elif isinstance(response, EdispKernelMap):
+        elif response.is_binned:
             weight = interpolated_mask(dataset.mask_safe, dataset.geometry, response.geometry)
         else:
             weight = interpolated_mask(safe_image(dataset.mask_safe, ())[None], dataset.geometry, response.geometry)
@@ -155,7 +137,7 @@ def _stacked_edisp(datasets: Sequence[Maps]) -> EdispMap | None:
     return edisp
 
 
-def _present(datasets: Sequence[Maps], key: str) -> list[Any] | None:
+def _present(datasets: Sequence[SkyMap], key: str) -> list[Any] | None:
     """The responses of all datasets, or None when none has one; `Refused` when some have, or of different types."""
     held = [getattr(dataset, key) for dataset in datasets]
     types = {type(response) for response in held}
@@ -168,7 +150,7 @@ def _present(datasets: Sequence[Maps], key: str) -> list[Any] | None:
 
 
 def _averaged(
-    datasets: Sequence[Maps], held: Sequence[Any], weights: Sequence[Any], images: Sequence[Any], what: str
+    datasets: Sequence[SkyMap], held: Sequence[Any], weights: Sequence[Any], images: Sequence[Any], what: str
 ) -> Any:
     """``sum w exposure response / sum image exposure``, and the summed exposure; 0 where there is none."""
     first, names = held[0], [dataset.name for dataset in datasets]
@@ -190,7 +172,7 @@ def _averaged(
     return replace(first, geometry=geometry, data=data, exposure=exposure)
 
 
-def _exposure_of(dataset: Maps, response: Any) -> Any:
+def _exposure_of(dataset: SkyMap, response: Any) -> Any:
     """The exposure of a response (n_energy_true, n_y, n_x) [cm2 s].
 
     One number at all energies and positions is what programs put there that do not know it: the mean of the dataset
@@ -200,7 +182,7 @@ def _exposure_of(dataset: Maps, response: Any) -> Any:
     if np.ptp(response.exposure) > 0 or not image.any():
         return response.exposure
     mean = dataset.exposure[:, image].mean(axis=1, dtype=np.float64)
-    axis = response.energy_true if isinstance(response, EdispKernelMap | EdispMigraMap) else response.energy
+    axis = response.axes[0]
     at = np.interp(np.log(axis.center), np.log(dataset.energy_true.center), mean)
     return np.broadcast_to(at[:, None, None], response.exposure.shape)
 

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 
 from gm.arrays import Array, BoolArray
-from gm.datasets.map_dataset import MapDataset, MapDatasetOnOff
-from gm.datasets.operations.on_off import off_background, stacked_acceptance_off
+from gm.datasets.counts import CountsDataset
 from gm.datasets.operations.outcome import Refused
 from gm.datasets.operations.times import union
-from gm.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
-from gm.irf.edisp import overlap_matrix
+from gm.datasets.spectrum import Spectrum
 
-Spectrum = SpectrumDataset | SpectrumDatasetOnOff
-
-Used = TypeVar("Used", bound=SpectrumDataset | SpectrumDatasetOnOff | MapDataset | MapDatasetOnOff)
+Used = TypeVar("Used", bound=CountsDataset)
 
 SAME_ENERGY = 1e-6  # files of different origin hold the same edges with different rounding
 
@@ -45,14 +42,7 @@ def stacked_spectra(datasets: Sequence[Spectrum], name: str) -> Spectrum:
         "gti": union([dataset.gti for dataset in used or datasets if dataset.gti is not None]),
         "meta": _joined_meta([dataset.meta for dataset in used or datasets]),
     }
-    if isinstance(first, SpectrumDatasetOnOff):
-        changes |= _on_off([dataset for dataset in datasets if isinstance(dataset, SpectrumDatasetOnOff)])
-    else:
-        known = [d.background for d in datasets if isinstance(d, SpectrumDataset) and d.background is not None]
-        if known:
-            zero = np.zeros_like(first.counts)
-            parts = [zero if (b := getattr(dataset, "background", None)) is None else b for dataset in datasets]
-            changes["background"] = _sum(datasets, parts)
+    changes |= type(first).stacked_background(datasets, partial(_sum, datasets))
     return first.with_(**changes)
 
 
@@ -91,11 +81,12 @@ def total_livetime(datasets: Sequence[Any]) -> float | None:
     return float(sum(known)) if known else None
 
 
-def _sum(datasets: Sequence[Spectrum], arrays: Sequence[Array]) -> Array:
-    """Sum over the safe bins of each."""
+def _sum(datasets: Sequence[Spectrum], arrays: Sequence[Array | None]) -> Array:
+    """Sum over the safe bins of each, of those that have one."""
+    filled = [np.zeros(dataset.shape) if a is None else a for dataset, a in zip(datasets, arrays, strict=True)]
     masked = [
         array if dataset.mask_safe is None else np.where(dataset.mask_safe, array, 0.0)
-        for dataset, array in zip(datasets, arrays, strict=True)
+        for dataset, array in zip(datasets, filled, strict=True)
     ]
     return np.asarray(np.sum(masked, axis=0, dtype=np.float64))
 
@@ -106,19 +97,10 @@ def _edisp(datasets: Sequence[Spectrum], used: Sequence[Spectrum], exposure: Arr
         return None
     total = np.zeros((datasets[0].energy_true.n_bins, datasets[0].energy.n_bins))
     for dataset in used:
-        edisp = overlap_matrix(dataset.energy_true, dataset.energy) if dataset.edisp is None else dataset.edisp
-        response = dataset.exposure[:, None] * edisp
+        response = dataset.response()
         total += response if dataset.mask_safe is None else np.where(dataset.mask_safe, response, 0.0)
     weight = exposure[:, None]
     return np.asarray(np.divide(total, weight, out=np.zeros_like(total), where=weight > 0))
-
-
-def _on_off(datasets: Sequence[SpectrumDatasetOnOff]) -> dict[str, Array]:
-    parts = ("acceptance", "counts_off", "acceptance_off")
-    acceptance, counts_off, plain = (_sum(datasets, [getattr(d, part) for d in datasets]) for part in parts)
-    each = [off_background(d.counts_off, d.acceptance, d.acceptance_off) for d in datasets]
-    acceptance_off = stacked_acceptance_off(acceptance, counts_off, _sum(datasets, each), plain)
-    return {"acceptance": acceptance, "counts_off": counts_off, "acceptance_off": acceptance_off}
 
 
 def _joined_meta(metas: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -11,21 +11,21 @@ from typing import Any
 import numpy as np
 
 from gm.arrays import Array
+from gm.datasets.base import Dataset
 from gm.datasets.datasets import Datasets
+from gm.datasets.map_dataset import SkyMap
 from gm.datasets.operations.backgrounds import described, dropped_priors, neutral, values_of
-from gm.datasets.operations.kinds import Maps, as_map
+from gm.datasets.operations.kinds import as_map
 from gm.datasets.operations.outcome import Edit, Outcome, Predict, Refused
 from gm.datasets.operations.revision import Revision
-from gm.datasets.reading import Dataset
 from gm.irf.edisp import overlap_matrix
-from gm.irf.edisp_map import EdispKernelMap
 from gm.maps.geometry import WcsGeometry
 from gm.maps.map import Map
 from gm.models import Models, SkyModel, TemplateNPredModel, TemplateSpatialModel
 from gm.models.spectral.integration import EnergyBins
 from gm.models.templates.counts import CountsTemplate
 
-# Maps of counts
+# SkyMap of counts
 
 
 def templates_of(models: Models, dataset: Dataset) -> list[TemplateNPredModel]:
@@ -45,7 +45,7 @@ def check_templates(models: Models, datasets: Datasets, inputs: Sequence[str], *
                 )
 
 
-def _bare(dataset: Maps, counts: Array) -> Maps:
+def _bare(dataset: SkyMap, counts: Array) -> SkyMap:
     """A dataset of these counts alone, without responses and background."""
     return dataset.with_(counts=counts, psf=None, edisp=None)
 
@@ -55,7 +55,7 @@ def move_template(
     component: TemplateNPredModel,
     dataset: Dataset,
     output: Dataset,
-    make: Callable[[Maps, str], Any],
+    make: Callable[[SkyMap, str], Any],
     *,
     is_baked: bool,
     keep: bool,
@@ -95,7 +95,7 @@ def stacked_template(
     component: TemplateNPredModel,
     datasets: Sequence[Dataset],
     output: Dataset,
-    make: Callable[[Sequence[Maps], str], Any],
+    make: Callable[[Sequence[SkyMap], str], Any],
     *,
     keep: bool,
 ) -> Edit:
@@ -107,12 +107,12 @@ def stacked_template(
     return move_template(revision, component, own, output, lambda _, name: make(parts, name), is_baked=False, keep=keep)
 
 
-def _counts_of(component: TemplateNPredModel, dataset: Maps) -> Array:
+def _counts_of(component: TemplateNPredModel, dataset: SkyMap) -> Array:
     assert component.counts is not None
     return component.counts.on(dataset.geometry, dataset.energy)
 
 
-def _with_counts(component: TemplateNPredModel, name: str, dataset: Maps, counts: Array) -> TemplateNPredModel:
+def _with_counts(component: TemplateNPredModel, name: str, dataset: SkyMap, counts: Array) -> TemplateNPredModel:
     filename = _file_name(component.name, dataset.name)
     counts = np.asarray(counts, dtype=np.float64)
     template = CountsTemplate(filename, Map(dataset.geometry, (dataset.energy,), counts))
@@ -153,7 +153,7 @@ def _has_energies(component: SkyModel) -> bool:
     return is_map and shape is not None and shape.is_energy_dependent
 
 
-def _collapsed(component: SkyModel, dataset: Maps, image: Dataset, predict: Predict | None) -> SkyModel:
+def _collapsed(component: SkyModel, dataset: SkyMap, image: Dataset, predict: Predict | None) -> SkyModel:
     shape = component.spatial_model
     assert isinstance(shape, TemplateSpatialModel)
     filename = _file_name(component.name, image.name)
@@ -173,7 +173,7 @@ def _safe_sum(dataset: Any, counts: Array) -> float:
     return float(np.sum(counts, where=True if dataset.mask_safe is None else dataset.mask_safe))
 
 
-def _mean(component: SkyModel, shape: TemplateSpatialModel, dataset: Maps) -> Array:
+def _mean(component: SkyModel, shape: TemplateSpatialModel, dataset: SkyMap) -> Array:
     """``sum_k w_k T_k / sum_k w_k`` on the pixels of the template, with w = spectrum x exposure x what is measured."""
     spectrum, true = component.spectral_model, dataset.energy_true
     flux = spectrum.integral(EnergyBins(true.edges), spectrum.values())
@@ -198,12 +198,12 @@ def _mean(component: SkyModel, shape: TemplateSpatialModel, dataset: Maps) -> Ar
     return np.divide(weighted, weight, out=plain, where=weight > 0)
 
 
-def _measured(dataset: Maps) -> Array:
+def _measured(dataset: SkyMap) -> Array:
     """(n_true,): the part of each true energy that is measured in energies that are safe somewhere."""
     if dataset.edisp is None:
         matrix = overlap_matrix(dataset.energy_true, dataset.energy)
     else:
-        energy = dataset.edisp.energy if isinstance(dataset.edisp, EdispKernelMap) else dataset.energy
+        energy = dataset.energy
         lon, lat = dataset.geometry.center()
         matrix = dataset.edisp.kernel(energy, lon, lat, dataset.geometry.frame)
     safe = None if dataset.mask_safe is None else dataset.mask_safe.any(axis=(1, 2))

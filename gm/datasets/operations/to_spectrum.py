@@ -8,17 +8,17 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from gm.arrays import Array
+from gm.datasets.base import Dataset
 from gm.datasets.datasets import Datasets
-from gm.datasets.map_dataset import MapDataset
+from gm.datasets.map_dataset import SkyMap
 from gm.datasets.operations.backgrounds import backgrounds, corrected, dissolve, dropped_priors
 from gm.datasets.operations.driver import Task, Which
-from gm.datasets.operations.kinds import Maps, as_map, masks_note
+from gm.datasets.operations.kinds import as_map, masks_note
 from gm.datasets.operations.naming import in_place
 from gm.datasets.operations.outcome import Edit, Outcome, Predict, Product, Refused
 from gm.datasets.operations.region_sums import added_background, holds, region_mask, spectrum_of
 from gm.datasets.operations.revision import Revision
 from gm.datasets.operations.scopes import OnOrphan, set_scope
-from gm.datasets.reading import Dataset
 from gm.errors import suggest
 from gm.maps.sky_region import SkyRegion
 from gm.models import BackgroundIRFModel, Models, SkyModel, TemplateNPredModel, TemplateSpatialModel
@@ -57,11 +57,11 @@ def to_spectrum_dataset(
     folded: dict[str, dict[str, float | None]] = {}
     for dataset, new in zip(maps, task.names, strict=True):
         inside = region_mask(dataset, region)
-        data: Maps = as_map(corrected(dataset, known.get(dataset.name)), "")
+        data: SkyMap = as_map(corrected(dataset, known.get(dataset.name)), "")
         for component in _foreign(models, dataset, region, chosen):
             total = folded.setdefault(component.name, {})
             total[dataset.name] = None
-            if isinstance(data, MapDataset):
+            if data.has_known_background:
                 counts = _predicted(predict, dataset, component)
                 total[dataset.name] = float(
                     np.sum(counts, where=inside if dataset.mask_safe is None else dataset.mask_safe & inside)
@@ -91,7 +91,7 @@ def _targets(models: Models, target: Sequence[str] | str | None) -> set[str] | N
     return chosen
 
 
-def _foreign(models: Models, dataset: Maps, region: SkyRegion, chosen: set[str] | None) -> list[Sky]:
+def _foreign(models: Models, dataset: SkyMap, region: SkyRegion, chosen: set[str] | None) -> list[Sky]:
     """The components of a dataset, but for its background, that are not what the spectrum is of."""
     found = [component for component in models.select(dataset.name) if not isinstance(component, BackgroundIRFModel)]
     if chosen is not None:
@@ -99,7 +99,7 @@ def _foreign(models: Models, dataset: Maps, region: SkyRegion, chosen: set[str] 
     return [component for component in found if not _is_inside(component, region, dataset)]
 
 
-def _is_inside(component: Sky, region: SkyRegion, dataset: Maps) -> bool:
+def _is_inside(component: Sky, region: SkyRegion, dataset: SkyMap) -> bool:
     """A template or a shape that is everywhere has no centre."""
     if isinstance(component, TemplateNPredModel):
         return False
@@ -110,7 +110,7 @@ def _is_inside(component: Sky, region: SkyRegion, dataset: Maps) -> bool:
     return position is not None and holds(region, dataset, *position, shape.frame)
 
 
-def _predicted(predict: Predict | None, dataset: Maps, component: Sky) -> Array:
+def _predicted(predict: Predict | None, dataset: SkyMap, component: Sky) -> Array:
     if predict is None:
         raise Refused(f"{component.name} has to be folded, which takes its predicted counts", "give predict=...")
     return predict(dataset, component)

@@ -16,7 +16,6 @@ from gm.pipeline.reporter import Reporter, Silent
 from gm.pipeline.run import check_tasks, previous, usual_tasks
 from gm.pipeline.session import Session
 from gm.pipeline.stages.base import Task
-from gm.pipeline.stages.fit.run import n_bins
 from gm.pipeline.stages.fit.settings import FitSettings
 from gm.pipeline.stages.fit.stage import FIT
 from gm.pipeline.stages.registry import STAGES
@@ -112,14 +111,11 @@ def _why_run(task: Task, session: Session) -> str:
 
 
 def _dataset_row(dataset: Dataset, models: Models, fitted: set[str]) -> dict[str, Any]:
-    from gm.datasets import FluxPointsDataset
-
-    counts = None if isinstance(dataset, FluxPointsDataset) else float(dataset.counts[dataset.mask].sum())
     return {
         "name": dataset.name,
         "type": dataset.type,
-        "bins": n_bins(dataset),
-        "counts": counts,
+        "bins": dataset.n_bins(),
+        "counts": dataset.n_counts(),
         "fitted": dataset.name in fitted,
         "components": [component.name for component in models.select(dataset.name)],
         "missing_responses": list(dataset.missing_responses()),
@@ -131,13 +127,14 @@ def _warnings(datasets: Collection[Dataset], models: Models, conventions: Conven
 
     One map at a time, so that it takes little memory.
     """
-    from gm.datasets import Datasets, MapDataset, MapDatasetOnOff
+    from gm.datasets import Datasets
+    from gm.datasets.kinds import is_map
     from gm.likelihood import JointLikelihood, remarks
 
     found = remarks(list(datasets), models, conventions)
     for number, dataset in enumerate(datasets):
         reporter.progress("responses", number, len(datasets))
-        if isinstance(dataset, MapDataset | MapDatasetOnOff):
+        if is_map(dataset):
             likelihood = JointLikelihood(Datasets([dataset]), models, conventions)
             found += likelihood.warnings(likelihood.layout.start)
     return found

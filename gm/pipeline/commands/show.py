@@ -16,7 +16,6 @@ from gm.pipeline.results import finite
 from gm.pipeline.stages.registry import STAGES
 
 if TYPE_CHECKING:
-    from gm.datasets import MapDataset, MapDatasetOnOff
     from gm.io.fits import FitsFile
 
 _FITS_MAGIC = (b"SIMPLE  =", b"\x1f\x8b")
@@ -131,47 +130,7 @@ def _datasets(document: Document) -> Any:
     parts, findings = [Part(document, None)], Findings()
     check_files(parts, findings)
     findings.stop_if_any()
-    return {"datasets": [dataset_row(dataset) for dataset in read_parts(parts, None)]}
-
-
-def dataset_row(dataset: Any) -> dict[str, Any]:
-    """A dataset in a few numbers; energies in TeV, livetime in s."""
-    from gm.datasets import FluxPointsDataset, MapDataset, MapDatasetOnOff, SpectrumDatasetOnOff
-
-    row: dict[str, Any] = {"name": dataset.name, "type": dataset.type}
-    if isinstance(dataset, FluxPointsDataset):
-        energy = dataset.points.energy
-        return {**row, "bins": int(dataset.valid().sum()), "e_min": float(energy[0]), "e_max": float(energy[-1])}
-    mask = dataset.mask
-    row |= {
-        "bins": int(mask.sum()),
-        "bins_in_all": mask.size,
-        "true_energy_bins": dataset.energy_true.n_bins,
-        "e_min": float(dataset.energy.edges[0]),
-        "e_max": float(dataset.energy.edges[-1]),
-        "livetime": dataset.livetime,
-        "counts": float(dataset.counts[mask].sum(dtype=float)),
-    }
-    if isinstance(dataset, SpectrumDatasetOnOff | MapDatasetOnOff):
-        row["counts_off"] = float(dataset.counts_off[mask].sum(dtype=float))
-    elif dataset.background is not None:
-        row["background"] = float(dataset.background[mask].sum(dtype=float))
-    if isinstance(dataset, MapDataset | MapDatasetOnOff):
-        row |= _sky(dataset)
-    return row
-
-
-def _sky(dataset: MapDataset | MapDatasetOnOff) -> dict[str, Any]:
-    """Where the pixels of a map are, and which responses it has; angles in degrees."""
-    geometry = dataset.geometry
-    return {
-        "pixels": list(reversed(geometry.shape)),
-        "pixel_size": list(geometry.pixel_scales()),
-        "frame": geometry.frame,
-        "center": list(geometry.center()),
-        "psf": None if dataset.psf is None else "reconstructed energy" if dataset.psf.is_reco else "true energy",
-        "edisp": None if dataset.edisp is None else type(dataset.edisp).__name__,
-    }
+    return {"datasets": [dataset.summary() for dataset in read_parts(parts, None)]}
 
 
 def _fits(path: Path) -> Description:
@@ -184,12 +143,12 @@ def _fits(path: Path) -> Description:
     tables = [extension for extension in file.extensions if extension.is_table]
     names = {name.lower() for table in tables[:1] for name in table.columns}
     if is_ogip(file) and "ANCRFILE" in file.get("SPECTRUM").header:
-        return Description("spectrum", str(path), dataset_row(read_dataset("SpectrumDatasetOnOff", path)))
+        return Description("spectrum", str(path), read_dataset("SpectrumDatasetOnOff", path).summary())
     if file.find("COUNTS") is not None:
         kind = "SpectrumDataset" if file.get("COUNTS").is_table else "MapDataset"
         kind += "OnOff" if file.find("COUNTS_OFF") is not None else ""
         what = "spectrum" if kind.startswith("Spectrum") else "map"
-        return Description(what, str(path), dataset_row(read_dataset(kind, path)))
+        return Description(what, str(path), read_dataset(kind, path).summary())
     if is_sky_map(file):
         return Description("sky-map", str(path), _sky_map(file))
     if {"e_ref", "e_min"} & names:

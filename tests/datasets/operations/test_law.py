@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from gm.datasets import Dataset, Datasets, MapDatasetOnOff, SpectrumDatasetOnOff
 from gm.datasets import operations as ops
-from gm.datasets.operations.on_off import off_background
+from gm.datasets.acceptances import off_background
 from gm.likelihood.prediction import predict_component
 from gm.models import BackgroundIRFModel, Component, GaussianSpatialModel, Models, PointSpatialModel
 from tests.datasets.operations.cases import LAT, LON, all_sky, background, on_off_map, sky_map, source

@@ -118,10 +118,11 @@ def _note(step: Step, before: float | None, after: float | None) -> str:
 
 def _predicted(datasets: Sequence[Dataset], models: Models, conventions: Conventions) -> dict[str, float]:
     """The background, then every sky component that applies to one of the datasets."""
-    from gm.datasets import Datasets, FluxPointsDataset
+    from gm.datasets import Datasets
+    from gm.datasets.kinds import has_counts
     from gm.likelihood import JointLikelihood
 
-    counted = [d.with_(mask_fit=None) for d in datasets if not isinstance(d, FluxPointsDataset)]
+    counted = [d.with_(mask_fit=None) for d in datasets if has_counts(d)]
     if not counted:
         return {}
     likelihood = JointLikelihood(Datasets(counted), models, conventions)
@@ -136,14 +137,9 @@ def _background(dataset: Dataset, models: Models) -> float:
     """Corrected background in safe bins; of On/Off data ``alpha`` times the off counts."""
     import numpy as np
 
-    from gm.datasets import MapDatasetOnOff, SpectrumDatasetOnOff
     from gm.datasets.operations.backgrounds import backgrounds, corrected
-    from gm.datasets.operations.on_off import off_background
 
-    if isinstance(dataset, SpectrumDatasetOnOff | MapDatasetOnOff):
-        counts = off_background(dataset.counts_off, dataset.acceptance, dataset.acceptance_off)
-    else:
-        counts = getattr(corrected(dataset, backgrounds(models).get(dataset.name)), "background", None)
+    counts = corrected(dataset, backgrounds(models).get(dataset.name)).expected_background()
     if counts is None:
         return 0.0
     return float(np.sum(counts, dtype=np.float64, where=True if dataset.mask_safe is None else dataset.mask_safe))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gm.datasets import Dataset, Datasets, FluxPointsDataset
+from gm.datasets import Datasets
 from gm.datasets.left_out import no_bin_is_left
 from gm.errors import DataError, InvalidInput
 from gm.models import Layout, Models
@@ -16,7 +16,7 @@ def check_fit(analysis: Analysis, datasets: Datasets, models: Models, settings: 
     Raises `DataError` and `InvalidInput`.
     """
     fitted = datasets.select((settings or FitSettings()).datasets)
-    if not any(map(_has_bins, fitted)):
+    if not any(dataset.mask.any() for dataset in fitted):
         raise DataError(no_bin_is_left(fitted))
     layout = Layout(models)
     seen = [component for component in models if any(component.applies_to(dataset.name) for dataset in fitted)]
@@ -33,9 +33,3 @@ def nothing_to_fit(analysis: Analysis, why: str) -> InvalidInput:
     path = ("fit",) if "fit" in analysis.config.data else ()
     hint = "free a parameter of the models: parameters: {crab.amplitude: {frozen: false}}"
     return InvalidInput([analysis.config.problem(path, f"nothing to fit: {why}", hint, key=bool(path))])
-
-
-def _has_bins(dataset: Dataset) -> bool:
-    if isinstance(dataset, FluxPointsDataset):
-        return bool(dataset.valid().any())
-    return bool(dataset.mask.any())

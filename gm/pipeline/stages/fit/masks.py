@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from gm.datasets import Dataset, Datasets, MapDataset, MapDatasetOnOff
+from gm.datasets import Dataset, Datasets
+from gm.datasets.kinds import is_map
 from gm.datasets.masks import mask_from
 from gm.errors import DataError
 from gm.maps.map import Map
@@ -23,7 +24,7 @@ def fit_masks(datasets: Datasets, fit: FitSettings | None) -> Datasets:
     if fit is None or not (fit.energy_range or fit.mask):
         return datasets
     for number, sky in enumerate(fit.mask):
-        if not any(isinstance(d, MapDataset | MapDatasetOnOff) for d in datasets.select(sky.datasets)):
+        if not any(is_map(d) for d in datasets.select(sky.datasets)):
             raise DataError(f"fit.mask[{number}] is for no map: {', '.join(sky.datasets)}")
     exclusions = {sky.file: read_map(sky.file) for sky in fit.mask if sky.file is not None}
     ranges = [(entry, set(matching(datasets.names, entry.datasets))) for entry in fit.energy_range]
@@ -42,7 +43,7 @@ def fit_masks(datasets: Datasets, fit: FitSettings | None) -> Datasets:
 def _masked(
     dataset: Dataset, ranges: list[EnergyRange], skies: list[SkyMask], exclusions: Mapping[Path, Map]
 ) -> Dataset:
-    if not isinstance(dataset, MapDataset | MapDatasetOnOff):
+    if not is_map(dataset):
         skies = []
     if not (ranges or skies):
         return dataset

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from gm.datasets import Dataset, Datasets, FluxPointsDataset
+from gm.datasets import Datasets
 from gm.fit import Fit, FitResult, NothingToFit
 from gm.models import Layout, Models
 from gm.models.documents.writing import ModelsWriter
@@ -86,11 +86,4 @@ def summary_before(analysis: Analysis, start: Start, settings: FitSettings | Non
     if not start.is_there():
         return free
     fitted = start.datasets().select((settings or FitSettings()).datasets)
-    return f"{free}, {sum(n_bins(dataset) for dataset in fitted)} bins"
-
-
-def n_bins(dataset: Dataset) -> int:
-    """How many bins enter the statistic."""
-    if isinstance(dataset, FluxPointsDataset):
-        return int(dataset.valid().sum())
-    return int(dataset.mask.sum())
+    return f"{free}, {sum(dataset.n_bins() for dataset in fitted)} bins"

@@ -12,13 +12,10 @@ from gm.arrays import Array
 from gm.conventions import Conventions
 from gm.datasets import (
     Datasets,
-    FluxPointsDataset,
-    MapDataset,
-    MapDatasetOnOff,
-    SpectrumDataset,
     dataset_entry,
     write_dataset,
 )
+from gm.datasets.kinds import is_map
 from gm.datasets.operations.backgrounds import backgrounds, corrected
 from gm.datasets.simulation import Template, build_templates, draw
 from gm.io.files import write_atomic
@@ -67,11 +64,9 @@ def _with_background(template: Template, models: Models) -> Template:
 
     The norm of a background component scales what is seen ON; a fit of On/Off data takes its background from OFF alone.
     """
-    if template.acceptance is None or isinstance(template.dataset, FluxPointsDataset):
+    if template.acceptance is None:
         return template
-    dataset = corrected(template.dataset, backgrounds(models).get(template.name))
-    assert isinstance(dataset, SpectrumDataset | MapDataset)
-    return replace(template, dataset=dataset)
+    return replace(template, dataset=corrected(template.dataset, backgrounds(models).get(template.name)))
 
 
 def predict(
@@ -84,10 +79,10 @@ def predict(
 
     Spectra are predicted together, maps one by one, so that the responses of one map at a time are in memory.
     """
-    others = Datasets(dataset for dataset in datasets if not isinstance(dataset, MapDataset | MapDatasetOnOff))
+    others = Datasets(dataset for dataset in datasets if not is_map(dataset))
     together = iter(_predict(others, models, conventions, engine) if len(others) else ())
     for dataset in datasets:
-        if isinstance(dataset, MapDataset | MapDatasetOnOff):
+        if is_map(dataset):
             yield from _predict(Datasets([dataset]), models, conventions, engine)
         else:
             yield next(together)

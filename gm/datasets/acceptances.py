@@ -2,41 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
-from gm.datasets.map_dataset import MapDataset, MapDatasetOnOff
-from gm.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
-
-Counts = TypeVar("Counts", bound=SpectrumDataset | SpectrumDatasetOnOff | MapDataset | MapDatasetOnOff)
-
-
-def measured(dataset: Counts) -> Counts:
-    """On/Off data whose safe bins have an acceptance on both sides: elsewhere the background is not known.
-
-    The W statistic leaves the others out, and so does whatever joins bins: without a background their counts would
-    all be taken for signal.
-    """
-    if not isinstance(dataset, SpectrumDatasetOnOff | MapDatasetOnOff):
-        return dataset
-    known = (dataset.acceptance > 0) & (dataset.acceptance_off > 0)
-    if known.all():
-        return dataset
-    return dataset.with_(mask_safe=known if dataset.mask_safe is None else dataset.mask_safe & known)  # type: ignore[return-value]  # of its own type
-
-
-def unmeasured_note(datasets: Sequence[Any]) -> str:
-    """What `measured` takes out of data, in words."""
-    parts = []
-    for dataset in datasets:
-        kept = measured(dataset)
-        if kept is not dataset:
-            gone = ~kept.mask_safe if dataset.mask_safe is None else dataset.mask_safe & ~kept.mask_safe
-            if gone.any():
-                parts.append(f"{dataset.name}: {gone.sum()} bins with {dataset.counts[gone].sum():g} counts")
-    return f"left out without an off acceptance: {', '.join(parts)}" if parts else ""
+from gm.arrays import MapArray
 
 
 def off_background(counts_off: Any, acceptance: Any, acceptance_off: Any) -> Any:
@@ -63,3 +33,9 @@ def stacked_acceptance_off(acceptance: Any, counts_off: Any, background: Any, ac
     total, total_off = float(np.sum(background)), float(np.sum(counts_off))
     mean = acceptance * (total_off / total) if total > 0 and total_off > 0 else acceptance_off
     return joined_acceptance_off(acceptance, counts_off, background, mean)
+
+
+def scaled(counts: MapArray, acceptance: MapArray, of: MapArray) -> MapArray:
+    """Counts seen with one acceptance to those with another; nothing where nothing could be seen."""
+    nothing = np.zeros(counts.shape, np.result_type(counts, acceptance, np.float32))
+    return counts * np.divide(acceptance, of, out=nothing, where=of > 0)
