@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from gm.datasets.datasets import (
-    Dataset,
-    Datasets,
-    dataset_entries,
-    dataset_entry,
-    datasets_from_dict,
-    read_dataset,
-    write_dataset,
-)
+from gm.datasets.base import Dataset
+from gm.datasets.datasets import Datasets, datasets_from_dict
+from gm.datasets.files.formats import read_dataset, write_dataset
+from gm.datasets.files.index import dataset_entries
 from gm.datasets.flux_points import FluxPointsDataset
 from gm.datasets.map_dataset import MapDataset, MapDatasetOnOff
 from gm.datasets.sed import SedTable
@@ -27,7 +22,6 @@ __all__ = [
     "SpectrumDataset",
     "SpectrumDatasetOnOff",
     "dataset_entries",
-    "dataset_entry",
     "datasets_from_dict",
     "overlap_matrix",
     "read_dataset",

@@ -20,6 +20,10 @@ from gm.maps.sky_region import SkyRegion
 Position = tuple[float, float]
 
 
+WRITERS: dict[str, Callable[[Any, Path], None]] = {}
+"""What writes datasets, by their type: `gm.datasets.files`, which knows them all, enters it."""
+
+
 @dataclass(frozen=True, eq=False)
 class Seen:
     """How a spectrum is seen in the energy bins of a dataset.
@@ -201,7 +205,11 @@ class Dataset(ABC):
         """Those of on and off counts, where there are such."""
         return None, None
 
-    # In words and numbers
+    # In files, words and numbers
+
+    def write(self, path: str | Path) -> None:
+        """Write the file that Gammapy reads; one that is there is replaced. Raises `DataError`."""
+        WRITERS[self.type](self, Path(path))
 
     def entry(self, filename: str) -> dict[str, Any]:
         """Its entry in a datasets.yaml."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -12,11 +11,8 @@ import numpy as np
 from gm.arrays import Array, BoolArray, IntArray
 from gm.datasets.base import OneDimensional, Seen
 from gm.datasets.measurement import MeasuredColumns, Measurement
-from gm.datasets.sed import SedTable, sed_columns, sed_from_table
+from gm.datasets.sed import SedTable
 from gm.errors import DataError
-from gm.io.fits_writer import write_fits
-from gm.io.sed_table import read_sed, write_sed
-from gm.io.tables import Column, Table
 from gm.maps.axes import SAME_ENERGY, within
 from gm.statistics import Chi2, Distribution, Profile
 
@@ -132,12 +128,6 @@ class FluxPointsDataset(OneDimensional):
         """
         return self.mask
 
-    def write(self, path: str | Path) -> None:
-        """Write the file that Gammapy reads; one that is there is replaced. Raises `DataError`."""
-        from gm.datasets.reading import write_dataset
-
-        write_dataset(self, path)
-
     def take(self, rows: BoolArray | IntArray) -> FluxPointsDataset:
         """Some of the points with their masks, as a mask (n,) or as positions in the order wanted."""
         safe, wanted = (None if mask is None else mask[rows] for mask in (self.mask_safe, self.mask_fit))
@@ -146,31 +136,3 @@ class FluxPointsDataset(OneDimensional):
 
 def _positive(values: Array) -> BoolArray:
     return np.isfinite(values) & (values > 0)
-
-
-def read_flux_points(path: Path, name: str, stat_type: str = "chi2") -> FluxPointsDataset:
-    """Flux points from a FITS or ECSV table, with or without the columns mask_fit and mask_safe. Raises `DataError`."""
-    table = read_sed(path)
-    try:
-        return FluxPointsDataset(
-            name=name,
-            points=sed_from_table(table),
-            mask_safe=table.flags("mask_safe"),
-            mask_fit=table.flags("mask_fit"),
-            stat_type=stat_type,
-        )
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from error
-
-
-def write_flux_points(dataset: FluxPointsDataset, path: Path) -> None:
-    """Write the table with its masks, as Gammapy's FluxPointsDataset reads it. Raises `DataError`."""
-    columns, meta = sed_columns(dataset.points)
-    n_points = dataset.points.n_points
-    safe = np.ones(n_points, dtype=np.bool_) if dataset.mask_safe is None else dataset.mask_safe
-    wanted = safe if dataset.mask_fit is None else dataset.mask_fit
-    columns += [Column("mask_fit", wanted.reshape(-1, 1, 1)), Column("mask_safe", safe.reshape(-1, 1, 1))]
-    if path.suffix == ".ecsv":
-        write_sed(path, columns, meta, "ecsv")
-    else:
-        write_fits(path, [Table("", tuple(columns), meta)])

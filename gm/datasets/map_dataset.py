@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any, ClassVar, Self, final
 
 import numpy as np
@@ -151,12 +150,6 @@ class SkyMap(CountsDataset, ABC):
             "psf": None if self.psf is None else "reconstructed energy" if self.psf.is_reco else "true energy",
             "edisp": None if self.edisp is None else type(self.edisp).__name__,
         }
-
-    def write(self, path: str | Path) -> None:
-        """Write the file that Gammapy reads; one that is there is replaced. Raises `DataError`."""
-        from gm.datasets.reading import write_dataset
-
-        write_dataset(self, path)
 
     def with_(self, **changes: Any) -> Self:
         """A copy with some fields replaced; what is still in the file stays there."""

@@ -19,7 +19,8 @@ import numpy as np
 from gm.arrays import Array, BoolArray, MapArray
 from gm.datasets.acceptances import scaled
 from gm.datasets.base import Dataset
-from gm.datasets.datasets import Datasets, read_dataset
+from gm.datasets.datasets import Datasets
+from gm.datasets.files.formats import read_dataset
 from gm.datasets.flux_points import FluxPointsDataset
 from gm.datasets.kinds import has_counts, is_points
 from gm.datasets.map_simulation import map_of_instrument

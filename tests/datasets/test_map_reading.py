@@ -17,7 +17,8 @@ from astropy.io import fits
 
 from gm.datasets import Datasets, MapDataset, SpectrumDataset, read_dataset, write_dataset
 from gm.datasets import map_reading as reading
-from gm.datasets.reading import DatasetEntry, read_all
+from gm.datasets.files.formats import DatasetEntry
+from gm.datasets.files.reading import read_all
 from gm.errors import DataError
 from gm.io.fits import read_fits
 from tests.map_samples import with_off

@@ -13,7 +13,8 @@ import pytest
 from astropy.io import fits
 
 from gm.datasets import Datasets, SpectrumDataset, SpectrumDatasetOnOff, read_dataset, write_dataset
-from gm.datasets.reading import DatasetEntry, read_all
+from gm.datasets.files.formats import DatasetEntry
+from gm.datasets.files.reading import read_all
 from gm.errors import DataError
 from gm.irf.edisp import migra_matrix
 from tests.samples import JOINT_CRAB_RANGES

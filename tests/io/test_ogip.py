@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from gm.datasets.reading import read_dataset
+from gm.datasets.files.formats import read_dataset
 from gm.errors import DataError
 from gm.io.fits import read_fits
 from gm.io.fits_writer import write_fits

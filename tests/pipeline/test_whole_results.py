@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from gm.datasets import Datasets
-from gm.datasets.ogip_spectrum import write_ogip
+from gm.datasets.files.ogip_spectrum import write_ogip
 from gm.errors import DataError, InvalidInput, UsageError
 from gm.io.locking import alone_in
 from gm.io.yaml_writer import dump_yaml

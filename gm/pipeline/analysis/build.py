@@ -9,7 +9,7 @@ from typing import Any
 
 from gm.config_schemas.reader import Document
 from gm.datasets import Datasets, dataset_entries
-from gm.datasets.reading import read_all
+from gm.datasets.files.reading import read_all
 from gm.errors import GmError
 from gm.models import Models
 from gm.models.documents.covariance import read_covariance

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from gm.datasets import Datasets, dataset_entry, write_dataset
+from gm.datasets import Datasets, write_dataset
 from gm.datasets.operations import Outcome
 from gm.io.files import write_atomic
 from gm.io.yaml_writer import dump_yaml
@@ -73,7 +73,7 @@ def _write(session: Session, task: Task, parts: Parts, before: Datasets, last: O
         file = files.get(dataset.name)
         if file is not None:
             write_dataset(dataset, file)
-        rows.append(dataset_entry(dataset, os.path.relpath(file or sources[dataset.name], folder)))
+        rows.append(dataset.entry(os.path.relpath(file or sources[dataset.name], folder)))
     models.write()
     write_atomic(folder / "datasets.yaml", dump_yaml({"datasets": rows}))
 

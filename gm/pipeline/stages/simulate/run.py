@@ -12,7 +12,6 @@ from gm.arrays import Array
 from gm.conventions import Conventions
 from gm.datasets import (
     Datasets,
-    dataset_entry,
     write_dataset,
 )
 from gm.datasets.kinds import is_map
@@ -50,7 +49,7 @@ def run_simulation(session: Session, task: Task) -> dict[str, Any]:
         dataset = draw(_with_background(template, models), counts, simulation.seed, asimov)
         file = files[dataset.name]
         write_dataset(dataset, file)
-        rows.append(dataset_entry(dataset, os.path.relpath(file, folder)))
+        rows.append(dataset.entry(os.path.relpath(file, folder)))
         session.reporter.progress("simulate", number + 1, len(templates))
     writer.write()
     write_atomic(task.result, dump_yaml({"datasets": rows}))

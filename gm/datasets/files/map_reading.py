@@ -10,8 +10,8 @@ import numpy as np
 
 from gm.arrays import BoolArray, MapArray
 from gm.datasets.deferred import Deferred
+from gm.datasets.files.gadf_spectrum import read_gadf
 from gm.datasets.finer_bins import FinerBins
-from gm.datasets.gadf_spectrum import read_gadf
 from gm.datasets.map_dataset import MASKS, ON_OFF, MapDataset, MapDatasetOnOff, check_axis, check_parts
 from gm.datasets.spectrum import SpectrumDataset
 from gm.errors import DataError

@@ -1,0 +1,1 @@
+"""The files of datasets: read, written, and listed in a datasets.yaml."""

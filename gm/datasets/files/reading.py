@@ -1,0 +1,78 @@
+"""Many dataset files read at once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from typing import Any, TypeAlias
+
+from gm.datasets.base import Dataset
+from gm.datasets.files.formats import DATASET_TYPES, DatasetEntry
+from gm.errors import DataError
+from gm.io.processes import can_fork, in_processes
+from gm.io.threads import in_threads
+
+Outcome: TypeAlias = tuple[Dataset | None, str]
+"""The dataset of a file, or what is wrong with it."""
+
+MANY, CHUNK = 200, 25  # files from which on several processes read, and how many each takes at once
+
+
+def read_all(
+    entries: Sequence[DatasetEntry], workers: int | None = None, progress: Callable[[int, int], None] | None = None
+) -> list[Dataset]:
+    """Read many datasets, in order. Equal axes and equal dispersion matrices are shared between them.
+
+    ``progress`` hears how many of how many files are read. One `DataError` lists everything that is wrong with them.
+    """
+    outcomes = _outcomes(entries, workers, _Tally(len(entries), progress))
+    problems = dict.fromkeys(problem for dataset, problem in outcomes if dataset is None)
+    if problems:
+        raise DataError("\n".join(problems))
+    kept: dict[Hashable, Any] = {}
+    return [dataset.shared(kept.setdefault) for dataset, _ in outcomes if dataset is not None]
+
+
+class _Tally:
+    """Counts what passes through."""
+
+    def __init__(self, total: int, tell: Callable[[int, int], None] | None) -> None:
+        self._total, self._tell, self._done = total, tell or (lambda _done, _total: None), 0
+        self._tell(0, total)
+
+    def count(self, outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+        for outcome in outcomes:
+            self._done += 1
+            self._tell(self._done, self._total)
+            yield outcome
+
+
+def _outcomes(entries: Sequence[DatasetEntry], workers: int | None, tally: _Tally) -> list[Outcome]:
+    """What came of each file, in order."""
+    in_turn = [DATASET_TYPES[entry.type].in_threads for entry in entries]
+    maps = [entry for entry, threads in zip(entries, in_turn, strict=True) if threads]
+    others = [entry for entry, threads in zip(entries, in_turn, strict=True) if not threads]
+    tables = iter(_spectra(others, workers, tally))
+    arrays = tally.count(in_threads(_outcome, maps, workers or _n_cores()))  # mostly compressed: threads gain
+    return [next(arrays if threads else tables) for threads in in_turn]
+
+
+def _spectra(entries: Sequence[DatasetEntry], workers: int | None, tally: _Tally) -> list[Outcome]:
+    """Processes are worth their start for hundreds of small files; threads gain nothing there."""
+    if workers is None:
+        workers = _n_cores() if len(entries) >= MANY else 1
+    if workers > 1 and len(entries) > CHUNK and can_fork():
+        return list(tally.count(in_processes(_outcome, entries, workers, CHUNK)))
+    return list(tally.count(map(_outcome, entries)))
+
+
+def _n_cores() -> int:
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else 1
+
+
+def _outcome(entry: DatasetEntry) -> Outcome:
+    try:
+        return DATASET_TYPES[entry.type].read(entry), ""
+    except DataError as error:
+        return None, str(error)
