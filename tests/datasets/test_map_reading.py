@@ -16,7 +16,7 @@ import pytest
 from astropy.io import fits
 
 from gm.datasets import Datasets, MapDataset, SpectrumDataset, read_dataset, write_dataset
-from gm.datasets import map_reading as reading
+from gm.datasets.files import map_reading as reading
 from gm.datasets.files.formats import DatasetEntry
 from gm.datasets.files.reading import read_all
 from gm.errors import DataError
