@@ -20,12 +20,12 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
 @display_options
 def command(name: str | None, display: Display) -> int:
     """Print the JSON Schema of a kind of file; without NAME, list the kinds."""
-    from gm.pipeline.commands.schema import list_schemas, schema_text
+    from gm.config_schemas.validator import schema_names, schema_text
 
     if name is not None:
         print_result(schema_text(name))
     elif display.json:
-        print_json(list_schemas())
+        print_json(schema_names())
     else:
-        print_result("\n".join(list_schemas()))
+        print_result("\n".join(schema_names()))
     return 0

@@ -26,11 +26,11 @@ from typing import Any
 
 from gm.config_schemas.reader import Document
 from gm.config_schemas.scalars import describe, is_number
-from gm.errors import JsonPath, Problem, suggest
+from gm.errors import JsonPath, Problem, UsageError, suggest
 
 Schema = dict[str, Any]
 
-_FOLDER = Path(__file__).parent / "schemas"
+FOLDER = Path(__file__).parent / "schemas"
 _SUFFIX = ".schema.json"
 _WORDS = {
     "object": "a mapping",
@@ -71,13 +71,20 @@ class Finding:
 
 def schema_names() -> list[str]:
     """The kinds of file that have a schema."""
-    return sorted(file.name.removesuffix(_SUFFIX) for file in _FOLDER.glob("*" + _SUFFIX))
+    return sorted(file.name.removesuffix(_SUFFIX) for file in FOLDER.glob("*" + _SUFFIX))
+
+
+def schema_text(name: str) -> str:
+    """A schema file as it is. Raises `UsageError` for an unknown name."""
+    if name not in schema_names():
+        raise UsageError(f"no schema is called '{name}'\n    {suggest(name, schema_names(), 'schemas')}")
+    return (FOLDER / f"{name}{_SUFFIX}").read_text(encoding="utf-8")
 
 
 @lru_cache
 def load_schema(name: str) -> Schema:
     """A schema as a dict, to be left unchanged."""
-    schema: Schema = json.loads((_FOLDER / f"{name}{_SUFFIX}").read_text(encoding="utf-8"))
+    schema: Schema = json.loads(schema_text(name))
     return schema
 
 
