@@ -20,7 +20,7 @@ from gm.cli.stage_command import stage_command
 from gm.errors import suggest
 from gm.pipeline.stages.registry import STAGES
 
-BEFORE_STAGES, AFTER_STAGES = ("init", "validate", "plan"), ("run", "show", "schema", "deps")
+_BEFORE_STAGES, _AFTER_STAGES = ("init", "validate", "plan"), ("run", "show", "schema", "deps")
 
 _THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -41,6 +41,11 @@ Shell completion: eval "$(_GM_COMPLETE=bash_source gm)", with zsh_source or fish
 """
 
 
+def command_names() -> list[str]:
+    """All commands, those of the stages in the order in which they run."""
+    return [*_BEFORE_STAGES, *(stage.command for stage in STAGES), *_AFTER_STAGES]
+
+
 class Gm(click.Group):
     """The group of commands: one of each stage, the others in ``gm/cli/<command>_command.py`` as ``command``."""
 
@@ -49,13 +54,13 @@ class Gm(click.Group):
         self.params.append(_version_option())
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*BEFORE_STAGES, *(stage.command for stage in STAGES), *AFTER_STAGES]
+        return command_names()
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         stage = next((stage for stage in STAGES if stage.command == cmd_name), None)
         if stage is not None:
             return stage_command(stage)
-        if cmd_name not in (*BEFORE_STAGES, *AFTER_STAGES):
+        if cmd_name not in command_names():
             return None
         command = import_module(f"gm.cli.{cmd_name.replace('-', '_')}_command").command
         assert isinstance(command, click.Command)
@@ -64,7 +69,7 @@ class Gm(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        known = self.list_commands(ctx)
+        known = command_names()
         if args and not args[0].startswith("-") and args[0] not in known:
             raise click.UsageError(f"no command '{args[0]}'\n    {suggest(args[0], known, 'commands')}", ctx)
         return super().resolve_command(ctx, args)
