@@ -35,67 +35,73 @@ if TYPE_CHECKING:
     from gm.models import (
         AddressError,
         BackgroundIRFModel,
-        BrokenPowerLawSpectralModel,
         Component,
-        CompoundSpectralModel,
-        ConstantSpatialModel,
-        ConstantSpectralModel,
-        ConstantTemporalModel,
-        DiskSpatialModel,
-        EBLAbsorptionNormSpectralModel,
-        ExpCutoffPowerLaw3FGLSpectralModel,
-        ExpCutoffPowerLawNormSpectralModel,
-        ExpCutoffPowerLawSpectralModel,
-        ExpDecayTemporalModel,
         FoVBackgroundModel,
         GaussianPrior,
-        GaussianSpatialModel,
-        GaussianSpectralModel,
-        GaussianTemporalModel,
         GeneralizedGaussianPrior,
-        GeneralizedGaussianSpatialModel,
-        GeneralizedGaussianTemporalModel,
-        LightCurveTemplateTemporalModel,
-        LinearTemporalModel,
         Link,
         LinkError,
-        LogParabola2SpectralModel,
-        LogParabolaNormSpectralModel,
-        LogParabolaSpectralModel,
         LogUniformPrior,
         ModelError,
         Models,
         Parameter,
         Parameters,
-        PiecewiseNormSpatialModel,
-        PiecewiseNormSpectralModel,
-        PointSpatialModel,
-        PowerLaw2SpectralModel,
-        PowerLawNormSpectralModel,
-        PowerLawSpectralModel,
-        PowerLawTemporalModel,
         Prior,
-        Shell2SpatialModel,
-        ShellSpatialModel,
-        SineTemporalModel,
         SkyModel,
-        SmoothBrokenPowerLawSpectralModel,
         SpatialModel,
         SpectralModel,
-        SuperExpCutoffPowerLaw3FGLSpectralModel,
-        SuperExpCutoffPowerLaw4FGLDR3SpectralModel,
-        SuperExpCutoffPowerLaw4FGLSpectralModel,
-        TemplateNDSpatialModel,
-        TemplateNDSpectralModel,
         TemplateNPredModel,
-        TemplatePhaseCurveTemporalModel,
-        TemplateSpatialModel,
-        TemplateSpectralModel,
         TemporalModel,
         TimeIntervals,
         UniformPrior,
     )
     from gm.observations import GTI, DataStore, EventList, Observation, Observations, ObservationSelection
+
+if TYPE_CHECKING:
+    # models, by docs/models.py
+    from gm.models.spatial.constant import ConstantSpatialModel
+    from gm.models.spatial.disks import DiskSpatialModel, Shell2SpatialModel, ShellSpatialModel
+    from gm.models.spatial.gaussians import GaussianSpatialModel, GeneralizedGaussianSpatialModel
+    from gm.models.spatial.piecewise import PiecewiseNormSpatialModel
+    from gm.models.spatial.point import PointSpatialModel
+    from gm.models.spatial.templates import TemplateNDSpatialModel, TemplateSpatialModel
+    from gm.models.spectral.absorption import EBLAbsorptionNormSpectralModel
+    from gm.models.spectral.compound import CompoundSpectralModel
+    from gm.models.spectral.cutoffs import (
+        ExpCutoffPowerLaw3FGLSpectralModel,
+        ExpCutoffPowerLawNormSpectralModel,
+        ExpCutoffPowerLawSpectralModel,
+        SuperExpCutoffPowerLaw3FGLSpectralModel,
+        SuperExpCutoffPowerLaw4FGLDR3SpectralModel,
+        SuperExpCutoffPowerLaw4FGLSpectralModel,
+    )
+    from gm.models.spectral.gaussian import GaussianSpectralModel
+    from gm.models.spectral.log_parabolas import (
+        LogParabola2SpectralModel,
+        LogParabolaNormSpectralModel,
+        LogParabolaSpectralModel,
+    )
+    from gm.models.spectral.power_laws import (
+        BrokenPowerLawSpectralModel,
+        ConstantSpectralModel,
+        PowerLaw2SpectralModel,
+        PowerLawNormSpectralModel,
+        PowerLawSpectralModel,
+        SmoothBrokenPowerLawSpectralModel,
+    )
+    from gm.models.spectral.tables import PiecewiseNormSpectralModel, TemplateSpectralModel
+    from gm.models.spectral.templates import TemplateNDSpectralModel
+    from gm.models.temporal.base import ConstantTemporalModel
+    from gm.models.temporal.formulae import (
+        ExpDecayTemporalModel,
+        GaussianTemporalModel,
+        GeneralizedGaussianTemporalModel,
+        LinearTemporalModel,
+        PowerLawTemporalModel,
+        SineTemporalModel,
+    )
+    from gm.models.temporal.templates import LightCurveTemplateTemporalModel, TemplatePhaseCurveTemporalModel
+    # end of models
 
 __version__ = "0.1.0"
 
@@ -106,44 +112,23 @@ __all__ = [
     "Background2D",
     "Background3D",
     "BackgroundIRFModel",
-    "BrokenPowerLawSpectralModel",
     "Component",
-    "CompoundSpectralModel",
-    "ConstantSpatialModel",
-    "ConstantSpectralModel",
-    "ConstantTemporalModel",
     "Conventions",
     "DataStore",
     "Datasets",
-    "DiskSpatialModel",
-    "EBLAbsorptionNormSpectralModel",
     "EffectiveAreaTable2D",
     "EnergyDependentMultiGaussPSF",
     "EnergyDispersion2D",
     "EventList",
-    "ExpCutoffPowerLaw3FGLSpectralModel",
-    "ExpCutoffPowerLawNormSpectralModel",
-    "ExpCutoffPowerLawSpectralModel",
-    "ExpDecayTemporalModel",
     "Fit",
     "FitResult",
     "FluxPointsDataset",
     "FluxPointsEstimator",
     "FoVBackgroundModel",
     "GaussianPrior",
-    "GaussianSpatialModel",
-    "GaussianSpectralModel",
-    "GaussianTemporalModel",
     "GeneralizedGaussianPrior",
-    "GeneralizedGaussianSpatialModel",
-    "GeneralizedGaussianTemporalModel",
-    "LightCurveTemplateTemporalModel",
-    "LinearTemporalModel",
     "Link",
     "LinkError",
-    "LogParabola2SpectralModel",
-    "LogParabolaNormSpectralModel",
-    "LogParabolaSpectralModel",
     "LogUniformPrior",
     "MapDataset",
     "MapDatasetOnOff",
@@ -156,6 +141,47 @@ __all__ = [
     "Parameter",
     "Parameters",
     "PhaseBackgroundMaker",
+    "Prior",
+    "RadMax2D",
+    "ReflectedRegionsBackgroundMaker",
+    "ReflectedRegionsFinder",
+    "SafeMaskMaker",
+    "SkyModel",
+    "SpatialModel",
+    "SpectralModel",
+    "SpectrumDataset",
+    "SpectrumDatasetMaker",
+    "SpectrumDatasetOnOff",
+    "TemplateNPredModel",
+    "TemporalModel",
+    "TimeIntervals",
+    "UniformPrior",
+    "WobbleRegionsFinder",
+]
+
+__all__ += [
+    # models, by docs/models.py
+    "BrokenPowerLawSpectralModel",
+    "CompoundSpectralModel",
+    "ConstantSpatialModel",
+    "ConstantSpectralModel",
+    "ConstantTemporalModel",
+    "DiskSpatialModel",
+    "EBLAbsorptionNormSpectralModel",
+    "ExpCutoffPowerLaw3FGLSpectralModel",
+    "ExpCutoffPowerLawNormSpectralModel",
+    "ExpCutoffPowerLawSpectralModel",
+    "ExpDecayTemporalModel",
+    "GaussianSpatialModel",
+    "GaussianSpectralModel",
+    "GaussianTemporalModel",
+    "GeneralizedGaussianSpatialModel",
+    "GeneralizedGaussianTemporalModel",
+    "LightCurveTemplateTemporalModel",
+    "LinearTemporalModel",
+    "LogParabola2SpectralModel",
+    "LogParabolaNormSpectralModel",
+    "LogParabolaSpectralModel",
     "PiecewiseNormSpatialModel",
     "PiecewiseNormSpectralModel",
     "PointSpatialModel",
@@ -163,34 +189,19 @@ __all__ = [
     "PowerLawNormSpectralModel",
     "PowerLawSpectralModel",
     "PowerLawTemporalModel",
-    "Prior",
-    "RadMax2D",
-    "ReflectedRegionsBackgroundMaker",
-    "ReflectedRegionsFinder",
-    "SafeMaskMaker",
     "Shell2SpatialModel",
     "ShellSpatialModel",
     "SineTemporalModel",
-    "SkyModel",
     "SmoothBrokenPowerLawSpectralModel",
-    "SpatialModel",
-    "SpectralModel",
-    "SpectrumDataset",
-    "SpectrumDatasetMaker",
-    "SpectrumDatasetOnOff",
     "SuperExpCutoffPowerLaw3FGLSpectralModel",
     "SuperExpCutoffPowerLaw4FGLDR3SpectralModel",
     "SuperExpCutoffPowerLaw4FGLSpectralModel",
     "TemplateNDSpatialModel",
     "TemplateNDSpectralModel",
-    "TemplateNPredModel",
     "TemplatePhaseCurveTemporalModel",
     "TemplateSpatialModel",
     "TemplateSpectralModel",
-    "TemporalModel",
-    "TimeIntervals",
-    "UniformPrior",
-    "WobbleRegionsFinder",
+    # end of models
 ]
 
 _HOMES = {
@@ -215,8 +226,11 @@ if not TYPE_CHECKING:  # for type checkers a name that is not there is an error
 
     def __getattr__(name: str) -> object:
         """Public names, loaded on first use, so that ``gm --help`` and completion import neither NumPy nor astropy."""
-        if name in __all__:
-            return getattr(import_module(_HOMES.get(name, "gm.models")), name)
+        if name in __all__ or name.endswith("Model"):
+            try:
+                return getattr(import_module(_HOMES.get(name, "gm.models")), name)
+            except AttributeError:
+                pass
         raise AttributeError(f"module 'gm' has no attribute '{name}'")
 
 

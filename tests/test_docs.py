@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from gm.config_schemas.reader import read_document
-from gm.config_schemas.validator import check, load_schema
+from gm.config_schemas.schema_files import load_schema
+from gm.config_schemas.validator import check
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = sorted((ROOT / "docs").glob("*.md"))
@@ -94,3 +95,11 @@ def test_commands_of_the_documents_exist() -> None:
 def test_schema_documents_are_json() -> None:
     for name in ("config", "models", "datasets", "fit", "flux-points"):
         assert json.loads(json.dumps(load_schema(name)))["$schema"].endswith("draft-07/schema#")
+
+
+def test_what_is_written_of_the_models_is_what_their_classes_say() -> None:
+    sys.path.insert(0, str(ROOT))
+    from docs.models import written
+
+    for path, text in written():
+        assert path.read_text("utf-8") == text, f"{path.name}: write it again with python docs/models.py"

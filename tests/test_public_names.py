@@ -23,9 +23,11 @@ def test_every_name_is_there_and_listed() -> None:
 
 
 def test_every_model_is_offered() -> None:
-    from gm.models import SPATIAL_MODELS, SPECTRAL_MODELS, TEMPORAL_MODELS
+    from gm.models.registry import all_models
 
-    assert {model.__name__ for model in (*SPATIAL_MODELS, *SPECTRAL_MODELS, *TEMPORAL_MODELS)} <= set(gm.__all__)
+    assert {
+        model.__name__ for model in (*all_models("spatial"), *all_models("spectral"), *all_models("temporal"))
+    } <= set(gm.__all__)
 
 
 def test_type_checkers_see_what_is_there_and_what_is_not(tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ import pytest
 import gm
 from gm.errors import GmError
 from gm.likelihood import JointLikelihood
-from gm.models import SPATIAL_MODELS, SPECTRAL_MODELS, TEMPORAL_MODELS, Models, SkyModel
+from gm.models import Models, SkyModel
 from gm.models.parametric import ParametricModel
+from gm.models.registry import all_models
 from tests.map_samples import cube, gauss, on_off_cube
 from tests.samples import flux_points, on_off, power_law, spectrum
 
@@ -29,7 +30,7 @@ def travelled(request: pytest.FixtureRequest) -> Travel:
 def defaults() -> list[ParametricModel]:
     """Every model that there is without data of its own."""
     made = []
-    for model in (*SPECTRAL_MODELS, *SPATIAL_MODELS, *TEMPORAL_MODELS):
+    for model in (*all_models("spectral"), *all_models("spatial"), *all_models("temporal")):
         try:
             made.append(model())
         except (TypeError, GmError):  # a template or a compound, which needs what it is made of

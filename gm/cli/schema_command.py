@@ -10,7 +10,7 @@ from gm.cli.output import print_json, print_result
 
 
 def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    from gm.config_schemas.validator import schema_names
+    from gm.config_schemas.schema_files import schema_names
 
     return [CompletionItem(name) for name in schema_names() if name.startswith(incomplete)]
 
@@ -20,7 +20,7 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
 @display_options
 def command(name: str | None, display: Display) -> int:
     """Print the JSON Schema of a kind of file; without NAME, list the kinds."""
-    from gm.config_schemas.validator import schema_names, schema_text
+    from gm.config_schemas.schema_files import schema_names, schema_text
 
     if name is not None:
         print_result(schema_text(name))

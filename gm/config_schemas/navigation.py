@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from gm.config_schemas.validator import Schema, load_schema
+from gm.config_schemas.schema_files import Schema, load_schema
 
 
 def known_keys(schema: str, path: Iterable[str | int]) -> list[str]:

@@ -7,7 +7,7 @@ document is so large that the answer takes many seconds.
 from __future__ import annotations
 
 from gm.config_schemas.reader import Document, Place
-from gm.config_schemas.validator import load_schema
+from gm.config_schemas.schema_files import load_schema
 from gm.errors import Problem
 
 MAX_VALUES = 100_000

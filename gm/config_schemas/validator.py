@@ -20,18 +20,13 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from gm.config_schemas.reader import Document
 from gm.config_schemas.scalars import describe, is_number
-from gm.errors import JsonPath, Problem, UsageError, suggest
+from gm.config_schemas.schema_files import Schema, load_schema
+from gm.errors import JsonPath, Problem, suggest
 
-Schema = dict[str, Any]
-
-FOLDER = Path(__file__).parent / "schemas"
-_SUFFIX = ".schema.json"
 _WORDS = {
     "object": "a mapping",
     "array": "a list",
@@ -67,25 +62,6 @@ class Finding:
     message: str
     hint: str = ""
     at_key: bool = False
-
-
-def schema_names() -> list[str]:
-    """The kinds of file that have a schema."""
-    return sorted(file.name.removesuffix(_SUFFIX) for file in FOLDER.glob("*" + _SUFFIX))
-
-
-def schema_text(name: str) -> str:
-    """A schema file as it is. Raises `UsageError` for an unknown name."""
-    if name not in schema_names():
-        raise UsageError(f"no schema is called '{name}'\n    {suggest(name, schema_names(), 'schemas')}")
-    return (FOLDER / f"{name}{_SUFFIX}").read_text(encoding="utf-8")
-
-
-@lru_cache
-def load_schema(name: str) -> Schema:
-    """A schema as a dict, to be left unchanged."""
-    schema: Schema = json.loads(schema_text(name))
-    return schema
 
 
 def check(document: Document, schema: str) -> list[Problem]:

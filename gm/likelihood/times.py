@@ -5,7 +5,8 @@ from __future__ import annotations
 from gm.datasets import Datasets
 from gm.datasets.base import Dataset
 from gm.errors import DataError
-from gm.models import ConstantTemporalModel, Models, SkyModel
+from gm.models import Models, SkyModel
+from gm.models.temporal.base import ConstantTemporalModel
 from gm.models.temporal.intervals import TimeIntervals
 
 _COMPLETE = 1e-6  # of the good time that may be missing

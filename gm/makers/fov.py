@@ -15,7 +15,8 @@ from gm.fit.fit import Fit
 from gm.likelihood.joint import JointLikelihood
 from gm.makers.exclusion import Exclusion
 from gm.makers.maker import NoBackground
-from gm.models import BackgroundIRFModel, Component, Models, PowerLawNormSpectralModel, SpatialModel, SpectralModel
+from gm.models import BackgroundIRFModel, Component, Models, SpatialModel, SpectralModel
+from gm.models.spectral.power_laws import PowerLawNormSpectralModel
 
 
 @final

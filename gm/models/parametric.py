@@ -3,21 +3,48 @@
 from __future__ import annotations
 
 import copy
+from abc import ABC
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from math import inf, isfinite
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, overload
 
 from gm.errors import suggest
-from gm.models.errors import ModelError
+from gm.model_types import ModelType, declare
+from gm.models.errors import AddressError, ModelError, ReadOnlyError
 from gm.models.parameter import Parameter
 from gm.units import UnitError, factor
 
 
-class ParametricModel:
+class Default:
+    """A parameter that a class of models declares: ``index = Default(2.0)``. Of a model it is the `Parameter`."""
+
+    def __init__(
+        self, value: float, unit: str = "", *, min: float = -inf, max: float = inf, frozen: bool = False
+    ) -> None:
+        self.parameter = Parameter("", value, unit, min=min, max=max, frozen=frozen)
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        if self.parameter.name not in ("", name):  # one for several classes has one name in all of them
+            raise TypeError(f"'{name}' of {owner.__name__} is '{self.parameter.name}' elsewhere")
+        self.parameter = replace(self.parameter, name=name)
+
+    @overload
+    def __get__(self, model: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, model: ParametricModel, owner: type) -> Parameter: ...
+    def __get__(self, model: ParametricModel | None, owner: type) -> Self | Parameter:
+        return self if model is None else model.parameter(self.parameter.name)
+
+
+class ParametricModel(ABC):
     """Base of all models: a tuple of parameters in YAML order. A value: ``with_parameters`` returns a new one.
 
-    tags : names of the type in YAML, the one that is written first
-    defaults : the class's parameters when nothing is given
+    A class declares its parameters as attributes, ``index = Default(2.0)``, in YAML order.
+
+    tags : names of the type in YAML, the name of the class first, which is written
+    defaults : the parameters when nothing is given
+    any_unit : True when parameters have whatever unit a document gives them, as axes of a file do
     natural : between which values a parameter means something, by its name and in its default's unit
     settings : what the YAML block holds beside ``type`` and ``parameters``, as plain data
     factors : (n_par,) own unit -> internal unit, one per parameter
@@ -27,6 +54,7 @@ class ParametricModel:
     section: ClassVar[str]
     tags: ClassVar[tuple[str, ...]]
     setting_names: ClassVar[tuple[str, ...]] = ()
+    any_unit: ClassVar[bool] = False
     natural: ClassVar[Mapping[str, tuple[float, float]]] = {}
 
     defaults: tuple[Parameter, ...] = ()
@@ -34,6 +62,17 @@ class ParametricModel:
     factors: tuple[float, ...]
     paths: tuple[str, ...]
     settings: Mapping[str, Any] = {}
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        declared: dict[str, Default] = {}
+        for base in reversed(cls.__mro__):
+            declared |= {name: value for name, value in vars(base).items() if isinstance(value, Default)}
+        if declared:
+            cls.defaults = tuple(default.parameter for default in declared.values())
+        if "tags" in vars(cls):
+            declare(cls.section, ModelType(cls.__name__, cls.tags, cls.__module__))
+            CLASSES.update(dict.fromkeys(((cls.section, tag) for tag in cls.tags), cls))
 
     def __init__(self, **parameters: object) -> None:
         names = [default.name for default in self.defaults]
@@ -48,12 +87,31 @@ class ParametricModel:
         )
 
     def _set_parameters(self, parameters: Sequence[Parameter]) -> None:
-        self.parameters = tuple(parameters)
-        self.paths = tuple(parameter.name for parameter in parameters)
-        self.factors = tuple(
+        factors = tuple(
             factor(parameter.unit, self.internal_unit(default, parameter.unit))
             for default, parameter in zip(self.defaults, parameters, strict=True)
         )
+        self._set(parameters=tuple(parameters), paths=tuple(p.name for p in parameters), factors=factors)
+
+    def _set(self, **attributes: Any) -> None:
+        """Of a model that is being made."""
+        vars(self).update(attributes)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if "parameters" in vars(self) and not name.startswith("_"):  # its parameters make it whole
+            hint = suggest(name, self.paths, "parameters")
+            raise ReadOnlyError(
+                f"'{name}' of a {type(self).__name__} cannot be set; with_parameters gives another", hint
+            )
+        super().__setattr__(name, value)
+
+    def parameter(self, name: str) -> Parameter:
+        """The first parameter of that name; as an attribute it is there too. Raises `AddressError`."""
+        for parameter in self.parameters:
+            if parameter.name == name:
+                return parameter
+        hint = suggest(name, [p.name for p in self.parameters], "parameters")
+        raise AddressError(f"'{name}' is not a parameter of {self.tags[0]}", hint)
 
     def remarks(self) -> tuple[str, ...]:
         """What of the model's files is not used as it stands there."""
@@ -64,6 +122,11 @@ class ParametricModel:
         changed = copy.copy(self)
         changed._set_parameters(parameters)
         return changed
+
+    @classmethod
+    def named_by_document(cls, name: str) -> Parameter | None:
+        """The default of a parameter that the class does not know but a document may name; None: it may not."""
+        return None
 
     @classmethod
     def internal_unit(cls, default: Parameter, unit: str) -> str:
@@ -98,13 +161,19 @@ class ParametricModel:
         """The models that own the parameters, in order: itself, or the members of a compound."""
         yield self
 
-    def __getattr__(self, name: str) -> Parameter:
-        for parameter in self.__dict__.get("parameters", ()):
-            if parameter.name == name:
-                found: Parameter = parameter
-                return found
-        raise AttributeError(f"{type(self).__name__} has no attribute or parameter '{name}'")
+    if not TYPE_CHECKING:  # parameters that a document names; for type checkers an unknown attribute is an error
+
+        def __getattr__(self, name: str) -> Parameter:
+            for parameter in vars(self).get("parameters", ()):
+                if parameter.name == name:
+                    return parameter
+            hint = suggest(name, vars(self).get("paths", ()), "parameters")
+            raise AttributeError(f"{type(self).__name__} has no attribute or parameter '{name}'; {hint}")
 
     def __repr__(self) -> str:
         values = ", ".join(f"{p.name}={p.value!r} {p.unit}".rstrip() for p in self.parameters)
         return f"{type(self).__name__}({values})"
+
+
+CLASSES: dict[tuple[str, str], type[ParametricModel]] = {}
+"""The classes that have been made, by section and tag."""

@@ -12,7 +12,8 @@ import jsonschema
 import pytest
 
 from gm.config_schemas.reader import read_document
-from gm.config_schemas.validator import check, load_schema
+from gm.config_schemas.schema_files import load_schema
+from gm.config_schemas.validator import check
 from gm.errors import InvalidInput, Problem
 
 HERE = Path(__file__).parent

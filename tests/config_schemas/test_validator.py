@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gm.config_schemas.reader import Document, read_document
+from gm.config_schemas.schema_files import load_schema, schema_names
 from gm.config_schemas.second_opinion import second_opinion
-from gm.config_schemas.validator import check, load_schema, schema_names
+from gm.config_schemas.validator import check
 from tests.work import calls
 
 HERE = Path(__file__).parent

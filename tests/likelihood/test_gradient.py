@@ -9,7 +9,6 @@ from gm.arrays import Array
 from gm.datasets import Datasets
 from gm.likelihood import JointLikelihood
 from gm.models import (
-    SPECTRAL_MODELS,
     BackgroundIRFModel,
     GaussianPrior,
     Link,
@@ -20,6 +19,7 @@ from gm.models import (
     SkyModel,
     SpectralModel,
 )
+from gm.models.registry import all_models
 from tests.samples import flux_points, log_parabola, on_off, power_law, spectrum
 
 
@@ -43,7 +43,7 @@ def all_free(model: SpectralModel) -> list[Parameter]:
 
 
 DATASETS = Datasets([on_off("a", 1), spectrum("b", 2), spectrum("c", 3, n_true=5), flux_points("d", 4)])
-MODELS = [cls for cls in SPECTRAL_MODELS if cls.defaults and not cls.is_norm]
+MODELS = [cls for cls in all_models("spectral") if cls.defaults and not cls.is_norm]
 
 
 @pytest.mark.parametrize("cls", MODELS, ids=lambda cls: cls.tags[0])

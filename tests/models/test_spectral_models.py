@@ -14,9 +14,7 @@ from hypothesis import strategies as st
 from gm.arrays import Array
 from gm.errors import JsonPath
 from gm.models import (
-    SPECTRAL_MODELS,
     CompoundSpectralModel,
-    EBLAbsorptionNormSpectralModel,
     EnergyBins,
     LogParabolaSpectralModel,
     ModelError,
@@ -27,7 +25,6 @@ from gm.models import (
     SmoothBrokenPowerLawSpectralModel,
     SpectralModel,
     SuperExpCutoffPowerLaw4FGLDR3SpectralModel,
-    TemplateNDSpectralModel,
     TemplateSpectralModel,
 )
 from gm.models.documents.component_reading import ComponentReader
@@ -59,12 +56,6 @@ def differences(function: Any, values: Array, relative_step: float = 1e-5) -> Ar
         up[k], down[k] = value + step, value - step
         rows.append((function(up) - function(down)) / (up[k] - down[k]))
     return np.array(rows)
-
-
-def test_every_registered_model_has_a_case() -> None:
-    # Those that take their numbers from files are in test_spectra_from_files.py.
-    from_files = {EBLAbsorptionNormSpectralModel, TemplateNDSpectralModel}
-    assert {type(build(name)) for name in CASES} | from_files == set(SPECTRAL_MODELS)
 
 
 @pytest.mark.parametrize("name", CASES)

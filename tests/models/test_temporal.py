@@ -11,7 +11,7 @@ import pytest
 from gm.arrays import Array
 from gm.errors import DataError, JsonPath
 from gm.io.tables import Column, Table
-from gm.models import TEMPORAL_MODELS, TemporalModel
+from gm.models import TemporalModel
 from gm.models.documents.component_reading import ComponentReader
 from gm.models.temporal.intervals import TimeIntervals, to_tt
 from gm.models.temporal.polyline import Polyline
@@ -72,10 +72,6 @@ def dense_average(model: TemporalModel, intervals: TimeIntervals, values: Array)
         middle = start + (np.arange(200000) + 0.5) / 200000 * (stop - start)
         total += float(model.evaluate(middle + offset, values).mean() * (stop - start))
     return total / intervals.total
-
-
-def test_every_registered_model_has_a_case(files: Path) -> None:
-    assert {type(build(data, files)) for data in CASES.values()} == set(TEMPORAL_MODELS)
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, final
 import pytest
 
 from gm.cli import main
-from gm.config_schemas import validator
+from gm.config_schemas import schema_files
 from gm.config_schemas.reader import read_document
 from gm.datasets import Datasets
 from gm.models import Models
@@ -115,18 +115,16 @@ RESULT = {
 def _stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The stage among all others, and its schemas, for one test."""
     schemas = tmp_path / "schemas"
-    shutil.copytree(validator.FOLDER, schemas)
+    shutil.copytree(schema_files.FOLDER, schemas)
     config = json.loads((schemas / "config.schema.json").read_text())
     config["properties"]["goodness"] = SECTION
     (schemas / "config.schema.json").write_text(json.dumps(config))
     (schemas / "goodness.schema.json").write_text(json.dumps(RESULT))
-    monkeypatch.setattr(validator, "FOLDER", schemas)
-    validator.load_schema.cache_clear()
+    monkeypatch.setattr(schema_files, "FOLDER", schemas)
     STAGES.append(Goodness())
     yield
     STAGES.pop()
     monkeypatch.undo()
-    validator.load_schema.cache_clear()
 
 
 @pytest.fixture
@@ -223,8 +221,8 @@ def test_declarations_agree_with_the_schemas() -> None:
     for names in ("name", "section", "command"):
         assert len({getattr(stage, names) for stage in STAGES}) == len(STAGES)
     for stage in STAGES:
-        section = validator.load_schema("config")["properties"][stage.section]
+        section = schema_files.load_schema("config")["properties"][stage.section]
         kinds = section["type"] if isinstance(section["type"], list) else [section["type"]]
         assert ("array" in kinds) == stage.is_list
-        assert not stage.kind or stage.kind in validator.schema_names()
+        assert not stage.kind or stage.kind in schema_files.schema_names()
         assert stage.help.endswith(".")

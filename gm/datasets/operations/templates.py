@@ -21,7 +21,8 @@ from gm.datasets.operations.revision import Revision
 from gm.irf.edisp import overlap_matrix
 from gm.maps.geometry import WcsGeometry
 from gm.maps.map import Map
-from gm.models import Models, SkyModel, TemplateNPredModel, TemplateSpatialModel
+from gm.models import Models, SkyModel, TemplateNPredModel
+from gm.models.spatial.templates import TemplateSpatialModel
 from gm.models.spectral.integration import EnergyBins
 from gm.models.templates.counts import CountsTemplate
 

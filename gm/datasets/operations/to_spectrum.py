@@ -21,7 +21,8 @@ from gm.datasets.operations.revision import Revision
 from gm.datasets.operations.scopes import OnOrphan, set_scope
 from gm.errors import suggest
 from gm.maps.sky_region import SkyRegion
-from gm.models import BackgroundIRFModel, Models, SkyModel, TemplateNPredModel, TemplateSpatialModel
+from gm.models import BackgroundIRFModel, Models, SkyModel, TemplateNPredModel
+from gm.models.spatial.templates import TemplateSpatialModel
 
 Sky: TypeAlias = SkyModel | TemplateNPredModel
 

@@ -32,8 +32,9 @@ from gm.likelihood.maps.term import MapTerm
 from gm.likelihood.maps.view import View, background_of, bins_of, correction_of
 from gm.likelihood.times import times_of
 from gm.maps.pixel_grid import PixelGrid
-from gm.models import Layout, Models, PointSpatialModel, SkyModel
+from gm.models import Layout, Models, SkyModel
 from gm.models.spatial.base import RadialModel
+from gm.models.spatial.point import PointSpatialModel
 from gm.parallel import side_by_side
 
 _SMALL = 1 << 17  # numbers of an image that are kept for predictions of whole maps

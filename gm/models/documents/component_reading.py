@@ -20,14 +20,11 @@ from gm.models.parameter import Parameter
 from gm.models.parametric import ParametricModel
 from gm.models.registry import find_model, model_tags, not_evaluated
 from gm.models.spatial.base import ExtendedModel, SpatialModel
-from gm.models.spatial.piecewise import PiecewiseNormSpatialModel as PiecewiseSpatial
 from gm.models.spatial.templates import TemplateNDSpatialModel, TemplateSpatialModel
 from gm.models.spectral.absorption import builtin_file
 from gm.models.spectral.base import FLUX, SpectralModel
 from gm.models.spectral.compound import OPERATORS, CompoundSpectralModel
 from gm.models.spectral.power_laws import PowerLawNormSpectralModel
-from gm.models.spectral.tables import PiecewiseNormSpectralModel
-from gm.models.spectral.templates import TemplateNDSpectralModel
 from gm.models.templates.files import expanded
 from gm.models.temporal.base import TemporalModel
 from gm.units import UnitError
@@ -223,7 +220,7 @@ class ComponentReader:
             if not isinstance(name, str):
                 self.report(here, "expected a parameter with a name", suggest("", defaults, "parameters"))
                 continue
-            default = defaults.get(name) or _named_by_document(model, name)
+            default = defaults.get(name) or model.named_by_document(name)
             if default is None:
                 message = f"'{name}' is not a parameter of {model.tags[0]}"
                 self.report((*here, "name"), message, suggest(name, defaults, "parameters"))
@@ -240,7 +237,7 @@ class ComponentReader:
         self, model: type[ParametricModel], default: Parameter, entry: Mapping[str, Any], path: JsonPath
     ) -> Parameter:
         parameter = read_parameter(default, entry, path, self.report)
-        if _is_open(model):
+        if model.any_unit:
             return parameter
         try:
             model.internal_unit(default, parameter.unit)
@@ -316,16 +313,3 @@ class ComponentReader:
         for key in data:
             if key not in allowed:
                 self.report((*path, key), f"unknown key '{key}'", suggest(key, allowed, "keys"))
-
-
-def _is_open(model: type[ParametricModel]) -> bool:
-    """True for models whose parameters are named by the document, with whatever unit they have there."""
-    return issubclass(model, (TemplateNDSpatialModel, TemplateNDSpectralModel, PiecewiseSpatial))
-
-
-def _named_by_document(model: type[ParametricModel], name: str) -> Parameter | None:
-    if _is_open(model):
-        return Parameter(name, 1.0)
-    if issubclass(model, PiecewiseNormSpectralModel) and name.startswith("norm_"):
-        return Parameter(name, 1.0)
-    return None

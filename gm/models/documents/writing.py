@@ -190,7 +190,8 @@ def _model_to_dict(
         data["frame"] = settings.pop("frame")
     if "filename" in settings:
         settings["filename"] = rename(settings["filename"])
-    rows = zip(model.defaults, model.parameters, labels, strict=True)
+    defaults = [model.named_by_document(default.name) or default for default in model.defaults]
+    rows = zip(defaults, model.parameters, labels, strict=True)
     data["parameters"] = [_parameter_to_dict(*row) for row in rows if not isnan(row[1].value)]
     if isinstance(model, ConstantSpatialModel) and model.parameters == model.defaults:
         data["parameters"] = []

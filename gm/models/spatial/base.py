@@ -17,17 +17,16 @@ import numpy as np
 from gm.arrays import Array
 from gm.maps.pixel_grid import PixelGrid, Window
 from gm.maps.sphere import unit_vectors
-from gm.models.parameter import Parameter
-from gm.models.parametric import ParametricModel
+from gm.models.parametric import Default, ParametricModel
 from gm.models.spatial.exact_integration import integrate_exactly, integrate_exactly_with_gradient
 from gm.models.spatial.offsets import Offsets
 from gm.models.spatial.point_pixels import PointPixels, place_on
 from gm.models.spatial.rings import Rings
 
-LON = Parameter("lon_0", 0.0, "deg")
-LAT = Parameter("lat_0", 0.0, "deg", min=-90.0, max=90.0)
-ECCENTRICITY = Parameter("e", 0.0, min=0.0, max=1.0, frozen=True)
-PHI = Parameter("phi", 0.0, "deg", min=-180.0, max=180.0, frozen=True)
+LON = Default(0.0, "deg")
+LAT = Default(0.0, "deg", min=-90.0, max=90.0)
+ECCENTRICITY = Default(0.0, min=0.0, max=1.0, frozen=True)
+PHI = Default(0.0, "deg", min=-180.0, max=180.0, frozen=True)
 NATURAL = {  # limits of a fit where a parameter has none: sizes in deg, and shares
     **dict.fromkeys(("sigma", "r_0", "radius", "width"), (0.0, 90.0)),
     **dict.fromkeys(("e", "edge_width"), (0.0, 1.0)),
@@ -51,9 +50,9 @@ class SpatialModel(ParametricModel):
     natural = NATURAL
 
     def __init__(self, *, frame: str = "icrs", **settings: object) -> None:
-        super().__init__(**{name: value for name, value in settings.items() if name not in self.setting_names})
         extra = {name: settings[name] for name in self.setting_names if name in settings}
         self.settings = ({"frame": frame} if self.has_frame else {}) | extra
+        super().__init__(**{name: value for name, value in settings.items() if name not in self.setting_names})
 
     @property
     def frame(self) -> str:

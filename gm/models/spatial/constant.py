@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gm.arrays import Array
-from gm.models.parameter import Parameter
+from gm.models.parametric import Default
 from gm.models.spatial.base import ExtendedModel
 
 
@@ -13,7 +13,7 @@ class ConstantSpatialModel(ExtendedModel):
     """The same density everywhere. Gammapy writes it without parameters and without frame."""
 
     tags = ("ConstantSpatialModel", "const")
-    defaults = (Parameter("value", 1.0, "sr-1", frozen=True),)
+    value = Default(1.0, "sr-1", frozen=True)
     has_frame = False
 
     def position(self, values: Array) -> None:

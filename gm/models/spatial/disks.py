@@ -7,7 +7,7 @@ from math import pi, radians, sqrt
 import numpy as np
 
 from gm.arrays import Array
-from gm.models.parameter import Parameter
+from gm.models.parametric import Default
 from gm.models.spatial.base import ECCENTRICITY, LAT, LEAST, LON, LONGEST, PHI, RadialModel
 from gm.models.spatial.offsets import DEGREE, Offsets, axis_ratio, effective_radius
 from gm.models.spatial.rings import Rings
@@ -29,14 +29,12 @@ class DiskSpatialModel(RadialModel):
     """
 
     tags = ("DiskSpatialModel", "disk")
-    defaults = (
-        LON,
-        LAT,
-        Parameter("r_0", 1.0, "deg", min=0.0),
-        ECCENTRICITY,
-        PHI,
-        Parameter("edge_width", 0.01, min=0.0, max=1.0, frozen=True),
-    )
+    lon_0 = LON
+    lat_0 = LAT
+    r_0 = Default(1.0, "deg", min=0.0)
+    e = ECCENTRICITY
+    phi = PHI
+    edge_width = Default(0.01, min=0.0, max=1.0, frozen=True)
 
     def told_apart(self, pixel: float, least: float, most: float) -> dict[str, tuple[float, float]]:
         return {"r_0": (2 * least, most), "e": (0.0, LONGEST)}
@@ -118,7 +116,10 @@ class ShellSpatialModel(RadialModel):
     """
 
     tags = ("ShellSpatialModel", "shell")
-    defaults = (LON, LAT, Parameter("radius", 1.0, "deg"), Parameter("width", 0.2, "deg"))
+    lon_0 = LON
+    lat_0 = LAT
+    radius = Default(1.0, "deg")
+    width = Default(0.2, "deg")
 
     def sized(self, values: Array, least: float = LEAST) -> Array:
         radius = max(values[2], 0.0)
@@ -151,7 +152,10 @@ class Shell2SpatialModel(RadialModel):
     """Projected shell of outer radius ``r_0`` and relative width ``eta``."""
 
     tags = ("Shell2SpatialModel", "shell2")
-    defaults = (LON, LAT, Parameter("r_0", 1.0, "deg"), Parameter("eta", 0.2, min=0.02, max=1.0))
+    lon_0 = LON
+    lat_0 = LAT
+    r_0 = Default(1.0, "deg")
+    eta = Default(0.2, min=0.02, max=1.0)
 
     def sized(self, values: Array, least: float = LEAST) -> Array:
         return np.array([*values[:2], max(values[2], least), min(max(values[3], _THINNEST), 1.0)])

@@ -7,7 +7,7 @@ from math import exp, expm1, pi, radians, sin, sqrt
 import numpy as np
 
 from gm.arrays import Array
-from gm.models.parameter import Parameter
+from gm.models.parametric import Default
 from gm.models.spatial.base import ECCENTRICITY, LAT, LEAST, LON, LONGEST, PHI, RadialModel
 from gm.models.spatial.offsets import DEGREE, NOTHING, Offsets, axis_ratio, effective_radius
 from gm.models.spatial.rings import Rings
@@ -26,7 +26,11 @@ class GaussianSpatialModel(RadialModel):
     """
 
     tags = ("GaussianSpatialModel", "gauss")
-    defaults = (LON, LAT, Parameter("sigma", 1.0, "deg", min=0.0), ECCENTRICITY, PHI)
+    lon_0 = LON
+    lat_0 = LAT
+    sigma = Default(1.0, "deg", min=0.0)
+    e = ECCENTRICITY
+    phi = PHI
 
     def evaluation_radius(self, values: Array) -> float:
         return float(5.0 * values[2])
@@ -89,14 +93,12 @@ class GeneralizedGaussianSpatialModel(RadialModel):
     """
 
     tags = ("GeneralizedGaussianSpatialModel", "gauss-general")
-    defaults = (
-        LON,
-        LAT,
-        Parameter("r_0", 1.0, "deg"),
-        Parameter("eta", 0.5, min=0.01, max=1.0),
-        ECCENTRICITY,
-        PHI,
-    )
+    lon_0 = LON
+    lat_0 = LAT
+    r_0 = Default(1.0, "deg")
+    eta = Default(0.5, min=0.01, max=1.0)
+    e = ECCENTRICITY
+    phi = PHI
 
     def sized(self, values: Array, least: float = LEAST) -> Array:
         return np.array([*values[:2], max(values[2], least), max(values[3], _SHARPEST), *values[4:]])

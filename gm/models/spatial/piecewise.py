@@ -26,6 +26,7 @@ class PiecewiseNormSpatialModel(ExtendedModel):
 
     tags = ("PiecewiseNormSpatialModel", "piecewise-norm")
     setting_names = ("frame", "lon", "lat", "interp")
+    any_unit = True
 
     def __init__(self, **settings: object) -> None:
         given = [value for name, value in settings.items() if name not in self.setting_names]
@@ -46,6 +47,10 @@ class PiecewiseNormSpatialModel(ExtendedModel):
         self._seam = float(np.ptp(west)) / 2
         self._nodes = np.stack([_below(west, self._seam), lat], axis=1)
         self._last: tuple[Array, Array] | None = None
+
+    @classmethod
+    def named_by_document(cls, name: str) -> Parameter | None:
+        return Parameter(name, 1.0)
 
     def position(self, values: Array) -> None:
         return None

@@ -12,7 +12,8 @@ class PointSpatialModel(SpatialModel):
     """Point source at lon_0, lat_0."""
 
     tags = ("PointSpatialModel", "point")
-    defaults = (LON, LAT)
+    lon_0 = LON
+    lat_0 = LAT
 
     def evaluation_radius(self, values: Array) -> float:
         return 0.0

@@ -16,6 +16,7 @@ from gm.maps.map import Map
 from gm.maps.sphere import lon_lat
 from gm.models.errors import ModelError
 from gm.models.parameter import Parameter
+from gm.models.parametric import Default
 from gm.models.spatial.base import ExtendedModel
 from gm.models.templates.axis_interpolation import (
     axis_limits,
@@ -57,10 +58,8 @@ class TemplateSpatialModel(TemplateShape):
 
     tags = ("TemplateSpatialModel", "template")
     setting_names = ("frame", "filename", "normalize", "unit")
-    defaults = (
-        Parameter("lon_0", float("nan"), "deg", frozen=True),
-        Parameter("lat_0", float("nan"), "deg", min=-90.0, max=90.0, frozen=True),
-    )
+    lon_0 = Default(float("nan"), "deg", frozen=True)
+    lat_0 = Default(float("nan"), "deg", min=-90.0, max=90.0, frozen=True)
 
     def __init__(self, **settings: object) -> None:
         normalize = settings.get("normalize", True)
@@ -72,8 +71,8 @@ class TemplateSpatialModel(TemplateShape):
     def with_map(self, filename: str, shape: Map) -> Self:
         """The same model with another map, whose values count as they are; models that are written write it too."""
         changed = copy.copy(self)
-        changed.settings = {**self.settings, "filename": filename, "normalize": False}
-        changed.template = TemplateMap(filename, unwritten=shape)
+        settings = {**self.settings, "filename": filename, "normalize": False}
+        changed._set(settings=settings, template=TemplateMap(filename, unwritten=shape))
         return changed
 
     def _set_parameters(self, parameters: Sequence[Parameter]) -> None:
@@ -117,12 +116,17 @@ class TemplateNDSpatialModel(TemplateShape):
 
     tags = ("TemplateNDSpatialModel", "templateND")
     setting_names = ("frame", "filename", "unit")
+    any_unit = True
 
     def __init__(self, **settings: object) -> None:
         self.template = TemplateMap(str(settings.get("filename") or ""))
         given = {name: value for name, value in settings.items() if name not in self.setting_names}
         self.defaults = given_defaults(self.tags[0], given.values()) or axis_parameters(self.template.axes)
         super().__init__(**settings)  # type: ignore[arg-type]  # frame is checked with the document
+
+    @classmethod
+    def named_by_document(cls, name: str) -> Parameter | None:
+        return Parameter(name, 1.0)
 
     def natural_limits(self) -> dict[str, tuple[float, float]]:
         return axis_limits(self.template.axes)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from gm.arrays import Array
 from gm.errors import DataError
 from gm.models.errors import ModelError
-from gm.models.parameter import Parameter
+from gm.models.parametric import Default
 from gm.models.spectral.base import SpectralModel
 from gm.models.templates.files import read_template
 from gm.units import factor
@@ -39,13 +39,14 @@ class EBLAbsorptionNormSpectralModel(SpectralModel):
 
     tags = ("EBLAbsorptionNormSpectralModel", "ebl-norm")
     setting_names = ("filename", "energy", "param", "values")
-    defaults = (Parameter("redshift", 0.1, frozen=True), Parameter("alpha_norm", 1.0, frozen=True))
+    redshift = Default(0.1, frozen=True)
+    alpha_norm = Default(1.0, frozen=True)
     amplitude_name = None
     is_norm: ClassVar[bool] = True
 
     def __init__(self, **settings: object) -> None:
+        self.settings = {name: _with_unit(settings[name]) for name in self.setting_names if name in settings}
         super().__init__(**{name: value for name, value in settings.items() if name not in self.setting_names})
-        self.settings = {name: settings[name] for name in self.setting_names if name in settings}
         if "filename" not in self.settings:
             self._table = _inline(self.settings)
 
@@ -93,6 +94,11 @@ def builtin_file(name: str) -> Path | None:
         if builtin.removesuffix(".gz") in name and folder and (Path(folder) / "ebl" / builtin).is_file():
             return Path(folder) / "ebl" / builtin
     return None
+
+
+def _with_unit(setting: Any) -> Any:
+    """A table as documents have it."""
+    return {**setting, "unit": setting.get("unit") or ""} if isinstance(setting, Mapping) else setting
 
 
 def _inline(settings: Mapping[str, Any]) -> tuple[Array, Array, NDArray[Any]]:

@@ -46,11 +46,10 @@ class CompoundSpectralModel(SpectralModel):
 
     def _set_parameters(self, parameters: Sequence[Parameter]) -> None:
         n = len(self.model1.parameters)
-        self.model1 = self.model1.with_parameters(parameters[:n])
-        self.model2 = self.model2.with_parameters(parameters[n:])
-        self.parameters = tuple(parameters)
-        self.factors = self.model1.factors + self.model2.factors
-        self.paths = tuple(f"model{k}.{path}" for k in (1, 2) for path in (self.model1, self.model2)[k - 1].paths)
+        first, second = self.model1.with_parameters(parameters[:n]), self.model2.with_parameters(parameters[n:])
+        paths = tuple(f"model{k}.{path}" for k, model in ((1, first), (2, second)) for path in model.paths)
+        self._set(model1=first, model2=second, parameters=tuple(parameters), paths=paths)
+        self._set(factors=first.factors + second.factors)
 
     def blocks(self) -> Iterator[ParametricModel]:
         yield from self.model1.blocks()

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from gm.arrays import Array
-from gm.models.parameter import Parameter
+from gm.models.parametric import Default
 from gm.models.spectral.base import SpectralModel, exponential, power
 from gm.models.spectral.power_laws import AMPLITUDE
 
-_REFERENCE = Parameter("reference", 1.0, "TeV", frozen=True)
-_CUTOFF = (Parameter("lambda_", 0.1, "TeV-1"), Parameter("alpha", 1.0, frozen=True))
-_INDICES = (Parameter("index_1", 1.5), Parameter("index_2", 2.0))
+_REFERENCE = Default(1.0, "TeV", frozen=True)
+_LAMBDA = Default(0.1, "TeV-1")
+_ALPHA = Default(1.0, frozen=True)
 _MEV_PER_TEV = 1e6
 
 
@@ -41,7 +41,11 @@ class ExpCutoffPowerLawSpectralModel(_ExpCutoff):
     """
 
     tags = ("ExpCutoffPowerLawSpectralModel", "ecpl")
-    defaults = (Parameter("index", 1.5), AMPLITUDE, _REFERENCE, *_CUTOFF)
+    index = Default(1.5)
+    amplitude = AMPLITUDE
+    reference = _REFERENCE
+    lambda_ = _LAMBDA
+    alpha = _ALPHA
 
 
 class ExpCutoffPowerLawNormSpectralModel(_ExpCutoff):
@@ -52,7 +56,11 @@ class ExpCutoffPowerLawNormSpectralModel(_ExpCutoff):
     """
 
     tags = ("ExpCutoffPowerLawNormSpectralModel", "ecpl-norm")
-    defaults = (Parameter("index", 0.0), Parameter("norm", 1.0), _REFERENCE, *_CUTOFF)
+    index = Default(0.0)
+    norm = Default(1.0)
+    reference = _REFERENCE
+    lambda_ = _LAMBDA
+    alpha = _ALPHA
     amplitude_name = "norm"
     is_norm = True
 
@@ -65,7 +73,10 @@ class ExpCutoffPowerLaw3FGLSpectralModel(SpectralModel):
     """
 
     tags = ("ExpCutoffPowerLaw3FGLSpectralModel", "ecpl-3fgl")
-    defaults = (Parameter("index", 1.5), AMPLITUDE, _REFERENCE, Parameter("ecut", 10.0, "TeV"))
+    index = Default(1.5)
+    amplitude = AMPLITUDE
+    reference = _REFERENCE
+    ecut = Default(10.0, "TeV")
 
     def evaluate(self, energy: Array, values: Array) -> Array:
         index, amplitude, reference, ecut = values
@@ -87,7 +98,11 @@ class SuperExpCutoffPowerLaw3FGLSpectralModel(SpectralModel):
     """
 
     tags = ("SuperExpCutoffPowerLaw3FGLSpectralModel", "secpl-3fgl")
-    defaults = (AMPLITUDE, _REFERENCE, Parameter("ecut", 10.0, "TeV"), *_INDICES)
+    amplitude = AMPLITUDE
+    reference = _REFERENCE
+    ecut = Default(10.0, "TeV")
+    index_1 = Default(1.5)
+    index_2 = Default(2.0)
 
     def evaluate(self, energy: Array, values: Array) -> Array:
         amplitude, reference, ecut, index_1, index_2 = values
@@ -113,7 +128,11 @@ class SuperExpCutoffPowerLaw4FGLSpectralModel(SpectralModel):
     """
 
     tags = ("SuperExpCutoffPowerLaw4FGLSpectralModel", "secpl-4fgl")
-    defaults = (AMPLITUDE, _REFERENCE, Parameter("expfactor", 1e-14), *_INDICES)
+    amplitude = AMPLITUDE
+    reference = _REFERENCE
+    expfactor = Default(1e-14)
+    index_1 = Default(1.5)
+    index_2 = Default(2.0)
 
     def evaluate(self, energy: Array, values: Array) -> Array:
         amplitude, reference, expfactor, index_1, index_2 = values
@@ -141,7 +160,11 @@ class SuperExpCutoffPowerLaw4FGLDR3SpectralModel(SpectralModel):
     """
 
     tags = ("SuperExpCutoffPowerLaw4FGLDR3SpectralModel", "secpl-4fgl-dr3")
-    defaults = (AMPLITUDE, _REFERENCE, Parameter("expfactor", 1e-2), *_INDICES)
+    amplitude = AMPLITUDE
+    reference = _REFERENCE
+    expfactor = Default(0.01)
+    index_1 = Default(1.5)
+    index_2 = Default(2.0)
 
     def evaluate(self, energy: Array, values: Array) -> Array:
         amplitude, reference, expfactor, index_1, index_2 = values

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gm.arrays import Array
-from gm.models.parameter import Parameter
+from gm.models.parametric import Default
 from gm.models.spectral.base import INTEGRAL_FLUX, SpectralModel, exponential
 from gm.models.spectral.integration import EnergyBins
 
@@ -21,11 +21,9 @@ class GaussianSpectralModel(SpectralModel):
     """
 
     tags = ("GaussianSpectralModel", "gauss")
-    defaults = (
-        Parameter("amplitude", 1e-12, INTEGRAL_FLUX),
-        Parameter("mean", 1.0, "TeV"),
-        Parameter("sigma", 2.0, "TeV"),
-    )
+    amplitude = Default(1e-12, INTEGRAL_FLUX)
+    mean = Default(1.0, "TeV")
+    sigma = Default(2.0, "TeV")
 
     def evaluate(self, energy: Array, values: Array) -> Array:
         amplitude, mean, sigma = values

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gm.arrays import Array
-from gm.models.parameter import Parameter
+from gm.models.parametric import Default
 from gm.models.spectral.base import SpectralModel, exponential
 from gm.models.spectral.power_laws import AMPLITUDE
 
@@ -35,12 +35,10 @@ class LogParabolaSpectralModel(_LogParabola):
     """
 
     tags = ("LogParabolaSpectralModel", "lp")
-    defaults = (
-        AMPLITUDE,
-        Parameter("reference", 10.0, "TeV", frozen=True),
-        Parameter("alpha", 2.0),
-        Parameter("beta", 1.0),
-    )
+    amplitude = AMPLITUDE
+    reference = Default(10.0, "TeV", frozen=True)
+    alpha = Default(2.0)
+    beta = Default(1.0)
 
 
 class LogParabolaNormSpectralModel(_LogParabola):
@@ -50,12 +48,10 @@ class LogParabolaNormSpectralModel(_LogParabola):
     """
 
     tags = ("LogParabolaNormSpectralModel", "lp-norm")
-    defaults = (
-        Parameter("norm", 1.0),
-        Parameter("reference", 10.0, "TeV", frozen=True),
-        Parameter("alpha", 0.0),
-        Parameter("beta", 0.0),
-    )
+    norm = Default(1.0)
+    reference = Default(10.0, "TeV", frozen=True)
+    alpha = Default(0.0)
+    beta = Default(0.0)
     amplitude_name = "norm"
     is_norm = True
 
@@ -67,13 +63,11 @@ class LogParabola2SpectralModel(SpectralModel):
     """
 
     tags = ("LogParabola2SpectralModel", "lp2")
-    defaults = (
-        AMPLITUDE,
-        Parameter("reference", 10.0, "TeV", frozen=True),
-        Parameter("alpha", 2.0),
-        Parameter("beta", 1.0),
-        Parameter("escale", 1.0, "TeV", frozen=True),
-    )
+    amplitude = AMPLITUDE
+    reference = Default(10.0, "TeV", frozen=True)
+    alpha = Default(2.0)
+    beta = Default(1.0)
+    escale = Default(1.0, "TeV", frozen=True)
 
     def evaluate(self, energy: Array, values: Array) -> Array:
         amplitude, reference, alpha, beta, escale = values

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from gm.arrays import Array
-from gm.models.parameter import Parameter
+from gm.models.parametric import Default
 from gm.models.spectral.base import FLUX, INTEGRAL_FLUX, SpectralModel, exponential
 from gm.models.spectral.integration import logarithmic_mean_slope
 
-AMPLITUDE = Parameter("amplitude", 1e-12, FLUX)
+AMPLITUDE = Default(1e-12, FLUX)
 
 
 class ConstantSpectralModel(SpectralModel):
@@ -19,7 +19,7 @@ class ConstantSpectralModel(SpectralModel):
     """
 
     tags = ("ConstantSpectralModel", "const")
-    defaults = (Parameter("const", 1e-12, FLUX),)
+    const = Default(1e-12, FLUX)
     amplitude_name = "const"
     is_power_law = True
 
@@ -52,7 +52,9 @@ class PowerLawSpectralModel(_PowerLaw):
     """
 
     tags = ("PowerLawSpectralModel", "pl")
-    defaults = (Parameter("index", 2.0), AMPLITUDE, Parameter("reference", 1.0, "TeV", frozen=True))
+    index = Default(2.0)
+    amplitude = AMPLITUDE
+    reference = Default(1.0, "TeV", frozen=True)
 
 
 class PowerLawNormSpectralModel(_PowerLaw):
@@ -62,11 +64,9 @@ class PowerLawNormSpectralModel(_PowerLaw):
     """
 
     tags = ("PowerLawNormSpectralModel", "pl-norm")
-    defaults = (
-        Parameter("tilt", 0.0, frozen=True),
-        Parameter("norm", 1.0),
-        Parameter("reference", 1.0, "TeV", frozen=True),
-    )
+    tilt = Default(0.0, frozen=True)
+    norm = Default(1.0)
+    reference = Default(1.0, "TeV", frozen=True)
     amplitude_name = "norm"
     is_norm = True
 
@@ -80,12 +80,10 @@ class PowerLaw2SpectralModel(SpectralModel):
     """
 
     tags = ("PowerLaw2SpectralModel", "pl-2")
-    defaults = (
-        Parameter("amplitude", 1e-12, INTEGRAL_FLUX),
-        Parameter("index", 2.0),
-        Parameter("emin", 0.1, "TeV", frozen=True),
-        Parameter("emax", 100.0, "TeV", frozen=True),
-    )
+    amplitude = Default(1e-12, INTEGRAL_FLUX)
+    index = Default(2.0)
+    emin = Default(0.1, "TeV", frozen=True)
+    emax = Default(100.0, "TeV", frozen=True)
     is_power_law = True
 
     def evaluate(self, energy: Array, values: Array) -> Array:
@@ -114,7 +112,10 @@ class BrokenPowerLawSpectralModel(SpectralModel):
     """
 
     tags = ("BrokenPowerLawSpectralModel", "bpl")
-    defaults = (Parameter("index1", 2.0), Parameter("index2", 2.0), AMPLITUDE, Parameter("ebreak", 1.0, "TeV"))
+    index1 = Default(2.0)
+    index2 = Default(2.0)
+    amplitude = AMPLITUDE
+    ebreak = Default(1.0, "TeV")
 
     def evaluate(self, energy: Array, values: Array) -> Array:
         index1, index2, amplitude, ebreak = values
@@ -140,14 +141,12 @@ class SmoothBrokenPowerLawSpectralModel(SpectralModel):
     """
 
     tags = ("SmoothBrokenPowerLawSpectralModel", "sbpl")
-    defaults = (
-        Parameter("index1", 2.0),
-        Parameter("index2", 2.0),
-        AMPLITUDE,
-        Parameter("ebreak", 1.0, "TeV"),
-        Parameter("reference", 1.0, "TeV", frozen=True),
-        Parameter("beta", 1.0, frozen=True),
-    )
+    index1 = Default(2.0)
+    index2 = Default(2.0)
+    amplitude = AMPLITUDE
+    ebreak = Default(1.0, "TeV")
+    reference = Default(1.0, "TeV", frozen=True)
+    beta = Default(1.0, frozen=True)
 
     def evaluate(self, energy: Array, values: Array) -> Array:
         index1, index2, amplitude, ebreak, reference, beta = values

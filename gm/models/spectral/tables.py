@@ -31,8 +31,8 @@ class TemplateSpectralModel(SpectralModel):
     amplitude_name = None
 
     def __init__(self, energy: object, values: object) -> None:
-        super().__init__()
         self.settings = {"energy": _as_table(energy, "TeV"), "values": _as_table(values, "TeV-1 s-1 cm-2")}
+        super().__init__()
         self._unit = flux_unit(self.settings["values"]["unit"])
         self._log_energy = np.log(_column(self.settings["energy"], "TeV"))
         values_column = _column(self.settings["values"], self._unit)
@@ -85,6 +85,10 @@ class PiecewiseNormSpectralModel(SpectralModel):
         self._nodes = np.log(nodes) if self._is_log else nodes
         self.defaults = tuple(Parameter(f"norm_{k}", 1.0) for k in range(len(nodes)))
         super().__init__(**{f"norm_{k}": norm for k, norm in enumerate(norms)}, **parameters)
+
+    @classmethod
+    def named_by_document(cls, name: str) -> Parameter | None:
+        return Parameter(name, 1.0) if name.startswith("norm_") else None
 
     def evaluate(self, energy: Array, values: Array) -> Array:
         node, weight = self._locate(energy)

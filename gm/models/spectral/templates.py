@@ -12,6 +12,7 @@ from gm.arrays import Array
 from gm.errors import DataError
 from gm.maps.axes import Axis
 from gm.maps.reading import read_map
+from gm.models.parameter import Parameter
 from gm.models.spectral.base import SpectralModel, flux_unit
 from gm.models.templates.axis_interpolation import (
     ENERGY,
@@ -84,14 +85,19 @@ class TemplateNDSpectralModel(SpectralModel):
 
     tags = ("TemplateNDSpectralModel", "templateND")
     setting_names = ("filename", "unit")
+    any_unit = True
     amplitude_name = None
 
     def __init__(self, **settings: object) -> None:
         self.table = SpectrumTable(str(settings.get("filename") or ""))
         given = {name: value for name, value in settings.items() if name not in self.setting_names}
         self.defaults = given_defaults(self.tags[0], given.values()) or axis_parameters(self.table.axes)
-        super().__init__(**given)
         self.settings = {name: settings[name] for name in self.setting_names if name in settings}
+        super().__init__(**given)
+
+    @classmethod
+    def named_by_document(cls, name: str) -> Parameter | None:
+        return Parameter(name, 1.0)
 
     def natural_limits(self) -> dict[str, tuple[float, float]]:
         return axis_limits(self.table.axes)

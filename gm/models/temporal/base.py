@@ -15,12 +15,12 @@ from typing import ClassVar
 import numpy as np
 
 from gm.arrays import Array
-from gm.models.parameter import Parameter
-from gm.models.parametric import ParametricModel
+from gm.models.parametric import Default, ParametricModel
 from gm.models.temporal.intervals import TimeIntervals, tt_minus
 
-T_REF = Parameter("t_ref", 51544.0, "d", frozen=True)
-T_REF_FREE = Parameter("t_ref", 51544.0, "d")
+_J2000 = 51544.0  # MJD
+T_REF = Default(_J2000, "d", frozen=True)
+T_REF_FREE = Default(_J2000, "d")
 
 
 class TemporalModel(ParametricModel):
@@ -30,8 +30,8 @@ class TemporalModel(ParametricModel):
     setting_names: ClassVar[tuple[str, ...]] = ("scale",)
 
     def __init__(self, *, scale: str = "utc", **settings: object) -> None:
-        super().__init__(**{name: value for name, value in settings.items() if name not in self.setting_names})
         self.settings = {"scale": scale} | {n: settings[n] for n in self.setting_names if n in settings}
+        super().__init__(**{name: value for name, value in settings.items() if name not in self.setting_names})
 
     @property
     def scale(self) -> str:
@@ -62,7 +62,7 @@ class TemporalModel(ParametricModel):
 
     def reference(self, values: Array) -> float:
         """Reference time, a Modified Julian Date [d] on the model's scale."""
-        return float(values[self.paths.index("t_ref")]) if "t_ref" in self.paths else T_REF.value
+        return float(values[self.paths.index("t_ref")]) if "t_ref" in self.paths else _J2000
 
     def _elapsed(self, intervals: TimeIntervals, values: Array) -> tuple[Array, Array]:
         """Starts and stops [d] since the reference time."""

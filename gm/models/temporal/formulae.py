@@ -7,7 +7,7 @@ from math import sqrt
 import numpy as np
 
 from gm.arrays import Array
-from gm.models.parameter import Parameter
+from gm.models.parametric import Default
 from gm.models.temporal.base import T_REF, T_REF_FREE, TemporalModel
 
 _NONE = np.zeros(())
@@ -18,7 +18,9 @@ class LinearTemporalModel(TemporalModel):
     """``alpha + beta (t - t_ref)``."""
 
     tags = ("LinearTemporalModel", "linear")
-    defaults = (Parameter("alpha", 1.0), Parameter("beta", 0.0, "d-1"), T_REF)
+    alpha = Default(1.0)
+    beta = Default(0.0, "d-1")
+    t_ref = T_REF
 
     def evaluate(self, elapsed: Array, values: Array) -> Array:
         return np.asarray(values[0] + values[1] * elapsed)
@@ -36,7 +38,8 @@ class ExpDecayTemporalModel(TemporalModel):
     """``exp(-(t - t_ref) / t0)``."""
 
     tags = ("ExpDecayTemporalModel", "exp-decay")
-    defaults = (Parameter("t0", 1.0, "d"), T_REF)
+    t0 = Default(1.0, "d")
+    t_ref = T_REF
 
     def evaluate(self, elapsed: Array, values: Array) -> Array:
         return np.asarray(np.exp(np.minimum(-elapsed / values[0], 300.0)))
@@ -54,7 +57,8 @@ class GaussianTemporalModel(TemporalModel):
     """``exp(-(t - t_ref)^2 / (2 sigma^2))``."""
 
     tags = ("GaussianTemporalModel", "gauss")
-    defaults = (T_REF_FREE, Parameter("sigma", 1.0, "d"))
+    t_ref = T_REF_FREE
+    sigma = Default(1.0, "d")
 
     def evaluate(self, elapsed: Array, values: Array) -> Array:
         return np.asarray(np.exp(-0.5 * (elapsed / values[1]) ** 2))
@@ -81,7 +85,10 @@ class GeneralizedGaussianTemporalModel(TemporalModel):
     """
 
     tags = ("GeneralizedGaussianTemporalModel", "gengauss")
-    defaults = (T_REF_FREE, Parameter("t_rise", 1.0, "d"), Parameter("t_decay", 1.0, "d"), Parameter("eta", 0.5))
+    t_ref = T_REF_FREE
+    t_rise = Default(1.0, "d")
+    t_decay = Default(1.0, "d")
+    eta = Default(0.5)
 
     def evaluate(self, elapsed: Array, values: Array) -> Array:
         tau = np.where(elapsed < 0, values[1], values[2])
@@ -116,7 +123,9 @@ class PowerLawTemporalModel(TemporalModel):
     """``((t - t_ref) / t0)^alpha``, 0 before t_ref."""
 
     tags = ("PowerLawTemporalModel", "powerlaw")
-    defaults = (Parameter("alpha", 1.0), T_REF, Parameter("t0", 1.0, "d", frozen=True))
+    alpha = Default(1.0)
+    t_ref = T_REF
+    t0 = Default(1.0, "d", frozen=True)
 
     def evaluate(self, elapsed: Array, values: Array) -> Array:
         x = _log_time(elapsed, values[2])
@@ -145,7 +154,9 @@ class SineTemporalModel(TemporalModel):
     """``1 + amp sin(omega (t - t_ref))``."""
 
     tags = ("SineTemporalModel", "sinus")
-    defaults = (Parameter("amp", 1.0), Parameter("omega", 1.0, "rad / d"), T_REF_FREE)
+    amp = Default(1.0)
+    omega = Default(1.0, "rad / d")
+    t_ref = T_REF_FREE
 
     def evaluate(self, elapsed: Array, values: Array) -> Array:
         return np.asarray(1.0 + values[0] * np.sin(values[1] * elapsed))

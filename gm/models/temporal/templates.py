@@ -11,7 +11,7 @@ from gm.arrays import Array
 from gm.errors import DataError
 from gm.io.fits import Extension
 from gm.models.errors import ModelError
-from gm.models.parameter import Parameter
+from gm.models.parametric import Default
 from gm.models.templates.files import first_table, read_curve, read_template
 from gm.models.temporal.base import TemporalModel
 from gm.models.temporal.intervals import DAY, TimeIntervals, header_number, tt_minus
@@ -30,7 +30,7 @@ class LightCurveTemplateTemporalModel(TemporalModel):
 
     tags = ("LightCurveTemplateTemporalModel", "template")
     setting_names = ("scale", "filename", "format", "unit")
-    defaults = (Parameter("t_ref", float("nan"), "d", frozen=True),)
+    t_ref = Default(float("nan"), "d", frozen=True)
 
     def __init__(self, **settings: object) -> None:
         super().__init__(**settings)  # type: ignore[arg-type]  # scale is checked with the document
@@ -94,13 +94,11 @@ class TemplatePhaseCurveTemporalModel(TemporalModel):
 
     tags = ("TemplatePhaseCurveTemporalModel", "template-phase")
     setting_names = ("scale", "filename", "normalize")
-    defaults = (
-        Parameter("t_ref", 48442.5, "d", frozen=True),
-        Parameter("phi_ref", 0.0, frozen=True),
-        Parameter("f0", 29.946923, "s-1", frozen=True),
-        Parameter("f1", 0.0, "s-2", frozen=True),
-        Parameter("f2", 0.0, "s-3", frozen=True),
-    )
+    t_ref = Default(48442.5, "d", frozen=True)
+    phi_ref = Default(0.0, frozen=True)
+    f0 = Default(29.946923, "s-1", frozen=True)
+    f1 = Default(0.0, "s-2", frozen=True)
+    f2 = Default(0.0, "s-3", frozen=True)
 
     @cached_property
     def curve(self) -> tuple[Polyline, float]:

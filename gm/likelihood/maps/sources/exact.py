@@ -24,10 +24,11 @@ from gm.likelihood.maps.folding.window import MapWindow, Response
 from gm.likelihood.maps.sources.image import Image, ImageSource, MapSource, Recent, SharedImage
 from gm.maps.geometry import WcsGeometry
 from gm.maps.pixel_grid import PixelGrid
-from gm.models import PointSpatialModel, SpatialModel
+from gm.models import SpatialModel
 from gm.models.spatial.base import RadialModel
 from gm.models.spatial.pixel_nodes import Nodes
 from gm.models.spatial.pixel_shares import PixelNodes
+from gm.models.spatial.point import PointSpatialModel
 from gm.models.spatial.spline_nodes import SplineNodes
 
 _SIGMA = 1.5  # of a Gaussian with a given core radius

@@ -19,7 +19,8 @@ from gm.likelihood.maps.sources.image import Image, MapSource, Reach, SharedImag
 from gm.likelihood.maps.sources.shape_image import support_of
 from gm.maps.geometry import WcsGeometry
 from gm.maps.pixel_grid import PixelGrid
-from gm.models import PointSpatialModel, SpatialModel
+from gm.models import SpatialModel
+from gm.models.spatial.point import PointSpatialModel
 
 _KEPT_CORNERS = 9  # pixels around a point: it may go to a neighbour and back
 
