@@ -64,6 +64,11 @@ class Spectrum(CountsDataset, OneDimensional, ABC):
         object.__setattr__(self, name, np.where(bad, 0.0, values))
 
     @property
+    def region_off(self) -> Region | None:
+        """Where off counts are from."""
+        return None
+
+    @property
     def shape(self) -> tuple[int, ...]:
         return (self.energy.n_bins,)
 

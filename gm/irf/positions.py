@@ -32,19 +32,20 @@ def valid_pixel(
     data : (..., n_y, n_x); a pixel is valid when any of its values is above 0. Without a position: the map's centre.
     Source: Gammapy 2.1, ``IRFMap._get_nearest_valid_position``.
     """
-    if isinstance(geometry, RegionGeometry):
+    grid = geometry.pixel_grid
+    if grid is None:
         return 0.0, 0.0
-    x, y = pixel_of(geometry, lon, lat, frame)
+    x, y = pixel_of(grid, lon, lat, frame)
     if _is_valid(data, x, y):
         return x, y
     valid = (data > 0).any(axis=tuple(range(data.ndim - 2)))
     if not valid.any():
         return x, y
     if lon is None or lat is None:
-        lon, lat = geometry.center()
+        lon, lat = grid.center()
     else:
-        lon, lat = (float(value) for value in rotate(lon, lat, frame or geometry.frame, geometry.frame))
-    distance: Array = np.where(valid, geometry.separation(lon, lat), np.inf)
+        lon, lat = (float(value) for value in rotate(lon, lat, frame or grid.frame, grid.frame))
+    distance: Array = np.where(valid, grid.separation(lon, lat), np.inf)
     row, column = np.unravel_index(int(np.argmin(distance)), distance.shape)
     log.info("no response at lon %.4f, lat %.4f deg: taken %.3f deg away", lon, lat, distance[row, column])
     return float(column), float(row)
@@ -54,9 +55,10 @@ def pixel_of(
     geometry: ResponseGeometry, lon: float | None, lat: float | None, frame: str | None
 ) -> tuple[float, float]:
     """Pixel coordinates (x, y) of a position [deg]; without a position, or on a region: of the centre."""
-    if lon is None or lat is None or isinstance(geometry, RegionGeometry):
+    grid = geometry.pixel_grid
+    if lon is None or lat is None or grid is None:
         return (geometry.shape[1] - 1) / 2.0, (geometry.shape[0] - 1) / 2.0
-    x, y = geometry.position(lon, lat, frame)
+    x, y = grid.position(lon, lat, frame)
     return float(x), float(y)
 
 

@@ -27,12 +27,13 @@ def nearest_mask(mask: BoolArray, geometry: WcsGeometry, response: ResponseGeome
     Where both grids have one centre, the centres of the one lie on the borders of the other. Then the last digit of
     wcslib's coordinates decides, here as in Gammapy.
     """
-    if not isinstance(response, WcsGeometry) or _is_everywhere(response, geometry):
+    grid = response.pixel_grid
+    if grid is None or _is_everywhere(grid, geometry):
         return np.full(response.shape, mask.any())
-    rows, columns = np.mgrid[: response.shape[0], : response.shape[1]]
-    sky = _wcslib(response).wcs_pix2world(columns, rows, 0)
-    if response.frame != geometry.frame:
-        sky = rotate(sky[0], sky[1], response.frame, geometry.frame)
+    rows, columns = np.mgrid[: grid.shape[0], : grid.shape[1]]
+    sky = _wcslib(grid).wcs_pix2world(columns, rows, 0)
+    if grid.frame != geometry.frame:
+        sky = rotate(sky[0], sky[1], grid.frame, geometry.frame)
     x, y = (np.floor(np.nan_to_num(at, nan=-1.0) + 0.5) for at in _wcslib(geometry).wcs_world2pix(*sky, 0))
     inside = (x >= 0) & (x < mask.shape[1]) & (y >= 0) & (y < mask.shape[0])
     found = np.zeros(response.shape, dtype=np.bool_)
@@ -61,9 +62,10 @@ def interpolated_mask(mask: BoolArray, geometry: WcsGeometry, response: Response
     ``MapDataset.mask_safe_edisp``.
     """
     everywhere = np.broadcast_to(np.any(mask, axis=(1, 2), keepdims=True), (len(mask), *response.shape))
-    if not isinstance(response, WcsGeometry) or _is_everywhere(response, geometry):
+    grid = response.pixel_grid
+    if grid is None or _is_everywhere(grid, geometry):
         return everywhere
-    at_x, at_y = geometry.position(*response.grid(), response.frame)
+    at_x, at_y = geometry.position(*grid.grid(), grid.frame)
     rows, weight_y = _cell(at_y, geometry.shape[0])
     columns, weight_x = _cell(at_x, geometry.shape[1])
     value: Any = 0.0

@@ -99,6 +99,10 @@ class EnergyAxis(_Bins):
             and np.array_equal(self.edges, other.edges)
         )
 
+    def squashed(self) -> EnergyAxis:
+        """One bin over the whole range."""
+        return EnergyAxis(self.edges[[0, -1]], self.name)
+
     def sliced(self, part: slice) -> EnergyAxis:
         """The bins ``part.start`` to ``part.stop``."""
         return EnergyAxis(self.edges[part.start : part.stop + 1], self.name)
@@ -169,6 +173,10 @@ class NodeAxis(_Bins):
         middle = 0.5 * (scaled[:-1] + scaled[1:])
         ends = 2.0 * scaled[[0, -1]] - middle[[0, -1]]
         return cls(name, nodes, back(np.concatenate([ends[:1], middle, ends[1:]])), unit, interp, has_edges=False)
+
+    def squashed(self) -> NodeAxis:
+        """One bin over the whole range."""
+        return NodeAxis.from_edges(self.name, self.edges[[0, -1]], self.unit, self.interp)
 
     def pixel(self, values: ArrayLike) -> Array:
         """Fractional node index of values, linear between nodes in the scale; extrapolated with the end segments."""

@@ -57,6 +57,11 @@ class WcsGeometry:
     def __reduce__(self) -> tuple[Any, ...]:
         return WcsGeometry, (self.shape, dict(self.cards))
 
+    @property
+    def pixel_grid(self) -> WcsGeometry:
+        """The geometry where it is a rectangular grid of pixels, as this one."""
+        return self
+
     @classmethod
     def create(
         cls,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -30,6 +30,7 @@ class HealpixGeometry:
     nested: bool = True
     frame: str = "icrs"
     pixels: IntArray | None = None
+    pixel_grid: ClassVar[None] = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.nside <= MAX_NSIDE or (self.nested and self.nside & (self.nside - 1)):

@@ -53,9 +53,9 @@ class Map:
 
     def grid(self) -> WcsGeometry:
         """The geometry when it is a pixel grid, else `DataError`."""
-        if not isinstance(self.geometry, WcsGeometry):
+        if self.geometry.pixel_grid is None:
             raise DataError(f"a map on a {type(self.geometry).__name__}, expected an image with pixels")
-        return self.geometry
+        return self.geometry.pixel_grid
 
     def with_(self, **changes: Any) -> Map:
         """A copy with other values."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -47,6 +48,7 @@ class RegionGeometry:
 
     region: Region | None
     shape: tuple[int, int] = (1, 1)
+    pixel_grid: ClassVar[None] = None
 
     def same_as(self, other: RegionGeometry) -> bool:
         """Whether both are the same region, as files hold it."""

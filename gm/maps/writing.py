@@ -9,7 +9,6 @@ from gm.io.gadf import GadfAxis
 from gm.io.map_fits import FileMap, region_map_extensions, wcs_map_extensions
 from gm.io.tables import Image, Table
 from gm.maps.axes import Axis
-from gm.maps.geometry import WcsGeometry
 from gm.maps.healpix_reading import healpix_hdus
 from gm.maps.map import Map
 from gm.maps.regions import RegionGeometry
@@ -22,8 +21,9 @@ def map_hdus(sky_map: Map, name: str, sparse: bool = False) -> list[Image | Tabl
     """
     axes = tuple(file_axis(axis) for axis in sky_map.axes)
     geometry = sky_map.geometry
-    if isinstance(geometry, WcsGeometry):
-        return wcs_map_extensions(name, FileMap(sky_map.data, axes, sky_map.unit, geometry.cards, sky_map.meta), sparse)
+    if geometry.pixel_grid is not None:
+        cards = geometry.pixel_grid.cards
+        return wcs_map_extensions(name, FileMap(sky_map.data, axes, sky_map.unit, cards, sky_map.meta), sparse)
     held = FileMap(sky_map.data, axes, sky_map.unit, {}, sky_map.meta)
     if isinstance(geometry, RegionGeometry):
         region = None if geometry.region is None else geometry.region.to_table(f"{name}_REGION")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Self
+from typing import ClassVar, Self
+
+import numpy as np
 
 from gm.arrays import Array, BoolArray, IntArray
 
@@ -14,6 +16,18 @@ class Statistic(ABC):
     Bins marked `linear` cost ``slope * predicted + intercept`` as long as nothing predicted is negative: their sum is
     computed once, which is why the cost of a likelihood follows the bins with counts.
     """
+
+    profiles_background: ClassVar[bool] = False
+    """Whether the background is not predicted, but the most probable one in each bin."""
+
+    @property
+    def counts(self) -> Array | None:
+        """(n_bins,), None where nothing is counted."""
+        return None
+
+    def background(self, predicted: Array) -> Array:
+        """The most probable background counts, (n_bins,), that come on top of ``predicted`` where they are profiled."""
+        return np.zeros_like(predicted)
 
     @abstractmethod
     def value_and_derivative(self, predicted: Array) -> tuple[Array, Array]:

@@ -21,35 +21,39 @@ class Cash(Statistic):
     """
 
     def __init__(self, counts: Array) -> None:
-        self.counts = counts
+        self._counts = counts
+
+    @property
+    def counts(self) -> Array:
+        return self._counts
 
     def value(self, predicted: Array) -> Array:
         mu = np.maximum(predicted, TRUNCATION)
-        return np.asarray(2.0 * (mu - self.counts * np.log(mu)))
+        return np.asarray(2.0 * (mu - self._counts * np.log(mu)))
 
     def value_and_derivative(self, predicted: Array) -> tuple[Array, Array]:
         mu = np.maximum(predicted, TRUNCATION)
-        value = 2.0 * (mu - self.counts * np.log(mu))
-        return value, np.where(predicted > TRUNCATION, 2.0 - 2.0 * self.counts / mu, 0.0)
+        value = 2.0 * (mu - self._counts * np.log(mu))
+        return value, np.where(predicted > TRUNCATION, 2.0 - 2.0 * self._counts / mu, 0.0)
 
     def curvature(self, predicted: Array) -> Array:
         mu = np.maximum(predicted, TRUNCATION)
-        return np.where(predicted > TRUNCATION, 2.0 * self.counts / mu**2, 0.0)
+        return np.where(predicted > TRUNCATION, 2.0 * self._counts / mu**2, 0.0)
 
     def expected_curvature(self, predicted: Array) -> Array:
         """Nothing in empty bins in which less than nothing is predicted: they do not care how much less."""
-        says = (predicted > TRUNCATION) | (self.counts > 0)
+        says = (predicted > TRUNCATION) | (self._counts > 0)
         return np.where(says, 2.0 / np.maximum(predicted, _ONE_IN_A_MILLION), 0.0)
 
     def least(self) -> Array:
-        return np.where(self.counts > 0, TRUNCATION, -np.inf)
+        return np.where(self._counts > 0, TRUNCATION, -np.inf)
 
     def linear(self) -> tuple[BoolArray, float, Array]:
-        return self.counts == 0, 2.0, np.zeros_like(self.counts)
+        return self._counts == 0, 2.0, np.zeros_like(self._counts)
 
     def expected_ts(self, null: Array, predicted: Array) -> float:
         null, counts = np.maximum(null, TRUNCATION), np.maximum(predicted, TRUNCATION)
         return 2.0 * float(counts @ np.log(counts / null) - np.sum(counts) + np.sum(null))
 
     def take(self, bins: IntArray | BoolArray) -> Self:
-        return type(self)(self.counts[bins])
+        return type(self)(self._counts[bins])

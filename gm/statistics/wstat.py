@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Self, final
+from typing import ClassVar, Self, final
 
 import numpy as np
 
@@ -30,6 +30,8 @@ class WStat(Statistic):
     in which a term with ``n_on = 0`` or ``n_off = 0`` is dropped. The signal may be negative; ``alpha`` must not be 0.
     """
 
+    profiles_background: ClassVar[bool] = True
+
     def __init__(self, n_on: Array, n_off: Array, alpha: Array) -> None:
         self.n_on, self.n_off, self.alpha = n_on, n_off, alpha
         self._one_alpha = 1.0 + alpha
@@ -40,9 +42,13 @@ class WStat(Statistic):
         self._no_on = n_on == 0
         self._any_no_on = bool(self._no_on.any())
 
-    def background(self, signal: Array) -> Array:
-        """Most probable background counts in the on region, ``alpha b``, (n_bins,)."""
-        return self.alpha * self._off(signal)[0]
+    @property
+    def counts(self) -> Array:
+        return self.n_on
+
+    def background(self, predicted: Array) -> Array:
+        """In the on region, ``alpha b``."""
+        return self.alpha * self._off(predicted)[0]
 
     def _off(self, signal: Array) -> tuple[Array, Array, Array]:
         """``b``, ``C`` and ``D``; for C < 0 the root is taken in the form that does not cancel."""

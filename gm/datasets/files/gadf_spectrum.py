@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gm.arrays import Array, BoolArray
-from gm.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
+from gm.datasets.spectrum import Spectrum, SpectrumDataset, SpectrumDatasetOnOff
 from gm.io.fits import FitsFile
 from gm.io.fits_writer import write_fits
 from gm.io.gadf import GadfAxis, RegionMap, axis_names, map_tables, read_axes, read_values, require_tables
@@ -23,7 +23,7 @@ ON_OFF = ("COUNTS", "COUNTS_OFF", "ACCEPTANCE", "ACCEPTANCE_OFF", "EXPOSURE")
 KNOWN_BACKGROUND = ("COUNTS", "EXPOSURE")
 
 
-def read_gadf(file: FitsFile, kind: str, name: str) -> SpectrumDataset | SpectrumDatasetOnOff:
+def read_gadf(file: FitsFile, kind: str, name: str) -> Spectrum:
     """The dataset in an opened file. Raises `DataError`.
 
     A PSF is ignored: for a spectrum its effect is in the exposure. ``MASK_FIT`` is honoured for both kinds.
@@ -113,12 +113,12 @@ def _read_meta(file: FitsFile) -> dict[str, Any]:
     return {name: values[0].item() if values.shape == (1,) else values for name, values in columns.items()}
 
 
-def write_gadf(dataset: SpectrumDataset | SpectrumDatasetOnOff, path: Path) -> None:
+def write_gadf(dataset: Spectrum, path: Path) -> None:
     """Write the file that `read_gadf`, and Gammapy, read. Raises `DataError` when it cannot be written."""
     write_fits(path, gadf_tables(dataset), {"NAME": dataset.name})
 
 
-def gadf_tables(dataset: SpectrumDataset | SpectrumDatasetOnOff) -> list[Table]:
+def gadf_tables(dataset: Spectrum) -> list[Table]:
     """The tables of the file in Gammapy's order."""
     energy = GadfAxis("energy", dataset.energy.edges, "TeV")
     true = GadfAxis("energy_true", dataset.energy_true.edges, "TeV")
@@ -134,8 +134,8 @@ def gadf_tables(dataset: SpectrumDataset | SpectrumDatasetOnOff) -> list[Table]:
     off = region
     add("COUNTS", dataset.counts)
     add("EXPOSURE", dataset.exposure, (true,), "cm2 s")
-    if isinstance(dataset, SpectrumDataset):
-        add("BACKGROUND", dataset.background)
+    if dataset.has_known_background:
+        add("BACKGROUND", dataset.known_background)
     if dataset.edisp is not None:
         squashed = GadfAxis("energy", dataset.energy.edges[[0, -1]], "TeV")
         add("EDISP", dataset.edisp, (energy, true))
@@ -146,10 +146,10 @@ def gadf_tables(dataset: SpectrumDataset | SpectrumDatasetOnOff) -> list[Table]:
         tables.append(Table("GTI", dataset.gti.columns, dataset.gti.header))
     if dataset.meta:
         tables.append(Table("META_TABLE", tuple(_meta_column(name, value) for name, value in dataset.meta.items())))
-    if isinstance(dataset, SpectrumDatasetOnOff):
+    if not dataset.has_known_background:
         off = dataset.region_off.to_table("REGION") if dataset.region_off is not None else region
-        for name in ON_OFF[1:4]:
-            add(name, getattr(dataset, name.lower()))
+        for name in dataset.background_arrays:
+            add(name.upper(), getattr(dataset, name))
     return tables
 
 

@@ -9,11 +9,12 @@ from typing import Any, TypeVar, final
 import numpy as np
 
 from gm.arrays import BoolArray, MapArray
+from gm.datasets.counts import CountsDataset
 from gm.datasets.deferred import Deferred
 from gm.datasets.files.gadf_spectrum import read_gadf
 from gm.datasets.finer_bins import FinerBins
 from gm.datasets.map_dataset import MASKS, ON_OFF, MapDataset, MapDatasetOnOff, check_axis, check_parts
-from gm.datasets.spectrum import SpectrumDataset
+from gm.datasets.spectrum import Spectrum, SpectrumDataset
 from gm.errors import DataError
 from gm.io.fits import Extension, FitsFile, read_fits
 from gm.io.gadf import require_tables
@@ -29,9 +30,7 @@ from gm.units import UnitError
 T = TypeVar("T")
 
 
-def read_map_dataset(
-    file: FitsFile, kind: str, name: str, lazy: bool | None = None
-) -> MapDataset | MapDatasetOnOff | SpectrumDataset:
+def read_map_dataset(file: FitsFile, kind: str, name: str, lazy: bool | None = None) -> CountsDataset:
     """The dataset in an opened file. Raises `DataError`.
 
     lazy : whether arrays are read when one of them is first used. Default: unless the file is compressed, since opening
@@ -62,15 +61,13 @@ def read_map_dataset(
     )
 
 
-def _read_region(file: FitsFile, counts: Extension, kind: str, name: str) -> SpectrumDataset:
+def _read_region(file: FitsFile, counts: Extension, kind: str, name: str) -> Spectrum:
     if kind != MapDataset.type or any(file.find(other) is not None for other in ("PSF", "COUNTS_OFF")):
         counts.fail(
             f"holds the counts of a region, with a PSF or off counts, expected those of a map for a {kind}",
             "make it a SpectrumDataset or SpectrumDatasetOnOff, with the containment of the PSF in its exposure",
         )
-    dataset = read_gadf(file, SpectrumDataset.type, name)
-    assert isinstance(dataset, SpectrumDataset)
-    return dataset
+    return read_gadf(file, SpectrumDataset.type, name)
 
 
 @final
@@ -128,10 +125,10 @@ class MapFile:
             return None
         places = extension.table()
         mask, exposure = read_map(file, "FINER_MASK"), read_map(file, "FINER_EXPOSURE")
-        if not isinstance(mask.geometry, WcsGeometry):
+        if mask.geometry.pixel_grid is None:
             extension.fail("FINER_MASK is not a map of pixels")
         finer = FinerBins(
-            geometry=mask.geometry,
+            geometry=mask.geometry.pixel_grid,
             energy=_energy_axis(extension, mask.axes, "energy"),
             exposure=converted(exposure.data, exposure.unit, "cm2 s", "HDU FINER_EXPOSURE"),
             psf=_read_psf(file, "FINER_PSF"),
@@ -162,7 +159,8 @@ class MapFile:
         if extension is None:
             return None
         held = read_map(file, name.upper())
-        if not (isinstance(held.geometry, WcsGeometry) and held.geometry.same_as(self.geometry)):
+        grid = held.geometry.pixel_grid
+        if grid is None or not grid.same_as(self.geometry):
             extension.fail("is not on the pixels of COUNTS", "all maps of a dataset but its responses share one grid")
         if name != "exposure":
             axis = _energy_axis(extension, held.axes, "energy")
@@ -178,9 +176,9 @@ def _grid(file: FitsFile, name: str, axis: str) -> tuple[WcsGeometry, EnergyAxis
     """Pixels and energies of counts or exposure; an exposure axis called ``energy`` is taken for the true energy."""
     extension = file.get(name)
     geometry, axes = read_geometry(file, name)
-    if not isinstance(geometry, WcsGeometry):
+    if geometry.pixel_grid is None:
         extension.fail("is not a map of pixels", "the counts of a region belong to a SpectrumDataset")
-    return geometry, _energy_axis(extension, axes, axis)
+    return geometry.pixel_grid, _energy_axis(extension, axes, axis)
 
 
 def _energy_axis(extension: Extension, axes: tuple[Axis, ...], name: str) -> EnergyAxis:

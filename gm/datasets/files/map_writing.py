@@ -9,17 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gm.datasets.finer_bins import FinerBins
-from gm.datasets.map_dataset import ON_OFF, MapDataset, MapDatasetOnOff
+from gm.datasets.map_dataset import SkyMap
 from gm.io.fits_writer import write_fits
 from gm.io.tables import Column, Image, Table
-from gm.irf.edisp_map import EdispKernelMap, EdispMap
+from gm.irf.edisp_map import EdispMap
 from gm.irf.psf import PsfMap
-from gm.maps.axes import Axis, EnergyAxis, NodeAxis
+from gm.maps.axes import EnergyAxis
 from gm.maps.map import Map
 from gm.maps.writing import map_hdus
 
 
-def write_map_dataset(dataset: MapDataset | MapDatasetOnOff, path: Path) -> None:
+def write_map_dataset(dataset: SkyMap, path: Path) -> None:
     """Write the file that `read_map_dataset`, and Gammapy, read; gzip when its name ends in ``.gz``.
 
     Raises `DataError` when it cannot be written.
@@ -27,7 +27,7 @@ def write_map_dataset(dataset: MapDataset | MapDatasetOnOff, path: Path) -> None
     write_fits(path, map_dataset_hdus(dataset), {"NAME": dataset.name})
 
 
-def map_dataset_hdus(dataset: MapDataset | MapDatasetOnOff) -> list[Image | Table]:
+def map_dataset_hdus(dataset: SkyMap) -> list[Image | Table]:
     """The extensions of the file in Gammapy's order."""
     hdus: list[Image | Table] = []
 
@@ -38,16 +38,16 @@ def map_dataset_hdus(dataset: MapDataset | MapDatasetOnOff) -> list[Image | Tabl
     livetime = {} if dataset.livetime is None else {"livetime": f"{dataset.livetime!r} s"}
     add("COUNTS", dataset.counts)
     add("EXPOSURE", dataset.exposure, dataset.energy_true, unit="cm2 s", meta=livetime)
-    if isinstance(dataset, MapDataset):
-        add("BACKGROUND", dataset.background)
+    if dataset.has_known_background:
+        add("BACKGROUND", dataset.known_background)
     hdus += _edisp_hdus("EDISP", dataset.edisp) + _psf_hdus("PSF", dataset.psf)
     for name in ("MASK_SAFE", "MASK_FIT"):
         mask = getattr(dataset, name.lower())
         add(name, None if mask is None else mask.astype(np.int16))  # Gammapy takes bytes for something else
     hdus += [Table("GTI", dataset.gti.columns, dataset.gti.header)] if dataset.gti is not None else []
     hdus += [Table("META_TABLE", dataset.meta.columns, dataset.meta.header)] if dataset.meta is not None else []
-    if isinstance(dataset, MapDatasetOnOff):
-        for name in ON_OFF:
+    if not dataset.has_known_background:
+        for name in dataset.background_arrays:
             add(name.upper(), getattr(dataset, name))
     return hdus if dataset.finer is None else hdus + _finer_hdus(dataset.finer, dataset.energy_true)
 
@@ -68,14 +68,13 @@ def _finer_hdus(finer: FinerBins, energy_true: EnergyAxis) -> list[Image | Table
 def _edisp_hdus(name: str, edisp: EdispMap | None) -> list[Image | Table]:
     if edisp is None:
         return []
-    axis: Axis = edisp.energy if isinstance(edisp, EdispKernelMap) else edisp.migra
-    return _response_hdus(name, Map(edisp.geometry, (edisp.energy_true, axis), edisp.data), edisp.exposure)
+    return _response_hdus(name, Map(edisp.geometry, edisp.axes, edisp.data), edisp.exposure)
 
 
 def _psf_hdus(name: str, psf: PsfMap | None) -> list[Image | Table]:
     if psf is None:
         return []
-    return _response_hdus(name, Map(psf.geometry, (psf.energy, psf.rad), psf.data, "sr-1"), psf.exposure)
+    return _response_hdus(name, Map(psf.geometry, psf.axes, psf.data, "sr-1"), psf.exposure)
 
 
 def _response_hdus(name: str, response: Map, exposure: NDArray[Any] | None) -> list[Image | Table]:
@@ -85,11 +84,4 @@ def _response_hdus(name: str, response: Map, exposure: NDArray[Any] | None) -> l
         return hdus
     slow, fast = response.axes
     data = exposure[:, None]
-    return hdus + map_hdus(Map(response.geometry, (slow, _squashed(fast)), data, "cm2 s"), f"{name}_EXPOSURE")
-
-
-def _squashed(axis: Axis) -> Axis:
-    ends = axis.edges[[0, -1]]
-    if isinstance(axis, EnergyAxis):
-        return EnergyAxis(ends, axis.name)
-    return NodeAxis.from_edges(axis.name, ends, axis.unit, axis.interp)
+    return hdus + map_hdus(Map(response.geometry, (slow, fast.squashed()), data, "cm2 s"), f"{name}_EXPOSURE")

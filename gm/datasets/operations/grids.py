@@ -18,19 +18,25 @@ def whole_grid(
     geometries: Sequence[ResponseGeometry], names: Sequence[str], what: str
 ) -> tuple[ResponseGeometry, list[Place]]:
     """The smallest grid that holds all, and where each is in it. Raises `Refused` when the pixels do not coincide."""
-    first = geometries[0]
-    if not isinstance(first, WcsGeometry) or any(not isinstance(other, WcsGeometry) for other in geometries):
-        if any(isinstance(other, WcsGeometry) or other.shape != first.shape for other in geometries[1:]):
-            raise _misfit(what, names[0], names[1])
+    first, grids = geometries[0], [geometry.pixel_grid for geometry in geometries]
+    if all(grid is None for grid in grids) and all(geometry.shape == first.shape for geometry in geometries):
         return first, [(slice(0, first.shape[0]), slice(0, first.shape[1]))] * len(geometries)
-    offsets = []
-    for geometry, name in zip(geometries, names, strict=True):
-        offset = geometry.offset_in(first) if isinstance(geometry, WcsGeometry) else None
+    pixels = [grid for grid in grids if grid is not None]
+    if len(pixels) < len(grids):
+        raise _misfit(what, names[0], names[1])
+    return whole_pixels(pixels, names, what)
+
+
+def whole_pixels(grids: Sequence[WcsGeometry], names: Sequence[str], what: str) -> tuple[WcsGeometry, list[Place]]:
+    """As `whole_grid`, of grids of pixels."""
+    first, offsets = grids[0], []
+    for own, name in zip(grids, names, strict=True):
+        offset = own.offset_in(first)
         if offset is None:
             raise _misfit(what, names[0], name)
         offsets.append(offset)
     starts = np.array(offsets)
-    stops = starts + [geometry.shape for geometry in geometries]
+    stops = starts + [own.shape for own in grids]
     low, high = starts.min(axis=0), stops.max(axis=0)
     places = [(slice(*y), slice(*x)) for y, x in np.stack([starts - low, stops - low], axis=2).tolist()]
     grid = first.window(slice(int(low[0]), int(high[0])), slice(int(low[1]), int(high[1])))

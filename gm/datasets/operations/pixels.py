@@ -12,7 +12,6 @@ from gm.datasets.finer_bins import FinerBins
 from gm.datasets.map_dataset import SkyMap
 from gm.datasets.operations.outcome import Refused
 from gm.errors import DataError
-from gm.maps.geometry import WcsGeometry
 
 Position = tuple[float, float, str]
 """Longitude and latitude [deg], and the frame."""
@@ -66,7 +65,7 @@ def _cut_response(response: Any, center: Position, width: float | tuple[float, f
 
     As it is when it is the same everywhere or the window does not touch its grid.
     """
-    if response is None or not isinstance(response.geometry, WcsGeometry) or response.geometry.shape == (1, 1):
+    if response is None or response.geometry.pixel_grid is None or response.geometry.shape == (1, 1):
         return response
     part = response.geometry.cutout(center[0], center[1], width, center[2], min_pixels=_MIN_PIXELS)
     if part is None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from gm.arrays import Array, BoolArray
 from gm.datasets.map_dataset import SkyMap
-from gm.datasets.operations.grids import Place, response_grid, whole_grid
+from gm.datasets.operations.grids import Place, response_grid, whole_pixels
 from gm.datasets.operations.outcome import Refused
 from gm.datasets.operations.stacking_spectra import check_axes, total_livetime, used_of
 from gm.datasets.operations.times import union
@@ -32,8 +32,7 @@ def stacked_maps(datasets: Sequence[SkyMap], name: str) -> SkyMap:
     for other in datasets[1:]:
         check_axes(first, other)
     names = [dataset.name for dataset in datasets]
-    geometry, places = whole_grid([dataset.geometry for dataset in datasets], names, "the maps")
-    assert isinstance(geometry, WcsGeometry)
+    geometry, places = whole_pixels([dataset.geometry for dataset in datasets], names, "the maps")
     whole = _Whole(datasets, geometry, places)
     used = used_of(datasets)
     changes: dict[str, Any] = {

@@ -19,7 +19,6 @@ from gm.datasets.operations.kinds import as_map
 from gm.datasets.operations.outcome import Edit, Outcome, Predict, Refused
 from gm.datasets.operations.revision import Revision
 from gm.irf.edisp import overlap_matrix
-from gm.maps.geometry import WcsGeometry
 from gm.maps.map import Map
 from gm.models import Models, SkyModel, TemplateNPredModel
 from gm.models.spatial.templates import TemplateSpatialModel
@@ -150,7 +149,7 @@ def collapse_shapes(datasets: Datasets, outcome: Outcome, predict: Predict | Non
 
 def _has_energies(component: SkyModel) -> bool:
     shape = component.spatial_model
-    is_map = isinstance(shape, TemplateSpatialModel) and isinstance(shape.template.geometry, WcsGeometry)
+    is_map = isinstance(shape, TemplateSpatialModel) and shape.template.geometry.pixel_grid is not None
     return is_map and shape is not None and shape.is_energy_dependent
 
 
@@ -181,8 +180,8 @@ def _mean(component: SkyModel, shape: TemplateSpatialModel, dataset: SkyMap) -> 
     if component.apply_irf["edisp"]:
         flux = flux * _measured(dataset)
     template = shape.template
-    assert isinstance(template.geometry, WcsGeometry)
-    lon, lat = template.geometry.grid()
+    assert template.geometry.pixel_grid is not None
+    lon, lat = template.geometry.pixel_grid.grid()
     place, center = shape.position(shape.values()), template.center()
     x, y = dataset.geometry.position(lon + place[0] - center[0], lat + place[1] - center[1], template.frame)
     n_y, n_x = dataset.geometry.shape

@@ -10,7 +10,7 @@ from typing import final
 import numpy as np
 
 from gm.arrays import Array, BoolArray, IntArray, MapArray
-from gm.statistics import Cash, Statistic, WStat
+from gm.statistics import Cash, Statistic
 
 SLOPE = 2.0  # d(-2 ln L)/d(predicted) in a bin without counts, for Cash and W alike
 _TINY = 1e-100  # its square is still a float
@@ -42,11 +42,11 @@ class MapBins:
         energy, pixel = np.divmod(rows, mask[0].size)
         constant = off = 0.0
         statistic = make(rows)
-        if isinstance(statistic, WStat):
+        if statistic.profiles_background:
             empty = make(np.flatnonzero((mask & (counts == 0)).ravel()))
             linear = empty.linear()
             constant = float(np.sum(linear[2])) if linear is not None else 0.0
-            off = float(np.sum(empty.background(np.zeros(empty.n_off.size)))) if isinstance(empty, WStat) else 0.0
+            off = float(np.sum(empty.background(np.zeros(empty.counts.size)))) if empty.counts is not None else 0.0
         return cls(mask, energy, pixel, statistic, constant, off, make)
 
     @cached_property
@@ -105,13 +105,13 @@ class BackgroundBins:
         self.n_counts = self.off = 0.0
         self._counts, self._sums, self._least = np.zeros(n_energy), np.zeros(n_energy), np.full(n_energy, np.inf)
         self._constant = float(np.sum(statistic.value(background) - SLOPE * background))
-        if isinstance(statistic, Cash):
-            self.n_counts = float(statistic.counts.sum())
-            self._counts += np.bincount(energy, statistic.counts, n_energy)
+        if statistic.profiles_background:
+            self.off = float(np.sum(statistic.background(background)))
+        elif (counts := statistic.counts) is not None:
+            self.n_counts = float(counts.sum())
+            self._counts += np.bincount(energy, counts, n_energy)
             self._sums += np.bincount(energy, background, n_energy)
             np.minimum.at(self._least, energy, background)
-        elif isinstance(statistic, WStat):
-            self.off = float(np.sum(statistic.background(background)))
 
     @classmethod
     def apart(
@@ -119,7 +119,7 @@ class BackgroundBins:
     ) -> tuple[MapBins, MapBackground, BackgroundBins | None]:
         """The bins in pixels that a source reaches (ny, nx), the background there, and the other bins."""
         stays = reached.ravel()[bins.pixel]
-        if isinstance(bins.statistic, Cash):
+        if not bins.statistic.profiles_background:
             stays |= background.rows <= _DARK
         away = ~stays
         if not away.any():

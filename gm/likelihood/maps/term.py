@@ -21,7 +21,6 @@ from gm.likelihood.maps.sources.image import MapSource, add_overlap
 from gm.likelihood.products import times, transposed_times, weighted_rows
 from gm.likelihood.report import TermReport
 from gm.likelihood.spectra.term import DARK
-from gm.statistics import WStat
 
 
 @final
@@ -178,7 +177,7 @@ class MapTerm(LikelihoodTerm):
         """Statistic and predicted counts of the dataset; ``by_component`` are flux vectors with one component each."""
         rows, total = self.prediction.rows(flux)
         off = self.bins.off + self._alone.off
-        if isinstance(self.bins.statistic, WStat):
+        if self.bins.statistic.profiles_background:
             off += float(np.sum(self.bins.statistic.background(rows)))
         components = {
             name: sum(float(source.response(its).total @ its[source.columns]) for source in self.sources)
@@ -190,7 +189,7 @@ class MapTerm(LikelihoodTerm):
             if source.loss is not None and source.name in by_component
         }
         counts = None  # those in bins without acceptance, which W leaves out, are not at hand
-        if not isinstance(self.bins.statistic, WStat):
+        if not self.bins.statistic.profiles_background:
             at = self.bins.energy, self.bins.pixel
             counts = float(self._counts.reshape(len(self._counts), -1)[at].sum(dtype=np.float64)) + self._alone.n_counts
         return [TermReport(self.dataset, self.n_bins, self.value(flux), total + off, components, losses, counts)]

@@ -15,7 +15,7 @@ from gm.likelihood.fluxes import as_slice
 from gm.likelihood.line import Line, RowLine
 from gm.likelihood.products import add_products, times, transposed_times, weighted_square
 from gm.likelihood.report import TermReport
-from gm.statistics import Statistic, WStat
+from gm.statistics import Statistic
 
 DARK = 1e-30  # flux [cm-2 s-1], of which no exposure makes as much as Cash can tell from nothing
 
@@ -170,8 +170,8 @@ class Term(LikelihoodTerm):
             return np.bincount(index, weights=rows, minlength=datasets.size).astype(np.float64)
 
         rows = self.predict(flux)
-        predicted = rows + self.statistic.background(rows) if isinstance(self.statistic, WStat) else rows
-        columns = sums(np.ones_like(rows)), sums(self.statistic.value(rows)), sums(predicted)
+        predicted = sums(rows + self.statistic.background(rows))
+        columns = sums(np.ones_like(rows)), sums(self.statistic.value(rows)), predicted
         parts = {
             name: sums(_predict(self.folds, np.zeros_like(self.offset), its)) for name, its in by_component.items()
         }
