@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from gm.models.addresses import Addresses
 from gm.models.component import BackgroundIRFModel, Component, FoVBackgroundModel, SkyModel, TemplateNPredModel
+from gm.models.composition import Parameters
 from gm.models.errors import AddressError, LinkError, ModelError, ReadOnlyError
 from gm.models.layout import Layout
 from gm.models.links import Link
-from gm.models.models import Models, Parameters
+from gm.models.models import Models
 from gm.models.parameter import Parameter
 from gm.models.parametric import Default
 from gm.models.prior import GaussianPrior, GeneralizedGaussianPrior, LogUniformPrior, Prior, UniformPrior

@@ -12,7 +12,6 @@ from gm.datasets import Datasets, SpectrumDatasetOnOff
 from gm.estimators import FluxPoint, FluxPointsEstimator
 from gm.likelihood import JointLikelihood
 from gm.models import Models
-from gm.models.documents.reading import models_from_dict
 from tests.samples import in_ranges, read_json
 
 GOLDEN = read_json(Path(__file__).parent / "golden_flux_points.json")["cases"]
@@ -42,7 +41,7 @@ def read_models(components: list[dict[str, Any]]) -> Models:
     def fail(*problem: object) -> None:
         pytest.fail(str(problem))
 
-    models = models_from_dict({"components": components}, fail, Path())
+    models = Models.from_dict({"components": components}, fail, Path())
     assert models is not None
     return models
 

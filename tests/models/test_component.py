@@ -21,7 +21,6 @@ from gm.models import (
     PowerLawSpectralModel,
     TemplateNPredModel,
 )
-from gm.models.documents.reading import models_from_dict
 
 GEOMETRY = WcsGeometry.create(83.6, 22.0, 0.1, shape=(7, 9), projection="TAN")
 ENERGY = EnergyAxis.from_bounds(1.0, 10.0, n_bins=3)
@@ -87,7 +86,7 @@ def test_a_template_of_counts_in_a_document(tmp_path: Path) -> None:
     def read(**changes: Any) -> Models | None:
         found.clear()
         data = {"components": [{**component, **changes}]}
-        return models_from_dict(data, lambda path, message, hint: found.append(message), tmp_path)
+        return Models.from_dict(data, lambda path, message, hint: found.append(message), tmp_path)
 
     models = read()
     assert models is not None, found

@@ -228,3 +228,21 @@ def test_a_link_does_not_carry_a_parameter_out_of_its_limits() -> None:
     linked = limited.with_links([Link("halo.1.index", "crab.beta")])
     with pytest.raises(ModelError, match=r"'halo.1.index': 3.0 is outside the limits"):
         linked.with_parameters({"crab.beta": 3.0})
+
+
+def test_models_are_a_value() -> None:
+    models = Models([SkyModel(name="b", spectral_model=PowerLawSpectralModel())]).with_covariance(np.eye(3))
+    for name in ("links", "covariance", "parameters", "indx"):
+        with pytest.raises(ModelError, match=f"'{name}' of Models cannot be set; made by: .*with_covariance"):
+            setattr(models, name, None)
+    assert models.covariance is not None
+    with pytest.raises(ValueError, match="read-only"):
+        models.covariance[0, 0] = 2.0
+    before = models.covariance.copy()
+    both = Models(models)
+    with pytest.raises(ModelError, match="two components are called 'b'"):
+        both.extend([BackgroundIRFModel(dataset_name="a"), *models])
+    assert both.names == ["b"]
+    both.append(BackgroundIRFModel(dataset_name="a"))
+    assert models.names == ["b"]
+    np.testing.assert_array_equal(models.covariance, before)

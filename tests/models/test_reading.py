@@ -12,7 +12,6 @@ from gm.errors import DataError, InvalidInput, format_path
 from gm.model_types import NOT_EVALUATED
 from gm.models import GaussianPrior, Layout, LogParabolaSpectralModel, Models, PointSpatialModel
 from gm.models.documents.covariance import format_covariance
-from gm.models.documents.reading import models_from_dict
 from gm.models.registry import all_models
 
 FLUX = "TeV-1 s-1 cm-2"
@@ -32,7 +31,7 @@ def background(dataset: str = "hess", **more: Any) -> dict[str, Any]:
 
 def problems(*components: Any, directory: Path = Path(), **document: Any) -> list[str]:
     found: list[str] = []
-    models = models_from_dict(
+    models = Models.from_dict(
         {"components": list(components), **document},
         lambda path, message, hint: found.append(f"{format_path(path)}: {message} | {hint}"),
         directory,
@@ -42,7 +41,7 @@ def problems(*components: Any, directory: Path = Path(), **document: Any) -> lis
 
 
 def read(*components: Any, directory: Path = Path(), **document: Any) -> Models:
-    models = models_from_dict(
+    models = Models.from_dict(
         {"components": list(components), **document}, lambda *problem: pytest.fail(str(problem)), directory
     )
     assert models is not None
@@ -177,7 +176,7 @@ def test_all_problems_come_at_once() -> None:
 def test_documents_that_are_none() -> None:
     found: list[str] = []
     for data in (None, [], {"components": 3}, {}):
-        assert models_from_dict(data, lambda path, message, hint: found.append(message), Path()) is None
+        assert Models.from_dict(data, lambda path, message, hint: found.append(message), Path()) is None
     assert found == ["expected a mapping with a list of components"] * 4
 
 

@@ -17,7 +17,6 @@ from gm.models import (
     SpectralModel,
     TemplateNDSpectralModel,
 )
-from gm.models.documents.reading import models_from_dict
 from gm.models.spectral.absorption import builtin_file
 
 ENERGY: Array = np.geomspace(0.02, 40.0, 9)  # TeV
@@ -83,14 +82,14 @@ def test_a_builtin_table_stands_in_for_a_path_of_another_machine(
     absorbed = {"type": "ebl-norm", "filename": "/elsewhere/ebl/ebl_dominguez11.fits.gz", "parameters": []}
     spectrum = {"type": "compound", "model1": {"type": "pl"}, "model2": absorbed, "operator": "mul"}
     data = {"components": [{"name": "a", "type": "SkyModel", "spectral": spectrum}]}
-    models = models_from_dict(data, lambda path, message, hint: found.append(message), tmp_path)
+    models = Models.from_dict(data, lambda path, message, hint: found.append(message), tmp_path)
     assert models is not None, found
     assert models.parameters["a.redshift"].value == 0.1
     (tmp_path / "out").mkdir()
     models.write(tmp_path / "out" / "models.yaml")
     assert Models.read(tmp_path / "out" / "models.yaml").parameters.addresses == models.parameters.addresses
     monkeypatch.delenv("GAMMAPY_DATA")
-    assert models_from_dict(data, lambda path, message, hint: found.append(message), tmp_path) is None
+    assert Models.from_dict(data, lambda path, message, hint: found.append(message), tmp_path) is None
     assert "does not exist" in found[0]
 
 

@@ -33,8 +33,7 @@ from gm.models import (
     TemplateSpectralModel,
 )
 from gm.models.documents.covariance import format_covariance
-from gm.models.documents.reading import models_from_dict
-from gm.models.documents.writing import ModelsWriter, fits_unit
+from gm.models.documents.writing import fits_unit
 
 
 def everything() -> Models:
@@ -73,7 +72,7 @@ def everything() -> Models:
 
 
 def reread(document: dict[str, Any]) -> Models:
-    models = models_from_dict(document, lambda *problem: pytest.fail(str(problem)), Path())
+    models = Models.from_dict(document, lambda *problem: pytest.fail(str(problem)), Path())
     assert models is not None
     return models
 
@@ -145,7 +144,7 @@ def test_files_are_copied_beside_a_document_that_is_written_elsewhere(tmp_path: 
     (tmp_path / "map.fits").write_bytes(b"a map")
     shape = {"type": "TemplateSpatialModel", "frame": "galactic", "filename": "map.fits", "normalize": True}
     component = {"name": "a", "type": "SkyModel", "spectral": {"type": "pl"}, "spatial": shape}
-    models = models_from_dict({"components": [component]}, lambda *problem: pytest.fail(str(problem)), tmp_path)
+    models = Models.from_dict({"components": [component]}, lambda *problem: pytest.fail(str(problem)), tmp_path)
     assert models is not None
     assert isinstance(models["a"].spatial_model, TemplateSpatialModel)
     models.write(tmp_path / "results" / "fit" / "models.yaml")
@@ -172,7 +171,7 @@ def with_templates(folder: Path, *files: str) -> Models:
         }
         for number, file in enumerate(files)
     ]
-    models = models_from_dict({"components": rows}, lambda *problem: pytest.fail(str(problem)), folder)
+    models = Models.from_dict({"components": rows}, lambda *problem: pytest.fail(str(problem)), folder)
     assert models is not None
     return models
 
@@ -200,7 +199,7 @@ def test_a_copy_of_ones_own_is_replaced_and_that_of_others_is_not(tmp_path: Path
     models = with_templates(tmp_path, "t.fits")
     for own, name in (([], "../t.fits"), ([copy], "t.fits")):
         copy.write_bytes(b"old")
-        writer = ModelsWriter(models, tmp_path / "out" / "models.yaml", own)
+        writer = models.writer(tmp_path / "out" / "models.yaml", own)
         assert (copy in writer.files) == bool(own)
         writer.write()
         assert f"filename: {name}" in (tmp_path / "out" / "models.yaml").read_text()

@@ -13,7 +13,7 @@ import numpy as np
 
 from gm.arrays import Array
 from gm.errors import DataError, suggest
-from gm.models.models import Models
+from gm.models.composition import Composition
 
 
 def format_covariance(names: tuple[str, ...], matrix: Array) -> str:
@@ -27,7 +27,7 @@ def format_covariance(names: tuple[str, ...], matrix: Array) -> str:
     )
 
 
-def read_covariance(path: Path, models: Models) -> Array:
+def read_covariance(path: Path, models: Composition) -> Array:
     """The covariance of all parameters, (n_par, n_par) in own units; rows of linked parameters follow from their links.
 
     Rows are known by their names, parameters without a row have zeros. (Gammapy goes by the order of rows.) Raises
@@ -63,7 +63,7 @@ def _read_table(path: Path) -> tuple[list[str], Array]:
     return [row[0].strip() for row in rows[1:]], matrix
 
 
-def _positions(path: Path, names: Sequence[str], models: Models) -> list[int]:
+def _positions(path: Path, names: Sequence[str], models: Composition) -> list[int]:
     """The parameters that rows are for: by full name, or else in order within a component that was renamed."""
     full = [name.strip() for name in models.addresses().full]
     left: dict[str, list[int]] = {}
@@ -87,7 +87,7 @@ def _tail(full: str) -> str:
     return next(full[full.index(mark) :] for mark in (".spectral.", ".spatial.", ".temporal.") if mark in full)
 
 
-def follow_links(models: Models, matrix: Array) -> Array:
+def follow_links(models: Composition, matrix: Array) -> Array:
     """The covariance with the rows and columns of linked parameters made from those that they follow."""
     roots = models.roots()
     if not roots:

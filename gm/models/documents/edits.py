@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from gm.errors import JsonPath, suggest
+from gm.models.composition import Composition
 from gm.models.documents.parameter_reading import Report, edit_parameter, parameter_problems, raise_model_error
 from gm.models.errors import AddressError, LinkError
 from gm.models.links import Link, resolve_links
-from gm.models.models import Models
 from gm.models.parameter import in_unit
 from gm.units import UnitError
+
+M = TypeVar("M", bound=Composition)
 
 _LINK_KEYS = ("parameter", "equals", "scale", "offset")
 
 
-def apply_edits(models: Models, edits: Mapping[str, object], report: Report | None) -> Models:
+def apply_edits(models: M, edits: Mapping[str, object], report: Report | None) -> M:
     """New models with edited parameters; see `Models.with_parameters`. A pattern passes over linked parameters."""
     report = report or raise_model_error
     flat, linked, addresses = list(models.parameters), models.roots(), models.addresses()
@@ -41,7 +43,7 @@ def apply_edits(models: Models, edits: Mapping[str, object], report: Report | No
     return edited
 
 
-def apply_links(models: Models, links: Sequence[Link | Mapping[str, object]], report: Report | None) -> Models:
+def apply_links(models: M, links: Sequence[Link | Mapping[str, object]], report: Report | None) -> M:
     """New models with more links; see `Models.with_links`."""
     problems: list[tuple[JsonPath, str, str]] = []
 
@@ -59,13 +61,13 @@ def apply_links(models: Models, links: Sequence[Link | Mapping[str, object]], re
         for problem in problems:
             (report or _raise_link_error)(*problem)
         return models
-    linked = Models(models, (*models.links, *made), models.covariance)
+    linked = type(models)(models, (*models.links, *made), models.covariance)
     linked = linked.with_flat(linked.parameters)
     _check_followers(linked, report or _raise_link_error)
     return linked
 
 
-def _check_followers(models: Models, report: Report) -> None:
+def _check_followers(models: Composition, report: Report) -> None:
     """A link may carry a parameter out of its own limits."""
     short = models.addresses().short
     for k, root in models.roots().items():
@@ -74,7 +76,7 @@ def _check_followers(models: Models, report: Report) -> None:
             report((), f"'{short[k]}': {message}", hint)
 
 
-def _read_link(models: Models, link: Any, path: JsonPath, report: Report) -> Link | None:
+def _read_link(models: Composition, link: Any, path: JsonPath, report: Report) -> Link | None:
     if isinstance(link, Link):
         data: Mapping[str, Any] = {name: getattr(link, name) for name in _LINK_KEYS}
     elif isinstance(link, Mapping):

@@ -1,4 +1,4 @@
-"""Gammapy's models.yaml to `Models`: every problem in one pass."""
+"""Gammapy's models.yaml to models of a given kind, which is `Models`: every problem in one pass."""
 
 from __future__ import annotations
 
@@ -7,31 +7,34 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from gm.config_schemas.reader import Document, read_document
 from gm.config_schemas.validator import check
 from gm.errors import DataError, InvalidInput, JsonPath, Problem, format_path, suggest
 from gm.models.component import BackgroundIRFModel
+from gm.models.composition import Composition
 from gm.models.documents.component_reading import ComponentReader, Label
 from gm.models.documents.covariance import read_covariance
+from gm.models.documents.edits import apply_links
 from gm.models.documents.parameter_reading import Report
 from gm.models.links import Link
-from gm.models.models import Models
 from gm.units import UnitError, factor
+
+M = TypeVar("M", bound=Composition)
 
 _KEYS = ("components", "covariance", "links", "metadata", "checksum", "OptimizeResult", "CovarianceResult")
 
 
-def read_models(path: str | Path) -> Models:
+def read_models(make: type[M], path: str | Path) -> M:
     """Read models.yaml and the covariance file that it names. Raises `InvalidInput` with all problems, `DataError`."""
-    models, problems = models_from_document(read_document(path))
+    models, problems = models_from_document(make, read_document(path))
     if models is None or problems:
         raise InvalidInput(problems)
     return models
 
 
-def models_from_document(document: Document) -> tuple[Models | None, list[Problem]]:
+def models_from_document(make: type[M], document: Document) -> tuple[M | None, list[Problem]]:
     """`Models` from a document, or None, and every problem with it: the schema's and those that it cannot see."""
     problems = check(document, "models")
     known = {problem.path for problem in problems}
@@ -41,11 +44,11 @@ def models_from_document(document: Document) -> tuple[Models | None, list[Proble
             is_key = message.startswith("unknown key")
             problems.append(document.problem(path, message, hint, key=is_key))
 
-    models = models_from_dict(document.data, report, document.directory)
+    models = models_from_dict(make, document.data, report, document.directory)
     return (None if problems else models), problems
 
 
-def models_from_dict(data: Any, report: Report, directory: Path) -> Models | None:
+def models_from_dict(make: type[M], data: Any, report: Report, directory: Path) -> M | None:
     """`Models` from the plain data of a document; problems go to ``report(path, message, hint)``, and make it None.
 
     ``directory`` is what file names in it are relative to.
@@ -71,12 +74,12 @@ def models_from_dict(data: Any, report: Report, directory: Path) -> Models | Non
     made = [component for component in components if component is not None]
     if not is_whole or len(made) < len(entries):
         return None
-    models = Models(made)
+    models = make(made)
     models = _with_labels(models, reader.labels, count)
     if not isinstance(data.get("links", []), list):
         count(("links",), f"expected a list of links, found {data['links']!r}", "[{parameter: ..., equals: ...}]")
     elif data.get("links"):
-        models = models.with_links(data["links"], lambda path, *text: count(("links", *path), *text))
+        models = apply_links(models, data["links"], lambda path, *text: count(("links", *path), *text))
     if data.get("covariance") is not None and not found:
         models = _with_covariance_file(models, data["covariance"], directory, count)
     return None if found else models
@@ -104,7 +107,7 @@ def _check_names(entries: list[Any], report: Report) -> bool:
     return is_unique
 
 
-def _with_labels(models: Models, labels: list[Label], report: Report) -> Models:
+def _with_labels(models: M, labels: list[Label], report: Report) -> M:
     """Parameters that share a label become one: the first's value, error, limits and prior hold for all."""
     first: dict[str, int] = {}
     flat, links = list(models.parameters), []
@@ -130,10 +133,10 @@ def _with_labels(models: Models, labels: list[Label], report: Report) -> Models:
         links.append(Link(addresses.short[k], addresses.short[root]))
     if not links:
         return models
-    return Models(models.with_flat(flat), links)
+    return type(models)(models.with_flat(flat), links)
 
 
-def _with_covariance_file(models: Models, name: Any, directory: Path, report: Report) -> Models:
+def _with_covariance_file(models: M, name: Any, directory: Path, report: Report) -> M:
     if not isinstance(name, str):
         report(("covariance",), f"expected a file name, found {name!r}", "")
         return models

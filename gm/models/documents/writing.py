@@ -16,9 +16,9 @@ from gm.errors import DataError
 from gm.io.files import write_atomic
 from gm.io.yaml_writer import dump_yaml
 from gm.models.component import APPLY_ALL_IRFS, BackgroundIRFModel, Component, SkyModel, TemplateNPredModel
+from gm.models.composition import Composition
 from gm.models.documents.covariance import format_covariance
 from gm.models.links import Link
-from gm.models.models import Models
 from gm.models.parameter import Parameter
 from gm.models.parametric import ParametricModel
 from gm.models.prior import Prior, prior_parameters
@@ -34,7 +34,7 @@ _LOG_INTERP = ("amplitude", "norm")
 _EXTRA_DEFAULTS = {"scale_method": "scale10", "scale_transform": "lin"}
 
 
-def write_models(models: Models, path: str | Path, overwrite: bool = False) -> None:
+def write_models(models: Composition, path: str | Path, overwrite: bool = False) -> None:
     """Write the document after the files that it names: templates, and the covariance when errors are known.
 
     Raises `DataError`.
@@ -53,7 +53,7 @@ class ModelsWriter:
     written there. ``own`` are files that copies may replace; see `template_files.copies`.
     """
 
-    def __init__(self, models: Models, path: Path, own: Collection[Path] = ()) -> None:
+    def __init__(self, models: Composition, path: Path, own: Collection[Path] = ()) -> None:
         self._models, self._path, folder = models, path, path.parent
         self._maps = {folder / name: unwritten for name, unwritten in unwritten_maps(models).items()}
         self._names = copies(_template_files(models), folder, [file.name for file in self._maps], own)
@@ -79,14 +79,14 @@ class ModelsWriter:
         write_atomic(self._path, dump_yaml(document, allow_nan=True))
 
 
-def _template_files(models: Models) -> list[Path]:
+def _template_files(models: Composition) -> list[Path]:
     """The files that models take their numbers from, as far as their names are whole."""
     names = [str(b.settings["filename"]) for c in models for _, b in c.blocks() if "filename" in b.settings]
     names += [component.filename for component in models if isinstance(component, TemplateNPredModel)]
     return [Path(name) for name in names if os.path.isabs(name)]
 
 
-def unwritten_maps(models: Models) -> dict[str, Map]:
+def unwritten_maps(models: Composition) -> dict[str, Map]:
     """The maps of templates that are in no file yet, by the name of the file that writing the models gives them."""
     blocks = [
         getattr(owner, key, None) for c in models for owner, key in ((c.spatial_model, "template"), (c, "counts"))
@@ -95,7 +95,7 @@ def unwritten_maps(models: Models) -> dict[str, Map]:
 
 
 def models_to_dict(
-    models: Models, directory: Path | None = None, names: Mapping[Path, str] | None = None
+    models: Composition, directory: Path | None = None, names: Mapping[Path, str] | None = None
 ) -> dict[str, Any]:
     """The document as plain data; file names relative to ``directory``, where one is given, or ``names`` in it."""
     rename = partial(_relative, directory=directory, names=names or {})
@@ -111,7 +111,7 @@ def models_to_dict(
     return document
 
 
-def written_covariance(models: Models) -> Array | None:
+def written_covariance(models: Composition) -> Array | None:
     """What the covariance file holds: of parameters with a ``link:`` only the first has a row; None without errors."""
     if models.covariance is None:
         errors = np.array([parameter.error for parameter in models.parameters])
@@ -128,7 +128,7 @@ def written_covariance(models: Models) -> Array | None:
     return matrix
 
 
-def _split_links(models: Models) -> tuple[list[tuple[str, Parameter] | None], list[Link]]:
+def _split_links(models: Composition) -> tuple[list[tuple[str, Parameter] | None], list[Link]]:
     """For every parameter its label and the record that its occurrences share, or None; and the links for ``links:``.
 
     Gammapy knows links between parameters of the same name and unit only.
@@ -147,7 +147,7 @@ def _split_links(models: Models) -> tuple[list[tuple[str, Parameter] | None], li
     return labels, general
 
 
-def _label(models: Models, root: int) -> str:
+def _label(models: Composition, root: int) -> str:
     address = models.addresses().short[root]
     slots = models.slots()
     name = next(c.name for c in models if root < slots[c.name, None].stop)
@@ -229,7 +229,7 @@ def prior_to_dict(prior: Prior) -> dict[str, Any]:
     return {"type": prior.tag, "parameters": rows, "weight": prior.weight}
 
 
-def _link_to_dict(models: Models, link: Link) -> dict[str, Any]:
+def _link_to_dict(models: Composition, link: Link) -> dict[str, Any]:
     data: dict[str, Any] = {"parameter": link.parameter, "equals": link.equals}
     if link.scale != 1:
         data["scale"] = link.scale

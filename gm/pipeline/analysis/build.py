@@ -12,8 +12,6 @@ from gm.datasets import Datasets, dataset_entries
 from gm.datasets.files.reading import read_all
 from gm.errors import GmError
 from gm.models import Models
-from gm.models.documents.covariance import read_covariance
-from gm.models.documents.reading import models_from_document
 from gm.pipeline.analysis.documents import Documents, Part
 from gm.pipeline.analysis.findings import Findings
 from gm.pipeline.analysis.paths import expand
@@ -25,7 +23,7 @@ def build_models(documents: Documents, settings: Settings | None, findings: Find
     built: list[Models] = []
     for part in documents.models:
         document = replace(part.document, data=_without_covariance(part.document.data))
-        models, problems = models_from_document(document)
+        models, problems = Models.from_document(document)
         findings.extend(problems)
         if models is not None and settings is not None and len(documents.models) == 1:
             models = _with_covariance(models, part, documents, settings, findings)
@@ -59,7 +57,7 @@ def _with_covariance(
         findings.add_missing(document, ("covariance",), f"no such file: {file}")
         return None
     try:
-        return models.with_covariance(read_covariance(file, models))
+        return models.with_covariance_file(file)
     except GmError as error:
         findings.add(document, ("covariance",), str(error), "covariance: false in the config goes without")
         return None

@@ -86,9 +86,9 @@ def _config(document: Document) -> Any:
 
 def _models(document: Document) -> Any:
     """Components with their parameters, addresses included."""
-    from gm.models.documents.reading import models_from_document
+    from gm.models import Models
 
-    models, problems = models_from_document(document)
+    models, problems = Models.from_document(document)
     if models is None or problems:
         raise InvalidInput(problems)
     links = {models.addresses().resolve(link.parameter): link for link in models.links}

@@ -11,7 +11,6 @@ from gm.datasets import Datasets, write_dataset
 from gm.datasets.operations import Outcome
 from gm.io.files import write_atomic
 from gm.io.yaml_writer import dump_yaml
-from gm.models.documents.writing import ModelsWriter
 from gm.pipeline.analysis.load import Analysis, check_edited
 from gm.pipeline.analysis.paths import data_file
 from gm.pipeline.analysis.settings import plural
@@ -66,7 +65,7 @@ def _write(session: Session, task: Task, parts: Parts, before: Datasets, last: O
     folder = task.result.parent
     untouched = {id(dataset) for dataset in before}
     files = files_of_datasets(folder, [d.name for d in last.datasets if id(d) not in untouched])
-    models = ModelsWriter(last.models, folder / "models.yaml", session.own_files(task.key))
+    models = last.models.writer(folder / "models.yaml", session.own_files(task.key))
     session.begin(task.key, [folder / "datasets.yaml", *models.files, *files.values(), task.result])
     sources, rows = _files(parts), []
     for dataset in last.datasets:

@@ -8,7 +8,6 @@ from typing import Any
 from gm.datasets import Datasets
 from gm.fit import Fit, FitResult, NothingToFit
 from gm.models import Layout, Models
-from gm.models.documents.writing import ModelsWriter
 from gm.patterns import matching
 from gm.pipeline.analysis.load import Analysis
 from gm.pipeline.analysis.settings import plural
@@ -57,7 +56,7 @@ def run_fit(session: Session, task: Task, inputs: Inputs) -> tuple[dict[str, Any
     seconds = time.perf_counter() - start
     session.reporter.step("fit", _summary(result), seconds)
     document = fit_document(result, analysis.settings.name, inputs)
-    writer = ModelsWriter(result.models, task.result.with_name("models.yaml"), session.own_files(task.key))
+    writer = result.models.writer(task.result.with_name("models.yaml"), session.own_files(task.key))
     session.begin(task.key, [task.result, *writer.files])
     writer.write()
     write_document(task.result, document)

@@ -21,7 +21,6 @@ from gm.io.files import write_atomic
 from gm.io.yaml_writer import dump_yaml
 from gm.likelihood import Engine, JointLikelihood
 from gm.models import Models
-from gm.models.documents.writing import ModelsWriter
 from gm.pipeline.analysis.build import read_parts
 from gm.pipeline.analysis.settings import plural
 from gm.pipeline.results import files_of_datasets
@@ -40,7 +39,7 @@ def run_simulation(session: Session, task: Task) -> dict[str, Any]:
     templates = build_templates(simulation, given)
     predicted = predict(Datasets([template.dataset for template in templates]), models, analysis.settings.conventions)
     asimov = simulation.asimov or ASIMOV in analysis.request.flags
-    writer = ModelsWriter(models, folder / "models.yaml", session.own_files(task.key))
+    writer = models.writer(folder / "models.yaml", session.own_files(task.key))
     files = files_of_datasets(folder, [template.name for template in templates])
     outputs = [task.result, *writer.files, *files.values()]
     session.begin(task.key, outputs)

@@ -1,0 +1,243 @@
+"""Components with the links and the covariance between their parameters: what a document of models says."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import Self, overload
+
+import numpy as np
+
+from gm.arrays import Array
+from gm.errors import suggest
+from gm.models.addresses import Addresses
+from gm.models.component import Component
+from gm.models.errors import ModelError, ReadOnlyError
+from gm.models.links import Link, Root, resolve_links
+from gm.models.parameter import Parameter
+
+
+class Parameters(Sequence[Parameter]):
+    """Parameters with their addresses: by position, by address, or several by pattern.
+
+    addresses : (n_par,) the short ones
+    free : those that a fit moves by themselves, neither frozen nor linked
+    """
+
+    def __init__(self, parameters: Sequence[Parameter], linked: Collection[int], index: Addresses) -> None:
+        self._parameters, self._index = tuple(parameters), index
+        self.addresses = index.short
+        self.free = tuple(p for k, p in enumerate(self._parameters) if not p.frozen and k not in linked)
+
+    @overload
+    def __getitem__(self, key: int | str) -> Parameter: ...
+    @overload
+    def __getitem__(self, key: slice) -> Sequence[Parameter]: ...
+    def __getitem__(self, key: int | str | slice) -> Parameter | Sequence[Parameter]:
+        return self._parameters[self._index.resolve(key) if isinstance(key, str) else key]
+
+    def __len__(self) -> int:
+        return len(self._parameters)
+
+    def match(self, pattern: str) -> dict[str, Parameter]:
+        """The parameters that a pattern means, by address."""
+        return {self.addresses[k]: self._parameters[k] for k in self._index.match(pattern)}
+
+    def __repr__(self) -> str:
+        rows = zip(self.addresses, self._parameters, strict=True)
+        return "\n".join(f"{address} = {p.value!r} {p.unit}".rstrip() for address, p in rows)
+
+
+class Composition:
+    """Components with unique names, in order, linked and with a covariance. ``with_...`` return new ones.
+
+    The base of `Models`, which is the one kind that there is: documents know no more of it than this.
+    """
+
+    __slots__ = ("_components", "_covariance", "_index", "_links")
+
+    def __init__(
+        self,
+        components: Component | Iterable[Component] = (),
+        links: Iterable[Link] = (),
+        covariance: Array | None = None,
+    ) -> None:
+        given = [components] if isinstance(components, Component) else components
+        self._components: tuple[Component, ...] = ()
+        self._index: Addresses | None = None
+        self._links, self._covariance = tuple(links), _read_only(covariance)
+        self._components = tuple(self._checked(given))
+        if isinstance(given, Composition):
+            self._links = self._links or given.links
+            self._covariance = given.covariance if covariance is None else self._covariance
+        if roots := self.roots():
+            self._set_flat(_in_step(self._flat(), roots))
+
+    @property
+    def links(self) -> tuple[Link, ...]:
+        """Parameters that follow others; their values are kept in step."""
+        return self._links
+
+    @property
+    def covariance(self) -> Array | None:
+        """(n_par, n_par) of all parameters in their own units, or None; it decides the parameters' errors."""
+        return self._covariance
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not name.startswith("_"):
+            makers = [method for method in dir(self) if method.startswith("with_")]
+            raise ReadOnlyError(f"'{name}' of {type(self).__name__} cannot be set", suggest(name, makers, "made by"))
+        super().__setattr__(name, value)
+
+    def _checked(self, components: Iterable[object]) -> Iterator[Component]:
+        """The components one by one. Raises `ModelError` for what is none, and where its name is taken."""
+        taken = set(self.names)
+        for component in components:
+            if not isinstance(component, Component):
+                allowed = "a SkyModel, a BackgroundIRFModel or a TemplateNPredModel"
+                raise ModelError(f"{type(component).__name__} is not a component", allowed)
+            if component.name in taken:
+                raise ModelError(f"two components are called '{component.name}'", "names are unique")
+            taken.add(component.name)
+            yield component
+
+    # What is in it
+
+    @property
+    def names(self) -> list[str]:
+        return [component.name for component in self._components]
+
+    @property
+    def parameters(self) -> Parameters:
+        return Parameters(self._flat(), self.roots(), self.addresses())
+
+    def _flat(self) -> list[Parameter]:
+        return [parameter for component in self._components for parameter in component.parameters]
+
+    def addresses(self) -> Addresses:
+        """Names of all parameters, made when first asked for."""
+        if self._index is None:
+            self._index = Addresses(self._components)
+        return self._index
+
+    def resolve(self, address: str) -> int:
+        """Position of the one parameter with this address. Raises `AddressError`, listing the candidates."""
+        return self.addresses().resolve(address)
+
+    def match(self, pattern: str) -> list[int]:
+        """Positions of the parameters that an address or a shell pattern means; maybe none."""
+        return self.addresses().match(pattern)
+
+    def factors(self) -> list[float]:
+        """(n_par,) own unit -> internal unit."""
+        return [f for component in self._components for _, model in component.blocks() for f in model.factors]
+
+    def limits(self) -> list[tuple[float, float]]:
+        """(n_par, 2) between which values a fit keeps every parameter, in own units, links aside."""
+        models = (model for component in self._components for _, model in component.blocks())
+        return [pair for model in models for block in model.blocks() for pair in block.limits()]
+
+    def roots(self) -> dict[int, Root]:
+        """For every linked parameter, by position, the one that it follows. Raises `LinkError`, `AddressError`."""
+        if not self.links:
+            return {}
+        return resolve_links(self.links, self.addresses().resolve, self._flat())
+
+    def slots(self) -> dict[tuple[str, str | None], slice]:
+        """Positions of every component's parameters, as a whole (section None) and by section."""
+        slots: dict[tuple[str, str | None], slice] = {}
+        stop = 0
+        for component in self._components:
+            first = stop
+            for section, model in component.blocks():
+                start, stop = stop, stop + len(model.parameters)
+                slots[component.name, section] = slice(start, stop)
+            slots[component.name, None] = slice(first, stop)
+        return slots
+
+    def select(self, dataset_name: str) -> list[Component]:
+        """The components that apply to a dataset, in order."""
+        return [component for component in self._components if component.applies_to(dataset_name)]
+
+    def __iter__(self) -> Iterator[Component]:
+        return iter(self._components)
+
+    def __len__(self) -> int:
+        return len(self._components)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.names
+
+    def __getitem__(self, key: int | str) -> Component:
+        if isinstance(key, str):
+            for component in self._components:
+                if component.name == key:
+                    return component
+            raise ModelError(f"no component is called '{key}'", suggest(key, self.names, "components"))
+        return self._components[key]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(map(repr, self.names))})\n{self.parameters!r}"
+
+    def _set_flat(self, parameters: Sequence[Parameter]) -> None:
+        rest = iter(parameters)
+        self._components = tuple(
+            component.with_parameters(tuple(islice(rest, len(component.parameters)))) for component in self._components
+        )
+
+    # New ones from it
+
+    def with_flat(self, parameters: Sequence[Parameter]) -> Self:
+        """The same components with other parameters, (n_par,) in order; linked ones are put in step."""
+        changed = type(self)(self._components, covariance=self.covariance)
+        changed._set_flat(parameters)
+        return type(self)(changed, self.links)
+
+    def with_values(self, values: Array) -> Self:
+        """The same with other values, (n_par,) in own units."""
+        flat = [replace(p, value=float(v)) for p, v in zip(self.parameters, values, strict=True)]
+        return self.with_flat(flat)
+
+    def with_covariance(self, matrix: Array) -> Self:
+        """The same with a covariance, (n_par, n_par) in own units; errors become the roots of its diagonal."""
+        matrix = np.asarray(matrix, dtype=np.float64)
+        n_par = len(self.parameters)
+        if matrix.shape != (n_par, n_par):
+            raise ModelError(f"the covariance has shape {matrix.shape}; {n_par} parameters need {(n_par, n_par)}")
+        errors = np.sqrt(np.maximum(np.diag(matrix), 0.0))
+        flat = [replace(p, error=float(e)) for p, e in zip(self.parameters, errors, strict=True)]
+        return type(self)(self.with_flat(flat), self.links, matrix)
+
+    def without(self, name: str) -> Self:
+        """The same without one component. Raises `ModelError` when a parameter elsewhere follows one of its."""
+        gone = range(*self.slots()[self[name].name, None].indices(len(self.parameters)))
+        find, kept = self.addresses().resolve, []
+        for link in self.links:
+            if find(link.parameter) in gone:
+                continue
+            if find(link.equals) in gone:
+                message = f"'{link.parameter}' follows '{link.equals}', which would go with component '{name}'"
+                raise ModelError(message, "turn the link around, or remove it")
+            kept.append(link)
+        stay = [k for k in range(len(self.parameters)) if k not in gone]
+        covariance = None if self.covariance is None else self.covariance[np.ix_(stay, stay)]
+        return type(self)([component for component in self if component.name != name], kept, covariance)
+
+
+def _read_only(matrix: Array | None) -> Array | None:
+    if matrix is None:
+        return None
+    view = matrix.view()
+    view.flags.writeable = False
+    return view
+
+
+def _in_step(parameters: Sequence[Parameter], roots: Mapping[int, Root]) -> list[Parameter]:
+    """The same with each linked one at the value and error that its root gives it."""
+    flat = list(parameters)
+    for k, root in roots.items():
+        source = flat[root.root]
+        value, error = root.scale * source.value + root.offset, abs(root.scale) * source.error
+        flat[k] = replace(flat[k], value=value, error=error)
+    return flat
