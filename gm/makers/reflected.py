@@ -45,7 +45,7 @@ class ReflectedRegionsBackgroundMaker:
             counts_off = self._within_rad_max(dataset, observation, on, off, on.rad_max)
         else:
             counts_off = histogram(dataset.energy, observation.events.select(off.contains(observation.events)))
-        return on_off_dataset(dataset, counts_off, 1.0, float(off.n), off.to_sky().to_file_region(off.grid)), None
+        return on_off_dataset(dataset, counts_off, 1.0, float(off.n), off.to_file_region()), None
 
     def _within_rad_max(
         self, dataset: SpectrumDataset, observation: Observation, on: OnRegion, off: OffRegions, rad_max: RadMax2D

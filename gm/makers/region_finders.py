@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from math import hypot
 from typing import final
 
 import numpy as np
@@ -17,9 +18,10 @@ from gm.arrays import Array, BoolArray
 from gm.errors import DataError
 from gm.makers.exclusion import Exclusion
 from gm.maps.geometry import WcsGeometry
+from gm.maps.regions import Region
 from gm.maps.rotation import rotate
 from gm.maps.shapes import PixelShape
-from gm.maps.sky_region import SkyRegion
+from gm.maps.sky_region import SkyRegion, file_region
 from gm.maps.sphere import separation
 from gm.observations import EventList
 
@@ -44,6 +46,10 @@ class OffRegions:
     def to_sky(self) -> SkyRegion:
         """Their union. Raises `DataError` when there are none."""
         return SkyRegion(tuple(shape.to_sky(self.grid) for shape in self.shapes))
+
+    def to_file_region(self) -> Region:
+        """The rows of a FITS region table, one for each region."""
+        return file_region(self.shapes, self.grid)
 
     def contains(self, events: EventList) -> BoolArray:
         """``(n,)``: events in any of the regions."""
@@ -99,14 +105,13 @@ class _Image:
 
 def _ring(shapes: tuple[PixelShape, ...], x: float, y: float, at_x: Array, at_y: Array) -> BoolArray:
     """Points that are as far from (x, y) as points of the shapes may be."""
-    distance = np.hypot(at_x - x, at_y - y)
+    squared = (at_x - x) ** 2 + (at_y - y) ** 2
     near, far = np.inf, 0.0
     for shape in shapes:
-        corners = np.hypot(shape.x - x, shape.y - y)
-        reach = 1.0 + (float(np.hypot(*shape.sizes)) if len(shape.sizes) == 2 else max(shape.sizes, default=0.0))
+        corners, reach = np.hypot(shape.x - x, shape.y - y), 1.0 + hypot(*shape.sizes)
         inner = corners.min() - reach if shape.kind != "polygon" else 0.0
         near, far = min(near, float(inner)), max(far, float(corners.max()) + reach)
-    return np.asarray((distance >= near) & (distance <= far))
+    return np.asarray((squared >= max(near, 0.0) ** 2) & (squared <= far**2))
 
 
 def _excluded(shape: PixelShape, grid: WcsGeometry, x: float, y: float, exclusion: Exclusion) -> tuple[Array, Array]:
@@ -121,7 +126,7 @@ def _excluded(shape: PixelShape, grid: WcsGeometry, x: float, y: float, exclusio
 
 def _pixels(shape: PixelShape, grid: WcsGeometry) -> tuple[Array, Array]:
     """Coordinates (n,) of the pixels of a grid with their centre in a shape."""
-    reach = 1.0 + float(np.hypot(*shape.sizes) if len(shape.sizes) == 2 else max(shape.sizes, default=0.0))
+    reach = 1.0 + hypot(*shape.sizes)
     ranges = []
     for at, size in ((shape.x, grid.shape[1]), (shape.y, grid.shape[0])):
         first, last = int(np.floor(at.min() - reach)), int(np.ceil(at.max() + reach))

@@ -83,20 +83,8 @@ class SkyRegion:
     def to_file_region(self, grid: WcsGeometry | None = None) -> Region:
         """The rows of a FITS region table, in the pixels of ``grid`` (default: those of `grid`)."""
         grid = grid or self.grid()
-        pixels = [shape.to_pixels(grid) for shape in self.shapes]
-        longest = max(len(shape.x) for shape in pixels)
-        most = max(1, *(len(shape.sizes) for shape in pixels))
-        names = [sky.kind.replace("rectangle", "rotbox") for sky in self.shapes]
-        signs = ["" if sky.include else "!" for sky in self.shapes]
-        columns = (
-            Column("SHAPE", np.char.add(signs, names)),
-            Column("X", _filled([shape.x for shape in pixels], longest), "pix"),
-            Column("Y", _filled([shape.y for shape in pixels], longest), "pix"),
-            Column("R", _filled([np.array(_radii(shape)) for shape in pixels], most), "pix"),
-            Column("ROTANG", np.array([shape.angle if shape.sizes else 0.0 for shape in pixels]), "deg"),
-        )
-        cards: dict[str, CardValue] = {"WCSAXES": 2, **grid.cards}
-        return Region(columns, cards, (grid.shape[1], grid.shape[0]))
+        signs = ["" if shape.include else "!" for shape in self.shapes]
+        return file_region([shape.to_pixels(grid) for shape in self.shapes], grid, signs)
 
     def contains(self, grid: WcsGeometry) -> BoolArray:
         """``(n_y, n_x)``: pixels with their centre inside."""
@@ -154,6 +142,22 @@ class SkyRegion:
             raise DataError(f"the region reaches {reach:.0f} deg from its centre, too far for one flat image")
         n = max(1, 2 * int(np.ceil(max(reach, 0.5 * width_min) / binsz - 1e-9)))  # as Gammapy: even, 1 for a point
         return WcsGeometry.create(lon, lat, binsz, shape=(n, n), frame=self.frame, projection="TAN")
+
+
+def file_region(shapes: Sequence[PixelShape], grid: WcsGeometry, signs: Sequence[str] | None = None) -> Region:
+    """The rows of a FITS region table with shapes in the pixels of a grid; ``!`` is the sign of one that is cut out."""
+    longest = max(len(shape.x) for shape in shapes)
+    most = max(1, *(len(shape.sizes) for shape in shapes))
+    names = [shape.kind.replace("rectangle", "rotbox") for shape in shapes]
+    columns = (
+        Column("SHAPE", np.char.add([""] * len(names) if signs is None else list(signs), names)),
+        Column("X", _filled([shape.x for shape in shapes], longest), "pix"),
+        Column("Y", _filled([shape.y for shape in shapes], longest), "pix"),
+        Column("R", _filled([np.array(_radii(shape)) for shape in shapes], most), "pix"),
+        Column("ROTANG", np.array([shape.angle if shape.sizes else 0.0 for shape in shapes]), "deg"),
+    )
+    cards: dict[str, CardValue] = {"WCSAXES": 2, **grid.cards}
+    return Region(columns, cards, (grid.shape[1], grid.shape[0]))
 
 
 def _grid_shape(wcs_shape: tuple[int, ...]) -> tuple[int, int]:
