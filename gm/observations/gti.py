@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import isfinite
 from typing import Any, Self, final
 
 import numpy as np
@@ -28,13 +29,20 @@ class TimeReference:
     @classmethod
     def from_extension(cls, extension: Extension) -> Self:
         """From the cards ``MJDREFI``, ``MJDREFF`` and ``TIMESYS`` (TT without one). Raises `DataError`."""
-        for card in ("MJDREFI", "MJDREFF"):
-            if card not in extension.header:
-                extension.fail(f"no card {card}, needed to know what times mean")
-        scale = extension.header.text("TIMESYS", "tt").lower()
-        if scale not in SCALES:
-            extension.fail(f"card TIMESYS is {scale!r}", suggest(scale, SCALES))
-        return cls(extension.real("MJDREFI", 0.0), extension.real("MJDREFF", 0.0), scale)
+        parts = [extension.header.get(card) for card in ("MJDREFI", "MJDREFF", "TIMESYS")]
+        return cls.from_values(f"{extension.path}: HDU {extension.name}", *parts)
+
+    @classmethod
+    def from_values(cls, where: str, day: Any, fraction: Any, scale: Any) -> Self:
+        """From the values of these cards, None where one is missing; ``where`` they are is named in a `DataError`."""
+        for card, value in (("MJDREFI", day), ("MJDREFF", fraction)):
+            if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+                found = f"no card {card}" if value is None else f"card {card} is {value!r}, expected a number"
+                raise DataError(f"{where}: {found}, needed to know what times mean")
+        name = str(scale or "tt").strip().lower()
+        if name not in SCALES:
+            raise DataError(f"{where}: card TIMESYS is {name[:40]!r}\n    {suggest(name, SCALES)}")
+        return cls(float(day), float(fraction), name)
 
     def seconds_to(self, other: TimeReference) -> float:
         """Seconds from here to another reference."""

@@ -29,8 +29,9 @@ _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "==": np.equal,
     "!=": np.not_equal,
 }
-_CARDS = {"RA_PNT": "deg", "DEC_PNT": "deg", "ZEN_PNT": "deg", "ALT_PNT": "deg", "AZ_PNT": "deg", "TSTART": "s",
-          "TSTOP": "s", "ONTIME": "s", "LIVETIME": "s", "DEADC": "", "OBJECT": "", "TELESCOP": ""}  # fmt: skip
+_NUMBERS = {"RA_PNT": "deg", "DEC_PNT": "deg", "ZEN_PNT": "deg", "ALT_PNT": "deg", "AZ_PNT": "deg", "TSTART": "s",
+            "TSTOP": "s", "ONTIME": "s", "LIVETIME": "s", "DEADC": "", "MJDREFI": "", "MJDREFF": ""}  # fmt: skip
+_WORDS = ("OBJECT", "TELESCOP", "TIMESYS")
 
 
 @final
@@ -74,14 +75,13 @@ def index_table(store: DataStore) -> Table:
         if store.index.find("OBS_ID") is None:
             raise DataError(f"{store.name}: the index of observations has no column OBS_ID")
         return store.index
-    headers = [store.observation(number).extension("events").header for number in store.obs_ids]
+    events = [store.observation(number).extension("events") for number in store.obs_ids]
     columns = [Column("OBS_ID", np.array(store.obs_ids))]
-    for name, unit in _CARDS.items():
-        if headers and all(name in header for header in headers):
-            columns.append(Column(name, np.array([header[name] for header in headers]), unit))
-    first = headers[0] if headers else {}
-    cards = {name: first[name] for name in ("MJDREFI", "MJDREFF", "TIMESYS") if name in first}
-    return Table("OBS_INDEX", tuple(columns), cards)
+    for name in (*_NUMBERS, *_WORDS):
+        if all(name in one.header for one in events):
+            values = [one.header.text(name) if name in _WORDS else one.real(name, 0.0) for one in events]
+            columns.append(Column(name, np.array(values), _NUMBERS.get(name, "")))
+    return Table("OBS_INDEX", tuple(columns))
 
 
 def holds(table: Table, condition: str) -> BoolArray:
@@ -110,13 +110,13 @@ def _pointed_within(table: Table, lon: float, lat: float, radius: float, frame: 
 
 
 def _observed_between(table: Table, low: str | float | None, high: str | float | None, scale: str) -> BoolArray:
-    reference = _reference(table)
     start, stop = (_numbers(table, name, "s") for name in ("TSTART", "TSTOP"))
+    references = _references(table)
     keep = np.ones(start.shape, dtype=np.bool_)
-    if low is not None:
-        keep &= start >= seconds_after(reference, low, scale)
-    if high is not None:
-        keep &= stop <= seconds_after(reference, high, scale)
+    for bound, is_within in ((low, start.__ge__), (high, stop.__le__)):
+        if bound is not None:
+            seconds = {reference: seconds_after(reference, bound, scale) for reference in set(references)}
+            keep &= is_within(np.array([seconds[reference] for reference in references]))
     return keep
 
 
@@ -132,13 +132,21 @@ def seconds_after(reference: TimeReference, moment: str | float, scale: str) -> 
     return float((time.tt - reference.astropy().tt).sec)
 
 
-def _reference(table: Table) -> TimeReference:
-    day, fraction = table.card("MJDREFI"), table.card("MJDREFF")
-    if day is None or fraction is None:
-        raise DataError("the index of observations has no cards MJDREFI and MJDREFF, needed to select by time")
-    return TimeReference(float(day), float(fraction), str(table.card("TIMESYS") or "tt").lower())
+def _references(table: Table) -> list[TimeReference]:
+    """What the times of each row count from: columns of rows from different files, or cards of an index."""
+    n = len(table.array("OBS_ID"))
+    parts: list[list[Any]] = []
+    for name in ("MJDREFI", "MJDREFF", "TIMESYS"):
+        column, card = table.find(name), table.card(name)
+        parts.append([card] * n if column is None else np.asarray(column.values).tolist())
+    return [TimeReference.from_values("the index of observations", *values) for values in zip(*parts, strict=True)]
 
 
 def _numbers(table: Table, name: str, unit: str) -> Array:
-    values = table.array(name).astype(np.float64)
-    return np.asarray(values * factor(table.unit(name) or unit, unit))
+    values = table.array(name)
+    if values.dtype.kind not in "iuf":
+        raise DataError(f"the index of observations: column {name} is not numeric")
+    try:
+        return np.asarray(values.astype(np.float64) * factor(table.unit(name) or unit, unit))
+    except UnitError as error:
+        raise DataError(f"the index of observations: column {name}: {error}") from error
