@@ -15,6 +15,7 @@ SCRIPTS = (
     "bench_joint_crab",
     "bench_flux_points",
     "bench_many_runs",
+    "bench_reduction",
     "bench_maps",
     "bench_scaling",
     "update_readme",

@@ -1,0 +1,61 @@
+"""Gammapy's side of ``bench_reduction.py``."""
+
+from __future__ import annotations
+
+import logging
+import time
+import warnings
+from typing import Any
+
+import astropy.units as u
+import gammapy
+import numpy as np
+from alternate import serve
+from astropy.coordinates import SkyCoord
+from gammapy.data import DataStore
+from gammapy.datasets import SpectrumDataset
+from gammapy.makers import ReflectedRegionsBackgroundMaker, SafeMaskMaker, SpectrumDatasetMaker
+from gammapy.maps import MapAxis, RegionGeom, WcsGeom
+from regions import CircleSkyRegion
+
+logging.disable(logging.WARNING)
+warnings.simplefilter("ignore")
+
+
+def circle(region: dict[str, Any]) -> CircleSkyRegion:
+    center = SkyCoord(*region["center"], unit="deg", frame=region["frame"])
+    return CircleSkyRegion(center, region["radius"] * u.deg)
+
+
+def spectra(store: str, ids: list[int], n: int, on: dict[str, Any], exclude: dict[str, Any]) -> dict[str, Any]:
+    """``n`` spectra of observations in turn, with reflected regions and a safe mask; seconds of the processor."""
+    begin = time.process_time()
+    region = circle(on)
+    geom = WcsGeom.create(skydir=region.center, npix=(150, 150), binsz=0.05, proj="TAN", frame="icrs")
+    energy = MapAxis.from_energy_edges(np.geomspace(0.1, 40, 28) * u.TeV)
+    true = MapAxis.from_energy_edges(np.geomspace(0.05, 100, 68) * u.TeV, name="energy_true")
+    empty = SpectrumDataset.create(RegionGeom.create(region, axes=[energy]), energy_axis_true=true)
+    makers = (
+        SpectrumDatasetMaker(selection=["counts", "exposure", "edisp"], containment_correction=True),
+        ReflectedRegionsBackgroundMaker(exclusion_mask=~geom.region_mask([circle(exclude)])),
+        SafeMaskMaker(methods=["aeff-max"]),
+    )
+    observations = DataStore.from_dir(store)
+    counts = off = acceptance = safe = 0.0
+    for i in range(n):
+        observation, dataset = observations.obs(ids[i % len(ids)]), empty.copy(name=str(i))
+        for maker in makers:
+            dataset = maker.run(dataset, observation)
+        counts, off = counts + dataset.counts.data.sum(), off + dataset.counts_off.data.sum()
+        acceptance, safe = acceptance + dataset.acceptance_off.data.flat[0], safe + dataset.mask_safe.data.sum()
+    sums = [float(counts), float(off), float(acceptance), float(safe)]
+    return {"seconds": {"spectra": time.process_time() - begin}, "sums": sums}
+
+
+def versions() -> dict[str, Any]:
+    """What is being timed."""
+    return {"Gammapy": gammapy.__version__}
+
+
+if __name__ == "__main__":
+    serve(lambda *_: [], spectra, versions)
