@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 import gm
-from gm.errors import GmError
+from gm.errors import DataError, GmError
 from gm.likelihood import JointLikelihood
 from gm.models import Models, SkyModel
 from gm.models.parametric import ParametricModel
@@ -57,6 +58,26 @@ def test_datasets_predict_and_count_the_same(dataset: Any, travelled: Travel) ->
     found, slope = there.value_and_gradient(there.layout.start)
     assert found == value
     np.testing.assert_array_equal(slope, gradient)
+
+
+def test_a_map_whose_arrays_are_still_in_its_file(tmp_path: Path, travelled: Travel) -> None:
+    cube().write(tmp_path / "map.fits")
+    here = gm.Datasets.read({"datasets": [{"name": "m", "type": "MapDataset", "filename": f"{tmp_path}/map.fits"}]})
+    unread, read = travelled(here)["m"], here["m"]
+    np.testing.assert_array_equal(read.mask, unread.mask)
+    np.testing.assert_array_equal(read.counts, travelled(here)["m"].counts)
+    cube(seed=2).write(tmp_path / "map.fits")
+    with pytest.raises(DataError, match="was changed"):
+        _ = travelled(here)["m"].mask
+
+
+def test_unknown_attributes_cannot_be_set() -> None:
+    for dataset in (on_off(), spectrum(), flux_points(), cube(), on_off_cube()):
+        for name in ("cuonts", "name", "mask_fit", "mask"):
+            with pytest.raises(AttributeError):
+                setattr(dataset, name, None)
+    with pytest.raises(AttributeError):
+        gm.Datasets().dataset = on_off()  # type: ignore[attr-defined]
 
 
 def test_a_fit_with_everything_that_it_is_made_of(travelled: Travel) -> None:

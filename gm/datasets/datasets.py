@@ -21,7 +21,12 @@ from gm.patterns import matching
 
 @final
 class Datasets(Sequence[Dataset]):
-    """An immutable list of datasets, indexed by position or by name."""
+    """An immutable list of datasets, indexed by position or by name.
+
+    Nothing but a global model can be bound to it afterwards, as the loop of PIG 20 does; copies have none.
+    """
+
+    __slots__ = ("_bound", "_datasets", "_index")
 
     def __init__(self, datasets: Iterable[Dataset] = ()) -> None:
         self._datasets = tuple(datasets)

@@ -87,6 +87,13 @@ class MapFile:
         """The fields of a dataset that are read here."""
         return (*self._arrays, *MASKS, "psf", "edisp", "gti", "meta", "finer")
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without arrays: whoever gets a copy reads them from the file, as long as it is the same."""
+        return {**self.__dict__, "_parts": None, "_lock": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _lock=threading.Lock())
+
     def load(self, name: str) -> Any:
         with self._lock:
             return (self._parts or self.read(self._opened_again()))[name]
