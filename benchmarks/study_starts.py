@@ -1,7 +1,8 @@
 #!/usr/bin/env python
 """Fits of a map from poor starts: how many end in the lowest minimum that any start finds, and what they say.
 
-    python benchmarks/study_starts.py run after            # keeps build/study_starts.json; `--sky disk`: a part
+    python benchmarks/study_starts.py run after            # keeps build/study_starts.json; `--sky disk`: a part,
+                                                           # `--seed 8`: other starts
     PYTHONPATH=CHECKOUT python benchmarks/study_starts.py run before       # the same starts, another version of gm
     python benchmarks/study_starts.py table                # writes results/study_starts.md
 
@@ -137,18 +138,18 @@ def attempt(datasets: Datasets, start: Models) -> dict[str, Any]:
         signal.alarm(0)
 
 
-def run(label: str, skies: list[str]) -> None:
+def run(label: str, skies: list[str], seed: int) -> None:
     signal.signal(signal.SIGALRM, stop)
     warnings.simplefilter("ignore")
     for name in skies:
         truth = sky(shapes()[name])
         datasets = simulated(truth)
         for limited in (True, False):
-            random = np.random.default_rng([7, list(shapes()).index(name), limited])
+            random = np.random.default_rng([seed, list(shapes()).index(name), limited])
             rows = [attempt(datasets, far(truth, random, limited=limited)) for _ in range(N_STARTS)]
             print(label, name, limited, Counter(row["status"] for row in rows), flush=True)
             kept = json.loads(LINES.read_text("utf-8")) if LINES.exists() else {}
-            kept.setdefault(label, {})[f"{name}, {'limits' if limited else 'none'}"] = rows
+            kept.setdefault(label, {})[f"{name}, {'limits' if limited else 'none'}, {seed}"] = rows
             LINES.parent.mkdir(exist_ok=True)
             LINES.write_text(json.dumps(kept, indent=0) + "\n", "utf-8")
 
@@ -164,7 +165,7 @@ def table() -> None:
         "*broken*: an error, or no end within a minute. Responses are taken where a fit starts; what",
         "that does to the statistic is some tenths.",
         "",
-        f"| sky, limits | {' | '.join(columns)} |",
+        f"| sky, limits, seed | {' | '.join(columns)} |",
         "| --- |" + " --- |" * len(columns),
     ]
     for name in (name for name in next(iter(kept.values())) if all(name in skies for skies in kept.values())):
@@ -189,9 +190,10 @@ if __name__ == "__main__":
     running = commands.add_parser("run")
     running.add_argument("label", help="of this version of gm in the table")
     running.add_argument("--sky", choices=list(shapes()), action="append")
+    running.add_argument("--seed", type=int, default=7, help="of the starts")
     commands.add_parser("table")
     arguments = parser.parse_args()
     if arguments.command == "run":
-        run(arguments.label, arguments.sky or list(shapes()))
+        run(arguments.label, arguments.sky or list(shapes()), arguments.seed)
     else:
         table()

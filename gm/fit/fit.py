@@ -112,7 +112,18 @@ class Fit:
         return run.result(run.best_models(), around, dict.fromkeys(names, (None, _AGAIN)))
 
     def _minimize(self, models: Models, progress: Progress | None, *, need_free: bool = True) -> FitRun:
-        """To the minimum; where a source leaves the reach of its responses they are taken again, and it goes on."""
+        """To the minimum; a source that came to nothing is looked for where the counts want it."""
+        run = self._settle(models, progress, need_free=need_free)
+        if (start := run.found_again(models)) is not None:
+            again = self._settle(start, progress)
+            if again.minimum.value < run.minimum.value - _LOWER:
+                again.statistic_start = run.statistic_start
+                again.warnings.append("a source that had come to nothing was put where the counts exceed the rest most")
+                return again
+        return run
+
+    def _settle(self, models: Models, progress: Progress | None, *, need_free: bool = True) -> FitRun:
+        """To a minimum; where a source leaves the reach of its responses they are taken again, and it goes on."""
         run = FitRun.start(self.datasets, models, self.conventions, progress, need_free=need_free, engine=self.engine)
         run.minimize()
         resampled = 0

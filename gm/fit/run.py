@@ -18,6 +18,7 @@ from gm.fit.covariance import Errors, measure_errors
 from gm.fit.ellipses import free_ellipses, turned, upright
 from gm.fit.intervals import Around, Intervals
 from gm.fit.kinks import across_kinks, stepped_across
+from gm.fit.lost_sources import lost_sources, put_where_wanted
 from gm.fit.minimizer import Minimizer, Minimum
 from gm.fit.objective import Objective, Restricted, amplitudes
 from gm.fit.profile import LowerMinimum, Profile
@@ -269,6 +270,18 @@ class FitRun:
         vector = np.array([found.get(address, value) for address, value in own])
         vector[amplitude] = 0.0
         return np.asarray(np.clip(vector, self.layout.lower, self.layout.upper)[self.objective.active])
+
+    def found_again(self, start: Models) -> Models | None:
+        """Where to start again with sources that came to nothing, which began as in ``start``; None: there are none."""
+        vector = self.objective.full(self.minimum.vector)
+        scale = np.zeros(vector.size)
+        scale[self.objective.active] = self.minimizer.scale
+        models = self.models_at(self.minimum.vector)
+        lost = lost_sources(models, self.layout, vector, scale)
+        if not lost:
+            return None
+        datasets = self.likelihood.datasets
+        return put_where_wanted(models, start, lost, datasets, self.likelihood.predicted(vector))
 
     def models_at(self, vector: Array) -> Models:
         """The global model at ``vector`` (n_active,)."""

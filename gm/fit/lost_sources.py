@@ -1,0 +1,92 @@
+"""Sources that a fit has lost: of next to nothing no derivative tells where it should be.
+
+Far from where a source is the data want nothing of it: its flux goes to 0, and then its position and its spectrum to
+anywhere. Such a source is put where the counts exceed most what everything else predicts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+
+from gm.arrays import Array
+from gm.datasets import Datasets, MapDatasetOnOff
+from gm.datasets.map_dataset import SkyMap
+from gm.maps.rotation import rotate
+from gm.models import Layout, Models, SkyModel
+
+_NOTHING = 2.0  # standard deviations of an amplitude
+_PLACE = "lon_0", "lat_0"
+_BOXES = 3, 5, 9  # pixels wide, in which counts are added
+
+
+def lost_sources(models: Models, layout: Layout, vector: Array, scale: Array) -> list[SkyModel]:
+    """Components with a free amplitude and position of which next to nothing is left at ``vector`` (n_free,).
+
+    scale : (n_free,) about a standard deviation of each parameter
+    """
+    found = []
+    for component in models:
+        position = component.spectral_model.amplitude_position()
+        if not isinstance(component, SkyModel) or component.spatial_model is None or position is None:
+            continue
+        paths, first = component.spatial_model.paths, layout.slots(component.name, "spatial").start
+        slots = [first + paths.index(name) for name in _PLACE if name in paths]
+        free = [layout.free_position(slot) for slot in slots]
+        amplitude = layout.free_position(layout.slots(component.name, "spectral").start + position)
+        is_free = len(free) == len(_PLACE) and None not in free and amplitude is not None
+        if is_free and abs(vector[amplitude]) < _NOTHING * scale[amplitude]:
+            found.append(component)
+    return found
+
+
+def put_where_wanted(
+    models: Models, start: Models, lost: Iterable[SkyModel], datasets: Datasets, predicted: list[Array]
+) -> Models | None:
+    """The models with the lost components as they started, but at the largest excess of the counts over what is
+    predicted, arrays in the shapes of the datasets' masks; None without maps."""
+    place = _brightest(datasets, predicted)
+    if place is None:
+        return None
+    lon, lat, frame = place
+    flat = list(models.parameters)
+    for component in lost:
+        assert component.spatial_model is not None
+        there = map(float, rotate(lon, lat, frame, component.spatial_model.frame))
+        moved = dict(zip(_PLACE, there, strict=True))
+        flat[models.slots()[component.name, None]] = [
+            replace(p, value=min(max(moved[p.name], p.min), p.max)) if p.name in moved else p
+            for p in start[component.name].parameters
+        ]
+    return models.with_flat(flat)
+
+
+def _brightest(datasets: Datasets, predicted: list[Array]) -> tuple[float, float, str] | None:
+    """Position [deg] and frame of the largest excess in units of what it fluctuates by."""
+    best, place = 0.0, None
+    for dataset, expected in zip(datasets, predicted, strict=True):
+        if not isinstance(dataset, SkyMap):
+            continue
+        if isinstance(dataset, MapDatasetOnOff):
+            off = np.where(dataset.mask, dataset.acceptance_off, 1.0)
+            expected = expected + np.where(dataset.mask, dataset.acceptance / off * dataset.counts_off, 0.0)
+        counts = np.where(dataset.mask, dataset.counts, 0.0).sum(axis=0, dtype=np.float64)
+        expected = np.where(dataset.mask, expected, 0.0).sum(axis=0)
+        for width in _BOXES:
+            noise = np.sqrt(np.maximum(_summed(np.maximum(expected, 0.0), width), 1.0))
+            excess = _summed(counts - expected, width) / noise
+            y, x = np.unravel_index(int(np.argmax(excess)), excess.shape)
+            if excess[y, x] > best:
+                best, (lon, lat) = float(excess[y, x]), dataset.geometry.sky(x, y)
+                place = float(lon), float(lat), dataset.geometry.frame
+    return place
+
+
+def _summed(image: Array, width: int) -> Array:
+    """Over the square of so many pixels around each, (n_y, n_x)."""
+    for axis in (0, 1):
+        image = np.apply_along_axis(np.convolve, axis, image, np.ones(width), "full")
+        image = np.take(image, np.arange(width // 2, image.shape[axis] - width // 2), axis=axis)
+    return image
