@@ -82,16 +82,16 @@ class Extension:
 
     def integer(self, name: str) -> int:
         """An integer card; `DataError` when it is missing or something else."""
-        value = self.header.get(name)
-        if isinstance(value, bool) or not isinstance(value, int):
-            self.fail(f"card {name} is {value!r}, expected an integer")
+        value = self.header.whole(name)
+        if value is None:
+            self.fail(f"card {name} is {self.header.get(name)!r}, expected an integer")
         return value
 
     def real(self, name: str, default: float) -> float:
         """A card that is a finite number; `DataError` when it is something else."""
-        value = self.header.get(name, default)
-        if isinstance(value, str | bool) or not isfinite(value):
-            self.fail(f"card {name} is {value!r}, expected a number")
+        value = self.header.number(name) if name in self.header else default
+        if value is None or not isfinite(value):
+            self.fail(f"card {name} is {self.header.get(name)!r}, expected a number")
         return float(value)
 
     def scaling(self, scale: str, zero: str) -> tuple[float, float]:
@@ -199,8 +199,8 @@ class Extension:
         pairs = np.ndarray((rows, 2), _DTYPES[column.code], self.data, column.offset,
                            (width, 4 if column.code == "P" else 8)).astype(np.int64)  # fmt: skip
         dtype = np.dtype(_DTYPES[column.heap_code])
-        theap = self.header.get("THEAP", rows * width)
-        begin = theap if isinstance(theap, int) else rows * width
+        theap = self.header.whole("THEAP")
+        begin = rows * width if theap is None else theap
         end = rows * width + self.integer("PCOUNT")
         last = begin + pairs[:, 1] + pairs[:, 0] * dtype.itemsize
         if begin < 0 or (pairs < 0).any() or (rows and last.max() > end):
@@ -291,8 +291,8 @@ def read_fits(path: str | Path) -> FitsFile:
 
 def _check_number(file: FitsFile) -> None:
     """Files that say how many extensions they have, as those written here do, cannot lose the last ones unseen."""
-    there, promised = len(file.extensions) - 1, file.extensions[0].header.get("NEXTEND")
-    if isinstance(promised, int) and there < promised:
+    there, promised = len(file.extensions) - 1, file.extensions[0].header.whole("NEXTEND")
+    if promised is not None and there < promised:
         file.extensions[0].fail(f"card NEXTEND is {promised}, {there} extensions are there", "copy the file again")
 
 

@@ -41,6 +41,16 @@ class Header(Mapping[str, CardValue]):
         """The value of a card as text without blanks at its ends."""
         return str(self[name]).strip() if name in self._cards else default
 
+    def number(self, name: str) -> int | float | None:
+        """The value of a card that is a number; None without it, and for texts and logicals."""
+        value = self.get(name)
+        return None if isinstance(value, str | bool) else value
+
+    def whole(self, name: str) -> int | None:
+        """The value of a card that is an integer; None for everything else."""
+        value = self.number(name)
+        return value if isinstance(value, int) else None
+
 
 def _join(card: str, more: str) -> str:
     """A long string: the text so far, its closing ``&'`` dropped, and the text of the ``CONTINUE`` card."""

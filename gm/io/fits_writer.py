@@ -122,17 +122,18 @@ def _header(cards: Mapping[str, CardValue]) -> bytes:
     return _pad(text.encode("ascii", "replace"), b" ")
 
 
-def _card(name: str, value: CardValue) -> str:
+def _card(name: str, value: Any) -> str:
     """One card, or several when a string is longer than a card holds (``CONTINUE`` convention)."""
-    if isinstance(value, str):
-        return _string_card(name, value.replace("'", "''"))
-    if isinstance(value, bool | np.bool_):
-        text = "T" if value else "F"
-    elif isinstance(value, int | np.integer):
-        text = str(int(value))
-    else:
-        text = repr(float(value)).upper()
-        text = text if "." in text or "E" not in text else text.replace("E", ".0E")
+    match value:
+        case str():
+            return _string_card(name, value.replace("'", "''"))
+        case bool() | np.bool_():
+            text = "T" if value else "F"
+        case int() | np.integer():
+            text = str(int(value))
+        case _:
+            text = repr(float(value)).upper()
+            text = text if "." in text or "E" not in text else text.replace("E", ".0E")
     return f"{name.upper():8}= {text:>20}".ljust(CARD)
 
 

@@ -58,9 +58,9 @@ def pha_from(file: FitsFile) -> Pha:
     """The spectrum in an opened PHA or background file. Raises `DataError`."""
     spectrum, bounds = file.get("SPECTRUM"), file.find("EBOUNDS")
     _refuse_what_is_no_counts(spectrum)
-    exposure = spectrum.header.get("EXPOSURE")
-    if isinstance(exposure, bool | str) or exposure is None or not 0 <= exposure < np.inf:
-        spectrum.fail(f"card EXPOSURE is {exposure!r}, expected the live time in seconds")
+    exposure = spectrum.header.number("EXPOSURE")
+    if exposure is None or not 0 <= exposure < np.inf:
+        spectrum.fail(f"card EXPOSURE is {spectrum.header.get('EXPOSURE')!r}, expected the live time in seconds")
     counts = _counts(spectrum, float(exposure))
     if counts.ndim != 1:
         spectrum.fail("holds several spectra (type II), expected one", "write each spectrum into a file of its own")
@@ -154,9 +154,9 @@ def _per_channel(spectrum: Extension, name: str, default: float, n_channels: int
     """A column; or a header card that holds for every channel."""
     if spectrum.find(name) is not None:
         return spectrum.floats(name)
-    value = spectrum.header.get(name, default)
-    if isinstance(value, str):
-        spectrum.fail(f"card {name} is {value!r}, expected a number")
+    value = spectrum.header.number(name) if name in spectrum.header else default
+    if value is None:
+        spectrum.fail(f"card {name} is {spectrum.header.get(name)!r}, expected a number")
     return np.full(n_channels, float(value))
 
 

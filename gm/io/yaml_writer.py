@@ -28,35 +28,44 @@ def dump_yaml(data: Any, *, allow_nan: bool = False) -> str:
     unless ``allow_nan`` and for what is no Unicode, `TypeError` for keys that are no strings and for foreign objects.
     """
     plain = _plain(data, allow_nan)
-    if isinstance(plain, dict) and plain:
-        return "\n".join(_mapping_lines(plain, 0)) + "\n"
-    if isinstance(plain, list) and plain:
-        return "\n".join(_list_lines(plain, 0)) + "\n"
-    return _scalar(plain) + "\n"
+    return "\n".join(_block_lines(plain, 0) if _holds_some(plain) else [_scalar(plain)]) + "\n"
 
 
 def _plain(value: Any, allow_nan: bool) -> Any:
     """The data with tuples, arrays, NumPy scalars and paths replaced, and checked."""
-    if value is None or isinstance(value, bool | int):
-        return value
-    if isinstance(value, str):
-        return str(value)
-    if isinstance(value, float):
-        if not allow_nan and not math.isfinite(value):
-            raise ValueError(f"{value} has no place in a result file: use None")
-        return float(value)
-    if isinstance(value, Mapping):
-        for key in value:
-            if not isinstance(key, str):
-                raise TypeError(f"a key must be a string, found {key!r}")
-        return {str(key): _plain(item, allow_nan) for key, item in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
-        return [_plain(item, allow_nan) for item in value]
-    if isinstance(value, PurePath):
-        return str(value)
+    match value:
+        case None | bool() | int():
+            return value
+        case str() | PurePath():
+            return str(value)
+        case float():
+            if not allow_nan and not math.isfinite(value):
+                raise ValueError(f"{value} has no place in a result file: use None")
+            return float(value)
+        case Mapping():
+            return {_key(key): _plain(item, allow_nan) for key, item in value.items()}
+        case bytes() | bytearray():
+            raise TypeError(f"{type(value).__name__} has no plain YAML form")
+        case Sequence():
+            return [_plain(item, allow_nan) for item in value]
     if hasattr(value, "tolist"):
         return _plain(value.tolist(), allow_nan)
     raise TypeError(f"{type(value).__name__} has no plain YAML form")
+
+
+def _key(key: Any) -> str:
+    if not isinstance(key, str):
+        raise TypeError(f"a key must be a string, found {key!r}")
+    return str(key)
+
+
+def _holds_some(plain: Any) -> bool:
+    """Whether it is a mapping or a list, and not an empty one."""
+    return type(plain) in (dict, list) and bool(plain)
+
+
+def _block_lines(plain: Any, indent: int) -> Iterator[str]:
+    return _mapping_lines(plain, indent) if type(plain) is dict else _list_lines(plain, indent)
 
 
 def _mapping_lines(mapping: dict[str, Any], indent: int) -> Iterator[str]:
@@ -67,52 +76,52 @@ def _mapping_lines(mapping: dict[str, Any], indent: int) -> Iterator[str]:
 
 def _value_lines(head: str, value: Any, indent: int) -> Iterator[str]:
     """Lines of ``key: value``: on one line where it fits, else with what is inside two columns further in."""
-    if not isinstance(value, dict | list) or not value:
+    if not _holds_some(value):
         yield f"{head} {_scalar(value)}"
         return
     if _is_small(value):
         pieces = _flow_pieces(value)
-        if isinstance(value, list) or len(head) + 1 + sum(map(len, pieces)) <= WIDTH:
+        if type(value) is list or len(head) + 1 + sum(map(len, pieces)) <= WIDTH:
             yield from _wrapped(f"{head} ", pieces, indent + 4)
             return
     yield head
-    yield from _mapping_lines(value, indent + 2) if isinstance(value, dict) else _list_lines(value, indent + 2)
+    yield from _block_lines(value, indent + 2)
 
 
 def _list_lines(items: list[Any], indent: int) -> Iterator[str]:
     for item in items:
         head = f"{' ' * indent}- "
-        if not isinstance(item, dict | list) or not item:
+        if not _holds_some(item):
             yield head + _scalar(item)
         elif _is_small(item):
             yield from _wrapped(head, _flow_pieces(item), indent + 4)
         else:
-            inside = _mapping_lines(item, indent + 2) if isinstance(item, dict) else _list_lines(item, indent + 2)
+            inside = _block_lines(item, indent + 2)
             yield head + next(inside).lstrip(" ")
             yield from inside
 
 
 def _is_small(value: Any) -> bool:
     """Whether a mapping or list holds no list of lists or mappings, at any depth."""
-    if isinstance(value, dict):
-        return all(not isinstance(item, dict | list) or _is_small(item) for item in value.values())
-    return not any(isinstance(item, dict | list) for item in value)
+    if type(value) is dict:
+        return all(type(item) not in (dict, list) or _is_small(item) for item in value.values())
+    return not any(type(item) in (dict, list) for item in value)
 
 
 def _flow_pieces(value: Any) -> list[str]:
     """Flow style, in pieces between which a line may end."""
-    if isinstance(value, dict) and value:
+    if not _holds_some(value):
+        return [_scalar(value)]
+    if type(value) is dict:
         pieces = []
         for key, item in value.items():
             first, *rest = _flow_pieces(item)
             pieces += [f"{_string(key)}: {first}", *rest]
             pieces[-1] += ", "
         opening, closing = "{", "}"
-    elif isinstance(value, list) and value:
+    else:
         pieces = [f"{_scalar(item)}, " for item in value]
         opening, closing = "[", "]"
-    else:
-        return [_scalar(value)]
     pieces[0] = opening + pieces[0]
     pieces[-1] = pieces[-1][:-2] + closing
     return pieces
@@ -131,15 +140,17 @@ def _wrapped(head: str, pieces: list[str], indent: int) -> Iterator[str]:
 
 
 def _scalar(value: Any) -> str:
-    if isinstance(value, str):
-        return _string(value)
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return _number(value)
-    return str(value) if isinstance(value, int) else "{}" if isinstance(value, dict) else "[]"
+    """A value on one line: no mapping and no list but an empty one."""
+    match value:
+        case str():
+            return _string(value)
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case float():
+            return _number(value)
+    return str(value)  # integers, {} and []
 
 
 def _number(value: float) -> str:

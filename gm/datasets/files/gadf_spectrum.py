@@ -92,8 +92,8 @@ def _read_mask(file: FitsFile, name: str, shape: tuple[int, ...]) -> BoolArray |
 
 def _livetime(file: FitsFile) -> float | None:
     """Gammapy drops the livetime here; gm writes it as the card LIVETIME [s] of the exposure."""
-    value = file.get("EXPOSURE").header.get("LIVETIME")
-    return float(value) if isinstance(value, int | float) else None
+    value = file.get("EXPOSURE").header.number("LIVETIME")
+    return None if value is None else float(value)
 
 
 def _read_table(file: FitsFile, name: str) -> Table | None:
@@ -154,5 +154,4 @@ def gadf_tables(dataset: Spectrum) -> list[Table]:
 
 
 def _meta_column(name: str, value: Any) -> Column:
-    values = value if isinstance(value, np.ndarray) else np.array([value])
-    return Column(name, values, "deg" if name.endswith("_PNT") else "")
+    return Column(name, np.atleast_1d(value), "deg" if name.endswith("_PNT") else "")
