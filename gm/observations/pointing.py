@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self, final
 
@@ -52,7 +54,8 @@ class Pointing:
             return self.lon, self.lat
         from astropy.coordinates import SkyCoord
 
-        place = SkyCoord(self.lon, self.lat, unit="deg", frame=horizon(self.site, time, reference)).icrs
+        with _horizon(self.site, time, reference) as frame:
+            place = SkyCoord(self.lon, self.lat, unit="deg", frame=frame).icrs
         return float(place.ra.deg), float(place.dec.deg)
 
     def altaz(self, time: ArrayLike, reference: TimeReference) -> tuple[Array, Array]:
@@ -72,12 +75,18 @@ def altaz(
     from astropy.coordinates import SkyCoord
 
     lon, lat, time = np.broadcast_arrays(lon, lat, time)
-    place = SkyCoord(lon, lat, unit="deg").transform_to(horizon(site, time, reference))
+    with _horizon(site, time, reference) as frame:
+        place = SkyCoord(lon, lat, unit="deg").transform_to(frame)
     return np.asarray(place.az.deg), np.asarray(place.alt.deg)
 
 
-def horizon(site: Site | None, time: ArrayLike, reference: TimeReference) -> Any:
-    """The ``AltAz`` frame of astropy at a site and times [s] after a reference. Raises `DataError` without a site."""
+@contextmanager
+def _horizon(site: Site | None, time: ArrayLike, reference: TimeReference) -> Iterator[Any]:
+    """The ``AltAz`` frame of astropy at a site and times [s] after a reference, for transformations inside.
+
+    The Earth turns as astropy was told when it was installed: nothing is downloaded. Raises `DataError` without
+    a site, and for whatever astropy cannot do with such a time.
+    """
     if site is None:
         raise DataError(
             "azimuth and altitude need the place of the telescopes\n"
@@ -85,9 +94,15 @@ def horizon(site: Site | None, time: ArrayLike, reference: TimeReference) -> Any
         )
     from astropy.coordinates import AltAz, EarthLocation
     from astropy.time import TimeDelta
+    from astropy.utils import iers
 
-    seconds = TimeDelta(np.asarray(time, dtype=np.float64), format="sec")
-    return AltAz(obstime=reference.astropy() + seconds, location=EarthLocation.from_geodetic(*site))
+    try:
+        with iers.conf.set_temp("auto_download", False):
+            seconds = TimeDelta(np.asarray(time, dtype=np.float64), format="sec")
+            yield AltAz(obstime=reference.astropy() + seconds, location=EarthLocation.from_geodetic(*site))
+    except Exception as error:  # each part of astropy has its own
+        place = f"{np.min(time):g} s after MJD {reference.day + reference.fraction:g} from {site}"
+        raise DataError(f"no azimuth and altitude {place}: {error}") from error
 
 
 def _site(extension: Extension) -> Site | None:
