@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any, TypeAlias, final
+from typing import Any, Literal, TypeAlias, final
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from gm.errors import DataError, suggest
 from gm.makers.maker import safe_bins
 from gm.makers.on_region import region_center
 from gm.maps.axes import EnergyAxis
+from gm.maps.rotation import rotate
 from gm.maps.sphere import offset_north, separation
 from gm.observations import Observation
 
@@ -36,6 +37,8 @@ class SafeMaskMaker:
     position : longitude, latitude [deg] and frame where the responses of a map are taken; None: its centre
     fixed_offset : they are taken so far north of the pointing [deg]
     offset_max : largest distance from the pointing [deg]
+    irfs : whether ``aeff-max`` and ``edisp-bias`` look at the responses of the dataset (``DL4``) or at the tables of
+        the observation (``DL3``), at the fixed offset, at that of the position, or on axis
 
     Bins of a known background that is not above 0 are never safe. Source: Gammapy 2.1, ``SafeMaskMaker``.
     """
@@ -46,6 +49,7 @@ class SafeMaskMaker:
     position: tuple[float, float, str] | None = None
     fixed_offset: float | None = None
     offset_max: float = 3.0
+    irfs: Literal["DL4", "DL3"] = "DL4"
 
     def __post_init__(self) -> None:
         unknown = [method for method in self.methods if method not in METHODS]
@@ -81,7 +85,16 @@ class SafeMaskMaker:
         return dataset.energy.mask(low or None, high or None)
 
     def _aeff_max(self, dataset: Measured, observation: Observation) -> BoolArray:
-        """From the lowest energy on at which the effective area is that part of its largest value."""
+        """From the lowest energy on at which the effective area is that part of its largest value.
+
+        Of tables: from the lowest of their edges on at which it is larger.
+        """
+        if self.irfs == "DL3":
+            edges = observation.aeff.energy_true.edges
+            area = observation.aeff.evaluate(edges, self._offset(observation))
+            return dataset.energy.mask(
+                float(np.min(edges[area > self.aeff_percent / 100.0 * area.max()], initial=np.inf))
+            )
         exposure = self._exposure(dataset, observation)
         if not (exposure > 0.0).any():
             log.warning("dataset %s: no effective area, no bin is safe", dataset.name)
@@ -100,9 +113,15 @@ class SafeMaskMaker:
 
         Where it is never so large, from the energy of the largest value.
         """
-        bias = energy_bias(self._edisp(dataset, observation), dataset.energy, dataset.energy_true)
+        if self.irfs == "DL3":
+            table = observation.edisp
+            reco = true = EnergyAxis(table.energy_true.edges)
+            edisp = table.kernel(true, reco, self._offset(observation))
+        else:
+            reco, true, edisp = dataset.energy, dataset.energy_true, self._edisp(dataset, observation)
+        bias = energy_bias(edisp, reco, true)
         first, level = int(np.argmax(bias)), self.bias_percent / 100.0
-        energy = dataset.energy_true.center[first:]
+        energy = true.center[first:]
         crossed = first_crossing(energy, bias[first:], level)
         return dataset.energy.mask((float(energy[0]) if crossed is None else crossed) * (1.0 + level))
 
@@ -114,7 +133,14 @@ class SafeMaskMaker:
         total = np.nan_to_num(background).reshape(dataset.energy.n_bins, -1).sum(axis=1)
         return dataset.energy.mask(float(dataset.energy.lo[int(np.argmax(total))]))
 
-    # where the responses of a map are taken
+    # where responses are taken
+
+    def _offset(self, observation: Observation) -> float:
+        """Distance [deg] from the pointing at which tables are looked at."""
+        if self.position is None:
+            return self.fixed_offset or 0.0
+        lon, lat, frame = self.position
+        return float(separation(*observation.pointing_icrs(), *rotate(lon, lat, frame, "icrs")))
 
     def _place(self, dataset: MapDataset | MapDatasetOnOff, observation: Observation) -> tuple[float, float, str]:
         """Longitude, latitude [deg] and frame."""

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
+from pathlib import Path
 from typing import Any, Self, final
 
 import numpy as np
 
 from gm.arrays import Array, BoolArray
 from gm.errors import DataError, suggest
-from gm.io.fits import Extension
+from gm.io.fits import Extension, read_fits
 from gm.io.tables import CardValue, Column, Table
+
+log = logging.getLogger(__name__)
 
 SCALES = ("tt", "utc", "tai", "tdb", "tcb", "tcg", "ut1")
 
@@ -64,7 +68,7 @@ class TimeReference:
 @final
 @dataclass(frozen=True, eq=False)
 class GTI:
-    """Intervals ``start``, ``stop : (n,)`` [s] after ``reference``, increasing; none may be left by a selection."""
+    """Intervals ``start``, ``stop : (n,)`` [s] after ``reference`` that do not overlap; a selection may leave none."""
 
     start: Array
     stop: Array
@@ -72,14 +76,27 @@ class GTI:
 
     @classmethod
     def from_extension(cls, extension: Extension) -> Self:
-        """From a ``GTI`` table. Raises `DataError`, also when it is empty or an interval ends before it starts."""
+        """From a ``GTI`` table. Intervals that overlap are joined, with a warning: their time would count twice.
+
+        Raises `DataError`, also when it is empty or an interval ends before it starts.
+        """
         unit = extension.header.text("TIMEUNIT") or "s"
         start, stop = (extension.floats(name, "s", default=unit) for name in ("START", "STOP"))
         if not start.size:
             extension.fail("no interval: nothing was observed")
         if not (np.isfinite(start).all() and np.isfinite(stop).all() and (stop >= start).all()):
             extension.fail("an interval ends before it starts, or has no finite ends")
-        return cls(start, stop, TimeReference.from_extension(extension))
+        made = cls(start, stop, TimeReference.from_extension(extension))
+        joined = made.joined()
+        if len(joined.start) < len(start):
+            log.warning("%s: HDU %s: intervals that overlap are joined", extension.path, extension.name)
+            return joined
+        return made
+
+    @classmethod
+    def read(cls, path: str | Path) -> Self:
+        """From the extension ``GTI`` of a file. Raises `DataError`."""
+        return cls.from_extension(read_fits(path).get("GTI"))
 
     @classmethod
     def from_intervals(cls, intervals: Sequence[tuple[float, float]], reference: TimeReference) -> Self:
@@ -102,6 +119,14 @@ class GTI:
             raise DataError("no time is left after the selection")
         return float(0.5 * (self.start[0] + self.stop[0]))
 
+    def joined(self) -> Self:
+        """Intervals in the order of time, with those that overlap joined; those that touch stay two."""
+        order = np.argsort(self.start, kind="stable")
+        start, stop = self.start[order], np.maximum.accumulate(self.stop[order])
+        first = np.append(True, start[1:] >= stop[:-1])
+        last = np.append(first[1:], True)
+        return replace(self, start=start[first], stop=stop[last])
+
     def since(self, reference: TimeReference) -> GTI:
         """The same intervals after another reference."""
         shift = reference.seconds_to(self.reference)
@@ -118,6 +143,5 @@ class GTI:
     def contains(self, time: Array) -> BoolArray:
         """Which times [s] after the reference lie in an interval ``[start, stop)``."""
         order = np.argsort(self.start, kind="stable")
-        start, latest = self.start[order], np.maximum.accumulate(self.stop[order]) if order.size else self.stop
-        at = np.searchsorted(start, time, side="right") - 1
-        return np.asarray((at >= 0) & (time < latest[np.maximum(at, 0)])) if order.size else np.zeros(time.shape, bool)
+        start, stop = np.append(-np.inf, self.start[order]), np.append(-np.inf, self.stop[order])
+        return np.asarray(time < stop[np.searchsorted(start, time, side="right") - 1])

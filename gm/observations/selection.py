@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, final
 
 import numpy as np
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 
 from gm.arrays import Array, BoolArray
 from gm.errors import DataError, suggest
+from gm.io.ecsv import is_ecsv, read_ecsv
+from gm.io.fits import read_fits
 from gm.io.tables import Column, Table
 from gm.maps.rotation import rotate
 from gm.maps.sphere import separation
@@ -67,6 +70,31 @@ class ObservationSelection:
             keep &= holds(table, condition)
         kept = {int(number) for number in table.array("OBS_ID")[keep].tolist()}
         return tuple(number for number in chosen if number in kept)
+
+
+def read_ids(path: str | Path) -> tuple[int, ...]:
+    """Numbers of observations in a file: one in each line of a text, ``#`` before remarks, or a table with ``OBS_ID``.
+
+    Raises `DataError`.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            start = file.read(32)
+        if start.startswith((b"SIMPLE", b"\x1f\x8b")):
+            table = next((one for one in read_fits(path).extensions if one.is_table and one.find("OBS_ID")), None)
+            if table is None:
+                raise DataError(f"{path}: no table with a column OBS_ID")
+            return tuple(int(number) for number in table.column("OBS_ID").tolist())
+        if is_ecsv(start):
+            return tuple(int(number) for number in read_ecsv(path).array("OBS_ID").tolist())
+        lines = [line.partition("#")[0].strip() for line in path.read_text("utf-8").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read: {error}") from error
+    wrong = [(at, line[:40]) for at, line in enumerate(lines, start=1) if line and not line.isdecimal()]
+    if wrong:
+        raise DataError("\n".join(f"{path}:{at}: '{line}' is no number" for at, line in wrong[:10]))
+    return tuple(int(line) for line in lines if line)
 
 
 def index_table(store: DataStore) -> Table:

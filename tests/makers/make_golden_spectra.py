@@ -94,6 +94,10 @@ def reduce(case, shared):
         copy = reduced.copy(name="run")
         made = SafeMaskMaker(methods=[method], offset_max=0.6 * u.deg).run(copy, observation)
         masks[method] = np.ravel(made.mask_safe.data).astype(int).tolist()
+    for method in METHODS[1:3] if case["store"] == HESS else ():
+        maker = SafeMaskMaker(methods=[method], irfs="DL3", position=region.center)
+        made = maker.run(reduced.copy(name="run"), observation)
+        masks[f"{method} of tables"] = np.ravel(made.mask_safe.data).astype(int).tolist()
     peak = SafeMaskMaker(methods=["bkg-peak"]).run(dataset, observation) if observation.bkg else None
     return {
         **case,

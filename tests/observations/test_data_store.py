@@ -13,6 +13,7 @@ from gm.io.fits import read_fits
 from gm.io.fits_writer import write_fits
 from gm.io.tables import Column, Table
 from gm.observations import DataStore, ObservationSelection
+from gm.observations.selection import read_ids
 from tests.dl3_files import events, write_observation, write_store
 
 
@@ -100,6 +101,17 @@ def test_conditions_on_columns(folder: Path, condition: str, expected: tuple[int
 def test_what_is_wrong_with_conditions_is_said(folder: Path, conditions: dict[str, object], message: str) -> None:
     with pytest.raises(DataError, match=message):
         select(folder, **conditions)
+
+
+def test_numbers_from_files(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "ids.txt").write_text("# good runs\n13\n\n11  # clouds\n")
+    assert read_ids(tmp_path / "ids.txt") == (13, 11)
+    assert read_ids(folder / "obs-index.fits.gz") == (11, 12, 13)
+    (tmp_path / "bad.txt").write_text("13\n1a\n-2\n")
+    with pytest.raises(DataError, match=r"bad.txt:2: '1a' is no number\n.*bad.txt:3: '-2' is no number"):
+        read_ids(tmp_path / "bad.txt")
+    with pytest.raises(DataError, match="no table with a column OBS_ID"):
+        read_ids(write_observation(tmp_path / "run.fits"))
 
 
 def test_files_by_pattern_and_by_list(folder: Path) -> None:

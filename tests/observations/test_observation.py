@@ -87,9 +87,17 @@ def test_selections_add_up(file: Path) -> None:
 
 
 def test_intervals_that_overlap_hold_their_union() -> None:
-    intervals = GTI.from_intervals([(0.0, 10.0), (2.0, 3.0), (20.0, 30.0)], REF)
+    intervals = GTI.from_intervals([(20.0, 30.0), (0.0, 8.0), (2.0, 3.0), (5.0, 10.0)], REF).joined()
+    assert (intervals.start.tolist(), intervals.stop.tolist()) == ([0.0, 20.0], [10.0, 30.0])
     time = np.array([-1.0, 0.0, 5.0, 10.0, 19.0, 20.0, 30.0])
     assert intervals.contains(time).tolist() == [False, True, True, False, False, True, False]
+
+
+def test_intervals_of_a_file_that_overlap_count_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = write_observation(tmp_path / "run.fits", gti=gti((0.0, 100.0), (50.0, 150.0), (150.0, 160.0)))
+    assert observe(path).ontime() == 160.0
+    assert "run.fits: HDU GTI: intervals that overlap are joined" in caplog.text
+    assert len(GTI.read(path).start) == 2
 
 
 def test_seconds_between_references_count_leap_seconds() -> None:
