@@ -58,7 +58,7 @@ def expected(window: MapWindow, kernels: Array, support: Part, image: Array) -> 
 class Group:
     """Datasets with windows of different shapes that see images (40, 44) at different places of theirs."""
 
-    def __init__(self, *, symmetric: bool) -> None:
+    def __init__(self, *, symmetric: bool, n: int = 3, n_unseen: int = 0) -> None:
         self.shared = SharedKernels()
         self.windows = [dataset(shape, seed) for seed, shape in enumerate([(60, 66), (57, 66), (48, 50)])]
         self.supports = [(slice(y, y + 40), slice(x, x + 44)) for y, x in [(10, 12), (7, 12), (3, 2)]]
@@ -66,15 +66,19 @@ class Group:
             psf(half, np.linspace(0.8, widest, N_TRUE), symmetric=symmetric)
             for half, widest in [(7, 3.0), (9, 4.0), (5, 2.0)]
         ]
-        self.sights = [Sight.of(window) for window in self.windows]
-        parts = zip(self.sights, self.kernels, self.supports, strict=True)
+        for window in self.windows:
+            window.edisp[:n_unseen] = 0.0
+        self.sights = [Sight.of(window) for window in self.windows[:n]]
+        parts = zip(self.sights, self.kernels, self.supports, strict=False)
         self.members: list[Member] = [self.shared.join(sight, k[sight.seen], support) for sight, k, support in parts]
 
     def check(self, images: Array, precision: float) -> None:
         """What each sees of images (m, 40, 44), and what all send back, to a precision of the brightest."""
         random = np.random.default_rng(5)
         sent, terms = [], np.zeros(len(images))
-        for member, sight, kernels, support in zip(self.members, self.sights, self.kernels, self.supports, strict=True):
+        for member, sight, kernels, support in zip(
+            self.members, self.sights, self.kernels, self.supports, strict=False
+        ):
             weights, spectrum = random.normal(size=sight.n_rows), random.random(sight.seen.size)
             sent.append(DatasetAdjoint(member.number, weights, 1.7, spectrum))
             seen = member.see(images, precision)
@@ -131,6 +135,18 @@ def test_a_sharper_image_in_the_same_place_has_a_plan_of_its_own(more: float) ->
     assert second.part == first.part
     group.check(sharp, 1e-8)
     assert group.shared._plan is second
+
+
+@pytest.mark.parametrize("n_seen", [N_TRUE - 1, N_TRUE - 2])
+def test_kernels_that_are_no_sums_of_fewer(n_seen: int) -> None:
+    """Of one dataset, for images of all frequencies: each is in the basis, and one of zeros where they are odd."""
+    group = Group(symmetric=False, n=1, n_unseen=N_TRUE - n_seen)
+    group.check(np.random.default_rng(2).normal(size=(2, 40, 44)), 2e-9)
+    assert group.shared._plan is not None
+    assert group.shared._plan.basis.coefficients is None
+    assert group.shared._plan.basis.n == n_seen + n_seen % 2
+    group.check(gaussians(2.5), 1e-7)
+    group.check(gaussians(2.5)[:1, ::-1].copy(), 1e-8)
 
 
 def test_an_image_that_is_dark_or_elsewhere() -> None:
@@ -202,6 +218,22 @@ def test_spectra_of_the_basis(size: tuple[int, int], symmetric: bool) -> None:
     np.testing.assert_allclose(both, frequencies.cut(exact), atol=1e-9)
     half = basis.spectra(basis.coefficients, half=True)
     np.testing.assert_allclose(frequencies.numbers_of(half), frequencies.numbers(frequencies.cut(exact)), atol=1e-9)
+
+
+@pytest.mark.parametrize(("envelope_shape", "is_enough"), [((8, 8), True), ((9, 6), False), ((6, 9), False)])
+def test_a_basis_is_not_enough_for_frequencies_that_it_does_not_have(
+    envelope_shape: tuple[int, int], is_enough: bool
+) -> None:
+    """However bright it may be where it has them: it was made for the first 6, with room for 8."""
+    kernels = psf(5, np.array([1.0, 1.5, 2.2]))
+    basis = KernelBasis.of([kernels], (40, 40), (5, 5), np.ones((6, 6)))
+    assert basis.limit.shape == (8, 8)
+    flat = np.ones(envelope_shape)
+    assert (basis.enough(flat, 1e-8) == basis.n) == is_enough
+    assert (basis.enough(flat, 1e-8) is None) != is_enough
+    assert basis.enough(1e9 * np.ones((2, 2)), 1e-8) is None
+    flat[8:], flat[:, 8:] = 1e-10, 1e-10
+    assert basis.enough(flat, 1e-8) == basis.n
 
 
 @pytest.mark.parametrize("size", [(8, 9), (9, 8), (7, 7), (1, 6)])

@@ -146,15 +146,16 @@ class TrueEnergyFolding(Folding):
     def respond_in_full(self, image: Array) -> tuple[Response, Array]:
         window, (masks, mask_of) = self.window, self.window.masks()
         entering = masks.astype(np.float64)
-        matrix, totals = np.zeros((window.rows.size, self._seen.size)), np.zeros((len(window.mask), self._seen.size))
+        by_energy, totals = np.zeros((self._seen.size, window.rows.size)), np.zeros((len(window.mask), self._seen.size))
 
         def see(piece: Iterable[tuple[int, Array]]) -> None:
             for k, folded in piece:
                 flat = folded.reshape(-1)
-                matrix[:, k] = self._per_row[:, k] * flat[window.pixel]
+                np.take(flat, window.pixel, out=by_energy[k], mode="clip")  # the other modes take a buffer
                 totals[:, k] = self._edisp[k] * times(entering, window.exposure[self._seen[k]] * flat)[mask_of]
 
         side_by_side(see, self._convolver.fold_in_pieces(self._on_window(image)))
+        matrix = np.multiply(by_energy.T, self._per_row, order="C")
         return self._response(matrix, totals.sum(axis=0)), self._sight.all_energies(totals)
 
     def along(

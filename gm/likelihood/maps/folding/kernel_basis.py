@@ -29,15 +29,16 @@ _Stack = NDArray[np.float32 | np.float64]
 class KernelBasis:
     """``kernel[k] = sum over r of coefficients[k, r] basis[r]`` at low frequencies.
 
-    center : the pixel of transforms in which the centre of a kernel lies; coefficients : (n_kernels, n_basis); parts :
-    by parity, cosine and sine transforms (n_basis, l_y + 1, l_x + 1) of the basis around its centre; limit :
+    center : the pixel of transforms in which the centre of a kernel lies; coefficients : (n_kernels, n_basis), None
+    where fewer than all kernels do not give the others, and each is in the basis as it is, with as many zeros as make
+    their number even; parts : by parity, cosine and sine transforms (n_basis, l_y + 1, l_x + 1) of the basis around its centre; limit :
     (l_y + 1, l_x + 1) amplitudes of the expected images, in units of their largest; lacking : (n_basis + 1,) what is
     missing with the first 0, 1, 2 ... of the basis, of the longest kernel, as these images see it
     """
 
     frequencies: Frequencies
     center: Size
-    coefficients: Array
+    coefficients: Array | None
     parts: dict[_Parity, Array]
     limit: Array
     lacking: Array
@@ -58,15 +59,19 @@ class KernelBasis:
                 if parity in parts:
                     np.multiply(parts[parity][:, is_lit], weights[is_lit], out=matrix[first : first + len(stack), i])
             first += len(stack)
-        coefficients, basis, lacking = sums_of_few(matrix.reshape(first, matrix[0].size), _PRECISION)
+        sums, basis, lacking = sums_of_few(matrix.reshape(first, matrix[0].size), _PRECISION)
+        is_each = len(stacks) == 1 and len(basis) >= first
+        if is_each:
+            basis = np.pad(matrix.reshape(first, -1), ((0, first % 2), (0, 0)))
+            lacking = np.append(np.ones(len(basis)), lacking[-1])
         by_parity = np.zeros((len(basis), len(parities), *limit.shape))
         by_parity[..., is_lit] = basis.reshape(len(basis), *matrix.shape[1:]) / weights[is_lit]
         parts = {parity: by_parity[:, i] for i, parity in enumerate(parities)}
-        return cls(frequencies, center, coefficients, parts, limit, lacking)
+        return cls(frequencies, center, None if is_each else sums, parts, limit, lacking)
 
     @property
     def n(self) -> int:
-        return int(self.coefficients.shape[1])
+        return self.lacking.size - 1
 
     def enough(self, envelope: Array, precision: float) -> int | None:
         """How many of the basis give images with amplitudes ``envelope`` (n_y, n_x) to a precision; None: it cannot."""
@@ -76,16 +81,20 @@ class KernelBasis:
         exact = np.flatnonzero(self.lacking * excess <= precision)
         return int(exact[0] + exact[0] % 2) if exact.size and beyond <= _UNSEEN * precision else None
 
-    def spectra(self, coefficients: Array | None = None, *, half: bool = False) -> ComplexArray:
-        """Of the basis, or of sums of it with coefficients (n, n_basis): (n, n_y, n_x), or (n, n_y, n_half)."""
+    def spectra(
+        self, coefficients: Array | None = None, some: slice = slice(None), *, half: bool = False
+    ) -> ComplexArray:
+        """Of some of the basis, or of sums of it with coefficients (n, n_basis): (n, n_y, n_x), or (n, n_y, n_half)."""
         y, x = self.frequencies.y, self.frequencies.half if half else self.frequencies.x
         rows, columns = np.abs(y).astype(np.intp), np.abs(x).astype(np.intp)
         turns = (-2j * np.pi * at / n for at, n in zip(self.center, self.frequencies.size, strict=True))
         by_row, by_column = (np.exp(turn * k) for turn, k in zip(turns, (y, x), strict=True))
-        n = self.n if coefficients is None else len(coefficients)
+        n = len(range(self.n)[some]) if coefficients is None else len(coefficients)
         spectra: ComplexArray = np.zeros((n, y.size, x.size), dtype=np.complex128)
         for (odd_y, odd_x), part in self.parts.items():
-            if coefficients is not None:
+            if coefficients is None:
+                part = part[some]
+            else:
                 part = product(part.reshape(self.n, self.limit.size).T, coefficients.T).T.reshape(n, *self.limit.shape)
             factor = np.outer(by_row * (-1j * np.sign(y)) ** odd_y, by_column * (-1j * np.sign(x)) ** odd_x)
             spectra += factor * part[:, rows][:, :, columns]

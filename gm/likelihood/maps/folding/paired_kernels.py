@@ -16,6 +16,7 @@ from scipy import fft
 
 from gm.arrays import Array, IntArray
 from gm.likelihood.maps.folding.frequencies import ComplexArray, Frequencies
+from gm.likelihood.maps.folding.kernel_basis import KernelBasis
 from gm.parallel import own_room
 
 _CACHED = 1 << 17  # complex numbers that are transformed at a time
@@ -33,9 +34,14 @@ class PairedKernels:
     pairs: ComplexArray
 
     @classmethod
-    def of(cls, spectra: ComplexArray, frequencies: Frequencies) -> PairedKernels:
-        """From the spectra (n, n_y, n_x) of an even number of kernels."""
-        return cls(frequencies, spectra[::2] + 1j * spectra[1::2])
+    def of(cls, basis: KernelBasis) -> PairedKernels:
+        """Of a basis, which has an even number of kernels, some at a time."""
+        pairs = np.empty((basis.n // 2, *basis.frequencies.shape), dtype=np.complex128)
+        step = max(_CACHED // prod(basis.frequencies.shape), 1)
+        for start in range(0, len(pairs), step):
+            spectra = basis.spectra(some=slice(2 * start, 2 * (start + step)))
+            pairs[start : start + step] = spectra[::2] + 1j * spectra[1::2]
+        return cls(basis.frequencies, pairs)
 
     @cached_property
     def phase(self) -> ComplexArray:

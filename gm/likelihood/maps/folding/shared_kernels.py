@@ -77,7 +77,7 @@ class _Plan:
         some = [slice(k[0], k[-1] + 1) for k in (np.flatnonzero(block_of == block) for block in np.unique(block_of))]
         blocks = [_Block(basis, members[k], grids[k]) for k in some]
         Together(partial(block.fill, k) for block in blocks for k in range(block.n)).finish()
-        return cls(part, basis, PairedKernels.of(basis.spectra(), basis.frequencies), blocks)
+        return cls(part, basis, PairedKernels.of(basis), blocks)
 
     @property
     def size(self) -> Size:
@@ -104,7 +104,7 @@ class _Block:
     """Some datasets in arrays of one size, so that each step is one operation for all of them.
 
     index : (n, n_rows) pixels in the transforms; per_row : (n, n_rows, n_seen) counts there per light; coefficients :
-    (n, n_basis, n_seen); in_all : (n, n_seen, n_numbers) what the numbers of a spectrum are multiplied with for the
+    (n, n_basis, n_seen), None where the basis is the kernels; in_all : (n, n_seen, n_numbers) what the numbers of a spectrum are multiplied with for the
     counts in all bins
     """
 
@@ -116,7 +116,7 @@ class _Block:
         )
         n_rows += -n_rows % ROWS
         self.index, self.per_row = np.zeros((n, n_rows), dtype=np.intp), np.zeros((n, n_rows, n_seen))
-        self.coefficients = np.zeros((n, basis.n, n_seen))
+        self.coefficients = None if basis.coefficients is None else np.zeros((n, basis.n, n_seen))
         self.in_all = np.zeros((n, n_seen, basis.frequencies.n_numbers))
 
     def fill(self, k: int) -> None:
@@ -125,11 +125,13 @@ class _Block:
         rows, seen = slice(member.sight.n_rows), slice(member.sight.seen.size)
         self.index[k, rows], inside = grid.index(*member.sight.pixels)
         np.multiply(member.sight.per_row(), inside[:, None], out=self.per_row[k, rows, seen])
-        own = self._basis.coefficients[member.rows]
-        self.coefficients[k, :, seen] = own.T
+        own = None
+        if self._basis.coefficients is not None and self.coefficients is not None:
+            own = self._basis.coefficients[member.rows]
+            self.coefficients[k, :, seen] = own.T
         self.in_all[k, seen] = self._basis.frequencies.numbers_of(self._sent(grid, own, member.sight.per_pixel()))
 
-    def _sent(self, grid: Grid, coefficients: Array, weights: Array) -> ComplexArray:
+    def _sent(self, grid: Grid, coefficients: Array | None, weights: Array) -> ComplexArray:
         """Spectra (n_seen, n_y, n_half) so that ``(sent * spectrum of an image).real`` sums to weights (n_seen, ny, nx)
         times the folded image, but conjugate."""
         frequencies = self._basis.frequencies
@@ -140,7 +142,8 @@ class _Block:
         by_row[:, grid.cut[0]] = (
             product(reached.reshape(-1, x.size), waves).view(np.complex128).reshape(*reached.shape[:2], -1)
         )
-        sent = np.conjugate(self._basis.spectra(coefficients, half=True))
+        sent = self._basis.spectra(coefficients, slice(len(weights)), half=True)
+        np.conjugate(sent, out=sent)
         sent *= frequencies.multiplicity / prod(grid.size)
         sent *= fft.fft(by_row, axis=1, overwrite_x=True)[:, frequencies.rows]
         return np.asarray(sent)
@@ -149,12 +152,19 @@ class _Block:
         """Append to what each dataset sees; plane : a folded image (n_pixels, n_pairs); numbers : of its spectrum."""
         folded = own_room(*self.index.shape, plane.shape[1])
         np.take(plane, self.index, axis=0, out=folded, mode="clip")  # the other modes take a buffer
-        values = product(folded.view(np.float64), self.coefficients[:, : 2 * plane.shape[1]])
-        values *= self.per_row
+        values = self._by_kernel(folded.view(np.float64))
         totals = np.einsum("nef,f->ne", self.in_all, numbers)
         for member, its_values, its_totals in zip(self._members, values, totals, strict=True):
             n_rows, n_seen = member.sight.n_rows, member.sight.seen.size
             seen[member.number].append((its_values[:n_rows, :n_seen], its_totals[:n_seen]))
+
+    def _by_kernel(self, folded: Array) -> Array:
+        """Counts in the rows (n, n_rows, n_seen) of what is folded with the first of the basis, (n, n_rows, n_first)."""
+        if self.coefficients is None:
+            return folded[..., : self.per_row.shape[2]] * self.per_row
+        values = product(folded, self.coefficients[:, : folded.shape[2]])
+        values *= self.per_row
+        return values
 
     def weigh(self, sent: Sequence[DatasetAdjoint | None]) -> tuple[Array, Array]:
         """From what each dataset sends: weights of the rows (n * n_rows, n_seen), counts per light included, and of the
@@ -170,6 +180,9 @@ class _Block:
 
     def by_basis(self, weights: Array, some: slice) -> Array:
         """Weights of the rows for some of the basis instead of kernels, (n * n_rows, n_some)."""
+        if self.coefficients is None:
+            own = weights[0, :, some]
+            return np.pad(own, ((0, 0), (0, some.stop - some.start - own.shape[1])))
         coefficients = np.swapaxes(self.coefficients[:, some], 1, 2)
         return product(weights, coefficients).reshape(self.index.size, coefficients.shape[2])
 

@@ -94,9 +94,9 @@ class Sight:
 
     def per_row(self) -> Array:
         """Counts in the bins with counts per light there, (n_rows, n_seen)."""
-        window = self.window
-        at_pixel = window.exposure[self.seen[:, None], window.pixel]
-        return np.ascontiguousarray((self.edisp[:, window.energy] * at_pixel).T)
+        per_row = np.take(np.ascontiguousarray(self.edisp.T), self.window.energy, axis=0)
+        per_row *= np.take(np.ascontiguousarray(self.window.exposure[self.seen].T), self.window.pixel, axis=0)
+        return per_row
 
     @property
     def pixels(self) -> tuple[IntArray, IntArray]:
