@@ -30,8 +30,8 @@ class KernelBasis:
     """``kernel[k] = sum over r of coefficients[k, r] basis[r]`` at low frequencies.
 
     center : the pixel of transforms in which the centre of a kernel lies; coefficients : (n_kernels, n_basis), None
-    where fewer than all kernels do not give the others, and each is in the basis as it is, with as many zeros as make
-    their number even; parts : by parity, cosine and sine transforms (n_basis, l_y + 1, l_x + 1) of the basis around its centre; limit :
+    where kernels are no sums of fewer and are the basis themselves, with one of zeros if they are odd; parts : by
+    parity, cosine and sine transforms (n_basis, l_y + 1, l_x + 1) of the basis around its centre; limit :
     (l_y + 1, l_x + 1) amplitudes of the expected images, in units of their largest; lacking : (n_basis + 1,) what is
     missing with the first 0, 1, 2 ... of the basis, of the longest kernel, as these images see it
     """

@@ -104,8 +104,8 @@ class _Block:
     """Some datasets in arrays of one size, so that each step is one operation for all of them.
 
     index : (n, n_rows) pixels in the transforms; per_row : (n, n_rows, n_seen) counts there per light; coefficients :
-    (n, n_basis, n_seen), None where the basis is the kernels; in_all : (n, n_seen, n_numbers) what the numbers of a spectrum are multiplied with for the
-    counts in all bins
+    (n, n_basis, n_seen), None where the basis is the kernels; in_all : (n, n_seen, n_numbers) what the numbers of a
+    spectrum are multiplied with for the counts in all bins
     """
 
     def __init__(self, basis: KernelBasis, members: Sequence[_Member], grids: Sequence[Grid]) -> None:
@@ -159,7 +159,7 @@ class _Block:
             seen[member.number].append((its_values[:n_rows, :n_seen], its_totals[:n_seen]))
 
     def _by_kernel(self, folded: Array) -> Array:
-        """Counts in the rows (n, n_rows, n_seen) of what is folded with the first of the basis, (n, n_rows, n_first)."""
+        """Counts (n, n_rows, n_seen) of what is folded with the first of the basis, (n, n_rows, n_first)."""
         if self.coefficients is None:
             return folded[..., : self.per_row.shape[2]] * self.per_row
         values = product(folded, self.coefficients[:, : folded.shape[2]])
