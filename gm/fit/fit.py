@@ -134,12 +134,13 @@ class Fit:
                 if resampled == _RESAMPLED or run.likelihood.is_current(vector):
                     break
                 resampled += 1
-            again = FitRun.start(self.datasets, run.best_models(), self.conventions, progress, engine=self.engine)
-            again.statistic_start = run.statistic_start
+            best, before, told = run.best_models(), run.statistic_start, run.warnings
+            del run  # two likelihoods at a time would take twice the memory
+            run = FitRun.start(self.datasets, best, self.conventions, progress, engine=self.engine)
+            run.statistic_start = before
             moved = f"the responses of {', '.join(gone)} were taken again where the fit had moved it"
-            again.warnings = [*run.warnings, *([moved] if gone and moved not in run.warnings else [])]
-            again.minimize()
-            run = again
+            run.warnings = [*told, *([moved] if gone and moved not in told else [])]
+            run.minimize()
         return run
 
     def _test(self, best: Models, name: str, run: FitRun) -> tuple[float | None, str]:

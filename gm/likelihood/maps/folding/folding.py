@@ -104,8 +104,9 @@ class TrueEnergyFolding(Folding):
         if kernels is None or not self._seen.size:
             self._convolver = NoConvolution(self._seen.size, window.shape, support)
         else:
-            self._convolver = Convolver(kernels[self._seen], window.shape, support)
-            self.member = (shared or SharedKernels()).join(self._sight, kernels[self._seen], self._convolver.support)
+            kernels = kernels if self._seen.size == len(kernels) else kernels[self._seen]
+            self._convolver = Convolver(kernels, window.shape, support)
+            self.member = (shared or SharedKernels()).join(self._sight, kernels, self._convolver.support)
 
     def cut(self, window: MapWindow) -> TrueEnergyFolding:
         return TrueEnergyFolding(window, *self._made_of)

@@ -60,24 +60,6 @@ class Frequencies:
         """(n_half,) those in x that are not negative: of real images the others say the same."""
         return np.arange(self.lowest[1] + 1, dtype=np.float64)
 
-    @property
-    def multiplicity(self) -> Array:
-        """(n_half,) for how many in x each of `half` stands."""
-        return np.where((self.half == 0) | (2 * self.half == self.size[1]), 1.0, 2.0)
-
-    @property
-    def n_numbers(self) -> int:
-        """Real numbers in the half."""
-        return 2 * self.shape[0] * self.half.size
-
-    def numbers(self, spectra: ComplexArray) -> Array:
-        """Spectra (m, n_y, n_x) of real images as (m, n_numbers): the half of them, as real and imaginary parts."""
-        return self.numbers_of(np.take(spectra, (self.half.astype(np.intp) + self.lowest[1]) % self.shape[1], axis=-1))
-
-    def numbers_of(self, half: ComplexArray) -> Array:
-        """The same from the half (m, n_y, n_half)."""
-        return half.view(np.float64).reshape(len(half), self.n_numbers)
-
 
 def lit(images: Array) -> Part | None:
     """Rows and columns outside of which images (..., ny, nx) are as good as 0; None: dark."""

@@ -19,7 +19,7 @@ from gm.likelihood.maps.folding.kernel_basis import KernelBasis
 from gm.likelihood.maps.folding.kernel_groups import Grid, moved, trimmed
 from gm.likelihood.maps.folding.paired_kernels import PairedKernels
 from gm.likelihood.maps.folding.window import Sight
-from gm.likelihood.products import ROWS, product
+from gm.likelihood.products import ROWS, product, times
 from gm.parallel import Together, own_room, side_by_side
 
 PRECISION = 1e-8  # of folded images: kernels are of single precision, and beyond it their roundings
@@ -75,7 +75,7 @@ class _Plan:
         grids = [member.grid(part, half).with_size(size) for member in members]
         block_of = np.cumsum([member.sight.n_rows for member in members]) // _TOGETHER
         some = [slice(k[0], k[-1] + 1) for k in (np.flatnonzero(block_of == block) for block in np.unique(block_of))]
-        blocks = [_Block(basis, members[k], grids[k]) for k in some]
+        blocks = [_Block(basis, members[k], grids[k], _lengths(part)) for k in some]
         Together(partial(block.fill, k) for block in blocks for k in range(block.n)).finish()
         return cls(part, basis, PairedKernels.of(basis), blocks)
 
@@ -104,12 +104,12 @@ class _Block:
     """Some datasets in arrays of one size, so that each step is one operation for all of them.
 
     index : (n, n_rows) pixels in the transforms; per_row : (n, n_rows, n_seen) counts there per light; coefficients :
-    (n, n_basis, n_seen), None where the basis is the kernels; in_all : (n, n_seen, n_numbers) what the numbers of a
-    spectrum are multiplied with for the counts in all bins
+    (n, n_basis, n_seen), None where the basis is the kernels; in_all : (n, n_seen, n_lit) counts in all bins per light
+    in each pixel of the lit part of images
     """
 
-    def __init__(self, basis: KernelBasis, members: Sequence[_Member], grids: Sequence[Grid]) -> None:
-        self._basis, self._members, self._grids = basis, members, grids
+    def __init__(self, basis: KernelBasis, members: Sequence[_Member], grids: Sequence[Grid], lit_size: Size) -> None:
+        self._basis, self._members, self._grids, self._lit = basis, members, grids, lit_size
         n = self.n = len(members)
         n_rows, n_seen = (
             max(sizes) for sizes in zip(*((m.sight.n_rows, m.sight.seen.size) for m in members), strict=True)
@@ -117,7 +117,7 @@ class _Block:
         n_rows += -n_rows % ROWS
         self.index, self.per_row = np.zeros((n, n_rows), dtype=np.intp), np.zeros((n, n_rows, n_seen))
         self.coefficients = None if basis.coefficients is None else np.zeros((n, basis.n, n_seen))
-        self.in_all = np.zeros((n, n_seen, basis.frequencies.n_numbers))
+        self.in_all = np.zeros((n, n_seen, prod(lit_size)))
 
     def fill(self, k: int) -> None:
         """Write a dataset's part of the arrays."""
@@ -129,11 +129,10 @@ class _Block:
         if self._basis.coefficients is not None and self.coefficients is not None:
             own = self._basis.coefficients[member.rows]
             self.coefficients[k, :, seen] = own.T
-        self.in_all[k, seen] = self._basis.frequencies.numbers_of(self._sent(grid, own, member.sight.per_pixel()))
+        self.in_all[k, seen] = self._sent(grid, own, member.sight.per_pixel()).reshape(-1, prod(self._lit))
 
-    def _sent(self, grid: Grid, coefficients: Array | None, weights: Array) -> ComplexArray:
-        """Spectra (n_seen, n_y, n_half) so that ``(sent * spectrum of an image).real`` sums to weights (n_seen, ny, nx)
-        times the folded image, but conjugate."""
+    def _sent(self, grid: Grid, coefficients: Array | None, weights: Array) -> Array:
+        """The adjoint of the fold, (n_seen, *lit): weights (n_seen, ny, nx) of folded images as those of the image."""
         frequencies = self._basis.frequencies
         x = np.arange(grid.cut[1].start, grid.cut[1].stop)
         waves = np.exp(-2j * np.pi / grid.size[1] * np.outer(x, frequencies.half)).view(np.float64)
@@ -144,16 +143,18 @@ class _Block:
         )
         sent = self._basis.spectra(coefficients, slice(len(weights)), half=True)
         np.conjugate(sent, out=sent)
-        sent *= frequencies.multiplicity / prod(grid.size)
         sent *= fft.fft(by_row, axis=1, overwrite_x=True)[:, frequencies.rows]
-        return np.asarray(sent)
+        by_row = np.zeros((len(weights), grid.size[0], frequencies.half.size), dtype=np.complex128)
+        by_row[:, frequencies.rows] = sent
+        by_row = fft.ifft(by_row, axis=1, overwrite_x=True)[:, : self._lit[0]]
+        return np.asarray(fft.irfft(by_row, n=grid.size[1], axis=2, overwrite_x=True)[..., : self._lit[1]])
 
-    def see(self, plane: ComplexArray, numbers: Array, seen: list[list[_Seen]]) -> None:
-        """Append to what each dataset sees; plane : a folded image (n_pixels, n_pairs); numbers : of its spectrum."""
+    def see(self, plane: ComplexArray, image: Array, seen: list[list[_Seen]]) -> None:
+        """Append to what each dataset sees; plane : a folded image (n_pixels, n_pairs); image : (n_lit,)."""
         folded = own_room(*self.index.shape, plane.shape[1])
         np.take(plane, self.index, axis=0, out=folded, mode="clip")  # the other modes take a buffer
         values = self._by_kernel(folded.view(np.float64))
-        totals = np.einsum("nef,f->ne", self.in_all, numbers)
+        totals = np.einsum("nep,p->ne", self.in_all, image)
         for member, its_values, its_totals in zip(self._members, values, totals, strict=True):
             n_rows, n_seen = member.sight.n_rows, member.sight.seen.size
             seen[member.number].append((its_values[:n_rows, :n_seen], its_totals[:n_seen]))
@@ -168,7 +169,7 @@ class _Block:
 
     def weigh(self, sent: Sequence[DatasetAdjoint | None]) -> tuple[Array, Array]:
         """From what each dataset sends: weights of the rows (n * n_rows, n_seen), counts per light included, and of the
-        numbers of a spectrum (n_numbers,)."""
+        pixels of an image (n_lit,)."""
         rows, slopes = np.zeros_like(self.per_row), np.zeros(self.in_all.shape[:2])
         for k, mine in enumerate(sent):
             if mine is not None:
@@ -176,7 +177,7 @@ class _Block:
                 np.multiply.outer(mine.weights, mine.spectrum, out=rows[k, :n_rows, :n_seen])
                 slopes[k, :n_seen] = mine.slope * mine.spectrum
         rows *= self.per_row
-        return rows, np.einsum("nef,ne->f", self.in_all, slopes)
+        return rows, np.einsum("nep,ne->p", self.in_all, slopes)
 
     def by_basis(self, weights: Array, some: slice) -> Array:
         """Weights of the rows for some of the basis instead of kernels, (n * n_rows, n_some)."""
@@ -188,11 +189,10 @@ class _Block:
 
 
 class _Folded:
-    """Images by their spectra (m, n_y, n_x), and what every dataset sees of them with ``n`` of the basis."""
+    """Images (m, *lit) with spectra (m, n_y, n_x), and what every dataset sees of them with ``n`` of the basis."""
 
-    def __init__(self, plan: _Plan, spectra: ComplexArray, n: int) -> None:
-        self.plan, self.spectra, self.n = plan, spectra, n
-        self.numbers = plan.basis.frequencies.numbers(spectra)
+    def __init__(self, plan: _Plan, images: Array, spectra: ComplexArray, n: int) -> None:
+        self.plan, self.images, self.spectra, self.n = plan, images.reshape(len(images), -1), spectra, n
         self._seen: list[list[_Seen]] | None = None
 
     def seen(self, number: int) -> list[_Seen]:
@@ -205,10 +205,10 @@ class _Folded:
         plan, n_pairs = self.plan, self.n // 2
         seen: list[list[_Seen]] = [[] for _ in range(sum(block.n for block in plan.blocks))]
         plane = plan.plane(n_pairs)
-        for spectrum, numbers in zip(self.spectra, self.numbers, strict=True):
+        for spectrum, image in zip(self.spectra, self.images, strict=True):
             fold = (partial(plan.paired.fold, spectrum, some, plane) for some in plan.paired.chunks(n_pairs))
             Together(fold, light=True).finish()
-            Together((partial(block.see, plane, numbers, seen) for block in plan.blocks), light=True).finish()
+            Together((partial(block.see, plane, image, seen) for block in plan.blocks), light=True).finish()
         return seen
 
     def along(self, sent: Sequence[DatasetAdjoint | None]) -> Array:
@@ -226,8 +226,8 @@ class _Folded:
 
         nothing = np.zeros(plan.paired.frequencies.shape, dtype=np.complex128)
         back = sum(side_by_side(send, plan.paired.chunks(self.n // 2), light=True), nothing)
-        in_all = sum(numbers for _, numbers in parts)
-        return np.asarray(np.einsum("yx,myx->m", back, self.spectra).real + np.einsum("f,mf->m", in_all, self.numbers))
+        in_all = np.sum([by_light for _, by_light in parts], axis=0)
+        return np.asarray(np.einsum("yx,myx->m", back, self.spectra).real + times(self.images, in_all))
 
 
 class SharedKernels:
@@ -276,7 +276,8 @@ class SharedKernels:
         half = max(member.kernels.shape[-1] // 2 for member in self._members)
         part, plan = self._around(images), self._plan
         size = plan.size if plan is not None and plan.part == part else self._size(part, half)
-        whole = fft.fft2(images[(..., *part)], s=size)
+        images = images[(..., *part)]
+        whole = fft.fft2(images, s=size)
         light = envelope(whole)
         n = plan.basis.enough(light, precision) if plan is not None and plan.part == part else None
         if plan is None or n is None:
@@ -285,7 +286,7 @@ class SharedKernels:
             plan = self._plan = _Plan.of(part, size, self._members, half, light)
             n = plan.basis.enough(light, precision)
             assert n is not None
-        return _Folded(plan, plan.basis.frequencies.cut(whole), n)
+        return _Folded(plan, images, plan.basis.frequencies.cut(whole), n)
 
     def _size(self, part: Part, half: int) -> Size:
         """Of transforms that are large enough for all."""
