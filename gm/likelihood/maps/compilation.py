@@ -275,9 +275,10 @@ class _Builder:
 
     def _shared(self, key: tuple[Any, ...], make: Callable[[], Image], n: int) -> tuple[SharedImage, SharedKernels]:
         """An image that many datasets may see; that of a shape which nobody moves keeps its pixels where ``n`` is 1."""
-        if self.may_move:
-            return self.shared.image((self.component.name, *key), make)
-        return SharedImage(make(), n), SharedKernels()
+        if not self.may_move:
+            return SharedImage(make(), n), SharedKernels()
+        image, kernels = self.shared.image((self.component.name, *key), make)
+        return image, kernels if self.is_free else SharedKernels()
 
     def _exact_source(self, extent: tuple[slice, slice], edisp: Array) -> MapSource:
         dataset, apply, spread = self.view.dataset, self.component.apply_irf, None
