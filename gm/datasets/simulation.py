@@ -214,7 +214,8 @@ def draw(template: Template, predicted: Array, seed: int, asimov: bool = False) 
     blank = template.dataset
     if is_points(blank):
         return _draw_flux_points(blank, template.mask_safe, predicted, random, asimov)
-    assert has_counts(blank)
+    if not has_counts(blank):
+        raise DataError(f"{template.name}: a {blank.type} cannot be drawn")
     poisson = _poisson(template.name, random, asimov)
     counts = poisson(predicted)
     filled = {"counts": blank.stored(counts), "mask_safe": template.mask_safe}

@@ -13,10 +13,10 @@ from gm.datasets.operations.outcome import Refused
 
 
 def as_counts(dataset: Dataset, operation: str) -> CountsDataset:
-    """The dataset, when it has counts; flux points have none, and are refused."""
+    """The dataset, when it has counts; others are refused."""
     if not has_counts(dataset):
         raise Refused(
-            f"dataset {dataset.name} holds flux points, which {operation} cannot sum",
+            f"dataset {dataset.name} is a {dataset.type}, which {operation} cannot sum",
             "leave it out of the pattern; flux points can be copied, sliced and masked",
         )
     return dataset

@@ -230,7 +230,7 @@ def test_stack_refuses_different_kinds_and_axes() -> None:
         ops.stack(Datasets([spectrum("a"), on_off("b")]), Models(), "*", name="x")
     with pytest.raises(ops.Refused, match=r"different axes energy: 7 bins from 0\.5 to 20 TeV, 5 bins"):
         ops.stack(Datasets([spectrum("a"), spectrum("b", n_energy=5)]), Models(), "*", name="x")
-    with pytest.raises(ops.Refused, match="flux points, which stack cannot sum"):
+    with pytest.raises(ops.Refused, match="FluxPointsDataset, which stack cannot sum"):
         ops.stack(Datasets([flux_points("a")]), Models(), "*", name="x")
     shifted = sky_map("b")
     grid = shifted.geometry.create(LON + 0.03, LAT, 0.1, shape=(20, 20), projection="TAN")
@@ -294,7 +294,7 @@ def test_flux_points_are_copied_sliced_and_masked() -> None:
     assert sliced.points.energy.tolist() == [e for e in points.points.energy if 1 <= e <= 10]  # type: ignore[union-attr]
     masked = ops.to_masked(datasets, models, "a", name="x").datasets[0]
     assert masked.points.energy.max() < 10  # type: ignore[union-attr]
-    with pytest.raises(ops.Refused, match="flux points, which to_image cannot sum"):
+    with pytest.raises(ops.Refused, match="FluxPointsDataset, which to_image cannot sum"):
         ops.to_image(datasets, models, "a", name="x")
 
 
