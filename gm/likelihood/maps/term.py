@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from typing import final
 
 import numpy as np
@@ -91,13 +91,13 @@ class MapTerm(LikelihoodTerm):
     def information(self, flux: Array, flux_jacobian: Array, *, expected: bool = False) -> Block:
         """``J^T diag(curvature) J`` over the bins with counts; ``expected`` keeps it large far from the minimum."""
         rows, _ = self.prediction.rows(flux)
-        used = self._used(flux_jacobian)
-        jacobian = self._jacobian(flux, flux_jacobian[:, used], [s.slopes_about(flux) for s in self.sources])
+        used, by_column = self._used(flux_jacobian)
+        jacobian = self._jacobian(flux, by_column, [s.slopes_about(flux) for s in self.sources])
         statistic = self.bins.statistic
         curvature = statistic.curvature(rows)
         if expected:
             curvature = np.maximum(curvature, statistic.expected_curvature(rows))
-        alone = self._alone_curvature(flux, flux_jacobian[:, used], expected=expected)
+        alone = self._alone_curvature(flux, by_column, expected=expected)
         return Block(used, weighted_rows(jacobian, curvature) + alone)
 
     @property
@@ -117,8 +117,7 @@ class MapTerm(LikelihoodTerm):
         """
         if self._clipped(flux) is not None:
             return None
-        used = self._used(flux_jacobian)
-        by_column = flux_jacobian[:, used]
+        used, by_column = self._used(flux_jacobian)
         rows, _ = self.prediction.rows(flux)
         weights = self.bins.statistic.value_and_derivative(rows)[1] - SLOPE
         exact = [source.slopes(flux) for source in self.sources]
@@ -139,13 +138,21 @@ class MapTerm(LikelihoodTerm):
             second += mixed + mixed.T + shape.T @ bend @ shape
         return Curvature(Block(used, second), shared)
 
-    def _used(self, flux_jacobian: Array) -> IntArray:
-        """Which parameters the term depends on."""
-        columns = [s.columns for s in self.sources] + [s.shape_columns for s in self.sources]
-        if self.background.columns is not None:
-            columns.append(self.background.columns)
-        depends = [flux_jacobian[part].any(axis=0) for part in columns]
-        return np.flatnonzero(np.any(depends, axis=0)) if depends else np.empty(0, dtype=np.intp)
+    def _used(self, flux_jacobian: Array) -> tuple[IntArray, Array]:
+        """Which parameters the term depends on, and the derivatives by them, (n_columns, n_used), of its columns alone:
+        with many maps the others are many."""
+        own = flux_jacobian[self._columns]
+        used = np.flatnonzero(own.any(axis=0))
+        by_column = np.zeros((len(flux_jacobian), used.size), order="F")
+        by_column[self._columns] = own[:, used]
+        return used, by_column
+
+    @cached_property
+    def _columns(self) -> IntArray:
+        """Those of the flux vector that the term reads."""
+        parts = [part for source in self.sources for part in (source.columns, source.shape_columns)]
+        parts += [] if self.background.columns is None else [self.background.columns]
+        return np.unique(np.concatenate([np.empty(0, dtype=np.intp), *(np.arange(p.start, p.stop) for p in parts)]))
 
     def _alone_curvature(self, flux: Array, flux_jacobian: Array, *, expected: bool = False) -> Array:
         """What bins without a source add to the second derivatives, (n_par, n_par)."""
