@@ -38,6 +38,22 @@ class _Here(threading.local):
 _HERE = _Here()
 
 
+class Lock:
+    """A lock that travels: a copy, and what is read from a pickle, is another one that nobody holds."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *error: object) -> None:
+        self._lock.release()
+
+    def __reduce__(self) -> tuple[type[Lock], tuple[()]]:
+        return Lock, ()
+
+
 @cache
 def _helpers() -> ThreadPoolExecutor:
     """One for each processor: where a thread waits for another one, a helper takes its place."""
@@ -66,7 +82,7 @@ class Together:
     def __init__(self, pieces: Iterable[Callable[[], object]], *, light: bool = False) -> None:
         self._left = deque(pieces)
         self._n_helpers = min(n_threads(), len(self._left)) - 1 if len(self._left) > (_FEW if light else 1) else 0
-        self._unfinished, self._lock, self._finished = len(self._left), threading.Lock(), threading.Event()
+        self._unfinished, self._lock, self._finished = len(self._left), Lock(), threading.Event()
         self._handling = np.geterr()
         self._error: BaseException | None = None
 

@@ -1,4 +1,4 @@
-"""Values go through ``pickle`` and ``copy.deepcopy``: models, datasets, results, and what is compiled from spectra."""
+"""Values go through ``pickle`` and ``copy.deepcopy``: models, datasets, results, and what is compiled from them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 
 import gm
+from gm.arrays import Array
 from gm.errors import DataError, GmError
 from gm.likelihood import JointLikelihood
-from gm.models import Models, SkyModel
+from gm.models import Models, SkyModel, SpatialModel
 from gm.models.parametric import ParametricModel
 from gm.models.registry import all_models
-from tests.map_samples import cube, gauss, on_off_cube
+from tests.map_samples import background, cube, edged, gauss, held, on_off_cube, point, source
 from tests.samples import flux_points, on_off, power_law, spectrum
 
 Travel = Callable[[Any], Any]
@@ -26,6 +27,11 @@ Travel = Callable[[Any], Any]
 @pytest.fixture(params=["pickle", "deepcopy"])
 def travelled(request: pytest.FixtureRequest) -> Travel:
     return copy.deepcopy if request.param == "deepcopy" else lambda value: pickle.loads(pickle.dumps(value))
+
+
+def repr_of(shape: object) -> str:
+    """Its kind, as the name of a test."""
+    return type(shape).__name__
 
 
 def defaults() -> list[ParametricModel]:
@@ -93,3 +99,36 @@ def test_a_fit_with_everything_that_it_is_made_of(travelled: Travel) -> None:
     assert gm.Fit(travelled(datasets)).run(travelled(models)).statistic == result.statistic
     points = gm.FluxPointsEstimator(source="source", energy_edges=[1.0, 3.0, 10.0]).run(datasets, models)
     assert repr(travelled(points).points) == repr(points.points)
+
+
+def answers(likelihood: JointLikelihood, vector: Array) -> list[Array]:
+    """All that a fit asks, and flux points."""
+    value, gradient = likelihood.value_and_gradient(vector)
+    second = likelihood.second_derivatives(vector, 1e-3 * np.abs(vector))
+    matrices = [likelihood.information(vector), np.zeros(0) if second is None else second]
+    values = likelihood.layout.expand(vector)
+    signal = likelihood.bank.fluxes(values, ["s"])
+    lines = likelihood.terms.lines(likelihood.bank.fluxes(values) - signal, signal)
+    along = [line.values(np.array([-0.1, 0.5, 2.0])) for line in lines]
+    cut = likelihood.terms.cut(np.array([[0, 2]] * len(likelihood.datasets)))
+    assert cut is not None
+    part = cut.pullback(likelihood.bank.fluxes(values))
+    return [np.array(value), gradient, *matrices, *along, *likelihood.predicted(vector), np.array(part[0]), part[1]]
+
+
+@pytest.mark.parametrize("conventions", ["gammapy", "exact"])
+@pytest.mark.parametrize("shape", [None, held(gauss()), point(), gauss(), edged()["disk"]], ids=repr_of)
+def test_compiled_maps_go_on_as_they_were(shape: SpatialModel | None, conventions: str, travelled: Travel) -> None:
+    """In the middle of a fit, with all that is remembered of the shapes before: the next answers are the same bits."""
+    maps = [cube("one"), cube("two", "icrs", seed=2), cube("reco", response="reco"), on_off_cube("off")]
+    models = Models([source("s", shape), background("one")])
+    here = JointLikelihood(gm.Datasets([*maps, spectrum()]), models, conventions, for_fit=True)
+    start = here.layout.start
+    for factor in (1.0, 1.0001):
+        here.value_and_gradient(start * factor)
+    there = travelled(here)
+    for factor in (1.0001, 1.0003, 1.0):
+        for mine, others in zip(answers(here, start * factor), answers(there, start * factor), strict=True):
+            np.testing.assert_array_equal(others, mine)
+    again = here.under_conventions(models), there.under_conventions(travelled(models))
+    assert repr(again[1].summarize(start)) == repr(again[0].summarize(start))

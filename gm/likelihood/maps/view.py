@@ -81,7 +81,7 @@ class View:
             y=y,
             x=x,
             exposure=exposure if exposed else np.ones_like(exposure),
-            edisp=edisp,
+            edisp=np.ascontiguousarray(edisp),
             mask=bins.mask[:, y, x].reshape(dataset.energy.n_bins, -1),
             rows=rows,
             energy=bins.energy[rows],

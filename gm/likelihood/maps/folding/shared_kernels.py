@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,7 +19,7 @@ from gm.likelihood.maps.folding.kernel_groups import Grid, moved, trimmed
 from gm.likelihood.maps.folding.paired_kernels import PairedKernels
 from gm.likelihood.maps.folding.window import Sight
 from gm.likelihood.products import ROWS, product, times
-from gm.parallel import Together, own_room, side_by_side
+from gm.parallel import Lock, Together, own_room, side_by_side
 
 PRECISION = 1e-8  # of folded images: kernels are of single precision, and beyond it their roundings
 _ROOM = 16  # a plan is made for images that are larger by this part on each side
@@ -78,6 +77,9 @@ class _Plan:
         blocks = [_Block(basis, members[k], grids[k], _lengths(part)) for k in some]
         Together(partial(block.fill, k) for block in blocks for k in range(block.n)).finish()
         return cls(part, basis, PairedKernels.of(basis), blocks)
+
+    def __getstate__(self) -> dict[str, object]:
+        return self.__dict__ | {"_room": []}
 
     @property
     def size(self) -> Size:
@@ -239,7 +241,7 @@ class SharedKernels:
 
     def __init__(self) -> None:
         self._members: list[_Member] = []
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._plan: _Plan | None = None
         self._known: list[tuple[Array, float, _Folded]] = []
 

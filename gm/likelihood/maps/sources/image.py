@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cache
 from typing import Generic, Protocol, TypeVar, final
 
 import numpy as np
@@ -18,10 +16,12 @@ from gm.likelihood.maps.folding.image_adjoints import ImageAdjoint
 from gm.likelihood.maps.folding.window import Response
 from gm.likelihood.maps.sources.losses import KernelLoss
 from gm.likelihood.products import inner, times
+from gm.parallel import Lock
 
 T = TypeVar("T")
 ByShape = tuple[Array, Sequence[ImageAdjoint]]  # derivatives, without those that are summed over all datasets
-Again = Callable[[tuple[int, int, int, int] | None], "MapSource | None"]
+Around = tuple[int, int, int, int]  # rows and columns, from first to last + 1
+Again = Callable[[Around | None], "MapSource | None"]
 _RECENT = 3
 _ALIKE = 0.2  # of the flux: what differs between shapes that are much the same
 _FINE, _ROUGH = 1e-7, 1e-5  # precision of folded first and second derivatives of an image
@@ -79,7 +79,7 @@ class SharedImage:
     """An image, and what was evaluated for the last ``n`` shapes, for all datasets that see it."""
 
     def __init__(self, image: Image, n: int = 2) -> None:
-        self._image, self._lock = image, threading.Lock()
+        self._image, self._lock = image, Lock()
         self._alone: Recent[Array] = Recent(n)
         self._changes: Recent[tuple[IntArray, Array]] = Recent(n)
         self._bends: Recent[Array] = Recent(min(n, 1))
@@ -315,7 +315,8 @@ class FixedSource(MapSource):
 
     def __init__(self, columns: slice, response: Response, totals: Array, again: Again) -> None:
         super().__init__(columns, slice(0, 0))
-        self._response, self._totals, self._again = response, totals, cache(again)
+        self._response, self._totals, self._again = response, totals, again
+        self._made: dict[Around | None, MapSource | None] = {}
 
     def response(self, flux: Array) -> Response:
         return self._response
@@ -330,12 +331,18 @@ class FixedSource(MapSource):
         return self._whole().counts(flux)
 
     def _whole(self) -> MapSource:
-        whole = self._again(None)
+        whole = self._part(None)
         assert whole is not None
         return whole
 
+    def _part(self, around: Around | None) -> MapSource | None:
+        """What ``again`` makes, made once."""
+        if around not in self._made:
+            self._made[around] = self._again(around)
+        return self._made[around]
+
     def add_counts(self, flux: Array, y: slice, x: slice, counts: Array) -> None:
-        part = self._again((y.start, y.stop, x.start, x.stop))
+        part = self._part((y.start, y.stop, x.start, x.stop))
         if part is not None:
             add_overlap(part.counts(flux), y, x, counts)
 
