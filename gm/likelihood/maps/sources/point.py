@@ -140,7 +140,8 @@ class PointSource(MapSource):
             energy, exposure = window.energy[reached], window.exposure[:, iy * window.shape[1] + ix].astype(np.float64)
             matrix[:, reached] = window.edisp[:, energy] * self._kernels[energy, dy, dx] * exposure[:, None]
             seen = np.einsum("kyx,kyx->k", window.mask.reshape(-1, *window.shape)[(slice(None), *inside)], kernel)
-            return matrix, exposure * (window.edisp @ seen)
+            by_energy = np.ascontiguousarray(window.edisp.T) * seen[:, None]
+            return matrix, exposure * by_energy.sum(axis=0)  # one energy after the other, wherever they lie
         matrix[:, reached] = self._per_row[:, reached] * self._kernels[:, dy, dx]
         return matrix, np.einsum("eyx,eyx->e", self._per_pixel[(slice(None), *inside)], kernel)
 
