@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any, TypeVar, final
 
@@ -24,7 +25,6 @@ from gm.maps.axes import Axis, EnergyAxis
 from gm.maps.geometry import WcsGeometry
 from gm.maps.map import Map
 from gm.maps.reading import converted, read_geometry, read_livetime, read_map
-from gm.parallel import Lock
 from gm.units import UnitError
 
 T = TypeVar("T")
@@ -80,7 +80,7 @@ class MapFile:
         _, self.energy_true = _grid(file, "EXPOSURE", "energy_true")
         self._arrays = arrays
         self._parts: dict[str, Any] | None = None
-        self._lock = Lock()
+        self._lock = threading.Lock()
 
     @property
     def fields(self) -> tuple[str, ...]:
