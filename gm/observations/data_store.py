@@ -186,5 +186,5 @@ def _read_parts(file: FitsFile) -> tuple[int, Locations]:
     value = events.header.get("OBS_ID")
     try:
         return int(float(str(value))), parts
-    except ValueError:
+    except (ValueError, OverflowError):
         events.fail(f"card OBS_ID is {value!r}, expected an integer")
