@@ -35,7 +35,7 @@ class EffectiveAreaTable2D:
     def from_extension(cls, extension: Extension) -> Self:
         """From an extension. Raises `DataError`."""
         axes = read_axes(extension, ("offset", "energy_true"))
-        grid = Grid(axes, read_cell(extension, "EFFAREA", axes, "cm2"))
+        grid = Grid(axes, read_cell(extension, "EFFAREA", axes, "cm2", default="m2"))
         low, high = optional_real(extension, "LO_THRES"), optional_real(extension, "HI_THRES")
         telescope = extension.header.text("TELESCOP")
         return cls(grid, is_pointlike(extension), low, high, optional_real(extension, "RAD_MAX"), telescope)

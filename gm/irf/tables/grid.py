@@ -34,16 +34,16 @@ class Grid:
         arrays = [np.asarray(c, dtype=np.float64) for c in coordinates]
         shape = np.broadcast_shapes(*(array.shape for array in arrays))
         arrays = [array.reshape((1,) * (len(shape) - array.ndim) + array.shape) for array in arrays]
-        extents = [{d for d in range(len(shape)) if array.shape[d] > 1} for array in arrays]
-        alone = [len(e) <= 1 and not any(e & x for j, x in enumerate(extents) if j != i) for i, e in enumerate(extents)]
-        table, own = self.values, list[int]()
-        for i in sorted((i for i in range(len(arrays)) if alone[i]), key=lambda i: arrays[i].size - table.shape[i]):
+        spread = [{d for d in range(len(shape)) if array.shape[d] > 1} for array in arrays]
+        own = [
+            i for i, dims in enumerate(spread) if len(dims) <= 1 and sum(not dims.isdisjoint(s) for s in spread) <= 1
+        ]
+        rest = [i for i in range(len(arrays)) if i not in own]
+        table = self.values
+        for i in sorted(own, key=lambda i: arrays[i].size / self.axes[i].n_bins):  # at first what makes it smaller
             table = _contract(table, i, self.axes[i], arrays[i].ravel())
-        own = [i for i in range(len(arrays)) if alone[i]]
-        rest = [i for i in range(len(arrays)) if not alone[i]]
-        table = table.transpose(*rest, *own)
-        values = self._look_up(table, rest, [arrays[i] for i in rest], len(shape))
-        return _placed(values, [next(iter(extents[i]), None) for i in own], shape)
+        values = self._look_up(table.transpose(*rest, *own), rest, [arrays[i] for i in rest], len(shape))
+        return _placed(values, [next(iter(spread[i]), None) for i in own], shape)
 
     def _look_up(self, table: Array, axes: list[int], coordinates: list[Array], n_dims: int) -> Array:
         """Gather the corners around points: ``(*points, *other axes)``, points of ``n_dims`` dimensions."""

@@ -71,17 +71,20 @@ def build_axis(name: str, lo: Array, hi: Array, unit: str) -> Axis:
     return NodeAxis.from_edges(name, edges, unit, "log" if is_energy else "lin")
 
 
-def row(extension: Extension, column: str, unit: str | None) -> Array:
-    """The cell of a column in the first row, slowest axis first, in ``unit`` (None: as stored)."""
-    values = extension.floats(column, unit, default=unit or "")
+def row(extension: Extension, column: str, unit: str | None, default: str = "") -> Array:
+    """The cell of a column in the first row, slowest axis first, in ``unit`` (None: as stored).
+
+    default : the unit of a column that says none, if it is not ``unit``
+    """
+    values = extension.floats(column, unit, default=default or unit or "")
     if len(values) != 1:
         extension.fail(f"{len(values)} rows, expected one row with the whole table")
     return np.asarray(values[0])
 
 
-def read_cell(extension: Extension, column: str, axes: Sequence[Axis], unit: str | None) -> Array:
+def read_cell(extension: Extension, column: str, axes: Sequence[Axis], unit: str | None, default: str = "") -> Array:
     """Values over ``axes``, slowest first, as the cell of a column holds them. Raises `DataError` for NaN."""
-    values = row(extension, column, unit)
+    values = row(extension, column, unit, default)
     shape = tuple(axis.n_bins for axis in axes)
     if values.size != np.prod(shape):
         names = " x ".join(f"{axis.name} {axis.n_bins}" for axis in axes)

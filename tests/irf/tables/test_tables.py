@@ -96,6 +96,8 @@ def test_effective_area(tmp_path: Path) -> None:
     center = table.energy_true.center
     assert_allclose(table.evaluate(center, 0.0), 1e9 * center, rtol=1e-12)  # linear in the offset, also below the first
     assert_allclose(table.evaluate(center[2], [0.5, 1.2]), 1e9 * center[2] * np.array([0.875, 0.7]), rtol=1e-12)
+    bare = Table("AEFF", (*aeff().columns[:4], Column("EFFAREA", aeff().columns[4].values)), aeff().header)
+    assert EffectiveAreaTable2D.from_extension(extension(tmp_path, bare)).evaluate(1.0, 0.5) == table.evaluate(1.0, 0.5)
     assert table.evaluate([0.09, 101.0, 1.0], [1.0, 1.0, 2.1]).tolist() == [0.0, 0.0, 0.0]
 
 
