@@ -76,7 +76,7 @@ INNER_FLOORS = {
         "run",
         "commands",
     ),
-    "pipeline.stages": ("base", "apply fit flux_points simulate", "registry"),
+    "pipeline.stages": ("base", "apply fit flux_points observations simulate", "registry"),
 }
 
 #: modules that are still in circles by their imports in functions, or for type checkers

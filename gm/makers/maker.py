@@ -18,11 +18,15 @@ Made: TypeAlias = tuple[Any, BackgroundIRFModel | None]
 class Maker(Protocol):
     """One step of a reduction: a pure function of a dataset and the observation that it comes from."""
 
-    def run(self, dataset: Any, observation: Any = None) -> Made:
+    def run(self, dataset: Any, observation: Any, /) -> Made:
         """The dataset with what this step adds. Raises `NoBackground`, `DataError`."""
 
 
-class NoBackground(DataError):
+class NothingLeft(DataError):
+    """An observation says nothing about what it is reduced to; the message says why."""
+
+
+class NoBackground(NothingLeft):
     """The background of an observation cannot be measured; the message says why."""
 
 

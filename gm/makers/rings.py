@@ -43,7 +43,7 @@ class RingBackgroundMaker:
         off = _Off.of(dataset, self.exclusion)
         scale = dataset.geometry.pixel_scales()[0]
         counts_off, acceptance_off = off.sums(ring_kernel(self.r_in / scale, self.width / scale))
-        return _on_off(dataset, counts_off, off.background, acceptance_off), None
+        return _measured(dataset, counts_off, off.background, acceptance_off), None
 
 
 @final
@@ -85,7 +85,7 @@ class AdaptiveRingBackgroundMaker:
             missing &= ~found
             if not missing.any():
                 break
-        return _on_off(dataset, counts_off, off.background, acceptance_off), None
+        return _measured(dataset, counts_off, off.background, acceptance_off), None
 
     def _rings(self, scale: float) -> Iterator[tuple[float, float]]:
         """Inner radius and width of one ring after the other, in pixels of the size ``scale`` [deg]."""
@@ -149,15 +149,19 @@ def kernel_sums(images: MapArray, kernel: Array) -> Array:
     return np.ascontiguousarray(sums[..., half : half + images.shape[-2], half : half + images.shape[-1]])
 
 
-def _on_off(dataset: MapDataset, counts_off: Array, acceptance: MapArray, acceptance_off: Array) -> MapDatasetOnOff:
-    """With an off measurement instead of a background; safe where that has an acceptance."""
+def _measured(dataset: MapDataset, counts_off: Array, acceptance: MapArray, acceptance_off: Array) -> MapDatasetOnOff:
+    """Safe where the off measurement has an acceptance."""
     safe = safe_bins(dataset) & (acceptance_off > 0.0)
     if not safe.any():
         raise NoBackground(f"dataset {dataset.name}: no safe pixel has an off acceptance in its ring")
+    return on_off_map(dataset, stored(counts_off), acceptance, acceptance_off, safe)
+
+
+def on_off_map(
+    dataset: MapDataset, counts_off: MapArray, acceptance: MapArray, acceptance_off: MapArray, safe: BoolArray
+) -> MapDatasetOnOff:
+    """The dataset with an off measurement instead of a background, and another safe mask."""
+    shared = {name: getattr(dataset, name) for name in _SHARED}
     return MapDatasetOnOff(
-        **{name: getattr(dataset, name) for name in _SHARED},
-        mask_safe=safe,
-        counts_off=stored(counts_off),
-        acceptance=acceptance,
-        acceptance_off=acceptance_off,
+        **shared, counts_off=counts_off, acceptance=acceptance, acceptance_off=acceptance_off, mask_safe=safe
     )

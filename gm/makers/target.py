@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -58,3 +59,35 @@ def empty_map(
 
 def _zeros(*shape: int) -> Any:
     return np.broadcast_to(np.float32(0.0), shape)
+
+
+def cut_target(dataset: MapDataset, lon: float, lat: float, width: float) -> MapDataset | None:
+    """The part of an empty map within ``width`` [deg] around an ICRS position, with responses of three pixels at least.
+
+    None where the window does not touch the map. Source: Gammapy 2.1, ``MapDataset.cutout``.
+    """
+    part = dataset.geometry.cutout(lon, lat, width, "icrs")
+    if part is None:
+        return None
+    shape = part.geometry.shape
+    counts = _zeros(dataset.energy.n_bins, *shape)
+    return dataset.with_(
+        geometry=part.geometry,
+        counts=counts,
+        background=counts,
+        exposure=_zeros(dataset.energy_true.n_bins, *shape),
+        psf=_cut(dataset.psf, lon, lat, width),
+        edisp=_cut(dataset.edisp, lon, lat, width),
+    )
+
+
+def _cut(response: Any, lon: float, lat: float, width: float) -> Any:
+    part = response.geometry.cutout(lon, lat, width, "icrs", min_pixels=3) if response is not None else None
+    if part is None:
+        return response
+    return replace(
+        response,
+        geometry=part.geometry,
+        data=response.data[..., part.y, part.x],
+        exposure=response.exposure[..., part.y, part.x],
+    )

@@ -47,14 +47,14 @@ class DataStore:
         """
         base = directory or Path()
         if not isinstance(data, str | Path):
-            return cls.from_events_files([path for item in data for path in _paths(base, item)])
+            return cls.from_events_files([path for item in data for path in observation_files(base, item)])
         path = base / data
         if path.is_dir():
             return cls.from_dir(path)
         return (
             cls.from_dir(path.parent, path.name)
             if path.name in HDU_INDEX
-            else cls.from_events_files(_paths(base, data))
+            else cls.from_events_files(observation_files(base, data))
         )
 
     @classmethod
@@ -135,7 +135,7 @@ class Observations(Sequence[Observation]):
         return (self[at] for at in range(len(self.ids)))
 
 
-def _paths(base: Path, item: str | Path) -> list[Path]:
+def observation_files(base: Path, item: str | Path) -> list[Path]:
     """The files of a path or a pattern, in the order of their names. Raises `DataError` for a pattern without one."""
     path = str(base / item)
     if not has_magic(path) or Path(path).exists():

@@ -64,7 +64,7 @@ def test_schemas_are_closed_described_and_draft_7(name: str) -> None:
 
 
 def test_the_kinds_of_file() -> None:
-    assert schema_names() == ["config", "datasets", "edits", "fit", "flux-points", "models"]
+    assert schema_names() == ["config", "datasets", "edits", "fit", "flux-points", "models", "observations"]
 
 
 def nodes(data: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

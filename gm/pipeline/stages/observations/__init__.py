@@ -1,0 +1,1 @@
+"""DL3 observations reduced to datasets."""

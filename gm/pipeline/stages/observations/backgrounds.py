@@ -1,0 +1,106 @@
+"""The makers that ``background:`` and ``safe_mask:`` mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import degrees, radians
+from typing import Any, TypeAlias
+
+from gm.makers.exclusion import Exclusion
+from gm.makers.fov import FoVBackgroundMaker
+from gm.makers.maker import Maker
+from gm.makers.phases import PhaseBackgroundMaker
+from gm.makers.reflected import ReflectedRegionsBackgroundMaker
+from gm.makers.region_finders import ReflectedRegionsFinder, WobbleRegionsFinder
+from gm.makers.rings import AdaptiveRingBackgroundMaker, RingBackgroundMaker
+from gm.makers.safe_mask import SafeMaskMaker
+from gm.models.registry import find_model
+from gm.pipeline.stages.observations.reading import Reader, position
+
+_Build: TypeAlias = Callable[[Reader, dict[str, Any], Exclusion], Maker]
+_AT = ("background",)
+OFFSET_MAX = 3.0  # [deg]
+
+
+def _reflected(reader: Reader, data: dict[str, Any], exclusion: Exclusion) -> Maker:
+    default = ReflectedRegionsFinder()
+    away = reader.angle(data, "min_distance_input", _AT, degrees(default.min_distance_input))
+    most = data.get("max_region_number", default.max_region_number)
+    finder = ReflectedRegionsFinder(min_distance_input=radians(away), max_region_number=most)
+    return ReflectedRegionsBackgroundMaker(finder, exclusion)
+
+
+def _wobble(reader: Reader, data: dict[str, Any], exclusion: Exclusion) -> Maker:
+    return ReflectedRegionsBackgroundMaker(WobbleRegionsFinder(data.get("n_off", 1)), exclusion)
+
+
+def _phase(reader: Reader, data: dict[str, Any], exclusion: Exclusion) -> Maker:
+    on, off = (tuple((low, high) for low, high in data[key]) for key in ("on", "off"))
+    return PhaseBackgroundMaker(on, off)
+
+
+def _ring(reader: Reader, data: dict[str, Any], exclusion: Exclusion) -> Maker:
+    r_in, width = (reader.angle(data, key, _AT) for key in ("r_in", "width"))
+    return RingBackgroundMaker(r_in, width, exclusion)
+
+
+def _adaptive_ring(reader: Reader, data: dict[str, Any], exclusion: Exclusion) -> Maker:
+    r_in, r_in_max, width = (reader.angle(data, key, _AT) for key in ("r_in", "r_in_max", "width"))
+    return AdaptiveRingBackgroundMaker(
+        r_in=r_in,
+        r_out_max=r_in_max + width,
+        width=width,
+        stepsize=reader.angle(data, "step", _AT, 0.02),
+        threshold_alpha=data.get("threshold", 0.1),
+        theta=reader.angle(data, "theta", _AT, 0.22),
+        exclusion=exclusion,
+    )
+
+
+def _fov(reader: Reader, data: dict[str, Any], exclusion: Exclusion) -> Maker:
+    model: Any = find_model("spectral", data.get("spectral", "pl-norm"))
+    return FoVBackgroundMaker(
+        method=data.get("method", "scale"),
+        exclusion=exclusion,
+        spectral_model=model(),
+        min_counts=data.get("min_counts", 0.0),
+        min_npred_background=data.get("min_npred_background", 0.0),
+    )
+
+
+_KINDS: dict[str, dict[str, _Build]] = {
+    "spectrum": {"reflected": _reflected, "wobble": _wobble, "phase": _phase},
+    "map": {"ring": _ring, "adaptive_ring": _adaptive_ring, "fov": _fov},
+}
+
+
+def background_maker(reader: Reader, exclusion: Exclusion) -> Maker | None:
+    """The maker; None for the background of the response as it is. Notes problems."""
+    data = reader.data.get("background") or {"type": "irf"}
+    kind, dataset = data["type"], reader.data["dataset"]
+    if kind == "irf":
+        return None
+    if kind not in _KINDS[dataset]:
+        allowed = ", ".join([*_KINDS[dataset], "irf"])
+        raise reader.fail((*_AT, "type"), f"no background '{kind}' for a {dataset}", f"allowed: {allowed}")
+    with reader.at(*_AT):
+        return _KINDS[dataset][kind](reader, dict(data), exclusion)
+
+
+def safe_mask_makers(reader: Reader) -> list[SafeMaskMaker]:
+    """One maker for each condition. Notes problems."""
+    makers = []
+    for k, data in enumerate(reader.data.get("safe_mask") or ()):
+        path = ("safe_mask", k)
+        with reader.at(*path):
+            makers.append(
+                SafeMaskMaker(
+                    methods=(data["type"].replace("_", "-"),),
+                    aeff_percent=data.get("percent", 10.0),
+                    bias_percent=data.get("percent", 10.0),
+                    position=position(data, "position") if "position" in data else None,
+                    fixed_offset=reader.angle(data, "fixed_offset", path) if "fixed_offset" in data else None,
+                    offset_max=reader.angle(data, "offset", path, OFFSET_MAX),
+                )
+            )
+    return makers

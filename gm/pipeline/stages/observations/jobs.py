@@ -1,0 +1,123 @@
+"""Which observations there are to reduce, from which files, and the hash by which each is known again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gm import __version__
+from gm.errors import DataError, GmError
+from gm.io.files import sha256
+from gm.observations import DataStore, Observation
+from gm.observations.data_store import HDU_INDEX, OBS_INDEX, observation_files
+from gm.pipeline.analysis.paths import expand
+from gm.pipeline.analysis.sections import Section
+from gm.pipeline.inputs import fingerprint
+from gm.pipeline.stages.observations.reading import Reader
+from gm.pipeline.stages.observations.selections import observation_selection
+from gm.pipeline.stages.observations.settings import Entry, named_files
+
+_SELECTING = ("ids", "within", "time", "where", "data")
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One observation of an entry.
+
+    obs_id, store : None for a file that cannot be opened, and ``reason`` says why
+    dataset : what it becomes, or joins; part : how it is called while it is alone
+    hash : of its files and of how it is reduced
+    """
+
+    entry: Entry
+    obs_id: int | None
+    store: DataStore | None
+    dataset: str
+    part: str
+    hash: str
+    reason: str = ""
+
+    def observation(self) -> Observation:
+        """Raises `DataError`."""
+        if self.store is None or self.obs_id is None:
+            raise DataError(self.reason)
+        return self.store.observation(self.obs_id, self.entry.required, self.entry.events)
+
+
+def find_jobs(section: Section, entries: Iterable[Entry]) -> list[Job]:
+    """All observations, in order. Raises `DataError` for data that cannot be opened, and for names that occur twice."""
+    named = {file.name: _hash_of(file) for file in named_files(section)}
+    jobs: list[Job] = []
+    for entry in entries:
+        how = {key: value for key, value in section.resolved[entry.index].items() if key not in _SELECTING}
+        store, broken = open_data(entry.data, entry.directory)
+        ids = entry.selection.select(store) if store is not None else ()
+        for number in ids if store is not None else ():
+            assert store is not None
+            files = {path: _hash_of(path) for path in sorted({place.path for place in store.hdus[number].values()})}
+            known = fingerprint([__version__, how, named, list(files.values())])
+            name = entry.dataset_name(number)
+            jobs.append(Job(entry, number, store, name, f"{name}-{number}" if entry.stacked else name, known))
+        for path, reason in broken if entry.selection.ids is None else ():
+            name = entry.name if entry.stacked else path.name
+            jobs.append(Job(entry, None, None, name, path.name, fingerprint([str(path), _hash_of(path)]), reason))
+        if not jobs or jobs[-1].entry is not entry:
+            raise DataError(f"{', '.join(entry.data)}: no observation fits the selection of '{entry.name}'")
+    _check_names(jobs)
+    return jobs
+
+
+def _check_names(jobs: Sequence[Job]) -> None:
+    owners: dict[str, Job] = {}
+    for job in jobs:
+        owner = owners.setdefault(job.dataset, job)
+        if owner is not job and not (job.entry.stacked and owner.entry is job.entry):
+            raise DataError(f"two datasets would be called '{job.dataset}'\n    give the entries different names")
+
+
+def open_data(data: Sequence[str], directory: Path) -> tuple[DataStore | None, list[tuple[Path, str]]]:
+    """The store, and files of single observations that cannot be opened, with the reason. Raises `DataError`."""
+    try:
+        return DataStore.open(data[0] if len(data) == 1 else list(data), directory), []
+    except DataError:
+        files = [path for item in data for path in observation_files(directory, item)]
+        if any(not path.is_file() or path.name in HDU_INDEX for path in files) and len(files) == 1:
+            raise
+    hdus: dict[int, Any] = {}
+    broken = []
+    for path in files:
+        try:
+            store = DataStore.from_events_files([path])
+        except DataError as error:
+            broken.append((path, str(error)))
+            continue
+        if twice := hdus.keys() & store.hdus.keys():
+            raise DataError(f"{path}: observation {min(twice)} is also in another file")
+        hdus |= store.hdus
+    return (DataStore(", ".join(data), hdus) if hdus else None), broken
+
+
+def _hash_of(path: Path) -> str:
+    return sha256(path) if path.is_file() else "missing"
+
+
+def data_files(section: Section) -> Iterator[Path]:
+    """All files that are there and that the section is reduced from: indices, and those of the observations."""
+    for index, entry in section.entries():
+        paths = [entry["data"]] if isinstance(entry["data"], str) else entry["data"]
+        names = [expand(path) for path in paths]
+        folders = [section.directory / name for name in names]
+        yield from (
+            file for folder in folders for name in (*HDU_INDEX, *OBS_INDEX) if (file := folder / name).is_file()
+        )
+        try:
+            store, broken = open_data(names, section.directory)
+            ids = observation_selection(Reader(section, index, entry)).select(store) if store is not None else ()
+        except GmError:
+            yield from (folder for folder in folders if folder.is_file())
+            continue
+        yield from (path for path, _ in broken if path.is_file())
+        hdus: Mapping[int, Any] = store.hdus if store is not None else {}
+        yield from dict.fromkeys(p.path for number in ids for p in hdus[number].values() if p.path.is_file())

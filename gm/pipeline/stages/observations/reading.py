@@ -1,0 +1,66 @@
+"""Reading an entry of ``observations:``: quantities, with every problem noted at its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from gm.errors import GmError, JsonPath
+from gm.pipeline.analysis.paths import expand
+from gm.pipeline.analysis.sections import Section
+from gm.units import convert
+
+
+class Unusable(Exception):
+    """A problem has been noted, and what is read cannot be made."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """The entry at a position of the section."""
+
+    section: Section
+    index: int
+    data: Mapping[str, Any]
+
+    def note(self, path: JsonPath, message: str, hint: str = "") -> None:
+        """Note a problem at a path below the entry."""
+        self.section.add((self.index, *path), message, hint)
+
+    def fail(self, path: JsonPath, message: str, hint: str = "") -> Unusable:
+        """Note a problem; to be raised."""
+        self.note(path, message, hint)
+        return Unusable()
+
+    @contextmanager
+    def at(self, *path: str | int) -> Iterator[None]:
+        """Errors about data become problems at a path, and `Unusable`."""
+        try:
+            yield
+        except GmError as error:
+            message, _, hint = str(error).partition("\n")
+            raise self.fail(path, message, hint.strip()) from error
+
+    def quantity(self, value: object, unit: str, *path: str | int) -> float:
+        """A number that is not negative, in a unit."""
+        with self.at(*path):
+            number = convert(value, unit)
+        if not 0.0 <= number < float("inf"):
+            raise self.fail(path, f"{value} is negative or not finite")
+        return number
+
+    def angle(self, data: Mapping[str, Any], key: str, path: JsonPath, default: float = 0.0) -> float:
+        """An angle [deg] of a mapping at a path."""
+        return self.quantity(data[key], "deg", *path, key) if key in data else default
+
+    def files_expanded(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """The mapping with ``$VAR`` and ``~`` replaced in the name of its file."""
+        return {**data, "filename": expand(data["filename"])} if "filename" in data else dict(data)
+
+
+def position(data: Mapping[str, Any], key: str = "center") -> tuple[float, float, str]:
+    """Longitude, latitude [deg] and frame."""
+    lon, lat = data[key]
+    return float(lon), float(lat), str(data.get("frame", "icrs"))

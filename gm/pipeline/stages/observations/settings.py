@@ -1,0 +1,207 @@
+"""The ``observations:`` section as frozen settings, with every problem reported."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gm.datasets import MapDataset, SpectrumDataset
+from gm.errors import DataError
+from gm.makers.exclusion import Exclusion
+from gm.makers.maker import Maker
+from gm.makers.maps import MapDatasetMaker
+from gm.makers.pixels import Pixels
+from gm.makers.reduction import Reduction
+from gm.makers.spectra import SpectrumDatasetMaker, empty_spectrum
+from gm.makers.target import PIXEL_IRF, empty_map
+from gm.maps.axes import EnergyAxis
+from gm.maps.geometry import WcsGeometry
+from gm.maps.sky_region import SkyRegion
+from gm.observations import DataStore, EventSelection, ObservationSelection
+from gm.pipeline.analysis.energies import MAX_BINS
+from gm.pipeline.analysis.paths import expand
+from gm.pipeline.analysis.sections import Section
+from gm.pipeline.stages.observations.backgrounds import OFFSET_MAX, background_maker, safe_mask_makers
+from gm.pipeline.stages.observations.reading import Reader, Unusable, position
+from gm.pipeline.stages.observations.selections import event_selection, observation_selection
+
+NUMBER = "{obs_id}"
+MAX_PIXELS = 4_000_000
+_FOR = {"region": "spectrum", "containment_correction": "spectrum", "use_region_center": "spectrum",
+        "geometry": "map", "cutout": "map"}  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """One set of observations, and how they are reduced.
+
+    index : its position in the section; name : of each dataset, with ``{obs_id}``, or of the stack, without;
+    data : what the data store is made of, relative paths in ``directory``
+    """
+
+    index: int
+    name: str
+    data: tuple[str, ...]
+    directory: Path
+    selection: ObservationSelection
+    events: EventSelection
+    required: str
+    reduction: Reduction
+    stacked: bool
+
+    def open(self) -> DataStore:
+        """The data. Raises `DataError`."""
+        return DataStore.open(self.data[0] if len(self.data) == 1 else list(self.data), self.directory)
+
+    def dataset_name(self, obs_id: int) -> str:
+        """What one observation becomes, or joins."""
+        return self.name.replace(NUMBER, str(obs_id))
+
+
+def read_entries(section: Section) -> tuple[Entry, ...]:
+    """The entries of the section; what the schema cannot see goes to it."""
+    entries = []
+    for index, data in section.entries():
+        reader = Reader(section, index, data)
+        _check_name(reader)
+        for key, dataset in _FOR.items():
+            if key in section.data[index] and data["dataset"] != dataset:
+                reader.note((key,), f"'{key}' is for a {dataset}, not for a {data['dataset']}", "remove it")
+        try:
+            entries.append(_entry(reader))
+        except Unusable:
+            continue
+    return tuple(entries)
+
+
+def _check_name(reader: Reader) -> None:
+    name, is_stack = reader.data["name"], bool(reader.data.get("stack"))
+    if is_stack == (NUMBER in name):
+        what = "one dataset, without {obs_id} in its name" if is_stack else "each observation needs a name of its own"
+        reader.note(("name",), f"'{name}': {what}", "name: hess" if is_stack else "name: hess-{obs_id}, or stack: true")
+    if re.search(r"[{}]", name.replace(NUMBER, "")):
+        reader.note(("name",), f"'{name}': {NUMBER} is all that may stand in braces")
+
+
+def _entry(reader: Reader) -> Entry:
+    data, directory = reader.data, reader.section.directory
+    paths = [data["data"]] if isinstance(data["data"], str) else data["data"]
+    return Entry(
+        index=reader.index,
+        name=data["name"],
+        data=tuple(expand(path) for path in paths),
+        directory=directory,
+        selection=observation_selection(reader),
+        events=event_selection(reader),
+        required=data.get("required", "all-optional"),
+        reduction=_reduction(reader),
+        stacked=bool(data.get("stack")),
+    )
+
+
+def _reduction(reader: Reader) -> Reduction:
+    """The empty dataset, and the makers in order: data, safe bins where they need a background of the response, its
+    measurement, and safe bins of a spectrum."""
+    data = reader.data
+    with reader.at("exclude"):
+        entries = [reader.files_expanded(entry) for entry in data.get("exclude") or ()]
+        exclusion = Exclusion.from_entries(entries, reader.section.directory)
+    safe, background = safe_mask_makers(reader), background_maker(reader, exclusion)
+    measured: list[Maker] = [] if background is None else [background]
+    if data["dataset"] == "map":
+        target = _map(reader)
+        first: Maker = MapDatasetMaker(pixels=Pixels.of(target.geometry))
+        return Reduction(target, (first, *safe, *measured), _cutout(reader))
+    selection = ("counts", "exposure", "edisp", *(() if measured else ("background",)))
+    first = SpectrumDatasetMaker(
+        selection,
+        containment_correction=bool(data.get("containment_correction")),
+        use_region_center=bool(data.get("use_region_center", True)),
+    )
+    return Reduction(_spectrum(reader), (first, *measured, *safe))
+
+
+def _cutout(reader: Reader) -> float | None:
+    """Twice the largest offset [deg]."""
+    if not reader.data.get("cutout"):
+        return None
+    for k, entry in enumerate(reader.data.get("safe_mask") or ()):
+        if entry["type"] == "offset_max":
+            return 2.0 * reader.angle(entry, "offset", ("safe_mask", k), OFFSET_MAX)
+    raise reader.fail(
+        ("cutout",),
+        "how far a cutout reaches is the offset of the safe mask",
+        "safe_mask: [{type: offset_max, offset: 2.5 deg}]",
+    )
+
+
+def _spectrum(reader: Reader) -> SpectrumDataset:
+    data = reader.data
+    if "region" not in data:
+        raise reader.fail(
+            (), "a spectrum needs a region", "region: {type: circle, center: [83.63, 22.01], radius: 0.1 deg}"
+        )
+    with reader.at("region"):
+        region = SkyRegion.from_mapping(reader.files_expanded(data["region"]), reader.section.directory)
+        return empty_spectrum(data["name"], _axis(reader, "energy"), _axis(reader, "energy_true"), region)
+
+
+def _map(reader: Reader) -> MapDataset:
+    data = reader.data
+    if "geometry" not in data:
+        raise reader.fail(
+            (), "a map needs a geometry", "geometry: {center: [83.63, 22.01], width: 5 deg, pixel: 0.02 deg}"
+        )
+    given, path = data["geometry"], ("geometry",)
+    width = given["width"] if isinstance(given["width"], list) else [given["width"]] * 2
+    sizes = [reader.quantity(size, "deg", *path, "width") for size in width]
+    pixel, coarse = reader.angle(given, "pixel", path), reader.angle(given, "pixel_irf", path, PIXEL_IRF)
+    if pixel <= 0.0 or coarse <= 0.0:
+        raise reader.fail(path, "pixels without a size")
+    for step in (pixel, coarse):
+        if math.prod(max(size / step, 1.0) for size in sizes) > MAX_PIXELS:
+            raise reader.fail(path, f"more than {MAX_PIXELS} pixels", "a smaller width, or larger pixels")
+    lon, lat, frame = position(given)
+    with reader.at(*path):
+        geometry = WcsGeometry.create(
+            lon, lat, pixel, (sizes[0], sizes[1]), frame=frame, projection=given.get("projection", "CAR")
+        )
+        if not np.isfinite(geometry.center()).all():
+            raise DataError(f"{lon:g}, {lat:g} deg is no point of the sky")
+    energies = _axis(reader, "energy"), _axis(reader, "energy_true")
+    return empty_map(data["name"], geometry, *energies, pixel_irf=coarse)
+
+
+def _axis(reader: Reader, key: str) -> EnergyAxis:
+    """Bins between edges, or equal ones in the logarithm: ``per_decade`` is rounded up to a whole number of bins."""
+    given: Any = reader.data[key]
+    if isinstance(given, list):
+        edges = [reader.quantity(edge, "TeV", key, k) for k, edge in enumerate(given)]
+        wrong = next((k + 1 for k, (low, high) in enumerate(pairwise(edges)) if not low < high), None)
+        if wrong is not None:
+            raise reader.fail((key, wrong), f"edge {given[wrong]} is not above {given[wrong - 1]}", "edges increase")
+        with reader.at(key):
+            return EnergyAxis(np.array(edges), key)
+    low, high = (reader.quantity(given[end], "TeV", key, end) for end in ("min", "max"))
+    if not 0.0 < low < high:
+        raise reader.fail((key, "max"), f"max {given['max']} is not above min {given['min']}, or min not above 0")
+    n_bins, per_decade = given.get("n_bins"), given.get("per_decade")
+    if (n_bins or per_decade * math.log10(high / low)) > MAX_BINS:
+        raise reader.fail((key,), f"more than {MAX_BINS} bins", "fewer bins per decade, or a shorter range")
+    return EnergyAxis.from_bounds(low, high, n_bins, per_decade, key)
+
+
+def named_files(section: Section) -> Iterator[Path]:
+    """The files that the entries name themselves: exclusions, regions, lists of numbers and of times."""
+    for _, entry in section.entries():
+        parts: list[Mapping[str, Any]] = [*(entry.get("exclude") or ()), entry.get("region") or {}]
+        names = [part.get("filename") for part in parts]
+        names += [entry.get("ids"), (entry.get("events") or {}).get("gti")]
+        yield from (section.directory / expand(name) for name in names if isinstance(name, str))

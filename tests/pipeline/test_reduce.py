@@ -1,0 +1,403 @@
+"""Observations to datasets by the command line: what is made, kept, done again, and told."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gm import Component, Datasets, Models, Parameter
+from gm.config_schemas.reader import read_document
+from gm.config_schemas.validator import check
+from gm.datasets import MapDataset, SpectrumDatasetOnOff
+from gm.datasets.operations import stack
+from gm.errors import InvalidInput
+from gm.likelihood import predict_component
+from gm.pipeline.analysis.request import Request
+from gm.pipeline.reporter import Silent
+from gm.pipeline.run import Outcome, run
+from gm.pipeline.stages.observations import rows
+from gm.pipeline.stages.observations.jobs import Job
+from gm.pipeline.stages.observations.stage import REDUCE
+from tests.dl3_files import events, write_observation, write_store
+from tests.pipeline.sections import read
+
+MODELS = """\
+components:
+  - name: source
+    type: SkyModel
+    spectral:
+      type: pl
+      parameters: [{name: index, value: 2.3}, {name: amplitude, value: 1.0e-11, unit: TeV-1 s-1 cm-2}]
+    spatial:
+      type: point
+      frame: icrs
+      parameters:
+        - {name: lon_0, value: 83.6, unit: deg, frozen: true}
+        - {name: lat_0, value: 22.0, unit: deg, frozen: true}
+"""
+AXES = """\
+    energy: {min: 0.3 TeV, max: 30 TeV, n_bins: 4}
+    energy_true: {min: 0.15 TeV, max: 80 TeV, n_bins: 8}
+"""
+SPECTRA = f"""\
+  - name: "run-{{obs_id}}"
+    data: store
+    dataset: spectrum
+{AXES}    region: {{type: circle, center: [83.6, 22.0], radius: 0.2 deg}}
+    background: {{type: reflected}}
+    safe_mask: [{{type: aeff_default}}]
+"""
+MAPS = f"""\
+  - name: "map-{{obs_id}}"
+    data: store
+    dataset: map
+{AXES}    geometry: {{center: [83.6, 22.3], width: 3 deg, pixel: 0.25 deg, projection: TAN}}
+    exclude: [{{type: circle, center: [83.6, 22.0], radius: 0.3 deg}}]
+    background: {{type: fov}}
+    safe_mask: [{{type: offset_max, offset: 1.2 deg}}]
+    cutout: true
+"""
+STACK = MAPS.replace("map-{obs_id}", "whole") + "    stack: true\n"
+POINTINGS = {1: (83.6, 22.5), 2: (83.9, 22.3), 3: (83.3, 22.2)}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A store of three observations, and models."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "store").mkdir()
+    for number, pointing in POINTINGS.items():
+        write_observation(tmp_path / f"store/{number}.fits", number, events=events(800, number, pointing))
+    write_store(tmp_path / "store", {n: tmp_path / f"store/{n}.fits" for n in POINTINGS})
+    (tmp_path / "models.yaml").write_text(MODELS)
+    return tmp_path
+
+
+def config(entries: str, more: str = "", name: str = "config.yaml") -> str:
+    Path(name).write_text(f"version: 1\nname: test\nmodels: models.yaml\nobservations:\n{entries}{more}")
+    return name
+
+
+def reduce(file: str, *flags: str, output: str = "out", workers: int | None = None, **rest: Any) -> Outcome:
+    return run(Request(file, output=output, workers=workers, flags=frozenset(flags), **rest), Silent(), REDUCE)
+
+
+def norm_of(component: Component) -> Parameter:
+    return next(p for p in component.parameters if p.name == "norm")
+
+
+def statuses(outcome: Outcome) -> list[str]:
+    return [row["status"] for row in outcome.products[0].document["observations"]]
+
+
+def hashes(folder: str, *left_out: str) -> dict[str, str]:
+    files = {path.relative_to(folder).as_posix(): path for path in Path(folder).rglob("*") if path.is_file()}
+    left = {"provenance.yaml", *left_out}
+    return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items() if name not in left}
+
+
+@pytest.fixture
+def reduced(monkeypatch: pytest.MonkeyPatch) -> list[int | None]:
+    """The numbers of the observations that are reduced from now on."""
+    done: list[int | None] = []
+    original = rows.reduce_job
+
+    def counted(job: Job, file: Path) -> rows.Row:
+        done.append(job.obs_id)
+        return original(job, file)
+
+    monkeypatch.setattr("gm.pipeline.stages.observations.run.reduce_job", counted)
+    return done
+
+
+@pytest.mark.parametrize("entries", [SPECTRA, MAPS, STACK, SPECTRA + MAPS])
+def test_documents_agree_with_their_schemas(folder: Path, entries: str) -> None:
+    outcome = reduce(config(entries))
+    assert outcome.exit_code == 0
+    for name, schema in (
+        ("observations", "observations"),
+        ("edits", "edits"),
+        ("datasets", "datasets"),
+        ("models", "models"),
+    ):
+        assert check(read_document(Path("out") / f"{name}.yaml"), schema) == []
+    assert not Path("out/.reduction").exists()
+
+
+def test_spectra_with_off_counts(folder: Path) -> None:
+    outcome = reduce(config(SPECTRA))
+    assert statuses(outcome) == ["ok"] * 3
+    datasets = Datasets.read("out/datasets.yaml")
+    assert datasets.names == ["run-1", "run-2", "run-3"]
+    for row, dataset in zip(outcome.products[0].document["observations"], datasets, strict=True):
+        assert isinstance(dataset, SpectrumDatasetOnOff)
+        assert dataset.acceptance_off[0] >= 2
+        assert row["counts"] == dataset.counts[dataset.mask].sum()
+        assert row["livetime"] == pytest.approx(900.0)
+    assert Models.read("out/models.yaml").names == ["source"]
+
+
+def test_components_join_the_models_as_edits(folder: Path) -> None:
+    outcome = reduce(config(MAPS))
+    models = Models.read("out/models.yaml")
+    assert models.names == ["source", "map-1-bkg", "map-2-bkg", "map-3-bkg"]
+    assert models["source"].parameters == Models.read("models.yaml")["source"].parameters
+    edits = read_document("out/edits.yaml").data["operations"]
+    assert [edit["component"] for one in edits for edit in one["edits"]] == models.names[1:]
+    for row, dataset in zip(
+        outcome.products[0].document["observations"], Datasets.read("out/datasets.yaml"), strict=True
+    ):
+        component = models[f"{dataset.name}-bkg"]
+        assert row["component"]["parameters"][1] == {
+            "name": "norm",
+            "value": norm_of(component).value,
+            "error": norm_of(component).error,
+        }
+        predicted = predict_component(dataset, component)[dataset.mask].sum()
+        assert row["background"] == pytest.approx(predicted, rel=1e-6)
+
+
+def test_a_component_of_the_config_is_kept(folder: Path) -> None:
+    spectrum = "{type: pl-norm, parameters: [{name: norm, value: 3.0}]}"
+    own = f"  - {{name: map-2-bkg, type: FoVBackgroundModel, datasets_names: [map-2], spectral: {spectrum}}}\n"
+    (folder / "models.yaml").write_text(MODELS + own)
+    outcome = reduce(config(MAPS))
+    assert norm_of(Models.read("out/models.yaml")["map-2-bkg"]).value == 3.0
+    told = [row["component"]["kept"] for row in outcome.products[0].document["observations"]]
+    assert told == [False, True, False]
+
+
+def test_one_config_is_the_same_as_its_steps(folder: Path) -> None:
+    later = """\
+parameters: {source.index: {frozen: true}}
+operations: [{stack: {datasets: "map-*", name: all}}]
+fit: {}
+flux_points: [{source: source, name: sed, energy_edges: [1 TeV, 8 TeV]}]
+"""
+    whole = run(Request(config(MAPS, later), output="whole"), Silent())
+    assert whole.exit_code == 0
+    reduce(config(MAPS), output="first")
+    Path("second.yaml").write_text(
+        "version: 1\nname: test\ndatasets: first/datasets.yaml\nmodels: first/models.yaml\n" + later
+    )
+    run(Request("second.yaml", output="second"), Silent())
+    for name in ("fit/models.yaml", "flux_points/sed.fits", "fit/models_covariance.dat"):
+        assert (folder / "whole" / name).read_bytes() == (folder / "second" / name).read_bytes()
+
+
+def test_datasets_of_the_config_stay_beside(folder: Path) -> None:
+    reduce(config(SPECTRA), output="first")
+    given = config(MAPS, "datasets: first/datasets.yaml\n", "second.yaml")
+    assert reduce(given).exit_code == 0
+    assert Datasets.read("out/datasets.yaml").names == ["run-1", "run-2", "run-3", "map-1", "map-2", "map-3"]
+    again = config(SPECTRA, "datasets: first/datasets.yaml\n", "third.yaml")
+    with pytest.raises(Exception, match="is called 'run-1' already"):
+        reduce(again, output="third")
+
+
+@pytest.mark.parametrize("entries", [SPECTRA, STACK])
+def test_workers_change_nothing(folder: Path, entries: str) -> None:
+    reduce(config(entries), output="one")
+    reduce(config(entries), output="two", workers=2)
+    assert hashes("one") == hashes("two")
+
+
+def test_a_stack_is_that_of_the_operation(folder: Path) -> None:
+    reduce(config(MAPS), output="single")
+    reduce(config(STACK), output="stack")
+    [whole] = Datasets.read("stack/datasets.yaml")
+    outcome = stack(Datasets.read("single/datasets.yaml"), Models.read("single/models.yaml"), "map-*", name="whole")
+    expected = outcome.datasets["whole"]
+    assert isinstance(whole, MapDataset)
+    assert isinstance(expected, MapDataset)
+    assert whole.geometry.shape == (12, 12)
+    y, x = expected.geometry.offset_in(whole.geometry) or (0, 0)
+    part = (slice(None), slice(y, y + expected.geometry.shape[0]), slice(x, x + expected.geometry.shape[1]))
+    for name in ("counts", "exposure", "background"):
+        np.testing.assert_allclose(getattr(whole, name)[part], getattr(expected, name), rtol=1e-6)
+        assert getattr(whole, name).sum() == pytest.approx(getattr(expected, name).sum(), rel=1e-6)
+    assert whole.psf is not None
+    assert expected.psf is not None
+    source = Models.read("models.yaml")["source"]
+    np.testing.assert_allclose(
+        predict_component(whole, source)[part], predict_component(expected, source), rtol=1e-5, atol=1e-6
+    )
+    assert Models.read("stack/models.yaml").names == ["source", "whole-bkg"]
+
+
+# what goes wrong
+
+
+def test_what_cannot_be_used_is_a_row_and_is_tried_again_alone(folder: Path, reduced: list[int | None]) -> None:
+    good = (folder / "store/2.fits").read_bytes()
+    (folder / "store/2.fits").write_bytes(good[: len(good) // 2])
+    write_observation(folder / "store/3.fits", 3, events=events(800, 3, POINTINGS[3]), edisp=None)
+    outcome = reduce(config(SPECTRA))
+    told = outcome.products[0].document
+    assert statuses(outcome) == ["ok", "failed", "failed"]
+    assert "2.fits" in told["observations"][1]["reason"]
+    assert "EDISP" in told["observations"][2]["reason"]
+    assert (told["status"], outcome.exit_code) == ("incomplete", 1)
+    assert Datasets.read("out/datasets.yaml").names == ["run-1"]
+    assert reduced == [1, 2, 3]
+    assert reduce("config.yaml").exit_code == 1
+    assert reduced == [1, 2, 3]
+    again = reduce("config.yaml", "retry-failed")
+    assert (reduced, again.exit_code) == ([1, 2, 3, 2, 3], 1)
+    (folder / "store/2.fits").write_bytes(good)
+    outcome = reduce("config.yaml")
+    assert reduced[5:] == [2]
+    assert statuses(outcome) == ["ok", "ok", "failed"]
+
+
+@pytest.mark.parametrize(
+    ("parts", "reason"),
+    [
+        ({"events": events(0, 2)}, "no event is left"),
+        ({"events": events(800, 2, (120.0, 22.0))}, "no overlap of its field of view"),
+        ({"events": events(800, 2, (83.6, 25.0))}, "no overlap"),
+    ],
+)
+def test_nothing_left_of_an_observation(folder: Path, parts: dict[str, Any], reason: str) -> None:
+    write_observation(folder / "store/2.fits", 2, **parts)
+    outcome = reduce(config(MAPS))
+    assert statuses(outcome) == ["ok", "empty", "ok"]
+    row = outcome.products[0].document["observations"][1]
+    assert any(part in row["reason"] for part in reason.split("|")), row["reason"]
+    assert outcome.exit_code == 1
+
+
+def test_files_that_cannot_be_opened_do_not_keep_the_others(folder: Path) -> None:
+    (folder / "store/2.fits").write_bytes(b"SIMPLE  =                    T")
+    outcome = reduce(config(SPECTRA.replace("data: store", "data: store/[0-9].fits")))
+    assert statuses(outcome) == ["ok", "ok", "failed"]
+    assert outcome.products[0].document["observations"][2]["obs_id"] is None
+
+
+def test_nothing_at_all(folder: Path) -> None:
+    excluded = "    exclude: [{type: circle, center: [83.6, 22.3], radius: 20 deg}]\n"
+    outcome = run(Request(config(SPECTRA + excluded, "fit: {}\n"), output="out"), Silent())
+    assert outcome.exit_code == 1
+    assert "no observation gave a dataset" in outcome.message
+
+
+# what is done again
+
+
+def test_what_was_finished_before_a_kill_is_kept(
+    folder: Path, reduced: list[int | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reduce(config(STACK), output="whole")
+    original = rows.write_dataset
+    with monkeypatch.context() as patch:
+
+        def stop(dataset: Any, file: Any) -> None:
+            if dataset.name.endswith("3"):
+                raise KeyboardInterrupt
+            original(dataset, file)
+
+        patch.setattr("gm.pipeline.stages.observations.rows.write_dataset", stop)
+        with pytest.raises(KeyboardInterrupt):
+            reduce("config.yaml")
+    with Path("out/.reduction/rows.jsonl").open("a") as file:
+        file.write('{"obs_id": 3, "hash')
+    del reduced[:]
+    assert reduce("config.yaml").exit_code == 0
+    assert reduced == [3]
+    assert hashes("out") == hashes("whole")
+
+
+def test_another_observation_is_reduced_alone(folder: Path, reduced: list[int | None]) -> None:
+    ids = "    ids: [1, 3]\n"
+    reduce(config(SPECTRA + ids))
+    reduce(config(SPECTRA))
+    assert reduced == [1, 3, 2]
+    reduce(config(SPECTRA + ids))
+    assert reduced == [1, 3, 2]
+    assert sorted(path.name for path in Path("out/datasets").iterdir()) == ["run-1.fits", "run-3.fits"]
+    reduce(config(SPECTRA.replace("0.2 deg", "0.15 deg") + ids))
+    assert reduced[3:] == [1, 3]
+
+
+# settings
+
+
+@pytest.mark.parametrize(
+    ("change", "places"),
+    [
+        ({"name": "run"}, ["$.observations[0].name"]),
+        ({"stack": True}, ["$.observations[0].name"]),
+        ({"background": {"type": "ring", "r_in": "1 deg", "width": "1 deg"}}, ["$.observations[0].background.type"]),
+        ({"geometry": {}}, ["$.observations[0].geometry"]),
+        ({"region": {"type": "circle", "center": [1, 2]}}, ["$.observations[0].region"]),
+        ({"energy": {"min": "1 TeV", "max": "1 GeV", "n_bins": 3}}, ["$.observations[0].energy.max"]),
+        ({"energy": ["1 TeV", "2 m"]}, ["$.observations[0].energy[1]"]),
+        ({"ids": "none.txt"}, ["$.observations[0].ids"]),
+        ({"exclude": [{"type": "file", "filename": "none.reg"}]}, ["$.observations[0].exclude"]),
+        ({"events": {"energy": ["2 TeV", "1 TeV"]}}, ["$.observations[0].events.energy[1]"]),
+        ({"time": {"min": "someday"}}, ["$.observations[0].time.min"]),
+        ({"safe_mask": [{"type": "offset_max", "offset": "1 kg"}]}, ["$.observations[0].safe_mask[0].offset"]),
+    ],
+)
+def test_problems_have_places(change: dict[str, Any], places: list[str]) -> None:
+    entry = {
+        "name": "run-{obs_id}",
+        "data": "store",
+        "dataset": "spectrum",
+        "energy": {"min": "1 TeV", "max": "10 TeV", "n_bins": 3},
+        "energy_true": {"min": "1 TeV", "max": "10 TeV", "n_bins": 3},
+        "region": {"type": "circle", "center": [83.6, 22.0], "radius": "0.2 deg"},
+    }
+    assert read(REDUCE, [entry])[1] == []
+    assert read(REDUCE, [{**entry, **change}])[1] == places
+
+
+def test_an_unknown_number_is_told(folder: Path) -> None:
+    with pytest.raises(Exception, match="no observation 77"):
+        reduce(config(SPECTRA + "    ids: [77]\n"))
+    with pytest.raises(InvalidInput, match="no datasets"):
+        reduce(config(" []\n"))
+
+
+# real data
+
+
+def test_crab_as_the_reference(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    entry = f"""\
+  - name: "{{obs_id}}"
+    data: {shared}/data/hess-dl3-dr1
+    ids: [23523, 23526, 23559, 23592]
+    dataset: spectrum
+    energy: {{min: 0.1 TeV, max: 40 TeV, per_decade: 10}}
+    energy_true: {{min: 0.05 TeV, max: 100 TeV, per_decade: 20}}
+    region: {{type: circle, center: [83.63, 22.01], radius: 0.11 deg}}
+    containment_correction: true
+    exclude: [{{type: circle, center: [183.604, -8.708], frame: galactic, radius: 0.5 deg}}]
+    background: {{type: reflected}}
+    safe_mask: [{{type: aeff_max, percent: 10}}]
+"""
+    reference = shared / "reference/hess-crab-1d"
+    Path("config.yaml").write_text(
+        f"version: 1\nmodels: {reference}/models_start.yaml\nobservations:\n{entry}fit: {{}}\n"
+    )
+    assert run(Request("config.yaml", output="out"), Silent()).exit_code == 0
+    for mine, theirs in zip(
+        Datasets.read("out/datasets.yaml"), Datasets.read(reference / "datasets.yaml"), strict=True
+    ):
+        assert isinstance(mine, SpectrumDatasetOnOff)
+        assert isinstance(theirs, SpectrumDatasetOnOff)
+        for name in ("counts", "counts_off", "acceptance", "acceptance_off", "mask_safe"):
+            np.testing.assert_array_equal(getattr(mine, name), getattr(theirs, name))
+        np.testing.assert_allclose(mine.exposure, theirs.exposure, rtol=1e-6)
+    expected = json.loads((reference / "expected.json").read_text())["fit"]
+    fit = read_document("out/fit/fit.yaml").data
+    assert fit["statistic"]["total"] == pytest.approx(expected["statistic"], abs=1e-3)
+    for row in fit["parameters"]:
+        if not row["frozen"]:
+            assert row["value"] == pytest.approx(expected["parameters"][row["name"]]["value"], abs=0.02 * row["error"])
