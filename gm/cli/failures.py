@@ -7,6 +7,7 @@ import json
 import traceback
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import singledispatch
 
 import click
 
@@ -49,22 +50,48 @@ def exit_code_of(error: BaseException, manner: Manner) -> int:
     return code
 
 
-def _describe(error: BaseException) -> tuple[int, str, list[Problem]]:
-    """Exit code, one message, and the problems with a place that the error carries."""
-    if isinstance(error, click.exceptions.ClickException):
-        return 2, _usage_text(error), []
-    if isinstance(error, (click.Abort, KeyboardInterrupt, Interrupted)):
-        return 130, "interrupted; everything finished before is kept", []
-    if isinstance(error, InvalidInput):
-        return error.exit_code, count_text(len(error.problems)), error.problems
-    if isinstance(error, GmError) and error.exit_code != 70:
-        return error.exit_code, f"gm: {error}", []
-    if isinstance(error, MemoryError):
-        return DataError.exit_code, "gm: the data do not fit into memory", []
-    if isinstance(error, OSError):
-        place = f": {error.filename}" if error.filename else ""
-        return DataError.exit_code, f"gm: {error.strerror or error}{place}", []
+_Description = tuple[int, str, list[Problem]]
+"""Exit code, one message, and the problems with a place that an error carries."""
+
+
+def _bug(error: BaseException) -> _Description:
     return 70, f"gm: this is a bug in gm: {type(error).__name__}: {error}", []
+
+
+_describe = singledispatch(_bug)
+
+
+@_describe.register
+def _(error: click.exceptions.ClickException) -> _Description:
+    return 2, _usage_text(error), []
+
+
+@_describe.register(click.Abort)
+@_describe.register(KeyboardInterrupt)
+@_describe.register(Interrupted)
+def _(error: BaseException) -> _Description:
+    return 130, "interrupted; everything finished before is kept", []
+
+
+@_describe.register
+def _(error: InvalidInput) -> _Description:
+    return error.exit_code, count_text(len(error.problems)), error.problems
+
+
+@_describe.register
+def _(error: GmError) -> _Description:
+    return _bug(error) if error.exit_code == GmError.exit_code else (error.exit_code, f"gm: {error}", [])
+
+
+@_describe.register
+def _(error: MemoryError) -> _Description:
+    return DataError.exit_code, "gm: the data do not fit into memory", []
+
+
+@_describe.register
+def _(error: OSError) -> _Description:
+    place = f": {error.filename}" if error.filename else ""
+    return DataError.exit_code, f"gm: {error.strerror or error}{place}", []
 
 
 def _usage_text(error: click.exceptions.ClickException) -> str:

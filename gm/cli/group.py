@@ -62,8 +62,7 @@ class Gm(click.Group):
             return stage_command(stage)
         if cmd_name not in command_names():
             return None
-        command = import_module(f"gm.cli.{cmd_name.replace('-', '_')}_command").command
-        assert isinstance(command, click.Command)
+        command: click.Command = import_module(f"gm.cli.{cmd_name.replace('-', '_')}_command").command
         return command
 
     def resolve_command(
@@ -90,7 +89,7 @@ class Gm(click.Group):
             raise
         except BaseException as error:
             sys.exit(exit_code_of(error, Manner.of(arguments)))
-        sys.exit(code if isinstance(code, int) else 0)
+        sys.exit(code or 0)
 
 
 def _version_option() -> click.Option:

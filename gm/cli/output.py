@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import sys
@@ -56,10 +55,11 @@ def print_result(text: str) -> None:
         except UnicodeEncodeError:
             sys.stdout.write(line.encode("ascii", "backslashreplace").decode())
         sys.stdout.flush()
-    except OSError as error:
+    except BrokenPipeError:
         _point_at_nothing(sys.stdout.fileno())
-        if not isinstance(error, BrokenPipeError):
-            raise
+    except OSError:
+        _point_at_nothing(sys.stdout.fileno())
+        raise
 
 
 def print_text(text: str) -> None:
@@ -87,12 +87,5 @@ def print_json(data: object) -> None:
     """Write one JSON document to standard output; JSON has no infinities, so they are null."""
     import json
 
-    print_result(json.dumps(_finite(data), indent=2, ensure_ascii=False, allow_nan=False))
-
-
-def _finite(data: object) -> object:
-    if isinstance(data, float):
-        return data if math.isfinite(data) else None
-    if isinstance(data, dict):
-        return {key: _finite(value) for key, value in data.items()}
-    return [_finite(value) for value in data] if isinstance(data, (list, tuple)) else data
+    finite = json.loads(json.dumps(data), parse_constant=lambda _: None)
+    print_result(json.dumps(finite, indent=2, ensure_ascii=False, allow_nan=False))

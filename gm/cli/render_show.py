@@ -119,9 +119,9 @@ def _extensions(data: Any) -> list[str]:
 def _outline(data: Any, indent: int = 2) -> list[str]:
     """Nested data, one value per line."""
     lines: list[str] = []
-    for key, value in data.items() if isinstance(data, dict) else enumerate(data):
-        label = f"{key}:" if isinstance(data, dict) else "-"
-        if isinstance(value, (dict, list)) and value:
+    rows = [(f"{key}:", value) for key, value in data.items()] if isinstance(data, dict) else [("-", v) for v in data]
+    for label, value in rows:
+        if value and isinstance(value, (dict, list)):
             lines += [" " * indent + label, *_outline(value, indent + 2)]
         elif value is not None and value != {} and value != []:
             lines.append(" " * indent + f"{label} {value}")

@@ -74,9 +74,11 @@ def check(document: Document, schema: str) -> list[Problem]:
 def sound_part(data: Any, schema: str) -> Any:
     """What of plain data agrees with the schema of that name: other keys are left out, other items of lists are None.
 
-    Keys that are missing at the top stay so.
+    Keys that are missing at the top stay so; data that are no mapping are an empty one.
     """
     root = load_schema(schema)
+    if not _accepts(data, root, root):
+        return {}
     found = {item.path for item in _departures(data, root, (), root)} - {()}
     if not found:
         return data

@@ -17,6 +17,7 @@ from gm.io.fits import read_fits
 from gm.io.threads import in_threads
 from gm.pipeline.analysis.documents import Part
 from gm.pipeline.analysis.paths import beside, data_file
+from gm.pipeline.results import as_mapping
 
 Inputs = dict[str, Any]
 """``gm``: version; ``config``: hash of the stage's part of the config; ``files``: hash of every file by its path."""
@@ -88,7 +89,8 @@ def stage_inputs(config: Any, files: Mapping[str, str]) -> Inputs:
 
 def why_stale(recorded: Any, current: Inputs) -> str:
     """What changed between the inputs that a result records and those of now; empty when nothing did."""
-    if not isinstance(recorded, dict) or not isinstance(recorded.get("files"), dict):
+    recorded = as_mapping(recorded)
+    if as_mapping(recorded.get("files")) is not recorded.get("files"):
         return "the result does not say what it was made from"
     if recorded.get("gm") != current["gm"]:
         return f"made by gm {recorded.get('gm')}, this is {current['gm']}"

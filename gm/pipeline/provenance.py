@@ -16,10 +16,9 @@ from textwrap import indent
 from typing import Any
 
 from gm import __version__
-from gm.config_schemas.reader import read_document
-from gm.errors import GmError
 from gm.io.files import remove_temporaries, write_atomic
 from gm.io.yaml_writer import dump_yaml
+from gm.pipeline.results import as_mapping, read_result
 
 SCHEMA = "gm/provenance/1"
 _PACKAGES = ("numpy", "scipy", "astropy", "iminuit", "PyYAML", "click")
@@ -41,19 +40,18 @@ class Record:
 
     def finished(self, key: str) -> dict[str, Any] | None:
         """The record of a stage whose result is whole: its ``inputs``, and the hashes of its ``outputs``."""
-        record = self._stages.get(key)
-        is_finished = isinstance(record, dict) and all(isinstance(record.get(k), dict) for k in ("inputs", "outputs"))
+        record = self._stages.get(key, {})
+        is_finished = as_mapping(record.get("inputs")) and as_mapping(record.get("outputs"))
         return record if is_finished else None
 
     def is_unfinished(self, key: str) -> bool:
         """Whether a stage was stopped while it wrote."""
-        record = self._stages.get(key)
-        return isinstance(record, dict) and record.get("unfinished") is True
+        return self._stages.get(key, {}).get("unfinished") is True
 
     def files(self, key: str | None = None) -> set[str]:
         """All files that stages, or one of them, have written, relative to the folder."""
-        records = self._stages.values() if key is None else [self._stages.get(key)]
-        names = {name for record in records if isinstance(record, dict) for name in _outputs(record)}
+        records = self._stages.values() if key is None else [self._stages.get(key, {})]
+        names = {name for record in records for name in _outputs(record)}
         return {name for name in names if not PurePosixPath(name).is_absolute() and ".." not in name.split("/")}
 
     def begin(self, key: str, outputs: Sequence[str], config: Mapping[str, Any]) -> None:
@@ -113,23 +111,22 @@ class Record:
 def _outputs(record: Mapping[str, Any]) -> list[str]:
     """The files in a stage's record; older ones, which have no hashes, leave covariances out."""
     outputs = record.get("outputs")
-    names = [str(name) for name in outputs] if isinstance(outputs, dict | list) else []
-    if isinstance(outputs, dict) or record.get("unfinished") is True:
+    hashes = as_mapping(outputs)
+    if hashes:
+        return list(hashes)
+    names = [str(name) for name in outputs] if isinstance(outputs, list) else []
+    if record.get("unfinished") is True:
         return names
     models = [name.removesuffix(".yaml") for name in names if name.endswith("models.yaml")]
     return [*names, *(f"{name}_covariance.dat" for name in models)]
 
 
-def _read_stages(file: Path) -> dict[str, Any] | None:
+def _read_stages(file: Path) -> dict[str, dict[str, Any]] | None:
     """What is recorded of each stage so far; None when there is no readable record."""
-    if not file.is_file():
+    data = read_result(file, SCHEMA)
+    if data is None or as_mapping(data.get("stages")) is not data.get("stages"):
         return None
-    try:
-        data = read_document(file).data
-    except GmError:
-        return None
-    stages = data.get("stages") if isinstance(data, dict) and data.get("schema") == SCHEMA else None
-    return stages if isinstance(stages, dict) else None
+    return {key: as_mapping(record) for key, record in data["stages"].items()}
 
 
 def _versions() -> dict[str, str]:

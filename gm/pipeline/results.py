@@ -38,4 +38,9 @@ def read_result(path: Path, schema: str) -> dict[str, Any] | None:
         data = read_document(path).data
     except GmError:
         return None
-    return data if isinstance(data, dict) and data.get("schema") == schema else None
+    return data if as_mapping(data).get("schema") == schema else None
+
+
+def as_mapping(data: Any) -> dict[str, Any]:
+    """Plain data from a file that nothing has checked: a mapping as it is, an empty one for anything else."""
+    return data if isinstance(data, dict) else {}

@@ -9,17 +9,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, final
+from typing import final
 
 from gm.config_schemas.reader import read_document
 from gm.config_schemas.validator import check
+from gm.datasets import Datasets
+from gm.models import Models
 from gm.pipeline.analysis.documents import Part
 from gm.pipeline.analysis.findings import Findings
 from gm.pipeline.inputs import dataset_files, document_files
-
-if TYPE_CHECKING:
-    from gm.datasets import Datasets
-    from gm.models import Models
 
 Parts = tuple[Part, ...]
 
@@ -176,8 +174,6 @@ class Remodelled(_Same):
 
     def models(self) -> Models:
         if self._models is None:
-            from gm.models import Models
-
             self._models = Models.read(self._file)
             if self._check is not None:
                 self._check(self._models)

@@ -72,14 +72,14 @@ def edit_models(models: Models, documents: Documents, settings: Settings, findin
     return models if len(findings.problems) == before else None
 
 
-def covariance_file(part: Part, config: Document, covariance: str | bool | None) -> Path | None:
+def covariance_file(part: Part, config: Document, covariance: str | None) -> Path | None:
     """The covariance file of a models document as the config wants it: named, or beside it when there."""
-    if covariance is False or covariance is None:
+    if covariance is None:
         return None
-    if isinstance(covariance, str) and covariance != "auto":
+    if covariance != "auto":
         return config.directory / expand(covariance)
     named = part.document.data.get("covariance")
-    if isinstance(named, str):
+    if named is not None:
         return part.document.directory / expand(named)
     file = part.file.with_name(f"{part.file.stem}_covariance.dat") if part.file is not None else None
     return file if file is not None and file.is_file() else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,22 @@ from gm.pipeline.analysis.findings import Findings
 from gm.pipeline.analysis.overrides import apply_overrides
 from gm.pipeline.analysis.paths import expand
 from gm.pipeline.analysis.request import Request
+from gm.pipeline.analysis.sections import texts
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """One models or datasets document; ``file`` is None when it is inline in the config."""
+    """One models or datasets document; ``file`` is None when it is inline in the config.
+
+    Of datasets documents, what departs from the schema is left out; of models, whoever builds them tells.
+    """
 
     document: Document
     file: Path | None
+
+    def sound(self, schema: str) -> Part:
+        """The part with what of it agrees with the schema of that name."""
+        return Part(replace(self.document, data=sound_part(self.document.data, schema)), self.file)
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,15 +56,16 @@ def read_documents(
     Raises `InvalidInput` or `DataError` only where the config itself cannot be read.
     """
     config = read_document(request.config)
-    config = apply_overrides(config, request.overrides, resolve)
+    config = apply_overrides(config, request.overrides, lambda data: resolve(sound_part(data, "config")))
     problems = check(config, "config")
     findings.extend(problems)
+    sound = sound_part(config.data, "config") if problems else config.data
     if not isinstance(config.data, dict):
         findings.stop_if_any()
-    parts = {role: tuple(_parts(config, role, findings)) for role in ("models", "datasets")}
+    parts = {role: tuple(_parts(config, sound, role, findings)) for role in ("models", "datasets")}
     return Documents(
         config=config,
-        sound=sound_part(config.data, "config") if problems else config.data,
+        sound=sound,
         stem="stdin" if request.config == "-" else Path(request.config).stem,
         models=parts["models"],
         datasets=parts["datasets"],
@@ -69,16 +78,13 @@ def _n_named(value: object) -> int:
     return len(value) if isinstance(value, list) else int(value is not None)
 
 
-def _parts(config: Document, role: str, findings: Findings) -> Iterator[Part]:
-    value = config.data.get(role)
-    if isinstance(value, dict):
-        yield Part(config.child((role,)), None)
-    elif isinstance(value, str):
-        yield from _file_part(config, role, (role,), value, findings)
-    elif isinstance(value, list):
-        for index, path in enumerate(value):
-            if isinstance(path, str):
-                yield from _file_part(config, role, (role, index), path, findings)
+def _parts(config: Document, sound: Mapping[str, Any], role: str, findings: Findings) -> Iterator[Part]:
+    if isinstance(config.data.get(role), dict):
+        inline = Part(config.child((role,)), None)
+        yield inline.sound(role) if role == "datasets" else inline
+        return
+    for place, name in texts(sound.get(role), (role,)):
+        yield from _file_part(config, role, place, name, findings)
 
 
 def _file_part(config: Document, role: str, place: JsonPath, name: str, findings: Findings) -> Iterator[Part]:
@@ -95,6 +101,7 @@ def _file_part(config: Document, role: str, place: JsonPath, name: str, findings
     except DataError as error:
         findings.add_missing(config, place, str(error))
         return
-    if role == "datasets":
-        findings.extend(check(document, role))
-    yield Part(document, file)
+    part = Part(document, file)
+    problems = check(document, role) if role == "datasets" else []
+    findings.extend(problems)
+    yield part.sound(role) if problems else part

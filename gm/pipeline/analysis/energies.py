@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from gm.errors import JsonPath
-from gm.pipeline.analysis.sections import Report
+from gm.pipeline.analysis.findings import Report
 from gm.units import UnitError, convert
 
 MAX_BINS = 10_000  # more than any instrument resolves

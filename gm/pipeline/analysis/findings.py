@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from gm.config_schemas.reader import Document
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 from gm.errors import DataError, InvalidInput, JsonPath, Problem
-from gm.pipeline.analysis.sections import Report
+
+if TYPE_CHECKING:
+    from gm.config_schemas.reader import Document
+
+Report = Callable[[JsonPath, str, str], None]
+"""Notes a problem: its place, what is wrong, a hint."""
 
 
 class Findings:

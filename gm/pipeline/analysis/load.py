@@ -77,14 +77,15 @@ def load(request: Request, stages: Stages) -> Analysis:
     _check_there_are_datasets(documents, stages, sections, findings)
     own, names, spoken_of = _read_sections(documents, stages, sections, findings)
     check_files(documents.datasets, findings)
-    if spoken_of is not None:
-        check_datasets_names(documents.models, spoken_of, findings)
     models = build_models(documents, settings, findings)
+    parts = documents.models if models is not None else [part.sound("models") for part in documents.models]
+    if spoken_of is not None:
+        check_datasets_names(parts, spoken_of, findings)
     if models is not None:
         models = edit_models(models, documents, settings, findings)
     known = Known(datasets=names)
     if not any(own.get(stage.name) and stage.edits_models for stage in stages) and "models" not in documents.unread:
-        known = Known(names, *named_components(documents.models), models)
+        known = Known(names, *named_components(parts), models)
     for stage in stages:
         if stage.name in sections:
             stage.check(sections[stage.name], known)

@@ -29,7 +29,8 @@ def apply_overrides(
 ) -> Document:
     """The document with every override in it; the values have their places in the arguments, one argument a line.
 
-    ``resolve`` fills a config's data with its defaults. Raises `UsageError` with every override that cannot be.
+    ``resolve`` fills what of a config's data can be used with its defaults. Raises `UsageError` with every override
+    that cannot be.
     """
     if not isinstance(document.data, dict):
         return document
@@ -63,16 +64,16 @@ def find_path(text: str, data: Any) -> JsonPath:
                 raise UsageError(
                     f"--set {text}: {format_path(tuple(path))} has {len(here)} entries, written [0], [1], ..."
                 )
-            key: str | int = int(match[1] or match[2])
-            rest = rest[match.end() :]
+            index = int(match[1] or match[2])
+            path.append(index)
+            rest, here = rest[match.end() :], here[index]
         elif isinstance(here, dict):
             rest = rest.removeprefix(".")
             key = _longest_key(rest, [*here, *keys], text, path)
-            rest = rest[len(key) :]
+            path.append(key)
+            rest, here = rest[len(key) :], here.get(key)
         else:
             raise UsageError(f"--set {text}: {format_path(tuple(path))} holds a single value")
-        path.append(key)
-        here = here.get(key) if isinstance(here, dict) else here[key]
     return tuple(path)
 
 

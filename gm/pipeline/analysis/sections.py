@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from enum import IntEnum
@@ -12,16 +12,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from gm.errors import JsonPath, suggest
 from gm.patterns import matching
+from gm.pipeline.analysis.findings import Findings
 
 if TYPE_CHECKING:
     from gm.config_schemas.reader import Document
     from gm.models import Models
-    from gm.pipeline.analysis.findings import Findings
 
 S = TypeVar("S")
-
-Report = Callable[[JsonPath, str, str], None]
-"""Notes a problem: its place, what is wrong, a hint."""
 
 Names = Sequence[str] | None
 """Names of datasets; None where they are not known before something has run, or where a problem hides them."""
@@ -121,10 +118,10 @@ class Declaration(ABC, Generic[S]):
     """Whether the models of the config speak of the datasets as they are called before the stage."""
 
     def resolve(self, data: Any) -> Any:
-        """The section with its defaults written out; ``data`` may not agree with the schema."""
+        """The section with its defaults written out."""
         if self.is_list:
-            return [filled(entry, self.defaults) if isinstance(entry, dict) else entry for entry in _listed(data)]
-        return filled(data or {}, self.defaults) if isinstance(data or {}, dict) else data
+            return [None if entry is None else filled(entry, self.defaults) for entry in data or ()]
+        return filled(data or {}, self.defaults)
 
     @abstractmethod
     def read(self, section: Section) -> S:
@@ -162,13 +159,9 @@ def patterns(value: Any) -> tuple[str, ...]:
 
 
 def filled(data: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """``data`` over ``defaults``; mappings that have a default mapping are filled in turn."""
+    """``data``, which agree with the schema, over ``defaults``; mappings with a default mapping are filled in turn."""
     result = deepcopy({**defaults, **data})
     for key, default in defaults.items():
-        if isinstance(default, dict) and default and isinstance(data.get(key) or {}, dict):
+        if default and isinstance(default, dict):
             result[key] = filled(data.get(key) or {}, default)
     return result
-
-
-def _listed(data: Any) -> list[Any]:
-    return data if isinstance(data, list) else []

@@ -9,8 +9,9 @@ from typing import Any
 
 from gm.conventions import Conventions
 from gm.errors import UsageError
+from gm.pipeline.analysis.findings import Report
 from gm.pipeline.analysis.paths import expand, folder_name
-from gm.pipeline.analysis.sections import Declaration, Report, filled
+from gm.pipeline.analysis.sections import Declaration, filled
 
 SHARED: dict[str, Any] = {
     "version": 1,
@@ -28,11 +29,11 @@ ENGINE = {"kind": "local", "workers": None}
 
 @dataclass(frozen=True)
 class Settings:
-    """What a config says to all stages."""
+    """What a config says to all stages. ``covariance``: a path, ``auto``, or None for none."""
 
     name: str
     output: Path
-    covariance: str | bool | None
+    covariance: str | None
     conventions: Conventions
     parameters: Mapping[str, Mapping[str, Any]]
     links: tuple[Mapping[str, Any], ...]
@@ -63,7 +64,7 @@ def build_settings(resolved: Mapping[str, Any], stem: str, directory: Path, repo
     return Settings(
         name=str(resolved["name"] or stem),
         output=output,
-        covariance=resolved["covariance"],
+        covariance=resolved["covariance"] or None,
         conventions=Conventions(resolved["conventions"]),
         parameters=resolved["parameters"],
         links=() if None in resolved["links"] else tuple(resolved["links"]),

@@ -5,10 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gm.conventions import Conventions
+from gm.datasets import Dataset, Datasets
+from gm.datasets.kinds import is_map
 from gm.errors import GmError
+from gm.likelihood import JointLikelihood, remarks
+from gm.models import Models
 from gm.pipeline.analysis.load import load
 from gm.pipeline.analysis.request import Request
 from gm.pipeline.memory import fit_memory
@@ -19,10 +23,6 @@ from gm.pipeline.stages.base import Task
 from gm.pipeline.stages.fit.settings import FitSettings
 from gm.pipeline.stages.fit.stage import FIT
 from gm.pipeline.stages.registry import STAGES
-
-if TYPE_CHECKING:
-    from gm.datasets import Dataset
-    from gm.models import Models
 
 
 @dataclass(frozen=True)
@@ -127,10 +127,6 @@ def _warnings(datasets: Collection[Dataset], models: Models, conventions: Conven
 
     One map at a time, so that it takes little memory.
     """
-    from gm.datasets import Datasets
-    from gm.datasets.kinds import is_map
-    from gm.likelihood import JointLikelihood, remarks
-
     found = remarks(list(datasets), models, conventions)
     for number, dataset in enumerate(datasets):
         reporter.progress("responses", number, len(datasets))

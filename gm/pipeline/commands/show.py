@@ -12,7 +12,7 @@ from gm.config_schemas.validator import check
 from gm.errors import DataError, InvalidInput
 from gm.io.ecsv import is_ecsv
 from gm.pipeline.provenance import SCHEMA as PROVENANCE
-from gm.pipeline.results import finite
+from gm.pipeline.results import as_mapping, finite
 from gm.pipeline.stages.registry import STAGES
 
 if TYPE_CHECKING:
@@ -62,8 +62,7 @@ def _start(path: Path) -> bytes:
 
 
 def _yaml_kind(data: Any) -> str | None:
-    if not isinstance(data, dict):
-        return None
+    data = as_mapping(data)
     schemas = {PROVENANCE: "provenance", **{stage.schema: stage.kind for stage in STAGES if stage.kind}}
     if data.get("schema") in schemas:
         return schemas[data["schema"]]
@@ -71,7 +70,7 @@ def _yaml_kind(data: Any) -> str | None:
         return "models"
     if "version" in data or "models" in data:
         return "config"
-    return "datasets" if isinstance(data.get("datasets"), list) else None
+    return "datasets" if "datasets" in data else None
 
 
 def _as_it_is(document: Document) -> Any:

@@ -125,7 +125,8 @@ class Task(ABC):
     def config(self) -> dict[str, Any]:
         """The part of the resolved config that the result depends on: its own, and what shapes models and datasets."""
         resolved = self.analysis.resolved
-        inline = {key: resolved[key] for key in ("models", "datasets") if isinstance(resolved[key], dict)}
+        documents = {"models": self.analysis.documents.models, "datasets": self.analysis.documents.datasets}
+        inline = {key: resolved[key] for key, parts in documents.items() if any(part.file is None for part in parts)}
         part = {key: resolved.get(key) for key in (*_SHARED, *(stage.section for stage in self._shaping()))}
         own = resolved.get(self.stage.section)
         return {**part, self.stage.section: own if self.index is None or own is None else own[self.index], **inline}

@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from gm.conventions import Conventions
+from gm.datasets import Dataset, Datasets, operations
+from gm.datasets.kinds import has_counts
+from gm.datasets.operations import Outcome
+from gm.datasets.operations.backgrounds import backgrounds, corrected
 from gm.errors import DataError
+from gm.likelihood import JointLikelihood
+from gm.likelihood.prediction import predict_component
+from gm.models import Models
 from gm.pipeline.analysis.findings import Findings
 from gm.pipeline.analysis.sections import Section
 from gm.pipeline.stages.apply.settings import OperationSettings, report_refusal
-
-if TYPE_CHECKING:
-    from gm.datasets import Dataset, Datasets
-    from gm.datasets.operations import Outcome
-    from gm.models import Models
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +35,7 @@ class Step:
 
 def apply_operations(
     section: Section,
-    operations: Iterable[OperationSettings],
+    wanted: Iterable[OperationSettings],
     datasets: Datasets,
     models: Models,
     conventions: Conventions,
@@ -41,7 +45,7 @@ def apply_operations(
     Raises `InvalidInput` for one that is refused, and `DataError` for data that it cannot be done with.
     """
     steps = list[Step]()
-    for settings in operations:
+    for settings in wanted:
         outcome = _apply(section, settings, datasets, models, conventions)
         steps.append(Step(settings, datasets, models, outcome))
         datasets, models = outcome.datasets, outcome.models
@@ -51,9 +55,6 @@ def apply_operations(
 def _apply(
     section: Section, settings: OperationSettings, datasets: Datasets, models: Models, conventions: Conventions
 ) -> Outcome:
-    from gm.datasets import operations
-    from gm.likelihood.prediction import predict_component
-
     arguments = dict(settings.arguments)
     if settings.name in ("to_spectrum_dataset", "to_image"):
         arguments["predict"] = partial(predict_component, conventions=conventions)
@@ -118,10 +119,6 @@ def _note(step: Step, before: float | None, after: float | None) -> str:
 
 def _predicted(datasets: Sequence[Dataset], models: Models, conventions: Conventions) -> dict[str, float]:
     """The background, then every sky component that applies to one of the datasets."""
-    from gm.datasets import Datasets
-    from gm.datasets.kinds import has_counts
-    from gm.likelihood import JointLikelihood
-
     counted = [d.with_(mask_fit=None) for d in datasets if has_counts(d)]
     if not counted:
         return {}
@@ -135,10 +132,6 @@ def _predicted(datasets: Sequence[Dataset], models: Models, conventions: Convent
 
 def _background(dataset: Dataset, models: Models) -> float:
     """Corrected background in safe bins; of On/Off data ``alpha`` times the off counts."""
-    import numpy as np
-
-    from gm.datasets.operations.backgrounds import backgrounds, corrected
-
     counts = corrected(dataset, backgrounds(models).get(dataset.name)).expected_background()
     if counts is None:
         return 0.0

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from gm.datasets.operations import Refused
+from gm.datasets.operations.naming import matching, names_after, new_names
 from gm.errors import DataError, JsonPath, suggest
+from gm.maps.sky_region import SkyRegion
+from gm.pipeline.analysis.findings import Report
 from gm.pipeline.analysis.paths import expand
-from gm.pipeline.analysis.sections import Names, Report, Section, patterns
+from gm.pipeline.analysis.sections import Names, Section, patterns
 from gm.units import UnitError, convert
-
-if TYPE_CHECKING:
-    from gm.datasets.operations import Refused
 
 _OWN_KEYS = ("dataset", "datasets")
 _UNITS = {"min": "TeV", "max": "TeV", "edges": "TeV", "center": "deg", "width": "deg"}
@@ -73,17 +74,12 @@ def _check_units(arguments: Mapping[str, Any], path: JsonPath, report: Report) -
 
 
 def _region(data: Mapping[str, Any], directory: Path) -> Any:
-    from gm.maps.sky_region import SkyRegion
-
     names = {"filename": expand(data["filename"])} if "filename" in data else {}
     return SkyRegion.from_mapping({**data, **names}, directory)
 
 
 def names_after_all(section: Section, operations: Sequence[OperationSettings], names: Sequence[str]) -> Names:
     """The names of the datasets after all operations; what is wrong with names goes to the section (None then)."""
-    from gm.datasets.operations import Refused
-    from gm.datasets.operations.naming import matching, names_after, new_names
-
     current = list(names)
     for operation in operations:
         try:
@@ -102,8 +98,6 @@ def names_after_all(section: Section, operations: Sequence[OperationSettings], n
 
 def _check_literal(operation: OperationSettings, names: Sequence[str], section: Section) -> None:
     """``dataset`` is the name of one dataset, not a pattern."""
-    from gm.datasets.operations import Refused
-
     given = section.data[operation.index][operation.name].get("dataset")
     if given is not None and given not in names:
         raise Refused(f"no dataset is called '{given}'", suggest(given, names, "datasets"))

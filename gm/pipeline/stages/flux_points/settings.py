@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from gm.errors import DataError, JsonPath
+from gm.models import Models, SkyModel
+from gm.models.sky_flux import no_flux
 from gm.pipeline.analysis.energies import read_edges
 from gm.pipeline.analysis.sections import Known, Section, patterns
-
-if TYPE_CHECKING:
-    from gm.models import Models
 
 
 @dataclass(frozen=True)
@@ -63,9 +61,6 @@ def check_flux_points(section: Section, known: Known) -> None:
 
 def _check_reference(section: Section, path: JsonPath, source: str, models: Models) -> None:
     """The source has a flux that norms can refer to."""
-    from gm.models.component import SkyModel
-    from gm.models.sky_flux import no_flux
-
     component = next((component for component in models if component.name == source), None)
     if component is None:
         return

@@ -16,8 +16,9 @@ from gm.errors import DataError, JsonPath, suggest
 from gm.irf.parametric import INSTRUMENTS, CherenkovArray, Instrument
 from gm.maps.axes import EnergyAxis
 from gm.maps.geometry import WcsGeometry
+from gm.pipeline.analysis.findings import Report
 from gm.pipeline.analysis.paths import expand
-from gm.pipeline.analysis.sections import Report, Section
+from gm.pipeline.analysis.sections import Section, texts
 from gm.pipeline.inputs import with_companions
 from gm.units import UnitError, convert
 
@@ -99,7 +100,7 @@ class _Entry:
     def _formula(self, response: Mapping[str, Any]) -> FormulaRecipe | None:
         name = response["instrument"]
         if name not in INSTRUMENTS:
-            inside = () if isinstance(self.data["response"], str) else ("instrument",)
+            inside = ("instrument",) if response is self.data["response"] else ()
             path = (*self.path, "response", *inside)
             self.note(path, f"'{name}' is not an instrument", suggest(name, INSTRUMENTS, "instruments"))
             return None
@@ -153,9 +154,7 @@ class _Entry:
         given, path = self.data.get("geometry"), (*self.path, "geometry")
         if given is None:
             return None
-        width = given["width"] if isinstance(given["width"], list) else [given["width"]]
-        at = [(*path, "width", i) if isinstance(given["width"], list) else (*path, "width") for i in range(len(width))]
-        sizes = [self._positive(size, "deg", place) for size, place in zip(width, at, strict=True)]
+        sizes = [self._positive(size, "deg", place) for place, size in texts(given["width"], (*path, "width"))]
         step = self._positive(given["binsz"], "deg", (*path, "binsz"))
         known = [size for size in sizes if size is not None]
         if step is None or len(known) < len(sizes):
