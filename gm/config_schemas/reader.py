@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 import yaml
 
-from gm.config_schemas.scalars import ScalarError, control_character, describe, plain_scalar
+from gm.config_schemas.scalars import ScalarError, control_character, describe, kind_of, plain_scalar
 from gm.config_schemas.source import read_text
 from gm.config_schemas.syntax import syntax_problem
 from gm.errors import InvalidInput, JsonPath, Problem, format_path
@@ -162,27 +162,30 @@ class _Builder:
 
     def feed(self, event: yaml.Event) -> None:
         """Take the next event. Raises `_Stop` when a bound is exceeded."""
-        if isinstance(event, yaml.ScalarEvent):
-            place = _place(event)
-            self._check_tag(event, place)
-            self._finish(_Node(self._scalar(event, place), place, is_plain=not event.style), event.anchor)
-        elif isinstance(event, yaml.CollectionStartEvent):
-            place = _place(event)
-            self._check_tag(event, place)
-            if len(self._stack) >= MAX_DEPTH:
-                self._stop_at_depth(place)
-            is_mapping = isinstance(event, yaml.MappingStartEvent)
-            if event.anchor is not None:
-                self._anchors[event.anchor] = None
-            node = _Node({} if is_mapping else [], place)
-            self._stack.append(_Open(node, event.anchor, is_mapping, None if is_mapping else 0))
-        elif isinstance(event, yaml.CollectionEndEvent):
-            closed = self._stack.pop()
-            self._finish(closed.node, closed.anchor)
-        elif isinstance(event, yaml.AliasEvent):
-            self._finish(self._alias(event), None)
-        elif isinstance(event, yaml.DocumentStartEvent) and self.root is not None:
-            self._stop(_place(event), "a second document starts here", "a file holds one document")
+        match event:
+            case yaml.ScalarEvent():
+                place = _place(event)
+                self._check_tag(event, place)
+                self._finish(_Node(self._scalar(event, place), place, is_plain=not event.style), event.anchor)
+            case yaml.MappingStartEvent():
+                self._open(event, _Open(_Node({}, _place(event)), event.anchor, True, None))
+            case yaml.SequenceStartEvent():
+                self._open(event, _Open(_Node([], _place(event)), event.anchor, False, 0))
+            case yaml.CollectionEndEvent():
+                closed = self._stack.pop()
+                self._finish(closed.node, closed.anchor)
+            case yaml.AliasEvent():
+                self._finish(self._alias(event), None)
+            case yaml.DocumentStartEvent() if self.root is not None:
+                self._stop(_place(event), "a second document starts here", "a file holds one document")
+
+    def _open(self, event: Any, opened: _Open) -> None:
+        self._check_tag(event, opened.node.place)
+        if len(self._stack) >= MAX_DEPTH:
+            self._stop_at_depth(opened.node.place)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = None
+        self._stack.append(opened)
 
     def _path(self) -> JsonPath:
         return tuple(parent.key for parent in self._stack if parent.key is not None)
@@ -275,7 +278,7 @@ class _Builder:
             parent.node.place.keys[key] = (line, column)
 
     def _refuse_key(self, node: _Node) -> None:
-        if isinstance(node.data, dict | list):
+        if kind_of(node.data) in ("object", "array"):
             hint = "a value that starts with '{' or '[' must be in quotes to be a string"
         else:
             hint = f"write '{node.data}' in quotes" if node.data is not None else "a key is missing before ':'"
@@ -294,6 +297,9 @@ def _place(event: Any) -> Place:
 
 
 def _copied(data: Any) -> Any:
-    if isinstance(data, dict):
-        return {key: _copied(value) for key, value in data.items()}
-    return [_copied(value) for value in data] if isinstance(data, list) else data
+    match data:
+        case dict():
+            return {key: _copied(value) for key, value in data.items()}
+        case list():
+            return [_copied(value) for value in data]
+    return data

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import sys
+from types import NoneType
 from typing import Any
 
 _INTEGER = re.compile(r"[-+]?[0-9]+")
@@ -67,17 +68,30 @@ def is_number(text: str) -> bool:
 
 def describe(value: Any) -> str:
     """A value as messages call it: ``the string 'yes'``, ``a list``, ``nothing (null)``."""
-    if value is None:
-        return "nothing (null)"
-    if isinstance(value, bool):
-        return f"the boolean {str(value).lower()}"
-    if isinstance(value, int):
-        return f"the integer {_clipped(str(value)) if abs(value) < 10**40 else 'of many digits'}"
-    if isinstance(value, float):
-        return f"the number {value!r}"
-    if isinstance(value, str):
-        return f"the string '{_clipped(value)}'" if value else "an empty string"
-    return "a mapping" if isinstance(value, dict) else "a list"
+    match kind_of(value):
+        case "boolean":
+            return f"the boolean {str(value).lower()}"
+        case "integer":
+            return f"the integer {_clipped(str(value)) if abs(value) < 10**40 else 'of many digits'}"
+        case "number":
+            return f"the number {value!r}"
+        case "string":
+            return f"the string '{_clipped(value)}'" if value else "an empty string"
+        case "null":
+            return "nothing (null)"
+        case kind:
+            return "a mapping" if kind == "object" else "a list"
+
+
+def kind_of(value: Any) -> str:
+    """The JSON type of plain data; ``number`` for a float, ``integer`` for an int. The name of the class for others."""
+    kind = _KINDS.get(type(value))
+    return kind or next((_KINDS[base] for base in type(value).__mro__ if base in _KINDS), type(value).__name__)
+
+
+_KINDS: dict[type, str] = {
+    NoneType: "null", bool: "boolean", int: "integer", float: "number", str: "string", dict: "object", list: "array"
+}  # fmt: skip
 
 
 def _clipped(text: str, width: int = 60) -> str:

@@ -80,14 +80,15 @@ def _check_is_text(raw: bytes, source: str) -> None:
 
 
 def _why_unreadable(path: Path, source: str, error: OSError) -> str:
-    if isinstance(error, IsADirectoryError):
-        files = sorted(entry.name for entry in path.glob("*.y*ml"))[:8]
-        inside = f"\n    it holds: {', '.join(files)}" if files else ""
-        return f"{source}: expected a YAML file, found a directory{inside}"
-    if isinstance(error, FileNotFoundError):
-        if not path.parent.is_dir():
-            return f"{source}: no such file: the directory '{path.parent}' does not exist"
-        return f"{source}: no such file" + _nearest_file(path)
+    match error:
+        case IsADirectoryError():
+            files = sorted(entry.name for entry in path.glob("*.y*ml"))[:8]
+            inside = f"\n    it holds: {', '.join(files)}" if files else ""
+            return f"{source}: expected a YAML file, found a directory{inside}"
+        case FileNotFoundError():
+            if not path.parent.is_dir():
+                return f"{source}: no such file: the directory '{path.parent}' does not exist"
+            return f"{source}: no such file" + _nearest_file(path)
     return f"{source}: cannot be read: {error.strerror or error}"
 
 

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gm.config_schemas.reader import Document
-from gm.config_schemas.scalars import describe, is_number
+from gm.config_schemas.scalars import describe, is_number, kind_of
 from gm.config_schemas.schema_files import Schema, load_schema
 from gm.errors import JsonPath, Problem, suggest
 
@@ -35,15 +35,6 @@ _WORDS = {
     "integer": "an integer",
     "boolean": "true or false",
     "null": "null",
-}
-_ACCEPTS: dict[str, Callable[[Any], bool]] = {
-    "object": lambda value: isinstance(value, dict),
-    "array": lambda value: isinstance(value, list),
-    "string": lambda value: isinstance(value, str),
-    "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
-    "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
-    "boolean": lambda value: isinstance(value, bool),
-    "null": lambda value: value is None,
 }
 _BOUNDS: tuple[tuple[str, str, Callable[[float, float], bool]], ...] = (
     ("minimum", "at least", lambda value, bound: value >= bound),
@@ -95,7 +86,7 @@ def _take_out(data: Any, path: JsonPath) -> None:
     *before, last = path
     for step in before:
         data = data[step]
-    if isinstance(last, int):
+    if kind_of(data) == "array":
         data[last] = None
     else:
         data.pop(last, None)
@@ -109,7 +100,8 @@ def _departures(value: Any, schema: Schema, path: JsonPath, root: Schema) -> lis
     if not _accepts(value, schema, root):
         return [_wrong_type(value, schema, path, root)]
     found = list(_scalar_departures(value, schema, path))
-    if isinstance(value, dict):
+    kind = kind_of(value)
+    if kind == "object":
         if "x-schema" in schema:
             other = load_schema(schema["x-schema"])
             return _departures(value, other, path, other)
@@ -117,9 +109,9 @@ def _departures(value: Any, schema: Schema, path: JsonPath, root: Schema) -> lis
         properties, extra = schema.get("properties", {}), schema.get("additionalProperties")
         for key, item in value.items():
             inside = properties.get(key, extra)
-            if isinstance(inside, dict):
+            if kind_of(inside) == "object":
                 found.extend(_departures(item, inside, (*path, key), root))
-    elif isinstance(value, list):
+    elif kind == "array":
         found.extend(_list_departures(value, schema, path))
         if "items" in schema:
             for index, item in enumerate(value):
@@ -142,12 +134,12 @@ def _types(schema: Schema, root: Schema) -> list[str]:
     if "anyOf" in schema:
         return list(dict.fromkeys(kind for branch in schema["anyOf"] for kind in _types(branch, root)))
     kinds = schema.get("type", [])
-    return [kinds] if isinstance(kinds, str) else kinds
+    return [kinds] if kind_of(kinds) == "string" else kinds
 
 
 def _accepts(value: Any, schema: Schema, root: Schema) -> bool:
-    kinds = _types(schema, root)
-    return not kinds or any(_ACCEPTS[kind](value) for kind in kinds)
+    kinds, kind = _types(schema, root), kind_of(value)
+    return not kinds or kind in kinds or (kind == "integer" and "number" in kinds)
 
 
 def _departures_from_any(value: Any, schema: Schema, path: JsonPath, root: Schema) -> list[Finding]:
@@ -158,7 +150,7 @@ def _departures_from_any(value: Any, schema: Schema, path: JsonPath, root: Schem
         return [_wrong_type(value, schema, path, root)]
     tags = [branch.get("properties", {}).get("type", {}).get("enum") for branch in meant]
     found: list[Finding] = []
-    if isinstance(value, dict) and "type" in value and len(meant) > 1 and all(tags):
+    if kind_of(value) == "object" and "type" in value and len(meant) > 1 and all(tags):
         tagged = [branch for branch, tag in zip(meant, tags, strict=True) if value["type"] in tag]
         if not tagged:
             every = {"enum": [name for tag in tags for name in tag], "x-expected": schema.get("x-expected", "a type")}
@@ -179,13 +171,14 @@ def _scalar_departures(value: Any, schema: Schema, path: JsonPath) -> Iterator[F
         yield Finding(path, f"expected {expected}, found {describe(value)}", _about(schema))
     if "enum" in schema and value not in schema["enum"]:
         yield _not_in_enum(value, schema, path)
-    if isinstance(value, str):
+    kind = kind_of(value)
+    if kind == "string":
         if len(value) < schema.get("minLength", 0):
             yield Finding(path, "must not be empty", _about(schema))
         elif "pattern" in schema and not re.search(schema["pattern"], value):
             hint = _type_hint(value, schema["type"], schema) or _about(schema)
             yield Finding(path, f"expected {schema['x-expected']}, found {describe(value)}", hint)
-    elif isinstance(value, int | float) and not isinstance(value, bool):
+    elif kind in ("integer", "number"):
         if not math.isfinite(value) and not schema.get("x-not-finite"):
             yield Finding(path, f"must be finite, found {describe(value)}", _about(schema))
             return
@@ -237,10 +230,11 @@ def _list_departures(value: list[Any], schema: Schema, path: JsonPath) -> Iterat
 def _not_in_enum(value: Any, schema: Schema, path: JsonPath) -> Finding:
     planned = schema.get("x-planned", {})
     names = ["null" if name is None else str(name) for name in schema["enum"]]
-    if isinstance(value, str) and value in planned:
+    is_word = kind_of(value) == "string"
+    if is_word and value in planned:
         hint = suggest("", names)
         return Finding(path, f"this version of gm does not run '{value}' ({planned[value]})", hint)
-    found = f"'{value}'" if isinstance(value, str) else describe(value)
+    found = f"'{value}'" if is_word else describe(value)
     message = f"{found} is not {schema.get('x-expected', 'allowed here')}"
     return Finding(path, message, _suggested(value, names, "allowed"))
 
@@ -265,16 +259,17 @@ def _wrong_type(value: Any, schema: Schema, path: JsonPath, root: Schema) -> Fin
 
 def _type_hint(value: Any, kinds: str | list[str], schema: Schema) -> str:
     """What turns the value that was found into one of the kinds that are expected, where that is simple."""
-    if isinstance(value, str):
+    kind = kind_of(value)
+    if kind == "string":
         if "boolean" in kinds and value.lower() in _OLD_BOOLEANS:
             return "write true or false: in YAML 1.2 nothing else is a boolean"
         if ("number" in kinds or "integer" in kinds) and is_number(value):
             return "write it without quotes"
         if "array" in kinds:
             return f"a list is written [{value}]"
-    elif "string" in kinds and "pattern" not in schema and isinstance(value, bool | int | float):
-        return f"write '{str(value).lower() if isinstance(value, bool) else value}' in quotes"
-    elif "array" in kinds and isinstance(value, dict):
+    elif "string" in kinds and "pattern" not in schema and kind in ("boolean", "integer", "number"):
+        return f"write '{str(value).lower() if kind == 'boolean' else value}' in quotes"
+    elif "array" in kinds and kind == "object":
         return "start each item of the list with '- '"
     return ""
 
