@@ -401,3 +401,36 @@ def test_crab_as_the_reference(shared: Path, tmp_path: Path, monkeypatch: pytest
     for row in fit["parameters"]:
         if not row["frozen"]:
             assert row["value"] == pytest.approx(expected["parameters"][row["name"]]["value"], abs=0.02 * row["error"])
+
+
+def test_msh_1552_as_the_reference(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two of its runs; responses and background of the reference are rounded to 10 to 12 bits."""
+    monkeypatch.chdir(tmp_path)
+    entry = f"""\
+  - name: "run{{obs_id}}"
+    data: {shared}/data/hess-dl3-dr1
+    ids: [20136, 20137]
+    dataset: map
+    energy: {{min: 0.6 TeV, max: 20 TeV, n_bins: 10}}
+    energy_true: {{min: 0.3 TeV, max: 40 TeV, n_bins: 20}}
+    geometry: {{center: [228.547, -59.174], width: 5 deg, pixel: 0.02 deg}}
+    safe_mask: [{{type: offset_max, offset: 2 deg}}]
+    cutout: true
+"""
+    Path("models.yaml").write_text(MODELS)
+    assert reduce(config(entry)).exit_code == 0
+    reference = shared / "reference/hess-msh1552-runs"
+    theirs, models = Datasets.read(reference / "datasets.yaml"), Models.read(reference / "models.yaml")
+    expected = json.loads((reference / "expected.json").read_text())["datasets_start"]
+    for mine in Datasets.read("out/datasets.yaml"):
+        other = theirs[mine.name]
+        assert isinstance(mine, MapDataset)
+        assert isinstance(other, MapDataset)
+        np.testing.assert_array_equal(mine.counts, other.counts)
+        np.testing.assert_array_equal(mine.mask_safe, other.mask_safe)
+        assert mine.geometry.same_as(other.geometry)
+        for name in ("exposure", "background"):
+            largest = getattr(other, name).max(axis=(1, 2), keepdims=True)
+            assert np.abs((getattr(mine, name) - getattr(other, name)) / largest).max() < 2.0**-11
+        predicted = predict_component(mine, models["msh1552"])[mine.mask].sum()
+        assert predicted == pytest.approx(expected[mine.name]["components"]["msh1552"], rel=1e-3)

@@ -49,17 +49,19 @@ class Grid:
         """Gather the corners around points: ``(*points, *other axes)``, points of ``n_dims`` dimensions."""
         if not axes:
             return table.reshape((1,) * n_dims + table.shape)
-        total: Array | float = 0.0
         places = [_place(self.axes[i], c) for i, c in zip(axes, coordinates, strict=True)]
+        sizes = [self.axes[i].n_bins for i in axes]
+        flat = table.reshape(-1, *table.shape[len(axes) :])
+        total: Array | None = None
         for corner in np.ndindex((2,) * len(axes)):
-            index = tuple(
-                np.minimum(at + up, self.axes[i].n_bins - 1)
-                for up, (at, _), i in zip(corner, places, axes, strict=True)
-            )
+            index: IntArray | int = 0
             weight: Array | float = 1.0
-            for up, (_, w) in zip(corner, places, strict=True):
+            for up, (at, w), size in zip(corner, places, sizes, strict=True):
+                index = index * size + np.minimum(at + up, size - 1)
                 weight = weight * (w if up else 1.0 - w)
-            total = total + table[index] * np.reshape(weight, np.shape(weight) + (1,) * (table.ndim - len(axes)))
+            values = flat.take(index, axis=0)
+            values *= np.reshape(weight, np.shape(weight) + (1,) * (flat.ndim - 1))
+            total = values if total is None else np.add(total, values, out=total)
         return np.asarray(total)
 
     def outside(self, axis: int, coordinate: ArrayLike) -> BoolArray:
