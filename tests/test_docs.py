@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -46,11 +47,17 @@ def test_yaml_blocks_are_valid(schema: str, text: str) -> None:
 def test_python_blocks_run(shared: Path, tmp_path: Path) -> None:
     shutil.copytree(shared / "reference" / "hess-crab-1d", tmp_path / "work")
     code = "\n".join(blocks(ROOT / "docs" / "python-api.md", "python"))
+    variables = {**os.environ, "HESS_DL3_DR1": str(shared / "data" / "hess-dl3-dr1")}
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], cwd=tmp_path / "work", capture_output=True, text=True
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=tmp_path / "work",
+        env=variables,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
     assert "converged" in done.stdout
+    assert "crab-23523 192.0" in done.stdout
 
 
 def test_worked_examples_give_the_numbers_that_they_show() -> None:
