@@ -40,7 +40,7 @@ def empty_spectrum(name: str, energy: EnergyAxis, energy_true: EnergyAxis, regio
 class SpectrumDatasetMaker:
     """Counts in the region of a dataset, and the responses there.
 
-    selection : which of `PARTS` are made; a background is left out where the observation has none
+    selection : which of `PARTS` are made; responses that are point-like come without a background
     containment_correction : the exposure times the part of the PSF within the region, which has to be a circle
     use_region_center : responses at the centre of the region; otherwise the exposure is averaged, and the background
         integrated, over its pixels of 0.1 deg, in parts of a tenth of that
@@ -75,7 +75,7 @@ class SpectrumDatasetMaker:
             made["exposure"] = self._exposure(dataset.energy_true, observation, region)
         if "edisp" in self.selection:
             made["edisp"] = observation.edisp.kernel(dataset.energy_true, dataset.energy, region.offset(observation))
-        if "background" in self.selection and observation.has("bkg"):
+        if "background" in self.selection:
             made["background"] = self._background(dataset.energy, observation, region)
         return dataset.with_(**made), None
 

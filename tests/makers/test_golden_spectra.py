@@ -37,6 +37,7 @@ def observe(shared: Path, case: dict[str, Any]) -> Observation:
 
 def spectrum(case: dict[str, Any], observation: Observation) -> SpectrumDataset:
     maker = SpectrumDatasetMaker(
+        ("counts", "exposure", "edisp", *(["background"] if observation.has("bkg") else [])),
         containment_correction=case.get("containment", False),
         use_region_center=case.get("center", True),
         background_oversampling=case.get("oversampling", 1),

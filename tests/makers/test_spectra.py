@@ -99,6 +99,8 @@ def test_only_what_is_selected_is_made(observation: Observation) -> None:
         False,
         True,
     )
+    with pytest.raises(DataError, match="observation 1: no bkg"):
+        SpectrumDatasetMaker().run(empty(), Observation(1, {k: v for k, v in observation.hdus.items() if k != "bkg"}))
     with pytest.raises(DataError, match="selection of psf"):
         SpectrumDatasetMaker(selection=("counts", "psf"))
 
@@ -252,7 +254,7 @@ def test_rad_max_is_the_radius_at_each_energy(tmp_path: Path) -> None:
     from tests.dl3_files import events
 
     observation = point_like(tmp_path, rad_max=rad_max(), events=events(20000))
-    made, _ = SpectrumDatasetMaker().run(empty(region("point", lat=21.7)), observation)
+    made, _ = SpectrumDatasetMaker(("counts", "exposure")).run(empty(region("point", lat=21.7)), observation)
     found = observation.events
     cut = observation.rad_max.evaluate(found.energy, 0.8)  # type: ignore[union-attr]
     inside = separation(83.6, 21.7, found.lon, found.lat) <= cut
