@@ -6,6 +6,7 @@ Source: gamma-astro-data-formats 0.2 and 0.3, data storage.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from glob import glob, has_magic
@@ -72,13 +73,21 @@ class DataStore:
         return cls(str(folder), _read_hdu_index(_first_table(read_fits(file)), folder), index)
 
     @classmethod
-    def from_events_files(cls, paths: Sequence[str | Path]) -> Self:
-        """From files that hold one observation each, with its responses. Raises `DataError`."""
+    def from_events_files(cls, paths: Sequence[str | Path], irfs: str | Path | None = None) -> Self:
+        """From files that hold one observation each. Raises `DataError`.
+
+        irfs : a file with the responses of all that have none of their own. Without it they are looked for where cards
+        of the events say, ``$CALDB/data/TELESCOP/CALDB/bcf/IRF/irf_file.fits``.
+        """
         hdus: dict[int, Locations] = {}
         for path in paths:
-            number, parts = _read_parts(read_fits(path))
+            file = read_fits(path)
+            parts, number = _read_parts(file), _obs_id(file)
             if number in hdus:
                 raise DataError(f"{path}: observation {number} is also in {hdus[number]['events'].path}")
+            other = irfs or _caldb_file(file)
+            if other is not None and parts.keys() <= {"events", "gti"}:
+                parts = {**_read_parts(read_fits(other)), **parts}
             hdus[number] = parts
         return cls(", ".join(map(str, paths)), hdus)
 
@@ -171,8 +180,8 @@ def _read_hdu_index(extension: Extension, folder: Path) -> Mapping[int, Location
     return hdus
 
 
-def _read_parts(file: FitsFile) -> tuple[int, Locations]:
-    """Number and parts of a file that holds one observation; the first extension of a kind is taken."""
+def _read_parts(file: FitsFile) -> Locations:
+    """Parts of a file; the first extension of a kind is taken."""
     parts: dict[str, HduLocation] = {}
     for number, extension in enumerate(file.extensions):
         if extension.name in ("EVENTS", "GTI") or extension.header.text("HDUCLAS1").upper() in ("EVENTS", "GTI"):
@@ -180,11 +189,31 @@ def _read_parts(file: FitsFile) -> tuple[int, Locations]:
             parts.setdefault(kind, HduLocation(file.path, number, kind))
         elif (response := response_kind(extension)) is not None:
             parts.setdefault(response[0], HduLocation(file.path, number, response[1]))
+    return parts
+
+
+def _events(file: FitsFile) -> Extension:
+    parts = _read_parts(file)
     if "events" not in parts:
         raise DataError(f"{file.path}: no events in it, expected a file with one observation")
-    events = file.extensions[int(parts["events"].hdu)]
+    return file.extensions[int(parts["events"].hdu)]
+
+
+def _obs_id(file: FitsFile) -> int:
+    """Number of the observation in a file."""
+    events = _events(file)
     value = events.header.get("OBS_ID")
     try:
-        return int(float(str(value))), parts
+        return int(float(str(value)))
     except (ValueError, OverflowError):
         events.fail(f"card OBS_ID is {value!r}, expected an integer")
+
+
+def _caldb_file(file: FitsFile) -> Path | None:
+    """The file of responses that the header of the events names, if the calibration database is there and has it."""
+    header, root = _events(file).header, os.environ.get("CALDB")
+    telescope, caldb, irf = (header.text(card) for card in ("TELESCOP", "CALDB", "IRF"))
+    if not (root and telescope and caldb and irf):
+        return None
+    path = Path(root) / "data" / telescope.lower() / caldb.lower() / "bcf" / irf / "irf_file.fits"
+    return path if path.is_file() else None

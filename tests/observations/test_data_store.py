@@ -154,6 +154,23 @@ def test_files_that_are_no_observation_are_said(folder: Path, tmp_path: Path) ->
         DataStore.open(tmp_path / "run.fits")
 
 
+def test_responses_from_another_file(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given, or in a calibration database as the header of the events says."""
+    caldb = shared / "data/cta-1dc/caldb"
+    path = shared / "data/cta-1dc/data/baseline/gps/gps_baseline_110380.fits"
+    monkeypatch.delenv("CALDB", raising=False)
+    assert sorted(DataStore.open(path).hdus[110380]) == ["events", "gti"]
+    monkeypatch.setenv("CALDB", str(caldb))
+    found = DataStore.open(path).observation(110380, "full-enclosure")
+    assert found.aeff.energy_true.n_bins == 42
+    monkeypatch.setenv("CALDB", str(tmp_path))
+    assert sorted(DataStore.open(path).hdus[110380]) == ["events", "gti"]
+    write_observation(tmp_path / "bare.fits", aeff=None, edisp=None, psf=None, bkg=None)
+    write_observation(tmp_path / "irf.fits", 2)
+    given = DataStore.from_events_files([tmp_path / "bare.fits"], irfs=tmp_path / "irf.fits").observation(1)
+    assert (given.events.n, given.bkg.energy.n_bins, given.hdus["gti"].path.name) == (500, 6, "bare.fits")
+
+
 def test_stores_of_four_instruments(shared: Path) -> None:
     data = shared / "data"
     assert len(DataStore.open(data / "hess-dl3-dr1").obs_ids) == 23
