@@ -3,7 +3,8 @@
 ::
 
     GmError                 70  a bug in gm, when raised bare
-    ├── UsageError           2  wrong command line
+    ├── UsageError           2  wrong command line, or a wrong call
+    │   └── ReadOnlyError       an attribute of a value is set
     ├── InvalidInput         3  config, models or datasets file is invalid (carries every problem found)
     ├── DataError            4  data cannot be used: missing, damaged, inconsistent, or an output that cannot be written
     ├── EngineError          5  workers lost, scheduler unreachable
@@ -31,6 +32,10 @@ class UsageError(GmError):
     """The command line asks for something that cannot be."""
 
     exit_code = 2
+
+
+class ReadOnlyError(UsageError, AttributeError):
+    """Somebody sets an attribute of a value, which stays as it is."""
 
 
 class DataError(GmError):

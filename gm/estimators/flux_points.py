@@ -89,12 +89,10 @@ class FluxPointsEstimator:
         )
 
     def _component(self, models: Models) -> SkyModel:
-        sky = [component.name for component in models if isinstance(component, SkyModel)]
+        sky = {component.name: component for component in models.sources()}
         if self.source not in sky:
             raise UsageError(f"'{self.source}' is not a sky component; there are: {', '.join(sky) or 'none'}")
-        component = models[self.source]
-        assert isinstance(component, SkyModel)
-        return component
+        return sky[self.source]
 
     def requested_edges(self) -> Array:
         """The edges asked for, (n_bands + 1,) [TeV]."""

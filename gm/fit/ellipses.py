@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 
 from gm.arrays import Array
-from gm.models import Layout, Models, SkyModel
+from gm.models import Layout, Models
 
 _ROUND = 0.1  # elongation below which it is tried
 _ELONGATIONS = 0.2, 0.5
@@ -20,8 +20,8 @@ _TURNS = 0.0, 45.0, 90.0, 135.0  # deg
 def free_ellipses(models: Models, layout: Layout) -> list[tuple[int, int]]:
     """Positions in the vector of the elongation and orientation of shapes in which both are free."""
     found = []
-    for component in models:
-        if not isinstance(component, SkyModel) or component.spatial_model is None:
+    for component in models.sources():
+        if component.spatial_model is None:
             continue
         first, paths = layout.slots(component.name, "spatial").start, component.spatial_model.paths
         if "e" in paths and "phi" in paths:

@@ -12,7 +12,7 @@ from gm.fit.decorrelation import decorrelation_energy
 from gm.fit.intervals import Interval
 from gm.fit.result import FittedComponent, FittedParameter
 from gm.likelihood import DatasetSummary, JointLikelihood
-from gm.models import Component, Layout, Models, SkyModel
+from gm.models import Component, Layout, Models, Role
 
 
 def fitted_parameters(
@@ -70,7 +70,7 @@ def fitted_components(
         yield FittedComponent(
             name=component.name,
             type=component.tags[0],
-            predicted=predicted if isinstance(component, SkyModel) else {},
+            predicted=predicted if component.role is Role.SOURCE else {},
             degrees_of_freedom=sum(position in free for position in range(slots.start, slots.stop)),
             ts=ts,
             ts_reason=why,
@@ -80,7 +80,7 @@ def fitted_components(
 
 def _decorrelation_energy(models: Models, likelihood: JointLikelihood, component: Component) -> float | None:
     """Of a sky component, between the energies of the datasets that it applies to."""
-    if models.covariance is None or not models.covariance.any() or not isinstance(component, SkyModel):
+    if models.covariance is None or not models.covariance.any() or component.role is not Role.SOURCE:
         return None
     seen = [dataset.energy_range() for dataset in likelihood.datasets if component.applies_to(dataset.name)]
     if not seen:

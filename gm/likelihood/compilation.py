@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,7 @@ from gm.likelihood.fluxes import Block, FluxPlan, as_slice
 from gm.likelihood.spectra.term import DiagonalFold, Fold, MatrixFold, Term
 from gm.likelihood.terms import LocalTerms
 from gm.likelihood.times import check_light, times_of
-from gm.models import BackgroundIRFModel, Component, Layout, Models, SkyModel
+from gm.models import BackgroundIRFModel, Layout, Models, SkyModel
 from gm.models.temporal.intervals import TimeIntervals
 from gm.statistics import Statistic
 
@@ -45,18 +45,19 @@ def compile_terms(
     plan = FluxPlan()
     builders: dict[TermKey, _TermBuilder] = {}
     maps: list[tuple[int, SkyMap]] = []
+    corrections = models.backgrounds()
     for index, one in enumerate(datasets):
         if is_map(one):
             maps.append((index, one))
             continue
-        dataset, components = one_dimensional(one), models.select(one.name)
+        dataset = one_dimensional(one)
         bins = np.flatnonzero(dataset.mask)
         if not bins.size:
             continue
         measurement = dataset.measurement()
         statistic, arrays = measurement.kind, measurement.columns(bins)
         builder = builders.setdefault((statistic, arrays[-1].ndim and arrays[-1][0].size), _TermBuilder(statistic))
-        offset = _add_folds(builder, plan, dataset, components, bins)
+        offset = _add_folds(builder, plan, dataset, models.sources(one.name), corrections.get(one.name), bins)
         builder.add_bins(index, bins, arrays, offset)
     terms: list[LikelihoodTerm] = []
     if maps:
@@ -141,11 +142,15 @@ def _matrix_fold(block: Block, responses: list[_Response]) -> MatrixFold:
 
 
 def _add_folds(
-    builder: _TermBuilder, plan: FluxPlan, dataset: OneDimensional, components: Iterable[Component], bins: IntArray
+    builder: _TermBuilder,
+    plan: FluxPlan,
+    dataset: OneDimensional,
+    sources: Sequence[SkyModel],
+    correction: BackgroundIRFModel | None,
+    bins: IntArray,
 ) -> Array:
     """Register how each component reaches the dataset's bins; returns what is predicted without a model, (n_bins,)."""
-    sky = [component for component in components if isinstance(component, SkyModel)]
-    for responses, names, times in _by_response(sky, dataset):
+    for responses, names, times in _by_response(sources, dataset):
         seen = dataset.seen(responses)
         block = plan.block(seen.quantity, names, seen.energy, times)
         if seen.edisp is None:
@@ -155,10 +160,9 @@ def _add_folds(
     if dataset.known_background is None:
         return np.zeros(bins.size)
     known = dataset.known_background[bins].astype(np.float64, copy=False)
-    background = [component.name for component in components if isinstance(component, BackgroundIRFModel)]
-    if not background:
+    if correction is None:
         return known
-    builder.add_diagonal(plan.block("point", (background[0],), dataset.energies()), bins, known)
+    builder.add_diagonal(plan.block("point", (correction.name,), dataset.energies()), bins, known)
     return np.zeros(bins.size)
 
 

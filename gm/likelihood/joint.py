@@ -18,7 +18,7 @@ from gm.likelihood.maps.limits import keep_apart
 from gm.likelihood.maps.sources.losses import FluxLoss
 from gm.likelihood.remarks import remarks
 from gm.likelihood.report import TermReport
-from gm.models import BackgroundIRFModel, Component, Layout, Models
+from gm.models import Component, Layout, Models, Role
 
 
 @dataclass(frozen=True)
@@ -274,7 +274,7 @@ class JointLikelihood:
     def summarize(self, vector: Array) -> list[DatasetSummary]:
         """Counts, predicted counts and statistic of every dataset, in the order of the datasets."""
         values, flux = self._at(vector)
-        sky = [c.name for c in self.models if not isinstance(c, BackgroundIRFModel)]
+        sky = [c.name for c in self.models if c.role is not Role.BACKGROUND]
         by_component = {name: self.bank.fluxes(values, [name]) for name in sky}
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             reports = {report.dataset: report for report in self.terms.report(flux, by_component)}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from gm.arrays import Array
@@ -11,7 +9,7 @@ from gm.conventions import Conventions
 from gm.datasets import Dataset, Datasets
 from gm.likelihood.engine import Engine
 from gm.likelihood.joint import JointLikelihood
-from gm.models import BackgroundIRFModel, Component, Models
+from gm.models import Component, Models, Role
 
 
 def predict_component(
@@ -24,14 +22,11 @@ def predict_component(
 
     Shape of the dataset's counts; a background component gives the corrected background.
     """
-    if isinstance(component, BackgroundIRFModel):
-        if dataset.known_background is None:
-            return np.zeros_like(dataset.mask, dtype=np.float64)
-        alone: Component = replace(component, dataset_name=dataset.name)
-    else:
-        alone = replace(component, datasets_names=None)
-    bare = Datasets([dataset.bare(keep_background=isinstance(component, BackgroundIRFModel))])
-    likelihood = JointLikelihood(bare, Models([alone]), conventions, engine=engine)
+    is_background = component.role is Role.BACKGROUND
+    if is_background and dataset.known_background is None:
+        return np.zeros_like(dataset.mask, dtype=np.float64)
+    bare = Datasets([dataset.bare(keep_background=is_background)])
+    likelihood = JointLikelihood(bare, Models([component.alone_on(dataset.name)]), conventions, engine=engine)
     return likelihood.predicted(likelihood.layout.start)[0]
 
 

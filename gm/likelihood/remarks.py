@@ -12,7 +12,7 @@ from gm.datasets.kinds import is_map
 from gm.datasets.left_out import data_warnings, listed
 from gm.datasets.map_dataset import SkyMap
 from gm.likelihood.times import uncovered
-from gm.models import Component, Models, SkyModel, TemplateNPredModel
+from gm.models import Models, SkyModel
 from gm.models.spatial.templates import TemplateShape
 
 _WORDS = {"psf": "PSF", "edisp": "energy dispersion"}
@@ -28,12 +28,14 @@ def remarks(datasets: Sequence[Dataset], models: Models, conventions: Convention
         for text in _of_responses(dataset):
             told.setdefault(text, []).append(dataset.name)
     texts = data_warnings(datasets) + [f"{listed(names)}: {text}" for text, names in told.items()]
+    sources = {component.name: component for component in models.sources()}
     for component in models:
         seen = [dataset for dataset in datasets if component.applies_to(dataset.name)]
         if seen:
-            texts += [f"{component.name}: {text}" for text in _of_files(component)]
-            texts += _on_maps(component, seen, conventions)
-            texts += _in_time(component, seen)
+            texts += [f"{component.name}: {text}" for text in component.remarks()]
+        if seen and component.name in sources:
+            texts += _on_maps(sources[component.name], seen, conventions)
+            texts += _in_time(sources[component.name], seen)
     return texts
 
 
@@ -45,17 +47,7 @@ def _of_responses(dataset: Dataset) -> Iterable[str]:
         yield f"no energy dispersion at true energies {at}: nothing is predicted from there"
 
 
-def _of_files(component: Component) -> Iterable[str]:
-    yield from component.spectral_model.remarks()
-    if component.spatial_model is not None:
-        yield from component.spatial_model.remarks()
-    if isinstance(component, TemplateNPredModel) and component.counts is not None:
-        yield from component.counts.remarks()
-
-
-def _on_maps(component: Component, datasets: Iterable[Dataset], conventions: Conventions) -> Iterable[str]:
-    if not isinstance(component, SkyModel):
-        return
+def _on_maps(component: SkyModel, datasets: Iterable[Dataset], conventions: Conventions) -> Iterable[str]:
     maps = [dataset for dataset in datasets if is_map(dataset)]
     shape = component.spatial_model
     for what, names in (
@@ -74,9 +66,9 @@ def _on_maps(component: Component, datasets: Iterable[Dataset], conventions: Con
             yield f"{component.name} on {listed(names)}: {what}"
 
 
-def _in_time(component: Component, datasets: Iterable[Dataset]) -> Iterable[str]:
+def _in_time(component: SkyModel, datasets: Iterable[Dataset]) -> Iterable[str]:
     """Datasets whose good time begins before the light curve of a component, or goes on after it."""
-    if isinstance(component, SkyModel) and component.temporal_model is not None:
+    if component.temporal_model is not None:
         missing = {dataset.name: uncovered(component, dataset) for dataset in datasets}
         names = [name for name, part in missing.items() if part > 0]
         if names:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from gm.datasets import Datasets
 from gm.datasets.base import Dataset
 from gm.errors import DataError
-from gm.models import Models, SkyModel
-from gm.models.temporal.base import ConstantTemporalModel
+from gm.models import Component, Models
 from gm.models.temporal.intervals import TimeIntervals
 
 _COMPLETE = 1e-6  # of the good time that may be missing
@@ -14,9 +13,7 @@ _COMPLETE = 1e-6  # of the good time that may be missing
 
 def check_light(datasets: Datasets, models: Models) -> None:
     """Raises `DataError` where a variable component is dark whenever it is looked at: nothing could be fitted."""
-    for component in models:
-        if not isinstance(component, SkyModel):
-            continue
+    for component in models.sources():
         applied = [d for d in datasets if any(other.name == component.name for other in models.select(d.name))]
         times = [(dataset.name, its) for dataset in applied if (its := times_of(component, dataset)) is not None]
         model = component.temporal_model
@@ -29,7 +26,7 @@ def check_light(datasets: Datasets, models: Models) -> None:
             )
 
 
-def uncovered(component: SkyModel, dataset: Dataset) -> float:
+def uncovered(component: Component, dataset: Dataset) -> float:
     """Part of the good time of a dataset that the light curve of a component says nothing of."""
     times, model = times_of(component, dataset), component.temporal_model
     if times is None or model is None:
@@ -38,9 +35,9 @@ def uncovered(component: SkyModel, dataset: Dataset) -> float:
     return missing if missing > _COMPLETE else 0.0
 
 
-def times_of(component: SkyModel, dataset: Dataset) -> TimeIntervals | None:
+def times_of(component: Component, dataset: Dataset) -> TimeIntervals | None:
     """The good time of a dataset, where the component varies; None for a steady one. Raises `DataError` without any."""
-    if component.temporal_model is None or isinstance(component.temporal_model, ConstantTemporalModel):
+    if component.temporal_model is None or not component.temporal_model.varies:
         return None
     if dataset.good_time is None:
         kind = type(component.temporal_model).__name__

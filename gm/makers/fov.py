@@ -15,7 +15,7 @@ from gm.fit.fit import Fit
 from gm.likelihood.joint import JointLikelihood
 from gm.makers.exclusion import Exclusion
 from gm.makers.maker import NoBackground
-from gm.models import BackgroundIRFModel, Component, Models, SpatialModel, SpectralModel
+from gm.models import BackgroundIRFModel, Component, Models, Role, SpatialModel, SpectralModel
 from gm.models.spectral.power_laws import PowerLawNormSpectralModel
 
 
@@ -53,7 +53,7 @@ class FoVBackgroundMaker:
         keep = self.exclusion.keep(dataset.geometry)
         kept = np.broadcast_to(keep, dataset.counts.shape)
         masked = dataset.with_(mask_fit=kept if dataset.mask_fit is None else kept & dataset.mask_fit)
-        sources = [c for c in models if c.applies_to(dataset.name) and not isinstance(c, BackgroundIRFModel)]
+        sources = [c for c in models if c.applies_to(dataset.name) and c.role is not Role.BACKGROUND]
         component = self._component(dataset.name)
         counts, background = self._sums(masked, component, sources)
         if component.spectral_model.amplitude_position() is not None:
@@ -103,9 +103,7 @@ class FoVBackgroundMaker:
         result = Fit(Datasets([masked]), self.conventions).run(Models([*frozen, component]))
         if not result.success:
             raise NoBackground(f"dataset {masked.name}: the fit of its background {result.status}: {result.message}")
-        fitted = result.models[component.name]
-        assert isinstance(fitted, BackgroundIRFModel)
-        return fitted
+        return result.models.backgrounds()[component.dataset_name]
 
 
 def _normed(component: BackgroundIRFModel, norm: float, error: float) -> BackgroundIRFModel:

@@ -8,9 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gm.models.addresses import Addresses
-from gm.models.component import BackgroundIRFModel, Component, FoVBackgroundModel, SkyModel, TemplateNPredModel
+from gm.models.components.background import BackgroundIRFModel, FoVBackgroundModel
+from gm.models.components.base import Component, Role
+from gm.models.components.counts import TemplateNPredModel
+from gm.models.components.sky import SkyModel
 from gm.models.composition import Parameters
-from gm.models.errors import AddressError, LinkError, ModelError, ReadOnlyError
+from gm.models.errors import AddressError, LinkError, ModelError
 from gm.models.layout import Layout
 from gm.models.links import Link
 from gm.models.models import Models
@@ -43,7 +46,7 @@ __all__ = [
     "Parameter",
     "Parameters",
     "Prior",
-    "ReadOnlyError",
+    "Role",
     "SkyModel",
     "SpatialModel",
     "SpectralModel",

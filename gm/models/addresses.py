@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from glob import escape
 
 from gm.errors import suggest
-from gm.models.component import Component
+from gm.models.components.base import Component
 from gm.models.errors import AddressError
 
 

@@ -12,10 +12,14 @@ import numpy as np
 from gm.arrays import Array
 from gm.errors import suggest
 from gm.models.addresses import Addresses
-from gm.models.component import Component
-from gm.models.errors import ModelError, ReadOnlyError
+from gm.models.components.background import BackgroundIRFModel
+from gm.models.components.base import Component
+from gm.models.components.counts import TemplateNPredModel
+from gm.models.components.sky import SkyModel
+from gm.models.errors import ModelError
 from gm.models.links import Link, Root, resolve_links
 from gm.models.parameter import Parameter
+from gm.values import refuse_to_set
 
 
 class Parameters(Sequence[Parameter]):
@@ -86,8 +90,8 @@ class Composition:
 
     def __setattr__(self, name: str, value: object) -> None:
         if not name.startswith("_"):
-            makers = [method for method in dir(self) if method.startswith("with_")]
-            raise ReadOnlyError(f"'{name}' of {type(self).__name__} cannot be set", suggest(name, makers, "made by"))
+            makers = ", ".join(method for method in dir(self) if method.startswith("with_"))
+            refuse_to_set(self, name, ("links", "covariance", "parameters"), f"others are made by {makers}")
         super().__setattr__(name, value)
 
     def _checked(self, components: Iterable[object]) -> Iterator[Component]:
@@ -159,6 +163,21 @@ class Composition:
     def select(self, dataset_name: str) -> list[Component]:
         """The components that apply to a dataset, in order."""
         return [component for component in self._components if component.applies_to(dataset_name)]
+
+    def sources(self, dataset_name: str | None = None) -> list[SkyModel]:
+        """The sources, or those that apply to a dataset, in order."""
+        return [c for c in self._of(dataset_name) if isinstance(c, SkyModel)]
+
+    def counts_templates(self, dataset_name: str | None = None) -> list[TemplateNPredModel]:
+        """The templates of predicted counts, or those that apply to a dataset, in order."""
+        return [c for c in self._of(dataset_name) if isinstance(c, TemplateNPredModel)]
+
+    def backgrounds(self) -> dict[str, BackgroundIRFModel]:
+        """The corrections of backgrounds by the name of their dataset."""
+        return {c.dataset_name: c for c in self._components if isinstance(c, BackgroundIRFModel)}
+
+    def _of(self, dataset_name: str | None) -> Iterable[Component]:
+        return self._components if dataset_name is None else self.select(dataset_name)
 
     def __iter__(self) -> Iterator[Component]:
         return iter(self._components)

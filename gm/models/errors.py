@@ -25,7 +25,3 @@ class LinkError(ModelError):
     def __init__(self, message: str, hint: str = "", position: int = 0) -> None:
         super().__init__(message, hint)
         self.position = position
-
-
-class ReadOnlyError(ModelError, AttributeError):
-    """A value has no attribute that can be set; another value is made."""

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from gm.models.errors import LinkError
 from gm.models.parameter import Parameter
 from gm.units import UnitError, factor
+from gm.values import read_only
 
 
+@read_only("Models.with_links takes others")
 @dataclass(frozen=True, slots=True)
 class Link:
     """``parameter = scale * equals + offset``, both by address; ``offset`` in the unit of ``parameter``.

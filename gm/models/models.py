@@ -11,7 +11,7 @@ import numpy as np
 from gm.arrays import Array
 from gm.config_schemas.reader import Document
 from gm.errors import Problem
-from gm.models.component import Component
+from gm.models.components.base import Component
 from gm.models.composition import Composition
 from gm.models.documents.covariance import read_covariance
 from gm.models.documents.edits import apply_edits, apply_links

@@ -9,10 +9,12 @@ from typing import Any
 
 from gm.models.prior import LogUniformPrior, Prior, UniformPrior
 from gm.units import UnitError, factor
+from gm.values import read_only
 
 _NO_EXTRA: Mapping[str, Any] = {}
 
 
+@read_only("Models.with_parameters makes others")
 @dataclass(frozen=True, slots=True)
 class Parameter:
     """One number of a model, in its own unit.

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, overload
 
 from gm.errors import suggest
 from gm.model_types import ModelType, declare
-from gm.models.errors import AddressError, ModelError, ReadOnlyError
+from gm.models.errors import AddressError, ModelError
 from gm.models.parameter import Parameter
 from gm.units import UnitError, factor
+from gm.values import refuse_to_set
 
 
 class Default:
@@ -44,6 +45,7 @@ class ParametricModel(ABC):
 
     tags : names of the type in YAML, the name of the class first, which is written
     defaults : the parameters when nothing is given
+    writes_defaults : False when parameters are written only where they differ from the defaults
     any_unit : True when parameters have whatever unit a document gives them, as axes of a file do
     natural : between which values a parameter means something, by its name and in its default's unit
     settings : what the YAML block holds beside ``type`` and ``parameters``, as plain data
@@ -54,6 +56,7 @@ class ParametricModel(ABC):
     section: ClassVar[str]
     tags: ClassVar[tuple[str, ...]]
     setting_names: ClassVar[tuple[str, ...]] = ()
+    writes_defaults: ClassVar[bool] = True
     any_unit: ClassVar[bool] = False
     natural: ClassVar[Mapping[str, tuple[float, float]]] = {}
 
@@ -99,10 +102,7 @@ class ParametricModel(ABC):
 
     def __setattr__(self, name: str, value: object) -> None:
         if "parameters" in vars(self) and not name.startswith("_"):  # its parameters make it whole
-            hint = suggest(name, self.paths, "parameters")
-            raise ReadOnlyError(
-                f"'{name}' of a {type(self).__name__} cannot be set; with_parameters gives another", hint
-            )
+            refuse_to_set(self, name, (*self.paths, *vars(self)), "with_parameters makes another model")
         super().__setattr__(name, value)
 
     def parameter(self, name: str) -> Parameter:
@@ -157,9 +157,16 @@ class ParametricModel(ABC):
         """`natural`; what a file says of its axes is read here."""
         return self.natural
 
+    def members(self) -> Mapping[str, ParametricModel]:
+        """The models that a compound is made of, which own its parameters, in order; others have none."""
+        return {}
+
     def blocks(self) -> Iterator[ParametricModel]:
         """The models that own the parameters, in order: itself, or the members of a compound."""
-        yield self
+        for member in self.members().values():
+            yield from member.blocks()
+        if not self.members():
+            yield self
 
     if not TYPE_CHECKING:  # parameters that a document names; for type checkers an unknown attribute is an error
 

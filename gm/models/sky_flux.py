@@ -5,12 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from gm.arrays import Array
-from gm.models.component import SkyModel
-from gm.models.spatial.templates import TemplateNDSpatialModel, TemplateSpatialModel
+from gm.models.components.sky import SkyModel
 from gm.models.spectral.base import FLUX
-
-_TEMPLATES = TemplateSpatialModel, TemplateNDSpatialModel
-_TEMPLATE_FLUX = "TeV-1 cm-2 s-1 sr-1"
 
 
 def no_flux(component: SkyModel) -> str | None:
@@ -20,7 +16,7 @@ def no_flux(component: SkyModel) -> str | None:
     template that is no map.
     """
     unit, shape = component.spectral_model.result_unit(), component.spatial_model
-    if unit == FLUX or (not unit and isinstance(shape, _TEMPLATES) and shape.template.unit == _TEMPLATE_FLUX):
+    if unit == FLUX or (not unit and shape is not None and shape.is_flux):
         return None
     found = f"in '{unit}'" if unit else "a factor, and not of a template in cm-2 s-1 TeV-1 sr-1"
     return f"its spectrum is {found}: no differential flux in cm-2 s-1 TeV-1"
@@ -31,6 +27,6 @@ def sky_flux(component: SkyModel, energy: Array, values: Array) -> Array:
     spectral, shape = component.spectral_model, component.spatial_model
     n_spectral = len(spectral.parameters)
     dnde = spectral.evaluate(energy, values[:n_spectral])
-    if spectral.result_unit() or not isinstance(shape, _TEMPLATES):
+    if spectral.result_unit() or shape is None:
         return dnde
     return np.asarray(dnde * shape.total(values[n_spectral : n_spectral + len(shape.parameters)], energy))

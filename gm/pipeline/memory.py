@@ -60,9 +60,7 @@ def _map(dataset: SkyMap, models: Models, layout: Layout) -> tuple[float, list[f
     n_rows = float(np.count_nonzero(dataset.counts))
     kept, passing = float(dataset.counts.size) + 100 * n_rows, list[float]()  # the mask, and the bins with counts
     n_rows *= max(1.0, bins.mask.size / dataset.counts.size)  # with the finer bins that each is a sum of
-    for component in models.select(dataset.name):
-        if not isinstance(component, SkyModel):
-            continue
+    for component in models.sources(dataset.name):
         slots = layout.slots(component.name, "spatial") if component.spatial_model is not None else slice(0, 0)
         free = sum(layout.free_position(k) is not None for k in range(slots.start, slots.stop))
         rows, columns, kernel = _window(bins, dataset.energy_true, component, layout, free > 0)

@@ -13,12 +13,12 @@ import pytest
 
 from gm.arrays import Array
 from gm.conventions import Conventions
+from gm.errors import ReadOnlyError
 from gm.maps.geometry import WcsGeometry
 from gm.maps.pixel_grid import PixelGrid
 from gm.models import (
     CompoundSpectralModel,
     EnergyBins,
-    ModelError,
     Models,
     Parameter,
     PowerLawSpectralModel,
@@ -239,7 +239,7 @@ def test_a_model_is_a_value(name: str, files: Path) -> None:
         )
         np.testing.assert_array_equal(travelled.values(), model.values())
     for attribute in ("parameters", "settings", "tags", "indx"):
-        with pytest.raises(ModelError, match=f"'{attribute}' of a {name} cannot be set"):
+        with pytest.raises(ReadOnlyError, match=f"'{attribute}' of {name} cannot be set"):
             setattr(model, attribute, 3)
     for parameter in model.parameters:
         assert getattr(model, parameter.name).name == parameter.name

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from gm.errors import ReadOnlyError
 from gm.models import (
     AddressError,
     BackgroundIRFModel,
@@ -233,7 +234,7 @@ def test_a_link_does_not_carry_a_parameter_out_of_its_limits() -> None:
 def test_models_are_a_value() -> None:
     models = Models([SkyModel(name="b", spectral_model=PowerLawSpectralModel())]).with_covariance(np.eye(3))
     for name in ("links", "covariance", "parameters", "indx"):
-        with pytest.raises(ModelError, match=f"'{name}' of Models cannot be set; made by: .*with_covariance"):
+        with pytest.raises(ReadOnlyError, match=f"'{name}' of Models cannot be set: others are made by with_cov"):
             setattr(models, name, None)
     assert models.covariance is not None
     with pytest.raises(ValueError, match="read-only"):
@@ -246,3 +247,19 @@ def test_models_are_a_value() -> None:
     both.append(BackgroundIRFModel(dataset_name="a"))
     assert models.names == ["b"]
     np.testing.assert_array_equal(models.covariance, before)
+
+
+def test_attributes_that_are_none_are_told() -> None:
+    component = SkyModel(name="b", spectral_model=PowerLawSpectralModel())
+    background = BackgroundIRFModel(dataset_name="a")
+    for owner, name, hint in (
+        (component, "spectral", "did you mean 'spectral_model'"),
+        (component, "name", "with_parameters make another component"),
+        (background, "dataset", "did you mean 'dataset_name'"),
+        (component.parameters[0], "valeu", "did you mean 'value'"),
+        (component.parameters[0], "value", "Models.with_parameters makes others"),
+        (component.spectral_model, "indx", "did you mean 'index'"),
+        (Link("a.b", "c.d"), "skale", "did you mean 'scale'"),
+    ):
+        with pytest.raises(ReadOnlyError, match=f"'{name}' of {type(owner).__name__} cannot be set: .*{hint}"):
+            setattr(owner, name, 3)

@@ -25,7 +25,7 @@ from gm.models import (
     Shell2SpatialModel,
     SpatialModel,
 )
-from gm.models.documents.component_reading import ComponentReader
+from gm.models.documents.block_reading import BlockReader
 from gm.models.spatial.base import ExtendedModel
 from gm.models.spatial.region_integration import integrate_in_region
 
@@ -39,7 +39,7 @@ def build(data: dict[str, Any]) -> SpatialModel:
     def refuse(path: JsonPath, message: str, hint: str) -> None:
         pytest.fail(f"{path}: {message} {hint}")
 
-    model = ComponentReader(refuse, Path(), []).read_block("spatial", data, (), "x")
+    model = BlockReader(refuse, Path(), []).read_block("spatial", data, (), "x")
     assert isinstance(model, SpatialModel)
     return model
 

@@ -27,7 +27,7 @@ from gm.models import (
     SuperExpCutoffPowerLaw4FGLDR3SpectralModel,
     TemplateSpectralModel,
 )
-from gm.models.documents.component_reading import ComponentReader
+from gm.models.documents.block_reading import BlockReader
 from gm.units import UnitError
 
 # Gammapy 2.1's numbers, written by benchmarks/make_golden_spectra.py.
@@ -42,7 +42,7 @@ def build(name: str) -> SpectralModel:
     def refuse(path: JsonPath, message: str, hint: str) -> None:
         pytest.fail(f"{path}: {message} {hint}")
 
-    model = ComponentReader(refuse, Path(), []).read_block("spectral", CASES[name]["model"], (), "x")
+    model = BlockReader(refuse, Path(), []).read_block("spectral", CASES[name]["model"], (), "x")
     assert isinstance(model, SpectralModel)
     return model
 

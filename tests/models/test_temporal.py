@@ -12,7 +12,7 @@ from gm.arrays import Array
 from gm.errors import DataError, JsonPath
 from gm.io.tables import Column, Table
 from gm.models import TemporalModel
-from gm.models.documents.component_reading import ComponentReader
+from gm.models.documents.block_reading import BlockReader
 from gm.models.temporal.intervals import TimeIntervals, to_tt
 from gm.models.temporal.polyline import Polyline
 
@@ -45,7 +45,7 @@ def build(data: dict[str, Any], directory: Path) -> TemporalModel:
     def refuse(path: JsonPath, message: str, hint: str) -> None:
         pytest.fail(f"{path}: {message} {hint}")
 
-    model = ComponentReader(refuse, directory, []).read_block("temporal", data, (), "x")
+    model = BlockReader(refuse, directory, []).read_block("temporal", data, (), "x")
     assert isinstance(model, TemporalModel)
     return model
 

@@ -24,7 +24,7 @@ NEUTRAL = {"norm": 1.0, "tilt": 0.0, "index": 0.0, "alpha": 0.0, "beta": 0.0, "l
 
 def backgrounds(models: Models) -> dict[str, BackgroundIRFModel]:
     """The components that correct backgrounds, by their dataset."""
-    return {c.dataset_name: c for c in models if isinstance(c, BackgroundIRFModel)}
+    return models.backgrounds()
 
 
 def has_background(dataset: Dataset) -> bool:

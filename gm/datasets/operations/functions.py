@@ -29,7 +29,7 @@ from gm.datasets.operations.revision import Revision
 from gm.datasets.operations.scopes import check_whole, copy_scoped, rescope
 from gm.datasets.operations.stacking import masked, stacked
 from gm.datasets.operations.templates import check_templates, collapse_shapes, stacked_template
-from gm.models import Models, TemplateNPredModel
+from gm.models import Models
 from gm.units import convert
 
 
@@ -76,8 +76,8 @@ def stack(
     output = stacked([as_counts(corrected(d, known.get(d.name)), "stack") for d in taken], name)
     revision = Revision(models)
     edits = bake(revision, [known[n] for n in inputs if n in known], output, keep=keep)
-    for component in models:
-        if isinstance(component, TemplateNPredModel) and any(component.applies_to(n) for n in inputs):
+    for component in models.counts_templates():
+        if any(component.applies_to(n) for n in inputs):
             edits.append(stacked_template(revision, component, taken, output, stacked, keep=keep))
     edits += rescope(revision, models, dict.fromkeys(inputs, name), keep=keep)
     made: list[tuple[tuple[str, ...], Dataset]] = [(tuple(inputs), output)]

@@ -8,7 +8,7 @@ from typing import Literal
 
 from gm.datasets.operations.outcome import Edit, Refused
 from gm.datasets.operations.revision import Revision
-from gm.models import BackgroundIRFModel, Models, SkyModel, TemplateNPredModel
+from gm.models import Component, Models, Role
 
 OnOrphan = Literal["drop", "keep"]
 
@@ -16,8 +16,8 @@ OnOrphan = Literal["drop", "keep"]
 def rescope(revision: Revision, models: Models, renamed: Mapping[str, str], *, keep: bool) -> list[Edit]:
     """Components with a list of datasets follow ``renamed`` (input -> result); with ``keep`` the inputs stay listed."""
     edits = []
-    for component in models:
-        if not isinstance(component, SkyModel) or component.datasets_names is None:
+    for component in models.sources():
+        if component.datasets_names is None:
             continue
         names: list[str] = []
         for name in component.datasets_names:
@@ -29,11 +29,10 @@ def rescope(revision: Revision, models: Models, renamed: Mapping[str, str], *, k
     return edits
 
 
-def set_scope(revision: Revision, component: SkyModel | TemplateNPredModel, names: Sequence[str]) -> Edit:
+def set_scope(revision: Revision, component: Component, names: Sequence[str]) -> Edit:
     """The component applies to these datasets from now on."""
     current = revision.current(component.name)
-    assert not isinstance(current, BackgroundIRFModel)
-    if isinstance(component, TemplateNPredModel) and len(names) != 1:
+    if component.role is Role.COUNTS and len(names) != 1:
         raise Refused(
             f"{component.name} is a template of counts: it is for one dataset or for all, not for {_listed(names)}",
             "give each dataset a template of its own, by datasets_names",
@@ -54,22 +53,22 @@ def copy_scoped(revision: Revision, models: Models, original: str, name: str) ->
     """For a copy of a dataset: components of the original alone are copied, shared ones apply to the copy too."""
     edits = []
     for component in models:
-        if isinstance(component, BackgroundIRFModel) or component.datasets_names is None:
+        if component.role is Role.BACKGROUND or component.datasets_names is None:
             continue
         if tuple(component.datasets_names) == (original,):
             twin = replace(component, name=f"{component.name}-{name}", datasets_names=(name,))
             revision.copy(component.name, twin)
             text = f"copied to {twin.name} with its own parameters, for {name} alone"
             edits.append(Edit("copied", component.name, text, {"to": twin.name, "dataset": name}))
-        elif isinstance(component, SkyModel) and original in component.datasets_names:
+        elif component.role is Role.SOURCE and original in component.datasets_names:
             edits.append(set_scope(revision, component, [*(scope_of(revision, component.name) or ()), name]))
     return edits
 
 
 def check_whole(models: Models, inputs: Sequence[str], name: str) -> None:
     """Refuse a stack in which a component of some inputs would apply to the whole."""
-    for component in models:
-        if not isinstance(component, SkyModel) or component.datasets_names is None:
+    for component in models.sources():
+        if component.datasets_names is None:
             continue
         missing = [n for n in inputs if n not in component.datasets_names]
         if missing and len(missing) < len(inputs):

@@ -30,13 +30,13 @@ from gm.models.templates.counts import CountsTemplate
 
 def templates_of(models: Models, dataset: Dataset) -> list[TemplateNPredModel]:
     """The maps of counts that are predicted for a dataset."""
-    return [c for c in models.select(dataset.name) if isinstance(c, TemplateNPredModel)]
+    return models.counts_templates(dataset.name)
 
 
 def check_templates(models: Models, datasets: Datasets, inputs: Sequence[str], *, joined: bool, keep: bool) -> None:
     """Refuse a map of counts for all datasets when some change their bins and others do not: it is one map."""
-    for component in models:
-        if isinstance(component, TemplateNPredModel) and component.datasets_names is None:
+    for component in models.counts_templates():
+        if component.datasets_names is None:
             stay = [name for name in datasets.names if keep or name not in inputs]
             if stay or (len(inputs) > 1 and not joined):
                 raise Refused(
@@ -138,9 +138,9 @@ def collapse_shapes(datasets: Datasets, outcome: Outcome, predict: Predict | Non
     revision, edits = Revision(outcome.models), list[Edit]()
     for product in outcome.products:
         before, image = datasets[product.inputs[0]], outcome.datasets[product.output]
-        for component in outcome.models:
+        for component in outcome.models.sources():
             names = outcome.datasets.names if component.datasets_names is None else list(component.datasets_names)
-            if names == [image.name] and isinstance(component, SkyModel) and _has_energies(component):
+            if names == [image.name] and _has_energies(component):
                 collapsed = _collapsed(component, as_map(before, "predict"), image, predict)
                 revision.replace(component.name, collapsed)
                 edits.append(_told(component, collapsed, image.name))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -21,10 +21,8 @@ from gm.datasets.operations.revision import Revision
 from gm.datasets.operations.scopes import OnOrphan, set_scope
 from gm.errors import suggest
 from gm.maps.sky_region import SkyRegion
-from gm.models import BackgroundIRFModel, Models, SkyModel, TemplateNPredModel
+from gm.models import Component, Models, Role
 from gm.models.spatial.templates import TemplateSpatialModel
-
-Sky: TypeAlias = SkyModel | TemplateNPredModel
 
 
 def to_spectrum_dataset(
@@ -73,7 +71,7 @@ def to_spectrum_dataset(
         made.append(((dataset.name,), spectrum_of(data, new, region, containment_correction=containment_correction)))
     renamed = {names[0]: output.name for names, output in made}
     after = in_place(datasets, made, keep=keep)
-    for sky in (component for component in models if not isinstance(component, BackgroundIRFModel)):
+    for sky in (component for component in models if component.role is not Role.BACKGROUND):
         totals = folded.get(sky.name, {})
         edits += _follow(revision, sky, renamed, totals, after.names, keep=keep, on_orphan=on_orphan)
     notes = [masks_note([dataset], "in where any pixel is") for dataset in task.inputs]
@@ -85,24 +83,24 @@ def to_spectrum_dataset(
 def _targets(models: Models, target: Sequence[str] | str | None) -> set[str] | None:
     if target is None:
         return None
-    names = [component.name for component in models if isinstance(component, SkyModel)]
+    names = [component.name for component in models.sources()]
     chosen = {target} if isinstance(target, str) else set(target)
     for name in sorted(chosen - set(names)):
         raise Refused(f"target '{name}' is not a sky component", suggest(name, names, "sky components"))
     return chosen
 
 
-def _foreign(models: Models, dataset: SkyMap, region: SkyRegion, chosen: set[str] | None) -> list[Sky]:
+def _foreign(models: Models, dataset: SkyMap, region: SkyRegion, chosen: set[str] | None) -> list[Component]:
     """The components of a dataset, but for its background, that are not what the spectrum is of."""
-    found = [component for component in models.select(dataset.name) if not isinstance(component, BackgroundIRFModel)]
+    found = [component for component in models.select(dataset.name) if component.role is not Role.BACKGROUND]
     if chosen is not None:
         return [component for component in found if component.name not in chosen]
     return [component for component in found if not _is_inside(component, region, dataset)]
 
 
-def _is_inside(component: Sky, region: SkyRegion, dataset: SkyMap) -> bool:
+def _is_inside(component: Component, region: SkyRegion, dataset: SkyMap) -> bool:
     """A template or a shape that is everywhere has no centre."""
-    if isinstance(component, TemplateNPredModel):
+    if component.role is not Role.SOURCE:
         return False
     shape = component.spatial_model
     if shape is None:
@@ -111,7 +109,7 @@ def _is_inside(component: Sky, region: SkyRegion, dataset: SkyMap) -> bool:
     return position is not None and holds(region, dataset, *position, shape.frame)
 
 
-def _predicted(predict: Predict | None, dataset: SkyMap, component: Sky) -> Array:
+def _predicted(predict: Predict | None, dataset: SkyMap, component: Component) -> Array:
     if predict is None:
         raise Refused(f"{component.name} has to be folded, which takes its predicted counts", "give predict=...")
     return predict(dataset, component)
@@ -119,7 +117,7 @@ def _predicted(predict: Predict | None, dataset: SkyMap, component: Sky) -> Arra
 
 def _follow(
     revision: Revision,
-    component: Sky,
+    component: Component,
     renamed: Mapping[str, str],
     folded: Mapping[str, float | None],
     after: Sequence[str],
@@ -143,7 +141,7 @@ def _follow(
     measured = [name for name, total in folded.items() if total is None]
     if measured:
         return [_unfolded(revision, component, measured[0], on_orphan if names == [] else None)]
-    is_gone = names == [] and (on_orphan != "keep" or isinstance(component, TemplateNPredModel))
+    is_gone = names == [] and (on_orphan != "keep" or component.role is Role.COUNTS)
     ending = _gone(revision, component, left) if is_gone else ""
     edits = []
     for name, total in folded.items():
@@ -155,14 +153,14 @@ def _follow(
     return edits
 
 
-def _gone(revision: Revision, component: Sky, results: Collection[str]) -> str:
+def _gone(revision: Revision, component: Component, results: Collection[str]) -> str:
     """A folded component that no other dataset needs; gives the words for it."""
     revision.drop(component.name, f"folded into the background of {', '.join(sorted(results))}")
     priors = [p.name for p in component.parameters if p.prior is not None]
     return "; it goes, as no dataset is left" + (f", {dropped_priors(priors)}" if priors else "")
 
 
-def _unfolded(revision: Revision, component: Sky, dataset: str, on_orphan: OnOrphan | None) -> Edit:
+def _unfolded(revision: Revision, component: Component, dataset: str, on_orphan: OnOrphan | None) -> Edit:
     """A component that no dataset is left for, since a measured background takes no predicted counts."""
     reason = f"the background of {dataset} is measured, not predicted"
     if on_orphan is None:

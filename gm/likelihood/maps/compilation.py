@@ -60,8 +60,7 @@ def compile_maps(
     builders = [
         [
             _Builder.of(view, finest, component, plan, layout, shared, conventions, for_fit, frozen_shapes)
-            for component in models.select(view.dataset.name)
-            if isinstance(component, SkyModel)
+            for component in models.sources(view.dataset.name)
         ]
         for view, finest in ((view, view.finest()) for view in views)
     ]

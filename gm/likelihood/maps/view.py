@@ -97,7 +97,7 @@ def correction_of(
     No counts with On/Off data, where they are profiled, nor with a free shape, which makes them a source.
     """
     dataset = view.dataset
-    model = next((c for c in models.select(dataset.name) if isinstance(c, BackgroundIRFModel)), None)
+    model = models.backgrounds().get(dataset.name)
     stored = dataset.known_background
     if stored is None or model is None:
         return stored, None, None

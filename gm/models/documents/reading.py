@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,12 +11,14 @@ from typing import Any, TypeVar
 from gm.config_schemas.reader import Document, read_document
 from gm.config_schemas.validator import check
 from gm.errors import DataError, InvalidInput, JsonPath, Problem, format_path, suggest
-from gm.models.component import BackgroundIRFModel
+from gm.models.components.base import Role, find_kind
 from gm.models.composition import Composition
-from gm.models.documents.component_reading import ComponentReader, Label
+from gm.models.documents.block_reading import BlockReader, Label
+from gm.models.documents.component_reading import read_component
 from gm.models.documents.covariance import read_covariance
 from gm.models.documents.edits import apply_links
 from gm.models.documents.parameter_reading import Report
+from gm.models.documents.plain import entry, rows, text
 from gm.models.links import Link
 from gm.units import UnitError, factor
 
@@ -60,23 +61,23 @@ def models_from_dict(make: type[M], data: Any, report: Report, directory: Path) 
         found += 1
         report(path, message, hint)
 
-    entries = data.get("components") if isinstance(data, Mapping) else None
-    if not isinstance(entries, list):
-        where: JsonPath = ("components",) if isinstance(data, Mapping) and "components" in data else ()
+    entries = rows(entry(data, "components"))
+    if entries is None:
+        where: JsonPath = () if entry(data, "components") is None else ("components",)
         report(where, "expected a mapping with a list of components", "components: [{name: ..., type: SkyModel, ...}]")
         return None
     for key in data:
         if key not in _KEYS:
             count((key,), f"unknown key '{key}'", suggest(key, _KEYS[:3], "keys"))
-    reader = ComponentReader(count, directory, [])
-    components = [reader.read(entry, ("components", k)) for k, entry in enumerate(entries)]
+    reader = BlockReader(count, directory, [])
+    components = [read_component(reader, row, ("components", k)) for k, row in enumerate(entries)]
     is_whole = _check_names(entries, count)
     made = [component for component in components if component is not None]
     if not is_whole or len(made) < len(entries):
         return None
     models = make(made)
     models = _with_labels(models, reader.labels, count)
-    if not isinstance(data.get("links", []), list):
+    if rows(data.get("links", [])) is None:
         count(("links",), f"expected a list of links, found {data['links']!r}", "[{parameter: ..., equals: ...}]")
     elif data.get("links"):
         models = apply_links(models, data["links"], lambda path, *text: count(("links", *path), *text))
@@ -89,16 +90,12 @@ def _check_names(entries: list[Any], report: Report) -> bool:
     """Whether names are unique and every dataset has at most one background model."""
     seen: set[str] = set()
     is_unique = True
-    for k, entry in enumerate(entries):
-        name = entry.get("name") if isinstance(entry, Mapping) else None
-        name = name if isinstance(name, str) else None  # another kind of value is the schema's to tell
-        if isinstance(entry, Mapping) and entry.get("type") in BackgroundIRFModel.tags:
-            datasets = entry.get("datasets_names")
-            dataset = datasets[0] if isinstance(datasets, list) and datasets else datasets
-            name = f"{dataset}-bkg"
-            if name in seen:
-                message = f"dataset '{dataset}' has a background model already"
-                report(("components", k, "datasets_names"), message, "one FoVBackgroundModel per dataset")
+    for k, row in enumerate(entries):
+        kind = find_kind(entry(row, "type"))
+        name = text(entry(row, "name")) if kind is None else kind.name_in(row)
+        if name in seen and kind is not None and kind.role is Role.BACKGROUND:
+            message = f"dataset '{str(name).removesuffix('-bkg')}' has a background model already"
+            report(("components", k, "datasets_names"), message, "one FoVBackgroundModel per dataset")
         elif name in seen:
             report(("components", k, "name"), f"'{name}' is the name of another component", "names are unique")
         is_unique = is_unique and name not in seen
@@ -137,7 +134,7 @@ def _with_labels(models: M, labels: list[Label], report: Report) -> M:
 
 
 def _with_covariance_file(models: M, name: Any, directory: Path, report: Report) -> M:
-    if not isinstance(name, str):
+    if text(name) is None:
         report(("covariance",), f"expected a file name, found {name!r}", "")
         return models
     path = directory / os.path.expanduser(os.path.expandvars(name))

@@ -15,20 +15,18 @@ from gm.arrays import Array
 from gm.errors import DataError
 from gm.io.files import write_atomic
 from gm.io.yaml_writer import dump_yaml
-from gm.models.component import APPLY_ALL_IRFS, BackgroundIRFModel, Component, SkyModel, TemplateNPredModel
+from gm.models.components.base import Component
 from gm.models.composition import Composition
 from gm.models.documents.covariance import format_covariance
 from gm.models.links import Link
 from gm.models.parameter import Parameter
 from gm.models.parametric import ParametricModel
 from gm.models.prior import Prior, prior_parameters
-from gm.models.spatial.constant import ConstantSpatialModel
-from gm.models.spectral.compound import CompoundSpectralModel
 from gm.models.templates.files import copies, copy_file
 from gm.units import parse_unit, respelled
 
 if TYPE_CHECKING:
-    from gm.maps.map import Map
+    pass
 
 _LOG_INTERP = ("amplitude", "norm")
 _EXTRA_DEFAULTS = {"scale_method": "scale10", "scale_transform": "lin"}
@@ -55,7 +53,7 @@ class ModelsWriter:
 
     def __init__(self, models: Composition, path: Path, own: Collection[Path] = ()) -> None:
         self._models, self._path, folder = models, path, path.parent
-        self._maps = {folder / name: unwritten for name, unwritten in unwritten_maps(models).items()}
+        self._maps = {folder / name: unwritten for c in models for name, unwritten in c.unwritten_maps().items()}
         self._names = copies(_template_files(models), folder, [file.name for file in self._maps], own)
         targets = {folder / name: source for source, name in self._names.items()}
         self._copies = {t: s for t, s in targets.items() if not t.exists() or (t in own and not t.samefile(s))}
@@ -81,17 +79,7 @@ class ModelsWriter:
 
 def _template_files(models: Composition) -> list[Path]:
     """The files that models take their numbers from, as far as their names are whole."""
-    names = [str(b.settings["filename"]) for c in models for _, b in c.blocks() if "filename" in b.settings]
-    names += [component.filename for component in models if isinstance(component, TemplateNPredModel)]
-    return [Path(name) for name in names if os.path.isabs(name)]
-
-
-def unwritten_maps(models: Composition) -> dict[str, Map]:
-    """The maps of templates that are in no file yet, by the name of the file that writing the models gives them."""
-    blocks = [
-        getattr(owner, key, None) for c in models for owner, key in ((c.spatial_model, "template"), (c, "counts"))
-    ]
-    return {block.filename: block.unwritten for block in blocks if block is not None and block.unwritten is not None}
+    return [Path(name) for component in models for name in component.files() if os.path.isabs(name)]
 
 
 def models_to_dict(
@@ -157,16 +145,7 @@ def _label(models: Composition, root: int) -> str:
 def _component_to_dict(
     component: Component, labels: list[tuple[str, Parameter] | None], rename: Callable[[str], str]
 ) -> dict[str, Any]:
-    data: dict[str, Any] = {}
-    if not isinstance(component, BackgroundIRFModel):
-        data["name"] = component.name
-    data["type"] = component.tags[0]
-    if isinstance(component, SkyModel) and dict(component.apply_irf) != dict(APPLY_ALL_IRFS):
-        data["apply_irf"] = dict(component.apply_irf)
-    if isinstance(component, TemplateNPredModel):
-        data["filename"] = rename(component.filename)
-    if component.datasets_names is not None:
-        data["datasets_names"] = list(component.datasets_names)
+    data = component.row(rename)
     start = 0
     for section, model in component.blocks():
         stop = start + len(model.parameters)
@@ -179,22 +158,21 @@ def _model_to_dict(
     model: ParametricModel, labels: list[tuple[str, Parameter] | None], rename: Callable[[str], str]
 ) -> dict[str, Any]:
     data: dict[str, Any] = {"type": model.tags[0]}
-    if isinstance(model, CompoundSpectralModel):
-        n = len(model.model1.parameters)
-        data["model1"] = _model_to_dict(model.model1, labels[:n], rename)
-        data["model2"] = _model_to_dict(model.model2, labels[n:], rename)
-        data["operator"] = model.operator
-        return data
+    start = 0
+    for name, member in model.members().items():
+        stop = start + len(member.parameters)
+        data[name] = _model_to_dict(member, labels[start:stop], rename)
+        start = stop
     settings = dict(model.settings)
     if "frame" in settings:
         data["frame"] = settings.pop("frame")
     if "filename" in settings:
         settings["filename"] = rename(settings["filename"])
-    defaults = [model.named_by_document(default.name) or default for default in model.defaults]
-    rows = zip(defaults, model.parameters, labels, strict=True)
-    data["parameters"] = [_parameter_to_dict(*row) for row in rows if not isnan(row[1].value)]
-    if isinstance(model, ConstantSpatialModel) and model.parameters == model.defaults:
-        data["parameters"] = []
+    if not model.members():
+        defaults = [model.named_by_document(default.name) or default for default in model.defaults]
+        rows = zip(defaults, model.parameters, labels, strict=True)
+        is_told = model.writes_defaults or model.parameters != model.defaults
+        data["parameters"] = [_parameter_to_dict(*row) for row in rows if is_told and not isnan(row[1].value)]
     return data | settings
 
 

@@ -15,8 +15,10 @@ from typing import ClassVar
 import numpy as np
 
 from gm.arrays import Array
+from gm.maps.map import Map
 from gm.maps.pixel_grid import PixelGrid, Window
 from gm.maps.sphere import unit_vectors
+from gm.models.errors import ModelError
 from gm.models.parametric import Default, ParametricModel
 from gm.models.spatial.exact_integration import integrate_exactly, integrate_exactly_with_gradient
 from gm.models.spatial.offsets import Offsets
@@ -42,11 +44,17 @@ LEAST = 1e-10  # [deg] of anything that has a size
 
 
 class SpatialModel(ParametricModel):
-    """Shape of a component on the sky; ``frame`` (``icrs``, ``galactic``, ``fk5``) is that of lon_0, lat_0 and phi."""
+    """Shape of a component on the sky; ``frame`` (``icrs``, ``galactic``, ``fk5``) is that of lon_0, lat_0 and phi.
+
+    has_density : True for shapes that are no points
+    may_be_flux : True for shapes whose values may be a flux by themselves, as `is_flux` tells
+    """
 
     section = "spatial"
     setting_names: ClassVar[tuple[str, ...]] = ("frame",)
     has_frame: ClassVar[bool] = True
+    has_density: ClassVar[bool] = False
+    may_be_flux: ClassVar[bool] = False
     natural = NATURAL
 
     def __init__(self, *, frame: str = "icrs", **settings: object) -> None:
@@ -72,9 +80,32 @@ class SpatialModel(ParametricModel):
         """Longitude and latitude [deg] in the model's frame; None for shapes that are everywhere."""
         return float(values[0]), float(values[1])
 
+    @property
+    def is_flux(self) -> bool:
+        """Whether its values are a flux by themselves. Raises `DataError` for a file that is no map."""
+        return False
+
+    def total(self, values: Array, energy: Array) -> Array:
+        """The integral over the sky at energies [TeV], (n_energy,)."""
+        return np.ones_like(energy)
+
+    def unwritten_maps(self) -> dict[str, Map]:
+        """Maps that are in no file yet, by the name of the file that they will be in."""
+        return {}
+
     @abstractmethod
     def evaluation_radius(self, values: Array) -> float | None:
         """Radius [deg] beyond which nothing is evaluated, None for no bound."""
+
+    def at_pixels(self, grid: PixelGrid, values: Array, energy: Array | None = None) -> Array:
+        """Density at pixel centres, (ny, nx) or (n_energy, ny, nx). Raises `ModelError` for a point."""
+        raise ModelError(f"{type(self).__name__} has no density, which a factor of the position needs")
+
+    def at_pixels_with_gradient(
+        self, grid: PixelGrid, values: Array, energy: Array | None = None
+    ) -> tuple[Array, Array]:
+        """`at_pixels`, and its derivatives (n_par, ...)."""
+        return self.at_pixels(grid, values, energy), np.zeros(0)
 
     @abstractmethod
     def integrate(self, grid: PixelGrid, values: Array, energy: Array | None = None) -> Array:
@@ -87,6 +118,8 @@ class SpatialModel(ParametricModel):
 
 class ExtendedModel(SpatialModel):
     """A shape with a density [sr-1]."""
+
+    has_density = True
 
     @abstractmethod
     def evaluate(self, vectors: Array, values: Array, energy: Array | None = None) -> Array:

@@ -15,6 +15,7 @@ class ConstantSpatialModel(ExtendedModel):
     tags = ("ConstantSpatialModel", "const")
     value = Default(1.0, "sr-1", frozen=True)
     has_frame = False
+    writes_defaults = False
 
     def position(self, values: Array) -> None:
         return None

@@ -27,9 +27,13 @@ from gm.models.templates.axis_interpolation import (
 )
 from gm.models.templates.map import TemplateMap
 
+_FLUX = "TeV-1 cm-2 s-1 sr-1"
+
 
 class TemplateShape(ExtendedModel):
     """A shape whose values stand in a file, which is read on first use; the frame is that of its map."""
+
+    may_be_flux = True
 
     template: TemplateMap
 
@@ -40,6 +44,14 @@ class TemplateShape(ExtendedModel):
     @property
     def is_energy_dependent(self) -> bool:
         return self.template.energy_axis is not None
+
+    @property
+    def is_flux(self) -> bool:
+        return self.template.unit == _FLUX
+
+    def unwritten_maps(self) -> dict[str, Map]:
+        map = self.template.unwritten
+        return {} if map is None else {self.template.filename: map}
 
     def remarks(self) -> tuple[str, ...]:
         return self.template.remarks

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,6 @@ from gm.arrays import Array
 from gm.errors import suggest
 from gm.models.errors import ModelError
 from gm.models.parameter import Parameter
-from gm.models.parametric import ParametricModel
 from gm.models.spectral.base import SpectralModel
 from gm.units import UnitError
 
@@ -41,6 +40,7 @@ class CompoundSpectralModel(SpectralModel):
         if name not in OPERATORS:
             raise ModelError(f"'{name}' is not an operator", suggest(name, OPERATORS))
         self.model1, self.model2, self.operator = model1, model2, name
+        self.settings = {"operator": name}
         self.defaults = model1.defaults + model2.defaults
         self._set_parameters(model1.parameters + model2.parameters)
 
@@ -51,9 +51,8 @@ class CompoundSpectralModel(SpectralModel):
         self._set(model1=first, model2=second, parameters=tuple(parameters), paths=paths)
         self._set(factors=first.factors + second.factors)
 
-    def blocks(self) -> Iterator[ParametricModel]:
-        yield from self.model1.blocks()
-        yield from self.model2.blocks()
+    def members(self) -> Mapping[str, SpectralModel]:
+        return {"model1": self.model1, "model2": self.model2}
 
     def evaluate(self, energy: Array, values: Array) -> Array:
         n = len(self.model1.parameters)

@@ -27,6 +27,7 @@ class TemporalModel(ParametricModel):
     """Variation of a component with time; ``scale`` is the time scale of its reference time."""
 
     section = "temporal"
+    varies: ClassVar[bool] = True
     setting_names: ClassVar[tuple[str, ...]] = ("scale",)
 
     def __init__(self, *, scale: str = "utc", **settings: object) -> None:
@@ -87,6 +88,7 @@ class ConstantTemporalModel(TemporalModel):
     """No variation: the factor is 1."""
 
     tags = ("ConstantTemporalModel", "const")
+    varies = False
 
     def evaluate(self, elapsed: Array, values: Array) -> Array:
         return np.ones_like(elapsed)

@@ -16,7 +16,7 @@ from gm.likelihood.maps.bins import MapBins
 from gm.likelihood.maps.folding.window import Response
 from gm.likelihood.maps.sources.image import MapSource
 from gm.maps.geometry import WcsGeometry
-from gm.models import BackgroundIRFModel, Component, Layout, Models, TemplateNPredModel
+from gm.models import BackgroundIRFModel, Component, Layout, Models
 
 Factor = Callable[[Array], Array]  # values of the shape -> (ny, nx), or (n_shape, ny, nx) for the derivatives
 
@@ -98,20 +98,17 @@ def has_free_shape(component: Component, layout: Layout) -> bool:
 
 def stored_sources(dataset: SkyMap, bins: MapBins, models: Models, plan: FluxPlan, layout: Layout) -> list[MapSource]:
     """The templates of predicted counts of a dataset, and its background when the factor of the position is free."""
+    found: list[tuple[Component, MapArray, dict[str, Any]]] = [
+        (component, component.template(dataset.geometry, dataset.energy), {})
+        for component in models.counts_templates(dataset.name)
+    ]
+    correction, known = models.backgrounds().get(dataset.name), dataset.known_background
+    if correction is not None and known is not None and has_free_shape(correction, layout):
+        factor = partial(correction.spatial_factor, dataset.geometry)
+        slopes = partial(_slopes, correction, dataset.geometry)
+        found.append((correction, known, {"factor": factor, "slopes": slopes}))
     sources: list[MapSource] = []
-    for component in models.select(dataset.name):
-        stored: MapArray | None = None
-        where: dict[str, Any] = {}
-        if isinstance(component, TemplateNPredModel):
-            stored = component.template(dataset.geometry, dataset.energy)
-        elif isinstance(component, BackgroundIRFModel):
-            stored = dataset.known_background if has_free_shape(component, layout) else None
-            where = {
-                "factor": partial(component.spatial_factor, dataset.geometry),
-                "slopes": partial(_slopes, component, dataset.geometry),
-            }
-        if stored is None:
-            continue
+    for component, stored, where in sorted(found, key=lambda row: models.names.index(row[0].name)):
         columns = plan.block("point", (component.name,), dataset.energy.center).columns
         shape = slice(0, 0)
         if where and component.spatial_model is not None:

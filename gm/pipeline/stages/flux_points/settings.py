@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gm.errors import DataError, JsonPath
-from gm.models import Models, SkyModel
+from gm.models import Models
 from gm.models.sky_flux import no_flux
 from gm.pipeline.analysis.energies import read_edges
 from gm.pipeline.analysis.sections import Known, Section, patterns
@@ -61,11 +61,11 @@ def check_flux_points(section: Section, known: Known) -> None:
 
 def _check_reference(section: Section, path: JsonPath, source: str, models: Models) -> None:
     """The source has a flux that norms can refer to."""
-    component = next((component for component in models if component.name == source), None)
-    if component is None:
+    if source not in models:
         return
+    component = next((component for component in models.sources() if component.name == source), None)
     problem: str | None = "a template of counts is no source"
-    if isinstance(component, SkyModel):
+    if component is not None:
         try:
             problem = no_flux(component)
         except DataError:  # a template that cannot be read, which is said when it is used
