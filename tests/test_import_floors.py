@@ -29,10 +29,11 @@ FLOORS = {
 #: package -> its floors, lowest first: a module imports from its own floor and from those below
 INNER_FLOORS = {
     "models": (
-        "errors prior parameter",
-        "links parametric templates",
+        "errors prior parameter documents.plain",
+        "links parametric templates documents.parameter_reading",
         "registry spatial spectral temporal",
-        "component",
+        "documents.block_reading",
+        "components",
         "addresses composition sky_flux",
         "documents",
         "models",
