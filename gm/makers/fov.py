@@ -71,11 +71,12 @@ class FoVBackgroundMaker:
     ) -> tuple[float, float]:
         """Counts that no source predicts, and background, in the bins of the mask. Raises `NoBackground`."""
         full = corrected(masked, component)
-        if not isinstance(full, MapDataset) or full.background is None:
+        known = full.known_background
+        if known is None:
             raise DataError(f"dataset {masked.name}: has no background that could be scaled")
         mask = masked.mask
         counts = float(masked.counts.sum(where=mask, dtype=np.float64))
-        background = float(full.background.sum(where=mask, dtype=np.float64))
+        background = float(known.sum(where=mask, dtype=np.float64))
         others = self._predicted(masked, sources) if sources and mask.any() else 0.0
         name, outside = masked.name, "outside of what is excluded"
         if not mask.any():

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from gm.arrays import Array, MapArray
 from gm.errors import DataError
 from gm.irf.edisp_map import EdispKernelMap, EdispMap
+from gm.irf.positions import ResponseGeometry
 from gm.irf.psf import PsfMap
 from gm.irf.tables import EnergyDispersion2D
 from gm.makers.pixels import Pixels
 from gm.maps.axes import Axis, EnergyAxis
-from gm.maps.geometry import WcsGeometry
 from gm.observations import Observation
 
 _LEAST = 1e-8  # probability of a bin of reconstructed energy; less is what rounding leaves
@@ -86,10 +85,10 @@ def _sums(table: EnergyDispersion2D, energy_true: Axis, energy: EnergyAxis, offs
     return np.concatenate([up_to, cumulative[-1][:, None]], axis=1)
 
 
-def _offsets(geometry: Any, observation: Observation) -> Array:
-    if not isinstance(geometry, WcsGeometry):
+def _offsets(geometry: ResponseGeometry, observation: Observation) -> Array:
+    if geometry.pixel_grid is None:
         raise DataError("the responses of a map are made on pixels")
-    return Pixels.of(geometry).offsets(*observation.pointing_icrs())
+    return Pixels.of(geometry.pixel_grid).offsets(*observation.pointing_icrs())
 
 
 def _normalised(values: Array, widths: Array) -> Array:
