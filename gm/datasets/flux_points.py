@@ -47,7 +47,11 @@ class FluxPointsDataset(OneDimensional):
                 raise DataError(f"dataset {self.name}: {name} has {mask.size} values, expected {self.points.n_points}")
 
     def unusable(self) -> list[tuple[str, BoolArray]]:
-        """What the statistic has no use for, whatever the masks say: the reason, and which points, ``(n,)``."""
+        """Which points ``(n,)`` the statistic has no use for, by reason.
+
+        chi2 needs a finite flux with an error and takes no upper limit, distrib the same or an upper limit with a
+        value, profile a finite profile.
+        """
         points = self.points
         if self.stat_type == "profile":
             return [("without a likelihood profile", ~points.has_profile())]
@@ -119,14 +123,6 @@ class FluxPointsDataset(OneDimensional):
     def summary(self) -> dict[str, Any]:
         energy = self.points.energy
         return {**super().summary(), "e_min": float(energy[0]), "e_max": float(energy[-1])}
-
-    def valid(self) -> BoolArray:
-        """``(n,)``: points that the masks keep and that have what the statistic needs, as `mask`.
-
-        chi2: a finite flux with an error, no upper limit. distrib: the same, or an upper limit with a finite limit.
-        profile: a finite profile.
-        """
-        return self.mask
 
     def take(self, rows: BoolArray | IntArray) -> FluxPointsDataset:
         """Some of the points with their masks, as a mask (n,) or as positions in the order wanted."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from typing import Any
 
 from gm.io.tables import CardValue
 
@@ -43,13 +44,13 @@ class Header(Mapping[str, CardValue]):
 
     def number(self, name: str) -> int | float | None:
         """The value of a card that is a number; None without it, and for texts and logicals."""
-        value = self.get(name)
-        return None if isinstance(value, str | bool) else value
+        value: Any = self.get(name)
+        return value if type(value) in (int, float) else None
 
     def whole(self, name: str) -> int | None:
         """The value of a card that is an integer; None for everything else."""
-        value = self.number(name)
-        return value if isinstance(value, int) else None
+        value = self.get(name)
+        return value if type(value) is int else None
 
 
 def _join(card: str, more: str) -> str:

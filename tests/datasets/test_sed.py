@@ -35,7 +35,7 @@ def edges() -> dict[str, Any]:
 def test_real_points(shared: Path) -> None:
     """Valid points as Gammapy 2.1 counts them: 4 of 5 (one without a value), 9 of 10 (one upper limit), 12 of 12."""
     datasets = Datasets.read(shared / "reference/flux-points/datasets.yaml")
-    assert [dataset.valid().sum() for dataset in datasets] == [4, 9, 12]
+    assert [dataset.mask.sum() for dataset in datasets] == [4, 9, 12]
     hess, hawc, gammacat = (dataset.points for dataset in datasets)
     assert (hess.sed_type, hawc.sed_type, gammacat.sed_type) == ("likelihood", "dnde", "dnde")
     assert hess.n_sigma_ul == 3.0
@@ -141,7 +141,7 @@ def test_errors_to_each_side(case: str) -> None:
     np.testing.assert_allclose(points.errors(), (low, high), rtol=1e-15)
     np.testing.assert_allclose(points.error(), columns.get("dnde_err", (low + high) / 2), rtol=1e-15)
     ones = dataset("chi2", dnde=np.ones(3), dnde_errp=np.ones(3), dnde_errn=-np.ones(3))
-    assert ones.valid().all()
+    assert ones.mask.all()
 
 
 def test_points_are_at_e_ref_and_between_their_edges_without_one() -> None:
@@ -272,7 +272,7 @@ def test_tables_as_a_catalogue_has_them(tmp_path: Path, case: str) -> None:
         np.testing.assert_allclose(mine, expected, rtol=1e-6)  # single precision
     assert points.is_ul.tolist() == is_ul
     assert points.n_sigma_ul == 2.6
-    assert read.valid().all()
+    assert read.mask.all()
 
 
 def dataset(stat_type: str, **columns: Any) -> FluxPointsDataset:
@@ -289,9 +289,9 @@ def test_valid_points_of_each_statistic() -> None:
         "stat_scan": np.array([[1.0, 0.0, 1.0], [np.nan, 0.0, 1.0], [1.0, 0.0, 1.0]]),
         "norm_scan": np.tile([0.5, 1.0, 2.0], (3, 1)),
     }
-    assert dataset("chi2", **columns).valid().tolist() == [True, False, False]
-    assert dataset("distrib", **columns).valid().tolist() == [True, False, True]
-    assert dataset("profile", **columns).valid().tolist() == [True, False, True]
+    assert dataset("chi2", **columns).mask.tolist() == [True, False, False]
+    assert dataset("distrib", **columns).mask.tolist() == [True, False, True]
+    assert dataset("profile", **columns).mask.tolist() == [True, False, True]
     masked = dataset("profile", **columns).with_(mask_fit=np.array([False, True, True]))
     assert masked.mask.tolist() == [False, False, True]
 
@@ -356,7 +356,7 @@ def test_datasets_come_back(shared: Path, tmp_path: Path, suffix: str) -> None:
         path = tmp_path / f"{one.name}.{suffix}"
         write_dataset(one, path)
         other = read_dataset("FluxPointsDataset", path, one.name)
-        assert np.array_equal(one.valid(), other.valid())
+        assert np.array_equal(one.mask, other.mask)
         assert one.points.n_sigma_ul == other.points.n_sigma_ul
         for name in (
             "energy",

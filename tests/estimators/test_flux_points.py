@@ -255,7 +255,7 @@ def test_published_flux_points_have_a_weighted_mean() -> None:
     dataset = flux_points()
     points = dataset.points
     for point in run(Datasets([dataset]), Models([power_law()]), [0.3, 2.0, 10.0]).points:
-        inside = (points.energy >= point.e_min) & (points.energy < point.e_max) & dataset.valid()
+        inside = (points.energy >= point.e_min) & (points.energy < point.e_max) & dataset.mask
         model = 1e-11 * points.energy[inside] ** -2.3
         weight = (model / points.dnde_err[inside]) ** 2
         found = estimate(point)

@@ -19,7 +19,7 @@ def statistic(datasets: Datasets, models: Models) -> float:
 
 def dataset_statistic(dataset: Dataset, models: Models) -> float:
     if isinstance(dataset, FluxPointsDataset):
-        return sum(point(dataset, k, predicted_flux(dataset, models, k)) for k in np.flatnonzero(dataset.valid()))
+        return sum(point(dataset, k, predicted_flux(dataset, models, k)) for k in np.flatnonzero(dataset.mask))
     predicted = predicted_counts(dataset, models)
     total = 0.0
     for k in np.flatnonzero(dataset.mask):
