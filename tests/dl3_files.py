@@ -132,7 +132,7 @@ CLASSES = {"EVENTS": ("events", "events"), "GTI": ("gti", "gti"), "AEFF": ("aeff
            "EDISP": ("edisp", "edisp_2d"), "PSF": ("psf", "psf_table"), "BKG": ("bkg", "bkg_3d")}  # fmt: skip
 
 
-def write_store(folder: Path, files: Mapping[int, Path], **columns: Any) -> Path:
+def write_store(folder: Path, files: Mapping[int, Path], suffix: str = ".fits.gz", **columns: Any) -> Path:
     """Index files for files in a folder; ``columns``: of the index of observations."""
     rows = [(number, *CLASSES[hdu], file.name, hdu) for number, file in files.items() for hdu in CLASSES]
     numbers, kinds, classes, names, hdus = (np.array(column) for column in zip(*rows, strict=True))
@@ -144,7 +144,7 @@ def write_store(folder: Path, files: Mapping[int, Path], **columns: Any) -> Path
         Column("FILE_NAME", names),
         Column("HDU_NAME", hdus),
     )
-    write_fits(folder / "hdu-index.fits.gz", [Table("HDU_INDEX", index)])
+    write_fits(folder / f"hdu-index{suffix}", [Table("HDU_INDEX", index)])
     cells = (Column("OBS_ID", np.array(list(files))), *(Column(name, *value) for name, value in columns.items()))
-    write_fits(folder / "obs-index.fits.gz", [Table("OBS_INDEX", cells, REFERENCE)])
+    write_fits(folder / f"obs-index{suffix}", [Table("OBS_INDEX", cells, REFERENCE)])
     return folder

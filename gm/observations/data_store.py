@@ -169,15 +169,20 @@ def _read_hdu_index(extension: Extension, folder: Path) -> Mapping[int, Location
     numbers = extension.column("OBS_ID")
     texts = [np.char.strip(extension.column(name).astype(str)).tolist() for name in _COLUMNS[1:]]
     hdus: dict[int, dict[str, HduLocation]] = {}
+    files = {pair: _file(folder, *pair) for pair in set(zip(*texts[2:4], strict=True))}
     for number, kind, hdu_class, directory, name, hdu in zip(numbers.tolist(), *texts, strict=True):
         parts, kind = hdus.setdefault(int(number), {}), kind.lower()
         if kind in parts:
             log.warning("observation %s has more than one %s in %s, the first is taken", number, kind, extension.path)
             continue
-        inside = folder / directory / name
-        path = inside if inside.exists() else Path(directory) / name
-        parts[kind] = HduLocation(path if path.exists() else inside, hdu, hdu_class.lower())
+        parts[kind] = HduLocation(files[directory, name], hdu, hdu_class.lower())
     return hdus
+
+
+def _file(folder: Path, directory: str, name: str) -> Path:
+    """A file of an index: beside it, or where the index says if only that is there."""
+    beside, elsewhere = folder / directory / name, Path(directory) / name
+    return elsewhere if elsewhere.exists() and not beside.exists() else beside
 
 
 def _read_parts(file: FitsFile) -> Locations:

@@ -36,7 +36,7 @@ def write_corpus(folder: Path) -> Path:
     }
     places = {"RA_PNT": (np.full(3, 83.6), "deg"), "DEC_PNT": (np.full(3, 22.5), "deg")}
     times = {"TSTART": (np.zeros(3), "s"), "TSTOP": (np.full(3, 1000.0), "s"), "OBJECT": (np.array(["Crab"] * 3), "")}
-    return write_store(folder, files, **places, **times)
+    return write_store(folder, files, ".fits", **places, **times)
 
 
 def reduce(store: DataStore, obs_id: int) -> SpectrumDataset:
@@ -60,7 +60,7 @@ def everything(folder: Path, obs_id: int) -> None:
         within=(83.6, 22.0, 2.0, "icrs"), time=(53000.0, 53010.0, "utc"), where=("OBJECT == Crab",)
     )
     conditions.select(store)
-    conditions.select(DataStore.open("*.fits", folder))
+    conditions.select(DataStore.open([f"{name}.fits" for name in ("usual", "drift", "altaz")], folder))
     reduce(store, obs_id)
 
 
