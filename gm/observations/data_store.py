@@ -182,7 +182,7 @@ def _read_hdu_index(extension: Extension, folder: Path) -> Mapping[int, Location
 def _file(folder: Path, directory: str, name: str) -> Path:
     """A file of an index: beside it, or where the index says if only that is there."""
     beside, elsewhere = folder / directory / name, Path(directory) / name
-    return elsewhere if elsewhere.exists() and not beside.exists() else beside
+    return elsewhere if os.path.exists(elsewhere) and not os.path.exists(beside) else beside
 
 
 def _read_parts(file: FitsFile) -> Locations:

@@ -175,6 +175,7 @@ def _numbers(table: Table, name: str, unit: str) -> Array:
     if values.dtype.kind not in "iuf":
         raise DataError(f"the index of observations: column {name} is not numeric")
     try:
-        return np.asarray(values.astype(np.float64) * factor(table.unit(name) or unit, unit))
+        numbers = values.astype(np.float64) * factor(table.unit(name) or unit, unit)
     except UnitError as error:
         raise DataError(f"the index of observations: column {name}: {error}") from error
+    return np.where(np.isfinite(numbers), numbers, np.nan)  # what is not known meets no condition
