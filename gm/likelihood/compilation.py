@@ -35,9 +35,11 @@ def compile_terms(
     *,
     for_fit: bool,
     frozen_shapes: bool = False,
+    before: LocalTerms | None = None,
 ) -> tuple[FluxPlan, LocalTerms]:
     """The flux columns that the datasets need; one term for each map, and one per statistic for all other datasets.
 
+    What has not moved since ``before``, of the same datasets under models that differ in values alone, is taken over.
     Datasets whose bins fall under the same statistic share a term, and those with the same components on the same axis
     share one matrix product.
     """
@@ -60,13 +62,16 @@ def compile_terms(
         offset = _add_folds(builder, plan, dataset, models.sources(one.name), corrections.get(one.name), bins)
         builder.add_bins(index, bins, arrays, offset)
     terms: list[LikelihoodTerm] = []
+    compiled = None
     if maps:
-        from gm.likelihood.maps.compilation import compile_maps
+        from gm.likelihood.maps.compilation import CompiledMaps, compile_maps
 
+        known = CompiledMaps() if before is None or before.maps is None else before.maps
         shapes = {"for_fit": for_fit, "frozen_shapes": frozen_shapes}
-        terms.extend(compile_maps(maps, models, plan, layout, conventions, **shapes))
+        found, compiled = compile_maps(maps, models, plan, layout, conventions, known, **shapes)
+        terms.extend(found)
     terms.extend(builder.build(plan.n_columns) for builder in builders.values())
-    return plan, LocalTerms(terms, plan.n_columns)
+    return plan, LocalTerms(terms, plan.n_columns, compiled)
 
 
 class _TermBuilder:

@@ -26,11 +26,13 @@ class Engine(ABC):
         *,
         for_fit: bool,
         frozen_shapes: bool,
+        before: Terms | None = None,
     ) -> tuple[FluxPlan, Terms]:
         """The columns of the flux vector, and the terms, which are functions of it. Raises `DataError`.
 
         ``layout`` is that of the models, and stays as it is; ``for_fit`` and ``frozen_shapes`` as for
-        `JointLikelihood`.
+        `JointLikelihood`. ``before``: terms of the same datasets under models that differ in values alone; what has not
+        moved may be taken from them.
         """
 
 
@@ -47,5 +49,8 @@ class LocalEngine(Engine):
         *,
         for_fit: bool,
         frozen_shapes: bool,
+        before: Terms | None = None,
     ) -> tuple[FluxPlan, LocalTerms]:
-        return compile_terms(datasets, models, layout, conventions, for_fit=for_fit, frozen_shapes=frozen_shapes)
+        known = before if isinstance(before, LocalTerms) else None
+        shapes = {"for_fit": for_fit, "frozen_shapes": frozen_shapes}
+        return compile_terms(datasets, models, layout, conventions, before=known, **shapes)

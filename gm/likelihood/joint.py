@@ -18,6 +18,7 @@ from gm.likelihood.maps.limits import keep_apart
 from gm.likelihood.maps.sources.losses import FluxLoss
 from gm.likelihood.remarks import remarks
 from gm.likelihood.report import TermReport
+from gm.likelihood.terms import Terms
 from gm.models import Component, Layout, Models, Role
 
 
@@ -81,7 +82,8 @@ class JointLikelihood:
     ``conventions``: ``gammapy``, or ``exact`` for predicted counts as the responses say. ``for_fit``: free shapes are
     sampled so that the statistic is smooth in their parameters, and these stay between what the maps can tell apart.
     ``frozen_shapes``: they stay as they are in ``models`` whatever the vector says, which is all that is needed there.
-    ``engine`` compiles the terms, by default in this process.
+    ``engine`` compiles the terms, by default in this process, and may take over what has not moved since ``before``,
+    the terms of models that differ in values alone.
     """
 
     def __init__(
@@ -93,13 +95,21 @@ class JointLikelihood:
         for_fit: bool = False,
         frozen_shapes: bool = False,
         engine: Engine | None = None,
+        before: Terms | None = None,
     ) -> None:
         self.datasets, self.models, self.conventions = datasets, models, Conventions(conventions)
         self.layout, self._engine = Layout(models), engine or LocalEngine()
         if for_fit:
             keep_apart(datasets, models, self.layout, self.conventions)
-        shapes = {"for_fit": for_fit, "frozen_shapes": frozen_shapes}
-        plan, self.terms = self._engine.compile(datasets, models, self.layout, self.conventions, **shapes)
+        plan, self.terms = self._engine.compile(
+            datasets,
+            models,
+            self.layout,
+            self.conventions,
+            for_fit=for_fit,
+            frozen_shapes=frozen_shapes,
+            before=before,
+        )
         self.bank = FluxBank(plan, models, self.layout, self.conventions)
         self._last_flux: tuple[bytes, Array, Array] | None = None
         self._last_value: tuple[bytes, float] | None = None
@@ -222,7 +232,14 @@ class JointLikelihood:
         It is where shapes are integrated for a fit, and where responses would be taken at other positions.
         """
         if self.terms.has_integrals or self._has_moved(models):
-            return JointLikelihood(self.datasets, models, self.conventions, frozen_shapes=True, engine=self._engine)
+            return JointLikelihood(
+                self.datasets,
+                models,
+                self.conventions,
+                frozen_shapes=True,
+                engine=self._engine,
+                before=self.terms,
+            )
         return self
 
     def _has_moved(self, models: Models) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import TypeVar, final
+from typing import TYPE_CHECKING, TypeVar, final
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from gm.likelihood.line import Line
 from gm.likelihood.maps.folding.image_adjoints import summed
 from gm.likelihood.report import TermReport
 from gm.parallel import side_by_side
+
+if TYPE_CHECKING:  # spectra do without the transforms
+    from gm.likelihood.maps.compilation import CompiledMaps
 
 R = TypeVar("R")
 
@@ -101,11 +104,12 @@ class LocalTerms(Terms):
     """Terms in this process, with its threads. Datasets that share images are folded, and their derivatives brought
     back, together.
 
-    terms : in the order of the sum; n_columns : of the flux vector
+    terms : in the order of the sum; n_columns : of the flux vector; maps : what can be taken over when maps are
+    compiled again
     """
 
-    def __init__(self, terms: Sequence[LikelihoodTerm], n_columns: int) -> None:
-        self.terms, self.n_columns = tuple(terms), n_columns
+    def __init__(self, terms: Sequence[LikelihoodTerm], n_columns: int, maps: CompiledMaps | None = None) -> None:
+        self.terms, self.n_columns, self.maps = tuple(terms), n_columns, maps
         self._in_parallel = len(self.terms) > 1 and any(term.is_heavy for term in self.terms)
 
     def _each(self, work: Callable[[LikelihoodTerm], R]) -> list[R]:

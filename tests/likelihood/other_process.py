@@ -97,6 +97,7 @@ class OtherProcess(Engine):
         *,
         for_fit: bool,
         frozen_shapes: bool,
+        before: Terms | None = None,
     ) -> tuple[FluxPlan, Terms]:
         plan, number = self.ask(
             0, "compile", datasets, models, layout, conventions, for_fit=for_fit, frozen_shapes=frozen_shapes

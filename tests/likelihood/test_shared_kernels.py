@@ -159,6 +159,19 @@ def test_an_image_that_is_dark_or_elsewhere() -> None:
     group.check(spot[:, ::-1, ::-1].copy(), 1e-8)
 
 
+def test_a_dark_image_of_one_dataset() -> None:
+    """Whose kernels are their own basis, of which nothing is needed."""
+    shared, sight = SharedKernels(), Sight.of(dataset((20, 20), 0))
+    kernels = psf(3, np.linspace(0.8, 2.0, N_TRUE), symmetric=True)[sight.seen]
+    member, spot = shared.join(sight, kernels, (slice(0, 20), slice(0, 20))), np.zeros((1, 20, 20))
+    spot[0, 9, 11] = 1.0
+    assert member.see(spot, 1e-8)[0][0].any()
+    ((rows, totals),) = member.see(np.zeros((1, 20, 20)), 1e-8)
+    assert rows.shape == (sight.n_rows, sight.seen.size)
+    assert not rows.any()
+    assert not totals.any()
+
+
 def test_a_dataset_may_send_nothing() -> None:
     group, images = Group(symmetric=True), gaussians(2.0)
     sights = group.sights

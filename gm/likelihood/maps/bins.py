@@ -49,6 +49,10 @@ class MapBins:
             off = float(np.sum(empty.background(np.zeros(empty.counts.size)))) if empty.counts is not None else 0.0
         return cls(mask, energy, pixel, statistic, constant, off, make)
 
+    def positions(self) -> IntArray:
+        """(n_rows,) of the bins with counts in the flat map, increasing."""
+        return np.asarray(self.energy * self.mask[0].size + self.pixel)
+
     @cached_property
     def whole(self) -> Statistic:
         """The statistic of all bins that enter."""

@@ -164,7 +164,9 @@ class _Block:
     def _by_kernel(self, folded: Array) -> Array:
         """Counts (n, n_rows, n_seen) of what is folded with the first of the basis, (n, n_rows, n_first)."""
         if self.coefficients is None:
-            return folded[..., : self.per_row.shape[2]] * self.per_row
+            n_first, values = min(folded.shape[2], self.per_row.shape[2]), np.zeros_like(self.per_row)
+            np.multiply(folded[..., :n_first], self.per_row[..., :n_first], out=values[..., :n_first])
+            return values
         values = product(folded, self.coefficients[:, : folded.shape[2]])
         values *= self.per_row
         return values

@@ -185,8 +185,8 @@ class Shared:
     """What datasets share: sub-pixels of kernels, places of points on parts of one grid, images on equal grids, and how
     far components may go."""
 
-    def __init__(self) -> None:
-        self.kernels = KernelGrids()
+    def __init__(self, kernels: KernelGrids) -> None:
+        self.kernels = kernels
         self.reaches: dict[tuple[str, float | None], Reach] = {}
         self._places: dict[tuple[Any, ...], _Place] = {}
         self._images: dict[tuple[Any, ...], tuple[SharedImage, SharedKernels]] = {}

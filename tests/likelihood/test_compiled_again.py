@@ -1,0 +1,84 @@
+"""Terms that take over what has not moved: bit by bit those that are compiled anew."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gm.datasets import Datasets
+from gm.likelihood import JointLikelihood
+from gm.likelihood.maps.source_builder import SourceBuilder
+from gm.likelihood.maps.sources.image import MapSource
+from gm.models import Models
+from tests.map_samples import LAT, LON, background, cube, edged, gauss, held, on_off_cube, point, source
+from tests.samples import spectrum
+
+MOVING = {"point": point(83.2, 21.8), "gauss": gauss(83.2, 21.8, 0.08), "disk": edged()["disk"]}
+
+
+def datasets(response: str) -> Datasets:
+    maps = [cube("one", "icrs", response), cube("two", "galactic", response, 2), on_off_cube("off", "icrs", response)]
+    return Datasets([*maps, spectrum("flat")])
+
+
+def sky(kind: str, lon: float = 0.0) -> Models:
+    """A source that moves between two that stay, so that columns and rows of these are others where its shape is held.
+
+    ``lon`` : by how much it has moved [deg], while the spectrum of another one has changed
+    """
+    still = source("still", held(gauss(84.1, 22.3, 0.1))), source("spot", held(point(LON, LAT + 0.4)))
+    models = Models([still[0], source("moving", MOVING[kind]), still[1], background("one"), background("two")])
+    if not lon:
+        return models
+    at = models.parameters[models.parameters.addresses.index("moving.lon_0")].value
+    return models.with_parameters({"moving.lon_0": {"value": at + lon}, "still.amplitude": {"value": 2e-11}})
+
+
+@pytest.mark.parametrize("conventions", ["gammapy", "exact"])
+@pytest.mark.parametrize("response", ["plain", "psf", "reco"])
+@pytest.mark.parametrize("kind", MOVING)
+@pytest.mark.parametrize("frozen_shapes", [True, False])
+def test_bit_by_bit(
+    kind: str, response: str, conventions: str, frozen_shapes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As at the end of a fit, and as where a fit goes on from where a source has moved to."""
+    data, there = datasets(response), sky(kind, 0.23)
+    before = JointLikelihood(data, sky(kind), conventions, for_fit=True)
+    before.value_and_gradient(before.layout.start)
+    shapes = {"for_fit": not frozen_shapes, "frozen_shapes": frozen_shapes}
+    anew, built, build = JointLikelihood(data, there, conventions, **shapes), list[str](), SourceBuilder.build
+
+    def counted(self: SourceBuilder) -> MapSource:
+        built.append(self.component.name)
+        return build(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SourceBuilder, "build", counted)
+        again = JointLikelihood(data, there, conventions, before=before.terms, **shapes)
+    assert built == ["moving"] * 3
+    vector = anew.layout.start
+    for one, other in zip(anew.predicted(vector), again.predicted(vector), strict=True):
+        np.testing.assert_array_equal(other, one)
+    for factor in (1.0, 1.001):
+        (value, gradient), (found, slope) = (joint.value_and_gradient(vector * factor) for joint in (anew, again))
+        assert found == value
+        np.testing.assert_array_equal(slope, gradient)
+        np.testing.assert_array_equal(again.information(vector * factor), anew.information(vector * factor))
+    assert repr(again.summarize(vector)) == repr(anew.summarize(vector))
+    values, norms = anew.layout.expand(vector), np.array([-0.5, 0.5, 2.0])
+    for name in ("still", "moving"):
+        signal = anew.bank.fluxes(values, [name])
+        lines = (joint.terms.lines(anew.bank.fluxes(values) - signal, signal) for joint in (anew, again))
+        for one_line, other_line in zip(*lines, strict=True):
+            np.testing.assert_array_equal(other_line.values(norms), one_line.values(norms))
+
+
+def test_the_terms_before_stay_as_they_are() -> None:
+    data = datasets("plain")
+    before, alone = (JointLikelihood(data, sky("gauss"), for_fit=True) for _ in range(2))
+    vector = before.layout.start
+    before.value(vector)
+    JointLikelihood(data, sky("gauss", 0.3), frozen_shapes=True, before=before.terms).summarize(vector)
+    assert before.value(vector * 1.001) == alone.value(vector * 1.001)
+    for one, other in zip(alone.predicted(vector), before.predicted(vector), strict=True):
+        np.testing.assert_array_equal(other, one)
