@@ -67,7 +67,13 @@ INNER_FLOORS = {
         "joint",
         "prediction",
     ),
-    "likelihood.maps": ("bins limits folding", "sources", "view prediction", "term", "compilation"),
+    "likelihood.maps": (
+        "bins limits folding",
+        "sources",
+        "view prediction",
+        "term source_builder",
+        "compilation",
+    ),
     "pipeline": (
         "reporter results provenance memory",
         "analysis",
