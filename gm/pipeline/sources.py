@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from gm.pipeline.analysis.build import covariance_file
+from gm.pipeline.analysis.declaration import Declaration
 from gm.pipeline.analysis.load import Analysis
-from gm.pipeline.analysis.sections import Declaration
 from gm.pipeline.inputs import document_files
 
 

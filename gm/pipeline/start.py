@@ -7,9 +7,10 @@ read at most once, when it is first asked for.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 from gm.config_schemas.reader import read_document
 from gm.config_schemas.validator import check
@@ -193,6 +194,14 @@ class InMemory(_Same):
 
     def models(self) -> Models:
         return self._models
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a stage would make, without a file written; ``rows``: what it would do, as plain data."""
+
+    start: Start
+    rows: Sequence[dict[str, Any]] = ()
 
 
 def written_parts(folder: Path) -> Parts:

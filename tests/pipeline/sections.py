@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from gm.config_schemas.reader import Document
+from gm.pipeline.analysis.declaration import Declaration
 from gm.pipeline.analysis.findings import Findings
-from gm.pipeline.analysis.sections import Declaration, Section
+from gm.pipeline.analysis.sections import Section
 
 
 def section(stage: Declaration[Any], data: Any, folder: Path = Path("folder")) -> Section:

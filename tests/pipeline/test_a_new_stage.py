@@ -20,8 +20,9 @@ from gm.config_schemas import schema_files
 from gm.config_schemas.reader import read_document
 from gm.datasets import Datasets
 from gm.models import Models
+from gm.pipeline.analysis.declaration import Phase
 from gm.pipeline.analysis.load import Analysis
-from gm.pipeline.analysis.sections import Known, Phase, Section, patterns
+from gm.pipeline.analysis.sections import Known, Section, patterns
 from gm.pipeline.inputs import Inputs
 from gm.pipeline.results import write_document
 from gm.pipeline.session import Session

@@ -18,11 +18,12 @@ from gm.pipeline.analysis.checks import (
     named_datasets,
     sky_and_other,
 )
+from gm.pipeline.analysis.declaration import Declaration, S
 from gm.pipeline.analysis.documents import Documents, read_documents
 from gm.pipeline.analysis.findings import Findings
 from gm.pipeline.analysis.paths import expand, folder_name
 from gm.pipeline.analysis.request import Request
-from gm.pipeline.analysis.sections import Declaration, Known, Names, S, Section
+from gm.pipeline.analysis.sections import Known, Names, Section
 from gm.pipeline.analysis.settings import Settings, build_settings, resolve
 
 if TYPE_CHECKING:

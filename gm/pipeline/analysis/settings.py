@@ -9,9 +9,9 @@ from typing import Any
 
 from gm.conventions import Conventions
 from gm.errors import UsageError
+from gm.pipeline.analysis.declaration import Declaration, filled
 from gm.pipeline.analysis.findings import Report
 from gm.pipeline.analysis.paths import expand, folder_name
-from gm.pipeline.analysis.sections import Declaration, filled
 
 SHARED: dict[str, Any] = {
     "version": 1,

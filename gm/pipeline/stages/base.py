@@ -8,17 +8,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from gm.pipeline.analysis.sections import Declaration, S
+from gm.pipeline.analysis.declaration import Declaration, S
 
 if TYPE_CHECKING:
     from gm.pipeline.analysis.load import Analysis
     from gm.pipeline.inputs import Inputs
     from gm.pipeline.session import Session
-    from gm.pipeline.start import Start
+    from gm.pipeline.start import Preview, Start
 
 Ran = tuple[dict[str, Any], dict[str, float]]
 """The result's document, and the wall times of its parts."""
@@ -26,14 +25,6 @@ Ran = tuple[dict[str, Any], dict[str, float]]
 MODELS = ("models.yaml", "models_covariance.dat")
 _SHARED = ("conventions", "covariance", "parameters", "links")
 _BAD = ("not_converged", "failed", "incomplete")
-
-
-@dataclass(frozen=True)
-class Preview:
-    """What a stage would make, without a file written; ``rows``: what it would do, as plain data."""
-
-    start: Start
-    rows: Sequence[dict[str, Any]] = ()
 
 
 class Stage(Declaration[S]):
@@ -69,6 +60,8 @@ class Stage(Declaration[S]):
 
     def preview(self, analysis: Analysis, start: Start, made: Start) -> Preview:
         """What `made` would be, from ``start`` and without running; ``made``: as it is from an earlier run."""
+        from gm.pipeline.start import Preview
+
         return Preview(start)
 
     def check_data(self, analysis: Analysis, start: Start) -> Start | None:

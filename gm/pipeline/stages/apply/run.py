@@ -18,8 +18,8 @@ from gm.pipeline.inputs import Inputs
 from gm.pipeline.results import files_of_datasets, write_document
 from gm.pipeline.session import Session
 from gm.pipeline.stages.apply.operations import Step, apply_operations, predicted_rows, step_document
-from gm.pipeline.stages.base import Preview, Ran, Stage, Task
-from gm.pipeline.start import InMemory, Parts, Start
+from gm.pipeline.stages.base import Ran, Stage, Task
+from gm.pipeline.start import InMemory, Parts, Preview, Start
 
 
 def run_operations(session: Session, task: Task, inputs: Inputs) -> Ran:

@@ -7,15 +7,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
-from gm.pipeline.analysis.sections import Names, Phase, Section
-from gm.pipeline.stages.base import MODELS, Preview, Ran, Stage, Task, folder_of
+from gm.pipeline.analysis.declaration import Phase
+from gm.pipeline.stages.base import MODELS, Ran, Stage, Task, folder_of
 
 if TYPE_CHECKING:
     from gm.pipeline.analysis.load import Analysis
+    from gm.pipeline.analysis.sections import Names, Section
     from gm.pipeline.inputs import Inputs
     from gm.pipeline.session import Session
     from gm.pipeline.stages.apply.settings import OperationSettings
-    from gm.pipeline.start import Start
+    from gm.pipeline.start import Preview, Start
 
 
 @final
@@ -60,7 +61,7 @@ class Applying(Stage["tuple[OperationSettings, ...]"]):
     def preview(self, analysis: Analysis, start: Start, made: Start) -> Preview:
         from gm.pipeline.stages.apply.run import preview_operations
 
-        return preview_operations(self, analysis, start) if start.is_there() else Preview(start)
+        return preview_operations(self, analysis, start) if start.is_there() else super().preview(analysis, start, made)
 
     def check_data(self, analysis: Analysis, start: Start) -> Start | None:
         return self.preview(analysis, start, start).start

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
-from gm.pipeline.analysis.sections import Known, Phase, Section
+from gm.pipeline.analysis.declaration import Phase
 from gm.pipeline.stages.base import Ran, Stage, Task
 
 if TYPE_CHECKING:
     from gm.pipeline.analysis.load import Analysis
+    from gm.pipeline.analysis.sections import Known, Section
     from gm.pipeline.inputs import Inputs
     from gm.pipeline.session import Session
     from gm.pipeline.stages.flux_points.settings import FluxPointsSettings

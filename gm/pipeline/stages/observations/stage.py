@@ -7,15 +7,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
-from gm.pipeline.analysis.sections import Names, Phase, Section
-from gm.pipeline.stages.base import MODELS, Preview, Ran, Stage, Task, folder_of
+from gm.pipeline.analysis.declaration import Phase
+from gm.pipeline.stages.base import MODELS, Ran, Stage, Task, folder_of
 
 if TYPE_CHECKING:
     from gm.pipeline.analysis.load import Analysis
+    from gm.pipeline.analysis.sections import Names, Section
     from gm.pipeline.inputs import Inputs
     from gm.pipeline.session import Session
     from gm.pipeline.stages.observations.settings import Entry
-    from gm.pipeline.start import Start
+    from gm.pipeline.start import Preview, Start
 
 
 @final
@@ -74,6 +75,8 @@ class Reducing(Stage["tuple[Entry, ...]"]):
 
     def preview(self, analysis: Analysis, start: Start, made: Start) -> Preview:
         """What is there from an earlier run, if it is."""
+        from gm.pipeline.start import Preview
+
         return Preview(made if made.is_there() else start)
 
     def check_data(self, analysis: Analysis, start: Start) -> Start | None:

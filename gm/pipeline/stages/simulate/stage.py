@@ -7,16 +7,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
-from gm.pipeline.analysis.sections import Names, Phase, Section
-from gm.pipeline.stages.base import MODELS, Preview, Ran, Stage, Task, folder_of
+from gm.pipeline.analysis.declaration import Phase
+from gm.pipeline.stages.base import MODELS, Ran, Stage, Task, folder_of
 from gm.pipeline.stages.simulate.document import ASIMOV, simulation_document
 
 if TYPE_CHECKING:
     from gm.datasets.simulation import Simulation
     from gm.pipeline.analysis.load import Analysis
+    from gm.pipeline.analysis.sections import Names, Section
     from gm.pipeline.inputs import Inputs
     from gm.pipeline.session import Session
-    from gm.pipeline.start import Start
+    from gm.pipeline.start import Preview, Start
 
 
 @final
@@ -66,6 +67,8 @@ class Simulating(Stage["Simulation | None"]):
         return Written(task.result.parent, session.start, session.read)
 
     def preview(self, analysis: Analysis, start: Start, made: Start) -> Preview:
+        from gm.pipeline.start import Preview
+
         return Preview(made)
 
     def check_data(self, analysis: Analysis, start: Start) -> Start | None:
