@@ -122,6 +122,8 @@ def holds(table: Table, condition: str) -> BoolArray:
     if column is None:
         raise DataError(f"condition '{condition}': no column {name}\n    {suggest(name, table.names, 'found')}")
     values: NDArray[Any] = np.asarray(column.values)
+    if values.ndim != 1:
+        raise DataError(f"condition '{condition}': {name} has more than one value for each observation")
     if values.dtype.kind in "US":
         if operator not in ("=", "==", "!="):
             raise DataError(f"condition '{condition}': {name} holds words, which are compared with == and !=")
@@ -171,9 +173,12 @@ def _references(table: Table) -> list[TimeReference]:
 
 
 def _numbers(table: Table, name: str, unit: str) -> Array:
+    if table.find(name) is None:
+        found = suggest(name, table.names, "found")
+        raise DataError(f"the index of observations: no column {name}, needed to select by it\n    {found}")
     values = table.array(name)
-    if values.dtype.kind not in "iuf":
-        raise DataError(f"the index of observations: column {name} is not numeric")
+    if values.dtype.kind not in "iuf" or values.ndim != 1:
+        raise DataError(f"the index of observations: column {name} is not one number for each observation")
     try:
         numbers = values.astype(np.float64) * factor(table.unit(name) or unit, unit)
     except UnitError as error:

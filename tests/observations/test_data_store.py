@@ -36,6 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         TSTART=(np.array([0.0, 2000.0, 86400.0]), "s"),
         TSTOP=(np.array([1000.0, 3000.0, 87400.0]), "s"),
         OBJECT=(np.array(["Crab", "Crab", "Vela X"]), ""),
+        PAIR=(np.ones((3, 2)), ""),
     )
 
 
@@ -96,11 +97,20 @@ def test_conditions_on_columns(folder: Path, condition: str, expected: tuple[int
         ({"where": ("OBJECT < Crab",)}, "words, which are compared with"),
         ({"time": ("yesterday", None, "utc")}, "'yesterday' is no time on the scale 'utc'"),
         ({"ids": (11, 14, 15)}, "no observation 14, 15"),
+        ({"where": ("PAIR > 1",)}, "PAIR has more than one value"),
     ],
 )
 def test_what_is_wrong_with_conditions_is_said(folder: Path, conditions: dict[str, object], message: str) -> None:
     with pytest.raises(DataError, match=message):
         select(folder, **conditions)
+
+
+def test_an_index_without_what_is_selected_by(folder: Path, tmp_path: Path) -> None:
+    write_store(tmp_path, {1: write_observation(tmp_path / "run.fits")}, RA_PNT=(np.array(["east"]), ""))
+    with pytest.raises(DataError, match="column RA_PNT is not one number for each observation"):
+        select(tmp_path, within=(83.6, 22.0, 1.0, "icrs"))
+    with pytest.raises(DataError, match="no column TSTART, needed to select by it"):
+        select(tmp_path, time=(53000.0, None, "tt"))
 
 
 def test_numbers_from_files(folder: Path, tmp_path: Path) -> None:
