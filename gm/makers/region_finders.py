@@ -25,6 +25,7 @@ from gm.maps.sky_region import SkyRegion, file_region
 from gm.maps.sphere import separation
 from gm.observations import EventList
 
+_FAR = 20.0  # [deg]
 _MARGIN = 0.3  # [deg] of the image beyond twice the distance of the region on either side
 
 
@@ -76,7 +77,10 @@ class _Image:
         if len(region.shapes) != 1:
             raise DataError("reflected regions: the region is a union of shapes, expected one")
         lon, lat = (float(value) for value in rotate(lon, lat, "icrs", region.frame))
-        width = 4.0 * float(separation(*region.center(), lon, lat)) + _MARGIN
+        distance = float(separation(*region.center(), lon, lat))
+        if distance > _FAR:
+            raise DataError(f"reflected regions: the region lies {distance:.0f} deg from the pointing")
+        width = 4.0 * distance + _MARGIN
         grid = WcsGeometry.create(lon, lat, binsz, width, frame=region.frame, projection="TAN")
         shape = region.shapes[0].to_pixels(grid)
         x, y = (float(value) for value in grid.pixel(lon, lat))

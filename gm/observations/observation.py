@@ -103,8 +103,10 @@ class Observation:
 
     def pointing_icrs(self) -> tuple[float, float]:
         """ICRS position [deg] of the pointing in the middle of the first good time interval."""
-        if not self.pointing.is_drift:
-            return self.pointing.lon, self.pointing.lat
+        return self._drifted if self.pointing.is_drift else (self.pointing.lon, self.pointing.lat)
+
+    @cached_property
+    def _drifted(self) -> tuple[float, float]:
         return self.pointing.icrs(self.gti.tmid(), self.gti.reference)
 
     @cached_property

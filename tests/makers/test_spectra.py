@@ -246,6 +246,8 @@ def test_settings_that_find_nothing_are_refused() -> None:
         ReflectedRegionsFinder(angle_increment=0.0)
     with pytest.raises(DataError, match="a point, without a size"):
         ReflectedRegionsFinder().run(region("point"), *POINTING)
+    with pytest.raises(DataError, match="the region lies 63 deg from the pointing"):
+        ReflectedRegionsFinder().run(region(lat=-40.3), *POINTING)
     with pytest.raises(DataError, match="no pixel of their image"):
         ReflectedRegionsFinder().run(region(lat=22.003, radius=0.001), *POINTING)
 
