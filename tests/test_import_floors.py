@@ -34,7 +34,7 @@ INNER_FLOORS = {
         "registry spatial spectral temporal",
         "documents.block_reading",
         "components",
-        "addresses composition sky_flux",
+        "addresses asked composition sky_flux",
         "documents",
         "models",
         "layout",

@@ -13,12 +13,11 @@ import pytest
 
 import gm
 from gm.arrays import Array
-from gm.errors import DataError, GmError
+from gm.errors import DataError
 from gm.likelihood import JointLikelihood
 from gm.models import Models, SkyModel, SpatialModel
-from gm.models.parametric import ParametricModel
-from gm.models.registry import all_models
 from tests.map_samples import background, cube, edged, gauss, held, on_off_cube, point, source
+from tests.model_samples import TYPES, sample
 from tests.samples import flux_points, on_off, power_law, spectrum
 
 Travel = Callable[[Any], Any]
@@ -34,19 +33,10 @@ def repr_of(shape: object) -> str:
     return type(shape).__name__
 
 
-def defaults() -> list[ParametricModel]:
-    """Every model that there is without data of its own."""
-    made = []
-    for model in (*all_models("spectral"), *all_models("spatial"), *all_models("temporal")):
-        try:
-            made.append(model())
-        except (TypeError, GmError):  # a template or a compound, which needs what it is made of
-            continue
-    return made
-
-
-@pytest.mark.parametrize("model", defaults(), ids=lambda model: type(model).__name__)
-def test_models(model: ParametricModel, travelled: Travel) -> None:
+@pytest.mark.parametrize("name", [name for _, name in TYPES])
+def test_models(name: str, travelled: Travel, tmp_path: Path) -> None:
+    """Of every type that there is; what they evaluate is in tests/models/test_every_model.py."""
+    model = sample(name, tmp_path)
     there = travelled(model)
     assert type(there) is type(model)
     assert repr(there.parameters) == repr(model.parameters)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Hashable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -13,6 +13,7 @@ import numpy as np
 from gm.arrays import Array, BoolArray, IntArray, MapArray
 from gm.conventions import Conventions
 from gm.datasets.measurement import Measurement
+from gm.errors import UsageError, suggest
 from gm.io.tables import Table
 from gm.maps.map import Map
 from gm.maps.sky_region import SkyRegion
@@ -186,7 +187,10 @@ class Dataset(ABC):
     # Copies
 
     def with_(self, **changes: Any) -> Self:
-        """A copy with some fields replaced."""
+        """A copy with some fields replaced. Raises `UsageError` for a field that it has not."""
+        names = [field.name for field in fields(self) if field.init]
+        for name in changes.keys() - set(names):
+            raise UsageError(f"'{name}' is no field of {type(self).__name__}; {suggest(name, names, 'fields')}")
         return replace(self, **changes)
 
     def shared(self, keep: Callable[[Hashable, Any], Any]) -> Self:

@@ -15,11 +15,13 @@ from gm.datasets.sed import SedTable
 from gm.errors import DataError
 from gm.maps.axes import SAME_ENERGY, within
 from gm.statistics import Chi2, Distribution, Profile
+from gm.values import read_only
 
 STAT_TYPES = ("chi2", "distrib", "profile")
 
 
 @final
+@read_only("with_ makes another dataset")
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FluxPointsDataset(OneDimensional):
     """Flux points and how they are compared with a model.

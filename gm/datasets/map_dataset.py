@@ -28,6 +28,7 @@ from gm.maps.geometry import WcsGeometry
 from gm.maps.joined_bins import all_safe, places
 from gm.maps.map import Map
 from gm.maps.sky_region import SkyRegion
+from gm.values import read_only
 
 ON_OFF = ("counts_off", "acceptance", "acceptance_off")
 ARRAYS = ("counts", "exposure", "background", *ON_OFF)
@@ -164,6 +165,7 @@ class SkyMap(CountsDataset, ABC):
 
 
 @final
+@read_only("with_ makes another dataset")
 @dataclass(frozen=True, eq=False, kw_only=True)
 class MapDataset(SkyMap, KnownBackground):
     """Counts on the sky with a known background: Cash statistic.
@@ -180,6 +182,7 @@ class MapDataset(SkyMap, KnownBackground):
 
 
 @final
+@read_only("with_ makes another dataset")
 @dataclass(frozen=True, eq=False, kw_only=True)
 class MapDatasetOnOff(SkyMap, MeasuredBackground):
     """Counts on the sky with a background measured elsewhere: W statistic.

@@ -16,6 +16,7 @@ from gm.errors import DataError
 from gm.irf.edisp import overlap_matrix
 from gm.maps.joined_bins import all_safe, summed
 from gm.maps.regions import Region
+from gm.values import read_only
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -111,6 +112,7 @@ class Spectrum(CountsDataset, OneDimensional, ABC):
 
 
 @final
+@read_only("with_ makes another dataset")
 @dataclass(frozen=True, eq=False, kw_only=True)
 class SpectrumDataset(Spectrum, KnownBackground):
     """Counts with a known background: Cash statistic.
@@ -130,6 +132,7 @@ class SpectrumDataset(Spectrum, KnownBackground):
 
 
 @final
+@read_only("with_ makes another dataset")
 @dataclass(frozen=True, eq=False, kw_only=True)
 class SpectrumDatasetOnOff(Spectrum, MeasuredBackground):
     """Counts with a background measured elsewhere: W statistic.

@@ -11,7 +11,7 @@ import numpy as np
 from gm.arrays import Array, IntArray
 from gm.conventions import Conventions
 from gm.datasets import Datasets
-from gm.errors import UsageError
+from gm.errors import UsageError, suggest
 from gm.estimators.norm import NoMinimum, NormEstimate, NormProfile
 from gm.estimators.reference import Reference
 from gm.estimators.reoptimized import estimate_reoptimized
@@ -21,12 +21,14 @@ from gm.likelihood.line import Line
 from gm.maps.axes import SAME_ENERGY
 from gm.models import Models, SkyModel
 from gm.units import convert
+from gm.values import read_only
 
 Progress = Callable[[str, float], None]
 DEFAULT_SCAN = tuple(np.geomspace(0.2, 5.0, 11))
 _LEAST = 1e-100  # counts or flux: less has no square
 
 
+@read_only("make another FluxPointsEstimator")
 @dataclass(frozen=True, kw_only=True)
 class FluxPointsEstimator:
     """Flux points of ``source`` in the bands between ``energy_edges`` (numbers in TeV, or quantities with a unit).
@@ -91,7 +93,11 @@ class FluxPointsEstimator:
     def _component(self, models: Models) -> SkyModel:
         sky = {component.name: component for component in models.sources()}
         if self.source not in sky:
-            raise UsageError(f"'{self.source}' is not a sky component; there are: {', '.join(sky) or 'none'}")
+            if self.source in models:
+                problem, hint = f"'{self.source}' is not a sky component", suggest(self.source, sky, "sky components")
+            else:
+                problem, hint = f"no component is called '{self.source}'", suggest(self.source, sky, "components")
+            raise UsageError(f"{problem}; {hint}")
         return sky[self.source]
 
     def requested_edges(self) -> Array:

@@ -13,6 +13,9 @@ from gm.fit.result import FitResult
 from gm.fit.run import FitRun, Progress
 from gm.likelihood import Engine
 from gm.models import Models
+from gm.models.asked import check_asked
+from gm.patterns import matching
+from gm.values import read_only
 
 _RECOMPILATIONS = 10
 _RESAMPLED = 2  # times that a shape gets the sub-pixels of where it ended; at a border it would go to and fro
@@ -21,6 +24,7 @@ _LOWER = 1e-3  # of -2 ln L, by which a minimum is another one
 _AGAIN = "lower minima are found again and again"
 
 
+@read_only("make another Fit")
 @dataclass(frozen=True)
 class Fit:
     """Joint maximum-likelihood fit of all ``datasets``.
@@ -59,8 +63,9 @@ class Fit:
 
         ``minos``: addresses or patterns of parameters that get asymmetric errors. ``contours``: pairs of addresses;
         ``contour_levels`` in standard deviations, instead of a rise by 1 and the levels of 1 and 2.
-        ``test``: names of components; each is removed and everything else fitted again, which gives its TS.
-        Raises `NothingToFit`, `DataError` (no bin is left) and `ModelError` (others follow a tested component).
+        ``test``: names or patterns of components; each is removed and everything else fitted again, which gives its TS.
+        Raises `NothingToFit`, `DataError` (no bin is left) and `ModelError` (what is asked for
+        means nothing in the models, or others follow a tested component).
         """
         rises = CONTOUR_RISES if contour_levels is None else [contour_rise(level) for level in contour_levels]
         return self._run(models, minos, contours, rises, test, progress, errors=True)
@@ -76,13 +81,13 @@ class Fit:
         *,
         errors: bool,
     ) -> FitResult:
-        names = list(test)
-        for name in names:
-            models.without(name)
+        asked, pairs = list(minos), list(contours)
+        check_asked(models, asked, pairs, patterns := list(test))
+        names = matching(models.names, patterns)
         run = self._minimize(models, progress)
         if not errors:
             return run.result(run.best_models(), Around({}, [], []), {})
-        return self._look_around(run, list(minos), list(contours), rises, names, progress)
+        return self._look_around(run, asked, pairs, rises, names, progress)
 
     def _look_around(
         self,

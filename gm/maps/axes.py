@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from gm.arrays import Array, BoolArray, IntArray
 from gm.errors import DataError
+from gm.units import convert
 
 SAME_ENERGY = 1e-6  # relative; single precision keeps 6e-8
 
@@ -111,9 +112,13 @@ class EnergyAxis(_Bins):
         """With some of its edges, by number."""
         return EnergyAxis(self.edges[groups], self.name)
 
-    def mask(self, e_min: float | None = None, e_max: float | None = None) -> BoolArray:
-        """``(n_bins,)``: bins that lie between two energies [TeV] as a whole, as `within` compares them."""
-        return within(self.lo, self.hi, e_min, e_max)
+    def mask(self, e_min: object = None, e_max: object = None) -> BoolArray:
+        """``(n_bins,)``: bins that lie between two energies as a whole, as `within` compares them.
+
+        Numbers in TeV, ``"30 GeV"`` or quantities; None: no bound. Raises `UnitError`.
+        """
+        low, high = (None if end is None else convert(end, "TeV") for end in (e_min, e_max))
+        return within(self.lo, self.hi, low, high)
 
 
 def within(lo: Array, hi: Array, e_min: float | None = None, e_max: float | None = None) -> BoolArray:

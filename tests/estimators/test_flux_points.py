@@ -387,7 +387,7 @@ def test_a_curved_spectrum_is_scaled_as_a_whole() -> None:
 
 @pytest.mark.parametrize(
     ("source", "match"),
-    [("crabb", "'crabb' is not a sky component; there are: source, other"), ("b-bkg", "not a sky component")],
+    [("crabb", "no component is called 'crabb'; components: source, other"), ("b-bkg", "not a sky component")],
 )
 def test_no_such_source(source: str, match: str) -> None:
     with pytest.raises(UsageError, match=match):

@@ -53,6 +53,10 @@ class Component(ABC):
     parameters: tuple[Parameter, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        for section in ("spectral", "spatial", "temporal"):
+            model = getattr(self, f"{section}_model")
+            if model is not None and getattr(model, "section", "") != section:
+                raise ModelError(f"'{self.name}': {section}_model is {model!r}", f"expected a {section} model")
         flat = tuple(parameter for _, model in self.blocks() for parameter in model.parameters)
         object.__setattr__(self, "parameters", flat)
         if self.datasets_names is not None:

@@ -15,8 +15,10 @@ from typing import ClassVar
 import numpy as np
 
 from gm.arrays import Array
+from gm.errors import suggest
 from gm.maps.map import Map
 from gm.maps.pixel_grid import PixelGrid, Window
+from gm.maps.rotation import FRAMES
 from gm.maps.sphere import unit_vectors
 from gm.models.errors import ModelError
 from gm.models.parametric import Default, ParametricModel
@@ -58,6 +60,8 @@ class SpatialModel(ParametricModel):
     natural = NATURAL
 
     def __init__(self, *, frame: str = "icrs", **settings: object) -> None:
+        if frame not in FRAMES:
+            raise ModelError(f"{frame!r} is not a frame", suggest(frame, FRAMES, "frames"))
         extra = {name: settings[name] for name in self.setting_names if name in settings}
         self.settings = ({"frame": frame} if self.has_frame else {}) | extra
         super().__init__(**{name: value for name, value in settings.items() if name not in self.setting_names})

@@ -12,7 +12,7 @@ from gm.models.parameter import Parameter
 from gm.models.parametric import ParametricModel
 from gm.models.spectral.gauss_rule import GaussRule
 from gm.models.spectral.integration import EnergyBins, LogLogRule
-from gm.units import UnitError, factor
+from gm.units import UnitError, convert, factor
 
 FLUX = "TeV-1 s-1 cm-2"
 INTEGRAL_FLUX = "s-1 cm-2"
@@ -102,9 +102,16 @@ class SpectralModel(ParametricModel):
         return np.array([p.value * f for p, f in zip(self.parameters, self.factors, strict=True)])
 
     def __call__(self, energy: object) -> Array:
-        """f at the parameters' own values; ``energy`` is an array in TeV or an astropy quantity."""
-        array = energy.to_value("TeV") if hasattr(energy, "to_value") else energy
-        return self.evaluate(np.asarray(array, dtype=np.float64), self.values())
+        """f at the parameters' own values; ``energy``: an array in TeV, an astropy quantity, or ``"2 TeV"``.
+
+        Raises `UnitError`.
+        """
+        if hasattr(energy, "unit") and hasattr(energy, "to_value"):
+            factor(str(energy.unit), "TeV")
+            energy = energy.to_value("TeV")
+        elif isinstance(energy, str):
+            energy = convert(energy, "TeV")
+        return self.evaluate(np.asarray(energy, dtype=np.float64), self.values())
 
     def _rule(self, bins: EnergyBins) -> LogLogRule | GaussRule:
         return bins.coarse if self.is_power_law else bins.fine

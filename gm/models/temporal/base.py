@@ -15,8 +15,10 @@ from typing import ClassVar
 import numpy as np
 
 from gm.arrays import Array
+from gm.errors import suggest
+from gm.models.errors import ModelError
 from gm.models.parametric import Default, ParametricModel
-from gm.models.temporal.intervals import TimeIntervals, tt_minus
+from gm.models.temporal.intervals import SCALES, TimeIntervals, tt_minus
 
 _J2000 = 51544.0  # MJD
 T_REF = Default(_J2000, "d", frozen=True)
@@ -31,6 +33,8 @@ class TemporalModel(ParametricModel):
     setting_names: ClassVar[tuple[str, ...]] = ("scale",)
 
     def __init__(self, *, scale: str = "utc", **settings: object) -> None:
+        if scale not in SCALES:
+            raise ModelError(f"{scale!r} is not a time scale", suggest(scale, SCALES, "scales"))
         self.settings = {"scale": scale} | {n: settings[n] for n in self.setting_names if n in settings}
         super().__init__(**{name: value for name, value in settings.items() if name not in self.setting_names})
 
