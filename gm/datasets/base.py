@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, final
 
 import numpy as np
 
@@ -25,6 +25,7 @@ WRITERS: dict[str, Callable[[Any, Path], None]] = {}
 """What writes datasets, by their type: `gm.datasets.files`, which knows them all, enters it."""
 
 
+@final
 @dataclass(frozen=True, eq=False)
 class Seen:
     """How a spectrum is seen in the energy bins of a dataset.
@@ -199,7 +200,10 @@ class Dataset(ABC):
 
     def bare(self, *, keep_background: bool) -> Self:
         """A copy to predict with: all bins enter, and there is no background that is not asked for."""
-        return self.with_(mask_safe=None, mask_fit=None)
+        return self.with_(**self._bare_parts(keep_background))
+
+    def _bare_parts(self, keep_background: bool) -> dict[str, Any]:
+        return {"mask_safe": None, "mask_fit": None}
 
     @abstractmethod
     def without_data(self) -> Dataset:

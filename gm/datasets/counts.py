@@ -219,9 +219,8 @@ class KnownBackground(CountsDataset):
         backgrounds = [dataset.background for dataset in datasets]
         return {} if all(known is None for known in backgrounds) else {"background": total(backgrounds)}
 
-    def bare(self, *, keep_background: bool) -> Self:
-        bare = super().bare(keep_background=keep_background)
-        return bare if keep_background else bare.with_(background=None)
+    def _bare_parts(self, keep_background: bool) -> dict[str, Any]:
+        return super()._bare_parts(keep_background) | ({} if keep_background else {"background": None})
 
     def _background_in(self, mask: BoolArray) -> dict[str, float]:
         return {} if self.background is None else {"background": float(self.background[mask].sum(dtype=np.float64))}
@@ -288,10 +287,9 @@ class MeasuredBackground(CountsDataset):
         acceptance_off = stacked_acceptance_off(acceptance, counts_off, background, plain)
         return {"counts_off": counts_off, "acceptance": acceptance, "acceptance_off": acceptance_off}
 
-    def bare(self, *, keep_background: bool) -> Self:
+    def _bare_parts(self, keep_background: bool) -> dict[str, Any]:
         ones = np.ones_like(self.acceptance)  # bins without acceptance would not enter
-        bare = super().bare(keep_background=keep_background)
-        return bare.with_(acceptance=ones, acceptance_off=ones)
+        return super()._bare_parts(keep_background) | {"acceptance": ones, "acceptance_off": ones}
 
     def _background_in(self, mask: BoolArray) -> dict[str, float]:
         return {"counts_off": float(self.counts_off[mask].sum(dtype=np.float64))}

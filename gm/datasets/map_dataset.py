@@ -135,9 +135,9 @@ class SkyMap(CountsDataset, ABC):
         exposed = super().exposed(times, livetime)
         return exposed if self.finer is None else exposed.with_(finer=self.finer.exposed(times))
 
-    def bare(self, *, keep_background: bool) -> Self:
+    def _bare_parts(self, keep_background: bool) -> dict[str, Any]:
         """Without counts too, so that no bin takes part that need not."""
-        return super().bare(keep_background=keep_background).with_(counts=np.zeros_like(self.counts))
+        return super()._bare_parts(keep_background) | {"counts": np.zeros_like(self.counts)}
 
     def summary(self) -> dict[str, Any]:
         """Also where the pixels are, and which responses there are."""

@@ -60,7 +60,7 @@ class EdispKernelMap:
 
     def on(self, energy: EnergyAxis) -> EdispKernelMap:
         """With the energies of the counts in place of its own, which are those but for their rounding."""
-        return self if self.energy.same_as(energy) else replace(self, energy=energy)
+        return replace(self, energy=energy)
 
     def sliced(self, part: slice) -> EdispKernelMap:
         """Some of the energy bins."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, final
 
 from gm.datasets.base import WRITERS, Dataset
 from gm.datasets.files.flux_points import read_flux_points, write_flux_points
@@ -24,6 +24,7 @@ from gm.io.gadf import check_companions
 from gm.io.ogip import is_ogip
 
 
+@final
 @dataclass(frozen=True)
 class DatasetEntry:
     """One line of datasets.yaml, checked: what to read from where, under which name."""
@@ -40,20 +41,25 @@ FitsReader: TypeAlias = Callable[[FitsFile, str, str], Dataset]
 """The dataset in an opened file, of a type, under a name."""
 
 
+def _none(dataset: Dataset, path: Path) -> dict[str, Path]:
+    return {}
+
+
+@final
 @dataclass(frozen=True)
 class DatasetType:
     """Files of datasets of one type.
 
     read : the dataset of an entry, whose name may be empty; write : by the name of the format; in_threads : whether
-    several files are read by threads, which gains for large arrays, or by processes; prefix : of file
-    names; companions : the files beside the one that is named, in another format than gadf.
+    several files are read by threads, which gains for large arrays, or by processes; prefix : of file names;
+    companions : the files beside the one that is named, in another format than gadf.
     """
 
     read: Reader
     write: Mapping[str, Writer]
     in_threads: bool = False
     prefix: str = ""
-    companions: Callable[[Any, Path], Mapping[str, Path]] = lambda dataset, path: {}
+    companions: Callable[[Any, Path], Mapping[str, Path]] = _none
 
     def format_of(self, asked: str) -> str:
         """The format to write where one is asked for that not all types have."""
