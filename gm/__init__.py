@@ -27,9 +27,13 @@ if TYPE_CHECKING:
         PSFKing,
         RadMax2D,
     )
+    from gm.makers.exclusion import Exclusion
+    from gm.makers.fov import FoVBackgroundMaker
+    from gm.makers.maps import MapDatasetMaker
     from gm.makers.phases import PhaseBackgroundMaker
     from gm.makers.reflected import ReflectedRegionsBackgroundMaker
     from gm.makers.region_finders import ReflectedRegionsFinder, WobbleRegionsFinder
+    from gm.makers.rings import AdaptiveRingBackgroundMaker, RingBackgroundMaker
     from gm.makers.safe_mask import SafeMaskMaker
     from gm.makers.spectra import SpectrumDatasetMaker
     from gm.models import (
@@ -108,6 +112,7 @@ __version__ = "0.1.0"
 __all__ = [
     "GTI",
     "PSF3D",
+    "AdaptiveRingBackgroundMaker",
     "AddressError",
     "Background2D",
     "Background3D",
@@ -120,10 +125,12 @@ __all__ = [
     "EnergyDependentMultiGaussPSF",
     "EnergyDispersion2D",
     "EventList",
+    "Exclusion",
     "Fit",
     "FitResult",
     "FluxPointsDataset",
     "FluxPointsEstimator",
+    "FoVBackgroundMaker",
     "FoVBackgroundModel",
     "GaussianPrior",
     "GeneralizedGaussianPrior",
@@ -131,6 +138,7 @@ __all__ = [
     "LinkError",
     "LogUniformPrior",
     "MapDataset",
+    "MapDatasetMaker",
     "MapDatasetOnOff",
     "ModelError",
     "Models",
@@ -145,6 +153,7 @@ __all__ = [
     "RadMax2D",
     "ReflectedRegionsBackgroundMaker",
     "ReflectedRegionsFinder",
+    "RingBackgroundMaker",
     "SafeMaskMaker",
     "SkyModel",
     "SpatialModel",
@@ -211,6 +220,10 @@ _HOMES = {
     **dict.fromkeys(("EffectiveAreaTable2D", "EnergyDispersion2D", "RadMax2D"), "gm.irf.tables"),
     **dict.fromkeys(("PSF3D", "EnergyDependentMultiGaussPSF", "PSFKing"), "gm.irf.tables"),
     **dict.fromkeys(("Background2D", "Background3D"), "gm.irf.tables"),
+    "Exclusion": "gm.makers.exclusion",
+    "FoVBackgroundMaker": "gm.makers.fov",
+    "MapDatasetMaker": "gm.makers.maps",
+    **dict.fromkeys(("AdaptiveRingBackgroundMaker", "RingBackgroundMaker"), "gm.makers.rings"),
     "PhaseBackgroundMaker": "gm.makers.phases",
     "ReflectedRegionsBackgroundMaker": "gm.makers.reflected",
     **dict.fromkeys(("ReflectedRegionsFinder", "WobbleRegionsFinder"), "gm.makers.region_finders"),

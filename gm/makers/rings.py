@@ -124,7 +124,8 @@ class _Off:
         counts = kernel_sums(self.counts * self.keep, kernel)
         if np.array_equal(self.counts, np.rint(self.counts)):
             counts = np.rint(counts)
-        seen = self.keep & (self.background > 0.0)
+        is_seen = self.background > 0.0
+        seen = self.keep[None] if is_seen.all() else self.keep & is_seen  # one image for all energies, usually
         n_seen = np.rint(kernel_sums(seen.astype(np.float64), kernel))
         acceptance = np.where(n_seen > 0.0, kernel_sums(self.background * self.keep, kernel), 0.0)
         return np.maximum(counts, 0.0), np.maximum(acceptance, 0.0)

@@ -26,14 +26,17 @@ Row = dict[str, Any]
 
 
 def reduce_job(job: Job, file: Path) -> Row:
-    """Reduce an observation and write its dataset; what is wrong with the data is in the row."""
+    """Reduce an observation and write its dataset; what is wrong with the data is in the row.
+
+    Raises `DataError` when the dataset cannot be written.
+    """
     row: Row = {"obs_id": job.obs_id, "dataset": job.dataset, "status": "ok", "reason": None}
     try:
         dataset, component = job.entry.reduction.run(job.observation(), job.part)
-        write_dataset(dataset, file)
     except GmError as error:
         status = "empty" if isinstance(error, NothingLeft) else "failed"
         return {**row, "status": status, "reason": "; ".join(str(error).split("\n    ")), "hash": job.hash}
+    write_dataset(dataset, file)
     row |= _summary(dataset, component)
     return {**row, "hash": job.hash, "file_hash": sha256(file)}
 
