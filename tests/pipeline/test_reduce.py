@@ -162,6 +162,15 @@ def test_components_join_the_models_as_edits(folder: Path) -> None:
         assert row["background"] == pytest.approx(predicted, rel=1e-6)
 
 
+def test_a_tilt_that_is_free_is_fitted_and_stays_free(folder: Path) -> None:
+    reduce(config(MAPS.replace("{type: fov}", "{type: fov, method: fit, parameters: {tilt: {frozen: false}}}")))
+    component = Models.read("out/models.yaml")["map-1-bkg"]
+    [tilt] = [p for p in component.parameters if p.name == "tilt"]
+    assert not tilt.frozen
+    assert tilt.error > 0
+    assert tilt.value != 0
+
+
 def test_a_component_of_the_config_is_kept(folder: Path) -> None:
     spectrum = "{type: pl-norm, parameters: [{name: norm, value: 3.0}]}"
     own = f"  - {{name: map-2-bkg, type: FoVBackgroundModel, datasets_names: [map-2], spectral: {spectrum}}}\n"
@@ -326,6 +335,8 @@ def test_another_observation_is_reduced_alone(folder: Path, reduced: list[int | 
 
 # settings
 
+ON_MAP = {"dataset": "map", "region": None, "geometry": {"center": [83.6, 22.0], "width": "1 deg", "pixel": "0.1 deg"}}
+
 
 @pytest.mark.parametrize(
     ("change", "places"),
@@ -337,6 +348,11 @@ def test_another_observation_is_reduced_alone(folder: Path, reduced: list[int | 
         ({"region": {"type": "circle", "center": [1, 2]}}, ["$.observations[0].region"]),
         ({"energy": {"min": "1 TeV", "max": "1 GeV", "n_bins": 3}}, ["$.observations[0].energy.max"]),
         ({"energy": ["1 TeV", "2 m"]}, ["$.observations[0].energy[1]"]),
+        (
+            {**ON_MAP, "background": {"type": "fov", "parameters": {"tilted": {"frozen": False}}}},
+            ["$.observations[0].background.parameters"],
+        ),
+        ({**ON_MAP, "cutout": True}, ["$.observations[0].cutout"]),
         ({"ids": "none.txt"}, ["$.observations[0].ids"]),
         ({"exclude": [{"type": "file", "filename": "none.reg"}]}, ["$.observations[0].exclude"]),
         ({"events": {"energy": ["2 TeV", "1 TeV"]}}, ["$.observations[0].events.energy[1]"]),
@@ -345,7 +361,7 @@ def test_another_observation_is_reduced_alone(folder: Path, reduced: list[int | 
     ],
 )
 def test_problems_have_places(change: dict[str, Any], places: list[str]) -> None:
-    entry = {
+    entry: dict[str, Any] = {
         "name": "run-{obs_id}",
         "data": "store",
         "dataset": "spectrum",
@@ -354,7 +370,8 @@ def test_problems_have_places(change: dict[str, Any], places: list[str]) -> None
         "region": {"type": "circle", "center": [83.6, 22.0], "radius": "0.2 deg"},
     }
     assert read(REDUCE, [entry])[1] == []
-    assert read(REDUCE, [{**entry, **change}])[1] == places
+    changed = {key: value for key, value in {**entry, **change}.items() if value is not None}
+    assert read(REDUCE, [changed])[1] == places
 
 
 def test_an_unknown_number_is_told(folder: Path) -> None:

@@ -14,6 +14,7 @@ from gm.makers.reflected import ReflectedRegionsBackgroundMaker
 from gm.makers.region_finders import ReflectedRegionsFinder, WobbleRegionsFinder
 from gm.makers.rings import AdaptiveRingBackgroundMaker, RingBackgroundMaker
 from gm.makers.safe_mask import SafeMaskMaker
+from gm.models import BackgroundIRFModel, Models
 from gm.models.registry import find_model
 from gm.pipeline.stages.observations.reading import Reader, position
 
@@ -59,10 +60,13 @@ def _adaptive_ring(reader: Reader, data: dict[str, Any], exclusion: Exclusion) -
 
 def _fov(reader: Reader, data: dict[str, Any], exclusion: Exclusion) -> Maker:
     model: Any = find_model("spectral", data.get("spectral", "pl-norm"))
+    start = Models([BackgroundIRFModel(dataset_name="x", spectral_model=model())])
+    with reader.at(*_AT, "parameters"):
+        edited = start.with_parameters({f"x-bkg.{name}": edit for name, edit in data.get("parameters", {}).items()})
     return FoVBackgroundMaker(
         method=data.get("method", "scale"),
         exclusion=exclusion,
-        spectral_model=model(),
+        spectral_model=edited[0].spectral_model,
         min_counts=data.get("min_counts", 0.0),
         min_npred_background=data.get("min_npred_background", 0.0),
     )
