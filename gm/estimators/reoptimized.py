@@ -69,13 +69,13 @@ class NormObjective:
 
     def value_and_gradient(self, vector: Array) -> tuple[float, Array]:
         value, d_flux = self._terms.pullback(self._flux(vector))
-        others = self.layout.reduce(self._bank.pullback(self.layout.expand(vector[1:]), d_flux, self._others))
+        others = self.layout.reduce(self._bank.slopes(self.layout.expand(vector[1:]), self._others).pullback(d_flux))
         others = others + self.layout.prior_gradient(vector[1:])
         return value + self.layout.prior_value(vector[1:]), np.concatenate([[self._source_flux @ d_flux], others])
 
     def information(self, vector: Array, *, expected: bool = False) -> Array:
         flux = self._flux(vector)
-        others = self.layout.reduce(self._bank.jacobian(self.layout.expand(vector[1:]), self._others))
+        others = self.layout.reduce(self._bank.slopes(self.layout.expand(vector[1:]), self._others).jacobian())
         jacobian = np.column_stack([self._source_flux, others])
         information = np.diag(np.concatenate([[0.0], self.layout.prior_curvature(vector[1:])]))
         for block in self._terms.information(flux, jacobian, expected=expected):

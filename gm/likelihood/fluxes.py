@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, final
 
 import numpy as np
 
@@ -84,23 +84,17 @@ class _Share:
             return model.integral(self.bins, own)
         return np.concatenate([model.integral(self.bins, own), model.evaluate(self.points, own)])
 
-    def gradient(self, values: Array) -> Array:
-        """(n_par, n_columns of this share)."""
+    def slopes(self, values: Array) -> _Slopes:
+        """The flux, and its derivatives by the component's spectral parameters."""
         model, own = self.component.spectral_model, values[self.slots]
         if self.bins is None:
-            return model.gradient(self.points, own)
-        integral = model.integral_gradient(self.bins, own)[1]
-        if not self.points.size:
-            return integral
-        return np.concatenate([integral, model.gradient(self.points, own)], axis=1)
-
-    def pull_back(self, values: Array, d_flux: Array, gradient: Array) -> None:
-        """Add the derivatives by the component's parameters to ``gradient`` (n_par,)."""
-        gradient[self.slots] += self.gradient(values) @ d_flux[self.columns]
-
-    def fill_jacobian(self, values: Array, jacobian: Array) -> None:
-        """Write the derivatives of the share's columns into ``jacobian`` (n_columns, n_par)."""
-        jacobian[self.columns, self.slots] = self.gradient(values).T
+            flux, gradient = model.evaluate_with_gradient(self.points, own)
+        else:
+            flux, gradient = model.integral_gradient(self.bins, own)
+            if self.points.size:
+                at_points, by_points = model.evaluate_with_gradient(self.points, own)
+                flux, gradient = np.concatenate([flux, at_points]), np.concatenate([gradient, by_points], axis=1)
+        return _Slopes(self.columns, flux, [(self.slots, gradient)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,23 +113,65 @@ class _TimedShare:
     def flux(self, values: Array) -> Array:
         return self.model.average(self.times, values[self.slots]) * self.share.flux(values)
 
-    def pull_back(self, values: Array, d_flux: Array, gradient: Array) -> None:
-        average, slopes = self.model.average_gradient(self.times, values[self.slots])
-        self.share.pull_back(values, average * d_flux, gradient)
-        gradient[self.slots] += slopes * (self.share.flux(values) @ d_flux[self.columns])
+    def slopes(self, values: Array) -> _Slopes:
+        """As of a share, and by the parameters of the variation."""
+        average, by_time = self.model.average_gradient(self.times, values[self.slots])
+        steady = self.share.slopes(values)
+        ((slots, gradient),) = steady.gradients
+        gradients = [(slots, average * gradient), (self.slots, np.outer(by_time, steady.flux))]
+        return _Slopes(self.columns, average * steady.flux, gradients)
 
-    def fill_jacobian(self, values: Array, jacobian: Array) -> None:
-        average, slopes = self.model.average_gradient(self.times, values[self.slots])
-        self.share.fill_jacobian(values, jacobian)
-        jacobian[self.columns, self.share.slots] *= average
-        jacobian[self.columns, self.slots] = np.outer(self.share.flux(values), slopes)
+
+@dataclass(frozen=True, eq=False)
+class _Slopes:
+    """What a share adds to the flux vector at ``columns``: ``flux`` (n,), and its derivatives (n_own, n) by the
+    parameters at some slots."""
+
+    columns: IntArray | slice
+    flux: Array
+    gradients: list[tuple[slice, Array]]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class FluxSlopes:
+    """The flux vector (n_columns,) at some values of all parameters, and its derivatives by them.
+
+    shares : what adds to the vector; shapes : columns that are parameters, and these
+    """
+
+    flux: Array
+    shares: Sequence[_Slopes]
+    shapes: Sequence[tuple[slice, slice]]
+    n_parameters: int
+
+    def pullback(self, d_flux: Array) -> Array:
+        """Gradient (n_par,) from the derivative with respect to each flux (n_columns,)."""
+        gradient = np.zeros(self.n_parameters)
+        for share in self.shares:
+            here = d_flux[share.columns]
+            for slots, by_own in share.gradients:
+                gradient[slots] += by_own @ here
+        for columns, slots in self.shapes:
+            gradient[slots] += d_flux[columns]
+        return gradient
+
+    def jacobian(self) -> Array:
+        """Derivative of each flux with respect to each parameter, (n_columns, n_par)."""
+        jacobian = np.zeros((self.flux.size, self.n_parameters))
+        for share in self.shares:
+            for slots, by_own in share.gradients:
+                jacobian[share.columns, slots] = by_own.T
+        for columns, slots in self.shapes:
+            jacobian[columns, slots] = np.eye(columns.stop - columns.start)
+        return jacobian
 
 
 class FluxBank:
     """The flux vector of a global model: every spectrum is evaluated once per distinct energy axis.
 
-    ``fluxes(values)`` is the vector (n_columns,), ``pullback`` its transposed Jacobian times a vector, ``jacobian`` the
-    Jacobian itself. ``values`` are all parameters in internal units, as `Layout.expand` gives them.
+    ``fluxes(values)`` is the vector (n_columns,), ``slopes(values)`` the same with its derivatives. ``values`` are all
+    parameters in internal units, as `Layout.expand` gives them.
     """
 
     def __init__(
@@ -181,23 +217,14 @@ class FluxBank:
                 return int(slots.start + column - columns.start)
         raise IndexError(f"column {column} carries no shape")
 
-    def pullback(self, values: Array, d_flux: Array, components: Iterable[str] | None = None) -> Array:
-        """Gradient (n_par,) from the derivative with respect to each flux (n_columns,)."""
-        gradient = np.zeros(self.n_parameters)
-        for share in self._chosen(components):
-            share.pull_back(values, d_flux, gradient)
+    def slopes(self, values: Array, components: Iterable[str] | None = None) -> FluxSlopes:
+        """The flux vector as `fluxes` gives it, but for roundings, with its derivatives."""
+        flux, shares = np.zeros(self.n_columns), [share.slopes(values) for share in self._chosen(components)]
         for columns, slots in self._shapes:
-            gradient[slots] += d_flux[columns]
-        return gradient
-
-    def jacobian(self, values: Array, components: Iterable[str] | None = None) -> Array:
-        """Derivative of each flux with respect to each parameter, (n_columns, n_par)."""
-        jacobian = np.zeros((self.n_columns, self.n_parameters))
-        for share in self._chosen(components):
-            share.fill_jacobian(values, jacobian)
-        for columns, slots in self._shapes:
-            jacobian[columns, slots] = np.eye(columns.stop - columns.start)
-        return jacobian
+            flux[columns] = values[slots]
+        for share in shares:
+            flux[share.columns] += share.flux
+        return FluxSlopes(flux, shares, self._shapes, self.n_parameters)
 
 
 def _shares(

@@ -12,7 +12,7 @@ from gm.conventions import Conventions
 from gm.datasets import Datasets
 from gm.datasets.left_out import LeftOut, left_out
 from gm.likelihood.engine import Engine, LocalEngine
-from gm.likelihood.fluxes import FluxBank
+from gm.likelihood.fluxes import FluxBank, FluxSlopes
 from gm.likelihood.lattice import Lattice
 from gm.likelihood.maps.limits import keep_apart
 from gm.likelihood.maps.sources.losses import FluxLoss
@@ -112,6 +112,7 @@ class JointLikelihood:
         )
         self.bank = FluxBank(plan, models, self.layout, self.conventions)
         self._last_flux: tuple[bytes, Array, Array] | None = None
+        self._last_slopes: tuple[bytes, FluxSlopes] | None = None
         self._last_value: tuple[bytes, float] | None = None
         self._last: tuple[bytes, float, Array] | None = None
 
@@ -137,10 +138,10 @@ class JointLikelihood:
         if self._last is not None and self._last[0] == vector.tobytes():
             return self._last[1], self._last[2].copy()
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            values, flux = self._at(vector)
-            value, d_flux = self.terms.pullback(flux)
+            slopes = self._slopes_at(vector)
+            value, d_flux = self.terms.pullback(self._at(vector)[1])
             value += self.layout.prior_value(vector)
-            gradient = self.layout.reduce(self.bank.pullback(values, d_flux)) + self.layout.prior_gradient(vector)
+            gradient = self.layout.reduce(slopes.pullback(d_flux)) + self.layout.prior_gradient(vector)
         self._last = vector.tobytes(), value, gradient.copy()
         return value, gradient
 
@@ -152,6 +153,18 @@ class JointLikelihood:
             self._last_flux = key, values, self.bank.fluxes(values)
         return self._last_flux[1:]
 
+    def _slopes_at(self, vector: Array) -> FluxSlopes:
+        """The flux vector with its derivatives; the last ones are kept, also for `_at`."""
+        key = vector.tobytes()
+        if self._last_slopes is None or self._last_slopes[0] != key:
+            is_known = self._last_flux is not None and self._last_flux[0] == key
+            values = self._at(vector)[0] if is_known else self.layout.expand(vector)
+            slopes = self.bank.slopes(values)
+            self._last_slopes = key, slopes
+            if not is_known:
+                self._last_flux = key, values, slopes.flux
+        return self._last_slopes[1]
+
     def gradient(self, vector: Array) -> Array:
         """Exact gradient of -2 ln L, (n_free,)."""
         return self.value_and_gradient(vector)[1]
@@ -159,8 +172,7 @@ class JointLikelihood:
     def information(self, vector: Array, *, expected: bool = False) -> Array:
         """Approximate second derivatives of -2 ln L, (n_free, n_free): ``J^T diag(d2 W / d mu2) J`` and the priors'."""
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            values, flux = self._at(vector)
-            jacobian = self.layout.reduce(self.bank.jacobian(values))
+            jacobian, (_, flux) = self.layout.reduce(self._slopes_at(vector).jacobian()), self._at(vector)
             information = np.diag(self.layout.prior_curvature(vector))
             for block in self.terms.information(flux, jacobian, expected=expected):
                 block.add_to(information)
@@ -171,9 +183,8 @@ class JointLikelihood:
 
         Nothing is folded again for them: only fluxes and shapes are differenced, over ``steps`` (n_free,).
         """
-        values, flux = self._at(vector)
+        jacobian, (values, flux) = self.layout.reduce(self._slopes_at(vector).jacobian()), self._at(vector)
         by_parameter = self.layout.reduce(np.eye(len(values)))
-        jacobian = self.layout.reduce(self.bank.jacobian(values))
         steps_of_flux = np.abs(jacobian) @ steps
         blocks = self.terms.second_derivatives(flux, jacobian, steps_of_flux)
         if blocks is None:
@@ -193,8 +204,8 @@ class JointLikelihood:
             for k in (k for k in range(own.start, own.stop) if steps[k] > 0):
                 low, high = values.copy(), values.copy()
                 low[k], high[k] = values[k] - steps[k], values[k] + steps[k]
-                rise = self.bank.pullback(high, d_flux, [component.name])
-                rise -= self.bank.pullback(low, d_flux, [component.name])
+                rise = self.bank.slopes(high, [component.name]).pullback(d_flux)
+                rise -= self.bank.slopes(low, [component.name]).pullback(d_flux)
                 bent[k, own] += rise[own] / (2 * steps[k])
         return bent
 

@@ -1,7 +1,8 @@
 """Products of tall matrices with short vectors and small matrices, without the threads of BLAS.
 
 For vectors `numpy.einsum` is as fast as BLAS: both wait for memory. Threads of BLAS only cost, and on shared cores a
-hundred times as much, because a product this short ends before they have met.
+hundred times as much, because a product this short ends before they have met. It starts none for small matrices, for
+which it is called in a quarter of the time.
 """
 
 from __future__ import annotations
@@ -10,11 +11,14 @@ import numpy as np
 
 from gm.arrays import Array
 
+_SMALL = 1 << 12  # numbers in a matrix, less than half of those for which BLAS thinks of threads
 ROWS = 16  # of narrow matrices at a time: so few that BLAS does not think of threads
 
 
 def times(matrix: Array, vector: Array) -> Array:
     """``matrix @ vector``, (n_rows,)."""
+    if matrix.size <= _SMALL:
+        return np.asarray(matrix.dot(vector))
     return np.asarray(np.einsum("ij,j->i", matrix, vector))
 
 
@@ -35,6 +39,8 @@ def inner(first: Array, second: Array) -> float:
 
 def transposed_times(matrix: Array, vector: Array) -> Array:
     """``matrix.T @ vector``, (n_columns,)."""
+    if matrix.size <= _SMALL:
+        return np.asarray(vector.dot(matrix))
     return np.asarray(np.einsum("ij,i->j", matrix, vector))
 
 

@@ -52,6 +52,7 @@ class Layout:
                 low, high = sorted((limit - offset) / scale for limit in between[k])
                 self.lower[i], self.upper[i] = max(self.lower[i], low), min(self.upper[i], high)
 
+        self._internal = self._constant * self._factors, self._slope * self._factors
         moving = np.flatnonzero(self._slope)
         self._moving = moving[np.argsort(self._source[moving], kind="stable")]
         self._moving_slope = (self._slope * self._factors)[self._moving]
@@ -93,7 +94,8 @@ class Layout:
 
     def expand(self, vector: Array) -> Array:
         """All parameters in internal units, (n_par,), from the free ones in their own, (n_free,)."""
-        return np.asarray(self.own(vector) * self._factors)
+        constant, slope = self._internal
+        return np.asarray(constant + slope * vector[self._source]) if len(self.free) else constant.copy()
 
     def reduce(self, gradient: Array) -> Array:
         """Derivatives by the vector, (..., n_free), from those by every internal value, (..., n_par): chain rule."""
@@ -114,6 +116,8 @@ class Layout:
 
     def prior_value(self, vector: Array, component: str | None = None) -> float:
         """Sum of the priors, -2 ln L: every parameter that has one counts once, frozen ones too; of one component."""
+        if not self._priors:
+            return 0.0
         own = range(len(self.addresses))[self._slots[component, None] if component else slice(None)]
         mine = ((value if i is None else vector[i], prior) for k, i, value, prior in self._priors if k in own)
         return sum((prior.value(float(value)) for value, prior in mine), 0.0)

@@ -39,6 +39,7 @@ class WStat(Statistic):
         self._four_off = 2.0 * self._twice * n_off
         self._sum = alpha * (n_on + n_off)
         self._constant = 2.0 * (_n_log_n(n_on) - n_on + _n_log_n(n_off) - n_off)
+        self._twice_on = 2.0 * n_on
         self._no_on = n_on == 0
         self._any_no_on = bool(self._no_on.any())
 
@@ -54,10 +55,9 @@ class WStat(Statistic):
         """``b``, ``C`` and ``D``; for C < 0 the root is taken in the form that does not cancel."""
         c = self._sum - self._one_alpha * signal
         d = np.sqrt(np.maximum(c * c + self._four_off * signal, 0.0))
-        negative = c < 0
         b = (c + d) / self._twice
-        if negative.any():
-            b = np.where(negative, 2.0 * self.n_off * signal / np.maximum(d - c, _TINY), b)
+        if np.fmin.reduce(c, initial=0.0) < 0:
+            b = np.where(c < 0, 2.0 * self.n_off * signal / np.maximum(d - c, _TINY), b)
         return b, c, d
 
     def value(self, predicted: Array) -> Array:
@@ -72,7 +72,7 @@ class WStat(Statistic):
     def value_and_derivative(self, predicted: Array) -> tuple[Array, Array]:
         b, _, _ = self._off(predicted)
         total = np.maximum(predicted + self.alpha * b, _TINY)
-        derivative = 2.0 - 2.0 * self.n_on / total
+        derivative = 2.0 - self._twice_on / total
         if self._any_no_on:
             derivative = self._without_on(predicted, derivative, lambda s: -2.0 / self.alpha - 2.0 * self.n_off / s)
         return self._value(predicted, b, total), derivative

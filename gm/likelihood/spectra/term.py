@@ -204,7 +204,7 @@ class Term(LikelihoodTerm):
         return RowLine(self.statistic, _predict(self.folds, np.zeros_like(self.offset), signal), self.predict(rest))
 
     def _is_negative(self, flux: Array) -> bool:
-        return any(flux[columns].min(initial=0.0) < 0 for columns in self._columns)
+        return any(np.minimum.reduce(flux[columns], initial=0.0) < 0 for columns in self._columns)
 
     def predict(self, flux: Array) -> Array:
         """Predicted counts (or flux) of every row, (n_rows,)."""
@@ -214,21 +214,21 @@ class Term(LikelihoodTerm):
         """-2 ln L of the term."""
         sparse = self._sparse
         if sparse is None or self._is_negative(flux):
-            return float(np.sum(self.statistic.value(self.predict(flux))))
+            return float(np.add.reduce(self.statistic.value(self.predict(flux))))
         predicted = _predict(sparse.folds, sparse.offset, flux)
-        return float(np.sum(sparse.statistic.value(predicted)) + sparse.d_flux @ flux + sparse.constant)
+        return float(np.add.reduce(sparse.statistic.value(predicted)) + sparse.d_flux.dot(flux) + sparse.constant)
 
     def pullback(self, flux: Array) -> Pullback:
         """-2 ln L, and its derivative with respect to each flux."""
-        sparse, d_flux = self._sparse, np.zeros_like(flux)
+        sparse, d_flux = self._sparse, np.zeros(flux.size)
         if sparse is None or self._is_negative(flux):
             value, weights = self.statistic.value_and_derivative(self.predict(flux))
             _pull_back(self.folds, weights, d_flux)
-            return Pullback(float(np.sum(value)), d_flux)
+            return Pullback(float(np.add.reduce(value)), d_flux)
         value, weights = sparse.statistic.value_and_derivative(_predict(sparse.folds, sparse.offset, flux))
         _pull_back(sparse.folds, weights, d_flux)
         d_flux += sparse.d_flux
-        return Pullback(float(np.sum(value) + sparse.d_flux @ flux + sparse.constant), d_flux)
+        return Pullback(float(np.add.reduce(value) + sparse.d_flux.dot(flux) + sparse.constant), d_flux)
 
     def information(self, flux: Array, flux_jacobian: Array, *, expected: bool = False) -> Block:
         """``J^T diag(d2 W / d predicted2) J``; with ``expected`` the curvature is averaged over the data."""

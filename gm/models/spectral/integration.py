@@ -12,6 +12,8 @@ Node counts as in Gammapy 2.1, ``gammapy.modeling.models.spectral.integrate_spec
 
 from __future__ import annotations
 
+from math import isfinite
+
 import numpy as np
 
 from gm.arrays import Array, BoolArray
@@ -43,6 +45,7 @@ class LogLogRule:
         self.nodes: Array = np.concatenate(nodes)
         self._widths: Array = np.concatenate(widths)[:-1]
         self._starts = np.concatenate(starts)
+        self._moments = self._widths * self.nodes[:-1], self._widths * self.nodes[1:]
 
     def integrate(self, y: Array) -> Array:
         """Integrals over the bins, (n_bins,), of a function with values ``y`` (n_nodes,) at the nodes.
@@ -53,7 +56,7 @@ class LogLogRule:
         with np.errstate(all="ignore"):
             g0, g1, ratio, d = self._segments(y)
             mean = g0 * (np.expm1(d) / d)
-            if not _all_positive(ratio):
+            if not _all_usable(d):
                 mean = np.where(_usable(ratio), mean, np.where(g0 * g1 < 0, (g0 + g1) / 2, _nothing(g0, g1)))
             return np.add.reduceat(mean * self._widths, self._starts)
 
@@ -62,18 +65,20 @@ class LogLogRule:
         with np.errstate(all="ignore"):
             g0, g1, ratio, d = self._segments(y)
             phi = np.expm1(d) / d
-            small = np.abs(d) < _SERIES
-            d0 = np.where(small, _mean_series(d), (phi - 1) / d)
-            d1 = np.where(small, _mean_series(-d), (1 - phi / ratio) / d)
+            d0, d1 = (phi - 1) / d, (1 - phi / ratio) / d
+            size = np.abs(d)
+            if np.fmin.reduce(size) < _SERIES:
+                small = size < _SERIES
+                d0, d1 = np.where(small, _mean_series(d), d0), np.where(small, _mean_series(-d), d1)
             mean = g0 * phi
-            if not _all_positive(ratio):
+            if not _all_usable(d):
                 usable, cross = _usable(ratio), g0 * g1 < 0
                 mean = np.where(usable, mean, np.where(cross, (g0 + g1) / 2, _nothing(g0, g1)))
                 d0 = np.where(usable, d0, np.where(cross, 0.5, 0.0))
                 d1 = np.where(usable, d1, np.where(cross, 0.5, 0.0))
             integral = np.add.reduceat(mean * self._widths, self._starts)
-            segments = d_y[:, :-1] * (d0 * self._widths * self.nodes[:-1])
-            segments += d_y[:, 1:] * (d1 * self._widths * self.nodes[1:])
+            segments = d_y[:, :-1] * (d0 * self._moments[0])
+            segments += d_y[:, 1:] * (d1 * self._moments[1])
             return integral, np.add.reduceat(segments, self._starts, axis=1)
 
     def _segments(self, y: Array) -> tuple[Array, Array, Array, Array]:
@@ -130,8 +135,9 @@ def _mean_series(d: Array) -> Array:
     return 0.5 + d * (1 / 6 + d * (1 / 24 + d * (1 / 120)))
 
 
-def _all_positive(ratio: Array) -> bool:
-    return bool(ratio.min() > 0 and ratio.max() < np.inf)
+def _all_usable(d: Array) -> bool:
+    """Whether all ratios of which these are logarithms are `_usable`: a sum is finite only where all of it is."""
+    return isfinite(np.add.reduce(d))
 
 
 def _usable(ratio: Array) -> BoolArray:

@@ -40,9 +40,12 @@ class _PowerLaw(SpectralModel):
     def gradient(self, energy: Array, values: Array) -> Array:
         index, amplitude, reference = values
         x = np.log(energy / reference)
-        shape = exponential(-index * x)
-        f = amplitude * shape
-        return np.stack([-x * f, shape, (index / reference) * f])
+        gradient = np.empty((3, *x.shape))
+        gradient[1] = exponential(-index * x)
+        f = amplitude * gradient[1]
+        gradient[0] = -x * f
+        gradient[2] = (index / reference) * f
+        return gradient
 
 
 class PowerLawSpectralModel(_PowerLaw):
