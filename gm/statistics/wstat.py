@@ -56,7 +56,7 @@ class WStat(Statistic):
         c = self._sum - self._one_alpha * signal
         d = np.sqrt(np.maximum(c * c + self._four_off * signal, 0.0))
         b = (c + d) / self._twice
-        if np.fmin.reduce(c, initial=0.0) < 0:
+        if np.fmin.reduce(c, axis=None, initial=0.0) < 0:
             b = np.where(c < 0, 2.0 * self.n_off * signal / np.maximum(d - c, _TINY), b)
         return b, c, d
 
