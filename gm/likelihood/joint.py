@@ -183,6 +183,8 @@ class JointLikelihood:
 
         Nothing is folded again for them: only fluxes and shapes are differenced, over ``steps`` (n_free,).
         """
+        if not self.terms.knows_second_derivatives:
+            return None
         jacobian, (values, flux) = self.layout.reduce(self._slopes_at(vector).jacobian()), self._at(vector)
         by_parameter = self.layout.reduce(np.eye(len(values)))
         steps_of_flux = np.abs(jacobian) @ steps

@@ -54,6 +54,11 @@ class Terms(ABC):
         With ``expected`` the curvature stays positive far from the minimum.
         """
 
+    @property
+    @abstractmethod
+    def knows_second_derivatives(self) -> bool:
+        """Whether `second_derivatives` says anything."""
+
     @abstractmethod
     def second_derivatives(self, flux: Array, flux_jacobian: Array, steps: Array) -> list[Block] | None:
         """Second derivatives but for the curvature of the fluxes, as a sum of blocks; None where some are not known.
@@ -139,8 +144,12 @@ class LocalTerms(Terms):
     def information(self, flux: Array, flux_jacobian: Array, *, expected: bool = False) -> list[Block]:
         return self._each(lambda term: term.information(flux, flux_jacobian, expected=expected))
 
+    @property
+    def knows_second_derivatives(self) -> bool:
+        return all(term.knows_second_derivatives for term in self.terms)
+
     def second_derivatives(self, flux: Array, flux_jacobian: Array, steps: Array) -> list[Block] | None:
-        if not all(term.knows_second_derivatives for term in self.terms):
+        if not self.knows_second_derivatives:
             return None
         found = self._each(lambda term: term.second_derivatives(flux, flux_jacobian, steps))
         parts = [part for part in found if part is not None]

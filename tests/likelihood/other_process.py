@@ -131,6 +131,10 @@ class TermsThere(Terms):
     def information(self, flux: Array, flux_jacobian: Array, *, expected: bool = False) -> list[Block]:
         return self._ask("information", flux, flux_jacobian, expected=expected)  # type: ignore[no-any-return]
 
+    @property
+    def knows_second_derivatives(self) -> bool:
+        return self._ask("knows_second_derivatives")  # type: ignore[no-any-return]
+
     def second_derivatives(self, flux: Array, flux_jacobian: Array, steps: Array) -> list[Block] | None:
         return self._ask("second_derivatives", flux, flux_jacobian, steps)  # type: ignore[no-any-return]
 
