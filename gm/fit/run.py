@@ -92,7 +92,7 @@ class FitRun:
     @cached_property
     def told(self) -> JointLikelihood:
         """The likelihood whose numbers are told of the minimum: what the conventions give there."""
-        if not np.isfinite(self.minimum.value):
+        if not np.isfinite(self.minimum.value) or not self._has_shapes:
             return self.likelihood
         return self.likelihood.under_conventions(self.models_at(self.minimum.vector))
 
@@ -273,6 +273,8 @@ class FitRun:
 
     def found_again(self, start: Models) -> Models | None:
         """Where to start again with sources that came to nothing, which began as in ``start``; None: there are none."""
+        if not self._has_shapes:
+            return None
         vector = self.objective.full(self.minimum.vector)
         scale = np.zeros(vector.size)
         scale[self.objective.active] = self.minimizer.scale
@@ -282,6 +284,11 @@ class FitRun:
             return None
         datasets = self.likelihood.datasets
         return put_where_wanted(models, start, lost, datasets, self.likelihood.predicted(vector))
+
+    @property
+    def _has_shapes(self) -> bool:
+        """Whether anything is somewhere on the sky."""
+        return any(component.spatial_model is not None for component in self.likelihood.models)
 
     def models_at(self, vector: Array) -> Models:
         """The global model at ``vector`` (n_active,)."""
