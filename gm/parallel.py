@@ -72,8 +72,8 @@ def own_room(*shape: int) -> NDArray[np.complex128]:
     return _HERE.room[:n].reshape(shape)
 
 
-class Together:
-    """Pieces of work that are needed as a whole: each thread that waits for them does some, and so do helpers.
+class TaskGroup:
+    """Tasks that are waited for together: each thread that waits for them does some, and so do helpers.
 
     A piece may itself wait for other pieces: nobody waits for one that has not begun. For a few light pieces, of a
     millisecond or two, no helper is woken. Floating-point warnings are handled as they are where the work was gathered.
@@ -122,5 +122,5 @@ def side_by_side(work: Callable[[T], R], items: Iterable[T], *, light: bool = Fa
     def one(number: int, item: T) -> None:
         results[number] = work(item)
 
-    Together((partial(one, number, item) for number, item in enumerate(tasks)), light=light).finish()
+    TaskGroup((partial(one, number, item) for number, item in enumerate(tasks)), light=light).finish()
     return [results[number] for number in range(len(tasks))]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from gm import parallel
-from gm.parallel import Together, own_room, side_by_side
+from gm.parallel import TaskGroup, own_room, side_by_side
 
 
 def test_results_are_in_order() -> None:
@@ -44,7 +44,7 @@ def test_each_piece_is_done_once_by_all_who_wait() -> None:
             meeting.wait()
         done.append(k)
 
-    work = Together(lambda k=k: piece(k) for k in range(20))
+    work = TaskGroup(lambda k=k: piece(k) for k in range(20))
     other = threading.Thread(target=work.finish)
     other.start()
     work.finish()

@@ -14,7 +14,7 @@ from gm.arrays import Array
 from gm.likelihood.maps.folding.frequencies import Part, envelope
 from gm.likelihood.maps.folding.kernel_basis import KernelBasis, sums_of_few
 from gm.likelihood.maps.folding.shared_kernels import DatasetAdjoint, Member, SharedKernels
-from gm.likelihood.maps.folding.window import MapWindow, Sight
+from gm.likelihood.maps.folding.window import EnergyResponse, MapWindow
 
 N_TRUE, N_ENERGY = 10, 3
 
@@ -68,24 +68,26 @@ class Group:
         ]
         for window in self.windows:
             window.edisp[:n_unseen] = 0.0
-        self.sights = [Sight.of(window) for window in self.windows[:n]]
-        parts = zip(self.sights, self.kernels, self.supports, strict=False)
-        self.members: list[Member] = [self.shared.join(sight, k[sight.seen], support) for sight, k, support in parts]
+        self.responses = [EnergyResponse.of(window) for window in self.windows[:n]]
+        parts = zip(self.responses, self.kernels, self.supports, strict=False)
+        self.members: list[Member] = [
+            self.shared.join(response, k[response.seen], support) for response, k, support in parts
+        ]
 
     def check(self, images: Array, precision: float) -> None:
         """What each sees of images (m, 40, 44), and what all send back, to a precision of the brightest."""
         random = np.random.default_rng(5)
         sent, terms = [], np.zeros(len(images))
-        for member, sight, kernels, support in zip(
-            self.members, self.sights, self.kernels, self.supports, strict=False
+        for member, response, kernels, support in zip(
+            self.members, self.responses, self.kernels, self.supports, strict=False
         ):
-            weights, spectrum = random.normal(size=sight.n_rows), random.random(sight.seen.size)
+            weights, spectrum = random.normal(size=response.n_rows), random.random(response.seen.size)
             sent.append(DatasetAdjoint(member.number, weights, 1.7, spectrum))
             seen = member.see(images, precision)
             for j, ((rows, totals), image) in enumerate(zip(seen, images, strict=True)):
-                every_row, every_total, scale = expected(sight.window, kernels, support, image)
-                np.testing.assert_allclose(rows, every_row[:, sight.seen], rtol=0, atol=precision * scale)
-                np.testing.assert_allclose(totals, every_total[sight.seen], rtol=1e-9, atol=10 * precision * scale)
+                every_row, every_total, scale = expected(response.window, kernels, support, image)
+                np.testing.assert_allclose(rows, every_row[:, response.seen], rtol=0, atol=precision * scale)
+                np.testing.assert_allclose(totals, every_total[response.seen], rtol=1e-9, atol=10 * precision * scale)
                 terms[j] += weights @ rows @ spectrum + 1.7 * totals @ spectrum
         back = self.shared.along(images, sent[::-1], precision)
         np.testing.assert_allclose(back, terms, rtol=1e-10, atol=1e-10 * np.abs(terms).max())
@@ -122,7 +124,7 @@ def test_smooth_images(symmetric: bool) -> None:
 
 @pytest.mark.parametrize("more", [1e-2, 1e-6])
 def test_a_sharper_image_in_the_same_place_has_a_plan_of_its_own(more: float) -> None:
-    """A spot in the middle of a smooth image: where it is lit does not change, its frequencies do."""
+    """A spot in the middle of a smooth image: its bounding box does not change, its frequencies do."""
     group, smooth = Group(symmetric=True), gaussians(2.5)[:1]
     group.check(smooth, 1e-8)
     first = group.shared._plan
@@ -161,33 +163,33 @@ def test_an_image_that_is_dark_or_elsewhere() -> None:
 
 def test_a_dark_image_of_one_dataset() -> None:
     """Whose kernels are their own basis, of which nothing is needed."""
-    shared, sight = SharedKernels(), Sight.of(dataset((20, 20), 0))
-    kernels = psf(3, np.linspace(0.8, 2.0, N_TRUE), symmetric=True)[sight.seen]
-    member, spot = shared.join(sight, kernels, (slice(0, 20), slice(0, 20))), np.zeros((1, 20, 20))
+    shared, response = SharedKernels(), EnergyResponse.of(dataset((20, 20), 0))
+    kernels = psf(3, np.linspace(0.8, 2.0, N_TRUE), symmetric=True)[response.seen]
+    member, spot = shared.join(response, kernels, (slice(0, 20), slice(0, 20))), np.zeros((1, 20, 20))
     spot[0, 9, 11] = 1.0
     assert member.see(spot, 1e-8)[0][0].any()
     ((rows, totals),) = member.see(np.zeros((1, 20, 20)), 1e-8)
-    assert rows.shape == (sight.n_rows, sight.seen.size)
+    assert rows.shape == (response.n_rows, response.seen.size)
     assert not rows.any()
     assert not totals.any()
 
 
 def test_a_dataset_may_send_nothing() -> None:
     group, images = Group(symmetric=True), gaussians(2.0)
-    sights = group.sights
-    sent = [DatasetAdjoint(k, np.ones(sights[k].n_rows), 0.3, np.ones(sights[k].seen.size)) for k in (0, 2)]
+    responses = group.responses
+    sent = [DatasetAdjoint(k, np.ones(responses[k].n_rows), 0.3, np.ones(responses[k].seen.size)) for k in (0, 2)]
     each = sum(group.shared.along(images, [one], 1e-8) for one in sent)
     np.testing.assert_allclose(group.shared.along(images, sent, 1e-8), each, rtol=1e-10)
 
 
 def test_kernels_without_light() -> None:
     """As where the PSF is empty at every energy."""
-    shared, sight = SharedKernels(), Sight.of(dataset((20, 20), 0))
-    member = shared.join(sight, np.zeros((sight.seen.size, 5, 5)), (slice(0, 20), slice(0, 20)))
+    shared, response = SharedKernels(), EnergyResponse.of(dataset((20, 20), 0))
+    member = shared.join(response, np.zeros((response.seen.size, 5, 5)), (slice(0, 20), slice(0, 20)))
     ((rows, totals),) = member.see(np.ones((1, 20, 20)), 1e-8)
     assert not rows.any()
     assert not totals.any()
-    sent = DatasetAdjoint(0, np.ones(sight.n_rows), 1.0, np.ones(sight.seen.size))
+    sent = DatasetAdjoint(0, np.ones(response.n_rows), 1.0, np.ones(response.seen.size))
     assert not shared.along(np.ones((1, 20, 20)), [sent], 1e-8).any()
 
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from gm.arrays import Array, IntArray
-from gm.likelihood.maps.folding.frequencies import ComplexArray, Part, Size, lit
+from gm.likelihood.maps.folding.frequencies import ComplexArray, Part, Size, bounding_box
 from gm.likelihood.maps.folding.kernel_groups import Grid, KernelGroup, chunks, moved
 
-_SMALLER = 0.75  # steps of sizes of the lit part of an image; kernels are transformed again for each
+_SMALLER = 0.75  # steps of sizes of the bounding box of an image; kernels are transformed again for each
 
 
 class Convolver:
@@ -25,7 +25,7 @@ class Convolver:
     support : rows and columns outside of which the images are 0, by default none.
 
     One forward transform of the image serves all kernels of a group. A transform is just so large that nothing that is
-    read has wrapped around, and what is dark in an image is left out.
+    read has wrapped around, and only the bounding box of an image is transformed.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Convolver:
 
     def fold_in_pieces(self, image: Array) -> list[Iterator[tuple[int, Array]]]:
         """`fold_one_by_one` for some of the kernels each, to be gone through side by side."""
-        part = lit(image[(..., *self.support)])
+        part = bounding_box(image[(..., *self.support)])
         if part is None:
             return []
         part = _rounded_up(moved(part, self.support), self.support)

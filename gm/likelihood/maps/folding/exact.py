@@ -25,7 +25,7 @@ from gm.likelihood.maps.folding.node_convolution import (
     OwnImages,
 )
 from gm.likelihood.maps.folding.node_exposure import NodeExposure
-from gm.likelihood.maps.folding.window import MapWindow, Response, Sight
+from gm.likelihood.maps.folding.window import EnergyResponse, MapWindow, Response
 from gm.likelihood.products import inner, times
 from gm.maps.geometry import WcsGeometry
 from gm.models.spatial.pixel_nodes import Nodes
@@ -73,12 +73,12 @@ class ExactTrueFolding(Folding):
         self, window: MapWindow, nodes: Nodes, kernels: Array | None, support: tuple[slice, slice] | None = None
     ) -> None:
         self.window, self._made_of = window, (nodes, kernels, support)
-        self._sight = Sight.of(window)
-        self._exposure = NodeExposure.of(window.exposure[self._sight.seen], nodes, window.shape, support)
+        self._energies = EnergyResponse.of(window)
+        self._exposure = NodeExposure.of(window.exposure[self._energies.seen], nodes, window.shape, support)
         self._n_nodes = nodes.n**2
-        self._convolver: NodeConvolver | NoNodeConvolver = NoNodeConvolver(self._sight.seen.size, self._n_nodes)
+        self._convolver: NodeConvolver | NoNodeConvolver = NoNodeConvolver(self._energies.seen.size, self._n_nodes)
         if kernels is not None:
-            self._convolver = NodeConvolver(kernels[:, self._sight.seen], window.shape, support)
+            self._convolver = NodeConvolver(kernels[:, self._energies.seen], window.shape, support)
 
     def cut(self, window: MapWindow) -> ExactTrueFolding:
         return ExactTrueFolding(window, *self._made_of)
@@ -86,7 +86,7 @@ class ExactTrueFolding(Folding):
     def _exposed(self, image: Array) -> NodeImages:
         shares, exposure = _on_nodes(image, self._n_nodes), self._exposure
         if shares.ndim == 4:
-            return OwnImages(lambda k: exposure.of_energies(k) * shares[self._sight.seen[k]])
+            return OwnImages(lambda k: exposure.of_energies(k) * shares[self._energies.seen[k]])
         if exposure.mixing is None:
             return OwnImages(lambda k: exposure.of_energies(k) * shares)
         return MixedImages(exposure.maps * shares, exposure.mixing)
@@ -95,20 +95,20 @@ class ExactTrueFolding(Folding):
         return self.respond_in_full(image)[0]
 
     def respond_in_full(self, image: Array) -> tuple[Response, Array]:
-        window, sight, (masks, mask_of) = self.window, self._sight, self.window.masks()
-        entering, n_seen = masks.astype(np.float64), self._sight.seen.size
+        window, energies, (masks, mask_of) = self.window, self._energies, self.window.masks()
+        entering, n_seen = masks.astype(np.float64), self._energies.seen.size
         matrix, totals = np.zeros((window.rows.size, n_seen)), np.zeros((len(window.mask), n_seen))
 
         def see(piece: Iterable[tuple[int, Array]]) -> None:
             for k, folded in piece:
                 flat = folded.reshape(-1)
-                matrix[:, k] = sight.edisp[k, window.energy] * flat[window.pixel]
-                totals[:, k] = sight.edisp[k] * times(entering, flat)[mask_of]
+                matrix[:, k] = energies.edisp[k, window.energy] * flat[window.pixel]
+                totals[:, k] = energies.edisp[k] * times(entering, flat)[mask_of]
 
         side_by_side(see, self._convolver.fold_in_pieces(self._exposed(image)))
         total = totals.sum(axis=0)
-        response = Response(window.rows, sight.all_energies(matrix), sight.all_energies(total))
-        return response, sight.all_energies(totals)
+        response = Response(window.rows, energies.all_energies(matrix), energies.all_energies(total))
+        return response, energies.all_energies(totals)
 
     def totals(self, image: Array) -> Array:
         return self.respond_in_full(image)[1]
@@ -116,15 +116,15 @@ class ExactTrueFolding(Folding):
     def counts(self, image: Array, spectrum: Array) -> Array:
         counts = np.zeros((len(self.window.mask), *self.window.shape))
         for k, folded in chain.from_iterable(self._convolver.fold_in_pieces(self._exposed(image))):
-            true = spectrum[self._sight.seen[k]] * folded
-            for counted, share in zip(counts, self._sight.edisp[k], strict=True):
+            true = spectrum[self._energies.seen[k]] * folded
+            for counted, share in zip(counts, self._energies.edisp[k], strict=True):
                 if share:
                     counted += share * true
         return counts
 
     def pull_back(self, spectrum: Array, weights: Array, slope: float, *, by_energy: bool) -> Array:
-        window, seen, exposure = self.window, self._sight.seen, self._exposure
-        by_bin = spectrum[seen, None] * (self._sight.edisp @ self._scattered(weights, slope))
+        window, seen, exposure = self.window, self._energies.seen, self._exposure
+        by_bin = spectrum[seen, None] * (self._energies.edisp @ self._scattered(weights, slope))
         by_bin = by_bin.reshape(-1, *window.shape)
         if not by_energy and exposure.mixing is not None:
             back = self._convolver.send_back(by_bin, exposure.mixing)

@@ -14,7 +14,7 @@ from gm.arrays import Array
 from gm.likelihood.maps.folding.convolution import Convolver, NoConvolution, spread_out
 from gm.likelihood.maps.folding.frequencies import Part
 from gm.likelihood.maps.folding.shared_kernels import PRECISION, DatasetAdjoint, Member, SharedKernels
-from gm.likelihood.maps.folding.window import MapWindow, Response, Sight
+from gm.likelihood.maps.folding.window import EnergyResponse, MapWindow, Response
 from gm.likelihood.products import inner, times
 from gm.parallel import side_by_side
 
@@ -98,27 +98,27 @@ class TrueEnergyFolding(Folding):
         shared: SharedKernels | None = None,
     ) -> None:
         self.window, self._made_of = window, (kernels, support)
-        self._sight = Sight.of(window)
-        self._seen, self._edisp = self._sight.seen, self._sight.edisp
+        self._energies = EnergyResponse.of(window)
+        self._seen, self._edisp = self._energies.seen, self._energies.edisp
         self._convolver: Convolver | NoConvolution
         if kernels is None or not self._seen.size:
             self._convolver = NoConvolution(self._seen.size, window.shape, support)
         else:
             kernels = kernels if self._seen.size == len(kernels) else kernels[self._seen]
             self._convolver = Convolver(kernels, window.shape, support)
-            self.member = (shared or SharedKernels()).join(self._sight, kernels, self._convolver.support)
+            self.member = (shared or SharedKernels()).join(self._energies, kernels, self._convolver.support)
 
     def cut(self, window: MapWindow) -> TrueEnergyFolding:
         return TrueEnergyFolding(window, *self._made_of)
 
     @cached_property
     def _per_row(self) -> Array:
-        return self._sight.per_row()
+        return self._energies.per_row()
 
     @cached_property
     def _from_each(self) -> Array:
-        """Counts in all bins that enter, per light sent from a pixel of the image, (n_seen, *support)."""
-        sent = self._convolver.fold_adjoint_each(self._sight.per_pixel())
+        """Counts in all bins that enter, per flux sent from a pixel of the image, (n_seen, *support)."""
+        sent = self._convolver.fold_adjoint_each(self._energies.per_pixel())
         return np.ascontiguousarray(sent[(..., *self._convolver.support)])
 
     def _on_window(self, image: Array) -> Array:
@@ -134,7 +134,7 @@ class TrueEnergyFolding(Folding):
         return [self._response(matrix, total) for matrix, total in self.member.see(images, precision)]
 
     def _response(self, matrix: Array, total: Array) -> Response:
-        every = self._sight.all_energies
+        every = self._energies.all_energies
         return Response(self.window.rows, every(matrix), every(total))
 
     def _respond_alone(self, image: Array) -> Response:
@@ -157,7 +157,7 @@ class TrueEnergyFolding(Folding):
 
         side_by_side(see, self._convolver.fold_in_pieces(self._on_window(image)))
         matrix = np.multiply(by_energy.T, self._per_row, order="C")
-        return self._response(matrix, totals.sum(axis=0)), self._sight.all_energies(totals)
+        return self._response(matrix, totals.sum(axis=0)), self._energies.all_energies(totals)
 
     def along(
         self, images: Array, spectrum: Array, weights: Array, slope: float, precision: float = PRECISION

@@ -1,4 +1,4 @@
-"""Where images on the sky have light, and at which frequencies."""
+"""The bounding box of images on the sky, and their frequency support."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Part = tuple[slice, slice]
 Size = tuple[int, int]
 
 FAINT = 1e-10  # of the amplitude of an image's spectrum: frequencies that no prediction feels
-_DARK = 1e-10  # of an image's light: tails that no prediction feels
+_FAINT_TAIL = 1e-10  # of an image's flux: tails that no prediction feels
 
 
 @dataclass(frozen=True)
@@ -61,13 +61,13 @@ class Frequencies:
         return np.arange(self.lowest[1] + 1, dtype=np.float64)
 
 
-def lit(images: Array) -> Part | None:
-    """Rows and columns outside of which images (..., ny, nx) are as good as 0; None: dark."""
-    light, part = np.abs(images).reshape(-1, *images.shape[-2:]), []
-    for sums in (light.sum(axis=2), light.sum(axis=1)):
-        dark = _DARK * sums.sum(axis=1, keepdims=True)
-        from_below = (sums.cumsum(axis=1) > dark).any(axis=0)
-        from_above = (sums[:, ::-1].cumsum(axis=1) > dark).any(axis=0)
+def bounding_box(images: Array) -> Part | None:
+    """Rows and columns outside of which images (..., ny, nx) are as good as 0; None: everywhere."""
+    flux, part = np.abs(images).reshape(-1, *images.shape[-2:]), []
+    for sums in (flux.sum(axis=2), flux.sum(axis=1)):
+        tail = _FAINT_TAIL * sums.sum(axis=1, keepdims=True)
+        from_below = (sums.cumsum(axis=1) > tail).any(axis=0)
+        from_above = (sums[:, ::-1].cumsum(axis=1) > tail).any(axis=0)
         if not from_below.any():
             return None
         part.append(slice(int(from_below.argmax()), sums.shape[1] - int(from_above.argmax())))
@@ -77,7 +77,7 @@ def lit(images: Array) -> Part | None:
 def envelope(spectra: ComplexArray) -> Array:
     """What no spectrum (m, rows, columns) exceeds at a frequency or beyond, relative to its largest amplitude.
 
-    (n_y, n_x) of the frequencies in y and x, to both sides alike, up to the last ones with light.
+    (n_y, n_x) of the frequencies in y and x, to both sides alike, up to the last ones of the support.
     """
     power = spectra.real**2
     power += spectra.imag**2
@@ -87,6 +87,6 @@ def envelope(spectra: ComplexArray) -> Array:
     y, x = (np.arange(n // 2 + 1) for n in power.shape)
     rows = np.maximum(power[y], power[-y])
     quadrant = np.maximum(rows[:, x], rows[:, -x])[::-1, ::-1]
-    light = np.sqrt(np.maximum.accumulate(np.maximum.accumulate(quadrant, axis=0), axis=1)[::-1, ::-1])
-    n_y, n_x = (max(int(np.count_nonzero(edge > FAINT)), 1) for edge in (light[:, 0], light[0]))
-    return np.asarray(light[:n_y, :n_x])
+    highest = np.sqrt(np.maximum.accumulate(np.maximum.accumulate(quadrant, axis=0), axis=1)[::-1, ::-1])
+    n_y, n_x = (max(int(np.count_nonzero(edge > FAINT)), 1) for edge in (highest[:, 0], highest[0]))
+    return np.asarray(highest[:n_y, :n_x])

@@ -1,7 +1,8 @@
-"""Many kernels as sums of a few, as exact as images with little light at high frequencies can tell.
+"""Many kernels as sums of a few, as exact as the frequency support of images can tell.
 
-The PSFs of an instrument at all energies, in all runs, are much alike where an image has light: of 19 runs of H.E.S.S.
-the 380 kernels are sums of 80, to 9 digits. What an image gives with these 80 gives it with every kernel.
+The PSFs of an instrument at all energies, in all runs, are much alike within the frequency support of an image: of 19
+runs of H.E.S.S. the 380 kernels are sums of 80, to 9 digits. What an image gives with these 80 gives it with every
+kernel.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from gm.arrays import Array
 from gm.likelihood.maps.folding.frequencies import FAINT, ComplexArray, Frequencies, Size
 from gm.likelihood.products import product
 
-_PRECISION = 1e-9  # of the longest kernel, as images with the expected light see it
+_PRECISION = 1e-9  # of the longest kernel, as images with the expected spectrum see it
 _ROOM = 1.4  # factor in frequency for images to come: derivatives and smaller shapes have more of the high ones
-_UNSEEN = 0.1  # of a precision: light at frequencies that are left out
+_UNSEEN = 0.1  # of a precision: amplitudes at frequencies that are left out
 _AT_A_TIME = 32  # sums that are tried
 
 _Parity = tuple[int, int]  # 1 for what is odd in rows, columns
@@ -50,14 +51,14 @@ class KernelBasis:
         limit = np.maximum(_widened(envelope, frequencies.lowest), FAINT)
         found = [dict(_parts(stack, frequencies)) for stack in stacks]
         parities = sorted({parity for parts in found for parity in parts} | {(0, 0)})
-        # A sine or cosine of frequency k stands for k and -k; where there is no light anything will do.
-        weights, is_lit = limit * np.sqrt(np.outer(*(1.0 + (np.arange(n) > 0) for n in limit.shape))), limit > FAINT
-        matrix = np.zeros((sum(map(len, stacks)), len(parities), np.count_nonzero(is_lit)))
+        # A sine or cosine of frequency k stands for k and -k; beyond the support anything will do.
+        weights, in_band = limit * np.sqrt(np.outer(*(1.0 + (np.arange(n) > 0) for n in limit.shape))), limit > FAINT
+        matrix = np.zeros((sum(map(len, stacks)), len(parities), np.count_nonzero(in_band)))
         first = 0
         for stack, parts in zip(stacks, found, strict=True):
             for i, parity in enumerate(parities):
                 if parity in parts:
-                    np.multiply(parts[parity][:, is_lit], weights[is_lit], out=matrix[first : first + len(stack), i])
+                    np.multiply(parts[parity][:, in_band], weights[in_band], out=matrix[first : first + len(stack), i])
             first += len(stack)
         sums, basis, lacking = sums_of_few(matrix.reshape(first, matrix[0].size), _PRECISION)
         is_each = len(stacks) == 1 and len(basis) >= first
@@ -65,7 +66,7 @@ class KernelBasis:
             basis = np.pad(matrix.reshape(first, -1), ((0, first % 2), (0, 0)))
             lacking = np.append(np.ones(len(basis)), lacking[-1])
         by_parity = np.zeros((len(basis), len(parities), *limit.shape))
-        by_parity[..., is_lit] = basis.reshape(len(basis), *matrix.shape[1:]) / weights[is_lit]
+        by_parity[..., in_band] = basis.reshape(len(basis), *matrix.shape[1:]) / weights[in_band]
         parts = {parity: by_parity[:, i] for i, parity in enumerate(parities)}
         return cls(frequencies, center, None if is_each else sums, parts, limit, lacking)
 

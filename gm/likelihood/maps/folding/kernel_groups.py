@@ -13,7 +13,7 @@ from scipy import fft
 
 from gm.arrays import BoolArray, IntArray
 from gm.likelihood.maps.folding.frequencies import ComplexArray, Part, Size
-from gm.parallel import Together
+from gm.parallel import TaskGroup
 
 _GROUPS = 3  # sizes of transforms; narrow kernels need not pay for wide ones
 _WIDER = 1.2  # kernels of widths that differ by less share their size
@@ -23,10 +23,10 @@ _KEPT = 2  # sizes of a group whose kernel transforms are kept
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """Where folded images of one lit part lie in the transforms of one group.
+    """Where folded images with one bounding box lie in the transforms of one group.
 
-    reach : rows and columns of the window that light falls on; size : of the transforms; origin : the window's pixel
-    at the transform's first.
+    reach : rows and columns of the window that an image is folded onto; size : of the transforms; origin : the window's
+    pixel at the transform's first.
     """
 
     reach: Part
@@ -37,13 +37,13 @@ class Grid:
     def of(cls, part: Part, shape: Size, half: int, *, real: bool = True) -> Grid:
         """The smallest transforms whose results on the window are free of what wraps around.
 
-        Light of n pixels from s on falls on [s - half, s + n + half). Read is [a, b), the part of it in the window:
-        with N pixels, what lies N further must be beyond the light, and the same from below.
+        An image of n pixels from s on is folded onto [s - half, s + n + half). Read is [a, b), the part in the window:
+        with N pixels, what lies N further must be beyond it, and the same from below.
         """
         reach, size, origin = [], [], []
-        for lit, n_window in zip(part, shape, strict=True):
-            n, start = lit.stop - lit.start, lit.start
-            a, b = max(start - half, 0), min(lit.stop + half, n_window)
+        for own, n_window in zip(part, shape, strict=True):
+            n, start = own.stop - own.start, own.start
+            a, b = max(start - half, 0), min(own.stop + half, n_window)
             least = max(n + half - (a - start), b - start + half, n, 2 * half + 1)
             widest = max(n + 2 * half, 2 * half + 1)
             reach.append(slice(a, max(a, b)))
@@ -97,7 +97,7 @@ class KernelGroup:
         found = self.transforms.pop(size, None)
         if found is None:
             found = np.empty((len(self.members), size[0], size[1] // 2 + 1), dtype=np.complex128)
-            Together(partial(self._transform, some, size, found) for some in chunks(len(self.kernels), size)).finish()
+            TaskGroup(partial(self._transform, some, size, found) for some in chunks(len(self.kernels), size)).finish()
             if len(self.transforms) >= _KEPT:
                 self.transforms.pop(next(iter(self.transforms)))
         self.transforms[size] = found

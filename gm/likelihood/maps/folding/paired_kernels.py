@@ -1,4 +1,4 @@
-"""Kernels in pairs, the second times i, at the low frequencies where images have light.
+"""Kernels in pairs, the second times i, at the frequency support of images.
 
 The convolutions of an image with both kernels of a pair are the real and the imaginary part of one. Complex transforms
 work in place, so that no memory comes and goes and threads do not wait for each other.

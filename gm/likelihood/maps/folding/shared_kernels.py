@@ -13,21 +13,21 @@ from scipy import fft
 from scipy.sparse import csr_array
 
 from gm.arrays import Array, IntArray
-from gm.likelihood.maps.folding.frequencies import ComplexArray, Part, Size, envelope, lit
+from gm.likelihood.maps.folding.frequencies import ComplexArray, Part, Size, bounding_box, envelope
 from gm.likelihood.maps.folding.kernel_basis import KernelBasis
 from gm.likelihood.maps.folding.kernel_groups import Grid, moved, trimmed
 from gm.likelihood.maps.folding.paired_kernels import PairedKernels
-from gm.likelihood.maps.folding.window import Sight
+from gm.likelihood.maps.folding.window import EnergyResponse
 from gm.likelihood.products import ROWS, product, times
-from gm.parallel import Lock, Together, own_room, side_by_side
+from gm.parallel import Lock, TaskGroup, own_room, side_by_side
 
 PRECISION = 1e-8  # of folded images: kernels are of single precision, and beyond it their roundings
 _ROOM = 16  # a plan is made for images that are larger by this part on each side
 _SMALL = 0.5  # of the pixels that a plan was made for: an image for which it is made again
 _KEPT = 2  # sets of folded images
-_TOGETHER = 1 << 13  # rows of several datasets that are seen at a time
+_ROWS_AT_ONCE = 1 << 13  # rows of several datasets that are seen at a time
 
-_Seen = tuple[Array, Array]  # counts per light in the rows of a dataset (n_rows, n_seen), and in all bins (n_seen,)
+_Seen = tuple[Array, Array]  # counts per flux in the rows of a dataset (n_rows, n_seen), and in all bins (n_seen,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,14 +35,14 @@ class _Member:
     """A dataset with its kernels (n_seen, m, m), which are ``rows`` among all, and where images are in its window."""
 
     number: int
-    sight: Sight
+    response: EnergyResponse
     kernels: NDArray[np.float32 | np.float64]
     rows: slice
     support: Part
 
     def grid(self, part: Part, half: int) -> Grid:
-        """Where folded images lie in it: of images that are lit in a part, with kernels up to a half width."""
-        return Grid.of(moved(part, self.support), self.sight.window.shape, half, real=False)
+        """Where folded images lie in it: of images within a part of their support, with kernels up to a half width."""
+        return Grid.of(moved(part, self.support), self.response.window.shape, half, real=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +58,7 @@ class DatasetAdjoint:
 
 @dataclass(frozen=True, eq=False)
 class _Plan:
-    """What folds images that are lit in ``part`` of their support: transforms of one size, and few kernels."""
+    """What folds images within ``part`` of their support: transforms of one size, and few kernels."""
 
     part: Part
     basis: KernelBasis
@@ -72,10 +72,10 @@ class _Plan:
         """For images with an envelope of their spectrum."""
         basis = KernelBasis.of([member.kernels for member in members], size, (half, half), light)
         grids = [member.grid(part, half).with_size(size) for member in members]
-        block_of = np.cumsum([member.sight.n_rows for member in members]) // _TOGETHER
+        block_of = np.cumsum([member.response.n_rows for member in members]) // _ROWS_AT_ONCE
         some = [slice(k[0], k[-1] + 1) for k in (np.flatnonzero(block_of == block) for block in np.unique(block_of))]
         blocks = [_Block(basis, members[k], grids[k], _lengths(part)) for k in some]
-        Together(partial(block.fill, k) for block in blocks for k in range(block.n)).finish()
+        TaskGroup(partial(block.fill, k) for block in blocks for k in range(block.n)).finish()
         return cls(part, basis, PairedKernels.of(basis), blocks)
 
     def __getstate__(self) -> dict[str, object]:
@@ -105,36 +105,36 @@ class _Plan:
 class _Block:
     """Some datasets in arrays of one size, so that each step is one operation for all of them.
 
-    index : (n, n_rows) pixels in the transforms; per_row : (n, n_rows, n_seen) counts there per light; coefficients :
-    (n, n_basis, n_seen), None where the basis is the kernels; in_all : (n, n_seen, n_lit) counts in all bins per light
-    in each pixel of the lit part of images
+    index : (n, n_rows) pixels in the transforms; per_row : (n, n_rows, n_seen) counts there per flux; coefficients :
+    (n, n_basis, n_seen), None where the basis is the kernels; in_all : (n, n_seen, n_box) counts in all bins per flux
+    in each pixel of the bounding box of images
     """
 
-    def __init__(self, basis: KernelBasis, members: Sequence[_Member], grids: Sequence[Grid], lit_size: Size) -> None:
-        self._basis, self._members, self._grids, self._lit = basis, members, grids, lit_size
+    def __init__(self, basis: KernelBasis, members: Sequence[_Member], grids: Sequence[Grid], box_size: Size) -> None:
+        self._basis, self._members, self._grids, self._box = basis, members, grids, box_size
         n = self.n = len(members)
         n_rows, n_seen = (
-            max(sizes) for sizes in zip(*((m.sight.n_rows, m.sight.seen.size) for m in members), strict=True)
+            max(sizes) for sizes in zip(*((m.response.n_rows, m.response.seen.size) for m in members), strict=True)
         )
         n_rows += -n_rows % ROWS
         self.index, self.per_row = np.zeros((n, n_rows), dtype=np.intp), np.zeros((n, n_rows, n_seen))
         self.coefficients = None if basis.coefficients is None else np.zeros((n, basis.n, n_seen))
-        self.in_all = np.zeros((n, n_seen, prod(lit_size)))
+        self.in_all = np.zeros((n, n_seen, prod(box_size)))
 
     def fill(self, k: int) -> None:
         """Write a dataset's part of the arrays."""
         member, grid = self._members[k], self._grids[k]
-        rows, seen = slice(member.sight.n_rows), slice(member.sight.seen.size)
-        self.index[k, rows], inside = grid.index(*member.sight.pixels)
-        np.multiply(member.sight.per_row(), inside[:, None], out=self.per_row[k, rows, seen])
+        rows, seen = slice(member.response.n_rows), slice(member.response.seen.size)
+        self.index[k, rows], inside = grid.index(*member.response.pixels)
+        np.multiply(member.response.per_row(), inside[:, None], out=self.per_row[k, rows, seen])
         own = None
         if self._basis.coefficients is not None and self.coefficients is not None:
             own = self._basis.coefficients[member.rows]
             self.coefficients[k, :, seen] = own.T
-        self.in_all[k, seen] = self._sent(grid, own, member.sight.per_pixel()).reshape(-1, prod(self._lit))
+        self.in_all[k, seen] = self._sent(grid, own, member.response.per_pixel()).reshape(-1, prod(self._box))
 
     def _sent(self, grid: Grid, coefficients: Array | None, weights: Array) -> Array:
-        """The adjoint of the fold, (n_seen, *lit): weights (n_seen, ny, nx) of folded images as those of the image."""
+        """The adjoint of the fold, (n_seen, *box): weights (n_seen, ny, nx) of folded images as those of the image."""
         frequencies = self._basis.frequencies
         x = np.arange(grid.cut[1].start, grid.cut[1].stop)
         waves = np.exp(-2j * np.pi / grid.size[1] * np.outer(x, frequencies.half)).view(np.float64)
@@ -148,17 +148,17 @@ class _Block:
         sent *= fft.fft(by_row, axis=1, overwrite_x=True)[:, frequencies.rows]
         by_row = np.zeros((len(weights), grid.size[0], frequencies.half.size), dtype=np.complex128)
         by_row[:, frequencies.rows] = sent
-        by_row = fft.ifft(by_row, axis=1, overwrite_x=True)[:, : self._lit[0]]
-        return np.asarray(fft.irfft(by_row, n=grid.size[1], axis=2, overwrite_x=True)[..., : self._lit[1]])
+        by_row = fft.ifft(by_row, axis=1, overwrite_x=True)[:, : self._box[0]]
+        return np.asarray(fft.irfft(by_row, n=grid.size[1], axis=2, overwrite_x=True)[..., : self._box[1]])
 
     def see(self, plane: ComplexArray, image: Array, seen: list[list[_Seen]]) -> None:
-        """Append to what each dataset sees; plane : a folded image (n_pixels, n_pairs); image : (n_lit,)."""
+        """Append to what each dataset sees; plane : a folded image (n_pixels, n_pairs); image : (n_box,)."""
         folded = own_room(*self.index.shape, plane.shape[1])
         np.take(plane, self.index, axis=0, out=folded, mode="clip")  # the other modes take a buffer
         values = self._by_kernel(folded.view(np.float64))
         totals = np.einsum("nep,p->ne", self.in_all, image)
         for member, its_values, its_totals in zip(self._members, values, totals, strict=True):
-            n_rows, n_seen = member.sight.n_rows, member.sight.seen.size
+            n_rows, n_seen = member.response.n_rows, member.response.seen.size
             seen[member.number].append((its_values[:n_rows, :n_seen], its_totals[:n_seen]))
 
     def _by_kernel(self, folded: Array) -> Array:
@@ -172,8 +172,8 @@ class _Block:
         return values
 
     def weigh(self, sent: Sequence[DatasetAdjoint | None]) -> tuple[Array, Array]:
-        """From what each dataset sends: weights of the rows (n * n_rows, n_seen), counts per light included, and of the
-        pixels of an image (n_lit,)."""
+        """From what each dataset sends: weights of the rows (n * n_rows, n_seen), counts per flux included, and of the
+        pixels of an image (n_box,)."""
         rows, slopes = np.zeros_like(self.per_row), np.zeros(self.in_all.shape[:2])
         for k, mine in enumerate(sent):
             if mine is not None:
@@ -193,7 +193,7 @@ class _Block:
 
 
 class _Folded:
-    """Images (m, *lit) with spectra (m, n_y, n_x), and what every dataset sees of them with ``n`` of the basis."""
+    """Images (m, *box) with spectra (m, n_y, n_x), and what every dataset sees of them with ``n`` of the basis."""
 
     def __init__(self, plan: _Plan, images: Array, spectra: ComplexArray, n: int) -> None:
         self.plan, self.images, self.spectra, self.n = plan, images.reshape(len(images), -1), spectra, n
@@ -211,8 +211,8 @@ class _Folded:
         plane = plan.plane(n_pairs)
         for spectrum, image in zip(self.spectra, self.images, strict=True):
             fold = (partial(plan.paired.fold, spectrum, some, plane) for some in plan.paired.chunks(n_pairs))
-            Together(fold, light=True).finish()
-            Together((partial(block.see, plane, image, seen) for block in plan.blocks), light=True).finish()
+            TaskGroup(fold, light=True).finish()
+            TaskGroup((partial(block.see, plane, image, seen) for block in plan.blocks), light=True).finish()
         return seen
 
     def along(self, sent: Sequence[DatasetAdjoint | None]) -> Array:
@@ -237,8 +237,8 @@ class _Folded:
 class SharedKernels:
     """All kernels that fold the same images, for datasets that see these on the same pixels.
 
-    A transform is just so large that nothing that is read has wrapped around, and what is dark in an image is left out.
-    A plan is kept while images are lit in much the same part and have light at much the same frequencies.
+    A transform is just so large that nothing that is read has wrapped around, and only the bounding box of an image is
+    transformed. A plan is kept while images have much the same bounding box and much the same frequency support.
     """
 
     def __init__(self) -> None:
@@ -247,11 +247,11 @@ class SharedKernels:
         self._plan: _Plan | None = None
         self._known: list[tuple[Array, float, _Folded]] = []
 
-    def join(self, sight: Sight, kernels: NDArray[np.float32 | np.float64], support: Part) -> Member:
+    def join(self, response: EnergyResponse, kernels: NDArray[np.float32 | np.float64], support: Part) -> Member:
         """A dataset with its kernels (n_seen, m, m), m odd, and the images at ``support`` in its window."""
         number, start = len(self._members), self._members[-1].rows.stop if self._members else 0
         rows = slice(start, start + len(kernels))
-        self._members.append(_Member(number, sight, trimmed(kernels), rows, support))
+        self._members.append(_Member(number, response, trimmed(kernels), rows, support))
         self._plan = None
         return Member(self, number)
 
@@ -298,8 +298,8 @@ class SharedKernels:
         return max(rows for rows, _ in sizes), max(columns for _, columns in sizes)
 
     def _around(self, images: Array) -> Part:
-        """Rows and columns that hold the light of images, and some room so that the next ones fit too."""
-        part, last = lit(images), self._plan.part if self._plan is not None else None
+        """Rows and columns that hold images, and some room so that the next ones fit too."""
+        part, last = bounding_box(images), self._plan.part if self._plan is not None else None
         n_y, n_x = images.shape[-2:]
         if part is None:
             return last or (slice(0, n_y), slice(0, n_x))
@@ -320,7 +320,7 @@ class Member:
     number: int
 
     def see(self, images: Array, precision: float) -> list[_Seen]:
-        """For each image (m, *support) counts per light in the rows (n_rows, n_seen), and in all bins (n_seen,)."""
+        """For each image (m, *support) counts per flux in the rows (n_rows, n_seen), and in all bins (n_seen,)."""
         return self.shared.seen(self.number, images, precision)
 
 

@@ -1,4 +1,4 @@
-"""What a map dataset sees of an image on the sky: a window of its pixels, and counts per light that falls there."""
+"""What a map dataset sees of an image on the sky: a window of its pixels, and counts per flux that falls there."""
 
 from __future__ import annotations
 
@@ -70,14 +70,14 @@ class Response:
 
 
 @dataclass(frozen=True, eq=False)
-class Sight:
-    """Counts of a dataset per light of the true energies that it sees: ``seen`` (n_seen,) of all n_energy_true."""
+class EnergyResponse:
+    """Exposure and energy dispersion of a window at the true energies that contribute: ``seen`` (n_seen,) of all."""
 
     window: MapWindow
     seen: IntArray
 
     @classmethod
-    def of(cls, window: MapWindow) -> Sight:
+    def of(cls, window: MapWindow) -> EnergyResponse:
         """Of all true energies that a bin sees and that are exposed."""
         entering = window.mask.any(axis=1)
         return cls(window, np.flatnonzero(window.edisp[:, entering].any(axis=1) & window.exposure.any(axis=1)))
@@ -93,7 +93,7 @@ class Sight:
         return self.window.rows.size
 
     def per_row(self) -> Array:
-        """Counts in the bins with counts per light there, (n_rows, n_seen)."""
+        """Counts in the bins with counts per flux there, (n_rows, n_seen)."""
         per_row = np.take(np.ascontiguousarray(self.edisp.T), self.window.energy, axis=0)
         per_row *= np.take(np.ascontiguousarray(self.window.exposure[self.seen].T), self.window.pixel, axis=0)
         return per_row
@@ -105,7 +105,7 @@ class Sight:
         return y, x
 
     def per_pixel(self) -> Array:
-        """Counts in all bins that enter, per light in a pixel of the window, (n_seen, ny, nx)."""
+        """Counts in all bins that enter, per flux in a pixel of the window, (n_seen, ny, nx)."""
         per_pixel = self.window.entering(self.edisp)
         per_pixel *= self.window.exposure[self.seen]
         return per_pixel.reshape(-1, *self.window.shape)
