@@ -8,7 +8,9 @@ The events of PyYAML's parser are built into data with an explicit stack, so nes
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -103,18 +105,31 @@ def read_document(
     if directory is None:
         directory = Path(".") if name == "<stdin>" else Path(path).parent
     builder = _Builder(source, frozenset(repeated))
-    try:
-        for event in _events(text):
-            builder.feed(event)
-    except yaml.YAMLError as error:
-        builder.problems.append(syntax_problem(error, source, text))
-    except _Stop:
-        pass
+    with _without_collections():
+        try:
+            for event in _events(text):
+                builder.feed(event)
+        except yaml.YAMLError as error:
+            builder.problems.append(syntax_problem(error, source, text))
+        except _Stop:
+            pass
     if not builder.problems and builder.root is None:
         builder.report(1, 1, (), "the document is empty", "")
     if builder.problems or builder.root is None:
         raise InvalidInput(builder.problems)
     return Document(builder.data, source, directory, builder.root)
+
+
+@contextmanager
+def _without_collections() -> Iterator[None]:
+    """Data refer to nothing around them: the collector of cycles would only go through all of them again and again."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 class _Stop(Exception):

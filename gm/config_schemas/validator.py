@@ -42,6 +42,7 @@ _BOUNDS: tuple[tuple[str, str, Callable[[float, float], bool]], ...] = (
     ("exclusiveMinimum", "greater than", lambda value, bound: value > bound),
     ("exclusiveMaximum", "less than", lambda value, bound: value < bound),
 )
+_RESOLVED: dict[int, tuple[Schema, Schema]] = {}  # by the identity of a schema, which stays with it, what it refers to
 _OLD_BOOLEANS = {"yes", "no", "on", "off", "y", "n", "true", "false"}
 
 
@@ -121,6 +122,15 @@ def _departures(value: Any, schema: Schema, path: JsonPath, root: Schema) -> lis
 
 def _resolved(schema: Schema, root: Schema) -> Schema:
     """The schema with its ``$ref`` followed; what stands beside the reference (a description) wins."""
+    if "$ref" not in schema:
+        return schema
+    known = _RESOLVED.get(id(schema))
+    if known is None:
+        known = _RESOLVED[id(schema)] = schema, _followed(schema, root)
+    return known[1]
+
+
+def _followed(schema: Schema, root: Schema) -> Schema:
     while "$ref" in schema:
         target = root["definitions"][schema["$ref"].removeprefix("#/definitions/")]
         beside = {key: value for key, value in schema.items() if key != "$ref"}

@@ -34,9 +34,11 @@ class Addresses:
         self.full = tuple(forms[-1] for forms in self._forms)
 
     def _add(self, component: str, section: str, path: str) -> None:
-        name = path.rpartition(".")[2]
-        tails = (name, f"{section}.{name}", path, f"{section}.{path}")
-        forms = tuple(dict.fromkeys(f"{component}.{tail}" for tail in tails))
+        short, long = f"{component}.{path}", f"{component}.{section}.{path}"
+        forms: tuple[str, ...] = short, long
+        if "." in path:
+            name = path.rpartition(".")[2]
+            forms = tuple(dict.fromkeys((f"{component}.{name}", f"{component}.{section}.{name}", *forms)))
         for form in forms:
             self._positions.setdefault(form, []).append(len(self._forms))
         self._forms.append(forms)

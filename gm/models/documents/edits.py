@@ -20,6 +20,8 @@ _LINK_KEYS = ("parameter", "equals", "scale", "offset")
 
 def apply_edits(models: M, edits: Mapping[str, object], report: Report | None) -> M:
     """New models with edited parameters; see `Models.with_parameters`. A pattern passes over linked parameters."""
+    if not edits and not models.links:
+        return models
     report = report or raise_model_error
     flat, linked, addresses = list(models.parameters), models.roots(), models.addresses()
     for pattern, fields in edits.items():
@@ -45,6 +47,8 @@ def apply_edits(models: M, edits: Mapping[str, object], report: Report | None) -
 
 def apply_links(models: M, links: Sequence[Link | Mapping[str, object]], report: Report | None) -> M:
     """New models with more links; see `Models.with_links`."""
+    if not links and not models.links:
+        return models
     problems: list[tuple[JsonPath, str, str]] = []
 
     def note(path: JsonPath, message: str, hint: str) -> None:
