@@ -17,6 +17,7 @@ from gm.maps.axes import Axis, EnergyAxis, NodeAxis
 from gm.maps.geometry import WcsGeometry
 from gm.maps.healpix_reading import read_healpix_map
 from gm.maps.map import Map
+from gm.maps.projection import frame_of
 from gm.maps.regions import Region, RegionGeometry
 from gm.units import UnitError, factor
 
@@ -83,6 +84,7 @@ def _wcs_geometry(extension: Extension, shape: tuple[int, ...]) -> WcsGeometry:
     try:
         geometry = WcsGeometry((shape[0], shape[1]), extension.header)
         geometry.sky(0.0, 0.0)
+        frame_of(geometry.cards)
     except DataError as error:
         raise DataError(f"{extension.path}: HDU {extension.name or '(unnamed)'}: {error}") from error
     return geometry

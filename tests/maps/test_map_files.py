@@ -202,6 +202,7 @@ def bands(**columns: Any) -> Callable[[Any], list[Image | Table]]:
     ("make", "match"),
     [
         (change({"CTYPE1": "LINEAR"}), r"bad.fits: HDU COUNTS: CTYPE1 'LINEAR'"),
+        (change({"RADESYS": "FALSE"}), r"bad.fits: HDU COUNTS: coordinates RA---CAR in FALSE are not supported"),
         (change({"WCSSHAPE": "__import__('os').getcwd()"}), "WCSSHAPE is"),
         (change({"WCSSHAPE": "(4,4,3)"}), r"WCSSHAPE begins with \(4, 4\), the image has \(5, 4\)"),
         (change({"BANDSHDU": "NOWHERE"}), "no HDU NOWHERE"),
