@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any
 
-from gm.models.prior import LogUniformPrior, Prior, UniformPrior
+from gm.models.prior import Prior
 from gm.units import UnitError, factor
 from gm.values import read_only
 
@@ -37,9 +37,8 @@ class Parameter:
 
     def limits(self) -> tuple[float, float]:
         """Lowest and highest value allowed; a uniform prior's support replaces ``min`` and ``max``."""
-        if isinstance(self.prior, (UniformPrior, LogUniformPrior)):
-            return self.prior.min, self.prior.max
-        return self.min, self.max
+        support = None if self.prior is None else self.prior.support
+        return (self.min, self.max) if support is None else support
 
     def given(self, value: object) -> Parameter:
         """This parameter with a value given as a number, ``"1 TeV"``, an astropy quantity, or a `Parameter`.

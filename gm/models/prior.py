@@ -7,13 +7,45 @@ Formulas: Gammapy 2.1, ``gammapy.modeling.models.prior``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 from math import copysign, inf, lgamma, log, pi, sqrt
-from typing import ClassVar, TypeAlias
+from typing import Any, ClassVar
+
+
+class Prior(ABC):
+    """-2 ln of a probability density of a parameter, in its own unit."""
+
+    __slots__ = ()
+    tag: ClassVar[str]
+    has_peak: ClassVar[bool]
+    weight: float
+
+    @property
+    def support(self) -> tuple[float, float] | None:
+        """The lowest and highest value that it allows; None where it allows all."""
+        return None
+
+    @abstractmethod
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """What is wrong with its numbers: the name and a message."""
+
+    @abstractmethod
+    def value(self, x: float) -> float:
+        """The penalty at a value of the parameter."""
+
+    @abstractmethod
+    def gradient(self, x: float) -> float:
+        """Its derivative."""
+
+    @abstractmethod
+    def curvature(self, x: float) -> float:
+        """Its second derivative."""
 
 
 @dataclass(frozen=True, slots=True)
-class GaussianPrior:
+class GaussianPrior(Prior):
     """Gaussian: ``((x - mu) / sigma)^2 + ln(2 pi sigma^2)``."""
 
     tag: ClassVar[str] = "GaussianPrior"
@@ -21,6 +53,11 @@ class GaussianPrior:
     mu: float = 0.0
     sigma: float = 1.0
     weight: float = 1.0
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        if not self.sigma > 0:
+            yield "sigma", f"sigma of a prior is positive, found {self.sigma}"
+        yield from _weight_problems(self.weight)
 
     def value(self, x: float) -> float:
         z = (x - self.mu) / self.sigma
@@ -34,7 +71,7 @@ class GaussianPrior:
 
 
 @dataclass(frozen=True, slots=True)
-class UniformPrior:
+class UniformPrior(Prior):
     """Uniform between min and max: ``2 ln(max - min)`` inside, infinite outside."""
 
     tag: ClassVar[str] = "UniformPrior"
@@ -42,6 +79,15 @@ class UniformPrior:
     min: float = 0.0
     max: float = 1.0
     weight: float = 1.0
+
+    @property
+    def support(self) -> tuple[float, float]:
+        return self.min, self.max
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        if not self.min < self.max:
+            yield "min", f"min {self.min} is not below max {self.max}"
+        yield from _weight_problems(self.weight)
 
     def value(self, x: float) -> float:
         return self.weight * 2 * log(self.max - self.min) if self.min <= x <= self.max else inf
@@ -54,7 +100,7 @@ class UniformPrior:
 
 
 @dataclass(frozen=True, slots=True)
-class LogUniformPrior:
+class LogUniformPrior(Prior):
     """Uniform in ln x between min and max: ``2 ln(x ln(max / min))`` inside, infinite outside."""
 
     tag: ClassVar[str] = "LogUniformPrior"
@@ -62,6 +108,17 @@ class LogUniformPrior:
     min: float = 1e-14
     max: float = 1e-10
     weight: float = 1.0
+
+    @property
+    def support(self) -> tuple[float, float]:
+        return self.min, self.max
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        if not self.min < self.max:
+            yield "min", f"min {self.min} is not below max {self.max}"
+        if not self.min > 0:
+            yield "min", f"min of a LogUniformPrior is positive, found {self.min}"
+        yield from _weight_problems(self.weight)
 
     def value(self, x: float) -> float:
         return self.weight * 2 * log(x * log(self.max / self.min)) if self.min <= x <= self.max else inf
@@ -74,7 +131,7 @@ class LogUniformPrior:
 
 
 @dataclass(frozen=True, slots=True)
-class GeneralizedGaussianPrior:
+class GeneralizedGaussianPrior(Prior):
     """Generalised Gaussian: ``2 |z|^b + 2 ln(2 s Gamma(1/b) / b)``, ``z = (x - mu) / s``, ``s = sigma sqrt(2)``.
 
     ``b = 1 / eta``: eta = 0.5 is the Gaussian, eta = 1 the Laplace distribution.
@@ -86,6 +143,13 @@ class GeneralizedGaussianPrior:
     sigma: float = 1.0
     eta: float = 0.5
     weight: float = 1.0
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        if not self.sigma > 0:
+            yield "sigma", f"sigma of a prior is positive, found {self.sigma}"
+        if not self.eta > 0:
+            yield "eta", f"eta of a prior is positive, found {self.eta}"
+        yield from _weight_problems(self.weight)
 
     def value(self, x: float) -> float:
         b, s = 1 / self.eta, self.sigma * sqrt(2)
@@ -103,6 +167,11 @@ class GeneralizedGaussianPrior:
         return self.weight * 2 * b * (b - 1) * _power(z, b - 2) / s**2
 
 
+def _weight_problems(weight: float) -> Iterator[tuple[str, str]]:
+    if not weight >= 0:
+        yield "weight", f"the weight of a prior is not negative, found {weight}"
+
+
 def _power(base: float, exponent: float) -> float:
     """Infinite where it is beyond all numbers."""
     try:
@@ -111,13 +180,12 @@ def _power(base: float, exponent: float) -> float:
         return inf
 
 
-Prior: TypeAlias = GaussianPrior | UniformPrior | LogUniformPrior | GeneralizedGaussianPrior
-
-PRIORS: dict[str, type[Prior]] = {
+PRIORS: dict[str, type[Any]] = {
     prior.tag: prior for prior in (GaussianPrior, UniformPrior, LogUniformPrior, GeneralizedGaussianPrior)
 }
 
 
 def prior_parameters(prior: Prior) -> dict[str, float]:
     """The prior's numbers by name, weight left out."""
-    return {name: getattr(prior, name) for name in prior.__slots__ if name != "weight"}
+    names = [field.name for field in fields(prior)]  # type: ignore[arg-type]  # every prior is a dataclass
+    return {name: getattr(prior, name) for name in names if name != "weight"}

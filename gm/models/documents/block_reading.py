@@ -14,7 +14,7 @@ from typing import Any, cast
 from gm.errors import DataError, JsonPath, suggest
 from gm.maps.rotation import FRAMES
 from gm.models.documents.parameter_reading import Report, read_parameter
-from gm.models.documents.plain import names, text
+from gm.models.documents.plain import entry, mapping, names, rows, text
 from gm.models.errors import ModelError
 from gm.models.parameter import Parameter
 from gm.models.parametric import ParametricModel
@@ -92,7 +92,7 @@ class BlockReader:
 
     def read_block(self, section: str, data: Any, path: JsonPath, address: str) -> ParametricModel | None:
         """One model; ``address`` is where its parameters' full addresses start."""
-        if not isinstance(data, Mapping):
+        if mapping(data) is None:
             self.report(path, f"expected a {section} model, found {data!r}", "")
             return None
         model, tag = find_model(section, data.get("type")), data.get("type")
@@ -142,15 +142,15 @@ class BlockReader:
         self, model: type[ParametricModel], entries: Any, path: JsonPath, address: str
     ) -> dict[str, Parameter]:
         """The parameters given for a model, by name; what is left out has the class's default."""
-        if not isinstance(entries, list):
+        if rows(entries) is None:
             self.report((*path, "parameters"), f"expected a list of parameters, found {entries!r}", "")
             return {}
         defaults = {default.name: default for default in model.defaults}
         found: dict[str, Parameter] = {}
-        for k, entry in enumerate(entries):
+        for k, row in enumerate(entries):
             here = (*path, "parameters", k)
-            name = entry.get("name") if isinstance(entry, Mapping) else None
-            if not isinstance(name, str):
+            name = text(entry(row, "name"))
+            if name is None:
                 self.report(here, "expected a parameter with a name", suggest("", defaults, "parameters"))
                 continue
             default = defaults.get(name) or model.named_by_document(name)
@@ -161,9 +161,9 @@ class BlockReader:
             if name in found:
                 self.report((*here, "name"), f"'{name}' is given twice", "keep one of them")
                 continue
-            found[name] = self._read_parameter(model, default, entry, here)
-            if isinstance(entry.get("link"), str):
-                self.labels.append((entry["link"], f"{address}.{name}", (*here, "link")))
+            found[name] = self._read_parameter(model, default, row, here)
+            if (label := text(row.get("link"))) is not None:
+                self.labels.append((label, f"{address}.{name}", (*here, "link")))
         return found
 
     def _read_parameter(

@@ -12,15 +12,12 @@ from math import inf
 from typing import Any, TypeAlias
 
 from gm.errors import JsonPath, suggest
+from gm.models.documents.plain import entry, mapping, rows, text
 from gm.models.errors import ModelError
 from gm.models.parameter import Parameter, in_unit, split_quantity
 from gm.models.prior import (
     PRIORS,
-    GaussianPrior,
-    GeneralizedGaussianPrior,
-    LogUniformPrior,
     Prior,
-    UniformPrior,
     prior_parameters,
 )
 from gm.units import UnitError, factor
@@ -101,53 +98,37 @@ def parameter_problems(parameter: Parameter) -> Iterator[tuple[str, str, str]]:
 
 def read_prior(data: Any, unit: str, path: JsonPath, report: Report) -> Prior | None:
     """A prior from ``{type, weight, parameters: [{name, value, unit}]}``; ``unit`` is that of its parameter."""
-    if not isinstance(data, Mapping):
+    if mapping(data) is None:
         report(path, f"expected a prior, found {data!r}", "{type: GaussianPrior, weight: 1, parameters: [...]}")
         return None
-    kind = PRIORS.get(data["type"]) if isinstance(data.get("type"), str) else None
+    kind = PRIORS.get(text(data.get("type")) or "")
     if kind is None:
         report((*path, "type"), f"{data.get('type')!r} is not a prior", suggest(data.get("type"), PRIORS, "priors"))
         return None
     names = list(prior_parameters(kind()))
     numbers: dict[str, float] = {}
     entries = data.get("parameters", [])
-    for k, entry in enumerate(entries if isinstance(entries, list) else []):
+    for k, row in enumerate(rows(entries) or []):
         here = (*path, "parameters", k)
-        if not isinstance(entry, Mapping) or entry.get("name") not in names:
-            name = entry.get("name") if isinstance(entry, Mapping) else entry
+        if entry(row, "name") not in names:
+            name = row if mapping(row) is None else entry(row, "name")
             report((*here, "name"), f"{name!r} is not a parameter of {kind.tag}", suggest(name, names, "parameters"))
             continue
-        number = _as_number(entry.get("value"), unit, (*here, "value"), report)
+        number = _as_number(row.get("value"), unit, (*here, "value"), report)
         if number is not None:
-            numbers[entry["name"]] = number
-        own = entry.get("unit") or unit
+            numbers[row["name"]] = number
+        own = row.get("unit") or unit
         if own != unit and not _same_unit(own, unit):
             hint = "a prior is in the unit of its parameter; no conversion is made"
             report((*here, "unit"), f"'{own}' is not the parameter's unit '{unit}'", hint)
     if "weight" not in data:
         report(path, "key 'weight' is missing", "weight: 1")
     weight = _as_number(data.get("weight", 1.0), "", (*path, "weight"), report)
-    prior = kind(**numbers, weight=1.0 if weight is None else weight)
-    for name, message in prior_problems(prior):
-        positions = [k for k, entry in enumerate(entries) if isinstance(entry, Mapping) and entry.get("name") == name]
+    prior: Prior = kind(**numbers, weight=1.0 if weight is None else weight)
+    for name, message in prior.problems():
+        positions = [k for k, row in enumerate(rows(entries) or []) if entry(row, "name") == name]
         report((*path, "parameters", positions[0], "value") if positions else path, message, "")
     return prior
-
-
-def prior_problems(prior: Prior) -> Iterator[tuple[str, str]]:
-    """What is wrong with a prior's numbers: the name and a message."""
-    if isinstance(prior, (GaussianPrior, GeneralizedGaussianPrior)):
-        if not prior.sigma > 0:
-            yield "sigma", f"sigma of a prior is positive, found {prior.sigma}"
-        if isinstance(prior, GeneralizedGaussianPrior) and not prior.eta > 0:
-            yield "eta", f"eta of a prior is positive, found {prior.eta}"
-    else:
-        if not prior.min < prior.max:
-            yield "min", f"min {prior.min} is not below max {prior.max}"
-        if isinstance(prior, LogUniformPrior) and not prior.min > 0:
-            yield "min", f"min of a LogUniformPrior is positive, found {prior.min}"
-    if not prior.weight >= 0:
-        yield "weight", f"the weight of a prior is not negative, found {prior.weight}"
 
 
 def raise_model_error(path: JsonPath, message: str, hint: str) -> None:
@@ -159,9 +140,9 @@ def raise_model_error(path: JsonPath, message: str, hint: str) -> None:
 def _as_prior(value: Any, unit: str, path: JsonPath, report: Report) -> Prior | None:
     if value is None:
         return None
-    if not isinstance(value, (GaussianPrior, UniformPrior, LogUniformPrior, GeneralizedGaussianPrior)):
+    if not isinstance(value, Prior):
         return read_prior(value, unit, path, report)
-    for name, message in prior_problems(value):
+    for name, message in value.problems():
         report((*path, name), message, "")
     return value
 
