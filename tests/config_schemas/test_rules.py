@@ -13,7 +13,7 @@ import pytest
 
 from gm.config_schemas.reader import read_document
 from gm.config_schemas.schema_files import load_schema
-from gm.config_schemas.validator import check
+from gm.config_schemas.validator import check, sound_part
 from gm.errors import InvalidInput, Problem
 
 HERE = Path(__file__).parent
@@ -42,6 +42,22 @@ def test_bad_files_give_the_messages_that_they_name(file: Path) -> None:
     comments = [line for line in file.read_text().splitlines() if line.startswith("# ")]
     assert [str(problem).splitlines()[0] for problem in problems] == [f"file:{line[2:]}" for line in comments]
     assert problems == sorted(set(problems))
+
+
+@pytest.mark.parametrize("file", [file for file in NEGATIVE if not file.name.startswith("yaml.")], ids=lambda f: f.stem)
+def test_what_is_left_of_bad_files_has_no_problem(file: Path) -> None:
+    """But for keys that are missing at the top, and for items of lists that were taken out."""
+    kind, data = file.name.split(".")[0], read_document(file).data
+    sound = sound_part(data, kind)
+    errors = list(jsonschema.Draft7Validator(load_schema(kind)).iter_errors(sound))
+    assert [error.message for error in errors if error.absolute_path and "None" not in error.message] == []
+    assert sound != data or not any(error.absolute_path for error in errors)
+
+
+@pytest.mark.parametrize("file", [file for file in POSITIVE if not file.name.startswith("yaml.")], ids=lambda f: f.stem)
+def test_all_is_left_of_good_files(file: Path) -> None:
+    data = read_document(file).data
+    assert sound_part(data, file.name.split(".")[0]) is data
 
 
 def test_every_rule_has_a_good_and_a_bad_file() -> None:

@@ -1,4 +1,7 @@
-"""What a fit refuses once it knows its data: said by ``gm validate`` too, in the same words and with a place."""
+"""What can be said of a fit before it runs: what it refuses once it knows its data, and how large it is.
+
+``gm validate`` says the first, in the same words and with a place; ``gm plan`` the second.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from gm.errors import DataError, InvalidInput
 from gm.models import Layout, Models
 from gm.pipeline.analysis.load import Analysis
 from gm.pipeline.stages.fit.settings import FitSettings
+from gm.pipeline.start import Start
 
 
 def check_fit(analysis: Analysis, datasets: Datasets, models: Models, settings: FitSettings | None) -> None:
@@ -33,3 +37,13 @@ def nothing_to_fit(analysis: Analysis, why: str) -> InvalidInput:
     path = ("fit",) if "fit" in analysis.config.data else ()
     hint = "free a parameter of the models: parameters: {crab.amplitude: {frozen: false}}"
     return InvalidInput([analysis.config.problem(path, f"nothing to fit: {why}", hint, key=bool(path))])
+
+
+def summary_before(analysis: Analysis, start: Start, settings: FitSettings | None) -> str:
+    """How many parameters are free, before and after the operations, and how many bins are fitted."""
+    before, after = len(analysis.models.parameters.free), len(start.models().parameters.free)
+    free = f"{before} -> {after} free parameters" if before != after else f"{after} free parameters"
+    if not start.is_there():
+        return free
+    fitted = start.datasets().select((settings or FitSettings()).datasets)
+    return f"{free}, {sum(dataset.n_bins() for dataset in fitted)} bins"

@@ -9,7 +9,6 @@ from gm.datasets import Datasets
 from gm.fit import Fit, FitResult, NothingToFit
 from gm.models import Layout, Models
 from gm.patterns import matching
-from gm.pipeline.analysis.load import Analysis
 from gm.pipeline.analysis.settings import plural
 from gm.pipeline.inputs import Inputs
 from gm.pipeline.results import write_document
@@ -18,7 +17,6 @@ from gm.pipeline.stages.base import Task
 from gm.pipeline.stages.fit.data_checks import check_fit, nothing_to_fit
 from gm.pipeline.stages.fit.document import fit_document
 from gm.pipeline.stages.fit.settings import FitSettings
-from gm.pipeline.start import Start
 
 
 def run_fit(session: Session, task: Task, inputs: Inputs) -> tuple[dict[str, Any], dict[str, float]]:
@@ -76,13 +74,3 @@ def _summary(result: FitResult) -> str:
     report = result.minimizer
     verdict = result.status.replace("_", " ")
     return f"{verdict}, {report.steps} steps, edm {report.edm:.1g}, {result.n_bins} bins"
-
-
-def summary_before(analysis: Analysis, start: Start, settings: FitSettings | None) -> str:
-    """How many parameters are free, before and after the operations, and how many bins are fitted."""
-    before, after = len(analysis.models.parameters.free), len(start.models().parameters.free)
-    free = f"{before} -> {after} free parameters" if before != after else f"{after} free parameters"
-    if not start.is_there():
-        return free
-    fitted = start.datasets().select((settings or FitSettings()).datasets)
-    return f"{free}, {sum(dataset.n_bins() for dataset in fitted)} bins"

@@ -92,7 +92,7 @@ class FitTask(Task):
         return {"name": self.analysis.settings.name, **super().config()}
 
     def about(self, start: Start) -> str:
-        from gm.pipeline.stages.fit.run import summary_before
+        from gm.pipeline.stages.fit.data_checks import summary_before
 
         return summary_before(self.analysis, start, self.analysis.of(FIT))
 
