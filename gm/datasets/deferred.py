@@ -28,9 +28,14 @@ class Deferred:
         return self.loader.load(self._name)
 
 
+def deferred(instance: object) -> dict[str, Deferred]:
+    """The fields of an instance that were given as what is in a file, by name."""
+    return {name: value for name, value in vars(instance).items() if isinstance(value, Deferred)}
+
+
 def sources(instance: object) -> set[Path]:
     """The files that values of an instance are still in."""
-    return {value.loader.path for value in vars(instance).values() if isinstance(value, Deferred)}
+    return {value.loader.path for value in deferred(instance).values()}
 
 
 _REQUIRED: Any = object()

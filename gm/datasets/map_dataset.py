@@ -14,7 +14,7 @@ from gm.arrays import Array, BoolArray, IntArray, MapArray
 from gm.conventions import Conventions
 from gm.datasets.base import Position
 from gm.datasets.counts import CountsDataset, KnownBackground, MeasuredBackground, converted
-from gm.datasets.deferred import Deferred, deferrable
+from gm.datasets.deferred import deferrable, deferred
 from gm.datasets.finer_bins import FinerBins
 from gm.datasets.spectrum import Spectrum, SpectrumDataset, SpectrumDatasetOnOff
 from gm.errors import DataError
@@ -57,7 +57,7 @@ class SkyMap(CountsDataset, ABC):
     """What the sum over a region is."""
 
     def __post_init__(self) -> None:
-        given = {name: value for name, value in self.__dict__.items() if not isinstance(value, Deferred)}
+        given = {name: self.__dict__[name] for name in self.__dict__.keys() - deferred(self).keys()}
         changed = check_parts(self._label, self.energy, self.energy_true, self.geometry.shape, given)
         self.__dict__.update(changed)
 
@@ -159,9 +159,8 @@ class SkyMap(CountsDataset, ABC):
 
     def release(self) -> None:
         """Forget the arrays that were read from the file; the next use reads them again."""
-        for value in self.__dict__.values():
-            if isinstance(value, Deferred):
-                value.loader.release()
+        for value in deferred(self).values():
+            value.loader.release()
 
 
 @final
