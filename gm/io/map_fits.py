@@ -75,15 +75,18 @@ def _layout(extension: Extension) -> tuple[Any, ...]:
     return tuple(header.get(key) for key in keys) if header.text("PIXTYPE") == "HEALPIX" else ()
 
 
-def read_wcs_map(file: FitsFile, extension: Extension) -> FileMap:
-    """An image, or a sparse table of its pixels, with its axes. Raises `DataError`."""
+def read_wcs_map(file: FitsFile, extension: Extension, *, logical: bool = True) -> FileMap:
+    """An image, or a sparse table of its pixels, with its axes. Raises `DataError`.
+
+    logical : whether values are true or false where the name of the extension says so
+    """
     axes, unit = read_map_axes(file, extension), extension.header.text("BUNIT")
     if extension.is_table:
         data = _read_sparse(extension, axes)
     else:
         data = read_image(extension)
         _check_shape(extension, data.shape, axes)
-    data = _logical(extension, data)
+    data = _logical(extension, data) if logical else data
     if not unit and _bands_name(file, extension) == "ENERGIES":  # an exposure comes with its time intervals
         unit = "cm2 s" if file.find("GTI") is not None else "cm-2 s-1 MeV-1 sr-1"
     return FileMap(data, axes, unit, extension.header, read_meta(extension))

@@ -122,7 +122,7 @@ def read_exclusion(path: str | Path, radius: float | None = None) -> SkyRegion |
     table = _positions_table(opened)
     if table is not None:
         return _circles(table, path, radius)
-    image = read_map(opened)
+    image = read_map(opened, logical=False)  # pixels without a value are allowed: they exclude nothing
     if radius is not None:
         raise DataError(f"{path}: holds an image, for which a radius means nothing\n    leave out the radius")
     return image

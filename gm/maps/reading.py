@@ -22,11 +22,12 @@ from gm.maps.regions import Region, RegionGeometry
 from gm.units import UnitError, factor
 
 
-def read_map(source: str | Path | FitsFile, name: str | None = None) -> Map:
+def read_map(source: str | Path | FitsFile, name: str | None = None, *, logical: bool = True) -> Map:
     """The map in the extension ``name`` of a file, by default in the first that holds anything.
 
     Images and their sparse variant, HEALPix tables and region tables; GADF and the files of the Fermi science tools.
-    Energies in TeV, angles in deg; values in the unit and type of the file. Raises `DataError`.
+    Energies in TeV, angles in deg; values in the unit and type of the file, but for images with ``mask`` in their name:
+    these are true or false, unless they are not taken for ``logical``. Raises `DataError`.
     """
     file = source if isinstance(source, FitsFile) else read_fits(source)
     extension = map_extension(file, name)
@@ -34,7 +35,7 @@ def read_map(source: str | Path | FitsFile, name: str | None = None) -> Map:
         healpix, held = read_healpix_map(file, extension)
         return Map(healpix, build_axes(extension, held.axes), held.data, held.unit, held.meta)
     is_region = extension.is_table and extension.find("DATA") is not None
-    held = read_region_map(file, extension) if is_region else read_wcs_map(file, extension)
+    held = read_region_map(file, extension) if is_region else read_wcs_map(file, extension, logical=logical)
     geometry = read_region(file, extension) if is_region else _wcs_geometry(extension, held.data.shape[-2:])
     return Map(geometry, build_axes(extension, held.axes), held.data, held.unit, held.meta)
 

@@ -147,7 +147,7 @@ def test_an_image_that_excludes_is_like_the_region_it_shows(shared: Path, tmp_pa
     grid = WcsGeometry.create(183.604, -8.708, 0.01, 1.2, frame="galactic", projection="TAN")
     values = np.where(region.contains(grid), 0.0, 1.0)
     values[:5] = np.nan
-    write_fits(tmp_path / "mask.fits", [Image("SOURCES", values, grid.cards)])
+    write_fits(tmp_path / "mask.fits", [Image("EXCLUSION_MASK", values, grid.cards)])
     exclusion = Exclusion.from_entries([{"type": "file", "filename": "mask.fits"}], tmp_path)
     observation = observe(shared, case)
     dataset, _ = ReflectedRegionsBackgroundMaker(exclusion=exclusion).run(spectrum(case, observation), observation)
