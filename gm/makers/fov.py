@@ -12,7 +12,7 @@ from gm.datasets import Datasets, MapDataset
 from gm.datasets.operations.backgrounds import corrected
 from gm.errors import DataError
 from gm.fit.fit import Fit
-from gm.likelihood.joint import JointLikelihood
+from gm.likelihood import Engine, JointLikelihood
 from gm.makers.exclusion import Exclusion
 from gm.makers.maker import NoBackground
 from gm.models import BackgroundIRFModel, Component, Models, Role, SpatialModel, SpectralModel
@@ -26,7 +26,8 @@ class FoVBackgroundMaker:
 
     ``scale``: its norm is the counts that no source predicts over the background; ``fit``: all of its free parameters
     are fitted, from that norm on. Not more than ``min_counts`` counts, or ``min_npred_background`` of background, tell
-    nothing. ``spectral_model``, ``spatial_model``: those of the component, at their start. Source: Gammapy 2.1,
+    nothing. ``spectral_model``, ``spatial_model``: those of the component, at their start. ``engine`` compiles
+    its likelihood, by default in this process. Source: Gammapy 2.1,
     ``FoVBackgroundMaker``, which excludes what lies beyond an exclusion mask.
     """
 
@@ -37,6 +38,7 @@ class FoVBackgroundMaker:
     min_counts: float = 0.0
     min_npred_background: float = 0.0
     conventions: str = "gammapy"
+    engine: Engine | None = None
 
     def __post_init__(self) -> None:
         if self.method == "scale" and self.spectral_model.amplitude_position() is None:
@@ -94,14 +96,14 @@ class FoVBackgroundMaker:
 
     def _predicted(self, masked: MapDataset, sources: Sequence[Component]) -> float:
         alone = Datasets([masked.with_(background=None)])
-        likelihood = JointLikelihood(alone, Models(sources), self.conventions)
+        likelihood = JointLikelihood(alone, Models(sources), self.conventions, engine=self.engine)
         return float(likelihood.predicted(likelihood.layout.start)[0].sum())
 
     def _fitted(
         self, masked: MapDataset, component: BackgroundIRFModel, sources: Sequence[Component]
     ) -> BackgroundIRFModel:
         frozen = [c.with_parameters([replace(p, frozen=True) for p in c.parameters]) for c in sources]
-        result = Fit(Datasets([masked]), self.conventions).run(Models([*frozen, component]))
+        result = Fit(Datasets([masked]), self.conventions, self.engine).run(Models([*frozen, component]))
         if not result.success:
             raise NoBackground(f"dataset {masked.name}: the fit of its background {result.status}: {result.message}")
         return result.models.backgrounds()[component.dataset_name]
