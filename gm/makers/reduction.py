@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, final
 
 import numpy as np
@@ -12,6 +12,8 @@ from gm.datasets import MapDataset, MapDatasetOnOff, SpectrumDataset, SpectrumDa
 from gm.datasets.operations.backgrounds import corrected, neutral
 from gm.datasets.operations.stacking import stacked
 from gm.makers.maker import Maker, NothingLeft, safe_bins
+from gm.makers.maps import MapDatasetMaker
+from gm.makers.pixels import Pixels
 from gm.makers.rings import on_off_map
 from gm.makers.target import cut_target
 from gm.models import BackgroundIRFModel
@@ -48,6 +50,14 @@ class Reduction:
         if not np.any(dataset.exposure > 0.0):
             raise NothingLeft(f"observation {observation.obs_id}: no exposure, the field of view is elsewhere")
         return dataset, component
+
+    def prepared(self) -> Reduction:
+        """The same, with the pixels of a map made once for all observations."""
+        if not isinstance(self.target, MapDataset):
+            return self
+        pixels = Pixels.of(self.target.geometry)
+        makers = (replace(m, pixels=pixels) if isinstance(m, MapDatasetMaker) else m for m in self.makers)
+        return replace(self, makers=tuple(makers))
 
     def _around(self, observation: Observation) -> Target:
         if self.cutout is None or not isinstance(self.target, MapDataset):

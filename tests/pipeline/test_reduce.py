@@ -374,6 +374,24 @@ def test_problems_have_places(change: dict[str, Any], places: list[str]) -> None
     assert read(REDUCE, [changed])[1] == places
 
 
+def test_all_problems_of_an_entry_are_told() -> None:
+    entry = {
+        "name": "run",
+        "data": "store",
+        "dataset": "map",
+        "geometry": {"center": [83.6, 22.0], "width": "1 deg", "pixel": "0.1 deg"},
+        "energy": ["2 TeV", "1 TeV"],
+        "energy_true": {"min": "1 TeV", "max": "1 TeV", "n_bins": 3},
+        "within": {"center": [83.6, 22.0], "radius": "1 s"},
+        "events": {"offset": ["1 deg", "1 deg"]},
+        "background": {"type": "reflected"},
+        "safe_mask": [{"type": "offset_max", "offset": "1 m"}],
+    }
+    places = ("name", "within.radius", "events.offset[1]", "energy[1]", "energy_true.max", "safe_mask[0].offset")
+    expected = [f"$.observations[0].{place}" for place in (*places, "background.type")]
+    assert read(REDUCE, [entry])[1] == expected
+
+
 def test_an_unknown_number_is_told(folder: Path) -> None:
     with pytest.raises(Exception, match="no observation 77"):
         reduce(config(SPECTRA + "    ids: [77]\n"))

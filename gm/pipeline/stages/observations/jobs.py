@@ -52,21 +52,26 @@ def find_jobs(section: Section, entries: Iterable[Entry]) -> list[Job]:
     jobs: list[Job] = []
     for entry in entries:
         how = {key: value for key, value in section.resolved[entry.index].items() if key not in _SELECTING}
-        store, broken = open_data(entry.data, entry.directory)
-        ids = entry.selection.select(store) if store is not None else ()
-        for number in ids if store is not None else ():
-            assert store is not None
-            files = {path: _hash_of(path) for path in sorted({place.path for place in store.hdus[number].values()})}
-            known = fingerprint([__version__, how, named, list(files.values())])
-            name = entry.dataset_name(number)
-            jobs.append(Job(entry, number, store, name, f"{name}-{number}" if entry.stacked else name, known))
-        for path, reason in broken if entry.selection.ids is None else ():
-            name = entry.name if entry.stacked else path.name
-            jobs.append(Job(entry, None, None, name, path.name, fingerprint([str(path), _hash_of(path)]), reason))
-        if not jobs or jobs[-1].entry is not entry:
+        own = [*_usable(entry, fingerprint([__version__, how, named]))]
+        if not own:
             raise DataError(f"{', '.join(entry.data)}: no observation fits the selection of '{entry.name}'")
+        jobs += own
     _check_names(jobs)
     return jobs
+
+
+def _usable(entry: Entry, how: str) -> Iterator[Job]:
+    """The observations of an entry, then the files that cannot be opened, unless it asks for numbers."""
+    store, broken = open_data(entry.data, entry.directory)
+    if store is not None:
+        for number in entry.selection.select(store):
+            files = sorted({place.path for place in store.hdus[number].values()})
+            name = entry.dataset_name(number)
+            part = f"{name}-{number}" if entry.stacked else name
+            yield Job(entry, number, store, name, part, fingerprint([how, *map(_hash_of, files)]))
+    for path, reason in broken if entry.selection.ids is None else ():
+        name = entry.name if entry.stacked else path.name
+        yield Job(entry, None, None, name, path.name, fingerprint([str(path), _hash_of(path)]), reason)
 
 
 def _check_names(jobs: Sequence[Job]) -> None:
@@ -109,9 +114,9 @@ def data_files(section: Section) -> Iterator[Path]:
         paths = [entry["data"]] if isinstance(entry["data"], str) else entry["data"]
         names = [expand(path) for path in paths]
         folders = [section.directory / name for name in names]
-        yield from (
-            file for folder in folders for name in (*HDU_INDEX, *OBS_INDEX) if (file := folder / name).is_file()
-        )
+        stores = [folder.parent if folder.name in HDU_INDEX else folder for folder in folders]
+        indices = [store / name for store in stores for name in (*HDU_INDEX, *OBS_INDEX)]
+        yield from (file for file in indices if file.is_file())
         try:
             store, broken = open_data(names, section.directory)
             ids = observation_selection(Reader(section, index, entry)).select(store) if store is not None else ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -33,6 +33,18 @@ class Reader:
         """Note a problem; to be raised."""
         self.note(path, message, hint)
         return Unusable()
+
+    def each(self, *reads: Callable[[Reader], Any]) -> list[Any]:
+        """What every one reads, all of them tried, so that all problems are told. Raises `Unusable`."""
+        found, is_whole = [], True
+        for read in reads:
+            try:
+                found.append(read(self))
+            except Unusable:
+                is_whole = False
+        if not is_whole:
+            raise Unusable
+        return found
 
     @contextmanager
     def at(self, *path: str | int) -> Iterator[None]:

@@ -7,7 +7,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,8 @@ def run_reduction(session: Session, task: Task, inputs: Inputs) -> Ran:
     """Reduce all observations that are not up to date; write the documents after the datasets."""
     start, folder = time.perf_counter(), task.result.parent
     analysis = session.analysis
-    jobs = find_jobs(analysis.sections[task.stage.name], analysis.of(task.stage) or ())
+    entries = [replace(entry, reduction=entry.reduction.prepared()) for entry in analysis.of(task.stage) or ()]
+    jobs = find_jobs(analysis.sections[task.stage.name], entries)
     _check_free(jobs, session)
     files = files_of_datasets(folder, list(dict.fromkeys(job.dataset for job in jobs if job.obs_id is not None)))
     documents = [task.result, *(task.result.with_name(name) for name in ("datasets.yaml", "edits.yaml", *MODELS))]

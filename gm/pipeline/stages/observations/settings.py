@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,13 @@ from gm.errors import DataError
 from gm.makers.exclusion import Exclusion
 from gm.makers.maker import Maker
 from gm.makers.maps import MapDatasetMaker
-from gm.makers.pixels import Pixels
 from gm.makers.reduction import Reduction
 from gm.makers.spectra import SpectrumDatasetMaker, empty_spectrum
 from gm.makers.target import PIXEL_IRF, empty_map
 from gm.maps.axes import EnergyAxis
 from gm.maps.geometry import WcsGeometry
 from gm.maps.sky_region import SkyRegion
-from gm.observations import DataStore, EventSelection, ObservationSelection
+from gm.observations import EventSelection, ObservationSelection
 from gm.pipeline.analysis.energies import MAX_BINS
 from gm.pipeline.analysis.paths import expand
 from gm.pipeline.analysis.sections import Section
@@ -55,10 +55,6 @@ class Entry:
     required: str
     reduction: Reduction
     stacked: bool
-
-    def open(self) -> DataStore:
-        """The data. Raises `DataError`."""
-        return DataStore.open(self.data[0] if len(self.data) == 1 else list(self.data), self.directory)
 
     def dataset_name(self, obs_id: int) -> str:
         """What one observation becomes, or joins."""
@@ -93,39 +89,43 @@ def _check_name(reader: Reader) -> None:
 def _entry(reader: Reader) -> Entry:
     data, directory = reader.data, reader.section.directory
     paths = [data["data"]] if isinstance(data["data"], str) else data["data"]
+    selection, events, reduction = reader.each(observation_selection, event_selection, _reduction)
     return Entry(
         index=reader.index,
         name=data["name"],
         data=tuple(expand(path) for path in paths),
         directory=directory,
-        selection=observation_selection(reader),
-        events=event_selection(reader),
+        selection=selection,
+        events=events,
         required=data.get("required", "all-optional"),
-        reduction=_reduction(reader),
+        reduction=reduction,
         stacked=bool(data.get("stack")),
     )
 
 
 def _reduction(reader: Reader) -> Reduction:
-    """The empty dataset, and the makers in order: data, safe bins where they need a background of the response, its
-    measurement, and safe bins of a spectrum."""
-    data = reader.data
-    with reader.at("exclude"):
-        entries = [reader.files_expanded(entry) for entry in data.get("exclude") or ()]
-        exclusion = Exclusion.from_entries(entries, reader.section.directory)
-    safe, background = safe_mask_makers(reader), background_maker(reader, exclusion)
-    measured: list[Maker] = [] if background is None else [background]
-    if data["dataset"] == "map":
-        target = _map(reader)
-        first: Maker = MapDatasetMaker(pixels=Pixels.of(target.geometry))
-        return Reduction(target, (first, *safe, *measured), _cutout(reader))
+    """The empty dataset, and the makers in order: data, safe bins of a map by the background of the response, the
+    measurement of the background, safe bins of a spectrum."""
+    if reader.data["dataset"] == "map":
+        target, safe, measured, cutout = reader.each(_map, safe_mask_makers, _measured, _cutout)
+        return Reduction(target, (MapDatasetMaker(), *safe, *measured), cutout)
+    target, safe, measured = reader.each(_spectrum, safe_mask_makers, _measured)
     selection = ("counts", "exposure", "edisp", *(() if measured else ("background",)))
     first = SpectrumDatasetMaker(
         selection,
-        containment_correction=bool(data.get("containment_correction")),
-        use_region_center=bool(data.get("use_region_center", True)),
+        containment_correction=bool(reader.data.get("containment_correction")),
+        use_region_center=bool(reader.data.get("use_region_center", True)),
     )
-    return Reduction(_spectrum(reader), (first, *measured, *safe))
+    return Reduction(target, (first, *measured, *safe))
+
+
+def _measured(reader: Reader) -> list[Maker]:
+    """The maker of the background, if there is one."""
+    with reader.at("exclude"):
+        entries = [reader.files_expanded(entry) for entry in reader.data.get("exclude") or ()]
+        exclusion = Exclusion.from_entries(entries, reader.section.directory)
+    maker = background_maker(reader, exclusion)
+    return [] if maker is None else [maker]
 
 
 def _cutout(reader: Reader) -> float | None:
@@ -150,7 +150,9 @@ def _spectrum(reader: Reader) -> SpectrumDataset:
         )
     with reader.at("region"):
         region = SkyRegion.from_mapping(reader.files_expanded(data["region"]), reader.section.directory)
-        return empty_spectrum(data["name"], _axis(reader, "energy"), _axis(reader, "energy_true"), region)
+    energy, energy_true = reader.each(*_AXES)
+    with reader.at("region"):
+        return empty_spectrum(data["name"], energy, energy_true, region)
 
 
 def _map(reader: Reader) -> MapDataset:
@@ -175,8 +177,8 @@ def _map(reader: Reader) -> MapDataset:
         )
         if not np.isfinite(geometry.center()).all():
             raise DataError(f"{lon:g}, {lat:g} deg is no point of the sky")
-    energies = _axis(reader, "energy"), _axis(reader, "energy_true")
-    return empty_map(data["name"], geometry, *energies, pixel_irf=coarse)
+    energy, energy_true = reader.each(*_AXES)
+    return empty_map(data["name"], geometry, energy, energy_true, pixel_irf=coarse)
 
 
 def _axis(reader: Reader, key: str) -> EnergyAxis:
@@ -196,6 +198,9 @@ def _axis(reader: Reader, key: str) -> EnergyAxis:
     if (n_bins or per_decade * math.log10(high / low)) > MAX_BINS:
         raise reader.fail((key,), f"more than {MAX_BINS} bins", "fewer bins per decade, or a shorter range")
     return EnergyAxis.from_bounds(low, high, n_bins, per_decade, key)
+
+
+_AXES = partial(_axis, key="energy"), partial(_axis, key="energy_true")
 
 
 def named_files(section: Section) -> Iterator[Path]:
