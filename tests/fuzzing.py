@@ -242,7 +242,7 @@ def _changed_tree(content: bytes, random: Random) -> bytes:
     else:
         parent[key] = HOSTILE_VALUES[int(random.integers(len(HOSTILE_VALUES)))]
     try:
-        return dump_yaml(data).encode()
+        return dump_yaml(data, allow_nan=True).encode()
     except Exception:  # a value that contains itself, or that gm never writes
         return content
 
@@ -265,7 +265,7 @@ def _changed_scalar(content: bytes, random: Random) -> bytes:
     else:
         factor = float(random.choice([-1.0, 0.0, 0.5, 1.5, 10.0, 1e3, 1e-3, 1e6, 1e-6, 1e20, 1e-20]))
         parent[key] = type(parent[key])(min(parent[key] * factor, 1e18)) if factor else 0
-    return dump_yaml(data).encode()
+    return dump_yaml(data, allow_nan=True).encode()
 
 
 def _places(data: Any) -> Iterator[tuple[Any, Any]]:
