@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -98,7 +99,9 @@ def main() -> None:
         for name in ("Gaussian", *SHARP)
     ]
     timings = [{"target": "", **timing} for timing in timings]
-    text = f"# H.E.S.S.: spectra, a stacked map, 19 runs\n\n{__doc__.splitlines()[-1]}\n\n" + comparison(timings)
+    versions["load"] = round(os.getloadavg()[0], 1)
+    text = f"# H.E.S.S.: spectra, a stacked map, 19 runs\n\n{__doc__.splitlines()[-1]} "
+    text += f"The load was {versions['load']:g} on {versions['cores']} cores.\n\n{comparison(timings)}"
     cells = [[row["shape"], row["status"], f"{row['peak_MiB']:.0f}", f"{row['seconds']:.2g} s"] for row in rows]
     text += f"\nMSH 15-52 in 19 runs; no more than {LIMIT} MiB is wanted, of which the data take 280.\n\n"
     text += table(["shape", "status", "peak memory in MiB", "fit"], cells)

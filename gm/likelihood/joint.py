@@ -113,6 +113,7 @@ class JointLikelihood:
         self.bank = FluxBank(plan, models, self.layout, self.conventions)
         self._last_flux: tuple[bytes, Array, Array] | None = None
         self._last_slopes: tuple[bytes, FluxSlopes] | None = None
+        self._last_pullback: tuple[bytes, float, Array] | None = None
         self._last_value: tuple[bytes, float] | None = None
         self._last: tuple[bytes, float, Array] | None = None
 
@@ -139,7 +140,7 @@ class JointLikelihood:
             return self._last[1], self._last[2].copy()
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             slopes = self._slopes_at(vector)
-            value, d_flux = self.terms.pullback(self._at(vector)[1])
+            value, d_flux = self._pullback_at(vector)
             value += self.layout.prior_value(vector)
             gradient = self.layout.reduce(slopes.pullback(d_flux)) + self.layout.prior_gradient(vector)
         self._last = vector.tobytes(), value, gradient.copy()
@@ -152,6 +153,13 @@ class JointLikelihood:
             values = self.layout.expand(vector)
             self._last_flux = key, values, self.bank.fluxes(values)
         return self._last_flux[1:]
+
+    def _pullback_at(self, vector: Array) -> tuple[float, Array]:
+        """-2 ln L of the terms, and its derivative by the flux vector; the last ones are kept."""
+        key = vector.tobytes()
+        if self._last_pullback is None or self._last_pullback[0] != key:
+            self._last_pullback = key, *self.terms.pullback(self._at(vector)[1])
+        return self._last_pullback[1:]
 
     def _slopes_at(self, vector: Array) -> FluxSlopes:
         """The flux vector with its derivatives; the last ones are kept, also for `_at`."""
@@ -191,7 +199,7 @@ class JointLikelihood:
         blocks = self.terms.second_derivatives(flux, jacobian, steps_of_flux)
         if blocks is None:
             return None
-        _, d_flux = self.terms.pullback(flux)
+        _, d_flux = self._pullback_at(vector)
         bent = self._bent(values, d_flux, np.abs(by_parameter) @ steps)
         total = by_parameter.T @ bent @ by_parameter + self._prior_curvature(vector, steps)
         for block in blocks:
