@@ -15,6 +15,7 @@ import numpy as np
 
 from gm.datasets import MapDataset, SpectrumDataset
 from gm.errors import DataError
+from gm.irf.parametric_map import RAD_BINS
 from gm.makers.exclusion import Exclusion
 from gm.makers.maker import Maker
 from gm.makers.maps import MapDatasetMaker
@@ -34,6 +35,7 @@ from gm.pipeline.stages.observations.selections import event_selection, observat
 
 NUMBER = "{obs_id}"
 MAX_PIXELS = 4_000_000
+MAX_PSF = 1 << 26
 _FOR = {"region": "spectrum", "containment_correction": "spectrum", "use_region_center": "spectrum",
         "geometry": "map", "cutout": "map"}  # fmt: skip
 
@@ -178,6 +180,8 @@ def _map(reader: Reader) -> MapDataset:
         if not np.isfinite(geometry.center()).all():
             raise DataError(f"{lon:g}, {lat:g} deg is no point of the sky")
     energy, energy_true = reader.each(*_AXES)
+    if math.prod(max(size / coarse, 1.0) for size in sizes) * RAD_BINS * energy_true.n_bins > MAX_PSF:
+        raise reader.fail(path, f"the PSF of a map would have more than {MAX_PSF} values", "a larger pixel_irf")
     return empty_map(data["name"], geometry, energy, energy_true, pixel_irf=coarse)
 
 
