@@ -13,7 +13,7 @@ from gm.arrays import Array
 from gm.errors import DataError
 from gm.io.fits import Extension
 from gm.irf.tables.grid import Grid
-from gm.irf.tables.reading import check_finite, known_unit, read_axes, row
+from gm.irf.tables.reading import check_finite, known_factor, read_axes, row
 from gm.maps.axes import Axis, EnergyAxis, NodeAxis
 from gm.maps.sphere import separation
 
@@ -188,7 +188,7 @@ def _read_rates(extension: Extension) -> tuple[Array, float, float]:
     column = next((name for name in ("BKG", "BGD") if extension.find(name)), None)
     if column is None:
         extension.fail("no column BKG (or BGD)", f"found: {', '.join(extension.columns)}")
-    _, scale = known_unit(extension, column, _UNIT, _USUAL)
+    scale = known_factor(extension, column, _UNIT, _USUAL)
     return row(extension, column, None), scale, float(np.log(np.finfo(extension.column(column).dtype).tiny))
 
 

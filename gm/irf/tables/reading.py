@@ -6,7 +6,9 @@ wrong is a `DataError` that names the file, the extension, the column or card, a
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
+from contextlib import suppress
 
 import numpy as np
 
@@ -14,7 +16,9 @@ from gm.arrays import Array
 from gm.errors import DataError, suggest
 from gm.io.fits import Extension
 from gm.maps.axes import Axis, EnergyAxis, NodeAxis
-from gm.units import UnitError, factor
+from gm.units import UnitError, factor, parse_unit
+
+log = logging.getLogger(__name__)
 
 _AXES = {
     "THETA": ("offset", "deg"),
@@ -108,13 +112,20 @@ def check_finite(extension: Extension, column: str, values: Array, axes: Sequenc
         )
 
 
-def known_unit(extension: Extension, column: str, target: str, default: str) -> tuple[str, float]:
-    """Unit of a column and its factor to ``target``; ``default`` where it has none, or one that nobody knows."""
-    unit = extension.unit(column) or default
+def known_factor(extension: Extension, column: str, target: str, default: str) -> float:
+    """Factor of a column to ``target``; of one without a unit, or with one that nobody knows, that of ``default``.
+
+    It is said then. Raises `DataError` for a unit of something else.
+    """
+    unit = extension.unit(column)
     try:
-        return unit, factor(unit, target)
+        return factor(unit, target)
     except UnitError:
-        return default, factor(default, target)
+        with suppress(UnitError):
+            if unit and parse_unit(unit):
+                extension.fail(f"column {column} is in '{unit}', expected a unit of '{target}'")
+    log.warning("%s: HDU %s: unit '%s' of %s, taken for %s", extension.path, extension.name, unit, column, default)
+    return factor(default, target)
 
 
 def is_pointlike(extension: Extension) -> bool:

@@ -199,6 +199,23 @@ def test_a_background_that_is_not_finite_at_the_rim_is_an_error(tmp_path: Path) 
         Background3D.from_extension(extension(tmp_path, bkg(cell)))
 
 
+@pytest.mark.parametrize("unit", ["", "counts per year"])
+def test_a_background_without_a_unit_is_per_mev_and_that_is_said(
+    tmp_path: Path, unit: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    table = bkg()
+    bare = Table("BKG", (*table.columns[:-1], Column("BKG", table.columns[-1].values, unit)), table.header)
+    check_background(Background3D.from_extension(extension(tmp_path, bare)))
+    assert f"HDU BKG: unit '{unit}' of BKG, taken for s-1 MeV-1 sr-1" in caplog.text
+
+
+def test_a_background_in_a_unit_of_something_else_is_an_error(tmp_path: Path) -> None:
+    table = bkg()
+    other = Table("BKG", (*table.columns[:-1], Column("BKG", table.columns[-1].values, "m2")), table.header)
+    with pytest.raises(DataError, match="column BKG is in 'm2', expected a unit of 's-1 TeV-1 sr-1'"):
+        Background3D.from_extension(extension(tmp_path, other))
+
+
 def test_radial_backgrounds_are_flat_at_the_centre_and_at_the_rim(tmp_path: Path) -> None:
     cell = np.array([[2.0], [1.0]]) * np.ones(6)
     axes = [*bins("ENERG", ENERGY, "TeV"), *bins("THETA", OFFSET, "deg")]
