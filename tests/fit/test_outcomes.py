@@ -12,6 +12,7 @@ from gm.models import (
     BackgroundIRFModel,
     ExpCutoffPowerLawSpectralModel,
     GaussianPrior,
+    ModelError,
     Models,
     Parameter,
     SkyModel,
@@ -218,11 +219,9 @@ def test_minos_of_what_is_not_free_is_a_warning() -> None:
     assert parameter(result, "source.amplitude").minos is None
 
 
-def test_a_contour_of_what_is_not_free_is_a_warning() -> None:
-    result = Fit(DATASETS).run(Models([power_law()]), contours=[["source.index", "source.reference"]])
-    assert len(result.warnings) == 1
-    assert "both must be free" in result.warnings[0]
-    assert result.contours == ()
+def test_a_contour_of_what_is_not_free_is_refused() -> None:
+    with pytest.raises(ModelError, match=r"'source\.reference' is frozen"):
+        Fit(DATASETS).run(Models([power_law()]), contours=[["source.index", "source.reference"]])
 
 
 def test_ts_of_one_of_two_components() -> None:
