@@ -83,6 +83,12 @@ def sound_part(data: Any, schema: str) -> Any:
     return data
 
 
+def unsound_keys(data: Any, schema: str) -> set[str | int]:
+    """The keys at the top of plain data with something inside that departs from the schema of that name."""
+    root = load_schema(schema)
+    return {item.path[0] for item in _departures(data, root, (), root) if item.path}
+
+
 def _take_out(data: Any, path: JsonPath) -> None:
     *before, last = path
     for step in before:

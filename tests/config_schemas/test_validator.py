@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from gm.config_schemas.reader import Document, read_document
 from gm.config_schemas.schema_files import load_schema, schema_names
 from gm.config_schemas.second_opinion import second_opinion
-from gm.config_schemas.validator import check
+from gm.config_schemas.validator import check, sound_part, unsound_keys
 from tests.work import calls
 
 HERE = Path(__file__).parent
@@ -180,3 +180,9 @@ def test_the_second_opinion_has_a_place_too(tmp_path: Path) -> None:
     file.write_text("version: 1\ndatasets: a.yaml\nmodels: b.yaml\nfit:\n  minos: 3\n")
     (problem,) = second_opinion(read_document(file), "config")
     assert (problem.line, problem.path) == (5, "$.fit.minos")
+
+
+def test_nothing_where_a_mapping_belongs_makes_its_section_unsound() -> None:
+    data = {"version": 1, "simulate": {"datasets": [{"name": "a", "response": "iact"}, None]}, "fit": {}}
+    assert unsound_keys(data, "config") == {"simulate"}
+    assert sound_part(data, "config") == data

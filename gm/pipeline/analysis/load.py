@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gm.config_schemas.reader import Document
+from gm.config_schemas.validator import unsound_keys
 from gm.errors import EngineError, UsageError
 from gm.pipeline.analysis.build import build_models, edit_models
 from gm.pipeline.analysis.checks import (
@@ -130,12 +131,13 @@ def _sections(
 ) -> dict[str, Section]:
     """The sections that the config has, as far as they agree with the schema, by the names of their stages."""
     given, sound = documents.config.data, documents.sound
+    unsound = set() if sound is given else unsound_keys(given, "config")
     return {
         stage.name: Section(
             name=stage.section,
             data=sound[stage.section],
             resolved=resolved[stage.section],
-            is_whole=sound[stage.section] == given[stage.section],
+            is_whole=stage.section not in unsound,
             config=documents.config,
             findings=findings,
         )
