@@ -33,8 +33,8 @@ def yaml_blocks() -> Iterator[Any]:
     for path in [ROOT / "README.md", *DOCS]:
         for number, text in enumerate(blocks(path, "yaml")):
             first = re.sub(r"^#.*\n", "", text, flags=re.MULTILINE).split(":")[0]
-            if first == "operations":  # a part of a config
-                text, first = f"version: 1\nmodels: models.yaml\ndatasets: datasets.yaml\n{text}", "version"
+            if first in ("operations", "observations"):  # a part of a config
+                text, first = f"version: 1\nmodels: models.yaml\n{text}", "version"
             schema = {"version": "config", "components": "models", "datasets": "datasets"}[first]
             yield pytest.param(schema, text, id=f"{path.stem}-{number}-{schema}")
 
