@@ -132,9 +132,15 @@ CLASSES = {"EVENTS": ("events", "events"), "GTI": ("gti", "gti"), "AEFF": ("aeff
            "EDISP": ("edisp", "edisp_2d"), "PSF": ("psf", "psf_table"), "BKG": ("bkg", "bkg_3d")}  # fmt: skip
 
 
-def write_store(folder: Path, files: Mapping[int, Path], suffix: str = ".fits.gz", **columns: Any) -> Path:
-    """Index files for files in a folder; ``columns``: of the index of observations."""
-    rows = [(number, *CLASSES[hdu], file.name, hdu) for number, file in files.items() for hdu in CLASSES]
+def write_store(
+    folder: Path,
+    files: Mapping[int, Path],
+    suffix: str = ".fits.gz",
+    classes: Mapping[str, tuple[str, str]] = CLASSES,
+    **columns: Any,
+) -> Path:
+    """Index files for files in a folder; ``classes``: of the extensions; ``columns``: of the index of observations."""
+    rows = [(number, *classes[hdu], file.name, hdu) for number, file in files.items() for hdu in classes]
     numbers, kinds, classes, names, hdus = (np.array(column) for column in zip(*rows, strict=True))
     index = (
         Column("OBS_ID", numbers),

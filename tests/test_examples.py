@@ -14,7 +14,9 @@ import pytest
 from gm.config_schemas.reader import read_document
 
 ROOT = Path(__file__).resolve().parent.parent
-EXAMPLES = sorted(path.name for path in (ROOT / "example_configs").iterdir() if path.is_dir())
+CONFIGS = ROOT / "example_configs"
+EXAMPLES = sorted(path.name for path in CONFIGS.iterdir() if path.is_dir())
+SIMULATED = [name for name in EXAMPLES if "simulate" in read_document(CONFIGS / name / "config.yaml").data]
 GM = [sys.executable, "-c", "from gm.cli import main; main()"]
 
 
@@ -22,7 +24,7 @@ GM = [sys.executable, "-c", "from gm.cli import main; main()"]
 def example(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A copy of an example to run in."""
     folder = tmp_path / str(request.param)
-    shutil.copytree(ROOT / "example_configs" / str(request.param), folder)
+    shutil.copytree(CONFIGS / str(request.param), folder)
     return folder
 
 
@@ -51,7 +53,7 @@ def free_parameters(result: dict[str, Any]) -> list[dict[str, Any]]:
 def test_there_are_examples() -> None:
     assert "crab" in EXAMPLES
     for name in EXAMPLES:
-        first = (ROOT / "example_configs" / name / "README.md").read_text().splitlines()[0]
+        first = (CONFIGS / name / "README.md").read_text().splitlines()[0]
         assert first.startswith(f"# {name}: ")
 
 
@@ -73,6 +75,7 @@ def test_example_recovers_the_truth(example: Path) -> None:
         assert all(point["status"] in ("ok", "upper_limit") for point in points)
 
 
+@pytest.mark.parametrize("example", SIMULATED, indirect=True)
 def test_asimov_data_return_the_truth(example: Path) -> None:
     run(example, *GM, "simulate", "config.yaml", "--asimov")
     run(example, *GM, "fit", "config.yaml")  # takes the datasets that are there
@@ -84,7 +87,7 @@ def test_asimov_data_return_the_truth(example: Path) -> None:
 
 def test_make_runs_an_example_once(tmp_path: Path) -> None:
     folder = tmp_path / "one-run"
-    shutil.copytree(ROOT / "example_configs" / "one-run", folder)
+    shutil.copytree(CONFIGS / "one-run", folder)
     command = ("make", f'GM={sys.executable} -c "from gm.cli import main; main()"')
     run(folder, *command)
     assert (folder / "results/fit/fit.yaml").is_file()

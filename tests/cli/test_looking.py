@@ -115,6 +115,11 @@ def test_init_writes_an_analysis_and_overwrites_nothing(gm: Any, tmp_path: Path)
     assert gm("run", "-q", tmp_path / "new" / "config.yaml").code == 0
 
 
+def test_init_copies_the_folders_of_an_example(gm: Any, tmp_path: Path) -> None:
+    gm("init", tmp_path / "new", "--example", "hess-like")
+    assert tree(tmp_path / "new") == tree(ROOT / "example_configs" / "hess-like")
+
+
 @pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
 def test_rules_for_make(gm: Any, analysis: Path, edit: Any) -> None:
     edit("datasets.yaml", "filename: run-1.fits", "filename: 'run $1: 50% #1 [x]*?.fits'")

@@ -31,8 +31,9 @@ def write_example(name: str, target: str) -> list[Path]:
     folders = {folder.name: folder for folder in _folders()}
     if name not in folders:
         raise UsageError(f"no example '{name}'\n    {suggest(name, folders, 'examples')}")
-    contents = {file.name: file.read_bytes() for file in sorted(folders[name].iterdir()) if file.is_file()}
-    contents.setdefault("Makefile", _MAKEFILE.encode())
+    source = folders[name]
+    contents = {file.relative_to(source): file.read_bytes() for file in sorted(source.rglob("*")) if file.is_file()}
+    contents.setdefault(Path("Makefile"), _MAKEFILE.encode())
     folder = Path(target)
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder}: is a file, expected a folder to write into")
