@@ -37,6 +37,15 @@ class Statistic(ABC):
         """-2 ln L, (n_bins,)."""
         return self.value_and_derivative(predicted)[0]
 
+    def total_and_derivative(self, predicted: Array) -> tuple[float, Array]:
+        """-2 ln L summed over the bins, and its derivative, (n_bins,)."""
+        value, derivative = self.value_and_derivative(predicted)
+        return float(np.add.reduce(value)), derivative
+
+    def total(self, predicted: Array) -> float:
+        """-2 ln L summed over the bins."""
+        return float(np.add.reduce(self.value(predicted)))
+
     @abstractmethod
     def curvature(self, predicted: Array) -> Array:
         """Second derivative of -2 ln L with respect to ``predicted``, (n_bins,)."""

@@ -25,7 +25,7 @@ class WStat(Statistic):
 
         C = alpha (n_on + n_off) - (1 + alpha) s          D^2 = C^2 + 4 alpha (1 + alpha) n_off s
 
-        W = 2 [s + (1 + alpha) b - n_on ln(s + alpha b) - n_off ln b - n_on (1 - ln n_on) - n_off (1 - ln n_off)]
+        W = 2 [t + b - n_on ln t - n_off ln b - n_on (1 - ln n_on) - n_off (1 - ln n_off)],   t = s + alpha b
 
     in which a term with ``n_on = 0`` or ``n_off = 0`` is dropped. The signal may be negative; ``alpha`` must not be 0.
     """
@@ -39,7 +39,9 @@ class WStat(Statistic):
         self._four_off = 2.0 * self._twice * n_off
         self._sum = alpha * (n_on + n_off)
         self._constant = 2.0 * (_n_log_n(n_on) - n_on + _n_log_n(n_off) - n_off)
-        self._twice_on = 2.0 * n_on
+        self._whole_constant = float(np.add.reduce(self._constant))
+        self._twice_counts = np.concatenate([2.0 * n_on, 2.0 * n_off])
+        self._twice_on, self._twice_off = self._twice_counts.reshape(2, -1)
         self._no_on = n_on == 0
         self._any_no_on = bool(self._no_on.any())
 
@@ -54,28 +56,49 @@ class WStat(Statistic):
     def _off(self, signal: Array) -> tuple[Array, Array, Array]:
         """``b``, ``C`` and ``D``; for C < 0 the root is taken in the form that does not cancel."""
         c = self._sum - self._one_alpha * signal
-        d = np.sqrt(np.maximum(c * c + self._four_off * signal, 0.0))
+        d = self._four_off * signal
+        d += c * c
+        d = np.sqrt(np.maximum(d, 0.0))
         b = (c + d) / self._twice
         if np.fmin.reduce(c, axis=None, initial=0.0) < 0:
-            b = np.where(c < 0, 2.0 * self.n_off * signal / np.maximum(d - c, _TINY), b)
+            b = np.where(c < 0, self._twice_off * signal / np.maximum(d - c, _TINY), b)
         return b, c, d
 
-    def value(self, predicted: Array) -> Array:
-        b, _, _ = self._off(predicted)
-        total = np.maximum(predicted + self.alpha * b, _TINY)
-        return self._value(predicted, b, total)
+    def _expected(self, signal: Array) -> Array:
+        """``s + alpha b`` and ``b``: what is expected on and off the source, (2, ..., n_bins)."""
+        expected = np.empty((2, *signal.shape))
+        expected[1], _, _ = self._off(signal)
+        np.multiply(self.alpha, expected[1], out=expected[0])
+        expected[0] += signal
+        return np.maximum(expected, _TINY, out=expected)
 
-    def _value(self, signal: Array, b: Array, total: Array) -> Array:
-        logs = self.n_on * np.log(total) + self.n_off * np.log(np.maximum(b, _TINY))
-        return np.asarray(2.0 * (signal + self._one_alpha * b - logs) + self._constant)
+    def _derivative(self, signal: Array, on: Array) -> Array:
+        derivative = 2.0 - self._twice_on / on
+        if self._any_no_on:
+            return self._without_on(signal, derivative, lambda s: -2.0 / self.alpha - self._twice_off / s)
+        return derivative
+
+    def value(self, predicted: Array) -> Array:
+        return self._value(*self._expected(predicted))
+
+    def _value(self, on: Array, off: Array) -> Array:
+        logs = self._twice_on * np.log(on) + self._twice_off * np.log(off)
+        return np.asarray(2.0 * (on + off) - logs + self._constant)
 
     def value_and_derivative(self, predicted: Array) -> tuple[Array, Array]:
-        b, _, _ = self._off(predicted)
-        total = np.maximum(predicted + self.alpha * b, _TINY)
-        derivative = 2.0 - self._twice_on / total
-        if self._any_no_on:
-            derivative = self._without_on(predicted, derivative, lambda s: -2.0 / self.alpha - 2.0 * self.n_off / s)
-        return self._value(predicted, b, total), derivative
+        on, off = self._expected(predicted)
+        return self._value(on, off), self._derivative(predicted, on)
+
+    def total(self, predicted: Array) -> float:
+        return self._total(self._expected(predicted).reshape(-1))
+
+    def total_and_derivative(self, predicted: Array) -> tuple[float, Array]:
+        expected = self._expected(predicted)
+        return self._total(expected.reshape(-1)), self._derivative(predicted, expected[0])
+
+    def _total(self, expected: Array) -> float:
+        """Of both regions one after the other, (2 n_bins,)."""
+        return float(2.0 * np.add.reduce(expected) - self._twice_counts.dot(np.log(expected))) + self._whole_constant
 
     def curvature(self, predicted: Array) -> Array:
         b, c, d = self._off(predicted)
@@ -85,7 +108,7 @@ class WStat(Statistic):
         below = 4.0 * self.alpha**2 * self.n_on * self.n_off / (d * (d + np.abs(e)))
         curvature = np.asarray(self.n_on * np.where(e < 0, below, 1.0 + np.minimum(e / d, 1.0)) / total**2)
         if self._any_no_on:
-            curvature = self._without_on(predicted, curvature, lambda s: 2.0 * self.n_off / s**2)
+            curvature = self._without_on(predicted, curvature, lambda s: self._twice_off / s**2)
         return curvature
 
     def expected_curvature(self, predicted: Array) -> Array:

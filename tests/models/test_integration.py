@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gm.models.spectral.integration import EnergyBins, logarithmic_mean_slope
@@ -54,6 +54,27 @@ def test_power_laws_are_exact_whatever_the_index(index: float) -> None:
     fine = nodes.integrate_with_gradient(y, (-np.log(nodes.nodes) * y)[None])
     np.testing.assert_allclose(fine[0], integral, rtol=1e-11)
     np.testing.assert_allclose(fine[1], gradient, rtol=1e-9)
+
+
+@given(st.floats(-60, 60), st.floats(1e-3, 1e3))
+def test_power_laws_in_closed_form_are_those_of_the_rule(index: float, reference: float) -> None:
+    bins = EnergyBins(np.geomspace(0.01, 100.0, 9), np.array([0.5, 0.6, 7.0]))
+    closed, rule = bins.power_law, bins.coarse
+    assume(closed.holds(index, reference))
+    x = np.log(rule.nodes / reference)
+    y = np.exp(-index * x)
+    integral, gradient = rule.integrate_with_gradient(y, (-x * y)[None])
+    own, slope = closed.integrate_with_slope(index, reference)
+    np.testing.assert_array_equal(own, closed.integrate(index, reference))
+    np.testing.assert_allclose(own, integral, rtol=1e-12)
+    np.testing.assert_allclose(slope, gradient[0] / integral, rtol=1e-12, atol=1e-12)
+
+
+def test_the_closed_form_holds_for_ordinary_power_laws_alone() -> None:
+    closed = EnergyBins(np.geomspace(0.1, 100.0, 61)).power_law
+    assert all(closed.holds(index, 1.0) for index in (-5.0, 0.0, 1.5, 2.0, 4.0, 20.0))
+    assert not any(closed.holds(index, 1.0) for index in (1.0, 1.001, 1e3, -1e3, np.nan, np.inf))
+    assert not any(closed.holds(2.0, reference) for reference in (0.0, -1.0, np.nan, 1e-200))
 
 
 @given(st.floats(-30, 30))

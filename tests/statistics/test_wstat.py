@@ -186,3 +186,15 @@ def test_take_keeps_the_chosen_bins() -> None:
     statistic = WStat(at(1, 2, 0), at(3, 4, 5), at(0.1, 0.2, 0.3))
     kept = statistic.take(np.array([True, False, True]))
     assert kept.value(at(1.5, 2.5)) == pytest.approx(statistic.value(at(1.5, 9.0, 2.5))[[0, 2]], rel=1e-14)
+
+
+@given(st.lists(st.tuples(counts, counts, alphas, signals), min_size=1, max_size=9))
+def test_the_total_is_the_sum_over_the_bins(bins: list[tuple[float, float, float, float]]) -> None:
+    n_on, n_off, alpha, signal = np.array(bins).T
+    statistic = WStat(n_on, n_off, alpha)
+    values, derivatives = statistic.value_and_derivative(signal)
+    total, slopes = statistic.total_and_derivative(signal)
+    np.testing.assert_array_equal(slopes, derivatives)
+    assert total == statistic.total(signal) == pytest.approx(values.sum(), rel=1e-12, abs=1e-10)
+    one_by_one = [wstat(*bin[:3]).value(at(bin[3]))[0] for bin in bins]
+    np.testing.assert_array_equal(values, one_by_one)

@@ -214,21 +214,22 @@ class Term(LikelihoodTerm):
         """-2 ln L of the term."""
         sparse = self._sparse
         if sparse is None or self._is_negative(flux):
-            return float(np.add.reduce(self.statistic.value(self.predict(flux))))
-        predicted = _predict(sparse.folds, sparse.offset, flux)
-        return float(np.add.reduce(sparse.statistic.value(predicted)) + sparse.d_flux.dot(flux) + sparse.constant)
+            return self.statistic.total(self.predict(flux))
+        total = sparse.statistic.total(_predict(sparse.folds, sparse.offset, flux))
+        return total + float(sparse.d_flux.dot(flux)) + sparse.constant
 
     def pullback(self, flux: Array) -> Pullback:
         """-2 ln L, and its derivative with respect to each flux."""
-        sparse, d_flux = self._sparse, np.zeros(flux.size)
+        sparse = self._sparse
         if sparse is None or self._is_negative(flux):
-            value, weights = self.statistic.value_and_derivative(self.predict(flux))
+            value, weights = self.statistic.total_and_derivative(self.predict(flux))
+            d_flux = np.zeros(flux.size)
             _pull_back(self.folds, weights, d_flux)
-            return Pullback(float(np.add.reduce(value)), d_flux)
-        value, weights = sparse.statistic.value_and_derivative(_predict(sparse.folds, sparse.offset, flux))
+            return Pullback(value, d_flux)
+        value, weights = sparse.statistic.total_and_derivative(_predict(sparse.folds, sparse.offset, flux))
+        d_flux = sparse.d_flux.copy()
         _pull_back(sparse.folds, weights, d_flux)
-        d_flux += sparse.d_flux
-        return Pullback(float(np.add.reduce(value) + sparse.d_flux.dot(flux) + sparse.constant), d_flux)
+        return Pullback(value + float(sparse.d_flux.dot(flux)) + sparse.constant, d_flux)
 
     def information(self, flux: Array, flux_jacobian: Array, *, expected: bool = False) -> Block:
         """``J^T diag(d2 W / d predicted2) J``; with ``expected`` the curvature is averaged over the data."""

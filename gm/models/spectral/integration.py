@@ -12,6 +12,7 @@ Node counts as in Gammapy 2.1, ``gammapy.modeling.models.spectral.integrate_spec
 
 from __future__ import annotations
 
+from functools import cached_property
 from math import isfinite
 
 import numpy as np
@@ -19,6 +20,7 @@ import numpy as np
 from gm.arrays import Array, BoolArray
 from gm.conventions import Conventions
 from gm.models.spectral.gauss_rule import GaussRule
+from gm.models.spectral.power_law_bins import PowerLawBins
 
 NODES_PER_DECADE = 100
 _TINY = 1e-300
@@ -100,18 +102,32 @@ class EnergyBins:
     offsets : (n_axes + 1,) axis k owns the bins ``offsets[k]:offsets[k + 1]``
     fine : rule with about 100 nodes per decade: ``int(max(100 log10(hi / lo), 2))`` per bin, the axis's widest deciding
     coarse : rule with the bin edges as nodes, exact for single power laws
+    power_law : the closed form for these
 
-    With ``exact`` conventions ``fine`` is good to 1e-6, see `GaussRule`.
+    Rules are made when they are asked for. With ``exact`` conventions ``fine`` is good to 1e-6, see `GaussRule`.
     """
 
     def __init__(self, *axes: Array, conventions: Conventions = Conventions.GAMMAPY) -> None:
-        edges = [np.asarray(axis, dtype=np.float64) for axis in axes]
-        self.lo: Array = np.concatenate([axis[:-1] for axis in edges])
-        self.hi: Array = np.concatenate([axis[1:] for axis in edges])
-        self.offsets = tuple(int(n) for n in np.cumsum([0, *(len(axis) - 1 for axis in edges)]))
-        n_nodes = [int(np.maximum(np.max(NODES_PER_DECADE * np.log10(axis[1:] / axis[:-1])), 2)) for axis in edges]
-        self.fine = GaussRule(edges) if conventions.is_exact else LogLogRule(edges, n_nodes)
-        self.coarse = LogLogRule(edges, [2] * len(edges))
+        self._edges = [np.asarray(axis, dtype=np.float64) for axis in axes]
+        self._is_exact = conventions.is_exact
+        self.lo: Array = np.concatenate([axis[:-1] for axis in self._edges])
+        self.hi: Array = np.concatenate([axis[1:] for axis in self._edges])
+        self.offsets = tuple(np.cumsum([0, *(len(axis) - 1 for axis in self._edges)]).tolist())
+
+    @cached_property
+    def fine(self) -> GaussRule | LogLogRule:
+        if self._is_exact:
+            return GaussRule(self._edges)
+        widest = [np.max(NODES_PER_DECADE * np.log10(axis[1:] / axis[:-1])) for axis in self._edges]
+        return LogLogRule(self._edges, [int(max(width, 2)) for width in widest])
+
+    @cached_property
+    def coarse(self) -> LogLogRule:
+        return LogLogRule(self._edges, [2] * len(self._edges))
+
+    @cached_property
+    def power_law(self) -> PowerLawBins:
+        return PowerLawBins(self.lo, self.hi)
 
     @property
     def n_bins(self) -> int:

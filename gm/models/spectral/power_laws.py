@@ -7,7 +7,7 @@ import numpy as np
 from gm.arrays import Array
 from gm.models.parametric import Default
 from gm.models.spectral.base import FLUX, INTEGRAL_FLUX, SpectralModel, exponential
-from gm.models.spectral.integration import logarithmic_mean_slope
+from gm.models.spectral.integration import EnergyBins, logarithmic_mean_slope
 
 AMPLITUDE = Default(1e-12, FLUX)
 
@@ -46,6 +46,24 @@ class _PowerLaw(SpectralModel):
         gradient[0] = -x * f
         gradient[2] = (index / reference) * f
         return gradient
+
+    def integral(self, bins: EnergyBins, values: Array) -> Array:
+        index, amplitude, reference = values.tolist()
+        if not bins.power_law.holds(index, reference):
+            return super().integral(bins, values)
+        return np.asarray(amplitude * bins.power_law.integrate(index, reference))
+
+    def integral_gradient(self, bins: EnergyBins, values: Array) -> tuple[Array, Array]:
+        index, amplitude, reference = values.tolist()
+        if not bins.power_law.holds(index, reference):
+            return super().integral_gradient(bins, values)
+        shape, slope = bins.power_law.integrate_with_slope(index, reference)
+        integral = amplitude * shape
+        gradient = np.empty((3, shape.size))
+        np.multiply(slope, integral, out=gradient[0])
+        gradient[1] = shape
+        np.multiply(index / reference, integral, out=gradient[2])
+        return integral, gradient
 
 
 class PowerLawSpectralModel(_PowerLaw):
