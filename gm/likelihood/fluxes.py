@@ -151,7 +151,7 @@ class FluxSlopes:
         for share in self.shares:
             here = d_flux[share.columns]
             for slots, by_own in share.gradients:
-                gradient[slots] += by_own @ here
+                gradient[slots] += by_own.dot(here)
         for columns, slots in self.shapes:
             gradient[slots] += d_flux[columns]
         return gradient

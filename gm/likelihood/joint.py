@@ -73,6 +73,18 @@ class PixelLattice:
         return (self.lon, self.lat) == (other.lon, other.lat) and np.allclose(there, at, atol=1e-6)
 
 
+@dataclass(eq=False)
+class _Point:
+    """What is known at one vector: all parameters, and once it was asked for the flux vector, its derivatives, -2 ln L
+    of the terms with its derivative by the flux vector."""
+
+    key: bytes
+    values: Array
+    flux: Array | None = None
+    slopes: FluxSlopes | None = None
+    pullback: tuple[float, Array] | None = None
+
+
 class JointLikelihood:
     """-2 ln L of `datasets` under `models`, compiled: only the vector of free parameters changes afterwards.
 
@@ -111,9 +123,7 @@ class JointLikelihood:
             before=before,
         )
         self.bank = FluxBank(plan, models, self.layout, self.conventions)
-        self._last_flux: tuple[bytes, Array, Array] | None = None
-        self._last_slopes: tuple[bytes, FluxSlopes] | None = None
-        self._last_pullback: tuple[bytes, float, Array] | None = None
+        self._last_point = self._last_slopes = _Point(b"", np.empty(0))
         self._last_value: tuple[bytes, float] | None = None
         self._last: tuple[bytes, float, Array] | None = None
 
@@ -126,52 +136,51 @@ class JointLikelihood:
         """-2 ln L at ``vector`` (n_free,); the last one is kept."""
         key = vector.tobytes()
         if self._last_value is None or self._last_value[0] != key:
-            with np.errstate(
-                over="ignore", invalid="ignore", divide="ignore"
-            ):  # a step too far is told by a value that is not finite
-                _, flux = self._at(vector)
-                value = self.terms.value(flux) + self.layout.prior_value(vector)
+            with _untold():
+                value = self.terms.value(self._flux(self._at(vector))) + self.layout.prior_value(vector)
             self._last_value = key, value
         return self._last_value[1]
 
     def value_and_gradient(self, vector: Array) -> tuple[float, Array]:
         """-2 ln L and its exact gradient, (n_free,); the last ones are kept."""
-        if self._last is not None and self._last[0] == vector.tobytes():
-            return self._last[1], self._last[2].copy()
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            slopes = self._slopes_at(vector)
-            value, d_flux = self._pullback_at(vector)
-            value += self.layout.prior_value(vector)
-            gradient = self.layout.reduce(slopes.pullback(d_flux)) + self.layout.prior_gradient(vector)
-        self._last = vector.tobytes(), value, gradient.copy()
-        return value, gradient
-
-    def _at(self, vector: Array) -> tuple[Array, Array]:
-        """All parameters and the flux vector; the last ones are kept."""
         key = vector.tobytes()
-        if self._last_flux is None or self._last_flux[0] != key:
-            values = self.layout.expand(vector)
-            self._last_flux = key, values, self.bank.fluxes(values)
-        return self._last_flux[1:]
+        if self._last is None or self._last[0] != key:
+            with _untold():
+                point = self._at(vector)
+                slopes = self._slopes(point)
+                value, d_flux = self._pullback(point)
+                value += self.layout.prior_value(vector)
+                gradient = self.layout.reduce(slopes.pullback(d_flux)) + self.layout.prior_gradient(vector)
+            self._last = key, value, gradient
+        return self._last[1], self._last[2].copy()
 
-    def _pullback_at(self, vector: Array) -> tuple[float, Array]:
-        """-2 ln L of the terms, and its derivative by the flux vector; the last ones are kept."""
+    def _at(self, vector: Array) -> _Point:
+        """What is known at a vector; kept are the last one and the last one with derivatives."""
         key = vector.tobytes()
-        if self._last_pullback is None or self._last_pullback[0] != key:
-            self._last_pullback = key, *self.terms.pullback(self._at(vector)[1])
-        return self._last_pullback[1:]
+        if self._last_point.key != key:
+            is_known = self._last_slopes.key == key
+            self._last_point = self._last_slopes if is_known else _Point(key, self.layout.expand(vector))
+        return self._last_point
 
-    def _slopes_at(self, vector: Array) -> FluxSlopes:
-        """The flux vector with its derivatives; the last ones are kept, also for `_at`."""
-        key = vector.tobytes()
-        if self._last_slopes is None or self._last_slopes[0] != key:
-            is_known = self._last_flux is not None and self._last_flux[0] == key
-            values = self._at(vector)[0] if is_known else self.layout.expand(vector)
-            slopes = self.bank.slopes(values)
-            self._last_slopes = key, slopes
-            if not is_known:
-                self._last_flux = key, values, slopes.flux
-        return self._last_slopes[1]
+    def _flux(self, point: _Point) -> Array:
+        if point.flux is None:
+            point.flux = self.bank.fluxes(point.values)
+        return point.flux
+
+    def _slopes(self, point: _Point) -> FluxSlopes:
+        """The flux vector with its derivatives."""
+        if point.slopes is None:
+            point.slopes = self.bank.slopes(point.values)
+            self._last_slopes = point
+            if point.flux is None:
+                point.flux = point.slopes.flux
+        return point.slopes
+
+    def _pullback(self, point: _Point) -> tuple[float, Array]:
+        """-2 ln L of the terms, and its derivative by the flux vector."""
+        if point.pullback is None:
+            point.pullback = self.terms.pullback(self._flux(point))
+        return point.pullback
 
     def gradient(self, vector: Array) -> Array:
         """Exact gradient of -2 ln L, (n_free,)."""
@@ -179,10 +188,11 @@ class JointLikelihood:
 
     def information(self, vector: Array, *, expected: bool = False) -> Array:
         """Approximate second derivatives of -2 ln L, (n_free, n_free): ``J^T diag(d2 W / d mu2) J`` and the priors'."""
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            jacobian, (_, flux) = self.layout.reduce(self._slopes_at(vector).jacobian()), self._at(vector)
+        with _untold():
+            point = self._at(vector)
+            jacobian = self.layout.reduce(self._slopes(point).jacobian())
             information = np.diag(self.layout.prior_curvature(vector))
-            for block in self.terms.information(flux, jacobian, expected=expected):
+            for block in self.terms.information(self._flux(point), jacobian, expected=expected):
                 block.add_to(information)
         return information
 
@@ -193,14 +203,15 @@ class JointLikelihood:
         """
         if not self.terms.knows_second_derivatives:
             return None
-        jacobian, (values, flux) = self.layout.reduce(self._slopes_at(vector).jacobian()), self._at(vector)
-        by_parameter = self.layout.reduce(np.eye(len(values)))
+        point = self._at(vector)
+        jacobian = self.layout.reduce(self._slopes(point).jacobian())
+        by_parameter = self.layout.reduce(np.eye(len(point.values)))
         steps_of_flux = np.abs(jacobian) @ steps
-        blocks = self.terms.second_derivatives(flux, jacobian, steps_of_flux)
+        blocks = self.terms.second_derivatives(self._flux(point), jacobian, steps_of_flux)
         if blocks is None:
             return None
-        _, d_flux = self._pullback_at(vector)
-        bent = self._bent(values, d_flux, np.abs(by_parameter) @ steps)
+        _, d_flux = self._pullback(point)
+        bent = self._bent(point.values, d_flux, np.abs(by_parameter) @ steps)
         total = by_parameter.T @ bent @ by_parameter + self._prior_curvature(vector, steps)
         for block in blocks:
             block.add_to(total)
@@ -234,17 +245,17 @@ class JointLikelihood:
 
     def n_cut_off(self, vector: Array) -> int:
         """Bins with counts in which parameters make the prediction 0 or negative: there -2 ln L has no slope."""
-        _, flux = self._at(vector)
+        flux = self._flux(self._at(vector))
         return self.terms.n_cut_off(flux)
 
     def left_behind(self, vector: Array) -> list[str]:
         """Components that have gone beyond the reach of the responses taken where they started."""
-        _, flux = self._at(vector)
+        flux = self._flux(self._at(vector))
         return self.terms.left_behind(flux)
 
     def is_current(self, vector: Array) -> bool:
         """Whether shapes are sampled as they would be if a fit started at ``vector``."""
-        _, flux = self._at(vector)
+        flux = self._flux(self._at(vector))
         return self.terms.is_current(flux)
 
     def under_conventions(self, models: Models) -> JointLikelihood:
@@ -303,7 +314,7 @@ class JointLikelihood:
 
     def predicted(self, vector: Array) -> list[Array]:
         """What is predicted in each bin of each dataset, in the shape of its mask; 0 in bins that do not enter."""
-        _, flux = self._at(vector)
+        flux = self._flux(self._at(vector))
         predicted = [np.zeros(dataset.mask.shape) for dataset in self.datasets]
         for part in self.terms.predicted(flux):
             np.put(predicted[part.dataset], part.bins, part.values)
@@ -311,11 +322,11 @@ class JointLikelihood:
 
     def summarize(self, vector: Array) -> list[DatasetSummary]:
         """Counts, predicted counts and statistic of every dataset, in the order of the datasets."""
-        values, flux = self._at(vector)
+        point = self._at(vector)
         sky = [c.name for c in self.models if c.role is not Role.BACKGROUND]
-        by_component = {name: self.bank.fluxes(values, [name]) for name in sky}
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            reports = {report.dataset: report for report in self.terms.report(flux, by_component)}
+        by_component = {name: self.bank.fluxes(point.values, [name]) for name in sky}
+        with _untold():
+            reports = {report.dataset: report for report in self.terms.report(self._flux(point), by_component)}
         return [self._summary(i, reports.get(i)) for i in range(len(self.datasets))]
 
     def warnings(self, vector: Array) -> list[str]:
@@ -347,6 +358,11 @@ class JointLikelihood:
             left_out=left_out(dataset),
             missing_responses=dataset.missing_responses(),
         )
+
+
+def _untold() -> np.errstate:
+    """A step too far is told by a value that is not finite."""
+    return np.errstate(over="ignore", invalid="ignore", divide="ignore")
 
 
 def _position(component: Component) -> tuple[float, float] | None:

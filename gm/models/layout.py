@@ -99,7 +99,7 @@ class Layout:
 
     def reduce(self, gradient: Array) -> Array:
         """Derivatives by the vector, (..., n_free), from those by every internal value, (..., n_par): chain rule."""
-        shares = gradient[..., self._moving] * self._moving_slope
+        shares = gradient.take(self._moving, axis=-1) * self._moving_slope
         if len(self._moving) == len(self.free):
             return np.asarray(shares)
         return np.asarray(np.add.reduceat(shares, self._segments, axis=-1))

@@ -64,13 +64,21 @@ class WStat(Statistic):
             b = np.where(c < 0, self._twice_off * signal / np.maximum(d - c, _TINY), b)
         return b, c, d
 
-    def _expected(self, signal: Array) -> Array:
-        """``s + alpha b`` and ``b``: what is expected on and off the source, (2, ..., n_bins)."""
+    def _expected(self, signal: Array) -> tuple[Array, Array]:
+        """What is expected on and off the source, (2, ..., n_bins): ``s + alpha b`` and ``b``; and the same above 0."""
         expected = np.empty((2, *signal.shape))
         expected[1], _, _ = self._off(signal)
         np.multiply(self.alpha, expected[1], out=expected[0])
         expected[0] += signal
-        return np.maximum(expected, _TINY, out=expected)
+        return expected, np.maximum(expected, _TINY)
+
+    def _value(self, expected: Array, above: Array) -> Array:
+        logs = self._twice_on * np.log(above[0]) + self._twice_off * np.log(above[1])
+        return np.asarray(2.0 * (expected[0] + expected[1]) - logs + self._constant)
+
+    def _total(self, expected: Array, above: Array) -> float:
+        whole, logs = np.add.reduce(expected.reshape(-1)), self._twice_counts.dot(np.log(above).reshape(-1))
+        return float(2.0 * whole - logs) + self._whole_constant
 
     def _derivative(self, signal: Array, on: Array) -> Array:
         derivative = 2.0 - self._twice_on / on
@@ -81,24 +89,16 @@ class WStat(Statistic):
     def value(self, predicted: Array) -> Array:
         return self._value(*self._expected(predicted))
 
-    def _value(self, on: Array, off: Array) -> Array:
-        logs = self._twice_on * np.log(on) + self._twice_off * np.log(off)
-        return np.asarray(2.0 * (on + off) - logs + self._constant)
-
     def value_and_derivative(self, predicted: Array) -> tuple[Array, Array]:
-        on, off = self._expected(predicted)
-        return self._value(on, off), self._derivative(predicted, on)
+        expected, above = self._expected(predicted)
+        return self._value(expected, above), self._derivative(predicted, above[0])
 
     def total(self, predicted: Array) -> float:
-        return self._total(self._expected(predicted).reshape(-1))
+        return self._total(*self._expected(predicted))
 
     def total_and_derivative(self, predicted: Array) -> tuple[float, Array]:
-        expected = self._expected(predicted)
-        return self._total(expected.reshape(-1)), self._derivative(predicted, expected[0])
-
-    def _total(self, expected: Array) -> float:
-        """Of both regions one after the other, (2 n_bins,)."""
-        return float(2.0 * np.add.reduce(expected) - self._twice_counts.dot(np.log(expected))) + self._whole_constant
+        expected, above = self._expected(predicted)
+        return self._total(expected, above), self._derivative(predicted, above[0])
 
     def curvature(self, predicted: Array) -> Array:
         b, c, d = self._off(predicted)

@@ -198,3 +198,9 @@ def test_the_total_is_the_sum_over_the_bins(bins: list[tuple[float, float, float
     assert total == statistic.total(signal) == pytest.approx(values.sum(), rel=1e-12, abs=1e-10)
     one_by_one = [wstat(*bin[:3]).value(at(bin[3]))[0] for bin in bins]
     np.testing.assert_array_equal(values, one_by_one)
+
+
+def test_nothing_expected_where_nothing_is_counted_costs_nothing() -> None:
+    nothing = wstat(0.0, 0.0, 0.3)
+    assert nothing.value(at(0.0)).tolist() == [0.0]
+    assert nothing.total(at(0.0)) == 0.0
