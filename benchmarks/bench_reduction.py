@@ -1,25 +1,65 @@
 #!/usr/bin/env python
-"""Spectra with reflected regions from DL3 files, in one process: four runs of H.E.S.S. on the Crab, again and again.
+"""Spectra and maps from DL3 files of H.E.S.S.: four runs on the Crab again and again, and 19 runs on MSH 15-52.
 
-    GM_PEER_PYTHON=... python benchmarks/bench_reduction.py [--spectra 100] [--rounds 3]
+    GM_PEER_PYTHON=... python benchmarks/bench_reduction.py [--spectra 100] [--rounds 3] [--map-rounds 2]
 
-Seconds are those of the processor, which others on the machine do not change; reading the files is in them.
+Seconds are those of the processor, which others on the machine change less than those of a clock; reading the files is
+in them, anew for each dataset. Each round of the maps is a process of its own, for its peak memory.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from typing import Any
 
-from alternate import Side, comparison, machine, peer_python, table, write_results
+import numpy as np
+from alternate import Side, comparison, machine, peer_python, spell, table, write_results
 from cases import DATA
 
-REQUEST = {
-    "store": str(DATA / "data/hess-dl3-dr1"),
+STORE = str(DATA / "data/hess-dl3-dr1")
+CRAB = {
+    "store": STORE,
     "ids": [23523, 23526, 23559, 23592],
     "on": {"type": "circle", "center": [83.63, 22.01], "frame": "icrs", "radius": 0.11},
     "exclude": {"type": "circle", "center": [183.604, -8.708], "frame": "galactic", "radius": 0.5},
 }
+NEBULA = {
+    "store": STORE,
+    "ids": [20136, 20137, 20282, 20283, 20301, 20302, 20303, 20322, 20323, 20324, 20325, 20343, 20344, 20345, 20346,
+            20365, 20366, 20367, 20368],
+    "exclude": {"type": "circle", "center": [228.547, -59.174], "frame": "icrs", "radius": 0.5},
+}  # fmt: skip
+SPECTRUM_SUMS = ("counts", "off counts", "off regions", "safe bins")
+MAP_SUMS = ("counts", "background", "exposure in cm2 s", "safe bins", "background norms")
+
+
+def sides() -> tuple[Side, Side]:
+    """gm's and Gammapy's, each a new process."""
+    return Side(sys.executable, "reduction_gm.py"), Side(peer_python(), "reduction_gammapy.py")
+
+
+def fewest(rounds: list[dict[str, Any]], step: str) -> float:
+    """The fewest seconds of a step."""
+    return float(min(round_["seconds"][step] for round_ in rounds))
+
+
+def map_rounds(n: int) -> dict[str, list[dict[str, Any]]]:
+    """All rounds of the maps: in one process, in two, and Gammapy's, in turn."""
+    found: dict[str, list[dict[str, Any]]] = {"gm": [], "gm, 2 workers": [], "Gammapy": []}
+    for _ in range(n):
+        for name, rounds in found.items():
+            ours, theirs = sides()
+            with ours, theirs:
+                extra = {} if name == "Gammapy" else {"workers": 1 + (name != "gm")}
+                rounds.append((theirs if name == "Gammapy" else ours).ask("maps", **NEBULA, **extra))
+    return found
+
+
+def sums_table(names: tuple[str, ...], ours: list[float], theirs: list[float]) -> str:
+    rows = [[name, f"{a:.9g}", f"{b:.9g}"] for name, a, b in zip(names, ours, theirs, strict=True)]
+    return table(["sum of all", "gm", "Gammapy"], rows)
 
 
 def main() -> None:
@@ -27,23 +67,40 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--spectra", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--map-rounds", type=int, default=2)
     args = parser.parse_args()
-    sides = Side(sys.executable, "reduction_gm.py"), Side(peer_python(), "reduction_gammapy.py")
-    with sides[0], sides[1]:
-        versions = machine(sides)
-        rounds = [[side.ask("spectra", n=args.spectra, **REQUEST) for side in sides] for _ in range(args.rounds)]
-    ours, theirs = (min(round_[i]["seconds"]["spectra"] for round_ in rounds) for i in (0, 1))
-    sums = [rounds[0][i]["sums"] for i in (0, 1)]
-    rows = [{"step": f"{args.spectra} spectra", "gm": ours, "gammapy": theirs, "target": 10}]
-    names = ("counts", "off counts", "off regions", "safe bins")
-    found = [[name, f"{a:g}", f"{b:g}"] for name, a, b in zip(names, *sums, strict=True)]
-    text = (
-        "# Spectra from observations\n\nSeconds of one processor, the best of all rounds; the files are read anew for "
-    )
-    text += "each spectrum.\n\n" + comparison(rows) + "\n" + table(["sum of all", "gm", "Gammapy"], found)
-    write_results("reduction", {"machine": versions, "timings": rows, "sums": sums}, text)
-    if sums[0] != sums[1]:
-        raise SystemExit("the spectra differ")
+    ours, theirs = pair = sides()
+    with ours, theirs:
+        versions = machine(pair)
+        rounds = [[side.ask("spectra", n=args.spectra, **CRAB) for side in pair] for _ in range(args.rounds)]
+    maps = map_rounds(args.map_rounds)
+    versions["load"] = round(os.getloadavg()[0], 1)
+    seconds = [fewest([round_[i] for round_ in rounds], "spectra") for i in (0, 1)]
+    cpu, clock = ({name: fewest(of, step) for name, of in maps.items()} for step in ("maps", "clock"))
+    peaks = {name: max(round_["peak"] for round_ in of) for name, of in maps.items()}
+    label = f"{len(NEBULA['ids'])} maps with a background of the field of view"
+    rows: list[dict[str, Any]] = [
+        {"step": f"{args.spectra} spectra with reflected regions", "gm": seconds[0], "gammapy": seconds[1]},
+        {"step": label, "gm": cpu["gm"], "gammapy": cpu["Gammapy"]},
+    ]
+    rows = [{**row, "target": 10} for row in rows]
+    sums = {"spectra": [rounds[0][i]["sums"] for i in (0, 1)], "maps": [maps[n][0]["sums"] for n in ("gm", "Gammapy")]}
+    cells = [
+        [name, spell(cpu[name]), spell(clock[name]), f"{clock['Gammapy'] / clock[name]:.3g}", f"{peaks[name]:.0f}"]
+        for name in maps
+    ]
+    note = "Seconds of the processor, the best of all rounds; the files are read anew for each dataset. The load was "
+    text = f"# Spectra and maps from observations\n\n{note}{versions['load']:g} on {versions['cores']} cores.\n\n"
+    text += comparison(rows) + f"\n{label}; of two workers the larger one, besides the memory that they share:\n\n"
+    text += table(["maps", "processor", "clock", "times Gammapy's clock", "peak memory in MiB"], cells)
+    text += f"\n{sums_table(SPECTRUM_SUMS, *sums['spectra'])}\n{sums_table(MAP_SUMS, *sums['maps'])}"
+    results = {"machine": versions, "timings": rows, "maps": {"cpu": cpu, "clock": clock, "peak": peaks}, "sums": sums}
+    write_results("reduction", results, text)
+    workers_differ = maps["gm, 2 workers"][0]["sums"] != maps["gm"][0]["sums"]
+    if sums["spectra"][0] != sums["spectra"][1] or workers_differ:
+        raise SystemExit("the spectra differ, or maps with the number of workers")
+    if not np.allclose(*sums["maps"], rtol=1e-6):
+        raise SystemExit("the maps differ")
 
 
 if __name__ == "__main__":

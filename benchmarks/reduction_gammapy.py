@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import resource
 import time
 import warnings
 from typing import Any
@@ -13,8 +14,14 @@ import numpy as np
 from alternate import serve
 from astropy.coordinates import SkyCoord
 from gammapy.data import DataStore
-from gammapy.datasets import SpectrumDataset
-from gammapy.makers import ReflectedRegionsBackgroundMaker, SafeMaskMaker, SpectrumDatasetMaker
+from gammapy.datasets import MapDataset, SpectrumDataset
+from gammapy.makers import (
+    FoVBackgroundMaker,
+    MapDatasetMaker,
+    ReflectedRegionsBackgroundMaker,
+    SafeMaskMaker,
+    SpectrumDatasetMaker,
+)
 from gammapy.maps import MapAxis, RegionGeom, WcsGeom
 from regions import CircleSkyRegion
 
@@ -52,10 +59,39 @@ def spectra(store: str, ids: list[int], n: int, on: dict[str, Any], exclude: dic
     return {"seconds": {"spectra": time.process_time() - begin}, "sums": sums}
 
 
+def maps(store: str, ids: list[int], exclude: dict[str, Any]) -> dict[str, Any]:
+    """Maps of observations with a background scaled outside of the source; seconds of the processor, and of a clock."""
+    begin, start = time.process_time(), time.perf_counter()
+    energy = MapAxis.from_energy_edges(np.geomspace(0.6, 20, 11) * u.TeV)
+    true = MapAxis.from_energy_edges(np.geomspace(0.3, 40, 21) * u.TeV, name="energy_true")
+    geom = WcsGeom.create(skydir=(228.547, -59.174), width=5, binsz=0.02, proj="CAR", frame="icrs", axes=[energy])
+    empty = MapDataset.create(geom, energy_axis_true=true)
+    makers = (
+        MapDatasetMaker(),
+        SafeMaskMaker(methods=["offset-max"], offset_max=2 * u.deg),
+        FoVBackgroundMaker(method="scale", exclusion_mask=~geom.to_image().region_mask([circle(exclude)])),
+    )
+    observations = DataStore.from_dir(store)
+    sums = np.zeros(5)
+    for number in ids:
+        observation = observations.obs(number)
+        pointing = observation.get_pointing_icrs(observation.tmid)
+        dataset = empty.cutout(pointing, width=4 * u.deg, name=str(number), mode="trim")
+        for maker in makers:
+            dataset = maker.run(dataset, observation)
+        exposure = dataset.exposure.quantity.to_value("cm2 s")
+        norm = dataset.background_model.spectral_model.norm.value
+        sums += [dataset.counts.data.sum(dtype=float), dataset.background.data.sum(dtype=float),
+                 exposure.sum(dtype=float), dataset.mask_safe.data.sum(), norm]  # fmt: skip
+    seconds = {"maps": time.process_time() - begin, "clock": time.perf_counter() - start}
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"seconds": seconds, "sums": sums.tolist(), "peak": peak}
+
+
 def versions() -> dict[str, Any]:
     """What is being timed."""
     return {"Gammapy": gammapy.__version__}
 
 
 if __name__ == "__main__":
-    serve(lambda *_: [], spectra, versions)
+    serve(lambda *_: [], spectra, maps, versions)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import resource
 import time
+from functools import partial
 from typing import Any
 
 import numpy as np
 from alternate import serve
 
 import gm
+from gm.io.processes import in_processes
 from gm.makers.exclusion import Exclusion
+from gm.makers.reduction import Reduction
 from gm.makers.spectra import empty_spectrum
+from gm.makers.target import empty_map
 from gm.maps.axes import EnergyAxis
+from gm.maps.geometry import WcsGeometry
 from gm.maps.sky_region import SkyRegion
 
 
@@ -39,10 +45,46 @@ def spectra(store: str, ids: list[int], n: int, on: dict[str, Any], exclude: dic
     return {"seconds": {"spectra": time.process_time() - begin}, "sums": sums}
 
 
+def maps(store: str, ids: list[int], exclude: dict[str, Any], workers: int) -> dict[str, Any]:
+    """Maps of observations with a background scaled outside of the source; seconds of all processors, and of a clock."""
+    begin, start = _cpu(), time.perf_counter()
+    geometry = WcsGeometry.create(228.547, -59.174, 0.02, (5.0, 5.0), frame="icrs", projection="CAR")
+    true = EnergyAxis(np.geomspace(0.3, 40.0, 21), "energy_true")
+    empty = empty_map("run", geometry, EnergyAxis(np.geomspace(0.6, 20.0, 11)), true)
+    makers = (
+        gm.MapDatasetMaker(),
+        gm.SafeMaskMaker(methods=["offset-max"], offset_max=2.0),
+        gm.FoVBackgroundMaker(exclusion=Exclusion((SkyRegion.from_mapping(exclude),))),
+    )
+    one = partial(_map, gm.DataStore.open(store), Reduction(empty, makers, cutout=4.0).prepared())
+    found = map(one, ids) if workers == 1 else in_processes(one, ids, workers, 1)
+    sums = np.sum(list(found), axis=0).tolist()
+    return {"seconds": {"maps": _cpu() - begin, "clock": time.perf_counter() - start}, "sums": sums, "peak": _peak()}
+
+
+def _map(store: gm.DataStore, reduction: Reduction, number: int) -> list[float]:
+    dataset, component = reduction.run(store.observation(number), str(number))
+    assert component is not None
+    norm = next(parameter.value for parameter in component.parameters if parameter.name == "norm")
+    sums = [np.sum(part, dtype=np.float64) for part in (dataset.counts, dataset.background, dataset.exposure)]
+    return [float(value) for value in (*sums, dataset.mask_safe.sum(), norm)]
+
+
+def _cpu() -> float:
+    """Seconds of this process and of those that it has waited for."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+def _peak() -> float:
+    """The largest memory of a process [MiB]: copies share what their parent had."""
+    return max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1024
+
+
 def versions() -> dict[str, Any]:
     """What is being timed."""
     return {"gm": gm.__version__, "NumPy": np.__version__}
 
 
 if __name__ == "__main__":
-    serve(lambda *_: [], spectra, versions)
+    serve(lambda *_: [], spectra, maps, versions)
