@@ -23,7 +23,7 @@ def exposure_at(observation: Observation, energy_true: Array, offset: Array) -> 
     """Exposure ``(n_energy_true, n_y, n_x)`` [cm2 s] at energies [TeV] and distances [deg] from the pointing."""
     area = observation.aeff.evaluate(energy_true[:, None, None], offset)
     area *= observation.livetime()
-    return area.astype(np.float32)
+    return area.astype(np.float32, order="C")
 
 
 def psf_map(psf: PsfMap | None, observation: Observation) -> PsfMap | None:
@@ -33,7 +33,7 @@ def psf_map(psf: PsfMap | None, observation: Observation) -> PsfMap | None:
     offset, energy_true = _offsets(psf.geometry, observation), psf.energy.center
     values = observation.psf.evaluate(psf.rad.center[:, None, None], energy_true[:, None, None, None], offset)
     ring = 2.0 * np.pi * np.radians(psf.rad.center) * np.radians(psf.rad.width)
-    data = _normalised(values, ring).astype(np.float32)
+    data = _normalised(values, ring).astype(np.float32, order="C")
     return replace(psf, data=data, exposure=exposure_at(observation, energy_true, offset))
 
 

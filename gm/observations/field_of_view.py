@@ -23,9 +23,11 @@ def fov_coordinates(
     """``fov_lon`` and ``fov_lat`` [deg] of positions around a centre [deg], broadcast."""
     d_lon = np.radians(np.subtract(lon, center_lon, dtype=np.float64))
     lat, center_lat = np.radians(lat, dtype=np.float64), np.radians(center_lat, dtype=np.float64)
-    x = np.cos(lat) * np.cos(d_lon) * np.cos(center_lat) + np.sin(lat) * np.sin(center_lat)
-    y = np.cos(lat) * np.sin(d_lon)
-    z = np.sin(lat) * np.cos(center_lat) - np.cos(lat) * np.cos(d_lon) * np.sin(center_lat)
+    cosine, sine, center_cosine, center_sine = np.cos(lat), np.sin(lat), np.cos(center_lat), np.sin(center_lat)
+    ahead = cosine * np.cos(d_lon)
+    x = ahead * center_cosine + sine * center_sine
+    y = cosine * np.sin(d_lon)
+    z = sine * center_cosine - ahead * center_sine
     return np.asarray(-np.degrees(np.arctan2(y, x))), np.asarray(np.degrees(np.arctan2(z, np.hypot(x, y))))
 
 

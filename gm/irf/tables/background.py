@@ -57,9 +57,17 @@ def power_law_integrals(x: Array, y: Array) -> Array:
     x0, y0, y1 = x[:-1], y[:-1], y[1:]
     step = np.log(x[1:] / x0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        grown = np.log(y1 / y0) + step
-        stretch = np.where(np.abs(grown) < 1e-12, 1.0, np.expm1(grown) / grown)
-    return np.where((y0 > 0.0) & (y1 > 0.0), y0 * x0 * step * stretch, 0.0)
+        grown = y1 / y0
+        np.log(grown, out=grown)
+        grown += step
+        stretch = np.expm1(grown)
+        stretch /= grown
+        np.copyto(stretch, 1.0, where=np.abs(grown) < 1e-12)
+        areas = y0 * x0
+        areas *= step
+        areas *= stretch
+    np.copyto(areas, 0.0, where=~((y0 > 0.0) & (y1 > 0.0)))
+    return np.asarray(areas)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,12 +81,12 @@ class _LogRates:
     scale: float
 
     def at(self, *coordinates: ArrayLike) -> Array:
-        values = np.exp(np.minimum(self.grid.at(*coordinates), _LARGEST))
-        values = np.where(values > _NOTHING, values * self.scale, 0.0)
-        for axis, coordinate in enumerate(coordinates):
-            outside = self.grid.outside(axis, coordinate)
-            if outside.any():
-                values = np.where(outside, 0.0, values)
+        values = self.grid.at(*coordinates)
+        np.minimum(values, _LARGEST, out=values)
+        nothing = ~(np.exp(values, out=values) > _NOTHING)
+        values *= self.scale
+        np.copyto(values, 0.0, where=nothing)
+        self.grid.clear_outside(values, coordinates)
         return values
 
 

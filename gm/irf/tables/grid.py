@@ -6,6 +6,7 @@ What lies outside the edges of an axis is for the caller to say (`Grid.outside`)
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -26,7 +27,7 @@ class Grid:
     values: Array
 
     def at(self, *coordinates: ArrayLike) -> Array:
-        """Interpolated values at coordinates, one array for each axis; they are broadcast against each other.
+        """Interpolated values at coordinates, one array for each axis, broadcast against each other: a new array.
 
         An axis whose coordinate varies along a dimension of its own is contracted before the others are looked up, so
         that a table is evaluated on a product of axes at the cost of its smallest part.
@@ -71,11 +72,17 @@ class Grid:
 
     def masked(self, *coordinates: ArrayLike) -> Array:
         """`at`, not below 0, and 0 outside the edges of any axis. Cells below 0 are the noise of their maker."""
-        values = np.maximum(self.at(*coordinates), 0.0)
-        outside: BoolArray = np.zeros((), dtype=np.bool_)
+        values = self.at(*coordinates)
+        np.maximum(values, 0.0, out=values)
+        self.clear_outside(values, coordinates)
+        return values
+
+    def clear_outside(self, values: Array, coordinates: Sequence[ArrayLike]) -> None:
+        """Set values at these coordinates to 0 beyond the edges of any axis."""
         for axis, coordinate in enumerate(coordinates):
-            outside = outside | self.outside(axis, coordinate)
-        return np.where(outside, 0.0, values) if outside.any() else values
+            outside = self.outside(axis, coordinate)
+            if outside.any():
+                np.copyto(values, 0.0, where=outside)
 
 
 def _place(axis: Axis, coordinate: Array) -> tuple[IntArray, Array]:
