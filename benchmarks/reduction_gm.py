@@ -46,7 +46,7 @@ def spectra(store: str, ids: list[int], n: int, on: dict[str, Any], exclude: dic
 
 
 def maps(store: str, ids: list[int], exclude: dict[str, Any], workers: int) -> dict[str, Any]:
-    """Maps of observations, their background scaled outside of the source; seconds of all processors, and of a clock."""
+    """Maps of observations, background scaled outside of the source; seconds of all processors, and of a clock."""
     begin, start = _cpu(), time.perf_counter()
     geometry = WcsGeometry.create(228.547, -59.174, 0.02, (5.0, 5.0), frame="icrs", projection="CAR")
     true = EnergyAxis(np.geomspace(0.3, 40.0, 21), "energy_true")
