@@ -1,8 +1,8 @@
-"""Commands killed at random moments, in any number: ``python benchmarks/study_kills.py --n 200``.
+"""Commands killed at random moments, in any number: ``python benchmarks/study_kills.py --n 200 [--observed]``.
 
 After every kill the next undisturbed run has to give the bytes of one that was never disturbed. Prints what did not,
 with the number of the kill (``--seed`` and that number make it again), and writes a table to
-``benchmarks/results/kills.md``.
+``benchmarks/results/kills.md``, or ``kills_observed.md`` for a reduction of observations.
 """
 
 from __future__ import annotations
@@ -15,9 +15,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tests.killing import COMMANDS, SIGNALS, Kill, kill_and_recover
+from tests.killing import OBSERVED, SIGNALS, SIMULATED, Analysis, Kill, kill_and_recover
 
-RESULT = Path(__file__).resolve().parent / "results" / "kills.md"
+RESULTS = Path(__file__).resolve().parent / "results"
+
+
+WHAT = {
+    SIMULATED: "simulated runs, which are cut, fitted, and give\nflux points.",
+    OBSERVED: "observations, which two workers reduce\nto a spectrum each and to one map of all.",
+}
 
 
 def main() -> int:
@@ -26,34 +32,36 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--first", type=int, default=0, help="number of the first kill")
     parser.add_argument("--datasets", type=int, default=30, help="number of datasets of the analysis")
+    parser.add_argument("--observed", action="store_true", help="an analysis of observations")
     options = parser.parse_args()
+    analysis = OBSERVED if options.observed else SIMULATED
     numbers = range(options.first, options.first + options.n)
     kills = []
     with tempfile.TemporaryDirectory() as folder:
-        for kill in kill_and_recover(Path(folder), options.seed, numbers, options.datasets):
+        for kill in kill_and_recover(Path(folder), options.seed, numbers, options.datasets, analysis):
             kills.append(kill)
             if kill.fault:
                 print(kill, flush=True)
-    text = table(kills, options.seed, options.datasets)
+    text = table(analysis, kills, f"(seed {options.seed}) of commands on {options.datasets} {WHAT[analysis]}")
     print(text)
-    RESULT.write_text(text + "\n")
+    (RESULTS / ("kills_observed.md" if options.observed else "kills.md")).write_text(text + "\n")
     return 1 if any(kill.fault for kill in kills) else 0
 
 
-def table(kills: list[Kill], seed: int, n_datasets: int) -> str:
+def table(analysis: Analysis, kills: list[Kill], what: str) -> str:
     """One row a command: kills by each signal, how many ended it before its end, and how many left other bytes."""
     rows = [
         "# Kills at random moments",
         "",
-        f"{len(kills)} kills (seed {seed}) of commands on {n_datasets} simulated runs, which are cut, fitted, and give",
-        "flux points. A setting is changed, the command is killed at one of its calls that touch a file, the setting",
-        "is put back, and everything run again. Right are the bytes of all results, and no file more, as after a run",
-        "that was never disturbed.",
+        f"{len(kills)} kills {what}",
+        "A setting is changed, the command is killed at one of its calls that touch a file, the setting is put back,",
+        "and everything run again. Right are the bytes of all results, and no file more, as after a run that was never",
+        "disturbed.",
         "",
         "| command | " + " | ".join(how.name for how in SIGNALS) + " | stopped before its end | wrong afterwards |",
         "| --- |" + " --- |" * (len(SIGNALS) + 2),
     ]
-    for command in COMMANDS:
+    for command in analysis.commands:
         own = [kill for kill in kills if kill.command == command]
         by_signal = collections.Counter(kill.signal for kill in own)
         cells = [
