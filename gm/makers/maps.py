@@ -98,11 +98,11 @@ def meta_table(observation: Observation) -> Table:
     """One row about the observation, as Gammapy writes it."""
     pointing = observation.pointing
     names = ("AZ_PNT", "ALT_PNT") if pointing.is_drift else ("RA_PNT", "DEC_PNT")
-    telescope = observation.extension("events").header.text("TELESCOP", "Unknown")
+    header = observation.extension("events" if observation.has("events") else "aeff").header
     return Table(
         "META_TABLE",
         (
-            Column("TELESCOP", np.array([telescope])),
+            Column("TELESCOP", np.array([header.text("TELESCOP", "Unknown")])),
             Column("OBS_ID", np.array([observation.obs_id])),
             Column("OBS_MODE", np.array(["DRIFT" if pointing.is_drift else "POINTING"])),
             Column(names[0], np.array([pointing.lon]), "deg"),

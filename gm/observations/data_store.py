@@ -155,6 +155,26 @@ def observation_files(base: Path, item: str | Path) -> list[Path]:
     return found
 
 
+def find_parts(data: Path, obs_id: int | None = None) -> tuple[int | None, Locations]:
+    """Number and parts of one observation: of a data store, or of a file, which may hold responses alone (None, then).
+
+    obs_id : which one of a store, needed where it has several. Raises `DataError`.
+    """
+    if not (data.is_dir() or data.name in HDU_INDEX):
+        file = read_fits(data)
+        parts = _read_parts(file)
+        number = _obs_id(file) if "events" in parts else None
+        if obs_id not in (None, number):
+            raise DataError(f"{data}: no observation {obs_id}")
+        return number, parts
+    store = DataStore.open(data)
+    if obs_id is None and len(store.obs_ids) > 1:
+        raise DataError(f"{data}: which of {len(store.obs_ids)} observations is not said\n    id: {store.obs_ids[0]}")
+    number = store.obs_ids[0] if obs_id is None else obs_id
+    store.check_ids([number])
+    return number, store.hdus[number]
+
+
 def _first_table(file: FitsFile) -> Extension:
     table = next((extension for extension in file.extensions if extension.is_table), None)
     if table is None:

@@ -45,11 +45,25 @@ class HduLocation(NamedTuple):
 
 @final
 @dataclass(frozen=True, eq=False)
+class Plan:
+    """What stands for the events of an observation that has not been made.
+
+    pointing, gti : where the telescopes will point, and when; ready : the part of this time in which they take data
+    """
+
+    pointing: Pointing
+    gti: GTI
+    ready: float = 1.0
+
+
+@final
+@dataclass(frozen=True, eq=False)
 class Observation:
     """An observation of DL3 files.
 
     hdus : where its parts are, by type: events, gti, aeff, edisp, psf, bkg, rad_max
     selection : what events, good time intervals and live time are cut to
+    plan : of one that has not been made, and has responses alone
 
     A part is read when it is asked for, which is when it may turn out to be missing or damaged (`DataError`), and kept
     until the observation is forgotten: to go through many, take one after the other.
@@ -58,9 +72,10 @@ class Observation:
     obs_id: int
     hdus: Mapping[str, HduLocation]
     selection: EventSelection = field(default_factory=EventSelection)
+    plan: Plan | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Observation, (self.obs_id, dict(self.hdus), self.selection)
+        return Observation, (self.obs_id, dict(self.hdus), self.selection, self.plan)
 
     def select(self, **changes: Any) -> Observation:
         """The same with other fields of its `EventSelection`: ``observation.select(energy=(0.1, 50.0))``."""
@@ -99,6 +114,8 @@ class Observation:
     @cached_property
     def pointing(self) -> Pointing:
         """Where the telescopes pointed, from the header of the events."""
+        if self.plan is not None:
+            return self.plan.pointing
         return Pointing.from_extension(self.extension("events"))
 
     def pointing_icrs(self) -> tuple[float, float]:
@@ -112,7 +129,7 @@ class Observation:
     @cached_property
     def gti(self) -> GTI:
         """Good time intervals, cut to those of the selection."""
-        gti = GTI.from_extension(self.extension("gti"))
+        gti = GTI.from_extension(self.extension("gti")) if self.plan is None else self.plan.gti
         return gti if self.selection.gti is None else gti.intersection(self.selection.gti)
 
     @cached_property
@@ -122,6 +139,8 @@ class Observation:
         Without a selection by time these are all of the list, as in Gammapy: files such as those of H.E.S.S. DL3-DR1
         round good time intervals to seconds, and hold some events beyond.
         """
+        if self.plan is not None:
+            raise DataError(f"observation {self.obs_id}: is planned, and has no events")
         events = EventList.from_extension(self.extension("events"))
         if self.selection == EventSelection():
             return events
@@ -132,14 +151,20 @@ class Observation:
         return self.gti.duration() * self.selection.phase_fraction()
 
     def livetime(self) -> float:
-        """`ontime` times the part of it in which the telescopes were ready, ``DEADC`` [s]. Raises `DataError`."""
+        """`ontime` times the part of it in which the telescopes were `ready` [s]. Raises `DataError`."""
+        return self.ontime() * self.ready()
+
+    def ready(self) -> float:
+        """The part of the time in which the telescopes were ready, ``DEADC``. Raises `DataError`."""
+        if self.plan is not None:
+            return self.plan.ready
         events = self.extension("events")
         if "DEADC" not in events.header:
             events.fail("no card DEADC, needed for the live time")
         part = events.real("DEADC", 0.0)
         if not 0.0 < part <= 1.0:
             events.fail(f"card DEADC is {part:g}, expected a number above 0 and up to 1")
-        return self.ontime() * part
+        return part
 
     # responses
 
@@ -187,5 +212,7 @@ class Observation:
         return table
 
     def _is_hess_dl3_dr1(self) -> bool:
+        if not self.has("events"):
+            return False
         header = self.extension("events").header
         return header.text("CREATOR") == "SASH FITS::EventListWriter" and header.text("HDUVERS") == "0.2"

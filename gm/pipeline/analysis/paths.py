@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from gm.errors import UsageError
 
@@ -14,6 +16,11 @@ _VARIABLE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([^}]*)\})")
 def expand(path: str) -> str:
     """``$VAR`` and ``~`` in a path replaced by what they stand for."""
     return os.path.expanduser(os.path.expandvars(path))
+
+
+def with_file(data: Mapping[str, Any]) -> dict[str, Any]:
+    """A mapping with ``$VAR`` and ``~`` replaced in the name of its file, if it has one."""
+    return {**data, "filename": expand(data["filename"])} if "filename" in data else dict(data)
 
 
 def folder_name(text: str) -> str:

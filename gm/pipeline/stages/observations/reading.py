@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from gm.errors import GmError, JsonPath
-from gm.pipeline.analysis.paths import expand
 from gm.pipeline.analysis.sections import Section
 from gm.units import convert
 
@@ -66,10 +65,6 @@ class Reader:
     def angle(self, data: Mapping[str, Any], key: str, path: JsonPath, default: float = 0.0) -> float:
         """An angle [deg] of a mapping at a path."""
         return self.quantity(data[key], "deg", *path, key) if key in data else default
-
-    def files_expanded(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        """The mapping with ``$VAR`` and ``~`` replaced in the name of its file."""
-        return {**data, "filename": expand(data["filename"])} if "filename" in data else dict(data)
 
 
 def position(data: Mapping[str, Any], key: str = "center") -> tuple[float, float, str]:

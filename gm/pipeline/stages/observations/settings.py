@@ -27,7 +27,7 @@ from gm.maps.geometry import WcsGeometry
 from gm.maps.sky_region import SkyRegion
 from gm.observations import EventSelection, ObservationSelection
 from gm.pipeline.analysis.energies import MAX_BINS
-from gm.pipeline.analysis.paths import expand
+from gm.pipeline.analysis.paths import expand, with_file
 from gm.pipeline.analysis.sections import Section
 from gm.pipeline.stages.observations.backgrounds import OFFSET_MAX, background_maker, safe_mask_makers
 from gm.pipeline.stages.observations.reading import Reader, Unusable, position
@@ -124,7 +124,7 @@ def _reduction(reader: Reader) -> Reduction:
 def _measured(reader: Reader) -> list[Maker]:
     """The maker of the background, if there is one."""
     with reader.at("exclude"):
-        entries = [reader.files_expanded(entry) for entry in reader.data.get("exclude") or ()]
+        entries = [with_file(entry) for entry in reader.data.get("exclude") or ()]
         exclusion = Exclusion.from_entries(entries, reader.section.directory)
     maker = background_maker(reader, exclusion)
     return [] if maker is None else [maker]
@@ -151,7 +151,7 @@ def _spectrum(reader: Reader) -> SpectrumDataset:
             (), "a spectrum needs a region", "region: {type: circle, center: [83.63, 22.01], radius: 0.1 deg}"
         )
     with reader.at("region"):
-        region = SkyRegion.from_mapping(reader.files_expanded(data["region"]), reader.section.directory)
+        region = SkyRegion.from_mapping(with_file(data["region"]), reader.section.directory)
     energy, energy_true = reader.each(*_AXES)
     with reader.at("region"):
         return empty_spectrum(data["name"], energy, energy_true, region)

@@ -11,13 +11,20 @@ from typing import Any
 
 import numpy as np
 
+from gm.datasets import MapDataset, SpectrumDataset
 from gm.datasets.simulation import FileRecipe, FormulaRecipe, Recipe, Simulation
 from gm.errors import DataError, JsonPath, suggest
 from gm.irf.parametric import INSTRUMENTS, CherenkovArray, Instrument
+from gm.makers.planned import ResponseRecipe
+from gm.makers.spectra import empty_spectrum
+from gm.makers.target import empty_map
 from gm.maps.axes import EnergyAxis
 from gm.maps.geometry import WcsGeometry
+from gm.maps.rotation import rotate
+from gm.maps.sky_region import SkyRegion
+from gm.observations.planned import planned_from
 from gm.pipeline.analysis.findings import Report
-from gm.pipeline.analysis.paths import expand
+from gm.pipeline.analysis.paths import expand, with_file
 from gm.pipeline.analysis.sections import Section, texts
 from gm.pipeline.inputs import with_companions
 from gm.units import UnitError, convert
@@ -60,6 +67,10 @@ def response_files(section: Section) -> Iterator[Path]:
     names = [response["filename"] for response in responses if "filename" in response]
     for file in dict.fromkeys(section.directory / expand(name) for name in names):
         yield from with_companions(file)
+    regions = [recipe.get("region") or {} for recipe in section.data.get("datasets") or ()]
+    yield from (section.directory / expand(region["filename"]) for region in regions if "filename" in region)
+    dl3 = [(section.directory / expand(it["irfs"]), it.get("id")) for it in responses if "irfs" in it]
+    yield from dict.fromkeys(file for irfs in dict.fromkeys(dl3) for file in planned_from(*irfs))
 
 
 def expand_names(name: str, copies: int) -> tuple[str, ...]:
@@ -91,6 +102,9 @@ class _Entry:
         response = self.data["response"]
         if isinstance(response, str):
             response = {"instrument": response}
+        if "irfs" in response:
+            return self._observed(response)
+        self._refuse("only DL3 responses are taken at a region", "region", "containment_correction")
         return self._file(response) if "filename" in response else self._formula(response)
 
     @property
@@ -107,7 +121,9 @@ class _Entry:
         instrument: Instrument = INSTRUMENTS[name](
             **{key: float(response[key]) for key in INSTRUMENT_SETTINGS if key in response}
         )
-        is_map = self._is_map(instrument)
+        is_map = self._is_map(instrument.dataset_type)
+        if is_map and "geometry" in self.data and not isinstance(instrument, CherenkovArray):
+            self.note((*self.path, "response"), "only the instrument 'iact' is known on maps", "")
         on_off = not is_map and self.data.get("type", instrument.dataset_type) == "SpectrumDatasetOnOff"
         self._refuse_acceptances(on_off)
         geometry = self._geometry() if is_map else None
@@ -116,12 +132,7 @@ class _Entry:
         energy = self._axis("energy", {"min": lo, "max": hi, "per_decade": per_decade})
         if livetime is None or energy is None or (is_map and geometry is None):
             return None
-        default = {
-            "min": energy.edges[0] / TRUE_MARGIN,
-            "max": energy.edges[-1] * TRUE_MARGIN,
-            "per_decade": TRUE_PER_DECADE_MAP if is_map else TRUE_PER_DECADE,
-        }
-        energy_true = self._axis("energy_true", default)
+        energy_true = self._true_axis(energy, is_map)
         if energy_true is None:
             return None
         return FormulaRecipe(
@@ -136,15 +147,13 @@ class _Entry:
             geometry=geometry,
         )
 
-    def _is_map(self, instrument: Instrument) -> bool:
-        """Whether the entry is for maps, which have a ``geometry`` and an instrument that is known on maps."""
-        kind = self.data.get("type", "MapDataset" if "geometry" in self.data else instrument.dataset_type)
+    def _is_map(self, usual: str) -> bool:
+        """Whether the entry is for maps, which have a ``geometry``; ``usual``: the type of those that have none."""
+        kind = self.data.get("type", "MapDataset" if "geometry" in self.data else usual)
         is_map = str(kind).startswith("Map")
         if is_map != ("geometry" in self.data):
             place, hint = ((), "add geometry") if is_map else (("geometry",), "type: MapDataset")
             self.note((*self.path, *place), f"a {kind} {'needs a' if is_map else 'has no'} geometry", hint)
-        elif is_map and not isinstance(instrument, CherenkovArray):
-            self.note((*self.path, "response"), "only the instrument 'iact' is known on maps", "")
         elif kind == "MapDatasetOnOff":
             self.note((*self.path, "type"), "maps with off counts are simulated like a file only", "type: MapDataset")
         return is_map
@@ -203,10 +212,81 @@ class _Entry:
             acceptance_off=self.data.get("acceptance_off"),
         )
 
+    def _observed(self, response: Mapping[str, Any]) -> ResponseRecipe | None:
+        """Spectra of a region and maps from DL3 responses."""
+        is_map = self._is_map("SpectrumDataset")
+        on_off = self.data.get("type") == "SpectrumDatasetOnOff"
+        self._refuse_acceptances(on_off)
+        path = self.directory / expand(response["irfs"])
+        if not path.exists():
+            self.note((*self.path, "response", "irfs"), f"no such file: {response['irfs']}", "")
+        if is_map:
+            self._refuse("only spectra have a region", "region", "containment_correction")
+        livetime = self._livetime() if "livetime" in self.data else None
+        pointing = self._pointing(response["pointing"]) if "pointing" in response else None
+        target = self._target(is_map)
+        if target is None:
+            return None
+        return ResponseRecipe(
+            names=self.names,
+            on_off=on_off,
+            target=target,
+            path=path,
+            obs_id=response.get("id"),
+            pointing=pointing,
+            livetime=livetime,
+            containment_correction=bool(self.data.get("containment_correction")),
+            acceptance=float(self.data.get("acceptance", 1.0)),
+            acceptance_off=float(self.data.get("acceptance_off", 10.0)),
+        )
+
+    def _target(self, is_map: bool) -> SpectrumDataset | MapDataset | None:
+        """The dataset without data that says which bins, and which region or pixels, are wanted."""
+        if "energy" not in self.data:
+            self.note(self.path, "no energy", "energy: {min: 0.1 TeV, max: 100 TeV, per_decade: 8}")
+        energy = self._axis("energy", {}) if "energy" in self.data else None
+        energy_true = None if energy is None else self._true_axis(energy, is_map)
+        geometry = self._geometry() if is_map else None
+        region = None if is_map else self._region()
+        if energy is None or energy_true is None:
+            return None
+        try:
+            if geometry is not None:
+                return empty_map(self.data["name"], geometry, energy, energy_true)
+            return None if region is None else empty_spectrum(self.data["name"], energy, energy_true, region)
+        except DataError as error:
+            self.note((*self.path, "geometry" if is_map else "region"), str(error), "")
+            return None
+
+    def _region(self) -> SkyRegion | None:
+        given, path = self.data.get("region"), (*self.path, "region")
+        if given is None:
+            hint = "region: {type: circle, center: [83.63, 22.01], radius: 0.1 deg}, or geometry"
+            self.note(self.path, "a spectrum of DL3 responses needs a region", hint)
+            return None
+        try:
+            return SkyRegion.from_mapping(with_file(given), self.directory)
+        except DataError as error:
+            self.note(path, str(error), "")
+            return None
+
+    def _pointing(self, given: Mapping[str, Any]) -> tuple[float, float] | None:
+        """ICRS position [deg]."""
+        lon, lat = map(float, given["center"])
+        if not abs(lat) <= 90.0:
+            self.note((*self.path, "response", "pointing"), f"the latitude {lat:g} deg is no point of the sky", "")
+            return None
+        lon, lat = map(float, rotate(lon, lat, given.get("frame", "icrs"), "icrs"))
+        return lon, lat
+
     def _refuse_acceptances(self, on_off: bool) -> None:
-        for key in ("acceptance", "acceptance_off"):
-            if key in self.data and not on_off:
-                self.note((*self.path, key), "only On/Off datasets have acceptances", f"remove {key}")
+        if not on_off:
+            self._refuse("only On/Off datasets have acceptances", "acceptance", "acceptance_off")
+
+    def _refuse(self, message: str, *keys: str) -> None:
+        for key in keys:
+            if key in self.data:
+                self.note((*self.path, key), message, f"remove {key}")
 
     def _livetime(self) -> float | None:
         return self._positive(self.data["livetime"], "s", (*self.path, "livetime"))
@@ -237,6 +317,15 @@ class _Entry:
             return None
         return EnergyAxis(np.array(known), key)
 
+    def _true_axis(self, energy: EnergyAxis, is_map: bool) -> EnergyAxis | None:
+        """The axis of ``energy_true``, by default wider than the one of measured energy."""
+        default = {
+            "min": energy.edges[0] / TRUE_MARGIN,
+            "max": energy.edges[-1] * TRUE_MARGIN,
+            "per_decade": TRUE_PER_DECADE_MAP if is_map else TRUE_PER_DECADE,
+        }
+        return self._axis("energy_true", default)
+
     def _regular_axis(self, key: str, given: Mapping[str, Any], path: JsonPath) -> EnergyAxis | None:
         lo = self._positive(given["min"], "TeV", (*path, "min"))
         hi = self._positive(given["max"], "TeV", (*path, "max"))
@@ -245,8 +334,8 @@ class _Entry:
         if hi <= lo:
             self.note((*path, "max"), f"max ({hi:g} TeV) is not above min ({lo:g} TeV)", "")
             return None
-        n_bins, per_decade = given.get("n_bins"), given["per_decade"]
-        if (n_bins or per_decade * math.log10(hi / lo)) > MAX_BINS:
+        n_bins = given.get("n_bins")
+        if (n_bins or given["per_decade"] * math.log10(hi / lo)) > MAX_BINS:
             self.note(path, f"more than {MAX_BINS} energy bins", "fewer bins per decade, or a shorter range")
             return None
-        return EnergyAxis.from_bounds(lo, hi, n_bins, per_decade, key)
+        return EnergyAxis.from_bounds(lo, hi, n_bins, given.get("per_decade"), key)
