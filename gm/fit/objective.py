@@ -31,9 +31,12 @@ class Restricted:
 
     def __init__(self, objective: Objective, start: Array, active: BoolArray) -> None:
         self._objective, self._start, self.active = objective, start, active
+        self._all = bool(active.all())
 
     def full(self, vector: Array) -> Array:
         """The whole vector from the active part."""
+        if self._all:
+            return np.array(vector, dtype=np.float64)
         whole = self._start.copy()
         whole[self.active] = vector
         return whole
@@ -49,7 +52,7 @@ class Restricted:
         return self.value_and_gradient(vector)[1]
 
     def information(self, vector: Array, *, expected: bool = False) -> Array:
-        return self._objective.information(self.full(vector), expected=expected)[np.ix_(self.active, self.active)]
+        return self._among(self._objective.information(self.full(vector), expected=expected))
 
     def n_cut_off(self, vector: Array) -> int:
         return self._objective.n_cut_off(self.full(vector))
@@ -58,7 +61,11 @@ class Restricted:
         whole = np.zeros(self.active.size)
         whole[self.active] = steps
         found = self._objective.second_derivatives(self.full(vector), whole)
-        return None if found is None else found[np.ix_(self.active, self.active)]
+        return None if found is None else self._among(found)
+
+    def _among(self, matrix: Array) -> Array:
+        """Of the active parameters, (n_active, n_active)."""
+        return matrix if self._all else matrix[np.ix_(self.active, self.active)]
 
 
 def amplitudes(models: Models, layout: Layout) -> BoolArray:

@@ -63,75 +63,145 @@ def score(
     hold any more, it stops too. No step leads to where anything is not finite, or more bins are cut off than at the
     start, as counted by ``n_cut_off``.
     """
-    vector = np.clip(start, lower, upper)
-    information, is_expected, is_near, is_exact = objective.information(vector, expected=True), True, False, False
-    value, gradient = objective.value_and_gradient(vector)
-    if not all_finite(value, gradient, information):
-        return ScoringResult(vector, value, gradient, np.inf, np.ones_like(vector), information, 0)
-    n_allowed = 0 if n_cut_off is None else n_cut_off(vector)
-    size, damping, steps = _size(vector), 1e-4, 0
-    while steps < max_steps:
-        model = _complete(information, gradient, size)
-        room = lower - vector, upper - vector
-        move, promised = model_step(model, gradient, damping, *room)
-        if promised < tolerance and (
-            not _SHORT < damping < 1.0 or model_step(model, gradient, 0.0, *room)[1] < tolerance
-        ):
-            observed = objective.information(vector) if is_expected else information
-            if not is_expected or not all_finite(value, gradient, observed):
-                break
-            # An empty bin that is predicted to hold next to nothing is expected to be steep, and is straight.
-            information, is_expected = observed, False
-            continue
-        steps += 1
-        if progress is not None:
-            progress("fit", value)
-        paths = candidates(vector, move, model, gradient, damping, lower, upper, amplitudes)
-        found, there = _lowest(objective, paths, value, n_cut_off, n_allowed)
-        if there is not None:
-            gain = value - found
-            if is_left is not None and is_left(there):
-                vector = there
-                break
-            hessian = _hessian(objective, there, information, lower, upper) if is_smooth and gain < _FAR else None
-            is_wrong = promised < _FAR or abs(gain / promised - 1.0) > _WRONG
-            is_renewed = hessian is not None or gain > _FAR or (is_wrong and not is_near)
-            if hessian is not None:
-                renewed = hessian
-            elif is_renewed:
-                renewed = objective.information(there, expected=gain >= _FAR)
-            new_value, new_gradient = objective.value_and_gradient(there)
-            if not is_renewed:
-                renewed = _learned(information, there - vector, new_gradient - gradient)
-            if all_finite(new_value, new_gradient, renewed):
-                is_near = gain < _FAR if is_renewed and hessian is None else is_near
-                is_expected = is_expected if not is_renewed else hessian is None and gain >= _FAR
-                is_exact, information = hessian is not None, renewed
-                vector, value, gradient = there, new_value, new_gradient
-                damping = max(damping / 10.0, 1e-10)
-                continue
-        if damping > 1e8:
-            break
-        damping = damping * 10.0
-    model = _complete(information, gradient, size)
-    edm = model_step(model, gradient, 0.0, lower - vector, upper - vector)[1]
-    moving = (np.diag(model) > NOTHING) & ~((vector <= lower) & (gradient > 0)) & ~((vector >= upper) & (gradient < 0))
-    edm = edm if _is_regular(model[np.ix_(moving, moving)]) else np.inf
-    return ScoringResult(vector, value, gradient, edm, _scale(vector, information), information, steps, is_exact)
+    scoring = _Scoring(objective, np.clip(start, lower, upper), lower, upper, amplitudes, is_smooth, n_cut_off)
+    return scoring.run(max_steps, tolerance, progress, is_left)
 
 
-def _hessian(objective: Objective, vector: Array, information: Array, lower: Array, upper: Array) -> Array | None:
-    """The exact second derivatives, where the objective knows them and they are positive definite."""
-    steps = DIFFERENCE * _scale(vector, information)
-    if (vector - lower < steps).any() or (upper - vector < steps).any():
-        return None
-    hessian = objective.second_derivatives(vector, steps)
-    return hessian if hessian is not None and _is_regular(hessian) else None
+class _Scoring:
+    """One search in progress: where it is, and what is known there.
+
+    is_expected, is_exact : whether the information is averaged over the data, or the exact Hessian; is_near : whether
+    it was computed after a step that gained little
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        vector: Array,
+        lower: Array,
+        upper: Array,
+        amplitudes: BoolArray,
+        is_smooth: bool,
+        n_cut_off: Callable[[Array], int] | None,
+    ) -> None:
+        self.objective, self.lower, self.upper, self.amplitudes = objective, lower, upper, amplitudes
+        self.is_smooth, self.n_cut_off = is_smooth, n_cut_off
+        self.vector, self.size = vector, _size(vector)
+        self.information = objective.information(vector, expected=True)
+        self.is_expected, self.is_near, self.is_exact = True, False, False
+        self.value, self.gradient = objective.value_and_gradient(vector)
+        self.n_allowed = 0 if n_cut_off is None else n_cut_off(vector)
+        self.damping, self.steps = 1e-4, 0
+
+    def run(
+        self,
+        max_steps: int,
+        tolerance: float,
+        progress: Callable[[str, float], None] | None,
+        is_left: Callable[[Array], bool] | None,
+    ) -> ScoringResult:
+        """Step after step, until another one promises less than ``tolerance``."""
+        if not all_finite(self.value, self.gradient, self.information):
+            scale = np.ones_like(self.vector)
+            return ScoringResult(self.vector, self.value, self.gradient, np.inf, scale, self.information, 0)
+        while self.steps < max_steps:
+            model = self._model()
+            move, promised = model_step(model, self.gradient, self.damping, *self._room())
+            if promised < tolerance and self._is_near_without_damping(model, tolerance):
+                if self._observe():
+                    continue
+                break
+            self.steps += 1
+            if progress is not None:
+                progress("fit", self.value)
+            found, there = self._lowest(move, model)
+            if there is not None and is_left is not None and is_left(there):
+                self.vector = there
+                break
+            if there is not None and self._go(there, self.value - found, promised):
+                self.damping = max(self.damping / 10.0, 1e-10)
+            elif self.damping > 1e8:
+                break
+            else:
+                self.damping *= 10.0
+        return self._result()
+
+    def _model(self) -> Array:
+        return _complete(self.information, self.gradient, self.size)
+
+    def _room(self) -> tuple[Array, Array]:
+        """How far down and up the limits are."""
+        return self.lower - self.vector, self.upper - self.vector
+
+    def _is_near_without_damping(self, model: Array, tolerance: float) -> bool:
+        """Whether a step is short not only because it is damped."""
+        if not _SHORT < self.damping < 1.0:
+            return True
+        return model_step(model, self.gradient, 0.0, *self._room())[1] < tolerance
+
+    def _observe(self) -> bool:
+        """Put the observed information in place of the expected one; whether there is another one now.
+
+        An empty bin that is predicted to hold next to nothing is expected to be steep, and is straight.
+        """
+        if not self.is_expected:
+            return False
+        observed = self.objective.information(self.vector)
+        if not all_finite(self.value, self.gradient, observed):
+            return False
+        self.information, self.is_expected = observed, False
+        return True
+
+    def _lowest(self, move: Array, model: Array) -> tuple[float, Array | None]:
+        """The lowest point that a step may lead to of those below the value, but for plateaus; None: there is none."""
+        among = self.damping, self.lower, self.upper, self.amplitudes
+        paths = candidates(self.vector, move, model, self.gradient, *among)
+        found = [(self.objective.value(path), k) for k, path in enumerate(paths)]
+        for value, k in sorted(pair for pair in found if -np.inf < pair[0] < self.value):
+            if self.n_cut_off is None or self.n_cut_off(paths[k]) <= self.n_allowed:
+                return value, paths[k]
+        return self.value, None
+
+    def _go(self, there: Array, gain: float, promised: float) -> bool:
+        """Take a step, with the information that is good enough after it; False where anything is not finite there."""
+        is_wrong = promised < _FAR or abs(gain / promised - 1.0) > _WRONG
+        is_far, is_expected, is_near = gain >= _FAR, self.is_expected, self.is_near
+        information = hessian = self._hessian(there) if self.is_smooth and not is_far else None
+        if hessian is not None:
+            is_expected = False
+        elif gain > _FAR or (is_wrong and not is_near):
+            information = self.objective.information(there, expected=is_far)
+            is_expected, is_near = is_far, not is_far
+        value, gradient = self.objective.value_and_gradient(there)
+        if information is None:
+            information = _learned(self.information, there - self.vector, gradient - self.gradient)
+        if not all_finite(value, gradient, information):
+            return False
+        self.vector, self.value, self.gradient, self.information = there, value, gradient, information
+        self.is_expected, self.is_near, self.is_exact = is_expected, is_near, hessian is not None
+        return True
+
+    def _hessian(self, vector: Array) -> Array | None:
+        """The exact second derivatives, where the objective knows them and they are positive definite."""
+        steps = DIFFERENCE * _scale(vector, self.information)
+        if (vector - self.lower < steps).any() or (self.upper - vector < steps).any():
+            return None
+        hessian = self.objective.second_derivatives(vector, steps)
+        return hessian if hessian is not None and _is_regular(hessian) else None
+
+    def _result(self) -> ScoringResult:
+        model, vector, gradient = self._model(), self.vector, self.gradient
+        edm = model_step(model, gradient, 0.0, *self._room())[1]
+        held = ((vector <= self.lower) & (gradient > 0)) | ((vector >= self.upper) & (gradient < 0))
+        moving = (model.diagonal() > NOTHING) & ~held
+        edm = edm if _is_regular(model[np.ix_(moving, moving)]) else np.inf
+        scale = _scale(vector, self.information)
+        return ScoringResult(vector, self.value, gradient, edm, scale, self.information, self.steps, self.is_exact)
 
 
 def _is_regular(information: Array) -> bool:
     """Whether all combinations of parameters are constrained."""
-    diagonal = np.diag(information)
+    diagonal = information.diagonal()
     if not ((diagonal > NOTHING).all() and np.isfinite(information).all()):
         return False
     if not diagonal.size:
@@ -151,7 +221,8 @@ def _learned(information: Array, step: Array, rise: Array) -> Array:
 
 def _complete(information: Array, gradient: Array, size: Array) -> Array:
     """With a curvature for parameters that have a slope and none: so that a step is as large as their ``size``."""
-    lost = ~(np.diag(information) > NOTHING) & ((gradient != 0) | (np.diag(information) != 0))
+    diagonal = information.diagonal()
+    lost = ~(diagonal > NOTHING) & ((gradient != 0) | (diagonal != 0))
     if not lost.any():
         return information
     model = np.where(lost | lost[:, None], 0.0, information)
@@ -163,21 +234,6 @@ def _complete(information: Array, gradient: Array, size: Array) -> Array:
 def all_finite(value: float, gradient: Array, information: Array) -> bool:
     """Whether a fit may go on from there."""
     return bool(np.isfinite(value) and np.isfinite(gradient).all() and np.isfinite(information).all())
-
-
-def _lowest(
-    objective: Objective,
-    candidates: list[Array],
-    value: float,
-    n_cut_off: Callable[[Array], int] | None,
-    n_allowed: int,
-) -> tuple[float, Array | None]:
-    """The lowest candidate of those below ``value``, but for steps to a plateau; None where there is none."""
-    found = [(objective.value(candidate), k) for k, candidate in enumerate(candidates)]
-    for its_value, k in sorted(pair for pair in found if -np.inf < pair[0] < value):
-        if n_cut_off is None or n_cut_off(candidates[k]) <= n_allowed:
-            return its_value, candidates[k]
-    return value, None
 
 
 def _scale(vector: Array, information: Array) -> Array:

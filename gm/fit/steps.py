@@ -28,20 +28,25 @@ def model_step(information: Array, gradient: Array, damping: float, down: Array,
 
     ``damping`` of the information's diagonal is added to it. Returned with the improvement that the model promises.
     """
-    diagonal = np.diag(information)
-    known = diagonal > NOTHING
-    moving = known & ~((down >= 0) & (gradient > 0)) & ~((up <= 0) & (gradient < 0))
+    diagonal = information.diagonal()
+    moving = (diagonal > NOTHING) & ~((down >= 0) & (gradient > 0)) & ~((up <= 0) & (gradient < 0))
     move = np.zeros_like(gradient)
     if not moving.any():
         return move, 0.0
     scale = 1.0 / np.sqrt(diagonal[moving])
-    scaled = information[np.ix_(moving, moving)] * np.outer(scale, scale) + damping * np.eye(scale.size)
+    scaled = _among(information, moving) * (scale[:, None] * scale)
+    scaled.flat[:: scale.size + 1] += damping
     move[moving] = -scale * np.linalg.lstsq(scaled, scale * gradient[moving], rcond=1e-14)[0]
     if ((move >= down) & (move <= up)).all():
         return move, float(-0.5 * gradient @ move)
     model = information + np.diag(damping * diagonal)
     move = _within(model, gradient, moving, down, up)
     return move, float(-(gradient + 0.5 * (model @ move)) @ move)
+
+
+def _among(matrix: Array, moving: BoolArray) -> Array:
+    """Of the moving parameters, (n_moving, n_moving)."""
+    return matrix if moving.all() else matrix[np.ix_(moving, moving)]
 
 
 def _within(model: Array, gradient: Array, moving: BoolArray, down: Array, up: Array) -> Array:
@@ -55,7 +60,7 @@ def _within(model: Array, gradient: Array, moving: BoolArray, down: Array, up: A
     move = np.zeros_like(gradient)
     for _ in range(_PASSES * gradient.size):
         scale = 1.0 / root[moving]
-        scaled = model[np.ix_(moving, moving)] * np.outer(scale, scale)
+        scaled = _among(model, moving) * (scale[:, None] * scale)
         way = np.zeros_like(gradient)
         way[moving] = -scale * np.linalg.lstsq(scaled, scale * (gradient + model @ move)[moving], rcond=1e-14)[0]
         room = np.where(way < 0, down - move, up - move)

@@ -29,11 +29,14 @@ class Block:
     def of(cls, whole: Array) -> Block:
         """Of a matrix over all parameters, (n_free, n_free)."""
         used = np.flatnonzero(whole.any(axis=0) | whole.any(axis=1))
-        return cls(used, whole[np.ix_(used, used)])
+        return cls(used, whole if used.size == len(whole) else whole[np.ix_(used, used)])
 
     def add_to(self, whole: Array) -> None:
         """Add it to a matrix over all parameters, (n_free, n_free)."""
-        whole[np.ix_(self.used, self.used)] += self.matrix
+        if self.used.size == len(whole):
+            whole += self.matrix
+        else:
+            whole[np.ix_(self.used, self.used)] += self.matrix
 
 
 @final

@@ -123,7 +123,8 @@ class JointLikelihood:
             before=before,
         )
         self.bank = FluxBank(plan, models, self.layout, self.conventions)
-        self._last_point = self._last_slopes = _Point(b"", np.empty(0))
+        self._last_point: _Point | None = None
+        self._last_slopes: _Point | None = None
         self._last_value: tuple[bytes, float] | None = None
         self._last: tuple[bytes, float, Array] | None = None
 
@@ -157,10 +158,12 @@ class JointLikelihood:
     def _at(self, vector: Array) -> _Point:
         """What is known at a vector; kept are the last one and the last one with derivatives."""
         key = vector.tobytes()
-        if self._last_point.key != key:
-            is_known = self._last_slopes.key == key
-            self._last_point = self._last_slopes if is_known else _Point(key, self.layout.expand(vector))
-        return self._last_point
+        for point in (self._last_point, self._last_slopes):
+            if point is not None and point.key == key:
+                self._last_point = point
+                return point
+        self._last_point = point = _Point(key, self.layout.expand(vector))
+        return point
 
     def _flux(self, point: _Point) -> Array:
         if point.flux is None:

@@ -12,6 +12,7 @@ import numpy as np
 from gm.arrays import Array
 
 _SMALL = 1 << 12  # numbers in a matrix, less than half of those for which BLAS thinks of threads
+_SMALL_PRODUCT = 1 << 15  # multiplications in a product of matrices, an eighth of what BLAS takes threads for
 ROWS = 16  # of narrow matrices at a time: so few that BLAS does not think of threads
 
 
@@ -44,10 +45,14 @@ def transposed_times(matrix: Array, vector: Array) -> Array:
     return np.asarray(np.einsum("ij,i->j", matrix, vector))
 
 
-def add_products(matrix: Array, columns: Array, target: Array) -> None:
-    """``target += matrix @ columns``, for the few columns that are not 0; target : (n_rows, n) view or array."""
+def narrow_product(matrix: Array, columns: Array) -> Array:
+    """``matrix @ columns`` for few columns, (n_rows, n), some of which may be 0."""
+    if matrix.size * columns.shape[1] <= _SMALL_PRODUCT:
+        return np.asarray(matrix.dot(columns))
+    product = np.zeros((len(matrix), columns.shape[1]))
     for k in np.flatnonzero(columns.any(axis=0)):
-        target[:, k] += times(matrix, np.ascontiguousarray(columns[:, k]))
+        product[:, k] = times(matrix, np.ascontiguousarray(columns[:, k]))
+    return product
 
 
 def weighted_square(matrix: Array, weights: Array) -> Array:

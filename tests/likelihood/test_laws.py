@@ -31,6 +31,32 @@ def test_the_order_of_datasets_does_not_matter(order: list[int]) -> None:
     assert other.gradient(vector) == pytest.approx(gradient, rel=1e-10)
 
 
+def test_models_without_a_free_parameter_have_a_value() -> None:
+    free = JointLikelihood(DATASETS, MODELS)
+    frozen = JointLikelihood(DATASETS, MODELS.with_parameters({"*": {"frozen": True}}))
+    assert frozen.layout.n_free == 0
+    expected = pytest.approx(free.value(free.layout.start), rel=1e-13)
+    assert frozen.value(np.empty(0)) == expected
+    value, gradient = frozen.value_and_gradient(np.empty(0))
+    assert value == expected
+    assert gradient.shape == (0,)
+
+
+def test_what_is_kept_of_points_is_theirs() -> None:
+    """Values, gradients and information asked for in turn at three points, against a likelihood that keeps nothing."""
+    likelihood = JointLikelihood(DATASETS, MODELS)
+    random, start = np.random.default_rng(1), likelihood.layout.start
+    points = [start * factor for factor in (1.0, 1.01, 0.98)]
+    for k, what in zip(random.integers(3, size=60), random.integers(3, size=60), strict=True):
+        fresh = JointLikelihood(DATASETS, MODELS)
+        if what == 0:
+            assert likelihood.value(points[k]) == pytest.approx(fresh.value(points[k]), rel=1e-13)
+        elif what == 1:
+            np.testing.assert_array_equal(likelihood.gradient(points[k]), fresh.gradient(points[k]))
+        else:
+            np.testing.assert_array_equal(likelihood.information(points[k]), fresh.information(points[k]))
+
+
 def test_the_order_of_components_does_not_matter() -> None:
     forward, backward = (JointLikelihood(DATASETS, Models(m)) for m in (list(MODELS), list(MODELS)[::-1]))
     assert forward.value(forward.layout.start) == pytest.approx(backward.value(backward.layout.start), rel=1e-13)

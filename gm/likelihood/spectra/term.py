@@ -13,7 +13,7 @@ from gm.arrays import Array, BoolArray, IntArray
 from gm.likelihood.contract import Block, LikelihoodTerm, PredictedBins, Pullback
 from gm.likelihood.fluxes import as_slice
 from gm.likelihood.line import Line, RowLine
-from gm.likelihood.products import add_products, times, transposed_times, weighted_square
+from gm.likelihood.products import narrow_product, times, transposed_times, weighted_square
 from gm.likelihood.report import TermReport
 from gm.statistics import Statistic
 
@@ -62,9 +62,7 @@ class MatrixFold(Fold):
         d_flux[self.columns] += transposed_times(self.matrix, weights[self.rows])
 
     def add_jacobian(self, flux_jacobian: Array, jacobian: Array) -> None:
-        part = np.zeros((len(self.matrix), jacobian.shape[1]))
-        add_products(self.matrix, flux_jacobian[self.columns], part)
-        jacobian[self.rows] += part
+        jacobian[self.rows] += narrow_product(self.matrix, flux_jacobian[self.columns])
 
     def take(self, keep: BoolArray) -> MatrixFold:
         here = keep[self.rows]
@@ -204,6 +202,8 @@ class Term(LikelihoodTerm):
         return RowLine(self.statistic, _predict(self.folds, np.zeros_like(self.offset), signal), self.predict(rest))
 
     def _is_negative(self, flux: Array) -> bool:
+        if np.minimum.reduce(flux, initial=0.0) >= 0:
+            return False
         return any(np.minimum.reduce(flux[columns], initial=0.0) < 0 for columns in self._columns)
 
     def predict(self, flux: Array) -> Array:
