@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gm.arrays import Array
 from gm.io.fits_writer import write_fits
@@ -112,6 +113,15 @@ def without(table: Table, *names: str) -> Table:
     """A table without some columns and cards."""
     columns = tuple(column for column in table.columns if column.name not in names)
     return Table(table.name, columns, {name: value for name, value in table.header.items() if name not in names})
+
+
+def with_card(table: Table, **cards: CardValue) -> Table:
+    return Table(table.name, table.columns, {**table.header, **cards})
+
+
+def typed_events(table: Table, types: NDArray[Any]) -> Table:
+    """Events with a column EVENT_TYPE."""
+    return Table(table.name, (*table.columns, Column("EVENT_TYPE", types)), table.header)
 
 
 def write_observation(path: Path, obs_id: int = 1, **parts: Table | None) -> Path:

@@ -34,6 +34,7 @@ from gm.units import UnitError, factor
 
 BLOCK = 2880
 HEADER_LIMIT = 1 << 22
+_KEYWORD = 8  # characters
 
 _TFORM = re.compile(r"(\d*)([LXBIJKAEDCMPQ])([LXBIJKAEDCM]?)")
 _STRUCTURE = re.compile(
@@ -135,7 +136,7 @@ class Extension:
         return next((column for column in self.columns if column.lower() == lower), None)
 
     def column(self, name: str) -> NDArray[Any]:
-        """A column in native byte order, ``(n_rows, *cell)``; strings as ``str``, logicals as ``bool``.
+        """A column in native byte order, ``(n_rows, *cell)``; strings as ``str``, logicals and bits as ``bool``.
 
         ``TSCALn``, ``TZEROn`` and ``TNULLn`` are applied (null -> NaN).
         """
@@ -147,7 +148,7 @@ class Extension:
         if column.code in "PQ":
             self.fail(f"column {name} has variable length, expected a fixed one")
         rows, width = self.integer("NAXIS2"), self.integer("NAXIS1")
-        cell = self._cell(column)
+        cell = (_width("X", column.repeat),) if column.code == "X" else self._cell(column)
         if column.code == "A":  # the fastest axis counts the characters of one string
             dtype, cell = np.dtype(f"S{(cell or (1,))[-1] or 1}"), cell[:-1]
         else:
@@ -157,6 +158,8 @@ class Extension:
         if rows:
             self._check_end(name, column.offset + (rows - 1) * width + prod(cell) * dtype.itemsize)
             values = np.ndarray((rows, *cell), dtype, self.data, column.offset, (width, *strides))
+        if column.code == "X":
+            return np.unpackbits(values, axis=-1, count=column.repeat).astype(np.bool_)
         if column.code == "A":
             return np.char.rstrip(np.char.decode(values, "latin-1"))
         if column.code == "L":
@@ -213,7 +216,8 @@ class Extension:
     def table(self) -> Table:
         """Everything in a table of fixed-length columns: columns in order, and the cards that are not its layout."""
         names = self.columns
-        cards = {name: self.header[name] for name in self.header if not _STRUCTURE.match(name)}
+        names_of_cards = (name for name in self.header if len(name) <= _KEYWORD and not _STRUCTURE.match(name))
+        cards = {name: self.header[name] for name in names_of_cards}
         return Table(self.name, tuple(Column(name, self.column(name), self.unit(name)) for name in names), cards)
 
     def unit(self, name: str) -> str:

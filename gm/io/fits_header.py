@@ -12,7 +12,10 @@ CARD = 80
 
 
 class Header(Mapping[str, CardValue]):
-    """The cards of one extension; a value is parsed when it is asked for. The first card of a name wins."""
+    """The cards of one extension; a value is parsed when it is asked for. The first card of a name wins.
+
+    Names of more than eight characters are those of ``HIERARCH`` cards.
+    """
 
     def __init__(self, block: bytes) -> None:
         text = block.decode("latin-1")
@@ -22,6 +25,9 @@ class Header(Mapping[str, CardValue]):
             name = text[start : start + 8].rstrip()
             if name == "CONTINUE":
                 self._cards[last] = _join(self._cards.get(last, ""), text[start + 8 : start + CARD])
+            elif name == "HIERARCH":
+                long, _, value = text[start + 8 : start + CARD].partition("=")
+                self._cards.setdefault(long.strip(), value)
             elif text[start + 8] == "=":
                 self._cards.setdefault(name, text[start + 10 : start + CARD])
                 last = name

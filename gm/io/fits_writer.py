@@ -134,7 +134,8 @@ def _card(name: str, value: Any) -> str:
         case _:
             text = repr(float(value)).upper()
             text = text if "." in text or "E" not in text else text.replace("E", ".0E")
-    return f"{name.upper():8}= {text:>20}".ljust(CARD)
+    keyword = f"{name.upper():8}" if len(name) <= 8 else f"HIERARCH {name.upper()} "
+    return f"{keyword}= {text:>20}".ljust(CARD)
 
 
 def _string_card(name: str, text: str) -> str:

@@ -194,7 +194,7 @@ def _read_hdu_index(extension: Extension, folder: Path) -> Mapping[int, Location
         parts, kind = hdus.setdefault(int(number), {}), kind.lower()
         if kind in parts:
             log.warning("observation %s has more than one %s in %s, the first is taken", number, kind, extension.path)
-            continue
+            kind = _another(parts, kind)
         parts[kind] = HduLocation(files[directory, name], hdu, hdu_class.lower())
     return hdus
 
@@ -213,8 +213,14 @@ def _read_parts(file: FitsFile) -> Locations:
             kind = extension.header.text("HDUCLAS1").lower() or extension.name.lower()
             parts.setdefault(kind, HduLocation(file.path, number, kind))
         elif (response := response_kind(extension)) is not None:
-            parts.setdefault(response[0], HduLocation(file.path, number, response[1]))
+            parts[_another(parts, response[0])] = HduLocation(file.path, number, response[1])
     return parts
+
+
+def _another(parts: Locations, kind: str) -> str:
+    """The key of one more part of a kind, of which the first has that of the kind: ``aeff``, ``aeff#2``."""
+    n = sum(key.partition("#")[0] == kind for key in parts)
+    return f"{kind}#{n + 1}" if n else kind
 
 
 def _events(file: FitsFile) -> Extension:

@@ -75,6 +75,26 @@ class EventList:
         """Distances ``(n,)`` [deg] from an ICRS position."""
         return separation(lon, lat, self.lon, self.lat)
 
+    def of_type(self, wanted: int | str) -> BoolArray:
+        """``(n,)``: which events have a type, by the column ``EVENT_TYPE``, or all of the list by the card.
+
+        Of a column of bits it is the number of one that is set, counted from the last. Raises `DataError`.
+        """
+        extension = self.extension
+        if extension.find("EVENT_TYPE") is None:
+            if "EVENT_TYPE" not in extension.header:
+                extension.fail("neither a column nor a card EVENT_TYPE, by which events are selected")
+            return np.full(self.n, has_type(extension, wanted))
+        values = extension.column("EVENT_TYPE")
+        values = values if self.rows is None else values[self.rows]
+        if values.ndim == 1:
+            return np.asarray(values.astype(np.str_) == str(wanted))
+        if values.dtype.kind != "b" or not isinstance(wanted, int) or not 0 <= wanted < values.shape[1]:
+            extension.fail(
+                f"column EVENT_TYPE has {values.shape[1]} values for each event, none of which is '{wanted}'"
+            )
+        return np.asarray(values[:, -1 - wanted])
+
     def select(self, keep: BoolArray) -> EventList:
         """The events for which ``keep : (n,)`` is true."""
         rows = np.flatnonzero(keep)
@@ -87,7 +107,8 @@ class EventSelection:
     """Which events of an observation count; every range is half-open, ``[low, high)``.
 
     energy : [TeV]; offset : [deg] from the pointing; phase : intervals of the column ``PHASE`` within 0 to 1;
-    gti : times to which events and good time intervals are cut
+    gti : times to which events and good time intervals are cut; event_type : see `EventList.of_type`; responses are
+        those whose card ``EVENT_TYPE`` says the same
     """
 
     energy: tuple[float, float] | None = None
@@ -95,6 +116,7 @@ class EventSelection:
     phase: tuple[tuple[float, float], ...] = ()
     gti: GTI | None = None
     phase_column: str = "PHASE"
+    event_type: int | str | None = None
 
     def phase_fraction(self) -> float:
         """The part of all phases that is kept: by this much the live time is shorter."""
@@ -102,7 +124,7 @@ class EventSelection:
 
     def apply(self, events: EventList, gti: GTI, pointing: tuple[float, float]) -> EventList:
         """The events of an observation with these good time intervals that count; pointing : ICRS [deg]."""
-        keep = np.ones(events.n, dtype=np.bool_)
+        keep = np.ones(events.n, dtype=np.bool_) if self.event_type is None else events.of_type(self.event_type)
         if self.energy is not None:
             keep &= _between(events.energy, self.energy)
         if self.offset is not None:
@@ -112,6 +134,11 @@ class EventSelection:
         if self.gti is not None:
             keep &= gti.since(events.reference).contains(events.time)
         return events if keep.all() else events.select(keep)
+
+
+def has_type(extension: Extension, wanted: int | str) -> bool:
+    """Whether the card ``EVENT_TYPE`` says this type."""
+    return str(extension.header.get("EVENT_TYPE", "")).strip() == str(wanted)
 
 
 def in_phases(phase: Array, intervals: tuple[tuple[float, float], ...]) -> BoolArray:

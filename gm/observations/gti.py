@@ -127,6 +127,11 @@ class GTI:
         last = np.append(first[1:], True)
         return replace(self, start=start[first], stop=stop[last])
 
+    def inverted(self) -> Self:
+        """All other times: what is selected by these is what the intervals leave."""
+        whole = self.joined()
+        return replace(self, start=np.append(-np.inf, whole.stop), stop=np.append(whole.start, np.inf))
+
     def since(self, reference: TimeReference) -> GTI:
         """The same intervals after another reference."""
         shift = reference.seconds_to(self.reference)

@@ -20,7 +20,7 @@ from gm.irf.tables import (
     RadMax2D,
     read_response,
 )
-from gm.observations.events import EventList, EventSelection
+from gm.observations.events import EventList, EventSelection, has_type
 from gm.observations.gti import GTI
 from gm.observations.pointing import Pointing
 
@@ -61,7 +61,7 @@ class Plan:
 class Observation:
     """An observation of DL3 files.
 
-    hdus : where its parts are, by type: events, gti, aeff, edisp, psf, bkg, rad_max
+    hdus : where its parts are, by type: events, gti, aeff, edisp, psf, bkg, rad_max; further ones as ``aeff#2``
     selection : what events, good time intervals and live time are cut to
     plan : of one that has not been made, and has responses alone
 
@@ -98,7 +98,24 @@ class Observation:
         """The extension of a part. Raises `DataError`."""
         if part not in self.hdus:
             raise DataError(f"observation {self.obs_id}: no {part}\n    found: {', '.join(self.hdus) or 'none'}")
-        path, hdu, _ = self.hdus[part]
+        return self._open(self._place(part))
+
+    def _place(self, part: str) -> HduLocation:
+        """Where a part is; a response of the selected type of events. Raises `DataError` where none is of that type."""
+        wanted = self.selection.event_type
+        if wanted is None or part in ("events", "gti"):
+            return self.hdus[part]
+        places = [place for key, place in self.hdus.items() if key.partition("#")[0] == part]
+        fitting = next((place for place in places if has_type(self._open(place), wanted)), None)
+        if fitting is None:
+            raise DataError(
+                f"observation {self.obs_id}: no {part} with a card EVENT_TYPE = '{wanted}', as its events"
+                "\n    responses of all events predict too much for those of one type"
+            )
+        return fitting
+
+    def _open(self, place: HduLocation) -> Extension:
+        path, hdu, _ = place
         if path not in self._files:
             self._files[path] = read_fits(path)
         file = self._files[path]
@@ -206,7 +223,7 @@ class Observation:
         return RadMax2D.fixed(radius)
 
     def _response(self, part: str, kind: type[T]) -> T:
-        table = read_response(self.extension(part), self.hdus[part].kind)
+        table = read_response(self.extension(part), self._place(part).kind)
         if not isinstance(table, kind):
             raise DataError(f"observation {self.obs_id}: {part} is a {type(table).__name__}, expected {kind.__name__}")
         return table

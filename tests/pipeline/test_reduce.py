@@ -16,6 +16,7 @@ from gm.config_schemas.validator import check
 from gm.datasets import MapDataset, SpectrumDatasetOnOff
 from gm.datasets.operations import stack
 from gm.errors import InvalidInput
+from gm.io.fits_writer import write_fits
 from gm.likelihood import predict_component
 from gm.pipeline.analysis.request import Request
 from gm.pipeline.reporter import Silent
@@ -23,7 +24,7 @@ from gm.pipeline.run import Outcome, run
 from gm.pipeline.stages.observations import rows
 from gm.pipeline.stages.observations.jobs import Job
 from gm.pipeline.stages.observations.stage import REDUCE
-from tests.dl3_files import events, write_observation, write_store
+from tests.dl3_files import aeff, bkg, edisp, events, gti, psf, typed_events, with_card, write_observation, write_store
 from tests.pipeline.sections import read
 
 MODELS = """\
@@ -239,6 +240,64 @@ def test_a_stack_is_that_of_the_operation(folder: Path) -> None:
     assert Models.read("stack/models.yaml").names == ["source", "whole-bkg"]
 
 
+# selected events
+
+TYPED = SPECTRA.replace("data: store", "data: store/[0-9].fits").replace("{obs_id}", "{obs_id}-{event_type}")
+
+
+def write_typed(folder: Path, types: tuple[int, ...] = (1, 2)) -> None:
+    """Observations whose events alternate between types 1 and 2, with responses of these types."""
+    for number, pointing in POINTINGS.items():
+        tables = [with_card(table, EVENT_TYPE=kind) for kind in types for table in (aeff(), edisp(), psf(), bkg())]
+        rest = {f"response {k}": table for k, table in enumerate(tables)}
+        own = typed_events(events(800, number, pointing), np.arange(800) % 2 + 1)
+        path = folder / f"store/{number}.fits"
+        write_observation(path, number, events=own, aeff=None, edisp=None, psf=None, bkg=None, **rest)
+
+
+def test_types_of_events_are_datasets_of_their_own(folder: Path) -> None:
+    write_typed(folder)
+    assert reduce(config(TYPED + "    events: {type: [1, 2]}\n")).exit_code == 0
+    assert reduce(config(SPECTRA.replace("store", "store/[0-9].fits")), output="all").exit_code == 0
+    typed, whole = Datasets.read("out/datasets.yaml"), Datasets.read("all/datasets.yaml")
+    assert typed.names == [f"run-{number}-{kind}" for kind in (1, 2) for number in POINTINGS]
+    for number in POINTINGS:
+        both = [typed[f"run-{number}-{kind}"] for kind in (1, 2)]
+        np.testing.assert_array_equal(sum(one.counts for one in both), whole[f"run-{number}"].counts)
+        off = [one.counts_off.sum() for one in both]
+        assert sum(off) == whole[f"run-{number}"].counts_off.sum()
+        assert min(off) > 0
+
+
+def test_each_type_of_events_has_its_responses(folder: Path) -> None:
+    write_typed(folder, (1,))
+    outcome = reduce(config(TYPED + "    events: {type: [1, 2]}\n"))
+    assert statuses(outcome) == ["ok"] * 3 + ["failed"] * 3
+    assert "EVENT_TYPE = '2'" in outcome.products[0].document["observations"][3]["reason"]
+
+
+def test_a_stack_of_each_type(folder: Path) -> None:
+    write_typed(folder)
+    entry = STACK.replace("data: store", "data: store/[0-9].fits").replace("whole", "type{event_type}")
+    assert reduce(config(entry + "    events: {type: [2, 1]}\n")).exit_code == 0
+    assert Datasets.read("out/datasets.yaml").names == ["type2", "type1"]
+    assert Models.read("out/models.yaml").names == ["source", "type2-bkg", "type1-bkg"]
+
+
+def test_times_and_all_others(folder: Path) -> None:
+    write_fits(folder / "times.fits", [gti((100.0, 300.0), (700.0, 2000.0))])
+    whole = reduce(config(MAPS)).products[0].document["observations"]
+    selected = [
+        reduce(config(f"{MAPS}    events: {{gti: {told}}}\n")).products[0].document["observations"]
+        for told in ("times.fits", "{filename: times.fits, inverted: true}")
+    ]
+    for all_times, kept, others in zip(whole, *selected, strict=True):
+        assert kept["livetime"] == pytest.approx(0.9 * 500.0)
+        assert others["livetime"] == pytest.approx(0.9 * 500.0)
+        assert kept["counts"] + others["counts"] == all_times["counts"]
+        assert min(kept["counts"], others["counts"]) > 0
+
+
 # what goes wrong
 
 
@@ -358,6 +417,9 @@ ON_MAP = {"dataset": "map", "region": None, "geometry": {"center": [83.6, 22.0],
             ["$.observations[0].geometry"],
         ),
         ({"ids": "none.txt"}, ["$.observations[0].ids"]),
+        ({"events": {"type": ["gamma", "proton"]}}, ["$.observations[0].name"]),
+        ({"name": "run-{obs_id}-{event_type}"}, ["$.observations[0].name"]),
+        ({"events": {"gti": {"filename": "none.fits", "inverted": True}}}, ["$.observations[0].events.gti"]),
         ({"exclude": [{"type": "file", "filename": "none.reg"}]}, ["$.observations[0].exclude"]),
         ({"events": {"energy": ["2 TeV", "1 TeV"]}}, ["$.observations[0].events.energy[1]"]),
         ({"time": {"min": "someday"}}, ["$.observations[0].time.min"]),

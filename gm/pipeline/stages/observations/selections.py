@@ -46,6 +46,12 @@ def _check_moment(moment: str | float, scale: str) -> None:
     seconds_after(TimeReference(50000.0, 0.0), moment, scale)
 
 
+def event_types(reader: Reader) -> list[int | str | None]:
+    """The types of events that are selected, None for all of them together."""
+    types = (reader.data.get("events") or {}).get("type")
+    return list(types) if isinstance(types, list) else [types]
+
+
 def event_selection(reader: Reader) -> EventSelection:
     """The conditions on events. Notes problems."""
     data: dict[str, Any] = reader.data.get("events") or {}
@@ -60,7 +66,9 @@ def event_selection(reader: Reader) -> EventSelection:
     gti = None
     if "gti" in data:
         with reader.at("events", "gti"):
-            gti = GTI.from_extension(read_fits(data_file(reader.section.directory, data["gti"])).get("GTI"))
+            told = data["gti"] if isinstance(data["gti"], dict) else {"filename": data["gti"]}
+            gti = GTI.read(data_file(reader.section.directory, told["filename"]))
+            gti = gti.inverted() if told.get("inverted") else gti
     with reader.at("events", "phase"):
         return EventSelection(
             phase=wrapped(phase) if phase else (), gti=gti, energy=ranges.get("energy"), offset=ranges.get("offset")

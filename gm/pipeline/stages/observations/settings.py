@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -31,9 +31,9 @@ from gm.pipeline.analysis.paths import expand, with_file
 from gm.pipeline.analysis.sections import Section
 from gm.pipeline.stages.observations.backgrounds import OFFSET_MAX, background_maker, safe_mask_makers
 from gm.pipeline.stages.observations.reading import Reader, Unusable, position
-from gm.pipeline.stages.observations.selections import event_selection, observation_selection
+from gm.pipeline.stages.observations.selections import event_selection, event_types, observation_selection
 
-NUMBER = "{obs_id}"
+NUMBER, TYPE = "{obs_id}", "{event_type}"
 MAX_PIXELS = 4_000_000
 MAX_PSF = 1 << 26
 _FOR = {"region": "spectrum", "containment_correction": "spectrum", "use_region_center": "spectrum",
@@ -73,7 +73,7 @@ def read_entries(section: Section) -> tuple[Entry, ...]:
             if key in section.data[index] and data["dataset"] != dataset:
                 reader.note((key,), f"'{key}' is for a {dataset}, not for a {data['dataset']}", "remove it")
         try:
-            entries.append(_entry(reader))
+            entries += _entries(reader)
         except Unusable:
             continue
     return tuple(entries)
@@ -84,8 +84,21 @@ def _check_name(reader: Reader) -> None:
     if is_stack == (NUMBER in name):
         what = "one dataset, without {obs_id} in its name" if is_stack else "each observation needs a name of its own"
         reader.note(("name",), f"'{name}': {what}", "name: hess" if is_stack else "name: hess-{obs_id}, or stack: true")
-    if re.search(r"[{}]", name.replace(NUMBER, "")):
-        reader.note(("name",), f"'{name}': {NUMBER} is all that may stand in braces")
+    types = event_types(reader)
+    if len(types) > 1 and TYPE not in name:
+        reader.note(("name",), f"'{name}': each type of events needs a name of its own", f"name: {name}-{TYPE}")
+    allowed = [NUMBER] if types == [None] else [NUMBER, TYPE]
+    if re.search(r"[{}]", name.replace(NUMBER, "").replace(allowed[-1], "")):
+        reader.note(("name",), f"'{name}': {' and '.join(allowed)} is all that may stand in braces")
+
+
+def _entries(reader: Reader) -> list[Entry]:
+    """One, or one for each type of events."""
+    entry, types = _entry(reader), event_types(reader)
+    return [
+        replace(entry, name=entry.name.replace(TYPE, str(kind)), events=replace(entry.events, event_type=kind))
+        for kind in types
+    ]
 
 
 def _entry(reader: Reader) -> Entry:
@@ -212,5 +225,6 @@ def named_files(section: Section) -> Iterator[Path]:
     for _, entry in section.entries():
         parts: list[Mapping[str, Any]] = [*(entry.get("exclude") or ()), entry.get("region") or {}]
         names = [part.get("filename") for part in parts]
-        names += [entry.get("ids"), (entry.get("events") or {}).get("gti")]
+        gti = (entry.get("events") or {}).get("gti")
+        names += [entry.get("ids"), gti.get("filename") if isinstance(gti, dict) else gti]
         yield from (section.directory / expand(name) for name in names if isinstance(name, str))
