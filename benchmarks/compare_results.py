@@ -135,9 +135,11 @@ def run(tree: Path, case: Case) -> dict[str, bytes]:
 
 
 def apart(a: bytes, b: bytes) -> str:
-    """How far the numbers of two files are apart, in words."""
+    """How far the numbers of two files are apart, in words; where lines are broken does not matter."""
+    if a.startswith(b"SIMPLE"):
+        return "other bytes"
     ours, theirs = NUMBER.findall(a), NUMBER.findall(b)
-    if NUMBER.sub(b"#", a) != NUMBER.sub(b"#", b) or len(ours) != len(theirs):
+    if NUMBER.sub(b"#", a).split() != NUMBER.sub(b"#", b).split():
         return "other words"
     pairs = [(float(x), float(y)) for x, y in zip(ours, theirs, strict=True) if x != y]
     return f"{max(abs(x - y) / max(abs(x), abs(y)) for x, y in pairs):.1e}"
