@@ -89,7 +89,7 @@ class Dataset(ABC):
         """Bins that enter the statistic: those that are `kept`, without the `unusable` ones."""
         mask = self.kept
         for _, bins in self.unusable():
-            mask = mask & ~bins
+            mask = mask > bins  # and not
         return mask
 
     def n_bins(self) -> int:

@@ -27,7 +27,7 @@ class Measurement(ABC):
         """The statistic."""
 
     @abstractmethod
-    def columns(self, bins: IntArray) -> Columns:
+    def columns(self, bins: IntArray | slice) -> Columns:
         """What the statistic of some bins is made of."""
 
     def statistic(self, bins: IntArray) -> Statistic:
@@ -47,7 +47,7 @@ class MeasuredColumns(Measurement):
     def kind(self) -> type[Statistic]:
         return self.compared_by
 
-    def columns(self, bins: IntArray) -> Columns:
+    def columns(self, bins: IntArray | slice) -> Columns:
         return tuple(column[bins] for column in self.values)
 
 
@@ -59,7 +59,7 @@ class MeasuredCounts(Measurement):
     counts: MapArray
     kind = Cash
 
-    def columns(self, bins: IntArray) -> Columns:
+    def columns(self, bins: IntArray | slice) -> Columns:
         return (self.counts[bins].astype(np.float64, copy=False),)
 
 
@@ -74,7 +74,7 @@ class MeasuredOnOff(Measurement):
     acceptance_off: MapArray
     kind = WStat
 
-    def columns(self, bins: IntArray) -> Columns:
+    def columns(self, bins: IntArray | slice) -> Columns:
         on, off, acceptance = (
             values[bins].astype(np.float64, copy=False) for values in (self.counts, self.counts_off, self.acceptance)
         )

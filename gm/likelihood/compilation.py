@@ -57,7 +57,7 @@ def compile_terms(
         if not bins.size:
             continue
         measurement = dataset.measurement()
-        statistic, arrays = measurement.kind, measurement.columns(bins)
+        statistic, arrays = measurement.kind, measurement.columns(as_slice(bins))
         builder = builders.setdefault((statistic, arrays[-1].ndim and arrays[-1][0].size), _TermBuilder(statistic))
         offset = _add_folds(builder, plan, dataset, models.sources(one.name), corrections.get(one.name), bins)
         builder.add_bins(index, bins, arrays, offset)

@@ -265,6 +265,9 @@ def _share(component: Component, blocks: list[Block], layout: Layout, convention
 
 def as_slice(indices: IntArray) -> IntArray | slice:
     """Consecutive indices as a slice, which NumPy reads and writes without a copy; others unchanged."""
-    if indices.size and np.array_equal(indices, np.arange(indices[0], indices[0] + indices.size)):
-        return slice(int(indices[0]), int(indices[0]) + indices.size)
+    if not indices.size:
+        return indices
+    first, last = int(indices[0]), int(indices[-1])
+    if last - first + 1 == indices.size and bool((indices[1:] > indices[:-1]).all()):
+        return slice(first, last + 1)
     return indices

@@ -13,7 +13,8 @@ _COMPLETE = 1e-6  # of the good time that may be missing
 
 def check_light(datasets: Datasets, models: Models) -> None:
     """Raises `DataError` where a variable component is dark whenever it is looked at: nothing could be fitted."""
-    for component in models.sources():
+    variable = (c for c in models.sources() if c.temporal_model is not None and c.temporal_model.varies)
+    for component in variable:
         applied = [d for d in datasets if any(other.name == component.name for other in models.select(d.name))]
         times = [(dataset.name, its) for dataset in applied if (its := times_of(component, dataset)) is not None]
         model = component.temporal_model

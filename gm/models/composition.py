@@ -76,7 +76,7 @@ class Composition:
             self._links = self._links or given.links
             self._covariance = given.covariance if covariance is None else self._covariance
         if roots := self.roots():
-            self._set_flat(_in_step(self._flat(), roots))
+            self._components = tuple(self._components_with(_in_step(self._flat(), roots)))
 
     @property
     def links(self) -> tuple[Link, ...]:
@@ -199,34 +199,32 @@ class Composition:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(map(repr, self.names))})\n{self.parameters!r}"
 
-    def _set_flat(self, parameters: Sequence[Parameter]) -> None:
+    def _components_with(self, parameters: Sequence[Parameter]) -> list[Component]:
+        """The components with other parameters, (n_par,) in order."""
         rest = iter(parameters)
-        self._components = tuple(
-            component.with_parameters(tuple(islice(rest, len(component.parameters)))) for component in self._components
-        )
+        return [c.with_parameters(tuple(islice(rest, len(c.parameters)))) for c in self._components]
 
     # New ones from it
 
     def with_flat(self, parameters: Sequence[Parameter]) -> Self:
         """The same components with other parameters, (n_par,) in order; linked ones are put in step."""
-        changed = type(self)(self._components, covariance=self.covariance)
-        changed._set_flat(parameters)
-        return type(self)(changed, self.links)
+        return type(self)(self._components_with(parameters), self.links, self.covariance)
 
     def with_values(self, values: Array) -> Self:
         """The same with other values, (n_par,) in own units."""
-        flat = [replace(p, value=float(v)) for p, v in zip(self.parameters, values, strict=True)]
+        flat = [replace(p, value=float(v)) for p, v in zip(self._flat(), values, strict=True)]
         return self.with_flat(flat)
 
     def with_covariance(self, matrix: Array) -> Self:
         """The same with a covariance, (n_par, n_par) in own units; errors become the roots of its diagonal."""
         matrix = np.asarray(matrix, dtype=np.float64)
-        n_par = len(self.parameters)
+        flat = self._flat()
+        n_par = len(flat)
         if matrix.shape != (n_par, n_par):
             raise ModelError(f"the covariance has shape {matrix.shape}; {n_par} parameters need {(n_par, n_par)}")
         errors = np.sqrt(np.maximum(np.diag(matrix), 0.0))
-        flat = [replace(p, error=float(e)) for p, e in zip(self.parameters, errors, strict=True)]
-        return type(self)(self.with_flat(flat), self.links, matrix)
+        changed = [replace(p, error=float(e)) for p, e in zip(flat, errors, strict=True)]
+        return type(self)(self._components_with(changed), self.links, matrix)
 
     def without(self, name: str) -> Self:
         """The same without one component. Raises `ModelError` when a parameter elsewhere follows one of its."""
