@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from gm.io.fits_writer import write_fits
 from gm.makers.maps import MapDatasetMaker
 from gm.makers.spectra import SpectrumDatasetMaker
 from gm.makers.target import empty_map
+from gm.maps.rotation import rotate
 from gm.observations import DataStore
 from gm.observations.planned import planned
 from gm.pipeline.analysis.request import Request
@@ -177,40 +179,55 @@ def test_a_live_time_and_a_pointing_of_its_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("response", "rest", "told"),
     [
-        (
-            "irfs: irfs.fits",
-            REGION,
-            r"irfs.fits: has responses and no observation\n    needed: pointing: .*, livetime: ",
-        ),
+        ("irfs: irfs.fits", REGION, r"has responses and no observation\n    needed: pointing: .*, livetime: "),
         (f"irfs: irfs.fits, {POINTING}", REGION, r"needed: livetime: 50 h"),
         ("irfs: .", REGION, r"which of 2 observations is not said\n    id: 7"),
         ("irfs: ., id: 9", REGION, "no observation 9"),
         ("irfs: 7.fits, id: 9", REGION, "7.fits: no observation 9"),
         ("irfs: models.yaml", REGION, "models.yaml"),
-        (
-            f"irfs: bare.fits, {POINTING}",
-            f"livetime: 1 h, {REGION}",
-            "bare.fits: no edisp, bkg, needed to simulate 'a'",
-        ),
-        ("irfs: 7.fits, pointing: {center: [200, 22]}", REGION, "no exposure, the field of view of .* is elsewhere"),
+        (f"irfs: bare.fits, {POINTING}", f"livetime: 1 h, {REGION}", "no edisp, bkg to simulate 'a' with"),
     ],
 )
 def test_what_cannot_be_simulated_is_told(tmp_path: Path, response: str, rest: str, told: str) -> None:
     responses(tmp_path / "irfs.fits")
     write_fits(tmp_path / "bare.fits", [aeff()])
     write_store(tmp_path, {n: write_observation(tmp_path / f"{n}.fits", n) for n in (7, 8)})
-    with pytest.raises(DataError, match=told):
-        simulated(tmp_path, f"name: a, response: {{{response}}}, {rest}, {ENERGY}")
+    (problem,) = problems(tmp_path, f"name: a, response: {{{response}}}, {rest}, {ENERGY}")
+    assert "config.yaml:7:27: $.simulate.datasets[0].response: " in problem
+    assert re.search(told, problem)
+
+
+def test_a_field_of_view_elsewhere_is_told(tmp_path: Path) -> None:
+    write_observation(tmp_path / "7.fits", 7)
+    with pytest.raises(DataError, match="dataset a: no exposure, the field of view is elsewhere"):
+        simulated(tmp_path, f"name: a, response: {{irfs: 7.fits, pointing: {{center: [200, 22]}}}}, {REGION}, {ENERGY}")
+
+
+def test_frames_and_files_of_regions(tmp_path: Path) -> None:
+    responses(tmp_path / "irfs.fits")
+    (tmp_path / "on.reg").write_text("icrs\ncircle(83.63, 22.01, 0.15)\n")
+    galactic = "pointing: {center: [184.130, -5.515], frame: galactic}"
+    icrs = [float(x) for x in rotate(184.130, -5.515, "galactic", "icrs")]
+    common = f"livetime: 2 h, {ENERGY}"
+    one, other = simulated(
+        tmp_path,
+        f"name: a, response: {{irfs: irfs.fits, {galactic}}}, region: {{type: file, filename: on.reg}}, {common}",
+        f"name: b, response: {{irfs: irfs.fits, pointing: {{center: {icrs}}}}}, {REGION}, {common}",
+    )
+    assert_allclose(one.counts, other.counts, rtol=1e-9)
+    inputs = read_document(tmp_path / "results/provenance.yaml").data["stages"]["simulate"]["inputs"]["files"]
+    assert {Path(name).name for name in inputs} >= {"irfs.fits", "on.reg"}
 
 
 def test_problems_have_their_places(tmp_path: Path) -> None:
     responses(tmp_path / "irfs.fits")
+    known = f"response: {{irfs: irfs.fits, {POINTING}}}, livetime: 1 h"
     found = problems(
         tmp_path,
         "name: a, response: {irfs: nothing.fits, pointing: {center: [0, 95]}}",
-        f"name: b, response: {{irfs: irfs.fits}}, type: MapDataset, {REGION}, {ENERGY}",
+        f"name: b, {known}, type: MapDataset, {REGION}, {ENERGY}",
         f"name: c, response: iact, {REGION}, containment_correction: true",
-        f"name: d, response: {{irfs: irfs.fits}}, {GEOMETRY}, {REGION}, {ENERGY}, acceptance: 2",
+        f"name: d, {known}, {GEOMETRY}, {REGION}, {ENERGY}, acceptance: 2",
     )
     wanted = [
         ("datasets[0]", "no energy"),

@@ -22,7 +22,8 @@ from gm.maps.axes import EnergyAxis
 from gm.maps.geometry import WcsGeometry
 from gm.maps.rotation import rotate
 from gm.maps.sky_region import SkyRegion
-from gm.observations.planned import planned_from
+from gm.observations import Observation
+from gm.observations.planned import planned, planned_from
 from gm.pipeline.analysis.findings import Report
 from gm.pipeline.analysis.paths import expand, with_file
 from gm.pipeline.analysis.sections import Section, texts
@@ -217,28 +218,43 @@ class _Entry:
         is_map = self._is_map("SpectrumDataset")
         on_off = self.data.get("type") == "SpectrumDatasetOnOff"
         self._refuse_acceptances(on_off)
+        if is_map:
+            self._refuse("only spectra have a region", "region", "containment_correction")
+        observation, target = self._planned(response), self._target(is_map)
+        if observation is None or target is None:
+            return None
+        try:
+            return ResponseRecipe(
+                names=self.names,
+                on_off=on_off,
+                observation=observation,
+                target=target,
+                containment_correction=bool(self.data.get("containment_correction")),
+                acceptance=float(self.data.get("acceptance", 1.0)),
+                acceptance_off=float(self.data.get("acceptance_off", 10.0)),
+            )
+        except DataError as error:
+            self._note_error(error, "response")
+            return None
+
+    def _planned(self, response: Mapping[str, Any]) -> Observation | None:
         path = self.directory / expand(response["irfs"])
         if not path.exists():
             self.note((*self.path, "response", "irfs"), f"no such file: {response['irfs']}", "")
-        if is_map:
-            self._refuse("only spectra have a region", "region", "containment_correction")
         livetime = self._livetime() if "livetime" in self.data else None
         pointing = self._pointing(response["pointing"]) if "pointing" in response else None
-        target = self._target(is_map)
-        if target is None:
+        is_whole = ("livetime" not in self.data or livetime) and ("pointing" not in response or pointing)
+        if not (is_whole and path.exists()):
             return None
-        return ResponseRecipe(
-            names=self.names,
-            on_off=on_off,
-            target=target,
-            path=path,
-            obs_id=response.get("id"),
-            pointing=pointing,
-            livetime=livetime,
-            containment_correction=bool(self.data.get("containment_correction")),
-            acceptance=float(self.data.get("acceptance", 1.0)),
-            acceptance_off=float(self.data.get("acceptance_off", 10.0)),
-        )
+        try:
+            return planned(path, response.get("id"), pointing, livetime)
+        except DataError as error:
+            self._note_error(error, "response")
+            return None
+
+    def _note_error(self, error: DataError, key: str) -> None:
+        message, _, hint = str(error).partition("\n")
+        self.note((*self.path, key), message, hint.strip())
 
     def _target(self, is_map: bool) -> SpectrumDataset | MapDataset | None:
         """The dataset without data that says which bins, and which region or pixels, are wanted."""
@@ -255,11 +271,11 @@ class _Entry:
                 return empty_map(self.data["name"], geometry, energy, energy_true)
             return None if region is None else empty_spectrum(self.data["name"], energy, energy_true, region)
         except DataError as error:
-            self.note((*self.path, "geometry" if is_map else "region"), str(error), "")
+            self._note_error(error, "geometry" if is_map else "region")
             return None
 
     def _region(self) -> SkyRegion | None:
-        given, path = self.data.get("region"), (*self.path, "region")
+        given = self.data.get("region")
         if given is None:
             hint = "region: {type: circle, center: [83.63, 22.01], radius: 0.1 deg}, or geometry"
             self.note(self.path, "a spectrum of DL3 responses needs a region", hint)
@@ -267,7 +283,7 @@ class _Entry:
         try:
             return SkyRegion.from_mapping(with_file(given), self.directory)
         except DataError as error:
-            self.note(path, str(error), "")
+            self._note_error(error, "region")
             return None
 
     def _pointing(self, given: Mapping[str, Any]) -> tuple[float, float] | None:
