@@ -39,7 +39,10 @@ class ResponseRecipe(Recipe):
 
     def template(self) -> Template:
         """What the makers of a reduction make of the responses, with the background that these expect."""
-        dataset = self._made()
+        try:
+            dataset = self._made()
+        except DataError as error:
+            raise DataError(f"dataset {self.names[0]}: {error}") from error
         if not np.any(dataset.exposure > 0.0):
             raise DataError(f"dataset {self.names[0]}: no exposure, the field of view is elsewhere")
         template = Template(dataset=dataset.without_data())

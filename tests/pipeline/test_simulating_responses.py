@@ -75,6 +75,7 @@ spectrum = maker.run(SpectrumDataset.create(region, energy_axis_true=true), obse
 np.savez(out, exposure=made.exposure.quantity.to_value("cm2 s"), background=made.background.data,
          psf=made.psf.psf_map.quantity.to_value("sr-1"), edisp=made.edisp.edisp_map.data, npred=made.npred().data,
          spectrum_exposure=spectrum.exposure.quantity.to_value("cm2 s").ravel(),
+         spectrum_edisp=spectrum.edisp.get_edisp_kernel(energy_axis=energy).pdf_matrix,
          spectrum_background=spectrum.background.data.ravel())
 print("{}")
 """
@@ -197,6 +198,13 @@ def test_what_cannot_be_simulated_is_told(tmp_path: Path, response: str, rest: s
     assert re.search(told, problem)
 
 
+def test_what_makers_refuse_is_told_with_the_dataset(tmp_path: Path) -> None:
+    write_observation(tmp_path / "7.fits", 7)
+    square = "region: {type: rectangle, center: [83.63, 22.01], width: 0.2 deg, height: 0.2 deg}"
+    with pytest.raises(DataError, match="dataset a: the containment correction needs a circle"):
+        simulated(tmp_path, f"name: a, response: {{irfs: 7.fits}}, {square}, containment_correction: true, {ENERGY}")
+
+
 def test_a_field_of_view_elsewhere_is_told(tmp_path: Path) -> None:
     write_observation(tmp_path / "7.fits", 7)
     with pytest.raises(DataError, match="dataset a: no exposure, the field of view is elsewhere"):
@@ -267,6 +275,7 @@ def test_gammapy_makes_the_same_of_a_calibration_database(
     assert_allclose(sky.counts, theirs["npred"], rtol=1e-6, atol=1e-7 * peak)
     assert_allclose(spectrum.exposure, theirs["spectrum_exposure"], rtol=1e-6)
     assert_allclose(spectrum.background, theirs["spectrum_background"], rtol=1e-6)
+    assert_allclose(spectrum.edisp, theirs["spectrum_edisp"], rtol=1e-6, atol=1e-7)
     assert isinstance(spectrum.livetime, float)
     assert spectrum.livetime == pytest.approx(18000.0)
 
