@@ -134,13 +134,16 @@ def _card(name: str, value: Any) -> str:
         case _:
             text = repr(float(value)).upper()
             text = text if "." in text or "E" not in text else text.replace("E", ".0E")
-    keyword = f"{name.upper():8}" if len(name) <= 8 else f"HIERARCH {name.upper()} "
-    return f"{keyword}= {text:>20}".ljust(CARD)
+    return f"{_keyword(name)}= {text:>20}".ljust(CARD)
+
+
+def _keyword(name: str) -> str:
+    return f"{name.upper():8}" if len(name) <= 8 else f"HIERARCH {name.upper()} "
 
 
 def _string_card(name: str, text: str) -> str:
-    if len(text) <= 68:
-        return f"{name.upper():8}= {repr_fits(text)}".ljust(CARD)
+    if len(text) <= 76 - len(_keyword(name)):
+        return f"{_keyword(name)}= {repr_fits(text)}".ljust(CARD)
     size = 66  # even an escaped quote at the cut must not be split
     cut = size - 1 if text[:size].count("'") % 2 else size
     card, rest = f"{name.upper():8}= '{text[:cut]}&'".ljust(CARD), text[cut:]

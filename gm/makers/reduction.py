@@ -40,6 +40,7 @@ class Reduction:
         """
         if not observation.events.n:
             raise NothingLeft(f"observation {observation.obs_id}: no event is left")
+        observation.check_times()
         dataset: Reduced = self._around(observation).with_(name=name)
         component: BackgroundIRFModel | None = None
         for maker in self.makers:

@@ -27,6 +27,7 @@ from gm.observations.pointing import Pointing
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
+_FEW = 0.01
 RESPONSES = ("aeff", "edisp", "psf", "bkg", "rad_max")
 REQUIRED: Mapping[str, tuple[str, ...]] = {
     "full-enclosure": ("events", "gti", "aeff", "edisp", "psf", "bkg"),
@@ -162,6 +163,17 @@ class Observation:
         if self.selection == EventSelection():
             return events
         return self.selection.apply(events, self.gti, self.pointing_icrs())
+
+    def check_times(self) -> None:
+        """Raise `DataError` when all events lie outside of the good time intervals, and warn of more than a few."""
+        events = self.events
+        inside = self.gti.since(events.reference).contains(events.time)
+        n_outside = int((~inside).sum())
+        told = f"{n_outside} of {events.n} events lie outside of the good time intervals"
+        if n_outside and not inside.any():
+            events.extension.fail(told, "their times count from the cards MJDREFI and MJDREFF")
+        if n_outside > _FEW * events.n:
+            log.warning("observation %s: %s, and count as all others", self.obs_id, told)
 
     def ontime(self) -> float:
         """Sum of the good time intervals [s], times the part of the phases that is selected."""

@@ -5,14 +5,18 @@ from __future__ import annotations
 import copy
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from numpy.testing import assert_allclose
+from numpy.typing import NDArray
 
 from gm.errors import DataError
+from gm.io.fits import read_fits
 from gm.observations import GTI, DataStore, EventSelection, Observation, TimeReference
-from tests.dl3_files import REFERENCE, aeff, events, gti, without, write_observation
+from tests.dl3_files import REFERENCE, aeff, events, gti, typed_events, with_card, without, write_observation
 
 REF = TimeReference(53000, 0.25)
 
@@ -37,6 +41,44 @@ def test_an_observation_reads_its_parts(file: Path) -> None:
     table = dict(zip(events(obs_id=7).columns, range(6), strict=True))
     assert len(table) == 6
     assert_allclose(observation.events.energy, next(c.values for c in events(obs_id=7).columns if c.name == "ENERGY"))
+
+
+@pytest.mark.parametrize(
+    ("types", "wanted", "expected"),
+    [
+        (np.array([0, 1, 2, 1]), 1, [1, 3]),
+        (np.array(["mva1", "mva2", "mva1", "x"]), "mva1", [0, 2]),
+        (np.array([[False, True], [True, False], [True, True], [False, False]]), 0, [0, 2]),
+        (np.array([[False, True], [True, False], [True, True], [False, False]]), 1, [1, 2]),
+    ],
+)
+def test_events_of_a_type(tmp_path: Path, types: NDArray[Any], wanted: int | str, expected: list[int]) -> None:
+    file = write_observation(tmp_path / "run.fits", events=typed_events(events(4), types))
+    assert np.flatnonzero(observe(file).events.of_type(wanted)).tolist() == expected
+
+
+def test_bits_are_counted_from_the_last(tmp_path: Path) -> None:
+    bits = np.zeros((3, 32), dtype=np.bool_)
+    bits[[0, 2], [31, 20]] = True
+    columns = [fits.Column(name="EVENT_TYPE", format="32X", array=bits)]
+    file = tmp_path / "bits.fits"
+    fits.BinTableHDU.from_columns(columns, name="EVENTS").writeto(file)
+    np.testing.assert_array_equal(read_fits(file).get("EVENTS").column("EVENT_TYPE"), bits)
+
+
+def test_a_type_that_nothing_tells(file: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="neither a column nor a card EVENT_TYPE"):
+        observe(file).select(event_type=1).events.separation(83.6, 22.5)
+    told = write_observation(tmp_path / "run.fits", events=with_card(events(), EVENT_TYPE="mva1"))
+    assert observe(told).select(event_type="mva1").events.n == 500
+    assert observe(told).select(event_type="mva2").events.n == 0
+
+
+def test_events_beyond_the_good_times_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    observe(write_observation(tmp_path / "some.fits", gti=gti((0.0, 600.0)))).check_times()
+    assert "events lie outside of the good time intervals" in caplog.text
+    with pytest.raises(DataError, match="500 of 500 events lie outside"):
+        observe(write_observation(tmp_path / "none.fits", gti=gti((5000.0, 6000.0)))).check_times()
 
 
 def test_an_observation_travels_with_what_it_has_read(file: Path) -> None:

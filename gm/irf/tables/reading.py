@@ -66,6 +66,8 @@ def build_axis(name: str, lo: Array, hi: Array, unit: str) -> Axis:
     """Nodes where all lower edges are the upper ones, else bins: all lower edges and the last upper one."""
     if lo.shape != hi.shape or not lo.size:
         raise DataError(f"axis {name}: {lo.size} lower and {hi.size} upper edges")
+    if not (np.isfinite(lo).all() and np.isfinite(hi).all()):
+        raise DataError(f"axis {name}: edges that are not finite")
     is_energy = name.startswith("energy")
     if np.allclose(hi, lo):
         return NodeAxis.from_nodes(name, hi, unit, "log" if is_energy else "lin")
