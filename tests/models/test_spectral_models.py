@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gm.arrays import Array
+from gm.conventions import Conventions
 from gm.errors import JsonPath
 from gm.models import (
     CompoundSpectralModel,
@@ -300,3 +301,22 @@ def test_compound_has_the_parameters_of_both() -> None:
     changed = model.with_parameters([model.parameters[0].given(2.9), *model.parameters[1:]])
     assert changed.model1.parameters[0].value == 2.9
     assert model.model1.parameters[0].value == 2.2
+
+
+@pytest.mark.parametrize("name", ["pl", "pl-norm", "lp", "lp-norm"])
+@pytest.mark.parametrize("convention", Conventions)
+@given(scales=st.tuples(*[st.floats(0.1, 3.0)] * 4), sign=st.sampled_from([-1.0, 0.0, 1.0]))
+def test_short_cuts_to_integrals_are_the_rule(
+    name: str, convention: Conventions, scales: tuple[float, ...], sign: float
+) -> None:
+    """Against the rule on the values and on all derivatives at its nodes."""
+    model, bins = build(name), EnergyBins(np.geomspace(0.1, 50.0, 23), np.array([0.5, 5.0]), conventions=convention)
+    values = model.values() * np.array(scales)[: len(model.parameters)]
+    amplitude = model.amplitude_position()
+    assert amplitude is not None
+    values[amplitude] *= sign
+    integral, gradient = model.integral_gradient(bins, values)
+    expected, slow = SpectralModel.integral_gradient(model, bins, values)
+    np.testing.assert_allclose(integral, expected, rtol=1e-12)
+    np.testing.assert_allclose(gradient, slow, rtol=1e-9, atol=1e-12 * np.abs(slow).max())
+    np.testing.assert_allclose(model.integral(bins, values), SpectralModel.integral(model, bins, values), rtol=1e-12)

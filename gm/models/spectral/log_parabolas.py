@@ -7,6 +7,7 @@ import numpy as np
 from gm.arrays import Array
 from gm.models.parametric import Default
 from gm.models.spectral.base import SpectralModel, exponential
+from gm.models.spectral.integration import EnergyBins
 from gm.models.spectral.power_laws import AMPLITUDE
 
 
@@ -26,6 +27,24 @@ class _LogParabola(SpectralModel):
         gradient[2] = -x * f
         gradient[3] = x * gradient[2]
         return gradient
+
+    def integral_gradient(self, bins: EnergyBins, values: Array) -> tuple[Array, Array]:
+        """With ``x = ln(E / E0)`` all derivatives are sums of the integrals of f, x f and x^2 f."""
+        amplitude, reference, alpha, beta = values.tolist()
+        if amplitude == 0:
+            return super().integral_gradient(bins, values)
+        rule = self._rule(bins)
+        x = np.log(rule.nodes / reference)
+        f = amplitude * exponential(-x * (alpha + beta * x))
+        by_slopes = np.empty((2, x.size))
+        np.multiply(-x, f, out=by_slopes[0])
+        np.multiply(x, by_slopes[0], out=by_slopes[1])
+        integral, by_slopes = rule.integrate_with_gradient(f, by_slopes)
+        gradient = np.empty((4, integral.size))
+        np.divide(integral, amplitude, out=gradient[0])
+        gradient[1] = (alpha * integral - (2 * beta) * by_slopes[0]) / reference
+        gradient[2:] = by_slopes
+        return integral, gradient
 
 
 class LogParabolaSpectralModel(_LogParabola):
