@@ -143,11 +143,16 @@ def ring_kernel(r_in: float, width: float) -> Array:
 
 def kernel_sums(images: MapArray, kernel: Array) -> Array:
     """``(n, n_y, n_x)``: every image convolved with a kernel of odd size, 0 beyond its border; double precision."""
-    half = kernel.shape[0] // 2
-    size = [fft.next_fast_len(max(n + half, 2 * half + 1), real=True) for n in images.shape[-2:]]
+    half, (n_y, n_x) = kernel.shape[0] // 2, images.shape[-2:]
+    size = [fft.next_fast_len(max(n + half, 2 * half + 1), real=True) for n in (n_y, n_x)]
     spectrum = fft.rfft2(kernel, s=size)
-    sums = fft.irfft2(fft.rfft2(images.astype(np.float64), s=size) * spectrum, s=size)
-    return np.ascontiguousarray(sums[..., half : half + images.shape[-2], half : half + images.shape[-1]])
+    sums = np.zeros(images.shape)
+    for image, result in zip(images, sums, strict=True):  # one after the other: the processor's cache holds one
+        if image.any():
+            transformed = fft.rfft2(image.astype(np.float64), s=size)
+            transformed *= spectrum
+            result[...] = fft.irfft2(transformed, s=size, overwrite_x=True)[half : half + n_y, half : half + n_x]
+    return sums
 
 
 def _measured(dataset: MapDataset, counts_off: Array, acceptance: MapArray, acceptance_off: Array) -> MapDatasetOnOff:
