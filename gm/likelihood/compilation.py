@@ -56,10 +56,12 @@ def compile_terms(
         bins = np.flatnonzero(dataset.mask)
         if not bins.size:
             continue
-        measurement = dataset.measurement()
-        statistic, arrays = measurement.kind, measurement.columns(as_slice(bins))
-        builder = builders.setdefault((statistic, arrays[-1].ndim and arrays[-1][0].size), _TermBuilder(statistic))
-        offset = _add_folds(builder, plan, dataset, models.sources(one.name), corrections.get(one.name), bins)
+        measurement, part = dataset.measurement(), as_slice(bins)
+        statistic, arrays = measurement.kind, measurement.columns(part)
+        key = statistic, arrays[-1].ndim and arrays[-1][0].size
+        if (builder := builders.get(key)) is None:
+            builder = builders[key] = _TermBuilder(statistic)
+        offset = _add_folds(builder, plan, dataset, models.sources(one.name), corrections.get(one.name), bins, part)
         builder.add_bins(index, bins, arrays, offset)
     terms: list[LikelihoodTerm] = []
     compiled = None
@@ -94,9 +96,11 @@ class _TermBuilder:
         self._arrays.append(arrays)
         self._offsets.append(offset)
 
-    def add_response(self, block: Block, bins: IntArray, exposure: Array | None, edisp: Array) -> None:
+    def add_response(
+        self, block: Block, bins: IntArray | slice, n_bins: int, exposure: Array | None, edisp: Array
+    ) -> None:
         """Exposure (n_columns,) and energy dispersion (n_columns, n_energy) for the bins that are added next."""
-        self._responses[block].append(_Response(self.n_rows, as_slice(bins), bins.size, exposure, edisp))
+        self._responses[block].append(_Response(self.n_rows, bins, n_bins, exposure, edisp))
 
     def add_diagonal(self, block: Block, bins: IntArray, weight: Array) -> None:
         rows = np.arange(self.n_rows, self.n_rows + bins.size)
@@ -153,18 +157,22 @@ def _add_folds(
     sources: Sequence[SkyModel],
     correction: BackgroundIRFModel | None,
     bins: IntArray,
+    part: IntArray | slice,
 ) -> Array:
-    """Register how each component reaches the dataset's bins; returns what is predicted without a model, (n_bins,)."""
+    """Register how each component reaches the dataset's bins; returns what is predicted without a model, (n_bins,).
+
+    ``part`` : the bins, as a slice where they come one after the other
+    """
     for responses, names, times in _by_response(sources, dataset):
         seen = dataset.seen(responses)
         block = plan.block(seen.quantity, names, seen.energy, times)
         if seen.edisp is None:
             builder.add_diagonal(block, bins, np.ones(bins.size))
         else:
-            builder.add_response(block, bins, seen.exposure, seen.edisp)
+            builder.add_response(block, part, bins.size, seen.exposure, seen.edisp)
     if dataset.known_background is None:
         return np.zeros(bins.size)
-    known = dataset.known_background[bins].astype(np.float64, copy=False)
+    known = dataset.known_background[part].astype(np.float64, copy=False)
     if correction is None:
         return known
     builder.add_diagonal(plan.block("point", (correction.name,), dataset.energies()), bins, known)
