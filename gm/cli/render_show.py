@@ -25,6 +25,8 @@ def text_of(description: Description) -> str:
         "sky-map": _sky_map,
         "flux-point-table": _points,
         "fits": _extensions,
+        "observation": _observations,
+        "observation-index": _observations,
     }.get(description.kind, _outline)(data)
     return "\n".join([head, "", *lines])
 
@@ -114,6 +116,26 @@ def _extensions(data: Any) -> list[str]:
         for row in data["extensions"]
     ]
     return table(["extension", "rows", "columns"], rows, left=3)
+
+
+def _observations(data: Any) -> list[str]:
+    rows = []
+    for row in data["observations"]:
+        lon, lat = row.get("pointing") or (None, None)
+        place = "-" if lon is None else f"{lon:.3f}, {lat:.3f}"
+        responses = ", ".join(row["responses"].values())
+        what = [
+            *(f"no {part}" for part in row["missing"]),
+            *([row["problem"].splitlines()[0]] if "problem" in row else []),
+        ]
+        time = "-" if row.get("livetime") is None else f"{row['livetime']:.0f}"
+        rows.append([str(row["obs_id"]), place, time, count(row.get("events")), responses, "; ".join(what)])
+    lines = table(["observation", "pointing [deg]", "livetime [s]", "events", "responses", "missing"], rows, left=2)
+    for row in data["observations"]:
+        if "e_min" in row:
+            energies = f"{energy(row['e_min'])} - {energy(row['e_max'])}"
+            lines += ["", f"  events of {energies}, up to {row['offset_max']:.2f} deg off axis"]
+    return lines
 
 
 def _outline(data: Any, indent: int = 2) -> list[str]:

@@ -218,3 +218,22 @@ def test_results_with_awkward_names_are_targets(gm: Any, analysis: Path, edit: A
     assert done.stdout.splitlines() == [
         f"making {name}" for name in (points.replace("flux_points/crab-sed", "fit/fit"), points)
     ]
+
+
+def test_show_observations(gm: Any, tmp_path: Path) -> None:
+    store = tmp_path / "dl3"
+    shutil.copytree(ROOT / "example_configs" / "hess-like" / "dl3", store)
+    (store / "run-2.fits.gz").unlink()
+    for place in (store, store / "hdu-index.fits.gz"):
+        rows = gm("show", str(place), "--json").json["observations"]
+        assert [row["obs_id"] for row in rows] == [1, 2, 3, 4]
+        assert rows[0]["missing"] == []
+        assert rows[0]["livetime"] > 1500
+        assert rows[0]["responses"]["aeff"] == "aeff_2d"
+        assert "run-2.fits.gz" in rows[1]["problem"]
+    alone = gm("show", str(store / "run-3.fits.gz"), "--json").json["observations"][0]
+    assert (alone["obs_id"], alone["events"]) == (3, rows[2]["events"])
+    assert 0 < alone["e_min"] < alone["e_max"]
+    assert "off axis" in gm("show", str(store / "run-3.fits.gz")).out
+    assert "run-2.fits.gz" in gm("show", str(store)).out
+    assert gm("show", str(tmp_path)).code == 4

@@ -11,6 +11,7 @@ from gm.config_schemas.reader import Document, read_document
 from gm.config_schemas.validator import check
 from gm.errors import DataError, InvalidInput
 from gm.io.ecsv import is_ecsv
+from gm.pipeline.commands.show_observations import is_index, observations
 from gm.pipeline.provenance import SCHEMA as PROVENANCE
 from gm.pipeline.results import as_mapping, finite
 from gm.pipeline.stages.registry import STAGES
@@ -33,6 +34,8 @@ class Description:
 def describe(file: str) -> Description:
     """Read any file that gm knows. Raises `InvalidInput` and `DataError`."""
     if file != "-":
+        if Path(file).is_dir():
+            return _observations(Path(file))
         start = _start(Path(file))
         if start.startswith(_FITS_MAGIC):
             return _fits(Path(file))
@@ -152,6 +155,8 @@ def _fits(path: Path) -> Description:
         return Description("sky-map", str(path), _sky_map(file))
     if {"e_ref", "e_min"} & names:
         return Description("flux-point-table", str(path), _sed(path))
+    if is_index(file) or file.find("EVENTS") is not None:
+        return _observations(path)
     rows = [
         {
             "name": extension.name,
@@ -161,6 +166,11 @@ def _fits(path: Path) -> Description:
         for extension in file.extensions
     ]
     return Description("fits", str(path), {"extensions": rows})
+
+
+def _observations(path: Path) -> Description:
+    data = observations(path)
+    return Description("observation" if len(data["observations"]) == 1 else "observation-index", str(path), data)
 
 
 def _sky_map(file: FitsFile) -> dict[str, Any]:
