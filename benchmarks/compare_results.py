@@ -99,7 +99,8 @@ class Case:
 
     def lay(self, folder: Path) -> None:
         """Its files in a new folder."""
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():
+            shutil.rmtree(folder)
         if self.example is not None:
             shutil.copytree(self.example, folder)
         else:

@@ -57,7 +57,7 @@ INNER_FLOORS = {
         "functions to_spectrum",
     ),
     "likelihood": (
-        "fluxes lattice line products times maps.folding maps.sources.losses",
+        "fluxes lattice line products times treatment maps.folding maps.sources.losses",
         "report remarks",
         "contract",
         "spectra maps",

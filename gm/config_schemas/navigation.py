@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from gm.config_schemas.scalars import kind_of
 from gm.config_schemas.schema_files import Schema, load_schema
 
 
@@ -22,11 +21,11 @@ _Nodes = list[tuple[Schema, Schema]]
 
 
 def _inside(node: Schema, root: Schema, step: str | int) -> _Nodes:
-    if kind_of(step) == "integer":
+    if isinstance(step, int):
         inner: Any = node.get("items")
     else:
         inner = node.get("properties", {}).get(step, node.get("additionalProperties"))
-    return _branches(inner, root) if kind_of(inner) == "object" else []
+    return _branches(inner, root) if isinstance(inner, dict) else []
 
 
 def _branches(node: Schema, root: Schema) -> _Nodes:

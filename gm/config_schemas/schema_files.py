@@ -1,4 +1,8 @@
-"""The JSON Schemas. ``"x-types": "spatial"`` in a file stands for the tags of all spatial models that there are."""
+"""The JSON Schemas.
+
+``"x-types": "spatial"`` in a file stands for the tags of all spatial models that there are, ``"operation"`` for the
+names of what makes datasets: the operations of a config, and the reduction of observations.
+"""
 
 from __future__ import annotations
 
@@ -43,6 +47,11 @@ def _types() -> _Types:
     return (*known, *((section, pair) for section, names in NOT_EVALUATED.items() for pair in names.items()))
 
 
+def _operations(folder: Path) -> _Types:
+    config = json.loads((folder / f"config{_SUFFIX}").read_text(encoding="utf-8"))
+    return tuple(("operation", (name,)) for name in (*config["definitions"]["operation"]["properties"], "reduce"))
+
+
 @lru_cache
 def _loaded(folder: Path, name: str, types: _Types) -> Schema:
     schema: Schema = json.loads(_text(folder, name, types))
@@ -53,11 +62,12 @@ def _text(folder: Path, name: str, types: _Types) -> str:
     if name not in schema_names():
         raise UsageError(f"no schema is called '{name}'\n    {suggest(name, schema_names(), 'schemas')}")
     text = (folder / f"{name}{_SUFFIX}").read_text(encoding="utf-8")
+    known = (*types, *_operations(folder)) if '"x-types": "operation"' in text else types
 
     def enum(found: re.Match[str]) -> str:
         """The tags of the types that have no entry of their own in the file."""
         indent, section = found[1], found[2]
-        mine = (tags for kind, tags in types if kind == section and f'"{tags[0]}"' not in text)
+        mine = (tags for kind, tags in known if kind == section and f'"{tags[0]}"' not in text)
         tags = [tag for group in mine for tag in group]
         rows = fill(
             json.dumps(tags)[1:-1],

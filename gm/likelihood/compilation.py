@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from gm.arrays import Array, BoolArray, IntArray
-from gm.conventions import Conventions
 from gm.datasets import Datasets
 from gm.datasets.base import OneDimensional
 from gm.datasets.kinds import is_map, one_dimensional
@@ -20,6 +19,7 @@ from gm.likelihood.fluxes import Block, FluxPlan, as_slice
 from gm.likelihood.spectra.term import DiagonalFold, Fold, MatrixFold, Term
 from gm.likelihood.terms import LocalTerms
 from gm.likelihood.times import check_light, times_of
+from gm.likelihood.treatment import Treatment
 from gm.models import BackgroundIRFModel, Layout, Models, SkyModel
 from gm.models.temporal.intervals import TimeIntervals
 from gm.statistics import Statistic
@@ -31,10 +31,7 @@ def compile_terms(
     datasets: Datasets,
     models: Models,
     layout: Layout,
-    conventions: Conventions,
-    *,
-    for_fit: bool,
-    frozen_shapes: bool = False,
+    treatment: Treatment,
     before: LocalTerms | None = None,
 ) -> tuple[FluxPlan, LocalTerms]:
     """The flux columns that the datasets need; one term for each map, and one per statistic for all other datasets.
@@ -69,8 +66,7 @@ def compile_terms(
         from gm.likelihood.maps.compilation import CompiledMaps, compile_maps
 
         known = CompiledMaps() if before is None or before.maps is None else before.maps
-        shapes = {"for_fit": for_fit, "frozen_shapes": frozen_shapes}
-        found, compiled = compile_maps(maps, models, plan, layout, conventions, known, **shapes)
+        found, compiled = compile_maps(maps, models, plan, layout, treatment, known)
         terms.extend(found)
     terms.extend(builder.build(plan.n_columns) for builder in builders.values())
     return plan, LocalTerms(terms, plan.n_columns, compiled)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import final
 
-from gm.conventions import Conventions
 from gm.datasets import Datasets
 from gm.likelihood.compilation import compile_terms
 from gm.likelihood.fluxes import FluxPlan
 from gm.likelihood.terms import LocalTerms, Terms
+from gm.likelihood.treatment import Treatment
 from gm.models import Layout, Models
 
 
@@ -22,17 +22,13 @@ class Engine(ABC):
         datasets: Datasets,
         models: Models,
         layout: Layout,
-        conventions: Conventions,
-        *,
-        for_fit: bool,
-        frozen_shapes: bool,
+        treatment: Treatment,
         before: Terms | None = None,
     ) -> tuple[FluxPlan, Terms]:
         """The columns of the flux vector, and the terms, which are functions of it. Raises `DataError`.
 
-        ``layout`` is that of the models, and stays as it is; ``for_fit`` and ``frozen_shapes`` as for
-        `JointLikelihood`. ``before``: terms of the same datasets under models that differ in values alone; what has not
-        moved may be taken from them.
+        ``layout`` is that of the models, and stays as it is. ``before``: terms of the same datasets under models that
+        differ in values alone; what has not moved may be taken from them.
         """
 
 
@@ -45,12 +41,8 @@ class LocalEngine(Engine):
         datasets: Datasets,
         models: Models,
         layout: Layout,
-        conventions: Conventions,
-        *,
-        for_fit: bool,
-        frozen_shapes: bool,
+        treatment: Treatment,
         before: Terms | None = None,
     ) -> tuple[FluxPlan, LocalTerms]:
         known = before if isinstance(before, LocalTerms) else None
-        shapes = {"for_fit": for_fit, "frozen_shapes": frozen_shapes}
-        return compile_terms(datasets, models, layout, conventions, before=known, **shapes)
+        return compile_terms(datasets, models, layout, treatment, known)

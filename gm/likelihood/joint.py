@@ -19,6 +19,7 @@ from gm.likelihood.maps.sources.losses import FluxLoss
 from gm.likelihood.remarks import remarks
 from gm.likelihood.report import TermReport
 from gm.likelihood.terms import Terms
+from gm.likelihood.treatment import Treatment
 from gm.models import Component, Layout, Models, Role
 
 
@@ -113,15 +114,8 @@ class JointLikelihood:
         self.layout, self._engine = Layout(models), engine or LocalEngine()
         if for_fit:
             keep_apart(datasets, models, self.layout, self.conventions)
-        plan, self.terms = self._engine.compile(
-            datasets,
-            models,
-            self.layout,
-            self.conventions,
-            for_fit=for_fit,
-            frozen_shapes=frozen_shapes,
-            before=before,
-        )
+        treatment = Treatment(self.conventions, for_fit, frozen_shapes)
+        plan, self.terms = self._engine.compile(datasets, models, self.layout, treatment, before)
         self.bank = FluxBank(plan, models, self.layout, self.conventions)
         self._last_point: _Point | None = None
         self._last_slopes: _Point | None = None

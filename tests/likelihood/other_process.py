@@ -12,13 +12,13 @@ from typing import Any, final
 import numpy as np
 
 from gm.arrays import Array, IntArray
-from gm.conventions import Conventions
 from gm.datasets import Datasets
 from gm.likelihood import Engine, LocalEngine, TermReport, Terms
 from gm.likelihood.contract import Block, PredictedBins
 from gm.likelihood.fluxes import FluxPlan
 from gm.likelihood.lattice import Lattice
 from gm.likelihood.line import Line
+from gm.likelihood.treatment import Treatment
 from gm.maps.geometry import WcsGeometry
 from gm.models import Layout, Models
 
@@ -93,15 +93,10 @@ class OtherProcess(Engine):
         datasets: Datasets,
         models: Models,
         layout: Layout,
-        conventions: Conventions,
-        *,
-        for_fit: bool,
-        frozen_shapes: bool,
+        treatment: Treatment,
         before: Terms | None = None,
     ) -> tuple[FluxPlan, Terms]:
-        plan, number = self.ask(
-            0, "compile", datasets, models, layout, conventions, for_fit=for_fit, frozen_shapes=frozen_shapes
-        )
+        plan, number = self.ask(0, "compile", datasets, models, layout, treatment)
         return plan, TermsThere(self, number)
 
 

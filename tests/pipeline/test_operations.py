@@ -290,3 +290,10 @@ fit: {}
     assert Datasets.read(tmp_path / "results" / "datasets.yaml").names == ["run-1", "run-2"]
     assert Datasets.read(tmp_path / "results" / "operations" / "datasets.yaml").names == ["all"]
     assert [product.ran for product in run(request, Silent()).products] == [False, False, False]
+
+
+@pytest.mark.parametrize(("name", "places"), [("stack", []), ("reduce", []), ("stck", ["$.operations[0].operation"])])
+def test_edits_name_operations_that_there_are(name: str, places: list[Any]) -> None:
+    operations = [{"operation": name, "results": [{"name": "a", "inputs": ["b"]}], "edits": []}]
+    text = json.dumps({"schema": "gm/edits/1", "name": "x", "operations": operations})
+    assert [problem.path for problem in check(read_document("edits.yaml", text), "edits")] == places

@@ -32,7 +32,11 @@ class BackgroundTable(ABC):
     """
 
     alignment: str
-    energy: Axis
+
+    @property
+    @abstractmethod
+    def energy(self) -> Axis:
+        """Reconstructed energies [TeV]."""
 
     @abstractmethod
     def rate(self, energy: ArrayLike, fov_lon: ArrayLike, fov_lat: ArrayLike) -> Array:
@@ -111,7 +115,7 @@ class Background2D(BackgroundTable):
         return cls(_LogRates(grid, scale), _alignment(extension))
 
     @property
-    def energy(self) -> Axis:  # type: ignore[override]
+    def energy(self) -> Axis:
         return self.rates.grid.axes[0]
 
     def rate(self, energy: ArrayLike, fov_lon: ArrayLike, fov_lat: ArrayLike) -> Array:
@@ -137,7 +141,7 @@ class Background3D(BackgroundTable):
         return cls(_LogRates(Grid(axes, logs), scale), _alignment(extension))
 
     @property
-    def energy(self) -> Axis:  # type: ignore[override]
+    def energy(self) -> Axis:
         return self.rates.grid.axes[0]
 
     def rate(self, energy: ArrayLike, fov_lon: ArrayLike, fov_lat: ArrayLike) -> Array:

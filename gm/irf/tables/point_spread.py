@@ -22,8 +22,15 @@ _SR = np.radians(1.0) ** 2  # of a square degree
 class PointSpreadTable(ABC):
     """Probability per solid angle of a photon's distance from where it came from."""
 
-    offset: Axis
-    energy_true: Axis
+    @property
+    @abstractmethod
+    def offset(self) -> Axis:
+        """Offsets from the pointing [deg]."""
+
+    @property
+    @abstractmethod
+    def energy_true(self) -> Axis:
+        """True energies [TeV]."""
 
     @abstractmethod
     def evaluate(self, rad: ArrayLike, energy_true: ArrayLike, offset: ArrayLike) -> Array:
@@ -52,11 +59,11 @@ class PSF3D(PointSpreadTable):
         return self.grid.axes[0]
 
     @property
-    def offset(self) -> Axis:  # type: ignore[override]
+    def offset(self) -> Axis:
         return self.grid.axes[1]
 
     @property
-    def energy_true(self) -> Axis:  # type: ignore[override]
+    def energy_true(self) -> Axis:
         return self.grid.axes[2]
 
     def evaluate(self, rad: ArrayLike, energy_true: ArrayLike, offset: ArrayLike) -> Array:
@@ -95,11 +102,11 @@ class EnergyDependentMultiGaussPSF(PointSpreadTable):
         return cls(_read_grids(extension, ("SIGMA_1", "SIGMA_2", "SIGMA_3"), ("AMPL_2", "AMPL_3", "SCALE")))
 
     @property
-    def offset(self) -> Axis:  # type: ignore[override]
+    def offset(self) -> Axis:
         return self.grids["SIGMA_1"].axes[0]
 
     @property
-    def energy_true(self) -> Axis:  # type: ignore[override]
+    def energy_true(self) -> Axis:
         return self.grids["SIGMA_1"].axes[1]
 
     def _sigmas_and_weights(self, energy_true: ArrayLike, offset: ArrayLike) -> tuple[Array, Array]:
@@ -141,11 +148,11 @@ class PSFKing(PointSpreadTable):
         return cls(_read_grids(extension, ("SIGMA",), ("GAMMA",)))
 
     @property
-    def offset(self) -> Axis:  # type: ignore[override]
+    def offset(self) -> Axis:
         return self.grids["SIGMA"].axes[0]
 
     @property
-    def energy_true(self) -> Axis:  # type: ignore[override]
+    def energy_true(self) -> Axis:
         return self.grids["SIGMA"].axes[1]
 
     def evaluate(self, rad: ArrayLike, energy_true: ArrayLike, offset: ArrayLike) -> Array:

@@ -9,7 +9,6 @@ from typing import final
 
 import numpy as np
 
-from gm.conventions import Conventions
 from gm.datasets.map_dataset import SkyMap
 from gm.irf.psf_kernel import KernelGrids
 from gm.likelihood.fluxes import FluxPlan
@@ -20,6 +19,7 @@ from gm.likelihood.maps.sources.image import FixedSource, MapSource
 from gm.likelihood.maps.sources.point import Shared
 from gm.likelihood.maps.term import MapTerm
 from gm.likelihood.maps.view import View, background_of, bins_of, correction_of
+from gm.likelihood.treatment import Treatment
 from gm.models import Layout, Models
 from gm.parallel import side_by_side
 
@@ -54,11 +54,8 @@ def compile_maps(
     models: Models,
     plan: FluxPlan,
     layout: Layout,
-    conventions: Conventions,
+    treatment: Treatment,
     known: CompiledMaps,
-    *,
-    for_fit: bool,
-    frozen_shapes: bool = False,
 ) -> tuple[list[MapTerm], CompiledMaps]:
     """The terms of map datasets, given with their positions; those whose masks leave nothing have none.
 
@@ -69,7 +66,7 @@ def compile_maps(
     views, shared = [view for view, _ in pairs], Shared(known.kernels)
     builders = [
         [
-            SourceBuilder.of(view, finest, component, plan, layout, shared, conventions, for_fit, frozen_shapes)
+            SourceBuilder.of(view, finest, component, plan, layout, shared, treatment)
             for component in models.sources(view.dataset.name)
         ]
         for view, finest in pairs

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from gm.arrays import Array
-from gm.conventions import Conventions
 from gm.datasets import overlap_matrix
 from gm.irf.point_spread import PointSpread
 from gm.irf.psf import PsfMap
@@ -28,6 +27,7 @@ from gm.likelihood.maps.sources.shape_image import GROWTH, MARGIN, ShapeImage, S
 from gm.likelihood.maps.sources.summed import FinerSource
 from gm.likelihood.maps.view import View
 from gm.likelihood.times import times_of
+from gm.likelihood.treatment import Treatment
 from gm.maps.pixel_grid import PixelGrid
 from gm.models import Layout, SkyModel
 from gm.models.spatial.base import RadialModel
@@ -47,18 +47,17 @@ class SourceBuilder:
         plan: FluxPlan,
         layout: Layout,
         shared: Shared,
-        conventions: Conventions,
-        for_fit: bool,
-        frozen_shapes: bool,
+        treatment: Treatment,
     ) -> None:
-        self.view, self.component, self.shared, self.conventions = view, component, shared, conventions
+        self.view, self.component, self.shared, self.conventions = view, component, shared, treatment.conventions
         self.shape = component.spatial_model
         self.loss: KernelLoss | None = None
         self.values = self._start(layout)
         moves = np.array([layout.free_position(k) is not None for k in self._slots(layout)], dtype=bool)
         self.may_move = bool(moves.any())
-        self.is_free, self.moves = self.may_move and not frozen_shapes, moves & (not frozen_shapes)
-        self.is_smooth = for_fit and self.is_free and not conventions.is_exact and isinstance(self.shape, RadialModel)
+        self.is_free, self.moves = self.may_move and not treatment.frozen_shapes, moves & (not treatment.frozen_shapes)
+        self.is_smooth = treatment.for_fit and self.is_free and not self.conventions.is_exact
+        self.is_smooth &= isinstance(self.shape, RadialModel)
         times = times_of(component, view.dataset)
         self.columns = plan.block("integral", (component.name,), view.dataset.energy_true.edges, times).columns
         self.shape_columns = slice(0, 0)
@@ -74,15 +73,13 @@ class SourceBuilder:
         plan: FluxPlan,
         layout: Layout,
         shared: Shared,
-        conventions: Conventions,
-        for_fit: bool,
-        frozen_shapes: bool,
+        treatment: Treatment,
     ) -> SourceBuilder:
         """On the bins as they are, or turned where the ends of a map all around the sky would cut the component."""
-        builder = cls(finest, component, plan, layout, shared, conventions, for_fit, frozen_shapes)
+        builder = cls(finest, component, plan, layout, shared, treatment)
         if not (finest.dataset.geometry.is_closed and builder._is_cut):
             return builder
-        return cls(view.turned(), component, plan, layout, shared, conventions, for_fit, frozen_shapes)
+        return cls(view.turned(), component, plan, layout, shared, treatment)
 
     @property
     def _is_cut(self) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -162,6 +163,16 @@ class Task(ABC):
     def _shaping(self) -> list[Declaration[Any]]:
         """The earlier stages whose sections say how this one sees the datasets."""
         return [stage for stage in self.analysis.stages if stage.shapes_later and stage.phase < self.stage.phase]
+
+
+def rewritten(session: Session, task: Task) -> Start:
+    """What later stages start from, where a task has written datasets and the global model beside its result."""
+    from gm.pipeline.analysis.load import check_edited
+    from gm.pipeline.start import Remodelled, Written
+
+    folder, files = task.result.parent, session.written(task.key, besides=task.result)
+    datasets = Written(folder, session.start, session.read)
+    return Remodelled(datasets, folder / "models.yaml", files, partial(check_edited, session.analysis))
 
 
 def folder_of(stage: Declaration[Any], analysis: Analysis) -> Path:

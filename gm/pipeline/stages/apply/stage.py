@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 from gm.pipeline.analysis.declaration import Phase
-from gm.pipeline.stages.base import MODELS, Ran, Stage, Task, folder_of
+from gm.pipeline.stages.base import MODELS, Ran, Stage, Task, folder_of, rewritten
 
 if TYPE_CHECKING:
     from gm.pipeline.analysis.load import Analysis
@@ -51,12 +50,7 @@ class Applying(Stage["tuple[OperationSettings, ...]"]):
         return [ApplyTask(self, analysis)]
 
     def made(self, session: Session, task: Task) -> Start:
-        from gm.pipeline.analysis.load import check_edited
-        from gm.pipeline.start import Remodelled, Written
-
-        folder, files = task.result.parent, session.written(task.key, besides=task.result)
-        datasets = Written(folder, session.start, session.read)
-        return Remodelled(datasets, folder / "models.yaml", files, partial(check_edited, session.analysis))
+        return rewritten(session, task)
 
     def preview(self, analysis: Analysis, start: Start, made: Start) -> Preview:
         from gm.pipeline.stages.apply.run import preview_operations

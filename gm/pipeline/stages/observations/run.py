@@ -98,21 +98,21 @@ def _reduce(session: Session, task: Task, jobs: Sequence[Job], files: Mapping[st
     before = (read_result(task.result, task.stage.schema) or {}).get("observations") or []
     pairs = list(zip(jobs, places, strict=True))
     found = still_valid([*before, *journal.rows()], pairs, retry=RETRY in session.analysis.request.flags)
-    todo = [(job, place) for job, place in pairs if job not in found]
-    if found and todo:
-        session.reporter.say(f"  {plural(len(found), 'observation')} from before, {len(todo)} to do")
-    for number, (row, (job, _)) in enumerate(zip(_rows(session, todo), todo, strict=True)):
+    left = [(job, place) for job, place in pairs if job not in found]
+    if found and left:
+        session.reporter.say(f"  {plural(len(found), 'observation')} from before, {len(left)} to do")
+    for number, (row, (job, _)) in enumerate(zip(_rows(session, left), left, strict=True)):
         found[job] = row
         journal.add(row)
-        session.reporter.progress("reduce", number + 1, len(todo), job.part)
+        session.reporter.progress("reduce", number + 1, len(left), job.part)
     return [found[job] for job in jobs]
 
 
-def _rows(session: Session, todo: Sequence[tuple[Job, Path]]) -> Iterator[Row]:
+def _rows(session: Session, left: Sequence[tuple[Job, Path]]) -> Iterator[Row]:
     workers = session.analysis.settings.workers or 1
-    if workers > 1 and len(todo) > 1 and can_fork():
-        return in_processes(_row, todo, workers, 1)
-    return map(_row, todo)
+    if workers > 1 and len(left) > 1 and can_fork():
+        return in_processes(_row, left, workers, 1)
+    return map(_row, left)
 
 
 def _row(pair: tuple[Job, Path]) -> Row:
