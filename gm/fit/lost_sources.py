@@ -13,7 +13,7 @@ import numpy as np
 
 from gm.arrays import Array
 from gm.datasets import Datasets, MapDatasetOnOff
-from gm.datasets.map_dataset import SkyMap
+from gm.datasets.kinds import is_map
 from gm.maps.rotation import rotate
 from gm.models import Layout, Models, SkyModel
 
@@ -28,9 +28,9 @@ def lost_sources(models: Models, layout: Layout, vector: Array, scale: Array) ->
     scale : (n_free,) about a standard deviation of each parameter
     """
     found = []
-    for component in models:
+    for component in models.sources():
         position = component.spectral_model.amplitude_position()
-        if not isinstance(component, SkyModel) or component.spatial_model is None or position is None:
+        if component.spatial_model is None or position is None:
             continue
         paths, first = component.spatial_model.paths, layout.slots(component.name, "spatial").start
         slots = [first + paths.index(name) for name in _PLACE if name in paths]
@@ -67,7 +67,7 @@ def _brightest(datasets: Datasets, predicted: list[Array]) -> tuple[float, float
     """Position [deg] and frame of the largest excess in units of what it fluctuates by."""
     best, place = 0.0, None
     for dataset, expected in zip(datasets, predicted, strict=True):
-        if not isinstance(dataset, SkyMap):
+        if not is_map(dataset):
             continue
         if isinstance(dataset, MapDatasetOnOff):
             off = np.where(dataset.mask, dataset.acceptance_off, 1.0)

@@ -156,8 +156,7 @@ def _joined(models: Models, made: Sequence[_Written]) -> tuple[Models, set[str]]
         if component.name not in models:
             joined.append(component)
             continue
-        own = models[component.name]
-        if not (isinstance(own, BackgroundIRFModel) and own.dataset_name == component.dataset_name):
+        if models.backgrounds().get(component.dataset_name) is not models[component.name]:
             raise DataError(f"the models have a component '{component.name}' that is no background of its dataset")
         kept.add(component.name)
     return joined, kept
