@@ -74,7 +74,8 @@ def lower_bounds() -> dict[str, str]:
     """Distribution -> lower bound, of the dependencies and of all extras that gm itself imports."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     found = {}
-    for requirement in project["dependencies"]:
+    extras = project["optional-dependencies"]
+    for requirement in (*project["dependencies"], *extras["dask"], *extras["plot"]):
         name, bound = re.match(r"([\w.-]+)>=([\w.]+)", requirement).groups()  # type: ignore[union-attr]
         found[name.lower()] = bound
     return found
