@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from gm.pipeline.start import Given, Parts, Start
 
 if TYPE_CHECKING:
     from gm.datasets import Datasets
+    from gm.likelihood import Engine
 
 
 @dataclass(eq=False)
@@ -46,6 +48,13 @@ class Session:
         self._loaded = loaded_files(analysis)
         self.given = Given(analysis.documents.datasets, analysis.models, lambda: model_files(analysis), self.read)
         self.start: Start = self.given
+
+    @cached_property
+    def engine(self) -> Engine:
+        """Where the likelihood is computed."""
+        from gm.likelihood import LocalEngine
+
+        return LocalEngine()
 
     def read(self, parts: Parts) -> Datasets:
         """The datasets of documents, as they are in their files. Raises `InvalidInput` and `DataError`."""

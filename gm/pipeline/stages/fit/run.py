@@ -41,7 +41,7 @@ def run_fit(session: Session, task: Task, inputs: Inputs) -> tuple[dict[str, Any
     progress("fit", float("nan"))  # the clock starts before the responses are compiled
 
     try:
-        result = Fit(datasets, analysis.settings.conventions).run(
+        result = Fit(datasets, analysis.settings.conventions, session.engine).run(
             models,
             minos=settings.minos,
             contours=settings.contours,

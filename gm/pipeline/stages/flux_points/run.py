@@ -28,6 +28,7 @@ def run_flux_points(session: Session, task: Task, settings: FluxPointsSettings, 
         sigma=settings.sigma,
         sigma_ul=settings.sigma_ul,
         conventions=session.analysis.settings.conventions,
+        engine=session.engine,
     )
     n_bins, began, done = len(settings.energy_edges) - 1, time.perf_counter(), 0
 

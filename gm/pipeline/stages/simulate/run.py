@@ -37,7 +37,8 @@ def run_simulation(session: Session, task: Task) -> dict[str, Any]:
     start = time.perf_counter()
     given = read_parts(session.start.parts(), analysis.settings.workers) if simulation.recipes is None else None
     templates = build_templates(simulation, given)
-    predicted = predict(Datasets([template.dataset for template in templates]), models, analysis.settings.conventions)
+    expected = Datasets([template.dataset for template in templates])
+    predicted = predict(expected, models, analysis.settings.conventions, session.engine)
     asimov = simulation.asimov or ASIMOV in analysis.request.flags
     writer = models.writer(folder / "models.yaml", session.own_files(task.key))
     files = files_of_datasets(folder, [template.name for template in templates])
