@@ -143,6 +143,9 @@ _COMMON_FACTOR = re.compile(r"([a-zA-Z]+)(?:(?:\*\*|\^)?(-?\d{1,2}))?")
 _COMMON_FORM = re.compile(rf"(?P<above>{_PRODUCT}|1?)(?:\s*/\s*(?:\((?P<below>{_PRODUCT})\)|(?P<only>{_FACTOR})))?")
 _ONE_FACTOR = re.compile(rf"{_FACTOR}|\({_PRODUCT}\)")
 _MAX_LENGTH = 200
+_QUANTITY = re.compile(
+    r"([-+]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|inf|nan))\s*((?<=\s)\S.*|[a-zA-Z].*|)", re.DOTALL
+)
 _HUGE_POWER = re.compile(r"[a-zA-Z)](?:\*\*|\^)?\(?[-+]?\d{3}|(?:\*\*|\^)\(?[-+]?\d{3}")  # astropy would never end
 
 
@@ -181,14 +184,21 @@ def convert(quantity: object, target: str) -> float:
     return value
 
 
+def split_text(quantity: str, example: str) -> tuple[float, str]:
+    """Number and unit, which may be empty, of ``"30 GeV"`` or ``"30GeV"``. Raises `UnitError`.
+
+    example : a unit that fits, for the error
+    """
+    match = _QUANTITY.fullmatch(quantity.strip())
+    if match is None:
+        raise UnitError(f"'{_clipped(quantity)}' is not a number with a unit, such as '1 {example}'")
+    return float(match[1]), match[2]
+
+
 def _converted(quantity: object, target: str) -> float:
     if isinstance(quantity, str):
-        number, _, unit = quantity.strip().partition(" ")
-        try:
-            value = float(number)
-        except ValueError as error:
-            raise UnitError(f"'{_clipped(quantity)}' is not a number with a unit, such as '1 {target}'") from error
-        return value * (factor(unit.strip(), target) if unit.strip() else 1.0)
+        value, unit = split_text(quantity, target)
+        return value * (factor(unit, target) if unit else 1.0)
     if hasattr(quantity, "unit") and hasattr(quantity, "value"):
         return float(quantity.value) * factor(str(quantity.unit), target)
     try:

@@ -8,7 +8,7 @@ import sys
 import astropy.units as u
 import pytest
 
-from gm.units import UnitError, convert, factor, parse_unit
+from gm.units import UnitError, convert, factor, parse_unit, split_text
 
 COMMON = [
     ("keV", "TeV"),
@@ -107,6 +107,27 @@ def test_convert_reads_numbers_strings_and_quantities() -> None:
     assert convert("30 GeV", "TeV") == 0.03
     assert convert(2, "TeV") == 2.0
     assert convert(1 * u.MeV, "TeV") == 1e-6
+
+
+@pytest.mark.parametrize(
+    ("text", "number", "unit"),
+    [
+        ("0.66TeV", 0.66, "TeV"),
+        ("1e-3GeV", 1e-3, "GeV"),
+        ("5eV", 5.0, "eV"),
+        ("1e5", 1e5, ""),
+        ("3e-11 1 / (cm2 s TeV)", 3e-11, "1 / (cm2 s TeV)"),
+        (" -.5 deg ", -0.5, "deg"),
+    ],
+)
+def test_a_unit_needs_no_space_before_it(text: str, number: float, unit: str) -> None:
+    assert split_text(text, "TeV") == (number, unit)
+
+
+@pytest.mark.parametrize("text", ["TeV", "", "1_0TeV", "1,5 TeV", "1.2.3 TeV"])
+def test_what_is_no_number_with_a_unit(text: str) -> None:
+    with pytest.raises(UnitError, match="is not a number with a unit, such as '1 TeV'"):
+        split_text(text, "TeV")
 
 
 def test_common_units_do_not_import_astropy() -> None:

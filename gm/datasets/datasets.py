@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, final, overload
 
+from gm.config_schemas.file_patterns import expand_entries
 from gm.config_schemas.reader import read_document
 from gm.config_schemas.validator import check
 from gm.datasets.base import Dataset
@@ -95,6 +96,8 @@ class Datasets(Sequence[Dataset]):
             return datasets_from_dict(dict(source), Path(), None, workers)
         document = read_document(source)
         problems = check(document, "datasets")
+        document, unmatched = expand_entries(document)
+        problems += unmatched
         known = {problem.path for problem in problems}
 
         def report(path: JsonPath, message: str, hint: str) -> None:

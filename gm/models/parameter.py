@@ -8,7 +8,7 @@ from math import inf
 from typing import Any
 
 from gm.models.prior import Prior
-from gm.units import UnitError, factor
+from gm.units import UnitError, factor, split_text
 from gm.values import read_only
 
 _NO_EXTRA: Mapping[str, Any] = {}
@@ -54,11 +54,8 @@ class Parameter:
 def split_quantity(value: object) -> tuple[float, str | None]:
     """Number and unit of ``"1 TeV"``, an astropy quantity or a number (whose unit is None). Raises `UnitError`."""
     if isinstance(value, str):
-        text, _, unit = value.strip().partition(" ")
-        try:
-            return float(text), unit.strip() or None
-        except ValueError as error:
-            raise UnitError(f"'{value}' is not a number with a unit, such as '1 TeV'") from error
+        number, unit = split_text(value, "TeV")
+        return number, unit or None
     if hasattr(value, "unit") and hasattr(value, "value"):
         return float(value.value), str(value.unit)
     if isinstance(value, bool):

@@ -105,8 +105,6 @@ def test_models_of_later_versions_are_recognised(section: str) -> None:
         (sky(spectral=power_law(max=1)),
          "$.components[0].spectral.parameters[0].value: 2.3 is outside the limits none ... 1.0 | a fit starts inside"),
         (sky(spectral=power_law(prior=prior(weight=-1))), "$.components[0].spectral.parameters[0].prior: the weight"),
-        (sky(spectral=power_law(prior={k: v for k, v in prior().items() if k != "weight"})),
-         "$.components[0].spectral.parameters[0].prior: key 'weight' is missing | weight: 1"),
         (sky(spectral=power_law(prior=prior(parameters=[{"name": "sigma", "value": 0}]))),
          "$.components[0].spectral.parameters[0].prior.parameters[0].value: sigma of a prior is positive, found 0.0"),
         (sky(spectral=power_law(prior=prior(parameters=[{"name": "sgma", "value": 1}]))),

@@ -99,7 +99,7 @@ def parameter_problems(parameter: Parameter) -> Iterator[tuple[str, str, str]]:
 def read_prior(data: Any, unit: str, path: JsonPath, report: Report) -> Prior | None:
     """A prior from ``{type, weight, parameters: [{name, value, unit}]}``; ``unit`` is that of its parameter."""
     if mapping(data) is None:
-        report(path, f"expected a prior, found {data!r}", "{type: GaussianPrior, weight: 1, parameters: [...]}")
+        report(path, f"expected a prior, found {data!r}", "{type: GaussianPrior, parameters: [...]}")
         return None
     kind = PRIORS.get(text(data.get("type")) or "")
     if kind is None:
@@ -121,8 +121,6 @@ def read_prior(data: Any, unit: str, path: JsonPath, report: Report) -> Prior | 
         if own != unit and not _same_unit(own, unit):
             hint = "a prior is in the unit of its parameter; no conversion is made"
             report((*here, "unit"), f"'{own}' is not the parameter's unit '{unit}'", hint)
-    if "weight" not in data:
-        report(path, "key 'weight' is missing", "weight: 1")
     weight = _as_number(data.get("weight", 1.0), "", (*path, "weight"), report)
     prior: Prior = kind(**numbers, weight=1.0 if weight is None else weight)
     for name, message in prior.problems():

@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from gm.config_schemas.file_patterns import expand_entries
 from gm.config_schemas.reader import Document, read_document
 from gm.config_schemas.validator import check, sound_part
 from gm.errors import DataError, InvalidInput, JsonPath
 from gm.pipeline.analysis.findings import Findings
+from gm.pipeline.analysis.kinds import check_is_config
 from gm.pipeline.analysis.overrides import apply_overrides
 from gm.pipeline.analysis.paths import expand
 from gm.pipeline.analysis.request import Request
@@ -56,6 +58,7 @@ def read_documents(
     Raises `InvalidInput` or `DataError` only where the config itself cannot be read.
     """
     config = read_document(request.config)
+    check_is_config(config)
     config = apply_overrides(config, request.overrides, lambda data: resolve(sound_part(data, "config")))
     problems = check(config, "config")
     findings.extend(problems)
@@ -80,8 +83,7 @@ def _n_named(value: object) -> int:
 
 def _parts(config: Document, sound: Mapping[str, Any], role: str, findings: Findings) -> Iterator[Part]:
     if isinstance(config.data.get(role), dict):
-        inline = Part(config.child((role,)), None)
-        yield inline.sound(role) if role == "datasets" else inline
+        yield part_of(config.child((role,)), None, role, findings)
         return
     for place, name in texts(sound.get(role), (role,)):
         yield from _file_part(config, role, place, name, findings)
@@ -101,7 +103,14 @@ def _file_part(config: Document, role: str, place: JsonPath, name: str, findings
     except DataError as error:
         findings.add_missing(config, place, str(error))
         return
-    part = Part(document, file)
-    problems = check(document, role) if role == "datasets" else []
-    findings.extend(problems)
-    yield part.sound(role) if problems else part
+    yield part_of(document, file, role, findings)
+
+
+def part_of(document: Document, file: Path | None, role: str, findings: Findings) -> Part:
+    """A document of its own; one of datasets with an entry for each file, without what departs from the schema."""
+    if role != "datasets":
+        return Part(document, file)
+    problems = check(document, role) if file is not None else []  # one in the config is checked with it
+    document, unmatched = expand_entries(document)
+    findings.extend([*problems, *unmatched])
+    return Part(document, file).sound(role) if problems or unmatched or file is None else Part(document, file)

@@ -11,6 +11,7 @@ from gm.config_schemas.reader import Document, read_document
 from gm.config_schemas.validator import check
 from gm.errors import DataError, InvalidInput
 from gm.io.ecsv import is_ecsv
+from gm.pipeline.analysis.kinds import document_kind, foreign_kind
 from gm.pipeline.commands.show_observations import is_index, observations
 from gm.pipeline.provenance import SCHEMA as PROVENANCE
 from gm.pipeline.results import as_mapping, finite
@@ -44,7 +45,8 @@ def describe(file: str) -> Description:
     document = read_document(file, repeated=("metadata",))
     kind = _yaml_kind(document.data)
     if kind is None:
-        message = "no kind of file that gm knows"
+        foreign = foreign_kind(document.data)
+        message = f"is {foreign}" if foreign else "no kind of file that gm knows"
         results = ", ".join(stage.kind.replace("-", " ") for stage in STAGES if stage.kind)
         hint = f"known: config, models, datasets, {results}, provenance; FITS datasets and SED tables"
         raise InvalidInput([document.problem((), message, hint)])
@@ -69,11 +71,7 @@ def _yaml_kind(data: Any) -> str | None:
     schemas = {PROVENANCE: "provenance", **{stage.schema: stage.kind for stage in STAGES if stage.kind}}
     if data.get("schema") in schemas:
         return schemas[data["schema"]]
-    if "components" in data:
-        return "models"
-    if "version" in data or "models" in data:
-        return "config"
-    return "datasets" if "datasets" in data else None
+    return document_kind(data)
 
 
 def _as_it_is(document: Document) -> Any:
@@ -126,10 +124,11 @@ def _datasets(document: Document) -> Any:
     """One row per dataset, from its files; what is wrong with the document has its place."""
     from gm.pipeline.analysis.build import read_parts
     from gm.pipeline.analysis.checks import check_files
-    from gm.pipeline.analysis.documents import Part
+    from gm.pipeline.analysis.documents import part_of
     from gm.pipeline.analysis.findings import Findings
 
-    parts, findings = [Part(document, None)], Findings()
+    findings = Findings()
+    parts = [part_of(document, None, "datasets", findings)]
     check_files(parts, findings)
     findings.stop_if_any()
     return {"datasets": [dataset.summary() for dataset in read_parts(parts, None)]}
