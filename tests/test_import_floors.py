@@ -48,7 +48,11 @@ INNER_FLOORS = {
         "datasets",
         "operations simulation",
     ),
-    "datasets.files": ("flux_points gadf_spectrum map_reading map_writing ogip_spectrum", "formats", "index reading"),
+    "datasets.files": (
+        "flux_points gadf_spectrum map_reading map_writing ogip_spectrum recognition",
+        "formats",
+        "index reading",
+    ),
     "datasets.operations": (
         "outcome times",
         "energy grids kinds naming points revision",

@@ -91,7 +91,7 @@ def analysis_options(function: Callable[..., int]) -> Callable[..., int]:
         click.option("-o", "--output", metavar="DIR", help="The folder of the results."),
         click.option(
             "-s", "--set", "sets", multiple=True, metavar="PATH=VALUE",
-            help="Change a value of the config, such as fit.minos=[crab.index]; repeatable.",
+            help="Change a value of the config, such as 'fit.minos=[crab.index]'; repeatable.",
         ),
         click.argument("config", type=YamlPath(), metavar="CONFIG"),
     ):  # fmt: skip

@@ -19,12 +19,15 @@ def show_examples(examples: Mapping[str, str], display: Display) -> int:
     return 0
 
 
-def show_written(paths: Sequence[Path], folder: str, display: Display) -> int:
-    """The files that were written, and what to do next."""
+def show_written(paths: Sequence[Path], folder: str, display: Display, notes: Sequence[str] = ()) -> int:
+    """The files that were written, what to look at in them, and what to do next."""
     if display.json:
-        print_json({"files": [str(path) for path in paths]})
+        print_json({"files": [str(path) for path in paths], **({"notes": list(notes)} if notes else {})})
     else:
         print_result("\n".join(map(str, paths)))
+    for note in notes:
+        print_text(f"note: {note}")
     if not display.quiet:
-        print_text(f"next: cd {folder} && gm run config.yaml")
+        there = "" if folder == "." else f"cd {folder} && "
+        print_text(f"next: {there}gm {'validate' if notes else 'run'} config.yaml")
     return 0

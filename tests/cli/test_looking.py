@@ -117,7 +117,8 @@ def test_init_writes_an_analysis_and_overwrites_nothing(gm: Any, tmp_path: Path)
 
 def test_init_copies_the_folders_of_an_example(gm: Any, tmp_path: Path) -> None:
     gm("init", tmp_path / "new", "--example", "hess-like")
-    assert tree(tmp_path / "new") == tree(ROOT / "example_configs" / "hess-like")
+    schemas = {f"gm-{kind}.schema.json": schema_text(kind).encode() for kind in ("config", "models")}
+    assert tree(tmp_path / "new") == tree(ROOT / "example_configs" / "hess-like") | schemas
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="needs make")

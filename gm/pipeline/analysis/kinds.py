@@ -8,7 +8,7 @@ from typing import Any
 from gm.config_schemas.reader import Document
 from gm.errors import InvalidInput
 
-_INIT = "gm init --from {file} DIR writes the config that does the same"
+_INIT = "gm init DIR --from {file} drafts a config that does the same"
 _FOREIGN: tuple[tuple[Set[str], str], ...] = (
     (frozenset({"dataset1d", "dataset3d"}), "a config of asgardpy"),
     (frozenset({"gtlike", "binning"}), "a config of fermipy"),
@@ -48,7 +48,7 @@ def check_is_config(document: Document) -> None:
         message, hint = f"is a result ({data['schema']}), expected a config", f"gm show {document.source}"
     elif kind in ("models", "datasets") and not {"version", "models", "fit"} & set(data):
         message = f"is a file of {kind}, expected a config"
-        hint = f"a config names it: '{kind}: {document.source}'; gm init --from FILES DIR writes one"
+        hint = f"a config names it: '{kind}: {document.source}'; gm init DIR --from FILE... drafts one"
     else:
         return
     raise InvalidInput([document.problem((), message, hint)])

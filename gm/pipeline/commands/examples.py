@@ -7,15 +7,7 @@ from pathlib import Path
 
 import gm
 from gm.errors import DataError, UsageError, suggest
-from gm.io.files import write_atomic
-
-_MAKEFILE = """GM ?= gm
-
-results/fit/fit.yaml: config.yaml
-\t$(GM) run config.yaml
-
--include deps.mk    # written by: gm deps config.yaml > deps.mk
-"""
+from gm.pipeline.commands.scaffold.writing import write_new
 
 
 def examples() -> dict[str, str]:
@@ -33,16 +25,7 @@ def write_example(name: str, target: str) -> list[Path]:
         raise UsageError(f"no example '{name}'\n    {suggest(name, folders, 'examples')}")
     source = folders[name]
     contents = {file.relative_to(source): file.read_bytes() for file in sorted(source.rglob("*")) if file.is_file()}
-    contents.setdefault(Path("Makefile"), _MAKEFILE.encode())
-    folder = Path(target)
-    if folder.exists() and not folder.is_dir():
-        raise DataError(f"{folder}: is a file, expected a folder to write into")
-    existing = [folder / file for file in contents if (folder / file).exists()]
-    if existing:
-        raise DataError(f"{existing[0]}: exists already; nothing was written\n    choose another folder, or remove it")
-    for file, content in contents.items():
-        write_atomic(folder / file, content)
-    return [folder / file for file in contents]
+    return write_new(contents, target)
 
 
 def _folders() -> list[Path]:

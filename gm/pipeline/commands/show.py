@@ -136,24 +136,19 @@ def _datasets(document: Document) -> Any:
 
 def _fits(path: Path) -> Description:
     from gm.datasets import read_dataset
+    from gm.datasets.files.recognition import file_type
     from gm.io.fits import read_fits
     from gm.io.map_fits import is_sky_map
-    from gm.io.ogip import is_ogip
 
     file = read_fits(path)
-    tables = [extension for extension in file.extensions if extension.is_table]
-    names = {name.lower() for table in tables[:1] for name in table.columns}
-    if is_ogip(file) and "ANCRFILE" in file.get("SPECTRUM").header:
-        return Description("spectrum", str(path), read_dataset("SpectrumDatasetOnOff", path).summary())
-    if file.find("COUNTS") is not None:
-        kind = "SpectrumDataset" if file.get("COUNTS").is_table else "MapDataset"
-        kind += "OnOff" if file.find("COUNTS_OFF") is not None else ""
+    kind = file_type(file)
+    if kind == "FluxPointsDataset":
+        return Description("flux-point-table", str(path), _sed(path))
+    if kind is not None:
         what = "spectrum" if kind.startswith("Spectrum") else "map"
         return Description(what, str(path), read_dataset(kind, path).summary())
     if is_sky_map(file):
         return Description("sky-map", str(path), _sky_map(file))
-    if {"e_ref", "e_min"} & names:
-        return Description("flux-point-table", str(path), _sed(path))
     if is_index(file) or file.find("EVENTS") is not None:
         return _observations(path)
     rows = [

@@ -1,0 +1,203 @@
+"""An analysis of data files: spectra, maps, flux points, observations, and models or datasets that are listed."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gm.config_schemas.reader import read_document
+from gm.datasets import Dataset, read_dataset
+from gm.datasets.files.recognition import file_type
+from gm.datasets.kinds import is_map
+from gm.errors import DataError, UsageError
+from gm.io.ecsv import is_ecsv
+from gm.io.file_names import distinct
+from gm.io.fits import read_fits
+from gm.observations import DataStore, Observation
+from gm.pipeline.analysis.kinds import document_kind
+from gm.pipeline.commands.scaffold.draft import (
+    Draft,
+    background_component,
+    energy,
+    flux_points,
+    number,
+    power_law,
+    sky_component,
+)
+from gm.pipeline.commands.show_observations import is_index
+
+SOURCE = "source"
+_RANGE = (0.1, 100.0)  # of a Cherenkov array [TeV]
+
+
+@dataclass
+class _Found:
+    """The files by what they are."""
+
+    datasets: list[Dataset] = field(default_factory=list)
+    paths: list[Path] = field(default_factory=list)
+    observations: list[Path] = field(default_factory=list)
+    documents: dict[str, list[Path]] = field(default_factory=lambda: {"models": [], "datasets": []})
+    others: list[Path] = field(default_factory=list)
+
+
+def draft_of(files: Sequence[Path], folder: Path) -> Draft:
+    """The analysis of some files, whose names are written as seen from ``folder``.
+
+    Raises `DataError` for files that cannot be read, `UsageError` where none is of a kind that is analysed.
+    """
+    found = _Found()
+    for file in files:
+        _recognise(file, found)
+    if not (found.datasets or found.observations or found.documents["datasets"]):
+        names = ", ".join(map(str, found.others or files))
+        raise UsageError(f"no data to analyse in {names}\n    spectra, maps, flux points, observations, datasets.yaml")
+    draft = Draft({"version": 1})
+    if found.observations:
+        _observe(found.observations, folder, draft)
+    if found.datasets:
+        draft.datasets = _entries(found, folder)
+    _name_documents(found, folder, draft)
+    if not found.documents["models"]:
+        draft.models = {"components": list(_components(found, draft))}
+    e_min, e_max = _energies(found.datasets)
+    draft.config["fit"] = {}
+    draft.config["flux_points"] = [flux_points(SOURCE, energy(e_min), energy(e_max), _per_decade(found.datasets))]
+    if found.documents["models"]:
+        del draft.config["flux_points"]
+        draft.notes.append("flux points need the name of a source: flux_points: [{source: ..., energy_edges: ...}]")
+    if found.others:
+        left_out = [file.name for file in found.others]
+        shown = ", ".join(left_out[:3]) + (f", ... ({len(left_out)})" if len(left_out) > 3 else "")
+        draft.notes.append(f"no data sets of their own, left out: {shown}")
+    return draft
+
+
+def _recognise(file: Path, found: _Found) -> None:
+    if file.is_dir():
+        found.observations.append(file)
+        return
+    try:
+        with file.open("rb") as stream:
+            start = stream.read(32)
+    except OSError as error:
+        raise DataError(f"{file}: {error.strerror or error}") from error
+    if is_ecsv(start):
+        _add_dataset("FluxPointsDataset", file, found)
+    elif start.startswith((b"SIMPLE  =", b"\x1f\x8b")):
+        _recognise_fits(file, found)
+    elif file.suffix in (".yaml", ".yml") and (kind := document_kind(read_document(file).data)):
+        found.documents.get(kind, found.others).append(file)
+    else:
+        found.others.append(file)
+
+
+def _recognise_fits(file: Path, found: _Found) -> None:
+    content = read_fits(file)
+    if is_index(content) or content.find("EVENTS") is not None:
+        found.observations.append(file.parent if is_index(content) else file)
+    elif kind := file_type(content):
+        _add_dataset(kind, file, found)
+    else:
+        found.others.append(file)
+
+
+def _add_dataset(kind: str, file: Path, found: _Found) -> None:
+    found.datasets.append(read_dataset(kind, file))
+    found.paths.append(file)
+
+
+def _entries(found: _Found, folder: Path) -> list[dict[str, Any]]:
+    """The rows of a datasets.yaml."""
+    names = distinct([dataset.name for dataset in found.datasets])
+    rows = []
+    for name, dataset, path in zip(names, found.datasets, found.paths, strict=True):
+        rows.append({"name": name, "type": dataset.type, "filename": _seen_from(folder, path)})
+    return rows
+
+
+def _name_documents(found: _Found, folder: Path, draft: Draft) -> None:
+    """The ``datasets`` and ``models`` of the config."""
+    for kind, own in (("datasets", draft.datasets), ("models", None)):
+        given = [_seen_from(folder, file) for file in found.documents[kind]]
+        files = [f"{kind}.yaml", *given] if own or (kind == "models" and not given) else given
+        if files:
+            draft.config[kind] = files[0] if len(files) == 1 else files
+
+
+def _seen_from(folder: Path, path: Path) -> str:
+    """A path as a document in the folder writes it: absolute where it was given so."""
+    return str(path) if path.is_absolute() else os.path.relpath(path, folder)
+
+
+def _components(found: _Found, draft: Draft) -> Iterable[dict[str, Any]]:
+    """One source, where the maps have their centre, and the backgrounds of maps."""
+    maps = [dataset for dataset in found.datasets if is_map(dataset)]
+    spectral = power_law(*_energies(found.datasets))
+    if maps:
+        geometry = maps[0].geometry
+        yield sky_component(SOURCE, spectral, geometry.center(), geometry.frame)
+        draft.notes.append(f"models.yaml: '{SOURCE}' is a point at the centre of {maps[0].name}; say where it is")
+    else:
+        yield sky_component(SOURCE, spectral)
+    names = distinct([dataset.name for dataset in found.datasets])
+    for name, dataset in zip(names, found.datasets, strict=True):
+        if is_map(dataset) and dataset.known_background is not None:
+            yield background_component(name)
+
+
+def _energies(datasets: Iterable[Dataset]) -> tuple[float, float]:
+    """Lowest and highest energy of all datasets [TeV]."""
+    ranges = [dataset.energy_range() for dataset in datasets]
+    return (min(low for low, _ in ranges), max(high for _, high in ranges)) if ranges else _RANGE
+
+
+def _per_decade(datasets: Iterable[Dataset]) -> int:
+    """Flux points per decade of energy, each of two bins of the data or more, and four at most."""
+    densities = []
+    for dataset in datasets:
+        low, high = dataset.energy_range()
+        densities.append(dataset.shape[0] / math.log10(high / low) if high > low else 1.0)
+    return int(min(4, max(1, min(densities, default=8) // 2)))
+
+
+def _observe(paths: Sequence[Path], folder: Path, draft: Draft) -> None:
+    """An entry of ``observations:`` that reduces everything to spectra with a measured background."""
+    data = [_seen_from(folder, path) for path in dict.fromkeys(paths)]
+    observations = DataStore.open(paths[0] if len(data) == 1 else list(paths)).observations()
+    if not len(observations):
+        raise DataError(f"{paths[0]}: no observation")
+    first = observations[0]
+    center, said = _target(first)
+    has_cuts = first.has("rad_max")
+    circle = {"type": "circle", "center": list(center), "frame": "icrs", "radius": "0.11 deg"}
+    draft.config["observations"] = [
+        {
+            "name": "run-{obs_id}",
+            "data": data[0] if len(data) == 1 else data,
+            "within": {"center": list(center), "frame": "icrs", "radius": "2.5 deg"},
+            "dataset": "spectrum",
+            "region": {"type": "point", "center": list(center), "frame": "icrs"} if has_cuts else circle,
+            "energy": {"min": energy(_RANGE[0]), "max": energy(_RANGE[1]), "per_decade": 8},
+            "energy_true": {"min": energy(_RANGE[0] / 2), "max": energy(_RANGE[1] * 2), "per_decade": 16},
+            **({} if has_cuts else {"containment_correction": first.has("psf")}),
+            "exclude": [{**circle, "radius": "0.5 deg"}],
+            "background": {"type": "wobble", "n_off": 3} if has_cuts else {"type": "reflected"},
+            "safe_mask": [{"type": "aeff_max", "percent": 10}],
+        }
+    ]
+    draft.notes.append(f"config.yaml: the region is {said}; its radius, exclusions and energies are guesses")
+
+
+def _target(observation: Observation) -> tuple[tuple[float, float], str]:
+    """Where the source of an observation is said to be, ICRS [deg], and who says so."""
+    header = observation.extension("events").header
+    lon, lat = header.number("RA_OBJ"), header.number("DEC_OBJ")
+    if lon is not None and lat is not None:
+        return (number(lon), number(lat)), f"at RA_OBJ and DEC_OBJ of observation {observation.obs_id}"
+    lon, lat = observation.pointing_icrs()
+    return (number(lon), number(lat)), f"where observation {observation.obs_id} points"
