@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gm.cli.output import paint
@@ -17,7 +17,14 @@ def lines(document: Mapping[str, Any], color: bool = False) -> list[str]:
     rows = document["observations"]
     shown = rows if len(rows) <= _MANY else [row for row in rows if row["status"] != "ok"]
     head = ["observation", "dataset", "live time", "counts", "background", "norm", "status", "reason"]
-    return [*verdict_lines(document, color), "", *table(head, [_cells(row) for row in shown])]
+    return [*verdict_lines(document, color), "", *table(head, [_cells(row) for row in shown]), *_remarks(rows)]
+
+
+def _remarks(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What is worth to be known of observations, each once."""
+    texts = list(dict.fromkeys(text for row in rows for text in row.get("remarks", ())))
+    more = [f"  and {len(texts) - _MANY} more"] if len(texts) > _MANY else []
+    return ["", *(f"  {text}" for text in texts[:_MANY]), *more] if texts else []
 
 
 def verdict_lines(document: Mapping[str, Any], color: bool = False) -> list[str]:

@@ -135,6 +135,12 @@ def _observations(data: Any) -> list[str]:
         if "e_min" in row:
             energies = f"{energy(row['e_min'])} - {energy(row['e_max'])}"
             lines += ["", f"  events of {energies}, up to {row['offset_max']:.2f} deg off axis"]
+        if row.get("event_types"):
+            types = ", ".join(f"{name} ({n})" for name, n in row["event_types"].items())
+            lines.append(f"  types of events: {types}")
+        if "pointings" in row:
+            told = row["pointings"]
+            lines.append(f"  table of {told['rows']} pointings, up to {told['spread']:.3f} deg from the first")
     return lines
 
 

@@ -51,13 +51,14 @@ class MapDatasetMaker:
         """
         wanted = set(self.selection)
         pixels = (self.pixels or Pixels.of(dataset.geometry)).part(dataset.geometry)
-        offset = pixels.offsets(*observation.pointing_icrs())
         changes: dict[str, Any] = {"counts": _counts(dataset, observation, fill="counts" in wanted)}
         zeros = np.zeros((dataset.energy_true.n_bins, *dataset.geometry.shape), dtype=np.float32)
         center = dataset.energy_true.center
-        changes["exposure"] = exposure_at(observation, center, offset) if "exposure" in wanted else zeros
+        changes["exposure"] = (
+            exposure_at(observation, center, pixels.lon, pixels.lat) if "exposure" in wanted else zeros
+        )
         changes["background"] = self._background(dataset, observation, pixels) if "background" in wanted else None
-        changes["psf"] = psf_map(dataset.psf, observation) if "psf" in wanted else None
+        changes["psf"] = psf_map(dataset.psf, dataset.energy, observation) if "psf" in wanted else None
         changes["edisp"] = edisp_map(dataset.edisp, observation) if "edisp" in wanted else None
         safe = np.ones(changes["counts"].shape, dtype=np.bool_)
         gti, meta = observation.gti.to_table(), meta_table(observation)

@@ -16,7 +16,6 @@ from gm.maps.axes import EnergyAxis
 from gm.maps.geometry import WcsGeometry
 from gm.maps.rotation import rotate
 from gm.maps.sky_region import SkyRegion
-from gm.maps.sphere import separation
 from gm.observations import EventList, Observation
 
 _SAME_RADIUS = 1e-3  # relative
@@ -69,13 +68,13 @@ class OnRegion:
         shapes = self.region.shapes
         return shapes[0].sizes[0] if len(shapes) == 1 and shapes[0].kind == "circle" else None
 
+    def place(self) -> tuple[Array, Array]:
+        """ICRS longitude and latitude () [deg] of the centre."""
+        return np.asarray(self.center[0]), np.asarray(self.center[1])
+
     def offset(self, observation: Observation) -> float:
         """Distance [deg] of the centre from the pointing."""
-        return float(self.offsets(observation, *map(np.asarray, self.center)))
-
-    def offsets(self, observation: Observation, lon: Array, lat: Array) -> Array:
-        """Distances [deg] of ICRS positions from the pointing."""
-        return separation(*observation.pointing_icrs(), lon, lat)
+        return float(observation.offsets(*self.place()))
 
     # events
 

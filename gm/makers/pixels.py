@@ -9,7 +9,6 @@ import numpy as np
 from gm.arrays import Array
 from gm.maps.geometry import WcsGeometry
 from gm.maps.rotation import rotate
-from gm.maps.sphere import separation
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +36,3 @@ class Pixels:
             return Pixels.of(geometry)
         y, x = (slice(start, start + n) for start, n in zip(at, geometry.shape, strict=True))
         return Pixels(geometry, self.lon[y, x], self.lat[y, x], self.solid_angle[y, x])
-
-    def offsets(self, lon: float, lat: float) -> Array:
-        """Distances (n_y, n_x) [deg] from an ICRS position."""
-        return separation(lon, lat, self.lon, self.lat)

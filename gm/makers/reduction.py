@@ -93,6 +93,20 @@ def stack(
 def _without_bins(target: MapDataset, like: MapDataset | MapDatasetOnOff) -> MapDataset | MapDatasetOnOff:
     """The target as a dataset of the kind of ``like`` of which no bin is safe."""
     safe = np.zeros(target.counts.shape, dtype=np.bool_)
+    target = target.with_(psf=_without_values(target.psf, like.psf), edisp=_without_values(target.edisp, like.edisp))
     if isinstance(like, MapDatasetOnOff):
         return on_off_map(target, target.counts, target.counts, target.counts, safe)
     return target.with_(mask_safe=safe)
+
+
+def _without_values(target: Any, like: Any) -> Any:
+    """The response of the target, with other axes where those of a response on the sky stayed its own."""
+    if (
+        target is None
+        or like is None
+        or all(mine.same_as(own) for mine, own in zip(target.axes, like.axes, strict=True))
+    ):
+        return target
+    sizes = [axis.n_bins for axis in like.axes]
+    data, seen = (np.broadcast_to(np.float32(0.0), (*n, *target.geometry.shape)) for n in (sizes, sizes[:1]))
+    return replace(like, geometry=target.geometry, data=data, exposure=None if like.exposure is None else seen)

@@ -63,7 +63,7 @@ class ReflectedRegionsBackgroundMaker:
             )
         events, counts = observation.events, np.zeros(dataset.energy.n_bins)
         for position in positions[1:]:
-            offset = float(on.offsets(observation, *map(np.asarray, position)))
+            offset = float(observation.offsets(*map(np.asarray, position)))
             counts += histogram(dataset.energy, events.select(within_rad_max(events, rad_max, position, offset)))
         return counts
 

@@ -37,8 +37,8 @@ class SafeMaskMaker:
     position : longitude, latitude [deg] and frame where the responses of a map are taken; None: its centre
     fixed_offset : they are taken so far north of the pointing [deg]
     offset_max : largest distance from the pointing [deg]
-    irfs : whether ``aeff-max`` and ``edisp-bias`` look at the responses of the dataset (``DL4``) or at the tables of
-        the observation (``DL3``), at the fixed offset, at that of the position, or on axis
+    irfs : whether ``aeff-max``, ``edisp-bias`` and ``bkg-peak`` look at the responses of the dataset (``DL4``) or at
+        those of the observation (``DL3``), at the fixed offset, at the position, or on axis
 
     Bins of a known background that is not above 0 are never safe. Source: Gammapy 2.1, ``SafeMaskMaker``.
     """
@@ -91,14 +91,14 @@ class SafeMaskMaker:
         """
         if self.irfs == "DL3":
             edges = observation.aeff.energy_true.edges
-            area = observation.aeff.evaluate(edges, self._offset(observation))
-            return dataset.energy.mask(
-                float(np.min(edges[area > self.aeff_percent / 100.0 * area.max()], initial=np.inf))
-            )
-        exposure = self._exposure(dataset, observation)
+            exposure = observation.aeff.exposure(edges, *self._looked_at(observation), observation)
+        else:
+            exposure = self._exposure(dataset, observation)
         if not (exposure > 0.0).any():
             log.warning("dataset %s: no effective area, no bin is safe", dataset.name)
             return np.zeros(dataset.energy.n_bins, dtype=np.bool_)
+        if self.irfs == "DL3":
+            return dataset.energy.mask(float(edges[exposure > self.aeff_percent / 100.0 * exposure.max()].min()))
         first = int(np.argmax(exposure > 0.0))
         level = self.aeff_percent / 100.0 * float(exposure.max())
         energy = dataset.energy_true.center[first:]
@@ -114,9 +114,8 @@ class SafeMaskMaker:
         Where it is never so large, from the energy of the largest value.
         """
         if self.irfs == "DL3":
-            table = observation.edisp
-            reco = true = EnergyAxis(table.energy_true.edges)
-            edisp = table.kernel(true, reco, self._offset(observation))
+            reco = true = EnergyAxis(observation.edisp.energy_true.edges)
+            edisp = observation.edisp.matrix(true, reco, *self._looked_at(observation), observation)
         else:
             reco, true, edisp = dataset.energy, dataset.energy_true, self._edisp(dataset, observation)
         bias = energy_bias(edisp, reco, true)
@@ -126,7 +125,10 @@ class SafeMaskMaker:
         return dataset.energy.mask((float(energy[0]) if crossed is None else crossed) * (1.0 + level))
 
     def _bkg_peak(self, dataset: Measured, observation: Observation) -> BoolArray:
-        """From the bin with the most background on."""
+        """From the bin with the most background on; of tables: from that of the largest rate per energy."""
+        if self.irfs == "DL3":
+            table = observation.bkg
+            return dataset.energy.mask(float(table.energy.lo[int(np.argmax(table.total_rate()))]))
         background = dataset.expected_background()
         if background is None:
             raise DataError(f"dataset {dataset.name}: no background, the peak of which would be the threshold")
@@ -135,12 +137,12 @@ class SafeMaskMaker:
 
     # where responses are taken
 
-    def _offset(self, observation: Observation) -> float:
-        """Distance [deg] from the pointing at which tables are looked at."""
+    def _looked_at(self, observation: Observation) -> tuple[Array, Array]:
+        """ICRS position [deg] at which tables are looked at."""
         if self.position is None:
-            return self.fixed_offset or 0.0
-        lon, lat, frame = self.position
-        return float(separation(*observation.pointing_icrs(), *rotate(lon, lat, frame, "icrs")))
+            lon, lat = offset_north(*observation.pointing_icrs(), self.fixed_offset or 0.0)
+            return np.asarray(lon), np.asarray(lat)
+        return rotate(*self.position[:2], self.position[2], "icrs")
 
     def _place(self, dataset: MapDataset | MapDatasetOnOff, observation: Observation) -> tuple[float, float, str]:
         """Longitude, latitude [deg] and frame."""

@@ -74,7 +74,8 @@ class SpectrumDatasetMaker:
         if "exposure" in self.selection:
             made["exposure"] = self._exposure(dataset.energy_true, observation, region)
         if "edisp" in self.selection:
-            made["edisp"] = observation.edisp.kernel(dataset.energy_true, dataset.energy, region.offset(observation))
+            place = region.place()
+            made["edisp"] = observation.edisp.matrix(dataset.energy_true, dataset.energy, *place, observation)
         if "background" in self.selection:
             made["background"] = self._background(dataset.energy, observation, region)
         return dataset.with_(**made), None
@@ -83,12 +84,10 @@ class SpectrumDatasetMaker:
         """``(n_energy_true,)`` [cm2 s]."""
         aeff, energy = observation.aeff, energy_true.center
         if self.use_region_center:
-            area = aeff.evaluate(energy, region.offset(observation))
+            exposure = aeff.exposure(energy, *region.place(), observation)
         else:
             lon, lat, weight = region.pixels()
-            offset = region.offsets(observation, lon, lat)
-            area = np.average(aeff.evaluate(energy[:, None], offset), axis=1, weights=weight)
-        exposure = np.asarray(area * observation.livetime())
+            exposure = np.average(aeff.exposure(energy, lon, lat, observation), axis=1, weights=weight)
         if not self.containment_correction:
             return exposure
         if aeff.is_pointlike:
@@ -96,7 +95,7 @@ class SpectrumDatasetMaker:
         radius = region.radius()
         if radius is None:
             raise DataError("the containment correction needs a circle\n    containment_correction: false, or a circle")
-        return np.asarray(exposure * observation.psf.containment(radius, energy, region.offset(observation)))
+        return np.asarray(exposure * observation.psf.contained(radius, energy, *region.place(), observation))
 
     def _background(self, energy: EnergyAxis, observation: Observation, region: OnRegion) -> Array:
         """``(n_energy,)`` counts."""

@@ -5,7 +5,6 @@ Source: gamma-astro-data-formats 0.2 and 0.3, data storage.
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,14 +17,14 @@ import numpy as np
 from gm.errors import DataError, suggest
 from gm.io.fits import Extension, FitsFile, read_fits
 from gm.io.tables import Table
+from gm.irf.sky_responses import sky_kind
 from gm.irf.tables import response_kind
 from gm.observations.events import EventSelection
 from gm.observations.observation import HduLocation, Observation
 
-log = logging.getLogger(__name__)
-
 HDU_INDEX = ("hdu-index.fits.gz", "hdu-index.fits")
 OBS_INDEX = ("obs-index.fits.gz", "obs-index.fits")
+_TABLES = ("EVENTS", "GTI", "POINTING")
 _COLUMNS = ("OBS_ID", "HDU_TYPE", "HDU_CLASS", "FILE_DIR", "FILE_NAME", "HDU_NAME")
 
 Locations = Mapping[str, HduLocation]
@@ -192,10 +191,8 @@ def _read_hdu_index(extension: Extension, folder: Path) -> Mapping[int, Location
     files = {pair: _file(folder, *pair) for pair in set(zip(*texts[2:4], strict=True))}
     for number, kind, hdu_class, directory, name, hdu in zip(numbers.tolist(), *texts, strict=True):
         parts, kind = hdus.setdefault(int(number), {}), kind.lower()
-        if kind in parts:
-            log.warning("observation %s has more than one %s in %s, the first is taken", number, kind, extension.path)
-            kind = _another(parts, kind)
-        parts[kind] = HduLocation(files[directory, name], hdu, hdu_class.lower())
+        held = f"{kind}_map" if hdu_class.lower() == "map" else hdu_class.lower()
+        parts[_another(parts, kind)] = HduLocation(files[directory, name], hdu, held)
     return hdus
 
 
@@ -209,10 +206,10 @@ def _read_parts(file: FitsFile) -> Locations:
     """Parts of a file; the first extension of a kind is taken."""
     parts: dict[str, HduLocation] = {}
     for number, extension in enumerate(file.extensions):
-        if extension.name in ("EVENTS", "GTI") or extension.header.text("HDUCLAS1").upper() in ("EVENTS", "GTI"):
+        if extension.name in _TABLES or extension.header.text("HDUCLAS1").upper() in _TABLES:
             kind = extension.header.text("HDUCLAS1").lower() or extension.name.lower()
             parts.setdefault(kind, HduLocation(file.path, number, kind))
-        elif (response := response_kind(extension)) is not None:
+        elif (response := response_kind(extension) or sky_kind(extension)) is not None:
             parts[_another(parts, response[0])] = HduLocation(file.path, number, response[1])
     return parts
 

@@ -95,6 +95,19 @@ class EventList:
             )
         return np.asarray(values[:, -1 - wanted])
 
+    def types(self) -> dict[str, int]:
+        """Numbers of events of each type that `of_type` knows; none without a column or card ``EVENT_TYPE``."""
+        extension = self.extension
+        if extension.find("EVENT_TYPE") is None:
+            return {str(extension.header["EVENT_TYPE"]).strip(): self.n} if "EVENT_TYPE" in extension.header else {}
+        values = extension.column("EVENT_TYPE")
+        values = values if self.rows is None else values[self.rows]
+        if values.ndim > 1:
+            set_bits = np.atleast_2d(values).sum(axis=0)[::-1].tolist()
+            return {str(bit): int(n) for bit, n in enumerate(set_bits) if n}
+        names, counts = np.unique(values.astype(np.str_), return_counts=True)
+        return {str(name): int(n) for name, n in zip(names, counts, strict=True)}
+
     def select(self, keep: BoolArray) -> EventList:
         """The events for which ``keep : (n,)`` is true."""
         rows = np.flatnonzero(keep)

@@ -41,6 +41,8 @@ def expected_background(
     ``rotation_step`` [deg]. Raises `DataError`.
     """
     table, lon, lat = observation.bkg, np.asarray(lon, dtype=np.float64), np.asarray(lat, dtype=np.float64)
+    if table.alignment == "SKY":
+        return table.integral(energy, lon, lat) * table.periods(observation.ontime())
     if table.alignment != "ALTAZ":
         fov = fov_coordinates(lon, lat, *observation.pointing_icrs())
         return table.integral(energy, *fov) * observation.ontime()

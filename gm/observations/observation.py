@@ -9,20 +9,24 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, final
 
+from gm.arrays import Array
 from gm.errors import DataError
 from gm.io.fits import Extension, FitsFile, read_fits
+from gm.irf.sky_responses import SKY_KINDS
 from gm.irf.tables import (
     Background3D,
     BackgroundTable,
-    EffectiveAreaTable2D,
-    EnergyDispersion2D,
-    PointSpreadTable,
+    EffectiveArea,
+    EnergyDispersion,
+    PointSpreadResponse,
     RadMax2D,
     read_response,
 )
+from gm.irf.tables.reading import is_pointlike, optional_real
+from gm.maps.sphere import separation
 from gm.observations.events import EventList, EventSelection, has_type
 from gm.observations.gti import GTI
-from gm.observations.pointing import Pointing
+from gm.observations.pointing import Pointing, PointingTable
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -87,13 +91,20 @@ class Observation:
         return part in self.hdus
 
     def check_parts(self, required: str) -> None:
-        """Raise `DataError` that names all parts that are required (a key of `REQUIRED`) and missing."""
+        """Raise `DataError` that names all parts that are required (a key of `REQUIRED`) and missing.
+
+        Several of a kind, of which no type of events says which one is meant, are a warning.
+        """
         missing = [part for part in REQUIRED[required] if part not in self.hdus]
         if missing:
             found = ", ".join(self.hdus) or "none"
             raise DataError(
                 f"observation {self.obs_id}: no {', '.join(missing)}, required by '{required}'\n    found: {found}"
             )
+        for part in self.hdus if self.selection.event_type is None else ():
+            if f"{part}#2" in self.hdus:
+                taken = self.hdus[part]
+                log.warning("observation %s: more than one %s, that of HDU %s is taken", self.obs_id, part, taken.hdu)
 
     def extension(self, part: str) -> Extension:
         """The extension of a part. Raises `DataError`."""
@@ -116,11 +127,13 @@ class Observation:
         return fitting
 
     def _open(self, place: HduLocation) -> Extension:
-        path, hdu, _ = place
+        file = self._file(place.path)
+        return file.get(place.hdu) if isinstance(place.hdu, str) else file.extensions[place.hdu]
+
+    def _file(self, path: Path) -> FitsFile:
         if path not in self._files:
             self._files[path] = read_fits(path)
-        file = self._files[path]
-        return file.get(hdu) if isinstance(hdu, str) else file.extensions[hdu]
+        return self._files[path]
 
     @cached_property
     def _files(self) -> dict[Path, FitsFile]:
@@ -131,14 +144,27 @@ class Observation:
 
     @cached_property
     def pointing(self) -> Pointing:
-        """Where the telescopes pointed, from the header of the events."""
+        """Where the telescopes pointed: the header of the events; where it does not say, the table of pointings."""
         if self.plan is not None:
             return self.plan.pointing
-        return Pointing.from_extension(self.extension("events"))
+        events = self.extension("events")
+        if self.pointing_table is None or Pointing.is_told(events):
+            return Pointing.from_extension(events)
+        lon, lat = self.pointing_table.icrs(self.gti.tmid(), self.gti.reference)
+        return Pointing(lon, lat, site=self.pointing_table.site)
+
+    @cached_property
+    def pointing_table(self) -> PointingTable | None:
+        """Where the telescopes pointed from time to time; None without a ``POINTING`` table."""
+        return PointingTable.from_extension(self.extension("pointing")) if self.has("pointing") else None
 
     def pointing_icrs(self) -> tuple[float, float]:
         """ICRS position [deg] of the pointing in the middle of the first good time interval."""
         return self._drifted if self.pointing.is_drift else (self.pointing.lon, self.pointing.lat)
+
+    def offsets(self, lon: Array, lat: Array) -> Array:
+        """Distances [deg] of ICRS positions [deg] from the pointing."""
+        return separation(*self.pointing_icrs(), lon, lat)
 
     @cached_property
     def _drifted(self) -> tuple[float, float]:
@@ -188,6 +214,8 @@ class Observation:
         if self.plan is not None:
             return self.plan.ready
         events = self.extension("events")
+        if "DEADC" not in events.header and self.has("aeff") and self.hdus["aeff"].kind in SKY_KINDS:
+            return 1.0  # an exposure knows it, and nothing else asks
         if "DEADC" not in events.header:
             events.fail("no card DEADC, needed for the live time")
         part = events.real("DEADC", 0.0)
@@ -198,19 +226,19 @@ class Observation:
     # responses
 
     @cached_property
-    def aeff(self) -> EffectiveAreaTable2D:
+    def aeff(self) -> EffectiveArea:
         """Effective area."""
-        return self._response("aeff", EffectiveAreaTable2D)
+        return self._response("aeff", EffectiveArea)  # type: ignore[type-abstract]
 
     @cached_property
-    def edisp(self) -> EnergyDispersion2D:
+    def edisp(self) -> EnergyDispersion:
         """Energy dispersion."""
-        return self._response("edisp", EnergyDispersion2D)
+        return self._response("edisp", EnergyDispersion)  # type: ignore[type-abstract]
 
     @cached_property
-    def psf(self) -> PointSpreadTable:
+    def psf(self) -> PointSpreadResponse:
         """Point spread function."""
-        return self._response("psf", PointSpreadTable)  # type: ignore[type-abstract]
+        return self._response("psf", PointSpreadResponse)  # type: ignore[type-abstract]
 
     @cached_property
     def bkg(self) -> BackgroundTable:
@@ -226,16 +254,19 @@ class Observation:
         """
         if self.has("rad_max"):
             return self._response("rad_max", RadMax2D)
-        tables = [self.aeff if part == "aeff" else self.edisp for part in ("aeff", "edisp") if self.has(part)]
-        if not any(table.is_pointlike for table in tables):
+        headers = [self.extension(part) for part in ("aeff", "edisp") if self.has(part)]
+        if not any(is_pointlike(extension) for extension in headers):
             return None
-        radius = next((table.rad_max for table in tables if table.rad_max is not None), None)
+        radii = (optional_real(extension, "RAD_MAX") for extension in headers)
+        radius = next((radius for radius in radii if radius is not None), None)
         if radius is None:
             self.extension("aeff").fail("point-like responses with neither a card RAD_MAX nor an extension RAD_MAX_2D")
         return RadMax2D.fixed(radius)
 
     def _response(self, part: str, kind: type[T]) -> T:
-        table = read_response(self.extension(part), self._place(part).kind)
+        extension, place = self.extension(part), self._place(part)
+        read = SKY_KINDS.get(place.kind)
+        table = read_response(extension, place.kind) if read is None else read(self._file(place.path), extension)
         if not isinstance(table, kind):
             raise DataError(f"observation {self.obs_id}: {part} is a {type(table).__name__}, expected {kind.__name__}")
         return table

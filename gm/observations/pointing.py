@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from gm.arrays import Array
-from gm.errors import DataError
+from gm.errors import DataError, suggest
 from gm.io.fits import Extension
+from gm.maps.sphere import lon_lat, separation, unit_vectors
 from gm.observations.gti import TimeReference
 
 Site = tuple[float, float, float]
@@ -38,8 +39,7 @@ class Pointing:
 
         ``OBS_MODE`` is taken for ``POINTING`` unless it is ``DRIFT``: files before GADF 0.3 have all sorts of words.
         """
-        is_drift = extension.header.text("OBS_MODE").upper() == "DRIFT"
-        names = ("AZ_PNT", "ALT_PNT") if is_drift else ("RA_PNT", "DEC_PNT")
+        is_drift, names = _cards(extension)
         missing = [name for name in names if name not in extension.header]
         if missing:
             extension.fail(f"no card {', '.join(missing)}, needed to know where the telescopes pointed")
@@ -47,6 +47,11 @@ class Pointing:
         if abs(lat) > 90.0:
             extension.fail(f"card {names[1]} is {lat:g} deg, expected -90 to 90")
         return cls(lon, lat, is_drift, _site(extension))
+
+    @staticmethod
+    def is_told(extension: Extension) -> bool:
+        """Whether the header of an event list has the cards that `from_extension` needs."""
+        return set(_cards(extension)[1]) <= set(extension.header)
 
     def icrs(self, time: float, reference: TimeReference) -> tuple[float, float]:
         """ICRS position [deg] at a time [s] after a reference. Raises `DataError` for a drift from an unknown site."""
@@ -63,6 +68,49 @@ class Pointing:
         if self.is_drift:
             return np.full(np.shape(time), self.lon), np.full(np.shape(time), self.lat)
         return altaz(self.lon, self.lat, self.site, time, reference)
+
+
+def _cards(extension: Extension) -> tuple[bool, tuple[str, str]]:
+    """Whether telescopes did not move, and the cards that say where they pointed."""
+    is_drift = extension.header.text("OBS_MODE").upper() == "DRIFT"
+    return is_drift, ("AZ_PNT", "ALT_PNT") if is_drift else ("RA_PNT", "DEC_PNT")
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class PointingTable:
+    """ICRS positions ``lon, lat : (n,)`` [deg] at times (n,) [s] after a reference: a ``POINTING`` table of GADF."""
+
+    time: Array
+    lon: Array
+    lat: Array
+    reference: TimeReference
+    site: Site | None = None
+
+    @classmethod
+    def from_extension(cls, extension: Extension) -> Self:
+        """From an extension, in the order of time. Raises `DataError`."""
+        names = ("TIME", "RA_PNT", "DEC_PNT")
+        missing = [name for name in names if extension.find(name) is None]
+        if missing:
+            extension.fail(f"no column {', '.join(missing)}", suggest(missing[0], extension.columns, "found"))
+        units = ("s", "deg", "deg")
+        columns = [extension.floats(name, unit, default=unit) for name, unit in zip(names, units, strict=True)]
+        if not columns[0].size or not np.isfinite(columns).all() or (np.abs(columns[2]) > 90.0).any():
+            extension.fail("no row, or one that is no position at a time")
+        time, lon, lat = (column[np.argsort(columns[0], kind="stable")] for column in columns)
+        return cls(time, lon, lat, TimeReference.from_extension(extension), _site(extension))
+
+    def icrs(self, time: float, reference: TimeReference) -> tuple[float, float]:
+        """Position [deg] at a time [s] after a reference: on the chord between two rows, beyond all the ends."""
+        at = time + self.reference.seconds_to(reference)
+        chord = np.array([np.interp(at, self.time, axis) for axis in unit_vectors(self.lon, self.lat)])
+        lon, lat = lon_lat(chord)
+        return float(lon), float(lat)
+
+    def spread(self) -> float:
+        """Largest distance [deg] from the first position."""
+        return float(np.max(separation(float(self.lon[0]), float(self.lat[0]), self.lon, self.lat)))
 
 
 def altaz(

@@ -152,7 +152,8 @@ def test_the_first_of_several_extensions_of_a_type_is_taken(
     columns[5].values[1] = "OTHER"  # type: ignore[call-overload]
     write_fits(tmp_path / "hdu-index.fits", [Table("HDU_INDEX", columns)])
     with caplog.at_level(logging.WARNING):
-        assert DataStore.from_dir(tmp_path).hdus[11]["events"].hdu == "EVENTS"
+        observation = DataStore.from_dir(tmp_path).observation(11)
+    assert observation.hdus["events"].hdu == "EVENTS"
     assert "more than one events" in caplog.text
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from gm.errors import DataError
 from gm.io.fits import read_fits
+from gm.io.tables import Column, Table
 from gm.observations import GTI, DataStore, EventSelection, Observation, TimeReference
 from tests.dl3_files import REFERENCE, aeff, events, gti, typed_events, with_card, without, write_observation
 
@@ -167,6 +168,61 @@ def test_telescopes_that_stand_still_point_to_a_place_on_the_sky(tmp_path: Path)
     assert abs(lat + 23.27) < 0.2  # precession and nutation since 2000
     az, alt = observe(path).pointing.altaz([0.0, 100.0], REF)
     assert (az.tolist(), alt.tolist()) == ([0.0, 0.0], [90.0, 90.0])
+
+
+def pointings(time: list[float], lon: list[float], lat: list[float], **cards: Any) -> Table:
+    columns = Column("TIME", np.array(time), "s"), Column("RA_PNT", np.array(lon), "deg")
+    site = {"GEOLON": 16.5, "GEOLAT": -23.27, "ALTITUDE": 1835.0}
+    return Table("POINTING", (*columns, Column("DEC_PNT", np.array(lat), "deg")), {**REFERENCE, **site, **cards})
+
+
+def test_a_table_of_pointings_stands_in_for_a_header(tmp_path: Path) -> None:
+    """In the middle of the first interval, between two rows around longitude 0; a header that says it comes first."""
+    table = pointings([600.0, 0.0], [0.2, 359.8], [10.0, 10.0])
+    bare = without(events(), "RA_PNT", "DEC_PNT")
+    observation = observe(
+        write_observation(tmp_path / "run.fits", events=bare, pointing=table, gti=gti((200.0, 700.0)))
+    )
+    assert_allclose(observation.pointing_icrs(), (0.1, 10.0), atol=1e-4)
+    assert observation.pointing.site == (16.5, -23.27, 1835.0)
+    assert observation.pointing_table is not None
+    assert observation.pointing_table.spread() == pytest.approx(0.4 * np.cos(np.radians(10.0)), rel=1e-4)
+    told = observe(write_observation(tmp_path / "told.fits", pointing=table))
+    assert told.pointing_icrs() == (83.6, 22.5)
+    assert observe(write_observation(tmp_path / "none.fits")).pointing_table is None
+
+
+def test_times_of_pointings_have_their_own_reference(tmp_path: Path) -> None:
+    table = pointings([100.0, 200.0], [10.0, 20.0], [0.0, 0.0], MJDREFI=53001)
+    observation = observe(write_observation(tmp_path / "run.fits", pointing=table)).pointing_table
+    assert observation is not None
+    assert_allclose(observation.icrs(86400.0 + 150.0, REF), (15.0, 0.0), atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (without(pointings([0.0], [1.0], [2.0]), "DEC_PNT"), "no column DEC_PNT"),
+        (pointings([], [], []), "no row"),
+        (pointings([0.0], [1.0], [np.nan]), "no position at a time"),
+        (without(pointings([0.0], [1.0], [2.0]), "MJDREFI"), "no card MJDREFI"),
+    ],
+)
+def test_what_is_wrong_with_pointings_is_said(tmp_path: Path, table: Table, message: str) -> None:
+    bare = without(events(), "RA_PNT", "DEC_PNT")
+    observation = observe(write_observation(tmp_path / "run.fits", events=bare, pointing=table))
+    with pytest.raises(DataError, match=f"HDU POINTING: .*{message}"):
+        observation.pointing_icrs()
+
+
+def test_numbers_of_events_of_each_type(tmp_path: Path) -> None:
+    bits = np.zeros((500, 8), dtype=np.bool_)
+    bits[:200, -1], bits[:50, -3] = True, True
+    for types, expected in ((np.arange(500) % 2, {"0": 250, "1": 250}), (bits, {"0": 200, "2": 50})):
+        path = write_observation(tmp_path / "run.fits", events=typed_events(events(), types))
+        assert observe(path).events.types() == expected
+    assert observe(write_observation(tmp_path / "run.fits", events=events(EVENT_TYPE="a"))).events.types() == {"a": 500}
+    assert observe(write_observation(tmp_path / "run.fits")).events.types() == {}
 
 
 def test_azimuth_and_altitude_of_a_place_on_the_sky(file: Path) -> None:

@@ -24,7 +24,7 @@ from gm.pipeline.run import Outcome, run
 from gm.pipeline.stages.observations import rows
 from gm.pipeline.stages.observations.jobs import Job
 from gm.pipeline.stages.observations.stage import REDUCE
-from tests.dl3_files import aeff, bkg, edisp, events, gti, psf, typed_events, with_card, write_observation, write_store
+from tests.dl3_files import events, gti, write_observation, write_store
 from tests.pipeline.sections import read
 
 MODELS = """\
@@ -241,47 +241,6 @@ def test_a_stack_is_that_of_the_operation(folder: Path) -> None:
 
 
 # selected events
-
-TYPED = SPECTRA.replace("data: store", "data: store/[0-9].fits").replace("{obs_id}", "{obs_id}-{event_type}")
-
-
-def write_typed(folder: Path, types: tuple[int, ...] = (1, 2)) -> None:
-    """Observations whose events alternate between types 1 and 2, with responses of these types."""
-    for number, pointing in POINTINGS.items():
-        tables = [with_card(table, EVENT_TYPE=kind) for kind in types for table in (aeff(), edisp(), psf(), bkg())]
-        rest = {f"response {k}": table for k, table in enumerate(tables)}
-        own = typed_events(events(800, number, pointing), np.arange(800) % 2 + 1)
-        path = folder / f"store/{number}.fits"
-        write_observation(path, number, events=own, aeff=None, edisp=None, psf=None, bkg=None, **rest)
-
-
-def test_types_of_events_are_datasets_of_their_own(folder: Path) -> None:
-    write_typed(folder)
-    assert reduce(config(TYPED + "    events: {type: [1, 2]}\n")).exit_code == 0
-    assert reduce(config(SPECTRA.replace("store", "store/[0-9].fits")), output="all").exit_code == 0
-    typed, whole = Datasets.read("out/datasets.yaml"), Datasets.read("all/datasets.yaml")
-    assert typed.names == [f"run-{number}-{kind}" for kind in (1, 2) for number in POINTINGS]
-    for number in POINTINGS:
-        both = [typed[f"run-{number}-{kind}"] for kind in (1, 2)]
-        np.testing.assert_array_equal(sum(one.counts for one in both), whole[f"run-{number}"].counts)
-        off = [one.counts_off.sum() for one in both]
-        assert sum(off) == whole[f"run-{number}"].counts_off.sum()
-        assert min(off) > 0
-
-
-def test_each_type_of_events_has_its_responses(folder: Path) -> None:
-    write_typed(folder, (1,))
-    outcome = reduce(config(TYPED + "    events: {type: [1, 2]}\n"))
-    assert statuses(outcome) == ["ok"] * 3 + ["failed"] * 3
-    assert "EVENT_TYPE = '2'" in outcome.products[0].document["observations"][3]["reason"]
-
-
-def test_a_stack_of_each_type(folder: Path) -> None:
-    write_typed(folder)
-    entry = STACK.replace("data: store", "data: store/[0-9].fits").replace("whole", "type{event_type}")
-    assert reduce(config(entry + "    events: {type: [2, 1]}\n")).exit_code == 0
-    assert Datasets.read("out/datasets.yaml").names == ["type2", "type1"]
-    assert Models.read("out/models.yaml").names == ["source", "type2-bkg", "type1-bkg"]
 
 
 def test_times_and_all_others(folder: Path) -> None:

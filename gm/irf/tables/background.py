@@ -28,7 +28,8 @@ class BackgroundTable(ABC):
     """Rates over reconstructed energy and position in the field of view.
 
     alignment : along what ``fov_lat`` increases: declination (``RADEC``) or altitude (``ALTAZ``); ``fov_lon`` is
-    positive towards decreasing right ascension or azimuth, with ``REVERSE_LON_RADEC`` towards increasing
+    positive towards decreasing right ascension or azimuth, with ``REVERSE_LON_RADEC`` towards increasing; or ``SKY``:
+    both are positions on the sky
     """
 
     alignment: str
@@ -50,6 +51,14 @@ class BackgroundTable(ABC):
         fov_lon, fov_lat = np.broadcast_arrays(fov_lon, fov_lat)
         edges = energy.edges.reshape((-1,) + (1,) * fov_lon.ndim)
         return power_law_integrals(edges, self.rate(edges, fov_lon, fov_lat))
+
+    @abstractmethod
+    def total_rate(self) -> Array:
+        """Rate (n_energy,) per energy of the whole field of view, in any unit."""
+
+    def periods(self, ontime: float) -> float:
+        """How often what `integral` says is counted in a good time [s]: each second."""
+        return ontime
 
 
 def power_law_integrals(x: Array, y: Array) -> Array:
@@ -121,6 +130,11 @@ class Background2D(BackgroundTable):
     def rate(self, energy: ArrayLike, fov_lon: ArrayLike, fov_lat: ArrayLike) -> Array:
         return self.rates.at(energy, separation(0.0, 0.0, fov_lon, fov_lat))
 
+    def total_rate(self) -> Array:
+        offset = self.rates.grid.axes[1]
+        rates = self.rates.at(self.energy.center[:, None], offset.center[1:-1])
+        return np.asarray(rates @ (offset.center * offset.width)[1:-1])
+
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -147,6 +161,13 @@ class Background3D(BackgroundTable):
     def rate(self, energy: ArrayLike, fov_lon: ArrayLike, fov_lat: ArrayLike) -> Array:
         sign = -1.0 if self.alignment == "REVERSE_LON_RADEC" else 1.0
         return self.rates.at(energy, fov_lat, sign * np.asarray(fov_lon))
+
+    def total_rate(self) -> Array:
+        """Of rings with the rates of half the middle row. Source: Gammapy 2.1, ``Background3D.to_2d``."""
+        _, lat, lon = self.rates.grid.axes
+        row, first = (int(np.searchsorted(axis.edges, 0.0, side="right")) - 1 for axis in (lat, lon))
+        rates = self.rates.at(self.energy.center[:, None], lat.center[row], lon.center[first:])
+        return np.asarray(rates @ (lon.center * lon.width)[first:])
 
     def of_hess_dl3_dr1(self) -> Background3D:
         """What the files of H.E.S.S. DL3-DR1 mean, which say neither the order of their axes nor their directions.

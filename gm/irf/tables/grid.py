@@ -111,3 +111,9 @@ def _placed(values: Array, dims: list[int | None], shape: tuple[int, ...]) -> Ar
             values.take(0, n_dims) if dim is None else np.moveaxis(values, n_dims, dim).squeeze(dim + 1)
         )
     return np.broadcast_to(values, shape).copy() if values.shape != shape else values
+
+
+def normalised(values: Array, widths: Array) -> Array:
+    """Densities ``(n_energy, n, n_y, n_x)`` divided by their largest integral up to any bin; 0 where there is none."""
+    total = np.cumsum(values * widths[:, None, None], axis=1).max(axis=1, keepdims=True)
+    return np.asarray(values / np.where(total > 0.0, total, np.inf))

@@ -1,4 +1,4 @@
-"""Which response an extension holds."""
+"""Which response table an extension holds."""
 
 from __future__ import annotations
 

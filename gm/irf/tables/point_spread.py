@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self, final
 
 import numpy as np
@@ -12,15 +12,33 @@ from numpy.typing import ArrayLike
 
 from gm.arrays import Array
 from gm.io.fits import Extension
-from gm.irf.tables.grid import Grid
+from gm.irf.observed import Observed, pixel_positions
+from gm.irf.psf import PsfMap
+from gm.irf.tables.grid import Grid, normalised
 from gm.irf.tables.reading import read_axes, read_cell
-from gm.maps.axes import Axis, NodeAxis
+from gm.maps.axes import Axis, EnergyAxis, NodeAxis
 
 _SR = np.radians(1.0) ** 2  # of a square degree
 
 
-class PointSpreadTable(ABC):
+class PointSpreadResponse(ABC):
     """Probability per solid angle of a photon's distance from where it came from."""
+
+    @abstractmethod
+    def on_map(self, target: PsfMap, energy: EnergyAxis, seen: Observed) -> PsfMap:
+        """The PSF of an observation at the pixels of ``target``, whose values do not matter.
+
+        energy : the bins of a PSF that is one of reconstructed energy. The map has an exposure where the response says
+        one itself.
+        """
+
+    @abstractmethod
+    def contained(self, radius: float, energy_true: Array, lon: Array, lat: Array, seen: Observed) -> Array:
+        """The part of the PSF within ``radius`` [deg] at energies (n,) [TeV] and one ICRS position [deg]."""
+
+
+class PointSpreadTable(PointSpreadResponse):
+    """A PSF over true energy and offset from the pointing."""
 
     @property
     @abstractmethod
@@ -39,6 +57,16 @@ class PointSpreadTable(ABC):
     @abstractmethod
     def containment(self, rad: float, energy_true: ArrayLike, offset: ArrayLike) -> Array:
         """The part of the PSF within ``rad`` [deg], broadcast over energies [TeV] and offsets [deg]."""
+
+    def on_map(self, target: PsfMap, energy: EnergyAxis, seen: Observed) -> PsfMap:
+        """With integral 1, or 0 where the table has none."""
+        offset = seen.offsets(*pixel_positions(target.geometry))
+        values = self.evaluate(target.rad.center[:, None, None], target.energy.center[:, None, None, None], offset)
+        ring = 2.0 * np.pi * np.radians(target.rad.center) * np.radians(target.rad.width)
+        return replace(target, data=normalised(values, ring).astype(np.float32, order="C"), exposure=None)
+
+    def contained(self, radius: float, energy_true: Array, lon: Array, lat: Array, seen: Observed) -> Array:
+        return self.containment(radius, energy_true, float(seen.offsets(lon, lat)))
 
 
 @final

@@ -44,6 +44,10 @@ def _row(observation: Observation, *, is_alone: bool) -> dict[str, Any]:
         if is_alone and row["events"]:
             energy, offset = observation.events.energy, observation.events.separation(*observation.pointing_icrs())
             row |= {"e_min": float(energy.min()), "e_max": float(energy.max()), "offset_max": float(offset.max())}
+        if is_alone:
+            row["event_types"] = observation.events.types()
+        if is_alone and (table := observation.pointing_table) is not None:
+            row["pointings"] = {"rows": len(table.time), "spread": table.spread()}
     except DataError as error:
         row["problem"] = str(error)
     return row

@@ -105,6 +105,7 @@ def safe_mask_makers(reader: Reader) -> list[SafeMaskMaker]:
                     position=position(data, "position") if "position" in data else None,
                     fixed_offset=reader.angle(data, "fixed_offset", path) if "fixed_offset" in data else None,
                     offset_max=reader.angle(data, "offset", path, OFFSET_MAX),
+                    irfs=data.get("irfs", "DL4"),
                 )
             )
     return makers

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,14 +33,32 @@ def reduce_job(job: Job, file: Path) -> Row:
     Raises `DataError` when the dataset cannot be written.
     """
     row: Row = {"obs_id": job.obs_id, "dataset": job.dataset, "status": "ok", "reason": None}
-    try:
-        dataset, component = job.entry.reduction.run(job.observation(), job.part)
-    except GmError as error:
-        status = "empty" if isinstance(error, NothingLeft) else "failed"
-        return {**row, "status": status, "reason": "; ".join(str(error).split("\n    ")), "hash": job.hash}
+    with _warned() as remarks:
+        try:
+            dataset, component = job.entry.reduction.run(job.observation(), job.part)
+        except GmError as error:
+            status = "empty" if isinstance(error, NothingLeft) else "failed"
+            reason = "; ".join(str(error).split("\n    "))
+            return {**row, "status": status, "reason": reason, "remarks": list(remarks), "hash": job.hash}
     write_dataset(dataset, file)
     row |= _summary(dataset, component)
-    return {**row, "hash": job.hash, "file_hash": sha256(file)}
+    return {**row, "remarks": list(remarks), "hash": job.hash, "file_hash": sha256(file)}
+
+
+@contextmanager
+def _warned() -> Iterator[dict[str, None]]:
+    """What is warned of meanwhile, each once and in order: it goes to the row instead of the log."""
+    logger, texts = logging.getLogger("gm"), dict[str, None]()
+    collector = logging.Handler()
+    collector.emit = lambda record: texts.update({record.getMessage(): None})  # type: ignore[method-assign]
+    before = logger.handlers, logger.propagate, logger.level
+    logger.handlers, logger.propagate = [collector], False
+    logger.setLevel(logging.WARNING)
+    try:
+        yield texts
+    finally:
+        logger.handlers, logger.propagate = before[:2]
+        logger.setLevel(before[2])
 
 
 def _summary(dataset: Reduced, component: BackgroundIRFModel | None) -> Row:
