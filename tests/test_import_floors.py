@@ -79,7 +79,7 @@ INNER_FLOORS = {
         "compilation",
     ),
     "pipeline": (
-        "reporter results provenance memory",
+        "journal reporter results provenance memory",
         "analysis",
         "inputs outputs sources start",
         "session",
@@ -87,7 +87,7 @@ INNER_FLOORS = {
         "run",
         "commands",
     ),
-    "pipeline.stages": ("base", "apply fit flux_points observations simulate", "registry"),
+    "pipeline.stages": ("base", "apply fit flux_points goodness observations simulate toys", "registry"),
 }
 
 #: library -> the only part of gm that may import it

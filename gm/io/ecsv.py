@@ -6,7 +6,6 @@ They are read by astropy, which is imported only then, and written here, so that
 from __future__ import annotations
 
 import csv
-import io
 import json
 import re
 import warnings
@@ -26,6 +25,8 @@ SIZE_LIMIT = 1 << 23
 BITS_LIMIT = 1 << 31
 MESSAGE_LIMIT = 200
 _TYPES = re.compile(r"""(?:data|sub)type\s*:\s*('[^']*'|"[^"]*"|[^\s,}]*)""")
+_QUOTED = re.compile(r'[ "\r\n]')
+_PLAIN = re.compile(r"[A-Za-z_][\w.-]*")
 _MAGIC = re.compile(rb"(?:\xef\xbb\xbf)?#\s*%ECSV\b")
 
 
@@ -117,18 +118,26 @@ def ecsv_text(table: Table) -> str:
         unit = f", unit: {_scalar(column.unit)}" if column.unit else ""
         if values.ndim > 1:
             shape = ",".join(map(str, values.shape[1:]))
-            lines.append(f"# - {{name: {column.name}{unit}, datatype: string, subtype: '{kind}[{shape}]'}}")
+            lines.append(f"# - {{name: {_name(column.name)}{unit}, datatype: string, subtype: '{kind}[{shape}]'}}")
         else:
-            lines.append(f"# - {{name: {column.name}{unit}, datatype: {kind}}}")
+            lines.append(f"# - {{name: {_name(column.name)}{unit}, datatype: {kind}}}")
     if table.header:
         lines.append("# meta: !!omap")
         lines += [f"# - {{{name}: {_scalar(value)}}}" for name, value in table.header.items()]
     lines += ["# schema: astropy-2.0"]
-    body = io.StringIO()
-    writer = csv.writer(body, delimiter=" ", lineterminator="\n")
-    writer.writerow(table.names)
-    writer.writerows(zip(*(map(_cell, np.asarray(column.values)) for column in table.columns), strict=True))
-    return "\n".join(lines) + "\n" + body.getvalue()
+    rows = zip(*(map(_cell, np.asarray(column.values)) for column in table.columns), strict=True)
+    lines += [" ".join(map(_field, row)) for row in (table.names, *rows)]
+    return "\n".join(lines) + "\n"
+
+
+def _field(text: str) -> str:
+    """A field of a line; an empty one is quoted too, else two blanks would be one."""
+    return text if text and not _QUOTED.search(text) else '"' + text.replace('"', '""') + '"'
+
+
+def _name(name: str) -> str:
+    """A name as YAML: quoted where it holds more than a plain word may."""
+    return name if _PLAIN.fullmatch(name) else json.dumps(name)
 
 
 def _scalar(value: Any) -> str:

@@ -50,6 +50,10 @@ class Start(ABC):
         """Whether the datasets can be had: not before a simulation has run."""
         return bool(self.parts())
 
+    def unfitted(self) -> Start:
+        """The same datasets with the global model as it was before the fit."""
+        return self
+
 
 class _Listed(Start):
     """Datasets that documents list, read by ``read``."""
@@ -161,13 +165,20 @@ class Remodelled(_Same):
 
     files : all that the model comes from
     check : whether later stages find in the model what they are asked about
+    is_fit : whether the model differs from the one before in values and errors alone
     """
 
     def __init__(
-        self, before: Start, file: Path, files: list[Path], check: Callable[[Models], None] | None = None
+        self,
+        before: Start,
+        file: Path,
+        files: list[Path],
+        check: Callable[[Models], None] | None = None,
+        *,
+        is_fit: bool = False,
     ) -> None:
         super().__init__(before)
-        self._file, self._files, self._check = file, files, check
+        self._file, self._files, self._check, self._is_fit = file, files, check, is_fit
         self._models: Models | None = None
 
     def model_files(self) -> list[Path]:
@@ -179,6 +190,9 @@ class Remodelled(_Same):
             if self._check is not None:
                 self._check(self._models)
         return self._models
+
+    def unfitted(self) -> Start:
+        return self._before if self._is_fit else self
 
 
 @final

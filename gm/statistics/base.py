@@ -62,6 +62,10 @@ class Statistic(ABC):
         """-2 ln L of ``null`` above ``predicted``, on data equal to the latter; None where there are no counts."""
         return None
 
+    def saturated(self) -> float:
+        """-2 ln L of a model that predicts in every bin what was measured, summed: 0 where that is left out of it."""
+        return 0.0
+
     def least(self) -> Array | None:
         """What must be predicted in each bin, (n_bins,): below, -2 ln L is cut off; None where it never is."""
         return None

@@ -45,6 +45,11 @@ class Cash(Statistic):
         says = (predicted > TRUNCATION) | (self._counts > 0)
         return np.where(says, 2.0 / np.maximum(predicted, _ONE_IN_A_MILLION), 0.0)
 
+    def saturated(self) -> float:
+        """``2 (n - n ln n)``. Source: Baker & Cousins, 1984, NIM 221, 437."""
+        counts = self._counts[self._counts > 0]
+        return 2.0 * float(np.sum(counts - counts * np.log(counts)))
+
     def least(self) -> Array:
         return np.where(self._counts > 0, TRUNCATION, -np.inf)
 

@@ -64,7 +64,17 @@ def test_schemas_are_closed_described_and_draft_7(name: str) -> None:
 
 
 def test_the_kinds_of_file() -> None:
-    assert schema_names() == ["config", "datasets", "edits", "fit", "flux-points", "models", "observations"]
+    assert schema_names() == [
+        "config",
+        "datasets",
+        "edits",
+        "fit",
+        "flux-points",
+        "goodness",
+        "models",
+        "observations",
+        "toys",
+    ]
 
 
 def nodes(data: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

@@ -37,40 +37,40 @@ output: results
 datasets: datasets.yaml
 models: models.yaml
 fit: {}
-goodness: {simulations: 20}
+agreement: {simulations: 20}
 """
 
 # ------------------------------------------------------------------------------------------ the module of the stage
 
 
 @dataclass(frozen=True)
-class GoodnessSettings:
+class AgreementSettings:
     simulations: int
     datasets: tuple[str, ...]
 
 
 @final
-class Goodness(Stage[GoodnessSettings]):
-    name = section = command = kind = "goodness"
+class Agreement(Stage[AgreementSettings]):
+    name = section = command = kind = "agreement"
     phase = Phase.MEASUREMENT
     help = "How well the best fit describes the data."
     flags: ClassVar[Mapping[str, str]] = {"in-vain": "Find nothing."}
     defaults: ClassVar[Mapping[str, Any]] = {"simulations": 100, "datasets": "*"}
 
-    def read(self, section: Section) -> GoodnessSettings:
-        return GoodnessSettings(section.resolved["simulations"], patterns(section.resolved["datasets"]))
+    def read(self, section: Section) -> AgreementSettings:
+        return AgreementSettings(section.resolved["simulations"], patterns(section.resolved["datasets"]))
 
     def check(self, section: Section, known: Known) -> None:
         known.check_datasets(section, ("datasets",), section.resolved["datasets"])
 
     def tasks(self, analysis: Analysis) -> Sequence[Task]:
         settings = analysis.of(self)
-        return [GoodnessTask(self, analysis, settings)] if settings is not None else []
+        return [AgreementTask(self, analysis, settings)] if settings is not None else []
 
 
 @final
-class GoodnessTask(Task):
-    def __init__(self, stage: Goodness, analysis: Analysis, settings: GoodnessSettings) -> None:
+class AgreementTask(Task):
+    def __init__(self, stage: Agreement, analysis: Analysis, settings: AgreementSettings) -> None:
         super().__init__(stage, analysis)
         self.settings = settings
 
@@ -90,7 +90,7 @@ class GoodnessTask(Task):
         }
         session.begin(self.key, [self.result])
         write_document(self.result, document)
-        return document, {"goodness": 0.0}
+        return document, {"agreement": 0.0}
 
 
 # ------------------------------------------------------------------------------------------------- its two schemas
@@ -118,11 +118,11 @@ def _stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     schemas = tmp_path / "schemas"
     shutil.copytree(schema_files.FOLDER, schemas)
     config = json.loads((schemas / "config.schema.json").read_text())
-    config["properties"]["goodness"] = SECTION
+    config["properties"]["agreement"] = SECTION
     (schemas / "config.schema.json").write_text(json.dumps(config))
-    (schemas / "goodness.schema.json").write_text(json.dumps(RESULT))
+    (schemas / "agreement.schema.json").write_text(json.dumps(RESULT))
     monkeypatch.setattr(schema_files, "FOLDER", schemas)
-    STAGES.append(Goodness())
+    STAGES.append(Agreement())
     yield
     STAGES.pop()
     monkeypatch.undo()
@@ -158,62 +158,63 @@ def gm(capsys: pytest.CaptureFixture[str], folder: Path) -> Command:
 
 
 def test_help_and_schema_know_it(gm: Command) -> None:
-    assert "  goodness     How well the best fit describes the data." in gm("--help")[0]
-    assert "--in-vain" in gm("goodness", "--help")[0]
-    assert "goodness" in gm("schema")[0].splitlines()
-    assert json.loads(gm("schema", "goodness")[0]) == RESULT
+    lines = [line.split(maxsplit=1) for line in gm("--help")[0].splitlines() if line.strip()]
+    assert ["agreement", "How well the best fit describes the data."] in lines
+    assert "--in-vain" in gm("agreement", "--help")[0]
+    assert "agreement" in gm("schema")[0].splitlines()
+    assert json.loads(gm("schema", "agreement")[0]) == RESULT
 
 
 def test_it_is_planned_and_has_a_rule(gm: Command) -> None:
     assert (
-        "goodness   20 simulations of the best fit   up to date: no (fit runs before)" in gm("plan", "config.yaml")[0]
+        "agreement   20 simulations of the best fit   up to date: no (fit runs before)" in gm("plan", "config.yaml")[0]
     )
     last = json.loads(gm("deps", "config.yaml", "--json")[0])[-1]
-    assert (last["stage"], last["target"]) == ("goodness", "results/goodness/goodness.yaml")
+    assert (last["stage"], last["target"]) == ("agreement", "results/agreement/agreement.yaml")
     assert last["inputs"][-1] == "results/fit/fit.yaml"
 
 
 def test_it_runs_after_the_fit_when_it_has_to(gm: Command, folder: Path) -> None:
-    out, err = gm("goodness", "config.yaml")
-    assert out == "results/goodness/goodness.yaml\n"
+    out, err = gm("agreement", "config.yaml")
+    assert out == "results/agreement/agreement.yaml\n"
     assert "fit: no result yet" in err
     fitted = read_document(folder / "results/fit/fit.yaml").data["parameters"]
     index = next(row["value"] for row in fitted if row["name"] == "crab.index")
     assert f"config: ok\n  2 datasets, index {index:.4f}" in err
-    assert "goodness: up to date" in gm("run", "config.yaml")[1]
+    assert "agreement: up to date" in gm("run", "config.yaml")[1]
     assert "up to date: yes" in gm("plan", "config.yaml")[0].splitlines()[3]
-    assert "goodness: config changed" in gm("run", "config.yaml", "-s", "goodness.simulations=3")[1]
+    assert "agreement: config changed" in gm("run", "config.yaml", "-s", "agreement.simulations=3")[1]
     assert (
-        "goodness: config changed, fit/models.yaml changed" in gm("run", "config.yaml", "-s", "fit.datasets=run-1")[1]
+        "agreement: config changed, fit/models.yaml changed" in gm("run", "config.yaml", "-s", "fit.datasets=run-1")[1]
     )
 
 
 def test_its_result_is_one_of_all(gm: Command, folder: Path) -> None:
-    document = json.loads(gm("goodness", "config.yaml", "--json")[0])
-    assert document == read_document(folder / "results/goodness/goodness.yaml").data
-    assert json.loads(gm("run", "config.yaml", "--json")[0])["goodness"] == document
-    assert "message: 2 datasets" in gm("show", "results/goodness/goodness.yaml")[0]
-    assert "goodness" in read_document(folder / "results/provenance.yaml").data["stages"]
+    document = json.loads(gm("agreement", "config.yaml", "--json")[0])
+    assert document == read_document(folder / "results/agreement/agreement.yaml").data
+    assert json.loads(gm("run", "config.yaml", "--json")[0])["agreement"] == document
+    assert "message: 2 datasets" in gm("show", "results/agreement/agreement.yaml")[0]
+    assert "agreement" in read_document(folder / "results/provenance.yaml").data["stages"]
 
 
 def test_a_bad_result_is_an_exit_code(gm: Command) -> None:
-    out, _ = gm("goodness", "config.yaml", "--in-vain", code=1)
-    assert out == "results/goodness/goodness.yaml\n"
+    out, _ = gm("agreement", "config.yaml", "--in-vain", code=1)
+    assert out == "results/agreement/agreement.yaml\n"
 
 
 def test_what_is_wrong_with_its_section_has_its_place(gm: Command, folder: Path) -> None:
     (folder / "config.yaml").write_text(CONFIG.replace("{simulations: 20}", "{simulations: 0, datasets: rum-1, n: 3}"))
     _, err = gm("validate", "config.yaml", code=3)
     assert [line for line in err.splitlines() if line.startswith("config.yaml")] == [
-        "config.yaml:6:25: $.goodness.simulations: must be at least 1, found 0",
-        "config.yaml:6:38: $.goodness.datasets: no dataset matches 'rum-1'",
-        "config.yaml:6:45: $.goodness.n: unknown key 'n'",
+        "config.yaml:6:26: $.agreement.simulations: must be at least 1, found 0",
+        "config.yaml:6:39: $.agreement.datasets: no dataset matches 'rum-1'",
+        "config.yaml:6:46: $.agreement.n: unknown key 'n'",
     ]
 
 
 def test_without_its_section_it_has_nothing_to_do(gm: Command) -> None:
-    _, err = gm("goodness", "config.yaml", "-s", "goodness=null", code=3)
-    assert "no section 'goodness:'\n    gm goodness needs it" in err
+    _, err = gm("agreement", "config.yaml", "-s", "agreement=null", code=3)
+    assert "no section 'agreement:'\n    gm agreement needs it" in err
 
 
 def test_declarations_agree_with_the_schemas() -> None:

@@ -37,6 +37,8 @@ class Stage(Declaration[S]):
     """What the command does, in one line."""
     flags: ClassVar[Mapping[str, str]] = {}
     """Options of the command alone, without values, and their help; `Request.flags` has those given."""
+    shortcuts: ClassVar[Mapping[str, str]] = {}
+    """Options with a value, for a key of the section, and their help: ``--n 100`` means ``--set toys.n=100``."""
     kind: ClassVar[str] = ""
     """The kind of the document that is its result, which is the name of its schema; empty: there is none."""
     needs_section: ClassVar[bool] = True

@@ -8,7 +8,9 @@ from gm.pipeline.stages.apply.stage import APPLY
 from gm.pipeline.stages.base import Stage
 from gm.pipeline.stages.fit.stage import FIT
 from gm.pipeline.stages.flux_points.stage import FLUX_POINTS
+from gm.pipeline.stages.goodness.stage import GOODNESS
 from gm.pipeline.stages.observations.stage import REDUCE
 from gm.pipeline.stages.simulate.stage import SIMULATE
+from gm.pipeline.stages.toys.stage import TOYS
 
-STAGES: list[Stage[Any]] = [REDUCE, SIMULATE, APPLY, FIT, FLUX_POINTS]
+STAGES: list[Stage[Any]] = [REDUCE, SIMULATE, APPLY, FIT, FLUX_POINTS, GOODNESS, TOYS]

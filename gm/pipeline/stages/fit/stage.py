@@ -66,7 +66,7 @@ class Fitting(Stage["FitSettings"]):
         from gm.pipeline.start import Remodelled
 
         models = task.result.with_name("models.yaml")
-        return Remodelled(session.start, models, session.written(task.key, besides=task.result))
+        return Remodelled(session.start, models, session.written(task.key, besides=task.result), is_fit=True)
 
     def check_data(self, analysis: Analysis, start: Start) -> Start | None:
         from gm.pipeline.stages.fit.data_checks import check_fit

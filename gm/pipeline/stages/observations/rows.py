@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,10 +20,9 @@ from gm.makers.fov import FoVBackgroundMaker
 from gm.makers.maker import NothingLeft, safe_bins
 from gm.makers.reduction import Reduced
 from gm.models import BackgroundIRFModel
+from gm.pipeline.journal import Row
 from gm.pipeline.results import finite
 from gm.pipeline.stages.observations.jobs import Job
-
-Row = dict[str, Any]
 
 
 def reduce_job(job: Job, file: Path) -> Row:
@@ -94,33 +92,6 @@ def component_of(job: Job, row: Mapping[str, Any]) -> BackgroundIRFModel | None:
     start = BackgroundIRFModel(dataset_name=job.part, spectral_model=maker.spectral_model)
     pairs = zip(start.parameters, told["parameters"], strict=True)
     return start.with_parameters([replace(p, value=cell["value"], error=cell["error"]) for p, cell in pairs])
-
-
-class Journal:
-    """The rows that a run has finished, line by line, so that whatever stops it the next one goes on from there."""
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-
-    def rows(self) -> list[Row]:
-        """Those of an earlier run; a line that was being written counts for nothing."""
-        try:
-            lines = self._file.read_text("utf-8").splitlines()
-        except (OSError, UnicodeDecodeError):
-            return []
-        found = []
-        for line in lines:
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError:
-                continue
-            found += [row] if isinstance(row, dict) and "hash" in row else []
-        return found
-
-    def add(self, row: Row) -> None:
-        """Write one more row to the end."""
-        with self._file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
 
 
 def still_valid(rows: Iterable[Row], jobs: Iterable[tuple[Job, Path]], *, retry: bool) -> dict[Job, Row]:

@@ -1,0 +1,285 @@
+"""What many toys say together: pulls, bias, coverage, test statistics, goodness of fit, and a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import sqrt
+from statistics import NormalDist
+
+import numpy as np
+
+from gm.arrays import Array
+from gm.estimators.toys import Toy
+
+_FALSE_ALARM = 0.01  # how often a verdict on a perfect fit finds something, all tests together
+_FEWEST = 20  # toys without which there is nothing to say
+_QUANTILES = (0.05, 0.16, 0.5, 0.84, 0.95)
+_NORMAL = NormalDist()
+
+
+@dataclass(frozen=True)
+class Share:
+    """A share of toys and its error; ``expected`` where there is an expectation. Of no toys: None."""
+
+    n: int
+    value: float | None
+    error: float | None
+    expected: float | None = None
+
+    @classmethod
+    def of(cls, hits: Iterable[bool], expected: float | None = None) -> Share:
+        """The error is that of the expected share, or else of the share itself with one toy more on both sides."""
+        found = list(hits)
+        n, k = len(found), sum(found)
+        if not n:
+            return cls(0, None, None, expected)
+        p = (k + 1) / (n + 2) if expected is None else expected
+        return cls(n, k / n, sqrt(p * (1 - p) / n), expected)
+
+    @property
+    def deviation(self) -> float:
+        """From what is expected, in errors; 0 where nothing is."""
+        if self.value is None or self.expected is None or not self.error:
+            return 0.0
+        return (self.value - self.expected) / self.error
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Mean and width of a distribution over toys, with the errors of both. Of fewer than two toys: None."""
+
+    n: int
+    mean: float | None
+    mean_error: float | None
+    width: float | None
+    width_error: float | None
+
+    @classmethod
+    def of(cls, values: Array) -> Moments:
+        """``values`` (n,); the error of the width is that of a normal distribution."""
+        n = values.size
+        if n < 2:
+            return cls(n, float(values[0]) if n else None, None, None, None)
+        width = float(np.std(values, ddof=1))
+        return cls(n, float(np.mean(values)), width / sqrt(n), width, width / sqrt(2 * (n - 1)))
+
+
+@dataclass(frozen=True)
+class ParameterStudy:
+    """A free parameter, in its own unit.
+
+    values : of the fits; bias : their mean minus the truth, ``bias_error`` its error
+    mean_of_errors : what the fits say of their error, to be compared with the width of ``values``
+    pulls : ``(value - truth) / error``
+    coverage : share of toys with the truth within 1 and within 2 errors, and within the asymmetric errors
+    """
+
+    name: str
+    unit: str
+    truth: float
+    values: Moments
+    bias: float | None
+    bias_error: float | None
+    mean_of_errors: float | None
+    without_error: int
+    pulls: Moments
+    coverage: dict[str, Share]
+
+
+@dataclass(frozen=True)
+class TestStudy:
+    """TS of a component: its distribution by quantiles, and the share above ``threshold``."""
+
+    name: str
+    n: int
+    quantiles: dict[float, float]
+    detected: Share
+    threshold: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A number as observed, over the toys, and the share of toys that have more."""
+
+    observed: float | None
+    toys: Moments
+    higher: Share
+
+    @classmethod
+    def of(cls, observed: float | None, values: Iterable[float | None]) -> Comparison:
+        """``values`` of the toys, None where there is none."""
+        found = np.array([value for value in values if value is not None])
+        hits = [] if observed is None else (found > observed).tolist()
+        return cls(observed, Moments.of(found), Share.of(hits))
+
+
+@dataclass(frozen=True)
+class GoodnessStudy:
+    """-2 ln L at the minimum, and the same relative to a model that predicts what was measured in every bin.
+
+    The latter is what tells how well models describe data: Cash leaves out terms that only data decide, and without
+    them it tells how many counts there are.
+    """
+
+    name: str
+    statistic: Comparison
+    deviance: Comparison
+
+
+@dataclass(frozen=True)
+class Observed:
+    """-2 ln L of the data at their best fit: with priors, and of each dataset the two numbers of `GoodnessStudy`."""
+
+    total: float
+    statistics: Mapping[str, float]
+    deviances: Mapping[str, float]
+
+    @property
+    def deviance(self) -> float:
+        """Of all datasets, with priors."""
+        return self.total - sum(self.statistics.values()) + sum(self.deviances.values())
+
+
+@dataclass(frozen=True)
+class ToySummary:
+    """All of it; ``verdict`` in words, ``deviations`` one by one where something is not as it should be."""
+
+    n: int
+    failed: int
+    at_limit: int
+    parameters: tuple[ParameterStudy, ...]
+    tests: tuple[TestStudy, ...]
+    limits: dict[str, Share]
+    total: GoodnessStudy
+    datasets: tuple[GoodnessStudy, ...]
+    deviations: tuple[str, ...]
+    verdict: str
+
+
+def summarize(
+    toys: Sequence[Toy],
+    truth: Mapping[str, tuple[float, str]],
+    observed: Observed,
+    *,
+    sigma_ul: float = 2.0,
+    threshold: float = 25.0,
+) -> ToySummary:
+    """What the toys say; those that failed count as failed and for nothing else.
+
+    truth : value and unit of every free parameter, by address
+    sigma_ul : level of the upper limits in the toys; threshold : TS of a detection
+    """
+    good = [toy for toy in toys if toy.success]
+    names = list(dict.fromkeys(name for toy in good for name in toy.values))
+    parameters = tuple(_parameter(good, name, *truth[name]) for name in names)
+    tested = dict.fromkeys(name for toy in good for name in toy.ts)
+    tests = tuple(_test(good, name, threshold) for name in tested)
+    limits = _limits(good, _NORMAL.cdf(sigma_ul))
+    total = GoodnessStudy(
+        "",
+        Comparison.of(observed.total, (toy.statistic for toy in good)),
+        Comparison.of(observed.deviance, (toy.deviance for toy in good)),
+    )
+    datasets = tuple(_goodness(name, observed, good) for name in observed.statistics)
+    deviations = tuple(_deviations(parameters, limits))
+    return ToySummary(
+        n=len(toys),
+        failed=len(toys) - len(good),
+        at_limit=sum(toy.status == "at_limit" for toy in good),
+        parameters=parameters,
+        tests=tests,
+        limits=limits,
+        total=total,
+        datasets=datasets,
+        deviations=deviations,
+        verdict=_verdict(len(good), parameters, deviations),
+    )
+
+
+def _parameter(toys: Sequence[Toy], name: str, truth: float, unit: str) -> ParameterStudy:
+    values = np.array([toy.values[name] for toy in toys if name in toy.values])
+    with_error = [toy for toy in toys if toy.errors.get(name)]
+    errors = np.array([toy.errors[name] for toy in with_error], dtype=np.float64)
+    pulls = (np.array([toy.values[name] for toy in with_error]) - truth) / errors
+    moments = Moments.of(values)
+    coverage = {f"error_{k}": Share.of(np.abs(pulls) <= k, _within(k)) for k in (1, 2)}
+    with_minos = [(toy.values[name], *toy.minos[name]) for toy in toys if name in toy.minos]
+    if with_minos:
+        whole = ((v + low, v + up) for v, low, up in with_minos if v is not None and low is not None and up is not None)
+        coverage["minos"] = Share.of((low <= truth <= up for low, up in whole), _within(1))
+    return ParameterStudy(
+        name=name,
+        unit=unit,
+        truth=truth,
+        values=moments,
+        bias=None if moments.mean is None else moments.mean - truth,
+        bias_error=moments.mean_error,
+        mean_of_errors=float(np.mean(errors)) if errors.size else None,
+        without_error=len(values) - len(with_error),
+        pulls=Moments.of(pulls),
+        coverage=coverage,
+    )
+
+
+def _within(sigma: float) -> float:
+    return _NORMAL.cdf(sigma) - _NORMAL.cdf(-sigma)
+
+
+def _test(toys: Sequence[Toy], name: str, threshold: float) -> TestStudy:
+    values = np.array([ts for toy in toys if (ts := toy.ts.get(name)) is not None])
+    quantiles = {q: float(np.quantile(values, q)) for q in _QUANTILES} if values.size else {}
+    return TestStudy(name, values.size, quantiles, Share.of(values >= threshold), threshold)
+
+
+def _limits(toys: Sequence[Toy], expected: float) -> dict[str, Share]:
+    """Share of toys whose upper limit is above the truth, a norm of 1, by source."""
+    names = dict.fromkeys(name for toy in toys for name in toy.limits)
+    found = {name: [limit for toy in toys if (limit := toy.limits.get(name)) is not None] for name in names}
+    return {name: Share.of((limit >= 1.0 for limit in limits), expected) for name, limits in found.items()}
+
+
+def _goodness(name: str, observed: Observed, toys: Sequence[Toy]) -> GoodnessStudy:
+    statistic = Comparison.of(observed.statistics[name], (toy.datasets.get(name) for toy in toys))
+    return GoodnessStudy(
+        name, statistic, Comparison.of(observed.deviances[name], (toy.deviances.get(name) for toy in toys))
+    )
+
+
+def _deviations(parameters: Sequence[ParameterStudy], limits: Mapping[str, Share]) -> Iterator[str]:
+    """What chance does not explain: errors that cover too little, pulls that are off, limits that do not hold.
+
+    Limits and intervals that cover more often than they say are no fault.
+    """
+    n_tests = sum(2 + len(study.coverage) for study in parameters) + len(limits)
+    far = _NORMAL.inv_cdf(1 - _FALSE_ALARM / (2 * n_tests)) if n_tests else 0.0
+    for study in parameters:
+        pulls = study.pulls
+        if pulls.n < _FEWEST or pulls.mean is None or pulls.mean_error is None or pulls.width is None:
+            continue
+        if abs(pulls.mean) > far * pulls.mean_error:
+            yield f"{study.name}: pulls are {pulls.mean:+.2f} ± {pulls.mean_error:.2f} off"
+        if pulls.width_error is not None and abs(pulls.width - 1) > far * pulls.width_error:
+            what = "small" if pulls.width > 1 else "large"
+            yield f"{study.name}: pulls are {pulls.width:.2f} ± {pulls.width_error:.2f} wide, so errors are too {what}"
+        for kind, share in study.coverage.items():
+            if share.deviation < -far:
+                words = "asymmetric errors" if kind == "minos" else f"{kind[-1]} sigma"
+                yield f"{study.name}: {words} cover {_percent(share)}"
+    for source, share in limits.items():
+        if share.deviation < -far:
+            yield f"{source}: upper limits cover {_percent(share)}"
+
+
+def _percent(share: Share) -> str:
+    return f"{100 * (share.value or 0):.1f} % instead of {100 * (share.expected or 0):.1f} %"
+
+
+def _verdict(n: int, parameters: Sequence[ParameterStudy], deviations: Sequence[str]) -> str:
+    if n < _FEWEST:
+        return f"{n} toys with a minimum are too few to say anything"
+    if not parameters:
+        return "no parameter was free"
+    if deviations:
+        return f"not as it should be: {'; '.join(deviations)}"
+    return "unbiased, and the errors are right, as far as so many toys can tell"

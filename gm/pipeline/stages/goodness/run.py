@@ -1,0 +1,48 @@
+"""The goodness stage: simulations of the best fit, fitted again, and the observed statistic among theirs."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from gm.estimators.toy_summary import ToySummary, summarize
+from gm.estimators.toys import ToyFit
+from gm.pipeline.analysis.settings import plural
+from gm.pipeline.inputs import Inputs, fingerprint
+from gm.pipeline.results import write_document
+from gm.pipeline.session import Session
+from gm.pipeline.stages.base import Ran, Task
+from gm.pipeline.stages.goodness.settings import GoodnessSettings
+from gm.pipeline.stages.toys.document import goodness_rows, message_of, verdict_of
+from gm.pipeline.stages.toys.rows import fit_toys, forget
+from gm.pipeline.stages.toys.truth import truth_and_observed
+
+
+def run_goodness(session: Session, task: Task, settings: GoodnessSettings, inputs: Inputs) -> Ran:
+    """Fit all simulations, and write the document. Raises `DataError`."""
+    began, folder = time.perf_counter(), task.result.parent
+    truth, observed = truth_and_observed(session)
+    fit = ToyFit(conventions=session.analysis.settings.conventions, engine=session.engine, errors=False)
+    work = truth, fit, settings.seed
+    toys = fit_toys(session, "goodness", folder, fingerprint(inputs), work, settings.simulations)
+    about = dict.fromkeys(truth.models.parameters.addresses, (0.0, ""))
+    summary = summarize(toys, about, observed)
+    document = _document(summary, session.analysis.settings.name, settings, inputs)
+    session.begin(task.key, task.outputs())
+    write_document(task.result, document)
+    forget(folder)
+    seconds = time.perf_counter() - began
+    session.reporter.step("goodness", f"{plural(settings.simulations, 'simulation')}", seconds)
+    return document, {**session.seconds, "goodness": seconds}
+
+
+def _document(summary: ToySummary, name: str, settings: GoodnessSettings, inputs: Inputs) -> dict[str, Any]:
+    return {
+        "schema": "gm/goodness/1",
+        "name": name,
+        "status": verdict_of(summary),
+        "message": message_of(summary, "simulation"),
+        "simulations": {"n": summary.n, "failed": summary.failed, "seed": settings.seed},
+        **goodness_rows(summary),
+        "inputs": dict(inputs),
+    }

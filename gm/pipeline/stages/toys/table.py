@@ -1,0 +1,95 @@
+"""``toys.ecsv``: a row of every toy, written, and read again by a run that goes on from it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gm.errors import DataError
+from gm.estimators.toys import Toy
+from gm.io.ecsv import read_ecsv, write_ecsv
+from gm.io.tables import Column, Table
+
+_STATISTIC, _DEVIANCE, _TS, _LIMIT = "statistic_", "deviance_", "ts_", "ul_"
+
+
+def write_toys(file: Path, toys: Sequence[Toy], units: Mapping[str, str], key: str) -> None:
+    """Write the table; ``units`` of the parameters by address, ``key`` the hash of what decides a toy.
+
+    A number that does not exist is NaN. Raises `DataError`.
+    """
+    write_ecsv(file, Table("TOYS", tuple(_columns(toys, units)), {"hash": key}))
+
+
+def _columns(toys: Sequence[Toy], units: Mapping[str, str]) -> Iterator[Column]:
+    yield Column("toy", np.array([toy.number for toy in toys], dtype=np.int64))
+    yield Column("status", np.array([toy.status for toy in toys], dtype=str))
+    yield Column("reason", np.array([toy.reason for toy in toys], dtype=str))
+    yield _column("statistic", [toy.statistic for toy in toys])
+    yield from _part_columns(_STATISTIC, [toy.datasets for toy in toys])
+    yield from _part_columns(_DEVIANCE, [toy.deviances for toy in toys])
+    for name in _names([toy.values for toy in toys]):
+        yield _column(name, [toy.values.get(name) for toy in toys], units[name])
+        yield _column(f"{name}_err", [toy.errors.get(name) for toy in toys], units[name])
+    for name in _names([toy.minos for toy in toys]):
+        ends = [toy.minos.get(name, (None, None)) for toy in toys]
+        yield _column(f"{name}_errn", [low for low, _ in ends], units[name])
+        yield _column(f"{name}_errp", [high for _, high in ends], units[name])
+    yield from _part_columns(_TS, [toy.ts for toy in toys])
+    yield from _part_columns(_LIMIT, [toy.limits for toy in toys])
+
+
+def _column(name: str, numbers: Sequence[float | None], unit: str = "") -> Column:
+    return Column(name, np.array([np.nan if number is None else number for number in numbers], dtype=float), unit)
+
+
+def _part_columns(prefix: str, parts: Sequence[Mapping[str, float | None]]) -> Iterator[Column]:
+    return (_column(f"{prefix}{name}", [part.get(name) for part in parts]) for name in _names(parts))
+
+
+def _names(parts: Iterable[Mapping[str, object]]) -> list[str]:
+    return list(dict.fromkeys(name for part in parts for name in part))
+
+
+def read_toys(file: Path, key: str) -> list[Toy]:
+    """The toys of a table that has the same hash; none of another one, or where there is no table that can be read."""
+    if not file.is_file():
+        return []
+    with contextlib.suppress(DataError, KeyError, ValueError):
+        table = read_ecsv(file)
+        if table.card("hash") == key:
+            return [_toy(table, row) for row in range(len(table.array("toy")))]
+    return []
+
+
+def _toy(table: Table, row: int) -> Toy:
+    cells: dict[str, Any] = {column.name: np.asarray(column.values)[row] for column in table.columns}
+    number, status, reason = int(cells.pop("toy")), str(cells.pop("status")), str(cells.pop("reason"))
+    found = {name: None if np.isnan(value) else float(value) for name, value in cells.items()}
+    statistic = found.pop("statistic")
+    if not status.startswith(("converged", "at_limit")) and statistic is None:
+        return Toy(number, status, reason)
+    parameters = [name.removesuffix("_err") for name in found if name.endswith("_err")]
+    own = {f"{name}{suffix}" for name in parameters for suffix in ("", "_err", "_errn", "_errp")}
+    rest = {name: value for name, value in found.items() if name not in own}
+    return Toy(
+        number=number,
+        status=status,
+        reason=reason,
+        statistic=statistic,
+        datasets={name: value for name, value in _part(rest, _STATISTIC) if value is not None},
+        deviances={name: value for name, value in _part(rest, _DEVIANCE) if value is not None},
+        values={name: value for name in parameters if (value := found[name]) is not None},
+        errors={name: found[f"{name}_err"] for name in parameters},
+        minos={name: (found[f"{name}_errn"], found[f"{name}_errp"]) for name in parameters if f"{name}_errn" in found},
+        ts=dict(_part(rest, _TS)),
+        limits=dict(_part(rest, _LIMIT)),
+    )
+
+
+def _part(cells: Mapping[str, float | None], prefix: str) -> Iterator[tuple[str, float | None]]:
+    return ((name.removeprefix(prefix), value) for name, value in cells.items() if name.startswith(prefix))
