@@ -49,7 +49,7 @@ class Reference:
         dnde = sky_flux(self.model, e_ref, values)
         if model.result_unit():
             spectral = values[: len(model.parameters)]
-            flux, eflux = model.integral(bins, spectral), model.energy_integral(bins, spectral)
+            flux, eflux = model.band_integrals(bins, spectral), model.band_energy_integrals(bins, spectral)
         else:
             at_nodes = sky_flux(self.model, bins.fine.nodes, values)
             flux, eflux = bins.fine.integrate(at_nodes), bins.fine.integrate(bins.fine.nodes * at_nodes)

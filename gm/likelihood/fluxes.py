@@ -81,8 +81,8 @@ class _Share:
         if self.bins is None:
             return model.evaluate(self.points, own)
         if not self.points.size:
-            return model.integral(self.bins, own)
-        return np.concatenate([model.integral(self.bins, own), model.evaluate(self.points, own)])
+            return model.band_integrals(self.bins, own)
+        return np.concatenate([model.band_integrals(self.bins, own), model.evaluate(self.points, own)])
 
     def slopes(self, values: Array) -> _Slopes:
         """The flux, and its derivatives by the component's spectral parameters."""

@@ -61,8 +61,8 @@ def test_bins_of_any_width() -> None:
     """Bins from a hundredth of a decade to three, against a rule with very many nodes."""
     model = ExpCutoffPowerLawSpectralModel(index=2.0, lambda_="0.1 TeV-1")
     axes = [np.geomspace(0.1, 0.11, 3), np.geomspace(0.03, 30.0, 2), np.geomspace(0.1, 100.0, 7)]
-    got = model.integral(EnergyBins(*axes, conventions=Conventions.EXACT), model.values())
+    got = model.band_integrals(EnergyBins(*axes, conventions=Conventions.EXACT), model.values())
     for axis, part in zip(axes, np.split(got, [2, 3]), strict=True):
         fine = np.unique(np.concatenate([np.geomspace(a, b, 4001) for a, b in zip(axis[:-1], axis[1:], strict=True)]))  # noqa: RUF007
-        whole = model.integral(EnergyBins(fine), model.values())
+        whole = model.band_integrals(EnergyBins(fine), model.values())
         np.testing.assert_allclose(part, whole.reshape(len(axis) - 1, -1).sum(axis=1), rtol=1e-6)

@@ -6,10 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import astropy.units as u
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.integrate import quad
 
 from gm.arrays import Array
 from gm.conventions import Conventions
@@ -71,8 +73,8 @@ def test_values_are_those_of_gammapy(name: str) -> None:
 def test_integrals_are_those_of_gammapy(name: str) -> None:
     model = build(name)
     values = model.values()
-    np.testing.assert_allclose(model.integral(BINS, values), CASES[name]["integral"], rtol=PORT)
-    np.testing.assert_allclose(model.energy_integral(BINS, values), CASES[name]["energy_integral"], rtol=PORT)
+    np.testing.assert_allclose(model.band_integrals(BINS, values), CASES[name]["integral"], rtol=PORT)
+    np.testing.assert_allclose(model.band_energy_integrals(BINS, values), CASES[name]["energy_integral"], rtol=PORT)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -106,8 +108,8 @@ def test_integral_gradient_is_that_of_differences(name: str) -> None:
     model = build(name)
     values = model.values()
     integral, gradient = model.integral_gradient(BINS, values)
-    expected = differences(lambda v: model.integral(BINS, v), values).reshape(gradient.shape)
-    np.testing.assert_allclose(integral, model.integral(BINS, values), rtol=1e-13)
+    expected = differences(lambda v: model.band_integrals(BINS, v), values).reshape(gradient.shape)
+    np.testing.assert_allclose(integral, model.band_integrals(BINS, values), rtol=1e-13)
     for k, path in enumerate(model.paths):
         largest = np.abs(expected[k]).max()
         np.testing.assert_allclose(gradient[k], expected[k], rtol=1e-5, atol=1e-7 * largest, err_msg=path)
@@ -134,7 +136,7 @@ def test_integrals_follow_the_rule(name: str) -> None:
     model = build(name)
     n_nodes = int(max(np.max(100 * np.log10(BINS.hi / BINS.lo)), 2))
     expected = [slow_loglog_integral(model, lo, hi, n_nodes) for lo, hi in zip(BINS.lo, BINS.hi, strict=True)]
-    np.testing.assert_allclose(model.integral(BINS, model.values()), expected, rtol=1e-11)
+    np.testing.assert_allclose(model.band_integrals(BINS, model.values()), expected, rtol=1e-11)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -144,7 +146,7 @@ def test_integrals_are_those_of_a_dense_sum(name: str) -> None:
     f = model.evaluate(x, model.values())
     expected = ((f[1:] + f[:-1]) / 2 * np.diff(x, axis=0)).sum(axis=0)
     # The rule's own error, where the spectrum bends inside a hundredth of a decade; a line's tail is erf - erf.
-    np.testing.assert_allclose(model.integral(BINS, model.values()), expected, rtol=1e-3, atol=1e-27)
+    np.testing.assert_allclose(model.band_integrals(BINS, model.values()), expected, rtol=1e-3, atol=1e-27)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -183,9 +185,9 @@ def test_far_values_stay_finite(name: str) -> None:
 def test_the_amplitude_is_linear(factor: float, name: str) -> None:
     model = build(name)
     values = model.values()
-    once = model.integral(BINS, values)
+    once = model.band_integrals(BINS, values)
     values[model.amplitude_position()] *= factor
-    np.testing.assert_allclose(model.integral(BINS, values), factor * once, rtol=1e-11)
+    np.testing.assert_allclose(model.band_integrals(BINS, values), factor * once, rtol=1e-11)
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if build(name).amplitude_position() is not None])
@@ -194,7 +196,7 @@ def test_the_gradient_by_an_amplitude_of_zero_is_the_shape(name: str) -> None:
     values, amplitude = model.values(), model.amplitude_position()
     assert amplitude is not None
     values[amplitude] = 1.0
-    shape = model.integral(BINS, values)
+    shape = model.band_integrals(BINS, values)
     values[amplitude] = 0.0
     integral, gradient = model.integral_gradient(BINS, values)
     np.testing.assert_array_equal(integral, 0.0)
@@ -204,7 +206,7 @@ def test_the_gradient_by_an_amplitude_of_zero_is_the_shape(name: str) -> None:
 def test_power_law_by_its_integral_has_no_pole_at_index_1() -> None:
     model = PowerLaw2SpectralModel(index=1.0, amplitude="2 s-1 cm-2", emin="1 TeV", emax="100 TeV")
     values = model.values()
-    np.testing.assert_allclose(model.integral(EnergyBins(np.array([1.0, 100.0])), values), 2.0, rtol=1e-13)
+    np.testing.assert_allclose(model.band_integrals(EnergyBins(np.array([1.0, 100.0])), values), 2.0, rtol=1e-13)
     np.testing.assert_allclose(model.evaluate(ENERGY, values), 2 / np.log(100) / ENERGY, rtol=1e-13)
     expected = differences(lambda v: model.evaluate(ENERGY, v), values)
     np.testing.assert_allclose(model.gradient(ENERGY, values), expected, rtol=1e-8)
@@ -319,4 +321,28 @@ def test_short_cuts_to_integrals_are_the_rule(
     expected, slow = SpectralModel.integral_gradient(model, bins, values)
     np.testing.assert_allclose(integral, expected, rtol=1e-12)
     np.testing.assert_allclose(gradient, slow, rtol=1e-9, atol=1e-12 * np.abs(slow).max())
-    np.testing.assert_allclose(model.integral(bins, values), SpectralModel.integral(model, bins, values), rtol=1e-12)
+    np.testing.assert_allclose(
+        model.band_integrals(bins, values), SpectralModel.band_integrals(model, bins, values), rtol=1e-12
+    )
+
+
+@pytest.mark.parametrize("bounds", [("1 TeV", "10 TeV"), (1.0, 1e4 * u.GeV), (1 * u.TeV, "1e13 eV")])
+def test_integrals_between_energies_as_people_write_them(bounds: tuple[object, object]) -> None:
+    model = PowerLawSpectralModel(index=2, amplitude="1e-12 cm-2 s-1 TeV-1")
+    assert model.integral(*bounds) == pytest.approx(0.9e-12, rel=1e-14)
+    assert model.energy_flux(*bounds) == pytest.approx(np.log(10) * 1e-12 * 1.602176634, rel=1e-14)
+
+
+def test_integrals_have_the_shape_of_the_energies() -> None:
+    model = LogParabolaSpectralModel()
+    edges = np.geomspace(0.1, 50, 5)
+    parts = model.integral(edges[:-1], edges[1:])
+    assert parts.shape == (4,)
+    assert parts.sum() == pytest.approx(quad(lambda x: float(model(np.exp(x))) * np.exp(x), *np.log([0.1, 50]))[0])
+    assert model.integral(edges[:-1, None], 50.0)[0, 0] == pytest.approx(parts.sum(), rel=1e-8)
+
+
+@pytest.mark.parametrize("bounds", [(0, 1), ("2 TeV", "1 TeV"), (1, np.inf), (np.nan, 1), ("1 m", "2 m")])
+def test_no_range_of_energies(bounds: tuple[object, object]) -> None:
+    with pytest.raises(UnitError, match=r"is no range of energies above zero|does not convert|not finite"):
+        PowerLawSpectralModel().integral(*bounds)

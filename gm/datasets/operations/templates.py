@@ -176,7 +176,7 @@ def _safe_sum(dataset: Any, counts: Array) -> float:
 def _mean(component: SkyModel, shape: TemplateSpatialModel, dataset: SkyMap) -> Array:
     """``sum_k w_k T_k / sum_k w_k`` on the pixels of the template, with w = spectrum x exposure x what is measured."""
     spectrum, true = component.spectral_model, dataset.energy_true
-    flux = spectrum.integral(EnergyBins(true.edges), spectrum.values())
+    flux = spectrum.band_integrals(EnergyBins(true.edges), spectrum.values())
     if component.apply_irf["edisp"]:
         flux = flux * _measured(dataset)
     template = shape.template

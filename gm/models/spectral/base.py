@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import ClassVar
 
 import numpy as np
 
 from gm.arrays import Array
+from gm.conventions import Conventions
 from gm.models.parameter import Parameter
 from gm.models.parametric import ParametricModel
 from gm.models.spectral.gauss_rule import GaussRule
@@ -56,7 +58,7 @@ class SpectralModel(ParametricModel):
             return self.evaluate(energy, values), gradient
         return np.asarray(values[amplitude] * gradient[amplitude]), gradient
 
-    def integral(self, bins: EnergyBins, values: Array) -> Array:
+    def band_integrals(self, bins: EnergyBins, values: Array) -> Array:
         """Integral of f over each bin, (n_bins,): closed form for power laws, else log-log trapezoids."""
         rule = self._rule(bins)
         return rule.integrate(self.evaluate(rule.nodes, values))
@@ -72,7 +74,7 @@ class SpectralModel(ParametricModel):
             gradient[amplitude] = rule.integrate(d_f[amplitude])
         return integral, gradient
 
-    def energy_integral(self, bins: EnergyBins, values: Array) -> Array:
+    def band_energy_integrals(self, bins: EnergyBins, values: Array) -> Array:
         """Integral of E f(E) over each bin, (n_bins,) [``result_unit`` TeV2]."""
         rule = self._rule(bins)
         return rule.integrate(rule.nodes * self.evaluate(rule.nodes, values))
@@ -106,15 +108,43 @@ class SpectralModel(ParametricModel):
 
         Raises `UnitError`.
         """
-        if hasattr(energy, "unit") and hasattr(energy, "to_value"):
-            factor(str(energy.unit), "TeV")
-            energy = energy.to_value("TeV")
-        elif isinstance(energy, str):
-            energy = convert(energy, "TeV")
-        return self.evaluate(np.asarray(energy, dtype=np.float64), self.values())
+        return self.evaluate(_in_tev(energy), self.values())
+
+    def integral(self, e_min: object, e_max: object) -> Array:
+        """Integral of f between energies, [cm-2 s-1] for a flux, at the parameters' own values.
+
+        e_min, e_max : as for a call of the model, of any shapes that fit each other, which the result has.
+        Raises `UnitError`, for what is no range above zero too.
+        """
+        return self._between(self.band_integrals, e_min, e_max)
+
+    def energy_flux(self, e_min: object, e_max: object) -> Array:
+        """Integral of E f between energies, [erg cm-2 s-1] for a flux: see `integral`."""
+        return factor("TeV", "erg") * self._between(self.band_energy_integrals, e_min, e_max)
+
+    def _between(self, integrals: Callable[[EnergyBins, Array], Array], e_min: object, e_max: object) -> Array:
+        low, high = np.broadcast_arrays(_in_tev(e_min), _in_tev(e_max))
+        if not np.all((low > 0) & (low <= high) & np.isfinite(high)):
+            raise UnitError(f"{e_min} to {e_max} is no range of energies above zero")
+        values = self.values()
+        found = [
+            integrals(EnergyBins(np.array(edges), conventions=Conventions.EXACT), values)[0]
+            for edges in zip(low.ravel(), high.ravel(), strict=True)
+        ]
+        return np.reshape(found, low.shape)
 
     def _rule(self, bins: EnergyBins) -> LogLogRule | GaussRule:
         return bins.coarse if self.is_power_law else bins.fine
+
+
+def _in_tev(energy: object) -> Array:
+    """Energies [TeV] from an array in TeV, an astropy quantity, or a string with a unit. Raises `UnitError`."""
+    if hasattr(energy, "unit") and hasattr(energy, "to_value"):
+        factor(str(energy.unit), "TeV")
+        energy = energy.to_value("TeV")
+    elif isinstance(energy, str):
+        energy = convert(energy, "TeV")
+    return np.asarray(energy, dtype=np.float64)
 
 
 def flux_unit(unit: str, default: str = FLUX) -> str:

@@ -35,7 +35,7 @@ class GaussianSpectralModel(SpectralModel):
         f = amplitude * shape
         return np.stack([shape, z / sigma * f, (z**2 - 1) / sigma * f])
 
-    def integral(self, bins: EnergyBins, values: Array) -> Array:
+    def band_integrals(self, bins: EnergyBins, values: Array) -> Array:
         amplitude, mean, sigma = values
         return np.asarray(amplitude * _probability(bins, mean, sigma))
 
@@ -46,7 +46,7 @@ class GaussianSpectralModel(SpectralModel):
         shape = _probability(bins, mean, sigma)
         return np.asarray(amplitude * shape), np.stack([shape, amplitude * (lo - hi), amplitude * d_sigma])
 
-    def energy_integral(self, bins: EnergyBins, values: Array) -> Array:
+    def band_energy_integrals(self, bins: EnergyBins, values: Array) -> Array:
         amplitude, mean, sigma = values
         drop = _normal(bins.lo, mean, sigma) - _normal(bins.hi, mean, sigma)
         return np.asarray(amplitude * (sigma**2 * drop + mean * _probability(bins, mean, sigma)))

@@ -47,10 +47,10 @@ class _PowerLaw(SpectralModel):
         gradient[2] = (index / reference) * f
         return gradient
 
-    def integral(self, bins: EnergyBins, values: Array) -> Array:
+    def band_integrals(self, bins: EnergyBins, values: Array) -> Array:
         index, amplitude, reference = values.tolist()
         if not bins.power_law.holds(index, reference):
-            return super().integral(bins, values)
+            return super().band_integrals(bins, values)
         return np.asarray(amplitude * bins.power_law.integrate(index, reference))
 
     def integral_gradient(self, bins: EnergyBins, values: Array) -> tuple[Array, Array]:
