@@ -87,7 +87,7 @@ INNER_FLOORS = {
         "run",
         "commands",
     ),
-    "pipeline.stages": ("base", "apply fit flux_points goodness observations simulate toys", "registry"),
+    "pipeline.stages": ("base", "apply fit flux_points goodness observations select simulate toys", "registry"),
 }
 
 #: library -> the only part of gm that may import it

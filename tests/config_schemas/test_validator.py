@@ -73,6 +73,7 @@ def test_the_kinds_of_file() -> None:
         "goodness",
         "models",
         "observations",
+        "select",
         "toys",
     ]
 

@@ -49,6 +49,25 @@ class Section:
         """The entries of a list, with their defaults and positions."""
         return [(index, entry) for index, entry in enumerate(self.resolved or ()) if entry is not None]
 
+    def check_names(self, names: Mapping[int, str], instead: Sequence[str]) -> None:
+        """The results of the entries of a list have different names, by their positions, that files can have.
+
+        instead : keys of an entry that a name follows from where it has none of its own
+        """
+        owners: dict[str, int] = {}
+        for index, entry in self.entries():
+            name = names[index]
+            place = (index, next((key for key in ("name", *instead) if entry.get(key)), "name"))
+            if name in owners:
+                self.add(
+                    place,
+                    f"entry {owners[name]} is called '{name}' already",
+                    "give each entry a name of its own: name: ...",
+                )
+            if name != name.strip() or name.startswith(".") or any(character in name for character in "/\\\0\n"):
+                self.add(place, f"'{name}' cannot be the name of a file")
+            owners.setdefault(name, index)
+
 
 @dataclass(frozen=True)
 class Known:

@@ -42,19 +42,11 @@ def read_flux_points(section: Section) -> tuple[FluxPointsSettings, ...]:
 
 def check_flux_points(section: Section, known: Known) -> None:
     """Every source is a sky component with a flux, every pattern a dataset's, and no two entries have one name."""
-    names: dict[str, int] = {}
+    names = {index: entry["name"] or f"{entry['source']}-sed" for index, entry in section.entries()}
+    section.check_names(names, ("source",))
     for index, entry in section.entries():
         known.check_datasets(section, (index, "datasets"), entry["datasets"])
         known.check_source(section, (index, "source"), entry["source"])
-        name = entry["name"] or f"{entry['source']}-sed"
-        place = (index, "name" if entry["name"] else "source")
-        if name in names:
-            section.add(
-                place, f"entry {names[name]} is called '{name}' already", "give each entry a name of its own: name: ..."
-            )
-        if name != name.strip() or name.startswith(".") or any(character in name for character in "/\\\0\n"):
-            section.add(place, f"'{name}' cannot be the name of a file")
-        names.setdefault(name, index)
         if known.models is not None:
             _check_reference(section, (index, "source"), entry["source"], known.models)
 
