@@ -218,7 +218,7 @@ def cash(counts: Array, mu: Array) -> float:
     some = counts > 0
     if (mu[some] <= 0).any():
         return inf
-    return float(2 * np.sum(np.maximum(mu, 0)) - 2 * np.sum(counts[some] * np.log(mu[some])))
+    return 2 * np.sum(np.maximum(mu, 0)) - 2 * np.sum(counts[some] * np.log(mu[some]))
 
 
 def wstat(on: Array, off: Array, alpha: Array, signal: Array) -> float:
@@ -233,8 +233,8 @@ def wstat(on: Array, off: Array, alpha: Array, signal: Array) -> float:
     value = 0.0
     for n, mu in ((on, signal + alpha * b), (off, b)):
         some = n > 0
-        value += float(2 * np.sum(np.maximum(mu, 0)) - 2 * np.sum(n))
-        value += float(2 * np.sum(n[some] * np.log(n[some] / np.maximum(mu[some], 1e-300))))
+        value += 2 * np.sum(np.maximum(mu, 0)) - 2 * np.sum(n)
+        value += 2 * np.sum(n[some] * np.log(n[some] / np.maximum(mu[some], 1e-300)))
     return value
 
 
@@ -291,7 +291,7 @@ def direct(value: Callable[[float], float], scale: float) -> Direct:
     """Minimum, errors and limit of a convex function of a norm, of which 1 / scale is about one count."""
     unit = 1.0 / scale
     inside = next(x for x in (0.0, *(unit * 2.0**k for k in range(-20, 60))) if value(x) < inf)
-    low, high = _around(value, inside, unit)
+    low, high = map(np.longdouble, _around(value, inside, unit))  # values of a parabola tell half of their digits
     for _ in range(300):  # golden section would do; thirds are plainer
         a, b = low + (high - low) / 3, high - (high - low) / 3
         if value(a) >= value(b):  # of all norms that are as good the largest
@@ -300,7 +300,7 @@ def direct(value: Callable[[float], float], scale: float) -> Direct:
             high = b
         if high - low < 1e-12 * max(abs(low), abs(high)):
             break
-    norm = 0.5 * (low + high)
+    norm = float(0.5 * (low + high))
     stat = value(norm)
 
     def risen(rise: float, sign: float) -> float | None:
