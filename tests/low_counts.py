@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from math import inf
 from typing import Any
 
@@ -40,6 +41,7 @@ from tests.map_samples import psf_map
 KINDS = ("cash", "no background", "wstat", "joint", "map", "map on/off")
 UNIT = "cm-2 s-1 TeV-1"
 _MOST = 30  # counts of a dataset
+_RANDOM, _ENDS = 200, 20  # where a slow profile starts from, and where it ended before
 _GRID = WcsGeometry.create(83.63, 22.01, 0.2, shape=(9, 9))
 
 
@@ -350,7 +352,8 @@ class Reoptimized:
         self.layout = self.likelihood.layout
         self.prior = Layout(models).prior_value(Layout(models).start) - self.layout.prior_value(self.layout.start)
         self.size = np.where(self.layout.start != 0, np.abs(self.layout.start), 1.0)
-        self.last = self.layout.start
+        self.is_linear = np.array([a.endswith(("amplitude", "norm")) for a in self.layout.free_addresses], dtype=bool)
+        self.ends: list[Array] = []
 
     def value(self, norm: float, vector: Array) -> float:
         """-2 ln L of a norm and values of the other parameters, infinite beyond their limits."""
@@ -363,22 +366,30 @@ class Reoptimized:
         return total if np.isfinite(total) else inf
 
     def profiled(self, norm: float) -> float:
-        """The lowest over the others, from where they were last and from their start times some factors."""
-        starts = [self.last, *(self.layout.start * factor for factor in (1.0, 0.1, 10.0, 100.0))]
-        starts.sort(key=lambda start: self.value(norm, start))
-        found = [self._simplex(norm, start) for start in starts[:2] if self.value(norm, start) < inf]
+        """The lowest over the others: from where they ended before, from their start times some factors, and from the
+        best of many at random, with backgrounds and sources of either sign and spectra of any shape."""
+        near = [*self.ends, *(self.layout.start * factor for factor in (1.0, 0.1, 10.0, 100.0))]
+        starts = [start for some in (near, self._random()) for start in sorted(some, key=partial(self.value, norm))[:2]]
+        found = [self._simplex(norm, start, 300) for start in starts if self.value(norm, start) < inf]
         if not found:
             return inf
-        value, self.last = min(found, key=lambda pair: pair[0])
+        value, end = min(found, key=lambda pair: pair[0])
+        for _ in range(3):
+            value, end = self._simplex(norm, end, 2000)
+        self.ends = [*self.ends[-_ENDS:], end]
         return value
 
-    def _simplex(self, norm: float, start: Array) -> tuple[float, Array]:
-        for _ in range(3):
-            lowest = minimize(
-                lambda x: min(self.value(norm, x * self.size), 1e30),
-                start / self.size,
-                method="Nelder-Mead",
-                options={"xatol": 1e-9, "fatol": 1e-12, "maxfev": 2000},
-            )
-            start = lowest.x * self.size
-        return float(lowest.fun), start
+    def _random(self) -> list[Array]:
+        random, start = np.random.default_rng(1), self.layout.start
+        shape = (_RANDOM, start.size)
+        factors = random.choice([-1.0, 1.0], shape) * 10 ** random.uniform(-3, 5, shape)
+        return list(np.where(self.is_linear, start * factors, start + self.size * random.normal(0, 4, shape)))
+
+    def _simplex(self, norm: float, start: Array, most: int) -> tuple[float, Array]:
+        lowest = minimize(
+            lambda x: min(self.value(norm, x * self.size), 1e30),
+            start / self.size,
+            method="Nelder-Mead",
+            options={"xatol": 1e-9, "fatol": 1e-12, "maxfev": most},
+        )
+        return float(lowest.fun), lowest.x * self.size

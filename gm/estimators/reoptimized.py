@@ -15,11 +15,12 @@ from dataclasses import replace
 import numpy as np
 
 from gm.arrays import Array, BoolArray
+from gm.estimators.branches import Branches
 from gm.estimators.norm import NoMinimum, NormEstimate
 from gm.estimators.rough import risen
 from gm.fit.covariance import Errors, measure_errors
 from gm.fit.minimizer import Minimizer, Minimum
-from gm.fit.objective import Objective, Restricted, amplitudes
+from gm.fit.objective import Objective, Restricted, amplitudes, spectral_shapes
 from gm.fit.profile import LowerMinimum, Profile
 from gm.fit.simplex import DEEPER, Simplex
 from gm.fit.steps import errors_alone
@@ -32,6 +33,8 @@ _LOWER_MINIMA = 4
 _LOWER = 1e-3  # of -2 ln L, by which a minimum is another one
 _LOST = 1e-9  # of the information at the start
 _KINK = 0.01  # slope per sigma
+_STARTS = 3  # of which the best goes on
+_TURNS = 5  # of a simplex and of scoring, which each get stuck where the other may not
 _ALIKE = 0.1  # relative difference of the mean of both errors to one from second derivatives
 
 
@@ -56,6 +59,7 @@ class NormObjective:
         self.lower = np.concatenate([[-np.inf], self.layout.lower])
         self.upper = np.concatenate([[np.inf], self.layout.upper])
         self._amplitudes = np.concatenate([[True], amplitudes(likelihood.models, self.layout)])
+        self._shapes = np.concatenate([[False], spectral_shapes(likelihood.models, self.layout)])
 
     @property
     def start(self) -> Array:
@@ -88,10 +92,28 @@ class NormObjective:
     def n_cut_off(self, vector: Array) -> int:
         return self._terms.n_cut_off(self._flux(vector))
 
+    def branches(self, active: BoolArray) -> Branches:
+        """Where other minima over the ``active`` parameters (n,) may be."""
+        others = active & (np.arange(active.size) > 0)
+        among = others & self._shapes, others & self._amplitudes
+        return Branches(self, self.start, self.lower, self.upper, *among)
+
     def minimize(self, objective: Objective, start: Array, active: BoolArray) -> Minimum:
         """The minimum of the objective, this one restricted to the ``active`` parameters (n,), from their ``start``."""
+        return self._minimizer(objective, active).minimize(start)
+
+    def approach(self, start: Array, active: BoolArray) -> tuple[float, Array]:
+        """The lowest that scoring finds over the ``active`` parameters (n,) from ``start`` (n,), and where, (n,)."""
+        vector = start.copy()
+        if not active.any():
+            return self.value(vector), vector
+        objective = Restricted(self, start, active)
+        value, vector[active] = self._minimizer(objective, active).approach(start[active])
+        return (value if np.isfinite(value) and not self.n_cut_off(vector) else np.inf), vector
+
+    def _minimizer(self, objective: Objective, active: BoolArray) -> Minimizer:
         among = self.lower[active], self.upper[active], self._amplitudes[active]
-        return Minimizer(objective, *among, n_cut_off=objective.n_cut_off).minimize(start)
+        return Minimizer(objective, *among, n_cut_off=objective.n_cut_off)
 
     def other_flux(self, vector: Array) -> Array:
         """The flux vector of all components but the source."""
@@ -311,27 +333,49 @@ def _look_around(
     objective, stat, norm = minimum.objective, minimum.found.value, float(minimum.found.vector[0])
     simplex = Simplex(objective, objective.lower, objective.upper, minimum.sizes())
     others = minimum.active & (np.arange(minimum.active.size) > 0)
+    branches = objective.branches(minimum.active)
+    seen = [minimum.vector, objective.start, *branches.at(norm)]
 
     def lowest(norm: float, starts: list[Array], moving: BoolArray) -> float:
         """At a norm; of the starts the place found stays, for the next norm."""
-        value, vector = simplex.lowest([np.append(norm, start[1:]) for start in starts], moving)
+        tried = sorted((np.append(norm, start[1:]) for start in starts), key=objective.value)[:_STARTS]
+        value, vector = min((objective.approach(start, moving) for start in tried), key=lambda pair: pair[0])
+        for _ in range(_TURNS):
+            before = value
+            value, vector = simplex.lowest([vector], moving)
+            if not value < before - DEEPER:
+                break
+            value, vector = min((value, vector), objective.approach(vector, moving), key=lambda pair: pair[0])
+        starts[:] = [vector]
         if value < stat - DEEPER:
             raise LowerMinimum(vector[minimum.active])
-        starts[:] = [vector]
         return max(value, stat)
 
-    begins = [minimum.vector, objective.start]
-    lowest(norm, begins.copy(), minimum.active)
-    for at, value in values.items():
-        values[at] = min(value, lowest(at, begins.copy(), others))
+    def seek(norm: float, starts: list[Array]) -> float:
+        """The same with all that was seen so far, to which it adds."""
+        starts += seen
+        value = lowest(norm, starts, others)
+        seen.append(starts[0])
+        return value
+
+    lowest(norm, seen.copy(), minimum.active)
     for name, distance in ends.items():
         if distance is None:
             continue
-        side, starts = -1.0 if name == "norm_errn" else 1.0, [near[name], *begins]
+        side = -1.0 if name == "norm_errn" else 1.0
+        at = norm + side * distance
+        starts = [near[name], *branches.at(at)]
+        seek(at, starts)
 
         def rise(away: float, side: float = side, starts: list[Array] = starts) -> float:
             return lowest(norm + side * away, starts, others) - stat
 
         ends[name], highest = risen(rise, distance, rises[name])
         if ends[name] is None:
-            minimum.missing[name] = f"the statistic rises by {highest:.2g} only"
+            minimum.missing[name] = (
+                f"from norm {at:.3g} on the statistic is {max(highest, 0.0):.2g} above its minimum at most, "
+                "with other values of the other parameters"
+            )
+    values[0.0] = min(values[0.0], seek(0.0, branches.at(0.0)))
+    for at, value in values.items():
+        values[at] = min(value, seek(at, []))

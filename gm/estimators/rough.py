@@ -12,8 +12,8 @@ _DOUBLINGS = 5  # of a distance, beyond which the profile does not rise
 
 
 def risen(rise: Callable[[float], float], distance: float, wanted: float) -> tuple[float | None, float]:
-    """The distance at which ``rise`` is what is ``wanted``, from one at which it may be less; and the largest rise seen
-    where there is none."""
+    """The distance at which ``rise`` is what is ``wanted``, from one at which it may be less; None where it never is,
+    and the largest rise seen from there on."""
     from scipy.optimize import brentq
 
     near, far = 0.0, distance

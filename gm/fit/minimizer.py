@@ -108,11 +108,21 @@ class Minimizer:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # told by what is not finite
             return self._minimize(start)
 
+    def approach(self, start: Array) -> tuple[float, Array]:
+        """The lowest value that scoring alone finds from ``start`` (n_free,), and where, (n_free,)."""
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            found = self._score(self._off_the_plateau(start))
+        return found.value, found.vector
+
+    def _off_the_plateau(self, start: Array) -> Array:
+        if self._n_cut_off is None:
+            return start
+        among = self._lower, self._upper, self._amplitudes
+        vector, self._n_allowed = off_the_plateau(self._objective, start, *among, self._n_cut_off)
+        return vector
+
     def _minimize(self, start: Array) -> Minimum:
-        vector, calls = start, (0, 0, 0)
-        if self._n_cut_off is not None:
-            among = self._lower, self._upper, self._amplitudes
-            vector, self._n_allowed = off_the_plateau(self._objective, start, *among, self._n_cut_off)
+        vector, calls = self._off_the_plateau(start), (0, 0, 0)
         for _ in range(_TRIES):
             begin = self._score(vector)
             calls = calls[0] + begin.steps + 1, calls[1] + begin.steps + 1, calls[2] + begin.steps

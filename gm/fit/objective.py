@@ -78,3 +78,13 @@ def amplitudes(models: Models, layout: Layout) -> BoolArray:
             if free is not None:
                 found[free] = True
     return found
+
+
+def spectral_shapes(models: Models, layout: Layout) -> BoolArray:
+    """Which free parameters shape a spectrum: all of a spectrum but its amplitude, (n_free,)."""
+    found = np.zeros(layout.n_free, dtype=bool)
+    for component in models:
+        spectral = layout.slots(component.name, "spectral")
+        free = [layout.free_position(slot) for slot in range(spectral.start, spectral.stop)]
+        found[[position for position in free if position is not None]] = True
+    return found & ~amplitudes(models, layout)

@@ -15,7 +15,7 @@ from gm.arrays import Array, BoolArray
 from gm.fit.objective import Objective
 
 DEEPER = 1e-5  # of -2 ln L, which a simplex is good for
-_VALUES = 60  # for each parameter
+_VALUES = 200  # for each parameter
 _ROUNDS = 10  # at most, that begin with a large simplex again
 _PART = 0.1  # of a parameter that has gone far, that it goes in the first step of another one
 _WALL = 1e30
