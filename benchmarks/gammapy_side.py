@@ -108,10 +108,30 @@ def flux_points(
     return {"seconds": {"flux_points": seconds}, "points": len(points.to_table(sed_type="likelihood"))}
 
 
+def profile(parameter: str, n: int) -> dict[str, Any]:
+    """The profile of a parameter, given as component.name, three errors to both sides of the best fit.
+
+    Seconds are those of the processor."""
+    datasets, models = kept["datasets"], Models.read(kept["models_file"])
+    datasets.models = models
+    fit = Fit()
+    fit.run(datasets)
+    component, _, name = parameter.rpartition(".")
+    chosen = models[component].parameters[name]
+    chosen.scan_n_values, chosen.scan_n_sigma = n, 3
+    best = float(datasets.stat_sum())
+    begin = time.process_time()
+    found = fit.stat_profile(datasets, chosen, reoptimize=True)
+    seconds = time.process_time() - begin
+    scan = next(values for key, values in found.items() if key.endswith("_scan") and key != "stat_scan")
+    rises = [float(value) - best for value in found["stat_scan"]]
+    return {"seconds": {"profile": seconds}, "values": [float(value) for value in scan], "rises": rises}
+
+
 def versions() -> dict[str, Any]:
     """What is being timed."""
     return {"Gammapy": gammapy.__version__}
 
 
 if __name__ == "__main__":
-    serve(read, statistic, values, fit, flux_points, versions)
+    serve(read, statistic, values, fit, flux_points, profile, versions)

@@ -10,7 +10,7 @@ from cases import BEST_JOINT_CRAB, CASES, CUBES
 
 import gm
 from gm.datasets import Datasets
-from gm.estimators import FluxPointsEstimator
+from gm.estimators import FluxPointsEstimator, ProfileEstimator
 from gm.fit import Fit
 from gm.likelihood import JointLikelihood
 from gm.models import Models
@@ -87,10 +87,22 @@ def flux_points(case: str, edges: list[float], prefix: str = "", source: str = "
     }
 
 
+def profile(parameter: str, values: list[float]) -> dict[str, Any]:
+    """The profile of a parameter at values around the best fit, which it starts from; compiling is timed too.
+
+    Seconds are those of the processor."""
+    best = Fit(kept["datasets"]).run(Models.read(kept["models_file"])).models
+    estimator = ProfileEstimator(parameters=parameter, values=values, levels=())
+    begin = time.process_time()
+    found = estimator.run(kept["datasets"], best)
+    seconds = time.process_time() - begin
+    return {"seconds": {"profile": seconds}, "rises": [row.stat - found.stat for row in found.rows]}
+
+
 def versions() -> dict[str, Any]:
     """What is being timed."""
     return {"gm": gm.__version__}
 
 
 if __name__ == "__main__":
-    serve(read, statistic, fit, flux_points, versions)
+    serve(read, statistic, fit, flux_points, profile, versions)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
         SpectrumDataset,
         SpectrumDatasetOnOff,
     )
-    from gm.estimators import FluxPointsEstimator
+    from gm.estimators import FluxPointsEstimator, ProfileEstimator
     from gm.fit import Fit, FitResult
     from gm.irf.tables import (
         PSF3D,
@@ -150,6 +150,7 @@ __all__ = [
     "Parameters",
     "PhaseBackgroundMaker",
     "Prior",
+    "ProfileEstimator",
     "RadMax2D",
     "ReflectedRegionsBackgroundMaker",
     "ReflectedRegionsFinder",
@@ -232,6 +233,7 @@ _HOMES = {
     **dict.fromkeys(("Fit", "FitResult"), "gm.fit"),
     "Conventions": "gm.conventions",
     "FluxPointsEstimator": "gm.estimators",
+    "ProfileEstimator": "gm.estimators",
 }
 """Where a public name is from, when that is not ``gm.models``."""
 

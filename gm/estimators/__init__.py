@@ -2,6 +2,20 @@
 
 from gm.estimators.flux_points import FluxPointsEstimator
 from gm.estimators.norm import NormEstimate
+from gm.estimators.profiles import LikelihoodProfile, ProfileAxis, ProfileEstimator, ProfileRow
+from gm.estimators.quantity import Quantity
 from gm.estimators.result import FluxPoint, FluxPoints, PointDataset, ReferenceFlux
 
-__all__ = ["FluxPoint", "FluxPoints", "FluxPointsEstimator", "NormEstimate", "PointDataset", "ReferenceFlux"]
+__all__ = [
+    "FluxPoint",
+    "FluxPoints",
+    "FluxPointsEstimator",
+    "LikelihoodProfile",
+    "NormEstimate",
+    "PointDataset",
+    "ProfileAxis",
+    "ProfileEstimator",
+    "ProfileRow",
+    "Quantity",
+    "ReferenceFlux",
+]

@@ -116,6 +116,20 @@ class Fit:
         around = run.intervals(minos, contours, rises, _AGAIN)
         return run.result(run.best_models(), around, dict.fromkeys(names, (None, _AGAIN)))
 
+    def converge(self, models: Models, progress: Progress | None = None) -> FitRun:
+        """The fit at its minimum, with errors, for what is asked around that. Raises as `run` does."""
+        for _ in range(_LOWER_MINIMA):
+            run = self._minimize(models, progress)
+            run.measure_errors()
+            try:
+                run.check_directions()
+                run.check_errors()
+                return run
+            except LowerMinimum as lower:
+                models = run.models_at(lower.vector)
+        run.minimum = replace(run.minimum, valid=False, message=_AGAIN)
+        return run
+
     def _minimize(self, models: Models, progress: Progress | None, *, need_free: bool = True) -> FitRun:
         """To the minimum; a source that came to nothing is looked for where the counts want it."""
         run = self._settle(models, progress, need_free=need_free)

@@ -20,6 +20,7 @@ _RISING = 1.1  # from one distance to the next
 _TRIES = 60
 _LOWER = 1e-3  # of -2 ln L, by which a minimum is another one
 _UNSURE = 0.01  # of the rise: a profile known no better than this is not known
+_BEYOND = "a source is beyond the reach of its responses"
 
 
 class LowerMinimum(Exception):
@@ -40,6 +41,15 @@ class End:
     distance: float
     vector: Array
     rise: float
+    reason: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class ProfilePoint:
+    """-2 ln L with some parameters given, lowest at ``vector`` (n_free,); with a ``reason`` it is not known."""
+
+    value: float
+    vector: Array
     reason: str = ""
 
 
@@ -84,6 +94,21 @@ class Profile:
         self._lower, self._upper, self._names = lower, upper, names
         self._minimize, self._is_left = minimize, is_left
 
+    def of(
+        self,
+        objective: Objective,
+        vector: Array,
+        lower: Array,
+        upper: Array,
+        names: Sequence[str],
+        back: Callable[[Array], Array],
+    ) -> Profile:
+        """That of the same function of other parameters, which ``back`` leads to these from."""
+        is_left = self._is_left
+        return Profile(
+            objective, vector, self._value, lower, upper, names, self._minimize, lambda other: is_left(back(other))
+        )
+
     def end(self, chosen: Sequence[int], direction: Array, rise: float, after: End | None = None) -> End:
         """Go along ``direction`` (n_free,), about one standard deviation, until the profile has risen by ``rise``.
 
@@ -121,7 +146,7 @@ class Profile:
                     continue
                 reason = "" if np.isfinite(above.rise) else "the statistic is not finite beyond"
                 return End(above.distance, below.vector, rise, reason)
-            last = here if np.isfinite(here.rise) else below
+            last = here if here.doubt <= _UNSURE * rise and np.isfinite(here.rise) else below  # not on from astray
             distance = min(_next(below, above, distance + step, unit), room)
         risen = f"a rise of {below.rise:.2g}, where the others leave their minimum"
         why = (
@@ -129,11 +154,28 @@ class Profile:
         )
         return End(below.distance, below.vector, rise, why)
 
+    def at(self, chosen: Sequence[int], values: Array, starts: Sequence[Array]) -> ProfilePoint:
+        """The profile where the ``chosen`` parameters have ``values``, the others starting from the best of ``starts``,
+        (n_free,) each. Raises `LowerMinimum`."""
+        others = np.ones(self.vector.size, dtype=bool)
+        others[list(chosen)] = False
+        if ((values < self._lower[list(chosen)]) | (values > self._upper[list(chosen)])).any():
+            return ProfilePoint(np.inf, self.vector, "beyond a limit")
+        starts = [start.copy() for start in starts]
+        for start in starts:
+            start[list(chosen)] = values
+        value, vector, doubt = self._minimized(others, starts)
+        if np.isinf(value):
+            return ProfilePoint(value, vector, "the statistic is not finite")
+        if doubt > max(_UNSURE, _UNSURE * (value - self._value)):
+            return ProfilePoint(value, vector, "the other parameters do not converge")
+        return ProfilePoint(value, vector, _BEYOND if self._is_left(vector) else "")
+
     def _why_not(self, here: _Point, rise: float) -> str:
         """Why a point says nothing of the profile."""
         if here.doubt > _UNSURE * rise:
             return "the other parameters do not converge there"
-        return "a source is beyond the reach of its responses there" if self._is_left(here.vector) else ""
+        return f"{_BEYOND} there" if self._is_left(here.vector) else ""
 
     def _room(self, chosen: Sequence[int], direction: Array) -> tuple[float, str]:
         """How far the line goes within the limits of the chosen parameters, and the limit that ends it, in words."""
@@ -153,21 +195,28 @@ class Profile:
         starts = [moved, np.where(others, last.vector, moved)] if others.any() else [moved]
         for start in starts:
             start[chosen] = (self.vector + distance * direction)[chosen]
+        value, ahead, doubt = self._minimized(others, starts)
+        if np.isinf(value):
+            return _Point(distance, ahead, np.inf)
+        slope = float(self._objective.value_and_gradient(ahead)[1][chosen] @ direction[chosen])
+        return _Point(distance, ahead, value - self._value, slope, doubt)
+
+    def _minimized(self, others: BoolArray, starts: Sequence[Array]) -> tuple[float, Array, float]:
+        """The lowest value over the ``others`` (n_free,) from the best of some starts (n_free,), where it is, and how
+        far from the minimum it may be. Raises `LowerMinimum`."""
         starts = [np.clip(start, self._lower, self._upper) for start in starts]
         values = np.nan_to_num([self._objective.value(start) for start in starts], nan=np.inf)
         ahead, value, doubt = starts[int(np.argmin(values))], float(np.min(values)), 0.0
         if np.isinf(value):
-            return _Point(distance, ahead, np.inf)
+            return value, ahead, doubt
         if others.any():
             with np.errstate(over="ignore", invalid="ignore"):  # of a step too far the value is not finite
                 found = self._minimize(Restricted(self._objective, ahead, others), ahead[others], others)
             value, doubt = found.value, 0.0 if found.valid else found.edm
             ahead[others] = found.vector
-        rise = value - self._value
-        if rise < -_LOWER:
+        if value < self._value - _LOWER:
             raise LowerMinimum(ahead)
-        slope = float(self._objective.value_and_gradient(ahead)[1][chosen] @ direction[chosen])
-        return _Point(distance, ahead, rise, slope, doubt)
+        return value, ahead, doubt
 
 
 def _next(below: _Point, above: _Point, proposed: float, unit: float) -> float:

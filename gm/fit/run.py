@@ -16,6 +16,7 @@ from gm.errors import DataError, GmError
 from gm.fit.beside import lowest_beside
 from gm.fit.covariance import Errors, measure_errors
 from gm.fit.ellipses import free_ellipses, turned, upright
+from gm.fit.ellipsoid import Ellipsoid
 from gm.fit.intervals import Around, Intervals
 from gm.fit.kinks import across_kinks, stepped_across
 from gm.fit.lost_sources import lost_sources, put_where_wanted
@@ -338,16 +339,22 @@ class FitRun:
         status, message = self.verdict()
         if status not in ("converged", "at_limit"):
             unknown = f"the fit did not converge: {message}"
+        among = self.likelihood.models, self.layout, self.objective.active
+        intervals = Intervals(*among, self.ellipsoid(self.profile()), unknown)
+        return intervals.around(minos, contours, rises)
+
+    def profile(self) -> Profile:
+        """The statistic minimised over all parameters but some."""
         minimum, limits = self.minimum, (self.lower, self.upper)
-        profile = Profile(
+        return Profile(
             self.objective, minimum.vector, minimum.value, *limits, self.names, self._minimize_others, self._is_left
         )
-        slope, held = np.abs(self.objective.gradient(minimum.vector)), self.errors.at_lower | self.errors.at_upper
+
+    def ellipsoid(self, profile: Profile) -> Ellipsoid:
+        """The errors around the minimum; parameters at limits go as far as the slope there lets them."""
+        slope, held = np.abs(self.objective.gradient(self.minimum.vector)), self.errors.at_lower | self.errors.at_upper
         sizes = np.where(held, 1.0 / np.where(held, slope, 1.0), self.minimizer.scale)
-        spread = self.errors.whole_covariance(), sizes
-        among = self.likelihood.models, self.layout, self.objective.active
-        intervals = Intervals(*among, profile, *spread, unknown)
-        return intervals.around(minos, contours, rises)
+        return Ellipsoid(profile, self.errors.whole_covariance(), sizes)
 
     def _minimize_others(self, objective: Objective, start: Array, others: BoolArray) -> Minimum:
         among = self.lower[others], self.upper[others], self._amplitudes[others]

@@ -10,8 +10,19 @@ from gm.pipeline.stages.fit.stage import FIT
 from gm.pipeline.stages.flux_points.stage import FLUX_POINTS
 from gm.pipeline.stages.goodness.stage import GOODNESS
 from gm.pipeline.stages.observations.stage import REDUCE
+from gm.pipeline.stages.profiles.stage import PROFILES
 from gm.pipeline.stages.select.stage import SELECT
 from gm.pipeline.stages.simulate.stage import SIMULATE
 from gm.pipeline.stages.toys.stage import TOYS
 
-STAGES: list[Stage[Any]] = [REDUCE, SIMULATE, APPLY, FIT, FLUX_POINTS, SELECT, GOODNESS, TOYS]
+STAGES: list[Stage[Any]] = [
+    REDUCE,
+    SIMULATE,
+    APPLY,
+    FIT,
+    FLUX_POINTS,
+    PROFILES,
+    SELECT,
+    GOODNESS,
+    TOYS,
+]

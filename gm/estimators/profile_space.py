@@ -1,0 +1,180 @@
+"""What a profile is a function of: parameters, or a quantity in the place of one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from gm.arrays import Array
+from gm.errors import UsageError
+from gm.estimators.quantity import Quantity
+from gm.fit.ellipsoid import Ellipsoid, Interval
+from gm.fit.profile import Profile, ProfilePoint
+from gm.fit.reparametrised import Derived, Reparametrised
+from gm.fit.run import FitRun
+from gm.units import convert
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Space:
+    """The axes of a profile: ``scale * vector[chosen] + offset``, of a vector (n_active,) with the minimum at
+    ``profile.vector``; lower, upper : (n_active,) limits; back : from such a vector to the parameters (n_active,)."""
+
+    names: tuple[str, ...]
+    units: tuple[str, ...]
+    chosen: tuple[int, ...]
+    scale: Array
+    offset: Array
+    profile: Profile
+    covariance: Array
+    ellipsoid: Ellipsoid
+    lower: Array
+    upper: Array
+    back: Callable[[Array], Array]
+
+    def best(self, axis: int) -> float:
+        return float(self.scale[axis] * self.profile.vector[self.chosen[axis]] + self.offset[axis])
+
+    def error(self, axis: int) -> float | None:
+        k = self.chosen[axis]
+        variance = float(self.covariance[k, k])
+        return abs(float(self.scale[axis])) * float(np.sqrt(variance)) if variance > 0 else None
+
+    def between(self, axis: int, sigma: float) -> tuple[float, float]:
+        """``sigma`` errors to both sides, within the limits. Raises `UsageError` without an error."""
+        k, error, best = self.chosen[axis], self.error(axis), self.best(axis)
+        if error is None:
+            raise UsageError(f"{self.names[axis]} has no error to tell how far its profile goes; give its values")
+        limits = sorted(self.scale[axis] * np.array([self.lower[k], self.upper[k]]) + self.offset[axis])
+        return max(best - sigma * error, limits[0]), min(best + sigma * error, limits[1])
+
+    def numbers(self, axis: int, values: object) -> Array:
+        """Values of an axis as numbers in its unit. Raises `UnitError` and `UsageError`."""
+        if not isinstance(values, Sequence | np.ndarray) or isinstance(values, str) or not len(values):
+            raise UsageError(f"the values of {self.names[axis]} are a sequence of numbers")
+        return np.array([convert(value, self.units[axis]) for value in values])
+
+    def at(
+        self, values: Sequence[float], known: Sequence[tuple[ProfilePoint, ProfilePoint | None]] = ()
+    ) -> ProfilePoint:
+        """The profile at values of the axes, from the minimum or from points that are known: as they are, moved as the
+        errors say, and straight on from the point behind. Raises `LowerMinimum`."""
+        chosen, wanted = list(self.chosen), (np.array(values) - self.offset) / self.scale
+
+        def moved(vector: Array) -> Array:
+            return np.asarray(vector + self.ellipsoid.direction(chosen, wanted - vector[chosen]))
+
+        starts = [moved(self.profile.vector)] if not known else []
+        for near, behind in known:
+            starts += [near.vector, moved(near.vector)]
+            if behind is not None:
+                step, last = wanted - near.vector[chosen], near.vector[chosen] - behind.vector[chosen]
+                share = float(step @ last / (last @ last)) if last.any() else 0.0
+                starts.append(near.vector + share * (near.vector - behind.vector))
+        point = self.profile.at(chosen, wanted, starts)
+        if not point.reason:
+            return point
+        again = self.profile.at(chosen, wanted, [self.profile.vector, moved(self.profile.vector)])
+        return point if again.reason else again
+
+    def interval(self, rise: float) -> Interval:
+        """Of the only axis. Raises `LowerMinimum`."""
+        return self.ellipsoid.interval(self.chosen[0], rise).scaled(float(self.scale[0]))
+
+    def rays(self, rises: Sequence[float]) -> list[tuple[float, Array, str]]:
+        """Contours of two axes, see `Ellipsoid.rays`. Raises `LowerMinimum`."""
+        rows = self.ellipsoid.rays(list(self.chosen), rises)
+        return [(rise, self.scale * points + self.offset, why) for rise, points, why in rows]
+
+
+def parameter_space(run: FitRun, addresses: Sequence[str]) -> Space:
+    """The axes are parameters, linked ones scales of those that they follow. Raises `UsageError`, `AddressError`."""
+    layout, models, profile = run.layout, run.likelihood.models, run.profile()
+    indices = [models.resolve(address) for address in addresses]
+    free = [layout.free_position(index) for index in indices]
+    active, chosen = run.objective.active, list[int]()
+    for address, position in zip(addresses, free, strict=True):
+        if position is None or not active[position]:
+            why = "is not free" if position is None else "changes no dataset"
+            raise UsageError(f"{address} {why}: it has no profile")
+        chosen.append(int(np.count_nonzero(active[:position])))
+    if len(set(chosen)) < len(chosen):
+        raise UsageError(f"{' and '.join(addresses)} are one parameter, by their links: there is no surface of them")
+    scale, offset = np.array([layout.line(index) for index in indices]).T
+    names = tuple(layout.addresses[index] for index in indices)
+    units = tuple(str(models.parameters[index].unit) for index in indices)
+    axes = names, units, tuple(chosen), scale, offset
+    return Space(
+        *axes, profile, run.errors.whole_covariance(), run.ellipsoid(profile), run.lower, run.upper, lambda v: v
+    )
+
+
+def quantity_space(run: FitRun, quantity: Quantity) -> Space:
+    """The axis is a quantity, in the place of the amplitude that it is proportional to, or else of the parameter that
+    it depends on most. Raises `UsageError`."""
+    if problem := quantity.problem(run.likelihood.models):
+        raise UsageError("; ".join(problem))
+    derived, minimum = _derived(run, quantity), run.minimum
+    k = _pivot(run, quantity, derived)
+    objective = Reparametrised(run.objective, derived, k, minimum.vector)
+    vector, jacobian = objective.there(minimum.vector), objective.jacobian(minimum.vector)
+    lower, upper = run.lower.copy(), run.upper.copy()
+    lower[k], upper[k] = _limits(run, quantity, k, float(vector[k]))
+    own = run.profile()
+    names = [str(quantity) if i == k else name for i, name in enumerate(run.names)]
+    profile = own.of(objective, vector, lower, upper, names, objective.back)
+    covariance = jacobian @ run.errors.whole_covariance() @ jacobian.T
+    sizes = run.minimizer.scale.copy()
+    sizes[k] *= abs(jacobian[k, k])
+    one = np.ones(1), np.zeros(1)
+    axes = (str(quantity),), (quantity.unit,), (k,), *one
+    ellipsoid = Ellipsoid(profile, covariance, sizes)
+    return Space(*axes, profile, covariance, ellipsoid, lower, upper, objective.back)
+
+
+def _derived(run: FitRun, quantity: Quantity) -> Derived:
+    """The quantity as a function of the active parameters."""
+    layout, likelihood, restricted = run.layout, run.likelihood, run.objective
+    component = next(c for c in likelihood.models.sources() if c.name == quantity.source)
+    slots, of = layout.slots(component.name), quantity.of(component, likelihood.conventions)
+
+    def derived(vector: Array) -> tuple[float, Array]:
+        values = layout.expand(restricted.full(vector))
+        number, own = of(values[slots])
+        slopes = np.zeros(values.size)
+        slopes[slots] = own
+        return number, layout.reduce(slopes)[restricted.active]
+
+    return derived
+
+
+def _limits(run: FitRun, quantity: Quantity, k: int, best: float) -> tuple[float, float]:
+    """No sign changes where the shape of the spectrum is free: towards a flux of 0 it takes all flux elsewhere, and
+    beyond it is another one."""
+    spectrum = run.layout.slots(quantity.source, "spectral")
+    found = (run.layout.free_position(index) for index in range(spectrum.start, spectrum.stop))
+    free = {int(np.count_nonzero(run.objective.active[:p])) for p in found if p is not None and run.objective.active[p]}
+    if not free - {k} or best == 0:
+        return -np.inf, np.inf
+    return (0.0, np.inf) if best > 0 else (-np.inf, 0.0)
+
+
+def _pivot(run: FitRun, quantity: Quantity, derived: Derived) -> int:
+    """The active parameter in whose place the quantity is. Raises `UsageError` where it depends on none."""
+    layout, active = run.layout, run.objective.active
+    _, slopes = derived(run.minimum.vector)
+    position = run.likelihood.models[quantity.source].spectral_model.amplitude_position()
+    if position is not None:
+        free = layout.free_position(layout.slots(quantity.source, "spectral").start + position)
+        if free is not None and active[free]:
+            k = int(np.count_nonzero(active[:free]))
+            if slopes[k]:
+                return k
+    effect = np.abs(slopes) * run.minimizer.scale if slopes.size else slopes
+    if not effect.any():
+        raise UsageError(f"{quantity} depends on no free parameter: it has no profile")
+    return int(np.argmax(effect))

@@ -1,0 +1,89 @@
+"""An objective in which a quantity that follows from the parameters stands in the place of one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from gm.arrays import Array
+from gm.fit.objective import Objective
+
+Derived = Callable[[Array], tuple[float, Array]]
+"""From a vector (n_free,) to a quantity and its gradient (n_free,)."""
+
+_STEPS = 60
+_EXACT = 1e-13  # of the quantity
+
+
+class Reparametrised:
+    """``objective`` as a function of a vector whose element ``k`` is the quantity ``q(x)`` that ``derived`` gives.
+
+    Of the vector ``v`` = (x_1, ..., q, ..., x_n) the parameter that is missing solves ``q(x) = v_k``, by Newton's
+    method from where it is in ``start`` (n_free,): one step where q is proportional to it. Derivatives are exact::
+
+        dx_k / dv_k = 1 / q_k,    dx_k / dv_j = -q_j / q_k,    q_j = dq / dx_j
+    """
+
+    def __init__(self, objective: Objective, derived: Derived, k: int, start: Array) -> None:
+        self._objective, self._derived, self._k, self._start = objective, derived, k, float(start[k])
+
+    def there(self, parameters: Array) -> Array:
+        """The vector (n_free,) of this objective from the parameters (n_free,)."""
+        vector = np.array(parameters, dtype=np.float64)
+        vector[self._k] = self._derived(vector)[0]
+        return vector
+
+    def back(self, vector: Array) -> Array:
+        """The parameters (n_free,); NaN for the one that would have to be found where there is no solution."""
+        wanted, x = float(vector[self._k]), np.array(vector, dtype=np.float64)
+        x[self._k] = self._start
+        for _ in range(_STEPS):
+            found, slopes = self._derived(x)
+            slope = slopes[self._k]
+            if not np.isfinite(found) or not np.isfinite(slope) or slope == 0:
+                break
+            x[self._k] -= (found - wanted) / slope
+            if abs(found - wanted) <= _EXACT * max(abs(wanted), abs(found)):
+                return x
+        x[self._k] = np.nan
+        return x
+
+    def jacobian(self, parameters: Array) -> Array:
+        """Derivatives of the vector by the parameters, (n_free, n_free)."""
+        jacobian = np.eye(parameters.size)
+        jacobian[self._k] = self._derived(parameters)[1]
+        return jacobian
+
+    def value(self, vector: Array) -> float:
+        x = self.back(vector)
+        return self._objective.value(x) if np.isfinite(x).all() else np.inf
+
+    def value_and_gradient(self, vector: Array) -> tuple[float, Array]:
+        x = self.back(vector)
+        if not np.isfinite(x).all():
+            return np.inf, np.full(vector.size, np.nan)
+        value, gradient = self._objective.value_and_gradient(x)
+        return value, np.asarray(self._inverse(x).T @ gradient)
+
+    def information(self, vector: Array, *, expected: bool = False) -> Array:
+        x = self.back(vector)
+        if not np.isfinite(x).all():
+            return np.full((vector.size, vector.size), np.nan)
+        inverse = self._inverse(x)
+        return np.asarray(inverse.T @ self._objective.information(x, expected=expected) @ inverse)
+
+    def second_derivatives(self, vector: Array, steps: Array) -> None:
+        """Left to differences of the gradient."""
+
+    def n_cut_off(self, vector: Array) -> int:
+        x = self.back(vector)
+        return self._objective.n_cut_off(x) if np.isfinite(x).all() else 0
+
+    def _inverse(self, parameters: Array) -> Array:
+        """Derivatives of the parameters by the vector, (n_free, n_free)."""
+        slopes = self._derived(parameters)[1]
+        inverse = np.eye(parameters.size)
+        inverse[self._k] = -slopes / slopes[self._k]
+        inverse[self._k, self._k] = 1.0 / slopes[self._k]
+        return inverse

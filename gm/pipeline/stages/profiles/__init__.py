@@ -1,0 +1,1 @@
+"""Likelihood profiles and surfaces."""
