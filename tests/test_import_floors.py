@@ -26,6 +26,8 @@ FLOORS = {
     "cli": 10, "__main__": 11,
 }  # fmt: skip
 
+STAGE_FILES = sorted((PACKAGE / "pipeline" / "stages").glob("*/stage.py"))  # all stages are on one floor
+
 #: package -> its floors, lowest first: a module imports from its own floor and from those below
 INNER_FLOORS = {
     "models": (
@@ -87,7 +89,7 @@ INNER_FLOORS = {
         "run",
         "commands",
     ),
-    "pipeline.stages": ("base", "apply fit flux_points goodness observations select simulate toys", "registry"),
+    "pipeline.stages": ("base", " ".join(path.parent.name for path in STAGE_FILES), "registry"),
 }
 
 #: library -> the only part of gm that may import it
