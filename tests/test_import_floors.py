@@ -89,7 +89,7 @@ INNER_FLOORS = {
         "run",
         "commands",
     ),
-    "pipeline.stages": ("base", " ".join(path.parent.name for path in STAGE_FILES), "registry"),
+    "pipeline.stages": ("base reading", "safe_masks", " ".join(path.parent.name for path in STAGE_FILES), "registry"),
 }
 
 #: library -> the only part of gm that may import it

@@ -16,7 +16,7 @@ from gm.io.tables import Column, Table
 from gm.makers.pixels import Pixels
 from gm.makers.responses import edisp_map, exposure_at, psf_map
 from gm.maps.axes import EnergyAxis
-from gm.observations import Observation
+from gm.observations import EventList, Observation
 from gm.observations.field_of_view import expected_background
 
 SELECTION = ("counts", "exposure", "background", "psf", "edisp")
@@ -51,7 +51,8 @@ class MapDatasetMaker:
         """
         wanted = set(self.selection)
         pixels = (self.pixels or Pixels.of(dataset.geometry)).part(dataset.geometry)
-        changes: dict[str, Any] = {"counts": _counts(dataset, observation, fill="counts" in wanted)}
+        counts = map_counts(dataset, observation.events) if "counts" in wanted else np.zeros(dataset.shape, np.float32)
+        changes: dict[str, Any] = {"counts": counts}
         zeros = np.zeros((dataset.energy_true.n_bins, *dataset.geometry.shape), dtype=np.float32)
         center = dataset.energy_true.center
         changes["exposure"] = (
@@ -83,11 +84,9 @@ def divided(energy: EnergyAxis, k: int) -> EnergyAxis:
     return EnergyAxis(np.exp(np.interp(at, np.arange(energy.n_bins + 1), np.log(energy.edges))), energy.name)
 
 
-def _counts(dataset: MapDataset, observation: Observation, *, fill: bool) -> MapArray:
-    shape = (dataset.energy.n_bins, *dataset.geometry.shape)
-    if not fill:
-        return np.zeros(shape, dtype=np.float32)
-    events = observation.events
+def map_counts(dataset: MapDataset, events: EventList) -> MapArray:
+    """Events ``(n_energy, n_y, n_x)`` in the bins of a map."""
+    shape = dataset.shape
     y, x = dataset.geometry.index(events.lon, events.lat, "icrs")
     k = np.floor(dataset.energy.pixel(events.energy) + 0.5).astype(np.intp)
     inside = (y >= 0) & (k >= 0) & (k < shape[0])

@@ -7,10 +7,15 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeAlias, final
 
-from gm.datasets import SpectrumDataset, SpectrumDatasetOnOff
+import numpy as np
+
+from gm.datasets import MapDataset, MapDatasetOnOff, SpectrumDataset, SpectrumDatasetOnOff
 from gm.errors import DataError
+from gm.makers.maker import safe_bins
+from gm.makers.maps import map_counts
 from gm.makers.on_off import on_off_dataset
 from gm.makers.on_region import OnRegion, histogram
+from gm.makers.rings import on_off_map
 from gm.observations import Observation
 from gm.observations.events import in_phases
 
@@ -31,14 +36,22 @@ class PhaseBackgroundMaker:
     off_phase: Phases
     phase_column_name: str = "PHASE"
 
-    def run(self, dataset: SpectrumDataset, observation: Observation) -> tuple[SpectrumDatasetOnOff, None]:
+    def run(
+        self, dataset: SpectrumDataset | MapDataset, observation: Observation
+    ) -> tuple[SpectrumDatasetOnOff | MapDatasetOnOff, None]:
         """The dataset with an off measurement instead of a background; there is no component. Raises `DataError`."""
-        inside = OnRegion.of(dataset, observation).select(observation.events, observation)
-        phase = inside.column(self.phase_column_name)
-        on, off = wrapped(self.on_phase), wrapped(self.off_phase)
-        counts, counts_off = (histogram(dataset.energy, inside.select(in_phases(phase, part))) for part in (on, off))
-        made = on_off_dataset(dataset, counts_off, _width(on), _width(off), dataset.region, counts)
-        return made, None
+        events = observation.events
+        phase = events.column(self.phase_column_name)
+        phases = wrapped(self.on_phase), wrapped(self.off_phase)
+        on, off = (events.select(in_phases(phase, part)) for part in phases)
+        acceptance, acceptance_off = map(_width, phases)
+        if isinstance(dataset, MapDataset):
+            selected, shape = dataset.with_(counts=map_counts(dataset, on)), dataset.shape
+            own, others = (np.full(shape, width, dtype=np.float32) for width in (acceptance, acceptance_off))
+            return on_off_map(selected, map_counts(dataset, off), own, others, safe_bins(dataset)), None
+        region = OnRegion.of(dataset, observation)
+        counts, counts_off = (histogram(dataset.energy, region.select(part, observation)) for part in (on, off))
+        return on_off_dataset(dataset, counts_off, acceptance, acceptance_off, dataset.region, counts), None
 
 
 def _width(intervals: Phases) -> float:

@@ -11,6 +11,7 @@ from gm.datasets import MapDataset, SpectrumDataset
 from gm.datasets.simulation import Recipe, Template
 from gm.errors import DataError
 from gm.makers.maps import MapDatasetMaker
+from gm.makers.safe_mask import SafeMaskMaker
 from gm.makers.spectra import SpectrumDatasetMaker
 from gm.observations import Observation
 
@@ -21,11 +22,14 @@ class ResponseRecipe(Recipe):
     """Datasets of an observation that is planned (`gm.observations.planned`). Raises `DataError` for missing responses.
 
     target : a spectrum or map without data, whose bins, region and pixels are those wanted
+    safe_mask : which of its bins are safe; all, by default
     """
 
     observation: Observation
     target: SpectrumDataset | MapDataset
     containment_correction: bool = False
+    use_region_center: bool = True
+    safe_mask: tuple[SafeMaskMaker, ...] = ()
     acceptance: float = 1.0
     acceptance_off: float = 10.0
 
@@ -41,11 +45,13 @@ class ResponseRecipe(Recipe):
         """What the makers of a reduction make of the responses, with the background that these expect."""
         try:
             dataset = self._made()
+            for maker in self.safe_mask:
+                dataset, _ = maker.run(dataset, self.observation)
         except DataError as error:
             raise DataError(f"dataset {self.names[0]}: {error}") from error
         if not np.any(dataset.exposure > 0.0):
             raise DataError(f"dataset {self.names[0]}: no exposure, the field of view is elsewhere")
-        template = Template(dataset=dataset.without_data())
+        template = Template(dataset=dataset.without_data(), mask_safe=dataset.mask_safe if self.safe_mask else None)
         if not self.on_off:
             return template
         shape = dataset.counts.shape
@@ -60,4 +66,5 @@ class ResponseRecipe(Recipe):
         if isinstance(target, MapDataset):
             return MapDatasetMaker(("exposure", "background", "psf", "edisp")).run(target, self.observation)[0]
         selection = ("exposure", "background", "edisp")
-        return SpectrumDatasetMaker(selection, self.containment_correction).run(target, self.observation)[0]
+        maker = SpectrumDatasetMaker(selection, self.containment_correction, self.use_region_center)
+        return maker.run(target, self.observation)[0]

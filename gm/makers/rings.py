@@ -41,8 +41,8 @@ class RingBackgroundMaker:
     def run(self, dataset: MapDataset, observation: Any = None) -> tuple[MapDatasetOnOff, None]:
         """The dataset with an off measurement instead of a background. Raises `NoBackground`, `DataError`."""
         off = _Off.of(dataset, self.exclusion)
-        scale = dataset.geometry.pixel_scales()[0]
-        counts_off, acceptance_off = off.sums(ring_kernel(self.r_in / scale, self.width / scale))
+        scale, aspect = _scale(dataset)
+        counts_off, acceptance_off = off.sums(ring_kernel(self.r_in / scale, self.width / scale, aspect))
         return _measured(dataset, counts_off, off.background, acceptance_off), None
 
 
@@ -74,12 +74,12 @@ class AdaptiveRingBackgroundMaker:
     def run(self, dataset: MapDataset, observation: Any = None) -> tuple[MapDatasetOnOff, None]:
         """The dataset with an off measurement instead of a background. Raises `NoBackground`, `DataError`."""
         off = _Off.of(dataset, self.exclusion)
-        scale = dataset.geometry.pixel_scales()[0]
-        inside = kernel_sums(off.background, ring_kernel(0.0, self.theta / scale))
+        scale, aspect = _scale(dataset)
+        inside = kernel_sums(off.background, ring_kernel(0.0, self.theta / scale, aspect))
         counts_off, acceptance_off = np.zeros(inside.shape), np.zeros(inside.shape)
         missing = np.ones(inside.shape, dtype=np.bool_)
         for r_in, width in self._rings(scale):
-            counts, acceptance = off.sums(ring_kernel(r_in, width))
+            counts, acceptance = off.sums(ring_kernel(r_in, width, aspect))
             found = missing & (acceptance > 0.0) & (inside <= self.threshold_alpha * acceptance)
             counts_off[found], acceptance_off[found] = counts[found], acceptance[found]
             missing &= ~found
@@ -131,27 +131,37 @@ class _Off:
         return np.maximum(counts, 0.0), np.maximum(acceptance, 0.0)
 
 
-def ring_kernel(r_in: float, width: float) -> Array:
-    """``(n, n)``, n odd: 1 from ``r_in`` to ``r_in + width`` pixels from the middle; their rounding decides on borders,
-    as in ``astropy.convolution.Ring2DKernel``."""
+def _scale(dataset: MapDataset) -> tuple[float, float]:
+    """Width of a pixel [deg], and its height over that."""
+    width, height = dataset.geometry.pixel_scales()
+    return width, height / width
+
+
+def ring_kernel(r_in: float, width: float, aspect: float = 1.0) -> Array:
+    """``(n_y, n_x)``, both odd: 1 from ``r_in`` to ``r_in + width`` from the middle, in widths of pixels.
+
+    aspect : height of a pixel over its width. Rounding decides on borders, as in ``astropy.convolution.Ring2DKernel``.
+    """
     r_out = r_in + width
-    half = ceil(2.0 * r_out) // 2
-    along = np.arange(-half, half + 1, dtype=np.float64)
-    squared = along**2 + along[:, None] ** 2
+    x, y = (
+        np.arange(-half, half + 1, dtype=np.float64) for half in (ceil(2.0 * r) // 2 for r in (r_out, r_out / aspect))
+    )
+    squared = x**2 + (aspect * y[:, None]) ** 2
     return np.asarray((squared >= r_in**2) & (squared <= r_out**2), dtype=np.float64)
 
 
 def kernel_sums(images: MapArray, kernel: Array) -> Array:
     """``(n, n_y, n_x)``: every image convolved with a kernel of odd size, 0 beyond its border; double precision."""
-    half, (n_y, n_x) = kernel.shape[0] // 2, images.shape[-2:]
-    size = [fft.next_fast_len(max(n + half, 2 * half + 1), real=True) for n in (n_y, n_x)]
+    shape, halves = images.shape[-2:], [n // 2 for n in kernel.shape]
+    size = [fft.next_fast_len(max(n + h, 2 * h + 1), real=True) for n, h in zip(shape, halves, strict=True)]
+    middle = tuple(slice(h, h + n) for n, h in zip(shape, halves, strict=True))
     spectrum = fft.rfft2(kernel, s=size)
     sums = np.zeros(images.shape)
     for image, result in zip(images, sums, strict=True):  # one after the other: the processor's cache holds one
         if image.any():
             transformed = fft.rfft2(image.astype(np.float64), s=size)
             transformed *= spectrum
-            result[...] = fft.irfft2(transformed, s=size, overwrite_x=True)[half : half + n_y, half : half + n_x]
+            result[...] = fft.irfft2(transformed, s=size, overwrite_x=True)[middle]
     return sums
 
 

@@ -5,7 +5,7 @@ import json, sys
 import numpy as np
 from gammapy.data import DataStore, Observation
 from gammapy.datasets import MapDataset
-from gammapy.makers import MapDatasetMaker
+from gammapy.makers import MapDatasetMaker, PhaseBackgroundMaker
 from gammapy.maps import MapAxis, WcsGeom
 from pathlib import Path
 store, out, spec = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
@@ -18,6 +18,8 @@ empty = MapDataset.create(geom, energy_axis_true=true, name="x", migra_axis=migr
 observation = DataStore.from_dir(store).obs if store.is_dir() else lambda *_: Observation.read(store)
 for obs_id in spec["ids"]:
     made = MapDatasetMaker(**spec.get("maker", {})).run(empty, observation(obs_id, "all-optional"))
+    if "phases" in spec:
+        made = PhaseBackgroundMaker(*[[tuple(part)] for part in spec["phases"]]).run(made, observation(obs_id))
     made.write(out / f"{obs_id}.fits", overwrite=True)
 print(json.dumps("written"))
 """

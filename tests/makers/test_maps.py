@@ -14,6 +14,7 @@ from gm.datasets import Datasets, MapDataset
 from gm.errors import DataError
 from gm.irf.edisp_map import EdispKernelMap
 from gm.makers.maps import MapDatasetMaker, divided
+from gm.makers.phases import PhaseBackgroundMaker
 from gm.makers.pixels import Pixels
 from gm.makers.target import empty_map
 from gm.maps.axes import EnergyAxis, NodeAxis
@@ -140,6 +141,21 @@ def test_made_files_as_gammapy(tmp_path: Path, gammapy: Callable[..., Any], kind
     spec = SMALL | {"ids": [1], "maker": options}
     spec |= {"migra": np.linspace(0.2, 2.0, 12).tolist()} if kind == "migra" else {}
     compare(store, tmp_path, gammapy, spec, MapDatasetMaker(**options))
+
+
+def test_phases_as_gammapy(tmp_path: Path, gammapy: Callable[..., Any]) -> None:
+    store, phases = write_observation(tmp_path / "one.fits"), [[0.9, 1.1], [0.2, 0.8]]
+    gammapy(MAPS, store, tmp_path, json.dumps(SMALL | {"ids": [1], "phases": phases}))
+    entry = {"name": "x", "type": "MapDatasetOnOff", "filename": str(tmp_path / "1.fits")}
+    theirs: Any = Datasets.read({"datasets": [entry]})[0]
+    run = DataStore.open(store).observation(1)
+    filled, _ = MapDatasetMaker().run(target(SMALL), run)
+    made: Any = PhaseBackgroundMaker(*[[(low, high)] for low, high in phases]).run(filled, run)[0]
+    for name in ("counts", "counts_off"):
+        assert np.abs(getattr(made, name) - getattr(theirs, name)).sum() == 0
+        assert getattr(made, name).sum() > 0
+    for name in ("acceptance", "acceptance_off", "exposure"):
+        np.testing.assert_allclose(getattr(made, name), getattr(theirs, name), rtol=1e-6)
 
 
 def test_a_part_of_a_grid_is_the_same_as_cut_out_of_the_whole(tmp_path: Path) -> None:

@@ -106,6 +106,20 @@ def test_a_small_exclusion_mask_spoils_nothing() -> None:
     assert made.counts_off.sum() > 0
 
 
+def test_rings_on_pixels_that_are_no_squares() -> None:
+    """Twice as high as wide: a ring on the sky has half as many rows as columns."""
+    assert ring_kernel(2.0, 2.0, 2.0).shape == (5, 9)
+    dataset = cube()
+    geometry = WcsGeometry.create(LON, LAT, (0.1, 0.2), shape=dataset.geometry.shape)
+    made, _ = RingBackgroundMaker(0.3, 0.2).run(dataset.with_(geometry=geometry))
+    assert dataset.background is not None
+    y, x = 10, 12
+    n_y, n_x = geometry.shape
+    distance = np.hypot(0.1 * (np.arange(n_x) - x), 0.2 * (np.arange(n_y)[:, None] - y))
+    ring = (distance > 0.3 - 1e-9) & (distance < 0.5 + 1e-9)
+    np.testing.assert_allclose(made.acceptance_off[:, y, x], dataset.background[:, ring].sum(axis=1), rtol=1e-6)
+
+
 def test_rings_that_cannot_be() -> None:
     with pytest.raises(DataError, match="ring: r_in -1 deg"):
         RingBackgroundMaker(-1.0, 0.3)

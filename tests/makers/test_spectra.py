@@ -11,17 +11,20 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from gm.datasets import SpectrumDataset
+from gm.datasets import MapDatasetOnOff, SpectrumDataset
 from gm.errors import DataError
 from gm.io.tables import Table
 from gm.makers.exclusion import Exclusion
 from gm.makers.maker import NoBackground
+from gm.makers.maps import MapDatasetMaker
 from gm.makers.phases import PhaseBackgroundMaker, wrapped
 from gm.makers.reflected import ReflectedRegionsBackgroundMaker
 from gm.makers.region_finders import ReflectedRegionsFinder, RegionsFinder, WobbleRegionsFinder
 from gm.makers.safe_mask import SafeMaskMaker, energy_bias, first_crossing
 from gm.makers.spectra import SpectrumDatasetMaker, empty_spectrum
+from gm.makers.target import empty_map
 from gm.maps.axes import EnergyAxis
+from gm.maps.geometry import WcsGeometry
 from gm.maps.sky_region import SkyRegion
 from gm.maps.sphere import offset_north, position_angle, separation
 from gm.observations import DataStore, Observation
@@ -282,6 +285,24 @@ def test_phases_on_and_off(observation: Observation) -> None:
         assert counts.tolist() == np.histogram(events.energy[inside & part], AXIS.edges)[0].tolist()
     assert_allclose([dataset.acceptance[0], dataset.acceptance_off[0]], [0.2, 0.4], rtol=1e-12)
     assert (component, dataset.name, dataset.livetime) == (None, "run", 900.0)
+
+
+def test_phases_of_a_map_are_those_of_its_regions(observation: Observation) -> None:
+    """No background is needed; counts are those of a spectrum, summed over the pixels of its region."""
+    geometry = WcsGeometry.create(83.6, 22.0, 0.02, (0.6, 0.6), projection="TAN")
+    target = empty_map("map", geometry, AXIS, TRUE)
+    made, _ = MapDatasetMaker(("counts", "exposure")).run(target, observation)
+    maker = PhaseBackgroundMaker([(0.9, 1.1)], [(0.2, 0.5), (0.6, 0.7)])
+    dataset, component = maker.run(made, observation)
+    assert isinstance(dataset, MapDatasetOnOff)
+    assert (component, dataset.name, dataset.livetime) == (None, "map", 900.0)
+    events = observation.events
+    phase, held = events.column("PHASE"), geometry.index(events.lon, events.lat, "icrs")[0] >= 0
+    on, off = (phase >= 0.9) | (phase < 0.1), ((phase >= 0.2) & (phase < 0.5)) | ((phase >= 0.6) & (phase < 0.7))
+    for counts, part in ((dataset.counts, on), (dataset.counts_off, off)):
+        assert counts.sum(axis=(1, 2)).tolist() == np.histogram(events.energy[held & part], AXIS.edges)[0].tolist()
+        assert counts.sum() > 0
+    assert_allclose([dataset.acceptance.min(), dataset.acceptance_off.max()], [0.2, 0.4], rtol=1e-6)
 
 
 def test_phases_that_pass_one_go_on_at_zero() -> None:

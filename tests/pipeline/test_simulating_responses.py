@@ -227,6 +227,27 @@ def test_frames_and_files_of_regions(tmp_path: Path) -> None:
     assert {Path(name).name for name in inputs} >= {"irfs.fits", "on.reg"}
 
 
+def test_safe_bins_and_coarse_pixels(tmp_path: Path) -> None:
+    """What is safe is what a reduction of the observation calls safe; counts are drawn in all bins."""
+    write_observation(tmp_path / "one.fits", 1)
+    safe = "safe_mask: [{type: aeff_default}, {type: offset_max, offset: 0.7 deg}, {type: aeff_max, percent: 1, irfs: DL3}]"
+    geometry, default = GEOMETRY.replace("}", ", pixel_irf: 0.5 deg}"), "safe_mask: [{type: aeff_default}]"
+    one, whole, spectrum = simulated(
+        tmp_path,
+        f"name: a, response: {{irfs: one.fits}}, {geometry}, {ENERGY}, {safe}",
+        f"name: b, response: {{irfs: one.fits}}, {GEOMETRY}, {ENERGY}",
+        f"name: c, response: {{irfs: one.fits}}, {REGION}, {ENERGY}, use_region_center: false, {default}",
+    )
+    pointing = planned(tmp_path / "one.fits").pointing_icrs()
+    near = one.geometry.separation(*pointing, "icrs") < 0.7
+    bins = (one.energy.lo >= 0.5 * (1 - 1e-6)) & (one.energy.hi <= 50.0 * (1 + 1e-6))
+    assert_array_equal(one.mask_safe, bins[:, None, None] & near)
+    assert whole.mask_safe is None or whole.mask_safe.all()
+    assert one.psf.geometry.shape < whole.psf.geometry.shape
+    assert_array_equal(spectrum.mask_safe, bins)
+    assert 0 < bins.sum() < len(bins)
+
+
 def test_problems_have_their_places(tmp_path: Path) -> None:
     responses(tmp_path / "irfs.fits")
     known = f"response: {{irfs: irfs.fits, {POINTING}}}, livetime: 1 h"
@@ -236,6 +257,8 @@ def test_problems_have_their_places(tmp_path: Path) -> None:
         f"name: b, {known}, type: MapDataset, {REGION}, {ENERGY}",
         f"name: c, response: iact, {REGION}, containment_correction: true",
         f"name: d, {known}, {GEOMETRY}, {REGION}, {ENERGY}, acceptance: 2",
+        f"name: e, response: iact, {GEOMETRY.replace('}', ', pixel_irf: 1 deg}')}, safe_mask: [{{type: bkg_peak}}]",
+        f"name: f, {known}, {REGION}, {ENERGY}, safe_mask: [{{type: offset_max, offset: -1 deg}}]",
     )
     wanted = [
         ("datasets[0]", "no energy"),
@@ -248,6 +271,9 @@ def test_problems_have_their_places(tmp_path: Path) -> None:
         ("datasets[2].containment_correction", "only DL3 responses are taken at a region"),
         ("datasets[3].region", "only spectra have a region"),
         ("datasets[3].acceptance", "only On/Off datasets have acceptances"),
+        ("datasets[4].safe_mask", "only DL3 responses say what is safe"),
+        ("datasets[4].geometry.pixel_irf", "only DL3 responses have pixels of their own"),
+        ("datasets[5].safe_mask[0].offset", "-1 deg is negative or not finite"),
     ]
     text = "\n".join(found)
     assert [f"$.simulate.{place}: {message}" in text for place, message in wanted] == [True] * len(wanted), text

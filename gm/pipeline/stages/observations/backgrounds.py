@@ -1,4 +1,4 @@
-"""The makers that ``background:`` and ``safe_mask:`` mean."""
+"""The makers that ``background:`` means."""
 
 from __future__ import annotations
 
@@ -13,14 +13,12 @@ from gm.makers.phases import PhaseBackgroundMaker
 from gm.makers.reflected import ReflectedRegionsBackgroundMaker
 from gm.makers.region_finders import ReflectedRegionsFinder, WobbleRegionsFinder
 from gm.makers.rings import AdaptiveRingBackgroundMaker, RingBackgroundMaker
-from gm.makers.safe_mask import SafeMaskMaker
 from gm.models import BackgroundIRFModel, Models
 from gm.models.registry import find_model
-from gm.pipeline.stages.observations.reading import Reader, position
+from gm.pipeline.stages.reading import Reader
 
 _Build: TypeAlias = Callable[[Reader, dict[str, Any], Exclusion], Maker]
 _AT = ("background",)
-OFFSET_MAX = 3.0  # [deg]
 
 
 def _reflected(reader: Reader, data: dict[str, Any], exclusion: Exclusion) -> Maker:
@@ -74,7 +72,7 @@ def _fov(reader: Reader, data: dict[str, Any], exclusion: Exclusion) -> Maker:
 
 _KINDS: dict[str, dict[str, _Build]] = {
     "spectrum": {"reflected": _reflected, "wobble": _wobble, "phase": _phase},
-    "map": {"ring": _ring, "adaptive_ring": _adaptive_ring, "fov": _fov},
+    "map": {"ring": _ring, "adaptive_ring": _adaptive_ring, "fov": _fov, "phase": _phase},
 }
 
 
@@ -89,23 +87,3 @@ def background_maker(reader: Reader, exclusion: Exclusion) -> Maker | None:
         raise reader.fail((*_AT, "type"), f"no background '{kind}' for a {dataset}", f"allowed: {allowed}")
     with reader.at(*_AT):
         return _KINDS[dataset][kind](reader, dict(data), exclusion)
-
-
-def safe_mask_makers(reader: Reader) -> list[SafeMaskMaker]:
-    """One maker for each condition. Notes problems."""
-    makers = []
-    for k, data in enumerate(reader.data.get("safe_mask") or ()):
-        path = ("safe_mask", k)
-        with reader.at(*path):
-            makers.append(
-                SafeMaskMaker(
-                    methods=(data["type"].replace("_", "-"),),
-                    aeff_percent=data.get("percent", 10.0),
-                    bias_percent=data.get("percent", 10.0),
-                    position=position(data, "position") if "position" in data else None,
-                    fixed_offset=reader.angle(data, "fixed_offset", path) if "fixed_offset" in data else None,
-                    offset_max=reader.angle(data, "offset", path, OFFSET_MAX),
-                    irfs=data.get("irfs", "DL4"),
-                )
-            )
-    return makers

@@ -15,9 +15,9 @@ from gm.observations.data_store import HDU_INDEX, OBS_INDEX, observation_files
 from gm.pipeline.analysis.paths import expand
 from gm.pipeline.analysis.sections import Section
 from gm.pipeline.inputs import fingerprint
-from gm.pipeline.stages.observations.reading import Reader
 from gm.pipeline.stages.observations.selections import observation_selection
 from gm.pipeline.stages.observations.settings import Entry, named_files
+from gm.pipeline.stages.reading import Reader
 
 _SELECTING = ("ids", "within", "time", "where", "data")
 
@@ -119,7 +119,7 @@ def data_files(section: Section) -> Iterator[Path]:
         yield from (file for file in indices if file.is_file())
         try:
             store, broken = open_data(names, section.directory)
-            ids = observation_selection(Reader(section, index, entry)).select(store) if store is not None else ()
+            ids = observation_selection(Reader.of(section, index, entry)).select(store) if store is not None else ()
         except GmError:
             yield from (folder for folder in folders if folder.is_file())
             continue

@@ -14,7 +14,7 @@ from gm.makers.phases import wrapped
 from gm.observations import GTI, EventSelection, ObservationSelection
 from gm.observations.selection import seconds_after
 from gm.pipeline.analysis.paths import data_file
-from gm.pipeline.stages.observations.reading import Reader, position
+from gm.pipeline.stages.reading import Reader, position
 
 _FITS = (b"SIMPLE", b"\x1f\x8b")
 
@@ -25,7 +25,7 @@ def observation_selection(reader: Reader) -> ObservationSelection:
     ids, within, time = data.get("ids"), data.get("within"), data.get("time")
     if isinstance(ids, str):
         with reader.at("ids"):
-            ids = read_ids(data_file(reader.section.directory, ids))
+            ids = read_ids(data_file(reader.directory, ids))
     circle = None
     if within is not None:
         lon, lat, frame = position(within)
@@ -67,7 +67,7 @@ def event_selection(reader: Reader) -> EventSelection:
     if "gti" in data:
         with reader.at("events", "gti"):
             told = data["gti"] if isinstance(data["gti"], dict) else {"filename": data["gti"]}
-            gti = GTI.read(data_file(reader.section.directory, told["filename"]))
+            gti = GTI.read(data_file(reader.directory, told["filename"]))
             gti = gti.inverted() if told.get("inverted") else gti
     with reader.at("events", "phase"):
         return EventSelection(

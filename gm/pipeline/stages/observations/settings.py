@@ -18,7 +18,8 @@ from gm.errors import DataError
 from gm.irf.parametric_map import RAD_BINS
 from gm.makers.exclusion import Exclusion
 from gm.makers.maker import Maker
-from gm.makers.maps import MapDatasetMaker
+from gm.makers.maps import SELECTION, MapDatasetMaker
+from gm.makers.phases import PhaseBackgroundMaker
 from gm.makers.reduction import Reduction
 from gm.makers.spectra import SpectrumDatasetMaker, empty_spectrum
 from gm.makers.target import PIXEL_IRF, empty_map
@@ -29,9 +30,10 @@ from gm.observations import EventSelection, ObservationSelection
 from gm.pipeline.analysis.energies import MAX_BINS
 from gm.pipeline.analysis.paths import expand, with_file
 from gm.pipeline.analysis.sections import Section
-from gm.pipeline.stages.observations.backgrounds import OFFSET_MAX, background_maker, safe_mask_makers
-from gm.pipeline.stages.observations.reading import Reader, Unusable, position
+from gm.pipeline.stages.observations.backgrounds import background_maker
 from gm.pipeline.stages.observations.selections import event_selection, event_types, observation_selection
+from gm.pipeline.stages.reading import Reader, Unusable, position
+from gm.pipeline.stages.safe_masks import OFFSET_MAX, safe_mask_makers
 
 NUMBER, TYPE = "{obs_id}", "{event_type}"
 MAX_PIXELS = 4_000_000
@@ -67,13 +69,13 @@ def read_entries(section: Section) -> tuple[Entry, ...]:
     """The entries of the section; what the schema cannot see goes to it."""
     entries = []
     for index, data in section.entries():
-        reader = Reader(section, index, data)
+        reader = Reader.of(section, index, data)
         _check_name(reader)
         for key, dataset in _FOR.items():
             if key in section.data[index] and data["dataset"] != dataset:
                 reader.note((key,), f"'{key}' is for a {dataset}, not for a {data['dataset']}", "remove it")
         try:
-            entries += _entries(reader)
+            entries += _entries(reader, index)
         except Unusable:
             continue
     return tuple(entries)
@@ -92,21 +94,21 @@ def _check_name(reader: Reader) -> None:
         reader.note(("name",), f"'{name}': {' and '.join(allowed)} is all that may stand in braces")
 
 
-def _entries(reader: Reader) -> list[Entry]:
+def _entries(reader: Reader, index: int) -> list[Entry]:
     """One, or one for each type of events."""
-    entry, types = _entry(reader), event_types(reader)
+    entry, types = _entry(reader, index), event_types(reader)
     return [
         replace(entry, name=entry.name.replace(TYPE, str(kind)), events=replace(entry.events, event_type=kind))
         for kind in types
     ]
 
 
-def _entry(reader: Reader) -> Entry:
-    data, directory = reader.data, reader.section.directory
+def _entry(reader: Reader, index: int) -> Entry:
+    data, directory = reader.data, reader.directory
     paths = [data["data"]] if isinstance(data["data"], str) else data["data"]
     selection, events, reduction = reader.each(observation_selection, event_selection, _reduction)
     return Entry(
-        index=reader.index,
+        index=index,
         name=data["name"],
         data=tuple(expand(path) for path in paths),
         directory=directory,
@@ -123,7 +125,10 @@ def _reduction(reader: Reader) -> Reduction:
     measurement of the background, safe bins of a spectrum."""
     if reader.data["dataset"] == "map":
         target, safe, measured, cutout = reader.each(_map, safe_mask_makers, _measured, _cutout)
-        return Reduction(target, (MapDatasetMaker(), *safe, *measured), cutout)
+        is_phased = any(isinstance(maker, PhaseBackgroundMaker) for maker in measured)
+        needs_no_background = is_phased and not any("bkg-peak" in maker.methods for maker in safe)
+        selection = tuple(part for part in SELECTION if not (needs_no_background and part == "background"))
+        return Reduction(target, (MapDatasetMaker(selection), *safe, *measured), cutout)
     target, safe, measured = reader.each(_spectrum, safe_mask_makers, _measured)
     selection = ("counts", "exposure", "edisp", *(() if measured else ("background",)))
     first = SpectrumDatasetMaker(
@@ -138,7 +143,7 @@ def _measured(reader: Reader) -> list[Maker]:
     """The maker of the background, if there is one."""
     with reader.at("exclude"):
         entries = [with_file(entry) for entry in reader.data.get("exclude") or ()]
-        exclusion = Exclusion.from_entries(entries, reader.section.directory)
+        exclusion = Exclusion.from_entries(entries, reader.directory)
     maker = background_maker(reader, exclusion)
     return [] if maker is None else [maker]
 
@@ -164,7 +169,7 @@ def _spectrum(reader: Reader) -> SpectrumDataset:
             (), "a spectrum needs a region", "region: {type: circle, center: [83.63, 22.01], radius: 0.1 deg}"
         )
     with reader.at("region"):
-        region = SkyRegion.from_mapping(with_file(data["region"]), reader.section.directory)
+        region = SkyRegion.from_mapping(with_file(data["region"]), reader.directory)
     energy, energy_true = reader.each(*_AXES)
     with reader.at("region"):
         return empty_spectrum(data["name"], energy, energy_true, region)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -16,8 +17,9 @@ from gm.datasets.simulation import FileRecipe, FormulaRecipe, Recipe, Simulation
 from gm.errors import DataError, JsonPath, suggest
 from gm.irf.parametric import INSTRUMENTS, CherenkovArray, Instrument
 from gm.makers.planned import ResponseRecipe
+from gm.makers.safe_mask import SafeMaskMaker
 from gm.makers.spectra import empty_spectrum
-from gm.makers.target import empty_map
+from gm.makers.target import PIXEL_IRF, empty_map
 from gm.maps.axes import EnergyAxis
 from gm.maps.geometry import WcsGeometry
 from gm.maps.rotation import rotate
@@ -28,6 +30,8 @@ from gm.pipeline.analysis.findings import Report
 from gm.pipeline.analysis.paths import expand, with_file
 from gm.pipeline.analysis.sections import Section, texts
 from gm.pipeline.inputs import with_companions
+from gm.pipeline.stages.reading import Reader, Unusable
+from gm.pipeline.stages.safe_masks import safe_mask_makers
 from gm.units import UnitError, convert
 
 INSTRUMENT_SETTINGS = ("area_scale", "resolution", "bias", "background_scale")
@@ -35,6 +39,7 @@ MAX_BINS = 10_000
 TRUE_MARGIN = 3.0  # seven times a resolution of 15 % on each side
 TRUE_PER_DECADE, TRUE_PER_DECADE_MAP = 20, 10
 MAX_SIMULATED_PIXELS = 4_000_000
+OF_A_REGION = ("region", "containment_correction", "use_region_center")
 ON_OFF_TYPES = ("SpectrumDatasetOnOff", "MapDatasetOnOff")
 
 
@@ -105,7 +110,11 @@ class _Entry:
             response = {"instrument": response}
         if "irfs" in response:
             return self._observed(response)
-        self._refuse("only DL3 responses are taken at a region", "region", "containment_correction")
+        self._refuse("only DL3 responses are taken at a region", *OF_A_REGION)
+        self._refuse("only DL3 responses say what is safe", "safe_mask")
+        if "pixel_irf" in self.data.get("geometry", {}):
+            place = (*self.path, "geometry", "pixel_irf")
+            self.note(place, "only DL3 responses have pixels of their own", "remove pixel_irf")
         return self._file(response) if "filename" in response else self._formula(response)
 
     @property
@@ -219,9 +228,9 @@ class _Entry:
         on_off = self.data.get("type") == "SpectrumDatasetOnOff"
         self._refuse_acceptances(on_off)
         if is_map:
-            self._refuse("only spectra have a region", "region", "containment_correction")
-        observation, target = self._planned(response), self._target(is_map)
-        if observation is None or target is None:
+            self._refuse("only spectra have a region", *OF_A_REGION)
+        observation, target, safe_mask = self._planned(response), self._target(is_map), self._safe_mask()
+        if observation is None or target is None or safe_mask is None:
             return None
         try:
             return ResponseRecipe(
@@ -230,6 +239,8 @@ class _Entry:
                 observation=observation,
                 target=target,
                 containment_correction=bool(self.data.get("containment_correction")),
+                use_region_center=bool(self.data.get("use_region_center", True)),
+                safe_mask=safe_mask,
                 acceptance=float(self.data.get("acceptance", 1.0)),
                 acceptance_off=float(self.data.get("acceptance_off", 10.0)),
             )
@@ -252,6 +263,13 @@ class _Entry:
             self._note_error(error, "response")
             return None
 
+    def _safe_mask(self) -> tuple[SafeMaskMaker, ...] | None:
+        """Makers in order, or None with the problem reported."""
+        reader = Reader(lambda path, *told: self.note((*self.path, *path), *told), self.directory, self.data)
+        with suppress(Unusable):
+            return tuple(safe_mask_makers(reader))
+        return None
+
     def _note_error(self, error: DataError, key: str) -> None:
         message, _, hint = str(error).partition("\n")
         self.note((*self.path, key), message, hint.strip())
@@ -268,11 +286,21 @@ class _Entry:
             return None
         try:
             if geometry is not None:
-                return empty_map(self.data["name"], geometry, energy, energy_true)
+                size = self._pixel_irf()
+                return (
+                    None
+                    if size is None
+                    else empty_map(self.data["name"], geometry, energy, energy_true, pixel_irf=size)
+                )
             return None if region is None else empty_spectrum(self.data["name"], energy, energy_true, region)
         except DataError as error:
             self._note_error(error, "geometry" if is_map else "region")
             return None
+
+    def _pixel_irf(self) -> float | None:
+        """Side of the pixels of PSF and energy dispersion [deg]."""
+        given = self.data["geometry"].get("pixel_irf")
+        return PIXEL_IRF if given is None else self._positive(given, "deg", (*self.path, "geometry", "pixel_irf"))
 
     def _region(self) -> SkyRegion | None:
         given = self.data.get("region")

@@ -1,13 +1,15 @@
-"""Reading an entry of ``observations:``: quantities, with every problem noted at its place."""
+"""Reading an entry of a section: quantities, with every problem noted at its place."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 from gm.errors import GmError, JsonPath
+from gm.pipeline.analysis.findings import Report
 from gm.pipeline.analysis.sections import Section
 from gm.units import convert
 
@@ -18,15 +20,24 @@ class Unusable(Exception):
 
 @dataclass(frozen=True)
 class Reader:
-    """The entry at a position of the section."""
+    """An entry. report : notes a problem at a path below it; directory : where its relative paths start."""
 
-    section: Section
-    index: int
+    report: Report
+    directory: Path
     data: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, section: Section, index: int, data: Mapping[str, Any]) -> Self:
+        """The entry at a position of a section."""
+
+        def note(path: JsonPath, message: str, hint: str) -> None:
+            section.add((index, *path), message, hint)
+
+        return cls(note, section.directory, data)
 
     def note(self, path: JsonPath, message: str, hint: str = "") -> None:
         """Note a problem at a path below the entry."""
-        self.section.add((self.index, *path), message, hint)
+        self.report(path, message, hint)
 
     def fail(self, path: JsonPath, message: str, hint: str = "") -> Unusable:
         """Note a problem; to be raised."""
