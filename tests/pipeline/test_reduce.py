@@ -182,6 +182,54 @@ def test_a_component_of_the_config_is_kept(folder: Path) -> None:
     assert told == [False, True, False]
 
 
+EDITS = """\
+parameters:
+  map-2-bkg.norm: {frozen: true}
+  "*-bkg.tilt": {min: -0.5}
+  source.index: {min: 1}
+links:
+  - {parameter: map-3-bkg.norm, equals: map-1-bkg.norm, scale: 2.0}
+"""
+
+
+def test_edits_and_links_may_name_what_the_reduction_makes(folder: Path) -> None:
+    plain = Models.read(str(reduce(config(MAPS), output="plain").products[0].task.result.parent / "models.yaml"))
+    assert reduce(config(MAPS, EDITS)).exit_code == 0
+    models = Models.read("out/models.yaml")
+    assert [norm_of(models[f"map-{n}-bkg"]).frozen for n in (1, 2, 3)] == [False, True, False]
+    assert [p.min for n in (1, 2, 3) for p in models[f"map-{n}-bkg"].parameters if p.name == "tilt"] == [-0.5] * 3
+    assert models["source"].parameters[0].min == 1.0
+    first = norm_of(models["map-1-bkg"]).value
+    assert first == norm_of(plain["map-1-bkg"]).value
+    assert norm_of(models["map-3-bkg"]).value == pytest.approx(2.0 * first)
+    assert run(Request(config(MAPS, EDITS + "fit: {}\n"), output="out"), Silent()).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("edits", "place", "message"),
+    [
+        ("parameters:\n  map-9-bkg.norm: {frozen: true}\n", ":16:3", "no parameter is called 'map-9-bkg.norm'"),
+        ("parameters: {'*-bkg.slope': {frozen: true}}\n", ":15:14", "no parameter is called '*-bkg.slope'"),
+        ("links: [{parameter: map-1-bkg.norm, equals: map-7-bkg.norm}]\n", ":15:45", "'map-7-bkg.norm'"),
+    ],
+)
+def test_what_was_not_made_has_its_place(folder: Path, edits: str, place: str, message: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        reduce(config(MAPS, edits))
+    [problem] = caught.value.problems
+    assert message in str(problem)
+    assert f"config.yaml{place}" in str(problem)
+
+
+def test_what_cannot_come_is_told_before_the_reduction(folder: Path, reduced: list[int | None]) -> None:
+    for edits in ("parameters: {map-1-bkg.nrom: {frozen: true}}\n", "parameters: {other-bkg.norm: {frozen: true}}\n"):
+        with pytest.raises(InvalidInput, match="no parameter is called"):
+            reduce(config(MAPS, edits))
+    with pytest.raises(InvalidInput, match="no parameter is called"):
+        reduce(config(SPECTRA, "parameters: {run-1-bkg.norm: {frozen: true}}\n"))
+    assert reduced == []
+
+
 def test_one_config_is_the_same_as_its_steps(folder: Path) -> None:
     later = """\
 parameters: {source.index: {frozen: true}}

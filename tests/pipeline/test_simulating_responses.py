@@ -230,7 +230,8 @@ def test_frames_and_files_of_regions(tmp_path: Path) -> None:
 def test_safe_bins_and_coarse_pixels(tmp_path: Path) -> None:
     """What is safe is what a reduction of the observation calls safe; counts are drawn in all bins."""
     write_observation(tmp_path / "one.fits", 1)
-    safe = "safe_mask: [{type: aeff_default}, {type: offset_max, offset: 0.7 deg}, {type: aeff_max, percent: 1, irfs: DL3}]"
+    safe = "safe_mask: [{type: aeff_default}, {type: offset_max, offset: 0.7 deg}, "
+    safe += "{type: aeff_max, percent: 1, irfs: DL3}]"
     geometry, default = GEOMETRY.replace("}", ", pixel_irf: 0.5 deg}"), "safe_mask: [{type: aeff_default}]"
     one, whole, spectrum = simulated(
         tmp_path,

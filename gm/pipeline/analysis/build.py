@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from gm.config_schemas.reader import Document
 from gm.datasets import Datasets, dataset_entries
 from gm.datasets.files.reading import read_all
-from gm.errors import GmError
+from gm.errors import GmError, JsonPath
 from gm.models import Models
 from gm.pipeline.analysis.documents import Documents, Part
 from gm.pipeline.analysis.findings import Findings
@@ -63,13 +64,69 @@ def _with_covariance(
         return None
 
 
-def edit_models(models: Models, documents: Documents, settings: Settings, findings: Findings) -> Models | None:
-    """The models with the ``parameters:`` and ``links:`` of the config; None when these have problems."""
-    before = len(findings.problems)
-    config = documents.config
-    models = models.with_parameters(settings.parameters, findings.key_reporter(config, ("parameters",)))
-    models = models.with_links(settings.links, findings.reporter(config, ("links",)))
+def edit_models(
+    models: Models, documents: Documents, settings: Settings, findings: Findings, to_come: Collection[str] = ()
+) -> Models | None:
+    """The models with the ``parameters:`` and ``links:`` of the config; None when these have problems.
+
+    to_come : patterns of parameters that a stage will add; what is said of these is left for `edit_added`
+    """
+    later = _later(models, settings, to_come)
+    now = {key: edit for key, edit in settings.parameters.items() if key not in later}
+    numbers = [k for k, link in enumerate(settings.links) if not later & _named(link)]
+    return _edited(models, documents, now, {k: settings.links[k] for k in numbers}, findings)
+
+
+def edit_added(
+    models: Models,
+    documents: Documents,
+    settings: Settings,
+    findings: Findings,
+    before: Models,
+    to_come: Collection[str],
+) -> Models | None:
+    """The models with what the config says of parameters that were not there ``before``, by patterns too."""
+    later = _later(before, settings, to_come)
+    edits = {key: edit for key, edit in settings.parameters.items() if key in later or _is_pattern(key)}
+    links = {k: link for k, link in enumerate(settings.links) if later & _named(link)}
+    return _edited(models, documents, edits, links, findings)
+
+
+def _edited(
+    models: Models, documents: Documents, edits: Mapping[str, Any], links: Mapping[int, Any], findings: Findings
+) -> Models | None:
+    """links : by their positions in the config."""
+    before, positions = len(findings.problems), list(links)
+    config, report = documents.config, findings.reporter(documents.config, ("links",))
+
+    def report_link(path: JsonPath, message: str, hint: str = "") -> None:
+        report((positions[int(path[0])], *path[1:]) if path else path, message, hint)
+
+    models = models.with_parameters(edits, findings.key_reporter(config, ("parameters",)))
+    models = models.with_links(tuple(links.values()), report_link)
     return models if len(findings.problems) == before else None
+
+
+def _later(models: Models, settings: Settings, to_come: Collection[str]) -> set[str]:
+    """The addresses in edits and links that no parameter has, but one to come may have."""
+    named = {*settings.parameters, *(name for link in settings.links for name in _named(link))}
+    there = models.addresses()
+    return {
+        name
+        for name in named
+        if any(fnmatchcase(name, address) or _is_pattern(name) for address in to_come)
+        and name not in there
+        and not there.match(name)
+    }
+
+
+def _named(link: Mapping[str, Any]) -> set[str]:
+    """The parameters that a link names."""
+    return {name for name in (link.get("parameter"), link.get("equals")) if isinstance(name, str)}
+
+
+def _is_pattern(name: str) -> bool:
+    return any(sign in name for sign in "*?[")
 
 
 def covariance_file(part: Part, config: Document, covariance: str | None) -> Path | None:

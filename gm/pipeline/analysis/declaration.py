@@ -73,6 +73,10 @@ class Declaration(ABC, Generic[S]):
         """The names of the datasets after the stage; ``names``: before it."""
         return names
 
+    def parameters_to_come(self, section: Section, settings: S) -> tuple[str, ...]:
+        """Patterns of the parameters that the stage will add to the global model: edits of the config may name them."""
+        return ()
+
     def files(self, section: Section) -> Iterable[Path]:
         """The files that the section names."""
         return ()

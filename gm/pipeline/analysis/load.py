@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gm.config_schemas.reader import Document
 from gm.config_schemas.validator import unsound_keys
 from gm.errors import EngineError, UsageError
-from gm.pipeline.analysis.build import build_models, edit_models
+from gm.pipeline.analysis.build import build_models, edit_added, edit_models
 from gm.pipeline.analysis.checks import (
     check_datasets_names,
     check_files,
@@ -84,7 +84,7 @@ def load(request: Request, stages: Stages) -> Analysis:
     if spoken_of is not None:
         check_datasets_names(parts, spoken_of, findings)
     if models is not None:
-        models = edit_models(models, documents, settings, findings)
+        models = edit_models(models, documents, settings, findings, _to_come(stages, sections, own))
     known = Known(datasets=names)
     if not any(own.get(stage.name) and stage.edits_models for stage in stages) and "models" not in documents.unread:
         known = Known(names, *named_components(parts), models)
@@ -105,6 +105,15 @@ def load(request: Request, stages: Stages) -> Analysis:
         own=own,
         dataset_names=tuple(spoken_of or ()),
     )
+
+
+def edited(analysis: Analysis, models: Models) -> Models:
+    """Models that a stage has added components to, with what the config says of these. Raises `InvalidInput`."""
+    findings = Findings()
+    to_come = _to_come(analysis.stages, analysis.sections, analysis.own)
+    made = edit_added(models, analysis.documents, analysis.settings, findings, analysis.models, to_come)
+    findings.stop_if_any()
+    return models if made is None else made
 
 
 def check_edited(analysis: Analysis, models: Models) -> None:
@@ -178,6 +187,12 @@ def _read_sections(
         if stage.makes_datasets and not stage.renames_datasets:
             spoken_of = names
     return own, names, spoken_of
+
+
+def _to_come(stages: Stages, sections: Mapping[str, Section], own: Mapping[str, Any]) -> list[str]:
+    """Patterns of the parameters that stages will add to the global model."""
+    declared = [stage for stage in stages if own.get(stage.name) is not None]
+    return [name for stage in declared for name in stage.parameters_to_come(sections[stage.name], own[stage.name])]
 
 
 def _requested(settings: Settings, request: Request) -> Settings:

@@ -21,6 +21,7 @@ from gm.io.yaml_writer import dump_yaml
 from gm.makers.reduction import Reduced, stack
 from gm.models import BackgroundIRFModel, Models
 from gm.models.documents.writing import ModelsWriter
+from gm.pipeline.analysis.load import edited
 from gm.pipeline.analysis.paths import data_file
 from gm.pipeline.analysis.settings import plural
 from gm.pipeline.inputs import Inputs
@@ -61,6 +62,7 @@ def run_reduction(session: Session, task: Task, inputs: Inputs) -> Ran:
     made = _stacked(jobs, rows, files, folder) + _single(jobs, rows, files)
     made.sort(key=lambda one: list(files).index(one.name))
     models, kept = _joined(session.start.models(), made)
+    models = edited(analysis, models)
     for row in rows:
         if row.get("component") is not None:
             row["component"]["kept"] = row["component"]["name"] in kept

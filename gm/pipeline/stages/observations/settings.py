@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from glob import escape
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from gm.datasets import MapDataset, SpectrumDataset
 from gm.errors import DataError
 from gm.irf.parametric_map import RAD_BINS
 from gm.makers.exclusion import Exclusion
+from gm.makers.fov import FoVBackgroundMaker
 from gm.makers.maker import Maker
 from gm.makers.maps import SELECTION, MapDatasetMaker
 from gm.makers.phases import PhaseBackgroundMaker
@@ -26,6 +28,7 @@ from gm.makers.target import PIXEL_IRF, empty_map
 from gm.maps.axes import EnergyAxis
 from gm.maps.geometry import WcsGeometry
 from gm.maps.sky_region import SkyRegion
+from gm.models import BackgroundIRFModel, Models
 from gm.observations import EventSelection, ObservationSelection
 from gm.pipeline.analysis.energies import MAX_BINS
 from gm.pipeline.analysis.paths import expand, with_file
@@ -63,6 +66,14 @@ class Entry:
     def dataset_name(self, obs_id: int) -> str:
         """What one observation becomes, or joins."""
         return self.name.replace(NUMBER, str(obs_id))
+
+
+def patterns_to_come(entry: Entry) -> list[str]:
+    """Patterns of the parameters that an entry adds to the global model."""
+    dataset = "*".join(map(escape, entry.name.split(NUMBER)))
+    makers = [maker for maker in entry.reduction.makers if isinstance(maker, FoVBackgroundMaker)]
+    made = Models(BackgroundIRFModel(dataset_name=dataset, spectral_model=m.spectral_model) for m in makers)
+    return [*made.addresses().short, *made.addresses().full]
 
 
 def read_entries(section: Section) -> tuple[Entry, ...]:

@@ -55,6 +55,13 @@ class Reducing(Stage["tuple[Entry, ...]"]):
             return None
         return [*names, *(entry.name for entry in settings)]
 
+    def parameters_to_come(self, section: Section, settings: tuple[Entry, ...]) -> tuple[str, ...]:
+        from gm.pipeline.stages.observations.settings import patterns_to_come
+
+        if not section.is_whole:
+            return ("*",)
+        return tuple(pattern for entry in settings for pattern in patterns_to_come(entry))
+
     def files(self, section: Section) -> Iterable[Path]:
         from gm.pipeline.stages.observations.jobs import data_files
         from gm.pipeline.stages.observations.settings import named_files
