@@ -46,7 +46,8 @@ peer: build/venv-peer/.installed ## an environment with Gammapy in build/venv-pe
 bench: $(VENV)/.dev $(if $(GM_PEER_PYTHON),,peer) ## time gm against Gammapy; writes benchmarks/results and the README's table
 	$(BIN)/python benchmarks/run_all.py
 
-docs: $(VENV)/.dev ## run the code blocks of the documentation and check its links
+docs: $(VENV)/.dev ## the documentation as a site in build/site, and its code blocks run
+	$(BIN)/python -m docs.site
 	$(BIN)/python -m pytest tests/test_docs.py tests/test_repository.py
 
 clean: ## remove the environments and everything that was made

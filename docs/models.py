@@ -32,11 +32,11 @@ def page() -> str:
     parts = [_HEAD]
     for section in SECTIONS:
         parts.append(f"## {section.capitalize()} models\n")
-        parts += [_entry(model) for model in sorted(all_models(section), key=lambda model: model.__name__)]
+        parts += [entry(model) for model in sorted(all_models(section), key=lambda model: model.__name__)]
     return "\n".join(parts)
 
 
-def _entry(model: type[ParametricModel]) -> str:
+def entry(model: type[ParametricModel]) -> str:
     tags = ", ".join(f"`{tag}`" for tag in model.tags[1:])
     text = cleandoc(model.__doc__ or "").replace("``", "`")
     rows = "".join(

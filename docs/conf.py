@@ -1,0 +1,13 @@
+"""Settings of Sphinx for docs/site.py."""
+
+import gm
+
+project = "gm"
+author = "The gm developers"
+release = version = gm.__version__
+extensions = ["myst_parser"]
+myst_heading_anchors = 4
+html_theme = "furo"
+html_title = f"gm {release}"
+html_show_copyright = False
+html_show_sourcelink = False
