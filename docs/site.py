@@ -1,7 +1,7 @@
 """The documentation as a site: the pages of this folder, and those that are made from the code.
 
-``python -m docs.site [FOLDER]`` writes both below ``build``, or below another folder: ``docs`` and ``site``. A warning of
-Sphinx is an error. Made are the pages of models, with figures, of commands and of the keys of the config.
+``python -m docs.site [FOLDER]`` writes both below ``build``, or below another folder: ``docs`` and ``site``. A
+warning of Sphinx is an error. Made are the pages of models, with figures, of commands and of the keys of the config.
 """
 
 from __future__ import annotations
