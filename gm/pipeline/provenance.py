@@ -44,6 +44,10 @@ class Record:
         is_finished = as_mapping(record.get("inputs")) and as_mapping(record.get("outputs"))
         return record if is_finished else None
 
+    def stages(self) -> list[str]:
+        """The stages on record, in the order in which they were first begun."""
+        return list(self._stages)
+
     def is_unfinished(self, key: str) -> bool:
         """Whether a stage was stopped while it wrote."""
         return self._stages.get(key, {}).get("unfinished") is True
@@ -80,14 +84,19 @@ class Record:
         outputs: Mapping[str, str],
         seconds: Mapping[str, float],
         command: Sequence[str],
+        request: Mapping[str, Any],
         config: Mapping[str, Any],
     ) -> None:
-        """Record a stage whose files are whole: what it was made from, their hashes, how long it took."""
+        """Record a stage whose files are whole: what it was made from, their hashes, how long it took.
+
+        request : the config file, relative to the folder, and what the command line has changed: enough to do it again
+        """
         record = {
             "finished": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
             "seconds": {name: round(value, 4) for name, value in seconds.items()},
             "command": list(command),
-            "versions": {"gm": __version__, "python": platform.python_version(), **_versions()},
+            "request": dict(request),
+            "versions": versions(),
             "inputs": dict(inputs),
             "outputs": dict(outputs),
         }
@@ -129,8 +138,9 @@ def _read_stages(file: Path) -> dict[str, dict[str, Any]] | None:
     return {key: as_mapping(record) for key, record in data["stages"].items()}
 
 
-def _versions() -> dict[str, str]:
-    found = {}
+def versions() -> dict[str, str]:
+    """Those of gm, Python and the packages that compute."""
+    found = {"gm": __version__, "python": platform.python_version()}
     for package in _PACKAGES:
         try:
             found[package] = version(package)

@@ -133,4 +133,11 @@ class Session:
         self.hashes(self._begun.values())
         outputs = {name: self._hashes[file] for name, file in self._begun.items()}
         analysis = self.analysis
-        self.record.finish(key, inputs, outputs, seconds, analysis.request.command, analysis.resolved)
+        command, request = analysis.request.command, self._request()
+        self.record.finish(key, inputs, outputs, seconds, command, request, analysis.resolved)
+
+    def _request(self) -> dict[str, Any]:
+        """What was asked for, as the record keeps it."""
+        request, output = self.analysis.request, self.analysis.settings.output
+        file = None if request.config == "-" else Path(os.path.relpath(request.config, output)).as_posix()
+        return {"config": file, "set": list(request.overrides), "flags": sorted(request.flags)}
