@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from astropy.units import UnitBase
 
 
+TEV_IN_ERG = 1.602176634  # exact, SI 2019
+
+
 class UnitError(GmError, ValueError):
     """A unit string is not a unit, or does not convert to what is needed."""
 

@@ -139,6 +139,10 @@ class Dataset(ABC):
         """``(n_energy,)`` [TeV]: centres of bins, or points."""
 
     @abstractmethod
+    def energy_edges(self) -> tuple[Array, Array]:
+        """Lower and upper end [TeV] of each bin, or point, (n_energy,) each; of a point without edges its energy."""
+
+    @abstractmethod
     def energy_range(self) -> tuple[float, float]:
         """Lowest and highest energy [TeV]."""
 

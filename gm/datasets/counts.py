@@ -65,6 +65,9 @@ class CountsDataset(Dataset):
         axes = {"energy": self.energy, "energy_true": self.energy_true}
         return {name: keep((name, axis.edges.tobytes()), axis) for name, axis in axes.items()}
 
+    def energy_edges(self) -> tuple[Array, Array]:
+        return self.energy.lo, self.energy.hi
+
     def energy_range(self) -> tuple[float, float]:
         return self.energies_of(0, self.energy.n_bins)
 

@@ -90,6 +90,14 @@ class FluxPointsDataset(OneDimensional):
     def energies(self) -> Array:
         return self.points.energy
 
+    def energy_edges(self) -> tuple[Array, Array]:
+        points = self.points
+        low, high = (
+            points.energy if edges is None else np.where(np.isnan(edges), points.energy, edges)
+            for edges in (points.e_min, points.e_max)
+        )
+        return low, high
+
     def energy_range(self) -> tuple[float, float]:
         return float(self.points.energy.min()), float(self.points.energy.max())
 
@@ -101,12 +109,7 @@ class FluxPointsDataset(OneDimensional):
 
     def energy_mask(self, e_min: float | None = None, e_max: float | None = None) -> BoolArray:
         """By their edges, or their energy where they have none."""
-        points = self.points
-        low, high = (
-            points.energy if edges is None else np.where(np.isnan(edges), points.energy, edges)
-            for edges in (points.e_min, points.e_max)
-        )
-        return within(low, high, e_min, e_max)
+        return within(*self.energy_edges(), e_min, e_max)
 
     def by_energy(self) -> FluxPointsDataset:
         order = np.argsort(self.points.energy, kind="stable")

@@ -12,10 +12,9 @@ import numpy as np
 from gm.arrays import Array
 from gm.conventions import Conventions
 from gm.errors import UsageError, suggest
-from gm.estimators.result import TEV_IN_ERG
 from gm.models import EnergyBins, Models, SkyModel
 from gm.models.sky_flux import no_flux
-from gm.units import UnitError, convert
+from gm.units import TEV_IN_ERG, UnitError, convert
 
 UNITS = {"flux": "cm-2 s-1", "eflux": "erg cm-2 s-1", "dnde": "cm-2 s-1 TeV-1"}
 _N_ENERGIES = {"flux": 2, "eflux": 2, "dnde": 1}

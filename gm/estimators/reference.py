@@ -9,9 +9,10 @@ import numpy as np
 from gm.arrays import Array
 from gm.conventions import Conventions
 from gm.errors import UsageError
-from gm.estimators.result import TEV_IN_ERG, ReferenceFlux
+from gm.estimators.result import ReferenceFlux
 from gm.models import EnergyBins, SkyModel
 from gm.models.sky_flux import no_flux, sky_flux
+from gm.units import TEV_IN_ERG
 
 
 class Reference:

@@ -11,7 +11,6 @@ from gm.estimators.norm import NormEstimate
 from gm.models import SkyModel
 
 PointStatus = Literal["ok", "upper_limit", "no_data", "failed"]
-TEV_IN_ERG = 1.602176634  # exact, SI 2019
 
 
 @dataclass(frozen=True)

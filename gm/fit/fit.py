@@ -24,6 +24,17 @@ _LOWER = 1e-3  # of -2 ln L, by which a minimum is another one
 _AGAIN = "lower minima are found again and again"
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    """What is computed besides the best fit: parameters, pairs of them with rises of the statistic, components."""
+
+    minos: Sequence[str]
+    contours: Sequence[Sequence[str]]
+    rises: Sequence[float]
+    tests: Sequence[str]
+    by_energy: bool
+
+
 @read_only("make another Fit")
 @dataclass(frozen=True)
 class Fit:
@@ -47,7 +58,8 @@ class Fit:
 
     def optimize(self, models: Models, progress: Progress | None = None) -> FitResult:
         """The best fit without errors. Raises `NothingToFit` and `DataError` (no bin is left)."""
-        return self._run(models, (), (), (), (), progress, errors=False)
+        run = self._minimize(models, progress)
+        return run.result(run.best_models(), Around({}, [], []), {})
 
     def run(
         self,
@@ -57,6 +69,7 @@ class Fit:
         contours: Iterable[Sequence[str]] = (),
         contour_levels: Iterable[float] | None = None,
         test: Iterable[str] = (),
+        by_energy: bool = False,
         progress: Progress | None = None,
     ) -> FitResult:
         """The best fit with covariance, and what else is asked for.
@@ -64,48 +77,26 @@ class Fit:
         ``minos``: addresses or patterns of parameters that get asymmetric errors. ``contours``: pairs of addresses;
         ``contour_levels`` in standard deviations, instead of a rise by 1 and the levels of 1 and 2.
         ``test``: names or patterns of components; each is removed and everything else fitted again, which gives its TS.
+        ``by_energy``: also counts and predictions of every dataset in each energy, for which maps are predicted whole.
         Raises `NothingToFit`, `DataError` (no bin is left) and `ModelError` (what is asked for
         means nothing in the models, or others follow a tested component).
         """
+        check_asked(models, asked := list(minos), pairs := list(contours), patterns := list(test))
         rises = CONTOUR_RISES if contour_levels is None else [contour_rise(level) for level in contour_levels]
-        return self._run(models, minos, contours, rises, test, progress, errors=True)
+        wanted = _Wanted(asked, pairs, rises, matching(models.names, patterns), by_energy)
+        return self._look_around(self._minimize(models, progress), wanted, progress)
 
-    def _run(
-        self,
-        models: Models,
-        minos: Iterable[str],
-        contours: Iterable[Sequence[str]],
-        rises: Sequence[float],
-        test: Iterable[str],
-        progress: Progress | None,
-        *,
-        errors: bool,
-    ) -> FitResult:
-        asked, pairs = list(minos), list(contours)
-        check_asked(models, asked, pairs, patterns := list(test))
-        names = matching(models.names, patterns)
-        run = self._minimize(models, progress)
-        if not errors:
-            return run.result(run.best_models(), Around({}, [], []), {})
-        return self._look_around(run, asked, pairs, rises, names, progress)
-
-    def _look_around(
-        self,
-        run: FitRun,
-        minos: Sequence[str],
-        contours: Sequence[Sequence[str]],
-        rises: Sequence[float],
-        names: Sequence[str],
-        progress: Progress | None,
-    ) -> FitResult:
+    def _look_around(self, run: FitRun, wanted: _Wanted, progress: Progress | None) -> FitResult:
         """Errors, intervals, contours and tests; where they find a lower minimum, of a fit that goes on from there."""
+        asked, names = (wanted.minos, wanted.contours, wanted.rises), wanted.tests
         for _ in range(_LOWER_MINIMA):
             run.measure_errors()
             try:
                 run.check_directions()
                 run.check_errors()
-                around, best = run.intervals(minos, contours, rises), run.best_models()
-                return run.result(best, around, {name: self._test(best, name, run) for name in names})
+                around, best = run.intervals(*asked), run.best_models()
+                tested = {name: self._test(best, name, run) for name in names}
+                return run.result(best, around, tested, by_energy=wanted.by_energy)
             except LowerMinimum as lower:
                 again = self._minimize(run.models_at(lower.vector), progress)
                 again.statistic_start = run.statistic_start
@@ -113,8 +104,8 @@ class Fit:
                 run = again
         run.minimum = replace(run.minimum, valid=False, message=_AGAIN)
         run.measure_errors()
-        around = run.intervals(minos, contours, rises, _AGAIN)
-        return run.result(run.best_models(), around, dict.fromkeys(names, (None, _AGAIN)))
+        around, untested = run.intervals(*asked, _AGAIN), dict.fromkeys(names, (None, _AGAIN))
+        return run.result(run.best_models(), around, untested, by_energy=wanted.by_energy)
 
     def converge(self, models: Models, progress: Progress | None = None) -> FitRun:
         """The fit at its minimum, with errors, for what is asked around that. Raises as `run` does."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gm.arrays import Array
-from gm.likelihood import DatasetSummary
+from gm.likelihood import ByEnergy, DatasetSummary
 from gm.models import Models
 
 Status = Literal["converged", "at_limit", "not_converged", "failed"]
@@ -73,7 +73,7 @@ class FitResult:
     """A fit: its verdict, the best-fit global model with errors and covariance, and what was measured on the way.
 
     ``covariance`` holds the addresses of the free parameters that have an error and their matrix in the parameters' own
-    units; parameters held at a limit are not in it.
+    units; parameters held at a limit are not in it. ``by_energy``: counts and predictions in each energy, if asked for.
     """
 
     status: Status
@@ -91,6 +91,7 @@ class FitResult:
     components: tuple[FittedComponent, ...]
     covariance: tuple[tuple[str, ...], Array] | None = None
     contours: tuple[Contour, ...] = ()
+    by_energy: ByEnergy | None = None
 
     @property
     def success(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 
@@ -362,7 +362,9 @@ class FitRun:
         minimizer = Minimizer(objective, *among, self._progress, None, is_smooth, n_cut_off=objective.n_cut_off)
         return minimizer.minimize(start)
 
-    def result(self, best: Models, around: Around, tested: dict[str, tuple[float | None, str]]) -> FitResult:
+    def result(
+        self, best: Models, around: Around, tested: Mapping[str, tuple[float | None, str]], *, by_energy: bool = False
+    ) -> FitResult:
         vector = self.objective.full(self.minimum.vector)
         status, message = self.verdict()
         summaries = tuple(self.told.summarize(vector))
@@ -386,6 +388,7 @@ class FitRun:
             components=tuple(fitted_components(best, self.likelihood, active, summaries, tested)),
             covariance=None if errors.covariance is None else (tuple(kept), errors.covariance),
             contours=tuple(around.contours),
+            by_energy=self.told.by_energy(vector) if by_energy else None,
         )
 
 

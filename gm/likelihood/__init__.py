@@ -1,5 +1,6 @@
 """The likelihood: fluxes of the global model folded with responses and compared with counts."""
 
+from gm.likelihood.by_energy import ByEnergy, ComponentByEnergy
 from gm.likelihood.engine import Engine, LocalEngine
 from gm.likelihood.joint import DatasetSummary, JointLikelihood, PixelLattice
 from gm.likelihood.prediction import predict_component, predicted_counts
@@ -8,6 +9,8 @@ from gm.likelihood.report import TermReport
 from gm.likelihood.terms import LocalTerms, Terms
 
 __all__ = [
+    "ByEnergy",
+    "ComponentByEnergy",
     "DatasetSummary",
     "Engine",
     "JointLikelihood",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -13,7 +13,7 @@ from gm.arrays import Array, IntArray
 from gm.likelihood.lattice import Lattice
 from gm.likelihood.line import Line
 from gm.likelihood.maps.folding.image_adjoints import ImageAdjoint
-from gm.likelihood.report import TermReport
+from gm.likelihood.report import EnergyReport, TermReport
 
 
 @final
@@ -121,6 +121,11 @@ class LikelihoodTerm(ABC):
     @abstractmethod
     def report(self, flux: Array, by_component: dict[str, Array]) -> list[TermReport]:
         """What is predicted for each dataset; ``by_component`` are flux vectors with one component each."""
+
+    @abstractmethod
+    def by_energy(self, flux: Array, background: Array, by_component: Mapping[str, Array]) -> EnergyReport:
+        """What is predicted and counted in each energy; ``background`` is the flux vector without sky components,
+        ``by_component`` are those with one each."""
 
     @abstractmethod
     def predicted(self, flux: Array) -> list[PredictedBins]:

@@ -11,6 +11,7 @@ from gm.arrays import Array, BoolArray, IntArray
 from gm.conventions import Conventions
 from gm.datasets import Datasets
 from gm.datasets.left_out import LeftOut, left_out
+from gm.likelihood.by_energy import ByEnergy
 from gm.likelihood.engine import Engine, LocalEngine
 from gm.likelihood.fluxes import FluxBank, FluxSlopes
 from gm.likelihood.lattice import Lattice
@@ -325,6 +326,17 @@ class JointLikelihood:
         with _untold():
             reports = {report.dataset: report for report in self.terms.report(self._flux(point), by_component)}
         return [self._summary(i, reports.get(i)) for i in range(len(self.datasets))]
+
+    def by_energy(self, vector: Array) -> ByEnergy:
+        """Counts and predictions of every dataset by energy; takes as long as predicting all bins of all maps."""
+        point = self._at(vector)
+        sky = [c for c in self.models if c.role is not Role.BACKGROUND]
+        below = self.bank.fluxes(point.values, [c.name for c in self.models if c.role is Role.BACKGROUND])
+        by_component = {c.name: self.bank.fluxes(point.values, [c.name]) for c in sky}
+        with _untold():
+            reports = self.terms.by_energy(self._flux(point), below, by_component)
+        applied = {c.name: [k for k, one in enumerate(self.datasets) if c.applies_to(one.name)] for c in sky}
+        return ByEnergy.of(self.datasets, reports, applied)
 
     def warnings(self, vector: Array) -> list[str]:
         """Predicted counts that are lost or displaced by PSF kernels, by component and dataset."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from gm.arrays import Array, IntArray
 from gm.likelihood.maps.sources.losses import FluxLoss
 
 
@@ -22,3 +24,24 @@ class TermReport:
     components: dict[str, float]
     losses: dict[str, FluxLoss] = field(default_factory=dict)
     counts: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class EnergyReport:
+    """Some datasets by energy, those of maps summed over the sky: a row for each energy bin that enters.
+
+    dataset, bin : (n_rows,) which dataset, and which of its energy bins or points; n_bins : (n_rows,) how many bins
+    were summed; counts : (n_rows,), None where nothing is counted; predicted : (n_rows,) with the ``background``
+    (n_rows,) in it; residual : (n_rows,) see `Statistic.residuals`; components : (n_rows,) of each sky component;
+    images : of maps, by dataset, what is predicted summed over energies
+    """
+
+    dataset: IntArray
+    bin: IntArray
+    n_bins: IntArray
+    counts: Array | None
+    predicted: Array
+    background: Array
+    residual: Array
+    components: Mapping[str, Array]
+    images: Mapping[int, Array] = field(default_factory=dict)

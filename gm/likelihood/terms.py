@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar, final
 
 import numpy as np
@@ -13,7 +13,7 @@ from gm.likelihood.contract import Block, LikelihoodTerm, PredictedBins
 from gm.likelihood.lattice import Lattice
 from gm.likelihood.line import Line
 from gm.likelihood.maps.folding.image_adjoints import summed
-from gm.likelihood.report import TermReport
+from gm.likelihood.report import EnergyReport, TermReport
 from gm.parallel import side_by_side
 
 if TYPE_CHECKING:  # spectra do without the transforms
@@ -73,6 +73,11 @@ class Terms(ABC):
     @abstractmethod
     def report(self, flux: Array, by_component: dict[str, Array]) -> list[TermReport]:
         """What is predicted for each dataset; ``by_component`` are flux vectors with one component each."""
+
+    @abstractmethod
+    def by_energy(self, flux: Array, background: Array, by_component: Mapping[str, Array]) -> list[EnergyReport]:
+        """What is predicted and counted in each energy; ``background`` is the flux vector without sky components,
+        ``by_component`` are those with one each."""
 
     @abstractmethod
     def predicted(self, flux: Array) -> list[PredictedBins]:
@@ -167,6 +172,9 @@ class LocalTerms(Terms):
 
     def report(self, flux: Array, by_component: dict[str, Array]) -> list[TermReport]:
         return [report for term in self.terms for report in term.report(flux, by_component)]
+
+    def by_energy(self, flux: Array, background: Array, by_component: Mapping[str, Array]) -> list[EnergyReport]:
+        return self._each(lambda term: term.by_energy(flux, background, by_component))
 
     def predicted(self, flux: Array) -> list[PredictedBins]:
         return [part for term in self.terms for part in term.predicted(flux)]

@@ -46,6 +46,19 @@ class Statistic(ABC):
         """-2 ln L summed over the bins."""
         return float(np.add.reduce(self.value(predicted)))
 
+    def residuals(self, predicted: Array) -> Array:
+        """Signed square roots of what -2 ln L is above that of the best prediction of each bin alone, (n_bins,).
+
+        Positive where more is measured than predicted; about normal with a width of 1 where counts are many.
+        """
+        value, derivative = self.value_and_derivative(predicted)
+        return np.asarray(-np.sign(derivative) * np.sqrt(np.maximum(value, 0.0)))
+
+    def joined(self, groups: IntArray, n_groups: int) -> Statistic:
+        """The statistic of groups of bins that are counted as one, (n_groups,); ``groups`` (n_bins,): which one each
+        bin is in. Raises `TypeError` where nothing is counted."""
+        raise TypeError(f"{type(self).__name__} counts nothing that could be joined")
+
     @abstractmethod
     def curvature(self, predicted: Array) -> Array:
         """Second derivative of -2 ln L with respect to ``predicted``, (n_bins,)."""

@@ -36,6 +36,15 @@ class Cash(Statistic):
         value = 2.0 * (mu - self._counts * np.log(mu))
         return value, np.where(predicted > TRUNCATION, 2.0 - 2.0 * self._counts / mu, 0.0)
 
+    def residuals(self, predicted: Array) -> Array:
+        """From the deviance ``2 (mu - n + n ln(n / mu))``."""
+        mu, n = np.maximum(predicted, TRUNCATION), self._counts
+        deviance = 2.0 * (mu - n + n * np.log(np.where(n > 0, n, mu) / mu))
+        return np.asarray(np.sign(n - mu) * np.sqrt(np.maximum(deviance, 0.0)))
+
+    def joined(self, groups: IntArray, n_groups: int) -> Cash:
+        return Cash(np.bincount(groups, self._counts, n_groups).astype(np.float64))
+
     def curvature(self, predicted: Array) -> Array:
         mu = np.maximum(predicted, TRUNCATION)
         return np.where(predicted > TRUNCATION, 2.0 * self._counts / mu**2, 0.0)

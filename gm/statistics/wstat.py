@@ -100,6 +100,15 @@ class WStat(Statistic):
         expected, above = self._expected(predicted)
         return self._total(expected, above), self._derivative(predicted, above[0])
 
+    def joined(self, groups: IntArray, n_groups: int) -> WStat:
+        """With the ratio of acceptances that keeps the expected background, ``sum(alpha n_off) / sum(n_off)``."""
+        on, off, background, alpha, n_bins = (
+            np.bincount(groups, weights, n_groups).astype(np.float64)
+            for weights in (self.n_on, self.n_off, self.alpha * self.n_off, self.alpha, np.ones_like(self.alpha))
+        )
+        plain = alpha / np.maximum(n_bins, 1.0)
+        return WStat(on, off, np.where(off > 0, background / np.where(off > 0, off, 1.0), plain))
+
     def curvature(self, predicted: Array) -> Array:
         b, c, d = self._off(predicted)
         total = np.maximum(predicted + self.alpha * b, _TINY)

@@ -26,7 +26,8 @@ def tree(folder: Path) -> dict[str, bytes]:
 def test_fit_writes_its_result_and_prints_its_path(gm: Any, analysis: Path) -> None:
     called = gm("fit", "config.yaml")
     assert (called.code, called.out) == (0, "results/fit/fit.yaml\n")
-    assert sorted(tree(analysis / "results")) == ["fit/fit.yaml", "fit/models.yaml", "fit/models_covariance.dat"]
+    files = ["fit/fit.fits", "fit/fit.yaml", "fit/models.yaml", "fit/models_covariance.dat"]
+    assert sorted(tree(analysis / "results")) == files
     result = read_document("results/fit/fit.yaml")
     assert check(result, "fit") == []
     assert result.data["status"] == "converged"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from multiprocessing.connection import Connection
 from types import TracebackType
@@ -18,6 +19,7 @@ from gm.likelihood.contract import Block, PredictedBins
 from gm.likelihood.fluxes import FluxPlan
 from gm.likelihood.lattice import Lattice
 from gm.likelihood.line import Line
+from gm.likelihood.report import EnergyReport
 from gm.likelihood.treatment import Treatment
 from gm.maps.geometry import WcsGeometry
 from gm.models import Layout, Models
@@ -135,6 +137,9 @@ class TermsThere(Terms):
 
     def n_cut_off(self, flux: Array) -> int:
         return self._ask("n_cut_off", flux)  # type: ignore[no-any-return]
+
+    def by_energy(self, flux: Array, background: Array, by_component: Mapping[str, Array]) -> list[EnergyReport]:
+        return self._ask("by_energy", flux, background, by_component)  # type: ignore[no-any-return]
 
     def report(self, flux: Array, by_component: dict[str, Array]) -> list[TermReport]:
         return self._ask("report", flux, by_component)  # type: ignore[no-any-return]

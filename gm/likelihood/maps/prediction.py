@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import final
 
@@ -64,11 +64,15 @@ class MapPrediction:
     def of_sources(self, flux: Array) -> Array:
         """In every bin of the map, (n_energy, ny, nx), without the background."""
         counts = np.zeros(self._mask.shape)
+        for y, x, part in self.parts(flux):
+            counts[:, y, x] += part
+        return counts
+
+    def parts(self, flux: Array) -> Iterator[tuple[slice, slice, Array]]:
+        """Of each source that has a flux: rows and columns, and counts in every bin of these, (n_energy, ...)."""
         for source in self.sources:
             if flux[source.columns].any():
-                y, x, part = source.counts(flux)
-                counts[:, y, x] += part
-        return counts
+                yield source.counts(flux)
 
     def of_source(self, source: MapSource, flux: Array) -> Array:
         """Of one source in the bins that enter, (n_bins,)."""
@@ -76,6 +80,14 @@ class MapPrediction:
         y, x, part = source.counts(flux)
         counts[:, y, x] = part
         return np.asarray(counts[self._mask])
+
+    def of_component(self, flux: Array) -> Array:
+        """Of all sources in the bins that enter, (n_bins,); those that have no flux are not asked."""
+        return np.asarray(self.of_sources(flux)[self._mask])
+
+    def background_counts(self, flux: Array) -> Array:
+        """The background in the bins that enter, (n_bins,)."""
+        return np.asarray(self.background.factor(flux)[np.nonzero(self._mask)[0]] * self.background_whole)
 
     def of_columns(self, source: MapSource, flux: Array) -> Sequence[Array]:
         """Of each flux column of a source alone, with a flux of 1, in the bins that enter, (n_columns, n_bins).
@@ -96,8 +108,7 @@ class MapPrediction:
 
     def whole(self, flux: Array) -> Array:
         """In the bins that enter, with the background, (n_bins,)."""
-        factor = self.background.factor(flux)[np.nonzero(self._mask)[0]]
-        return np.asarray(self.of_sources(flux)[self._mask] + factor * self.background_whole)
+        return self.of_component(flux) + self.background_counts(flux)
 
     @cached_property
     def background_whole(self) -> Array:

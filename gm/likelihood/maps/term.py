@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import final
@@ -14,12 +14,13 @@ from gm.likelihood.contract import Block, Curvature, LikelihoodTerm, PredictedBi
 from gm.likelihood.lattice import Lattice
 from gm.likelihood.line import Line, RowLine, SummedLine
 from gm.likelihood.maps.bins import SLOPE, BackgroundBins, MapBackground, MapBins
+from gm.likelihood.maps.by_energy import map_by_energy
 from gm.likelihood.maps.folding.image_adjoints import ImageAdjoint
 from gm.likelihood.maps.folding.window import Response
 from gm.likelihood.maps.prediction import MapPrediction
 from gm.likelihood.maps.sources.image import MapSource, add_overlap
 from gm.likelihood.products import times, transposed_times, weighted_rows
-from gm.likelihood.report import TermReport
+from gm.likelihood.report import EnergyReport, TermReport
 from gm.likelihood.spectra.term import DARK
 
 
@@ -200,6 +201,10 @@ class MapTerm(LikelihoodTerm):
             at = self.bins.energy, self.bins.pixel
             counts = float(self._counts.reshape(len(self._counts), -1)[at].sum(dtype=np.float64)) + self._alone.n_counts
         return [TermReport(self.dataset, self.n_bins, self.value(flux), total + off, components, losses, counts)]
+
+    def by_energy(self, flux: Array, background: Array, by_component: Mapping[str, Array]) -> EnergyReport:
+        found = self.bins, self._counts, self.prediction
+        return map_by_energy(self.dataset, *found, background, by_component)
 
     def n_cut_off(self, flux: Array) -> int:
         """Bins with counts that could be predicted and are not, or negative: there -2 ln L is a plateau."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -14,7 +14,7 @@ from gm.likelihood.contract import Block, LikelihoodTerm, PredictedBins, Pullbac
 from gm.likelihood.fluxes import as_slice
 from gm.likelihood.line import Line, RowLine
 from gm.likelihood.products import narrow_product, times, transposed_times, weighted_square
-from gm.likelihood.report import TermReport
+from gm.likelihood.report import EnergyReport, TermReport
 from gm.statistics import Statistic
 
 DARK = 1e-30  # flux [cm-2 s-1], of which no exposure makes as much as Cash can tell from nothing
@@ -179,6 +179,20 @@ class Term(LikelihoodTerm):
             )
             for i, (d, n, value, total) in enumerate(zip(datasets, *columns, strict=True))
         ]
+
+    def by_energy(self, flux: Array, background: Array, by_component: Mapping[str, Array]) -> EnergyReport:
+        rows, nothing = self.predict(flux), np.zeros_like(self.offset)
+        off = self.statistic.background(rows)
+        return EnergyReport(
+            dataset=self.dataset,
+            bin=self.bin,
+            n_bins=np.ones(rows.size, dtype=np.intp),
+            counts=self.statistic.counts,
+            predicted=rows + off,
+            background=self.predict(background) + off,
+            residual=self.statistic.residuals(rows),
+            components={name: _predict(self.folds, nothing, its) for name, its in by_component.items()},
+        )
 
     def n_cut_off(self, flux: Array) -> int:
         """Bins with counts that could be predicted and are not, or negative: there -2 ln L is a plateau."""

@@ -9,12 +9,17 @@ from gm.fit import FitResult, FittedComponent, FittedParameter
 from gm.likelihood import DatasetSummary
 from gm.models.links import Link
 from gm.pipeline.results import finite
+from gm.pipeline.stages.fit import TABLES
+from gm.pipeline.stages.fit.spectra import FittedSpectrum, RangeFlux
 
 SCHEMA = "gm/fit/1"
 
 
-def fit_document(result: FitResult, name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+def fit_document(
+    result: FitResult, name: str, spectra: Mapping[str, FittedSpectrum], inputs: Mapping[str, Any]
+) -> dict[str, Any]:
     """The ``gm/fit/1`` document of a fit; numbers that do not exist are None."""
+    deviances = [None] * len(result.datasets) if result.by_energy is None else result.by_energy.deviances()
     models = result.models
     links = {models.addresses().short[models.addresses().resolve(link.parameter)]: link for link in models.links}
     return {
@@ -40,8 +45,8 @@ def fit_document(result: FitResult, name: str, inputs: Mapping[str, Any]) -> dic
             "gradient_calls": result.minimizer.gradient_calls,
             "steps": result.minimizer.steps,
         },
-        "datasets": [_dataset(summary) for summary in result.datasets],
-        "components": [_component(component) for component in result.components],
+        "datasets": [_dataset(*row) for row in zip(result.datasets, deviances, strict=True)],
+        "components": [_component(one, spectra.get(one.name)) for one in result.components],
         "contours": [
             {
                 "parameters": list(contour.parameters),
@@ -51,6 +56,7 @@ def fit_document(result: FitResult, name: str, inputs: Mapping[str, Any]) -> dic
             }
             for contour in result.contours
         ],
+        **({} if result.by_energy is None else {"tables": TABLES}),
         "inputs": dict(inputs),
     }
 
@@ -87,7 +93,7 @@ def _covariance(result: FitResult) -> dict[str, Any] | None:
     return {"parameters": list(names), "matrix": [[finite(value) for value in row] for row in matrix.tolist()]}
 
 
-def _dataset(summary: DatasetSummary) -> dict[str, Any]:
+def _dataset(summary: DatasetSummary, deviance: tuple[float, int] | None) -> dict[str, Any]:
     row: dict[str, Any] = {
         "name": summary.name,
         "type": summary.type,
@@ -97,6 +103,8 @@ def _dataset(summary: DatasetSummary) -> dict[str, Any]:
         "background": finite(summary.background),
         "statistic": finite(summary.statistic),
     }
+    if deviance is not None and deviance[1]:
+        row["goodness"] = {"deviance": finite(deviance[0]), "energies": deviance[1]}
     if summary.left_out:
         row["left_out"] = [
             {"reason": part.reason, "bins": part.bins, "counts": _count(part.counts)} for part in summary.left_out
@@ -112,7 +120,7 @@ def _count(value: float | None) -> int | float | None:
     return int(number) if number is not None and number.is_integer() else number
 
 
-def _component(component: FittedComponent) -> dict[str, Any]:
+def _component(component: FittedComponent, spectrum: FittedSpectrum | None) -> dict[str, Any]:
     return {
         "name": component.name,
         "ts": finite(component.ts),
@@ -120,4 +128,19 @@ def _component(component: FittedComponent) -> dict[str, Any]:
         "degrees_of_freedom": component.degrees_of_freedom,
         "predicted": {name: finite(value) for name, value in component.predicted.items()},
         "decorrelation_energy": finite(component.decorrelation_energy),
+        **({} if spectrum is None else {"fluxes": [_flux(flux) for flux in spectrum.fluxes]}),
+    }
+
+
+def _flux(flux: RangeFlux) -> dict[str, Any]:
+    return {
+        "e_min": flux.e_min,
+        "e_max": flux.e_max,
+        "energy_unit": "TeV",
+        "flux": finite(flux.flux),
+        "flux_err": finite(flux.flux_err),
+        "flux_unit": "cm-2 s-1",
+        "eflux": finite(flux.eflux),
+        "eflux_err": finite(flux.eflux_err),
+        "eflux_unit": "erg cm-2 s-1",
     }

@@ -14,9 +14,12 @@ from gm.pipeline.inputs import Inputs
 from gm.pipeline.results import write_document
 from gm.pipeline.session import Session
 from gm.pipeline.stages.base import Task
+from gm.pipeline.stages.fit import TABLES
 from gm.pipeline.stages.fit.data_checks import check_fit, nothing_to_fit
 from gm.pipeline.stages.fit.document import fit_document
 from gm.pipeline.stages.fit.settings import FitSettings
+from gm.pipeline.stages.fit.spectra import fitted_spectra
+from gm.pipeline.stages.fit.tables import write_fit_tables
 
 
 def run_fit(session: Session, task: Task, inputs: Inputs) -> tuple[dict[str, Any], dict[str, float]]:
@@ -47,16 +50,21 @@ def run_fit(session: Session, task: Task, inputs: Inputs) -> tuple[dict[str, Any
             contours=settings.contours,
             contour_levels=settings.contour_levels,
             test=tested,
+            by_energy=True,
             progress=progress,
         )
     except NothingToFit as error:
         raise nothing_to_fit(analysis, error.why) from error
     seconds = time.perf_counter() - start
     session.reporter.step("fit", _summary(result), seconds)
-    document = fit_document(result, analysis.settings.name, inputs)
+    spectra = fitted_spectra(result, analysis.settings.conventions, settings.flux_ranges)
+    document = fit_document(result, analysis.settings.name, spectra, inputs)
     writer = result.models.writer(task.result.with_name("models.yaml"), session.own_files(task.key))
-    session.begin(task.key, [task.result, *writer.files])
+    tables = task.result.with_name(TABLES)
+    session.begin(task.key, [task.result, tables, *writer.files])
     writer.write()
+    if result.by_energy is not None:
+        write_fit_tables(tables, datasets, result.by_energy, spectra)
     write_document(task.result, document)
     return document, {**session.seconds, "fit": seconds}
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from gm.errors import JsonPath
-from gm.pipeline.analysis.energies import read_range
+from gm.pipeline.analysis.energies import read_energy, read_range
 from gm.pipeline.analysis.sections import Section, patterns
 from gm.pipeline.stages.fit.sky_masks import SkyMask, read_sky_masks
 
@@ -23,7 +23,10 @@ class EnergyRange:
 
 @dataclass(frozen=True)
 class FitSettings:
-    """What is fitted, and what is computed besides the best fit."""
+    """What is fitted, and what is computed besides the best fit.
+
+    flux_ranges : [TeV] between which fluxes are told, None for the energies that are fitted
+    """
 
     datasets: tuple[str, ...] = ("*",)
     energy_range: tuple[EnergyRange, ...] = ()
@@ -32,6 +35,7 @@ class FitSettings:
     contours: tuple[tuple[str, str], ...] = ()
     contour_levels: tuple[float, ...] | None = None
     test: tuple[str, ...] = ()
+    flux_ranges: tuple[tuple[float, float], ...] | None = None
 
 
 def read_fit(section: Section) -> FitSettings:
@@ -48,7 +52,21 @@ def read_fit(section: Section) -> FitSettings:
         contours=tuple((pair[0], pair[1]) for pair in data["contours"] if pair is not None),
         contour_levels=tuple(map(float, data["contour_levels"])) if data["contour_levels"] else None,
         test=patterns(data["test"]),
+        flux_ranges=None if data["flux_ranges"] is None else tuple(_flux_ranges(data["flux_ranges"], section)),
     )
+
+
+def _flux_ranges(pairs: Sequence[Any], section: Section) -> Iterator[tuple[float, float]]:
+    """Pairs of energies in TeV."""
+    for index, pair in enumerate(pairs):
+        if pair is not None:
+            low, high = (read_energy(pair[k], ("flux_ranges", index, k), section.add) for k in (0, 1))
+            if low is None or high is None:
+                continue
+            if low < high:
+                yield low, high
+            else:
+                section.add(("flux_ranges", index, 1), f"{pair[1]} is not above {pair[0]}", "[1 TeV, 10 TeV]")
 
 
 def ranges(value: Any) -> Iterator[tuple[JsonPath, Mapping[str, Any]]]:

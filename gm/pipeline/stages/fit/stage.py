@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from gm.pipeline.analysis.declaration import Phase
 from gm.pipeline.stages.base import MODELS, Ran, Stage, Task
+from gm.pipeline.stages.fit import TABLES
 
 if TYPE_CHECKING:
     from gm.pipeline.analysis.load import Analysis
@@ -36,6 +37,7 @@ class Fitting(Stage["FitSettings"]):
         "contours": [],
         "contour_levels": None,
         "test": [],
+        "flux_ranges": None,
     }
 
     def read(self, section: Section) -> FitSettings:
@@ -83,10 +85,10 @@ FIT = Fitting()
 
 @final
 class FitTask(Task):
-    """``fit/fit.yaml``, and the best-fit models beside it."""
+    """``fit/fit.yaml``, and beside it tables of counts and spectra, and the best-fit models."""
 
     def outputs(self) -> list[Path]:
-        return [self.result, *(self.result.with_name(name) for name in MODELS)]
+        return [self.result, *(self.result.with_name(name) for name in (TABLES, *MODELS))]
 
     def config(self) -> dict[str, Any]:
         return {"name": self.analysis.settings.name, **super().config()}
