@@ -1,0 +1,1 @@
+"""Maps of the sky, positions and sizes of sources."""

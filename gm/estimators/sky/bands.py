@@ -1,0 +1,76 @@
+"""Map datasets on one grid of pixels, in bands of energy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from gm.arrays import IntArray
+from gm.datasets import Datasets
+from gm.datasets.kinds import is_map
+from gm.datasets.map_dataset import SkyMap
+from gm.errors import DataError, UsageError
+from gm.maps.axes import EnergyAxis
+from gm.maps.geometry import WcsGeometry
+from gm.units import convert
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Bands:
+    """energy : of the bands [TeV]; ranges : (n_bands, n_datasets, 2) the first and last + 1 energy bin of each."""
+
+    datasets: tuple[SkyMap, ...]
+    geometry: WcsGeometry
+    energy: EnergyAxis
+    ranges: IntArray
+
+    @classmethod
+    def of(cls, datasets: Datasets, edges: Sequence[object] | None, *, needs_background: bool = False) -> Bands:
+        """Between edges (numbers in TeV, or quantities), moved to the nearest of the first dataset; None: one band.
+
+        Raises `DataError` for datasets that are no maps or on different pixels, and `UsageError` for the edges.
+        """
+        maps = _maps(datasets, needs_background)
+        own = maps[0].energy.edges
+        if edges is not None:
+            wanted = np.array([convert(edge, "TeV") for edge in edges])
+            if wanted.size < 2 or not (np.diff(wanted) > 0).all() or wanted[0] <= 0:
+                raise UsageError("energy_edges must be at least two positive energies, increasing")
+            own = own[np.unique(maps[0].nearest_bins(wanted))]
+        own = own if edges is not None else own[[0, -1]]
+        if own.size < 2:
+            raise DataError(
+                f"dataset {maps[0].name} has no energy bin between these edges"
+                f"\n    its bins reach from {maps[0].energy.edges[0]:g} to {maps[0].energy.edges[-1]:g} TeV"
+            )
+        nearest = np.stack([dataset.nearest_bins(own) for dataset in maps], axis=1)
+        return cls(maps, maps[0].geometry, EnergyAxis(own), np.stack([nearest[:-1], nearest[1:]], axis=2))
+
+    def label(self, k: int) -> str:
+        """A band in words."""
+        return f"{self.energy.lo[k]:.4g} - {self.energy.hi[k]:.4g} TeV"
+
+
+def _maps(datasets: Datasets, needs_background: bool) -> tuple[SkyMap, ...]:
+    if not len(datasets):
+        raise UsageError("no dataset was given")
+    maps = tuple(dataset for dataset in datasets if is_map(dataset))
+    other = next((dataset for dataset in datasets if not is_map(dataset)), None)
+    if other is not None:
+        raise DataError(f"dataset {other.name} is a {other.type} and has no pixels\n    leave it out of 'datasets'")
+    for dataset in maps:
+        if not dataset.geometry.same_as(maps[0].geometry):
+            raise DataError(
+                f"datasets {maps[0].name} and {dataset.name} are on different pixels"
+                "\n    maps are made of datasets on one grid: select them with 'datasets'"
+            )
+        if needs_background and not dataset.has_known_background:
+            raise DataError(
+                f"dataset {dataset.name} has a background that off counts measure; a TS map needs a known one"
+                "\n    an excess map (type: excess) has the significance of on and off counts"
+            )
+    return maps

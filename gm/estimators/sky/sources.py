@@ -1,0 +1,113 @@
+"""What a source that may stand at any pixel predicts: its kernel, and the counts that its flux makes there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import ceil
+
+import numpy as np
+
+from gm.arrays import Array, BoolArray
+from gm.conventions import Conventions
+from gm.datasets import MapDataset
+from gm.datasets.map_dataset import SkyMap, no_counts
+from gm.errors import DataError, UsageError
+from gm.irf.positions import nearest_values
+from gm.likelihood import predict_component
+from gm.maps.geometry import WcsGeometry
+from gm.maps.rotation import rotate
+from gm.models import SkyModel
+from gm.models.spatial.point import PointSpatialModel
+from gm.models.spectral.power_laws import PowerLawSpectralModel
+
+_LEAST = 1e-12  # of the largest value of a kernel: less is the noise of a transform
+
+
+def default_kernel() -> SkyModel:
+    """A point source with a power law of index 2."""
+    return SkyModel(name="kernel", spectral_model=PowerLawSpectralModel(), spatial_model=PointSpatialModel())
+
+
+def placed(component: SkyModel, lon: float, lat: float, frame: str) -> SkyModel:
+    """The component at a position [deg]. Raises `UsageError` when it has none."""
+    shape = component.spatial_model
+    names = {parameter.name for parameter in component.parameters}
+    if shape is None or not {"lon_0", "lat_0"} <= names:
+        raise UsageError(f"'{component.name}' has no position lon_0, lat_0 that it could be put at")
+    there = dict(zip(("lon_0", "lat_0"), map(float, rotate(lon, lat, frame, shape.frame)), strict=True))
+    parameters = [
+        replace(p, value=there[p.name], unit="deg", min=-np.inf, max=np.inf) if p.name in there else p
+        for p in component.parameters
+    ]
+    return component.with_parameters(parameters)
+
+
+def exposed_counts(dataset: SkyMap, component: SkyModel, conventions: Conventions) -> Array:
+    """Counts in every bin of a sky on which every pixel has the flux of a component, unspread; (n_energy, n_y, n_x)."""
+    spectrum = SkyModel(
+        name="exposed",
+        spectral_model=component.spectral_model,
+        apply_irf={"exposure": True, "psf": False, "edisp": True},
+    )
+    return predict_component(dataset.without_data(), spectrum, conventions)
+
+
+def kernels_of(dataset: SkyMap, component: SkyModel, width: float | None, conventions: Conventions) -> Array:
+    """What a source in the middle of the map predicts, each energy with the sum 1, or 0; (n_energy, k, k), k odd.
+
+    All with the exposure of the middle. width : of the square [deg], by default as wide as the PSF and the shape, and
+    at most the map. Raises `DataError` where the map has no exposure.
+    """
+    geometry = dataset.geometry
+    lon, lat = geometry.center()
+    exposure = nearest_values(geometry, dataset.exposure, (lon, lat, geometry.frame))
+    if not exposure.any():
+        raise DataError(f"dataset {dataset.name} has no exposure, so that no source can be seen on it")
+    source = placed(component, lon, lat, geometry.frame)
+    window = _window(geometry, _n_pixels(dataset, source, width, conventions))
+    around = MapDataset(
+        name=dataset.name,
+        geometry=window,
+        energy=dataset.energy,
+        energy_true=dataset.energy_true,
+        counts=no_counts(dataset.energy, window),
+        exposure=np.broadcast_to(exposure[:, None, None], (exposure.size, *window.shape)),
+        psf=dataset.psf,
+        edisp=dataset.edisp,
+        gti=dataset.gti,
+    )
+    predicted = predict_component(around, source, conventions)
+    predicted = np.where(predicted > _LEAST * predicted.max(axis=(1, 2), keepdims=True), predicted, 0.0)
+    total = predicted.sum(axis=(1, 2), keepdims=True)
+    return _trimmed(np.divide(predicted, total, out=np.zeros_like(predicted), where=total > 0))
+
+
+def _window(geometry: WcsGeometry, n: int) -> WcsGeometry:
+    lon, lat = geometry.center()
+    scales, code = geometry.pixel_scales(), geometry.projection.code
+    return WcsGeometry.create(lon, lat, scales, shape=(n, n), frame=geometry.frame, projection=code)
+
+
+def _n_pixels(dataset: SkyMap, source: SkyModel, width: float | None, conventions: Conventions) -> int:
+    """Of one side of the kernel, an odd number."""
+    geometry, scale = dataset.geometry, max(dataset.geometry.pixel_scales())
+    if width is not None:
+        return int(ceil(width / scale - 1e-9) // 2 * 2 + 1)
+    largest = int(ceil(max(geometry.shape)) // 2 * 2 + 1)
+    shape, n = source.spatial_model, 1
+    radius = None if shape is None else shape.evaluation_radius(shape.values())
+    if shape is None or radius is None:
+        return largest
+    if dataset.psf is not None:
+        axis = dataset.energy if dataset.psf.is_reco else dataset.energy_true
+        n = dataset.psf.kernel(geometry, axis, *geometry.center(), geometry.frame, conventions).shape[0]
+    return min(n + 2 * ceil(radius / scale) + 2, largest) // 2 * 2 + 1
+
+
+def _trimmed(kernels: Array) -> Array:
+    """Without the rows and columns around the middle in which there is nothing."""
+    seen: BoolArray = np.any(kernels > 0, axis=0)
+    used = np.flatnonzero(np.any(seen, axis=0) | np.any(seen, axis=1))
+    middle = kernels.shape[-1] // 2
+    half = int(np.abs(used - middle).max(initial=0))
+    return kernels[:, middle - half : middle + half + 1, middle - half : middle + half + 1]

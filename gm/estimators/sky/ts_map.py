@@ -1,0 +1,176 @@
+"""TS maps: a source of given shape and spectrum, fitted at every pixel beside what the global model predicts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+
+from gm.arrays import Array, BoolArray, IntArray
+from gm.conventions import Conventions
+from gm.datasets import Datasets
+from gm.estimators.reference import Reference
+from gm.estimators.sky.bands import Bands
+from gm.estimators.sky.norms import NormSettings, fit_norms
+from gm.estimators.sky.planes import Plane
+from gm.estimators.sky.result import SkyMaps, signed_root, with_fluxes
+from gm.estimators.sky.sources import default_kernel, exposed_counts, kernels_of
+from gm.likelihood import Engine, JointLikelihood
+from gm.models import Models, SkyModel
+from gm.values import read_only
+
+Progress = Callable[[str, float], None]
+
+
+@read_only("make another TSMapEstimator")
+@dataclass(frozen=True, kw_only=True)
+class TSMapEstimator:
+    """At every pixel, the norm of a source ``kernel`` that stands there, with errors, limits and TS.
+
+    In the bins of each band of energy, on all datasets together, ``predicted = background + norm * source``; the
+    background is what the global model predicts, sources included, and stays as it is. The norm is the minimum of -2 ln
+    L (Cash), at least that with which nothing negative is predicted, and the TS that of the norm against 0.
+
+    kernel : its shape on the sky and its spectrum, whose integral over the band is the flux of norm 1
+    energy_edges : of the bands, moved to the nearest edges of the first dataset; None: one band over all energies
+    sum_over_energy : whether the bins of a band are summed into one image, as Gammapy does by default
+    kernel_width : [deg] of the square that a source is seen in; None: as wide as PSF and shape together
+    sigma, sigma_ul : of errors and of upper limits
+    intervals : whether asymmetric errors and upper limits are computed
+    threshold : TS of the first guess up to which it is kept, without a fit
+    conventions : with ``gammapy`` a source is spread by the PSF and then seen with the exposure of each pixel, and
+        kernels of a sum are means over its energies; with ``exact`` it is seen with the exposure of its own pixel, and
+        energies count as much as counts are expected there. Responses are those of the middle of the map in both
+    engine : compiles the likelihood, by default in this process
+
+    Source: Stewart, 2009, A&A 495, 989.
+    """
+
+    kernel: SkyModel = field(default_factory=default_kernel)
+    energy_edges: Sequence[object] | None = None
+    sum_over_energy: bool = True
+    kernel_width: float | None = None
+    sigma: float = 1.0
+    sigma_ul: float = 2.0
+    intervals: bool = True
+    threshold: float | None = None
+    conventions: Conventions | str = Conventions.GAMMAPY
+    engine: Engine | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "conventions", Conventions(self.conventions))
+
+    def run(self, datasets: Datasets, models: Models, progress: Progress | None = None) -> SkyMaps:
+        """The maps of each band; NaN where no bin enters or nothing is expected.
+
+        Raises `DataError` for datasets that are no maps with a known background on the same pixels.
+        """
+        conventions = Conventions(self.conventions)
+        bands = Bands.of(datasets, self.energy_edges, needs_background=True)
+        likelihood = JointLikelihood(datasets, models, conventions, engine=self.engine)
+        predicted = likelihood.predicted(likelihood.layout.start)
+        sources = [
+            _Source(
+                exposed_counts(dataset, self.kernel, conventions),
+                kernels_of(dataset, self.kernel, self.kernel_width, conventions),
+            )
+            for dataset in bands.datasets
+        ]
+        fluxes = reference_fluxes(self.kernel, bands, conventions)
+        settings = NormSettings(self.sigma, self.sigma_ul, self.intervals, self.threshold)
+        found = []
+        for k, ranges in enumerate(bands.ranges):
+            if progress is not None:
+                progress(bands.label(k), k / len(bands.ranges))
+            planes = [
+                plane
+                for dataset, source, background, (first, last) in zip(
+                    bands.datasets, sources, predicted, ranges, strict=True
+                )
+                for plane in self._planes(
+                    dataset.mask[first:last],
+                    dataset.counts[first:last].astype(np.float64),
+                    background[first:last],
+                    source.cut(first, last),
+                )
+            ]
+            found.append(_fitted(planes, bands.geometry.shape, settings))
+        data = {name: np.stack([maps[name] for maps in found]) for name in found[0]}
+        return SkyMaps(
+            "ts",
+            bands.geometry,
+            bands.energy,
+            with_fluxes(data, fluxes),
+            tuple(dataset.name for dataset in datasets),
+            self.sigma,
+            self.sigma_ul,
+            fluxes,
+            tuple(likelihood.remarks()),
+        )
+
+    def _planes(self, mask: BoolArray, counts: Array, background: Array, source: _Source) -> Iterator[Plane]:
+        """The images of one dataset in one band."""
+        is_exact = Conventions(self.conventions).is_exact
+        if not self.sum_over_energy:
+            for k in range(len(mask)):
+                yield _plane(mask[k], counts[k], background[k], source.exposed[k], source.kernels[k], is_exact)
+            return
+        expected = source.exposed.sum(axis=(1, 2))
+        for together, inside in _patterns(mask):
+            weights = expected[together] if is_exact else np.ones(np.count_nonzero(together))
+            kernel = np.einsum("k,kyx->yx", weights, source.kernels[together])
+            kernel /= weights.sum() if not is_exact else expected.sum()
+            exposed = (source.exposed if is_exact else source.exposed[together]).sum(axis=0)
+            counted, known = (np.where(inside, part[together].sum(axis=0), 0.0) for part in (counts, background))
+            yield _plane(inside, counted, known, exposed, kernel, is_exact)
+
+
+@dataclass(frozen=True, eq=False)
+class _Source:
+    """``exposed`` : (n_energy, n_y, n_x) counts of the flux at each pixel; ``kernels`` : (n_energy, k, k)."""
+
+    exposed: Array
+    kernels: Array
+
+    def cut(self, first: int, last: int) -> _Source:
+        return _Source(self.exposed[first:last], self.kernels[first:last])
+
+
+def reference_fluxes(component: SkyModel, bands: Bands, conventions: Conventions) -> Array:
+    """Integral fluxes of a component in the bands, (n_bands,) [cm-2 s-1]. Raises `UsageError` when it is no flux."""
+    blocks = [zip(block.parameters, block.factors, strict=True) for _, block in component.blocks()]
+    values = np.array([parameter.value * factor for block in blocks for parameter, factor in block])
+    edges = np.array(list(pairwise(bands.energy.edges.tolist())))
+    return np.array([band.flux for band in Reference(component, values, conventions).fluxes(edges)])
+
+
+def _plane(mask: BoolArray, counts: Array, background: Array, exposed: Array, kernel: Array, is_exact: bool) -> Plane:
+    counts, background = np.where(mask, counts, 0.0), np.where(mask, background, 0.0)
+    if is_exact:
+        return Plane(counts, background, mask.astype(np.float64), kernel, exposed)
+    return Plane(counts, background, np.where(mask, exposed, 0.0), kernel)
+
+
+def _patterns(mask: BoolArray) -> Iterator[tuple[BoolArray, BoolArray]]:
+    """Which energies enter together, (n_energy,), and the pixels in which these do and no others, (n_y, n_x)."""
+    columns = np.packbits(mask.reshape(len(mask), -1), axis=0)
+    kinds, of_pixel = np.unique(columns, axis=1, return_inverse=True)
+    together = np.unpackbits(kinds, axis=0, count=len(mask)).astype(np.bool_)
+    for k, energies in enumerate(together.T):
+        if energies.any():
+            yield energies, (of_pixel.reshape(-1) == k).reshape(mask.shape[1:])
+
+
+def _fitted(planes: Sequence[Plane], shape: tuple[int, int], settings: NormSettings) -> dict[str, Array]:
+    """Images of one band."""
+    pixels: IntArray = np.empty(0, dtype=np.intp)
+    if planes:
+        pixels = np.flatnonzero(np.sum([plane.background for plane in planes], axis=0) > 0)
+    found = fit_norms(planes, pixels, settings)
+    images = {name: np.full(shape, np.nan) for name in found}
+    for name, values in found.items():
+        images[name].ravel()[pixels] = values
+    images["sqrt_ts"] = np.where(np.isnan(images["ts"]), np.nan, signed_root(images["ts"], images["norm"]))
+    return images
