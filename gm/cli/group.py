@@ -57,7 +57,7 @@ class Gm(click.Group):
         return command_names()
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        stage = next((stage for stage in STAGES if stage.command == cmd_name), None)
+        stage = next((stage for stage in STAGES if cmd_name in (stage.command, *stage.aliases)), None)
         if stage is not None:
             return stage_command(stage)
         if cmd_name not in command_names():
@@ -68,7 +68,7 @@ class Gm(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        known = command_names()
+        known = [*command_names(), *(alias for stage in STAGES for alias in stage.aliases)]
         if args and not args[0].startswith("-") and args[0] not in known:
             raise click.UsageError(f"no command '{args[0]}'\n    {suggest(args[0], known, 'commands')}", ctx)
         return super().resolve_command(ctx, args)

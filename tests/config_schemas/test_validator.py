@@ -71,6 +71,7 @@ def test_the_kinds_of_file() -> None:
         "fit",
         "flux-points",
         "goodness",
+        "maps",
         "models",
         "observations",
         "select",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from math import ceil
 
 import numpy as np
@@ -24,6 +23,7 @@ from gm.maps.geometry import WcsGeometry
 from gm.models import Models, SkyModel
 from gm.values import read_only
 
+_LEAST = 1e-300
 _SAME = 1e-6  # pixels: a pixel at the radius is inside, whatever the rounding
 
 
@@ -75,14 +75,14 @@ class ExcessMapEstimator:
         likelihood = JointLikelihood(datasets, models, conventions, engine=self.engine)
         predicted = likelihood.predicted(likelihood.layout.start)
         exposed = [exposed_counts(dataset, self.spectrum, conventions) for dataset in bands.datasets]
-        circle = partial(summed_around, disk=_disk(bands.geometry, self.correlation_radius, conventions))
+        disk = _disk(bands.geometry, self.correlation_radius, conventions)
         found = []
         for ranges in bands.ranges:
             parts = [
                 _Part(dataset, part, signal, first, last)
                 for dataset, part, signal, (first, last) in zip(bands.datasets, predicted, exposed, ranges, strict=True)
             ]
-            found.append(self._band(parts, circle, known=kinds == {True}))
+            found.append(self._band(parts, disk, known=kinds == {True}))
         data = {name: np.stack([maps[name] for maps in found]) for name in found[0]}
         fluxes = reference_fluxes(self.spectrum, bands, conventions)
         return SkyMaps(
@@ -97,54 +97,54 @@ class ExcessMapEstimator:
             tuple(likelihood.remarks()),
         )
 
-    def _band(self, parts: Sequence[_Part], circle: Callable[[Array], Array], *, known: bool) -> dict[str, Array]:
+    def _band(self, parts: Sequence[_Part], disk: Array, *, known: bool) -> dict[str, Array]:
         """The images of one band."""
         mask = np.any([part.mask.any(axis=0) for part in parts], axis=0)
-        counts = np.rint(circle(np.sum([part.summed(part.counts) for part in parts], axis=0)))
-        predicted = circle(np.sum([part.summed(part.predicted) for part in parts], axis=0))
-        excess = (
-            KnownExcess(counts, np.maximum(predicted, 0.0))
-            if known
-            else self._measured(parts, circle, counts, predicted)
-        )
-        seen = np.sum([part.summed(part.exposed) for part in parts], axis=0)
+
+        def circle(name: str) -> Array:
+            """Sums of a part of the datasets over the circle, in the pixels that enter, (n,)."""
+            return _around(np.sum([part.summed(name) for part in parts], axis=0), disk)[mask]
+
         with np.errstate(divide="ignore", invalid="ignore"):
-            exposure = circle(seen) / circle(mask.astype(np.float64))
+            excess = self._excess(circle, mask, parts, known=known)
+            exposure = circle("exposed") / _around(mask.astype(np.float64), disk)[mask]
             exposure = np.where(exposure > 0, exposure, np.nan)
             ts, value = excess.ts(), excess.excess
-            images = {
-                "counts": counts,
-                "npred_background": counts - value,
+            found = {
+                "counts": excess.counts,
+                "npred_background": excess.counts - value,
                 "npred_excess": value,
+                **excess.more(),
                 "ts": ts,
                 "sqrt_ts": signed_root(ts, value),
                 "norm": value / exposure,
                 "norm_err": self.sigma * excess.error() / exposure,
             }
             if self.intervals:
+                names = "norm_errn", "norm_errp", "norm_ul"
                 ends = excess.intervals(self.sigma, self.sigma_ul)
-                images |= {
-                    name: end / exposure for name, end in zip(("norm_errn", "norm_errp", "norm_ul"), ends, strict=True)
-                }
-        if isinstance(excess, MeasuredExcess):
-            images |= {"counts_off": excess.counts_off, "alpha": excess.alpha}
-        return {name: np.where(mask, image, np.nan) for name, image in images.items()}
+                found |= {name: end / exposure for name, end in zip(names, ends, strict=True)}
+        images = {name: np.full(mask.shape, np.nan) for name in found}
+        for name, values in found.items():
+            images[name][mask] = values
+        return images
 
-    def _measured(
-        self, parts: Sequence[_Part], circle: Callable[[Array], Array], counts: Array, signal: Array
+    def _excess(
+        self, circle: Callable[[str], Array], mask: BoolArray, parts: Sequence[_Part], *, known: bool
     ) -> Excess:
-        off, background, acceptance, acceptance_off = (
-            np.sum([part.summed(part.off(name)) for part in parts], axis=0)
-            for name in ("counts_off", "expected", "acceptance", "acceptance_off")
-        )
+        counts, predicted = _whole(circle("counts")), circle("predicted")
+        if known:
+            return KnownExcess(counts, np.maximum(predicted, 0.0))
         if self.correlate_off:
-            n_off = np.rint(circle(off))
-            plain = circle(acceptance) / np.maximum(circle(acceptance_off), 1e-300)
-            alpha = np.where(n_off > 0, circle(background) / np.where(n_off > 0, n_off, 1.0), plain)
+            off, acceptance_off = _whole(circle("counts_off")), circle("acceptance_off")
         else:
-            n_off = off
-            alpha = circle(acceptance) / np.where(acceptance_off > 0, acceptance_off, np.nan)
-        return MeasuredExcess(counts, n_off, np.maximum(alpha, 1e-300), signal)
+            off, acceptance_off = (
+                np.sum([part.summed(name) for part in parts], axis=0)[mask] for name in ("counts_off", "acceptance_off")
+            )
+        plain = circle("acceptance") / np.where(acceptance_off > 0, acceptance_off, np.nan)
+        mean = circle("background") / np.where(off > 0, off, 1.0)
+        alpha = np.where(off > 0, mean, plain) if self.correlate_off else plain
+        return MeasuredExcess(counts, off, np.maximum(alpha, _LEAST), predicted)
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,38 +152,33 @@ class _Part:
     """One dataset in one band: bins ``first`` to ``last`` of its energies. Arrays : (n_energy, n_y, n_x)."""
 
     dataset: SkyMap
-    whole_predicted: Array
-    whole_exposed: Array
+    predicted: Array
+    exposed: Array
     first: int
     last: int
-
-    def _cut(self, values: MapArray) -> MapArray:
-        return values[self.first : self.last]
 
     @property
     def mask(self) -> BoolArray:
         return self.dataset.mask[self.first : self.last]
 
-    @property
-    def counts(self) -> MapArray:
-        return self._cut(self.dataset.counts)
-
-    @property
-    def predicted(self) -> MapArray:
-        return self._cut(self.whole_predicted)
-
-    @property
-    def exposed(self) -> MapArray:
-        return self._cut(self.whole_exposed)
-
-    def off(self, name: str) -> MapArray:
-        """Off counts, acceptances, or the background that these let expect."""
-        values = self.dataset.expected_background() if name == "expected" else getattr(self.dataset, name)
-        return self._cut(np.asarray(values))
-
-    def summed(self, values: MapArray) -> Array:
-        """Over the energies that enter, (n_y, n_x)."""
+    def summed(self, name: str) -> Array:
+        """Over the energies that enter, (n_y, n_x): counts, off counts, acceptances, what is expected of them, what is
+        predicted, and the counts of the flux that norms refer to."""
+        whole: MapArray | None
+        match name:
+            case "predicted" | "exposed":
+                whole = getattr(self, name)
+            case "background":
+                whole = self.dataset.expected_background()
+            case _:
+                whole = getattr(self.dataset, name)
+        values = np.asarray(whole)[self.first : self.last]
         return np.asarray(values.sum(axis=0, where=self.mask, dtype=np.float64))
+
+
+def _whole(counts: Array) -> Array:
+    """Sums of counts, which a transform has left near them; of expected counts a millionth is kept."""
+    return np.asarray(np.round(counts, 6) + 0.0)
 
 
 def _disk(geometry: WcsGeometry, radius: float, conventions: Conventions) -> Array:
@@ -200,7 +195,7 @@ def _disk(geometry: WcsGeometry, radius: float, conventions: Conventions) -> Arr
     return np.where(x**2 + y**2 <= size**2, 1.0, 0.0)
 
 
-def summed_around(image: Array, disk: Array) -> Array:
+def _around(image: Array, disk: Array) -> Array:
     """Sums over the disk around each pixel, nothing beyond the border."""
     from scipy.signal import fftconvolve
 

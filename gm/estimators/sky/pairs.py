@@ -104,9 +104,9 @@ class Windows:
         sent = [np.ones(self.shape) if plane.sent is None else plane.sent for plane in self.planes]
         return np.stack(sent).reshape(len(self.planes), -1)
 
-    def n_pairs(self, pixels: IntArray) -> Array:
+    def n_pairs(self, pixels: IntArray) -> IntArray:
         """How many bins the windows of pixels (n,) hold, (n,)."""
-        return self._rows(pixels)[2].sum(axis=1)
+        return np.asarray(self._rows(pixels)[2].sum(axis=1))
 
     def _rows(self, pixels: IntArray) -> tuple[IntArray, IntArray, IntArray]:
         """Row by row of each window, (n, n_rows): the first bin, and the number of bins; and rows and columns."""

@@ -113,9 +113,9 @@ def _half_width(plane: Plane, size: Array) -> int:
     """The half width of the middle of a kernel, outside of which it is small enough for nearly all pixels."""
     product = (plane.rate * size * (1.0 if plane.sent is None else plane.sent))[plane.has_counts]
     if not product.size or not np.isfinite(product).all():
-        return max(plane.kernel.shape) // 2
+        return int(max(plane.kernel.shape) // 2)
     enough = LARGEST / max(float(np.quantile(product, _ENOUGH)), 1e-300)
     half_y, half_x = plane.kernel.shape[0] // 2, plane.kernel.shape[1] // 2
     y, x = np.ogrid[-half_y : half_y + 1, -half_x : half_x + 1]
-    distance = np.maximum(np.abs(y), np.abs(x))
-    return int(np.max(distance[plane.kernel > enough], initial=0))
+    distance: IntArray = np.maximum(np.abs(y), np.abs(x))
+    return int(np.max(np.where(plane.kernel > enough, distance, 0)))

@@ -16,7 +16,7 @@ _LEAST = 1e-12  # counts: less background is the rounding of none
 
 
 class Excess(ABC):
-    """Counts above what is expected. All arrays have the shape of ``counts``."""
+    """Counts above what is expected. All arrays are (n,)."""
 
     counts: Array
 
@@ -36,6 +36,10 @@ class Excess(ABC):
     @abstractmethod
     def intervals(self, sigma: float, sigma_ul: float) -> tuple[Array, Array, Array]:
         """Lower and upper error (positive) and upper limit of the excess; NaN for what does not exist."""
+
+    def more(self) -> dict[str, Array]:
+        """What a map of it shows besides."""
+        return {}
 
 
 @final
@@ -75,7 +79,7 @@ class KnownExcess(Excess):
         values, place = np.unique(self.counts, return_inverse=True)
         some = np.where(values > 0, values, 1.0)
         end = -some * lambertw(-np.exp(-c / some - 1.0), branch).real
-        return np.asarray(np.where(values > 0, end, c if branch else 0.0)[place].reshape(self.counts.shape))
+        return np.asarray(np.where(values > 0, end, c if branch else 0.0)[place])
 
 
 @final
@@ -91,6 +95,9 @@ class MeasuredExcess(Excess):
     @property
     def excess(self) -> Array:
         return np.asarray(self.counts - self.alpha * self.counts_off - self.signal)
+
+    def more(self) -> dict[str, Array]:
+        return {"counts_off": self.counts_off, "alpha": self.alpha}
 
     def _statistic(self) -> WStat:
         return WStat(self.counts, self.counts_off, self.alpha)

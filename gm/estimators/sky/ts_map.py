@@ -13,7 +13,7 @@ from gm.conventions import Conventions
 from gm.datasets import Datasets
 from gm.estimators.reference import Reference
 from gm.estimators.sky.bands import Bands
-from gm.estimators.sky.norms import NormSettings, fit_norms
+from gm.estimators.sky.norms import QUANTITIES, NormSettings, fit_norms
 from gm.estimators.sky.planes import Plane
 from gm.estimators.sky.result import SkyMaps, signed_root, with_fluxes
 from gm.estimators.sky.sources import default_kernel, exposed_counts, kernels_of
@@ -168,7 +168,7 @@ def _fitted(planes: Sequence[Plane], shape: tuple[int, int], settings: NormSetti
     pixels: IntArray = np.empty(0, dtype=np.intp)
     if planes:
         pixels = np.flatnonzero(np.sum([plane.background for plane in planes], axis=0) > 0)
-    found = fit_norms(planes, pixels, settings)
+    found = fit_norms(planes, pixels, settings) if pixels.size else dict.fromkeys(QUANTITIES, np.empty(0))
     images = {name: np.full(shape, np.nan) for name in found}
     for name, values in found.items():
         images[name].ravel()[pixels] = values

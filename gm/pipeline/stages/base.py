@@ -33,6 +33,8 @@ class Stage(Declaration[S]):
 
     command: ClassVar[str]
     """The name of its command."""
+    aliases: ClassVar[tuple[str, ...]] = ()
+    """Other names of its command, which no list shows."""
     help: ClassVar[str]
     """What the command does, in one line."""
     flags: ClassVar[Mapping[str, str]] = {}

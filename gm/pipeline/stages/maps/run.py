@@ -1,0 +1,160 @@
+"""The maps stage: the estimators' results as a document, and all quantities in one FITS file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from gm.datasets import Datasets
+from gm.datasets.kinds import is_map
+from gm.errors import DataError
+from gm.estimators.sky.excess_map import ExcessMapEstimator
+from gm.estimators.sky.peaks import candidates, find_peaks
+from gm.estimators.sky.residual_map import Distribution, ResidualMapEstimator
+from gm.estimators.sky.result import SkyMaps
+from gm.estimators.sky.sources import default_kernel
+from gm.estimators.sky.ts_map import TSMapEstimator
+from gm.models import Models
+from gm.pipeline.inputs import Inputs
+from gm.pipeline.results import finite, write_document
+from gm.pipeline.session import Session
+from gm.pipeline.stages.base import Ran, Task
+from gm.pipeline.stages.maps.document import map_document, peaks_document
+from gm.pipeline.stages.maps.files import read_significance, write_maps
+from gm.pipeline.stages.maps.settings import MapSettings
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What every kind of map is made from."""
+
+    session: Session
+    settings: MapSettings
+    datasets: Datasets
+    models: Models
+
+    @property
+    def shared(self) -> dict[str, Any]:
+        """Settings that every estimator has."""
+        return {
+            "energy_edges": self.settings.energy_edges,
+            "conventions": self.session.analysis.settings.conventions,
+            "engine": self.session.engine,
+        }
+
+
+@dataclass(frozen=True)
+class _Made:
+    maps: SkyMaps
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _ts(asked: _Asked) -> _Made:
+    settings = asked.settings
+    estimator = TSMapEstimator(
+        kernel=settings.kernel or default_kernel(),
+        sum_over_energy=settings.sum_over_energy,
+        kernel_width=settings.kernel_width,
+        sigma=settings.sigma,
+        sigma_ul=settings.sigma_ul,
+        intervals=settings.intervals,
+        threshold=settings.threshold,
+        **asked.shared,
+    )
+    n_bands = 1 if settings.energy_edges is None else len(settings.energy_edges) - 1
+
+    def progress(band: str, share: float) -> None:
+        asked.session.reporter.progress(settings.name, round(share * n_bands), n_bands, band)
+
+    kernel = Models([estimator.kernel]).to_dict()["components"][0]
+    maps = estimator.run(asked.datasets, asked.models, progress)
+    return _Made(maps, {"kernel": {key: kernel[key] for key in ("spectral", "spatial")}})
+
+
+def _excess(asked: _Asked) -> _Made:
+    settings = asked.settings
+    estimator = ExcessMapEstimator(
+        correlation_radius=settings.correlation_radius,
+        correlate_off=settings.correlate_off,
+        sigma=settings.sigma,
+        sigma_ul=settings.sigma_ul,
+        intervals=settings.intervals,
+        **asked.shared,
+    )
+    return _Made(estimator.run(asked.datasets, asked.models), {"correlation_radius": settings.correlation_radius})
+
+
+def _residual(asked: _Asked) -> _Made:
+    settings = asked.settings
+    estimator = ResidualMapEstimator(
+        correlation_radius=settings.correlation_radius, correlate_off=settings.correlate_off, **asked.shared
+    )
+    maps, distributions = estimator.run(asked.datasets, asked.models)
+    rows = [_distribution(one) for one in distributions]
+    return _Made(maps, {"correlation_radius": settings.correlation_radius, "distributions": rows})
+
+
+def _distribution(of: Distribution) -> dict[str, Any]:
+    return {
+        "pixels": of.n,
+        "mean": finite(of.mean),
+        "mean_err": finite(of.mean_err),
+        "width": finite(of.width),
+        "width_err": finite(of.width_err),
+        "edges": of.edges.tolist(),
+        "counts": of.counts.tolist(),
+        "below": of.below,
+        "above": of.above,
+    }
+
+
+KINDS: Mapping[str, Callable[[_Asked], _Made]] = {"ts": _ts, "excess": _excess, "residual": _residual}
+
+
+def run_map(session: Session, task: Task, settings: MapSettings, of: MapSettings | None, inputs: Inputs) -> Ran:
+    """Compute a map, or the peaks ``of`` one, and write it; the document last. Raises `DataError` without a map."""
+    began = time.perf_counter()
+    if of is None:
+        document = _run_map(session, task, settings, inputs)
+    else:
+        document = _run_peaks(session, task, settings, of, inputs)
+    seconds = time.perf_counter() - began
+    session.reporter.step(settings.name, document["message"], seconds)
+    return document, {**session.seconds, "maps": seconds}
+
+
+def _run_map(session: Session, task: Task, settings: MapSettings, inputs: Inputs) -> dict[str, Any]:
+    selected = session.start.datasets().select(settings.datasets)
+    maps = Datasets(dataset for dataset in selected if is_map(dataset))
+    if not len(maps):
+        raise DataError(f"map {settings.name}: no dataset with pixels is left")
+    left_out = [dataset.name for dataset in selected if not is_map(dataset)]
+    made = KINDS[settings.type](_Asked(session, settings, maps, session.start.models()))
+    files = task.outputs()
+    document = map_document(made.maps, settings, files[1].name, left_out, made.more, inputs)
+    session.begin(task.key, files)
+    write_maps(files[1], made.maps)
+    write_document(files[0], document)
+    return document
+
+
+def _run_peaks(session: Session, task: Task, settings: MapSettings, of: MapSettings, inputs: Inputs) -> dict[str, Any]:
+    held = read_significance(task.result.with_name(f"{of.name}.fits"))
+    kernel, taken, found = of.kernel or default_kernel(), list(session.start.models().names), []
+    for k, (e_min, e_max) in enumerate(held.bands):
+        norm = None if held.norm is None else held.norm[k]
+        peaks = find_peaks(held.geometry, held.significance[k], settings.threshold or 0.0, settings.min_distance, norm)
+        found.append((e_min, e_max, peaks))
+    best = max(found, key=lambda band: max((peak.sqrt_ts for peak in band[2]), default=-np.inf))
+    models = candidates(best[2], kernel, held.geometry.frame, taken)
+    files = task.outputs()
+    document = peaks_document(settings, found, models, files[1].relative_to(files[0].parent).as_posix(), inputs)
+    writer = models.writer(files[1], session.own_files(task.key))
+    session.begin(task.key, [files[0], *writer.files])
+    writer.write()
+    write_document(files[0], document)
+    return document

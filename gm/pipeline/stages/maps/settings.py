@@ -1,0 +1,136 @@
+"""The entries of ``maps:`` as frozen settings, and what no schema can see in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gm.errors import JsonPath, suggest
+from gm.models import SkyModel
+from gm.pipeline.analysis.blocks import read_source
+from gm.pipeline.analysis.energies import read_edges
+from gm.pipeline.analysis.sections import Known, Section, patterns
+from gm.units import UnitError, convert
+
+_ALL = ("type", "name", "datasets", "energy_edges", "confidence")
+_KERNEL = ("kernel", "kernel_width", "sum_over_energy", "intervals", "threshold")
+_CIRCLE = ("correlation_radius", "correlate_off")
+KEYS: Mapping[str, tuple[str, ...]] = {
+    "ts": (*_ALL, *_KERNEL),
+    "excess": (*_ALL, *_CIRCLE, "intervals"),
+    "residual": (*_ALL, *_CIRCLE),
+    "peaks": ("type", "name", "of", "threshold", "min_distance"),
+}
+"""The keys that mean something for a type of map."""
+
+_CORRELATION_RADIUS = 0.1  # [deg]
+_THRESHOLD = 5.0
+
+
+@dataclass(frozen=True)
+class MapSettings:
+    """One entry of ``maps:``; edges in TeV, angles in deg."""
+
+    type: str
+    name: str
+    datasets: tuple[str, ...] = ("*",)
+    energy_edges: tuple[float, ...] | None = None
+    sigma: float = 1.0
+    sigma_ul: float = 2.0
+    intervals: bool = True
+    kernel: SkyModel | None = field(default=None, compare=False)
+    kernel_width: float | None = None
+    sum_over_energy: bool = True
+    threshold: float | None = None
+    correlation_radius: float = _CORRELATION_RADIUS
+    correlate_off: bool = True
+    of: str = ""
+    min_distance: float = 0.0
+
+    def about(self, origin: str) -> str:
+        """What it is, in a few words; ``origin``: what it starts from."""
+        if self.of:
+            return f"peaks of {self.of} above {self.threshold:g} sigma"
+        n_bands = 1 if self.energy_edges is None else len(self.energy_edges) - 1
+        bands = "one band" if n_bands == 1 else f"{n_bands} bands"
+        return f"{self.type} map, {bands}, from {origin}"
+
+
+def read_maps(section: Section) -> tuple[MapSettings, ...]:
+    """The settings of all entries; what the schema cannot see goes to the section."""
+    found = []
+    for index, entry in section.entries():
+        kind, edges = entry["type"], entry["energy_edges"]
+        if kind not in KEYS:  # which the schema has told
+            continue
+        is_peaks = kind == "peaks"
+        angle = {key: _angle(section, (index, key), entry.get(key)) for key in ("correlation_radius", "kernel_width")}
+        threshold = entry.get("threshold")
+        found.append(
+            MapSettings(
+                type=kind,
+                name=_name(entry),
+                datasets=patterns(entry["datasets"]),
+                energy_edges=None if edges is None else read_edges(edges, (index, "energy_edges"), section.add),
+                sigma=float(entry["confidence"]["sigma"]),
+                sigma_ul=float(entry["confidence"]["sigma_ul"]),
+                intervals=entry.get("intervals", True),
+                kernel=_kernel(section, (index, "kernel"), entry.get("kernel")) if kind == "ts" else None,
+                kernel_width=angle["kernel_width"],
+                sum_over_energy=entry.get("sum_over_energy", True),
+                threshold=_THRESHOLD if is_peaks and threshold is None else threshold,
+                correlation_radius=angle["correlation_radius"] or _CORRELATION_RADIUS,
+                correlate_off=entry.get("correlate_off", True),
+                of=entry.get("of", "") if is_peaks else "",
+                min_distance=_angle(section, (index, "min_distance"), entry.get("min_distance")) or 0.0,
+            )
+        )
+    return tuple(found)
+
+
+def _name(entry: Mapping[str, Any]) -> str:
+    return str(entry["name"] or entry["type"])
+
+
+def _angle(section: Section, path: JsonPath, value: Any) -> float | None:
+    """In deg; None where there is none."""
+    if value is None:
+        return None
+    try:
+        angle = convert(value, "deg")
+    except UnitError as error:
+        section.add(path, str(error), "an angle with a unit: 0.1 deg")
+        return None
+    if not 0 < angle <= 180:
+        section.add(path, f"{value} is not an angle above 0")
+        return None
+    return float(angle)
+
+
+def _kernel(section: Section, path: JsonPath, given: Any) -> SkyModel | None:
+    """None: the default, or a problem that has been told."""
+    blocks = {"spectral": "pl", "spatial": "point", **{key: value for key, value in (given or {}).items() if value}}
+    return read_source(section, path, "kernel", blocks)
+
+
+def check_maps(section: Section, known: Known) -> None:
+    """Keys belong to the type, patterns match datasets, names are different, and peaks are of a map before them."""
+    entries = [(index, entry) for index, entry in section.entries() if entry["type"] in KEYS]
+    section.check_names({index: _name(entry) for index, entry in section.entries()}, ("type",))
+    before: list[str] = []
+    for index, entry in entries:
+        kind = entry["type"]
+        for key in (section.data or ())[index] or ():
+            if key not in KEYS[kind]:
+                hint = f"{kind}: {', '.join(KEYS[kind])}"
+                section.add((index, key), f"'{key}' means nothing for a map of type {kind}", hint, key=True)
+        if kind == "peaks":
+            of = entry.get("of")
+            if of is None:
+                section.add((index,), "key 'of' is missing", "the name of the map that peaks are looked for in")
+            elif of not in before:
+                section.add((index, "of"), f"no map before this entry is called '{of}'", suggest(of, before, "maps"))
+            continue
+        known.check_datasets(section, (index, "datasets"), entry["datasets"])
+        before.append(_name(entry))
