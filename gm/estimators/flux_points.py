@@ -12,13 +12,13 @@ from gm.arrays import Array, IntArray
 from gm.conventions import Conventions
 from gm.datasets import Datasets
 from gm.errors import UsageError, suggest
+from gm.estimators.bands import EnergyBands
 from gm.estimators.norm import NoMinimum, NormEstimate, NormProfile
 from gm.estimators.reference import Reference
 from gm.estimators.reoptimized import estimate_reoptimized
 from gm.estimators.result import FluxPoint, FluxPoints, PointDataset, PointStatus, ReferenceFlux
 from gm.likelihood import Engine, JointLikelihood, TermReport, Terms
 from gm.likelihood.line import Line
-from gm.maps.axes import SAME_ENERGY
 from gm.models import Models, SkyModel
 from gm.units import convert
 from gm.values import read_only
@@ -140,36 +140,33 @@ class _Bands:
         self.shapes = bank.fluxes(values, [])
         self.signal = self.reference.sign * (bank.fluxes(values, [component.name]) - self.shapes)
         self.rest = bank.fluxes(values, [c.name for c in likelihood.models if c.name != component.name])
-        self.edges = edges
-        self.asked = np.stack([dataset.nearest_bins(edges) for dataset in likelihood.datasets])
-        entering = zip(self.asked, likelihood.energy_bins(), strict=True)
-        self.ranges = np.stack([_that_enter(asked, bins) for asked, bins in entering], axis=1)
+        self.bands = EnergyBands(likelihood, edges)
 
     def measure(self, k: int) -> _Band:
         """Band ``k``; every outcome has a status and a reason, and none takes the other bands with it."""
-        e_min, e_max, ranges = float(self.edges[k]), float(self.edges[k + 1]), self.ranges[k]
-        terms = self.likelihood.terms.cut(ranges)
+        e_min, e_max = self.bands.edges[k : k + 2].tolist()
+        terms = self.bands.terms(k)
         if terms is None:
-            has_none = (self.asked[:, k] == self.asked[:, k + 1]).all()
-            reason = "no dataset has bins here" if has_none else "every bin here is outside the masks and energy ranges"
-            return _Band(e_min, e_max, "no_data", reason)
+            return _Band(e_min, e_max, "no_data", self.bands.why_none(k))
         try:
             with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # told by what is not finite
-                return self._measured(e_min, e_max, terms, ranges)
+                return self._measured(e_min, e_max, terms, k)
         except NoMinimum as error:
             return _Band(e_min, e_max, "failed", str(error))
         except (ArithmeticError, np.linalg.LinAlgError) as error:
             return _Band(e_min, e_max, "failed", f"the computation broke down: {error}")
 
-    def _measured(self, e_min: float, e_max: float, terms: Terms, ranges: IntArray) -> _Band:
+    def _measured(self, e_min: float, e_max: float, terms: Terms, k: int) -> _Band:
         lines = terms.lines(self.rest, self.signal)
         size = sum(line.signal_size() for line in lines)
         if size < _LEAST:
             return self._without_signal(e_min, e_max, size)
         estimate, rest = self._estimate(terms, lines)
         reports = self._reports(terms, rest + estimate.norm * self.signal)
-        edges = self._edges(ranges, reports) or (e_min, e_max)
-        return _Band(*edges, *self._verdict(estimate), estimate, self._datasets(ranges, reports, estimate.norm))
+        seeing = [report.dataset for report in reports if report.components[self.name] != 0]
+        edges = self.bands.energies(k, seeing) or (e_min, e_max)
+        datasets = self._datasets(self.bands.ranges[k], reports, estimate.norm)
+        return _Band(*edges, *self._verdict(estimate), estimate, datasets)
 
     def _without_signal(self, e_min: float, e_max: float, size: float) -> _Band:
         [reference] = self.reference.fluxes(np.array([[e_min, e_max]]))
@@ -213,15 +210,6 @@ class _Bands:
         source = {self.name: self.shapes + self.signal}
         return sorted(terms.report(best, source), key=lambda report: report.dataset)
 
-    def _edges(self, ranges: IntArray, reports: Sequence[TermReport]) -> tuple[float, float] | None:
-        """The energies of all bins that say something about the source; None where there are only flux points."""
-        seeing = [report.dataset for report in reports if report.components[self.name] != 0]
-        energies = [self.likelihood.datasets[k].energies_of(*ranges[k]) for k in seeing]
-        if not any(self.likelihood.datasets[k].is_binned for k in seeing):
-            return None
-        lows, highs = zip(*energies, strict=True)
-        return _first_close(lows, min(lows)), _first_close(highs, max(highs))
-
     def _datasets(self, ranges: IntArray, reports: Sequence[TermReport], norm: float) -> dict[str, PointDataset]:
         """Energies, counts and predicted counts of each dataset that has bins in the band."""
         found = {}
@@ -236,17 +224,3 @@ class _Bands:
                 excess = norm * report.components[self.name]
                 found[dataset.name] = PointDataset(*energies, counts, report.predicted, excess)
         return found
-
-
-def _first_close(energies: Sequence[float], to: float) -> float:
-    """The first that is equal up to rounding."""
-    return next(energy for energy in energies if abs(energy / to - 1.0) < SAME_ENERGY)
-
-
-def _that_enter(numbers: IntArray, bins: IntArray) -> IntArray:
-    """First and last + 1 of the ``bins`` (in order) between successive numbers, (n, 2); 0 and 0 where none is."""
-    places = np.searchsorted(bins, numbers)
-    ranges = np.zeros((numbers.size - 1, 2), dtype=np.intp)
-    for k in np.flatnonzero(np.diff(places)):
-        ranges[k] = bins[places[k]], bins[places[k + 1] - 1] + 1
-    return ranges

@@ -74,7 +74,9 @@ def test_the_kinds_of_file() -> None:
         "maps",
         "models",
         "observations",
+        "profile",
         "select",
+        "sensitivity",
         "toys",
     ]
 

@@ -13,6 +13,7 @@ from gm.pipeline.stages.maps.stage import MAPS
 from gm.pipeline.stages.observations.stage import REDUCE
 from gm.pipeline.stages.profiles.stage import PROFILES
 from gm.pipeline.stages.select.stage import SELECT
+from gm.pipeline.stages.sensitivity.stage import SENSITIVITY
 from gm.pipeline.stages.simulate.stage import SIMULATE
 from gm.pipeline.stages.toys.stage import TOYS
 
@@ -25,6 +26,7 @@ STAGES: list[Stage[Any]] = [
     PROFILES,
     SELECT,
     MAPS,
+    SENSITIVITY,
     GOODNESS,
     TOYS,
 ]

@@ -1,0 +1,57 @@
+"""The joint likelihood of all datasets, cut into bands of energy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from gm.arrays import Array, IntArray
+from gm.likelihood import JointLikelihood, Terms
+from gm.maps.axes import SAME_ENERGY
+
+
+class EnergyBands:
+    """Which bins of each dataset lie in which band: whole ones, between the edges nearest to those of the band.
+
+    edges : (n_bands + 1,) [TeV]; asked : (n_datasets, n_bands + 1) numbers of the nearest edges; ranges : (n_bands,
+    n_datasets, 2) first and last + 1 of the bins that enter
+    """
+
+    def __init__(self, likelihood: JointLikelihood, edges: Array) -> None:
+        self.likelihood, self.edges = likelihood, edges
+        self.asked = np.stack([dataset.nearest_bins(edges) for dataset in likelihood.datasets])
+        entering = zip(self.asked, likelihood.energy_bins(), strict=True)
+        self.ranges = np.stack([_that_enter(asked, bins) for asked, bins in entering], axis=1)
+
+    def terms(self, k: int) -> Terms | None:
+        """The likelihood of band ``k``; None where no bin enters."""
+        return self.likelihood.terms.cut(self.ranges[k])
+
+    def why_none(self, k: int) -> str:
+        """Why no bin of band ``k`` enters."""
+        has_none = (self.asked[:, k] == self.asked[:, k + 1]).all()
+        return "no dataset has bins here" if has_none else "every bin here is outside the masks and energy ranges"
+
+    def energies(self, k: int, seeing: Sequence[int]) -> tuple[float, float] | None:
+        """The energies of all bins of band ``k`` of some datasets; None where these have points, and no bins."""
+        datasets = self.likelihood.datasets
+        energies = [datasets[n].energies_of(*self.ranges[k, n]) for n in seeing]
+        if not any(datasets[n].is_binned for n in seeing):
+            return None
+        lows, highs = zip(*energies, strict=True)
+        return _first_close(lows, min(lows)), _first_close(highs, max(highs))
+
+
+def _first_close(energies: Sequence[float], to: float) -> float:
+    """The first that is equal up to rounding."""
+    return next(energy for energy in energies if abs(energy / to - 1.0) < SAME_ENERGY)
+
+
+def _that_enter(numbers: IntArray, bins: IntArray) -> IntArray:
+    """First and last + 1 of the ``bins`` (in order) between successive numbers, (n, 2); 0 and 0 where none is."""
+    places = np.searchsorted(bins, numbers)
+    ranges = np.zeros((numbers.size - 1, 2), dtype=np.intp)
+    for k in np.flatnonzero(np.diff(places)):
+        ranges[k] = bins[places[k]], bins[places[k + 1] - 1] + 1
+    return ranges
