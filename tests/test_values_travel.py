@@ -62,7 +62,7 @@ def test_a_map_whose_arrays_are_still_in_its_file(tmp_path: Path, travelled: Tra
     unread, read = travelled(here)["m"], here["m"]
     np.testing.assert_array_equal(read.mask, unread.mask)
     np.testing.assert_array_equal(read.counts, travelled(here)["m"].counts)
-    cube(seed=2).write(tmp_path / "map.fits")
+    cube(seed=2).write(tmp_path / "map.fits", overwrite=True)
     with pytest.raises(DataError, match="was changed"):
         _ = travelled(here)["m"].mask
 

@@ -14,6 +14,8 @@ from gm.arrays import Array, BoolArray, IntArray, MapArray
 from gm.conventions import Conventions
 from gm.datasets.measurement import Measurement
 from gm.errors import UsageError, suggest
+from gm.html import html_table
+from gm.io.files import refuse_existing
 from gm.io.tables import Table
 from gm.maps.map import Map
 from gm.maps.sky_region import SkyRegion
@@ -23,6 +25,12 @@ Position = tuple[float, float]
 
 WRITERS: dict[str, Callable[[Any, Path], None]] = {}
 """What writes datasets, by their type: `gm.datasets.files`, which knows them all, enters it."""
+
+READERS: dict[str, Callable[[Path, str], Any]] = {}
+"""What reads a dataset from a file under a name, in the same way."""
+
+SUMMARY_UNITS = {"e_min": "TeV", "e_max": "TeV", "livetime": "s", "pixel_size": "deg", "center": "deg"}
+"""Units of the numbers in a `Dataset.summary`."""
 
 
 @final
@@ -41,7 +49,7 @@ class Seen:
     edisp: Array | None = None
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Dataset(ABC):
     """Data with what is needed to compare them with a model; a value that never changes.
 
@@ -219,9 +227,26 @@ class Dataset(ABC):
 
     # In files, words and numbers
 
-    def write(self, path: str | Path) -> None:
-        """Write the file that Gammapy reads; one that is there is replaced. Raises `DataError`."""
+    @classmethod
+    def read(cls, path: str | Path, name: str = "") -> Self:
+        """The dataset in a file, whose format is recognised; ``name`` empty: as in the file. Raises `DataError`."""
+        dataset = READERS[cls.type](Path(path), name)
+        assert isinstance(dataset, cls)
+        return dataset
+
+    def write(self, path: str | Path, overwrite: bool = False) -> None:
+        """Write the file that Gammapy reads. Raises `DataError`, where one is there too unless ``overwrite``."""
+        refuse_existing([Path(path)], overwrite)
         WRITERS[self.type](self, Path(path))
+
+    def __repr__(self) -> str:
+        """In one line; what is still in its file stays there."""
+        low, high = self.energy_range()
+        shape = " x ".join(map(str, self.shape))
+        return f"{type(self).__name__}({self.name!r}, {low:.4g} to {high:.4g} TeV, {shape} bins)"
+
+    def _repr_html_(self) -> str:
+        return html_table([self.summary()], SUMMARY_UNITS)
 
     def entry(self, filename: str) -> dict[str, Any]:
         """Its entry in a datasets.yaml."""
@@ -232,7 +257,7 @@ class Dataset(ABC):
         return {"name": self.name, "type": self.type, "bins": self.n_bins()}
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class OneDimensional(Dataset, ABC):
     """Data along the energy alone, ``(n_energy,)``: what a model predicts is linear in values of its spectrum."""
 

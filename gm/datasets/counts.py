@@ -23,7 +23,7 @@ Reduce: TypeAlias = Callable[[Any], Any]
 """Bins to joined bins."""
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class CountsDataset(Dataset):
     """Counts in bins of energy, and of position for maps, and the responses that predict them.
 
@@ -191,7 +191,7 @@ def converted(dataset: CountsDataset, kind: type[Kind], **changes: Any) -> Kind:
     return kind(**{name: getattr(dataset, name) for name in shared}, **changes)
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class KnownBackground(CountsDataset):
     """Counts with a known background, or with none: Cash statistic. background : as counts, or None."""
 
@@ -229,7 +229,7 @@ class KnownBackground(CountsDataset):
         return {} if self.background is None else {"background": float(self.background[mask].sum(dtype=np.float64))}
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class MeasuredBackground(CountsDataset):
     """Counts with a background measured elsewhere: W statistic. counts_off, acceptance, acceptance_off : as counts.
 

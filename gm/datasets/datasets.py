@@ -9,12 +9,13 @@ from typing import Any, final, overload
 from gm.config_schemas.file_patterns import expand_entries
 from gm.config_schemas.reader import read_document
 from gm.config_schemas.validator import check
-from gm.datasets.base import Dataset
+from gm.datasets.base import SUMMARY_UNITS, Dataset
 from gm.datasets.files.formats import DATASET_TYPES, write_dataset
 from gm.datasets.files.index import Report, check_replaced, dataset_entries, files_apart
 from gm.datasets.files.reading import read_all
 from gm.errors import DataError, InvalidInput, JsonPath, format_path, suggest
-from gm.io.files import write_atomic
+from gm.html import html_table
+from gm.io.files import refuse_existing, write_atomic
 from gm.io.yaml_writer import dump_yaml
 from gm.models import Models, Parameter
 from gm.patterns import matching
@@ -81,6 +82,12 @@ class Datasets(Sequence[Dataset]):
             raise DataError(f"no dataset '{key}'\n    {suggest(key, self.names, 'datasets')}")
         return self._datasets[self._index[key]]
 
+    def __repr__(self) -> str:
+        return f"Datasets({', '.join(map(repr, self.names))})"
+
+    def _repr_html_(self) -> str:
+        return html_table([dataset.summary() for dataset in self._datasets], SUMMARY_UNITS)
+
     def select(self, patterns: str | Sequence[str]) -> Datasets:
         """Those whose name fits a shell pattern, or any of several, in the order they have here."""
         return Datasets(self._datasets[self._index[name]] for name in matching(self.names, patterns))
@@ -118,9 +125,7 @@ class Datasets(Sequence[Dataset]):
         index = target if target.suffix in (".yaml", ".yml") else target / "datasets.yaml"
         formats = {d.name: DATASET_TYPES[d.type].format_of(format) for d in self._datasets}
         files = files_apart(self._datasets, index.parent, formats)
-        existing = [path for path in (index, *(path for paths in files.values() for path in paths)) if path.exists()]
-        if existing and not overwrite:
-            raise DataError(f"{existing[0]}: exists already\n    pass overwrite=True to replace it")
+        refuse_existing((index, *(path for paths in files.values() for path in paths)), overwrite)
         check_replaced(self._datasets, files)
         for dataset in self._datasets:
             write_dataset(dataset, files[dataset.name][0], formats[dataset.name])

@@ -22,7 +22,7 @@ STAT_TYPES = ("chi2", "distrib", "profile")
 
 @final
 @read_only("with_ makes another dataset")
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class FluxPointsDataset(OneDimensional):
     """Flux points and how they are compared with a model.
 

@@ -37,7 +37,7 @@ _NOISE = 1e-9  # of the largest value: what a Fourier transform leaves below 0
 _SAME_ENERGY = 1e-5  # files before Gammapy 2.0 hold energies in single precision
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class SkyMap(CountsDataset, ABC):
     """What both kinds share. Sizes and values are checked when made, or when read: `DataError`."""
 
@@ -165,7 +165,7 @@ class SkyMap(CountsDataset, ABC):
 
 @final
 @read_only("with_ makes another dataset")
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class MapDataset(SkyMap, KnownBackground):
     """Counts on the sky with a known background: Cash statistic.
 
@@ -182,7 +182,7 @@ class MapDataset(SkyMap, KnownBackground):
 
 @final
 @read_only("with_ makes another dataset")
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class MapDatasetOnOff(SkyMap, MeasuredBackground):
     """Counts on the sky with a background measured elsewhere: W statistic.
 

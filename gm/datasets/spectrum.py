@@ -19,7 +19,7 @@ from gm.maps.regions import Region
 from gm.values import read_only
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Spectrum(CountsDataset, OneDimensional, ABC):
     """What both kinds share. Sizes and values are checked when made: `DataError`."""
 
@@ -113,7 +113,7 @@ class Spectrum(CountsDataset, OneDimensional, ABC):
 
 @final
 @read_only("with_ makes another dataset")
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class SpectrumDataset(Spectrum, KnownBackground):
     """Counts with a known background: Cash statistic.
 
@@ -133,7 +133,7 @@ class SpectrumDataset(Spectrum, KnownBackground):
 
 @final
 @read_only("with_ makes another dataset")
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class SpectrumDatasetOnOff(Spectrum, MeasuredBackground):
     """Counts with a background measured elsewhere: W statistic.
 

@@ -8,7 +8,7 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from gm.errors import DataError
@@ -19,6 +19,13 @@ _PIECE = 1 << 20
 
 State = tuple[int, int, int, int]
 """Device, inode, size and time of a file: another one, or another content, has others."""
+
+
+def refuse_existing(paths: Iterable[Path], overwrite: bool) -> None:
+    """Raises `DataError` where one of the files is there already, unless it may be overwritten."""
+    existing = None if overwrite else next((path for path in paths if path.exists()), None)
+    if existing is not None:
+        raise DataError(f"{existing}: exists already\n    pass overwrite=True to replace it")
 
 
 def write_atomic(path: str | Path, content: bytes | str) -> None:

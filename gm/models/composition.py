@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -11,6 +12,7 @@ import numpy as np
 
 from gm.arrays import Array
 from gm.errors import suggest
+from gm.html import html_table
 from gm.models.addresses import Addresses
 from gm.models.components.background import BackgroundIRFModel
 from gm.models.components.base import Component
@@ -198,6 +200,20 @@ class Composition:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(map(repr, self.names))})\n{self.parameters!r}"
+
+    def _repr_html_(self) -> str:
+        return html_table(
+            {
+                "parameter": address,
+                "value": p.value,
+                "error": p.error or None,
+                "unit": p.unit,
+                "limits": f"{p.min:g} to {p.max:g}" if math.isfinite(p.min) or math.isfinite(p.max) else None,
+                "frozen": "frozen" if p.frozen else None,
+                "prior": None if p.prior is None else p.prior.tag,
+            }
+            for address, p in zip(self.parameters.addresses, self.parameters, strict=True)
+        )
 
     def _components_with(self, parameters: Sequence[Parameter]) -> list[Component]:
         """The components with other parameters, (n_par,) in order."""

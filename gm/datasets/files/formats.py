@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias, final
 
-from gm.datasets.base import WRITERS, Dataset
+from gm.datasets.base import READERS, WRITERS, Dataset
 from gm.datasets.files.flux_points import read_flux_points, write_flux_points
 from gm.datasets.files.gadf_spectrum import read_gadf, write_gadf
 from gm.datasets.files.map_reading import read_map_dataset
@@ -97,6 +97,11 @@ def _stem(path: Path) -> str:
 _SPECTRUM, _MAP = partial(_in_fits, read_gadf), partial(_in_fits, read_map_dataset)
 _OGIP: dict[str, Writer] = {"ogip": write_ogip, "ogip-cards": partial(write_ogip, as_cards=True)}
 
+
+def _read_file(row: DatasetType, kind: str, path: Path, name: str) -> Dataset:
+    return row.read(DatasetEntry(name, kind, path))
+
+
 DATASET_TYPES = {
     SpectrumDataset.type: DatasetType(_SPECTRUM, {"gadf": write_gadf}),
     SpectrumDatasetOnOff.type: DatasetType(
@@ -108,6 +113,7 @@ DATASET_TYPES = {
 }
 """By the word in a datasets.yaml."""
 
+READERS.update({name: partial(_read_file, row, name) for name, row in DATASET_TYPES.items()})
 WRITERS.update({name: row.write["gadf"] for name, row in DATASET_TYPES.items()})
 
 

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gm.arrays import Array
-from gm.errors import DataError
-from gm.io.files import write_atomic
+from gm.io.files import refuse_existing, write_atomic
 from gm.io.yaml_writer import dump_yaml
 from gm.models.components.base import Component
 from gm.models.composition import Composition
@@ -38,9 +37,7 @@ def write_models(models: Composition, path: str | Path, overwrite: bool = False)
     Raises `DataError`.
     """
     writer = ModelsWriter(models, Path(path))
-    existing = next((file for file in writer.files if file.exists()), None)
-    if existing is not None and not overwrite:
-        raise DataError(f"{existing}: exists already; pass overwrite=True to replace it")
+    refuse_existing(writer.files, overwrite)
     writer.write()
 
 
