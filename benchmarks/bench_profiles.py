@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Likelihood profiles, everything else fitted again at each point: an index of a nebula on a map, and of spectra.
 
-    GM_PEER_PYTHON=... python benchmarks/bench_profiles.py [--points 11]
+    GM_PEER_PYTHON=... python benchmarks/bench_profiles.py [--points 31]
 
 Both start from their own best fit; the points are Gammapy's. gm's time holds the compilation of the likelihood and the
 way back to the minimum, Gammapy's the points alone. Seconds are those of the processor, all threads together.
@@ -38,7 +38,7 @@ def compared(gm: Side, gammapy: Side, name: str, n: int) -> tuple[dict[str, Any]
 def main() -> None:
     """Time both, write ``results/profiles.*``."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--points", type=int, default=11)
+    parser.add_argument("--points", type=int, default=31)
     n = parser.parse_args().points
     gm, gammapy = both()
     with gm, gammapy:

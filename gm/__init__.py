@@ -15,7 +15,7 @@ if TYPE_CHECKING:
         SpectrumDataset,
         SpectrumDatasetOnOff,
     )
-    from gm.estimators import FluxPointsEstimator, ProfileEstimator
+    from gm.estimators import FluxPointsEstimator, LightCurveEstimator, ProfileEstimator
     from gm.fit import Fit, FitResult
     from gm.irf.tables import (
         PSF3D,
@@ -134,6 +134,7 @@ __all__ = [
     "FoVBackgroundModel",
     "GaussianPrior",
     "GeneralizedGaussianPrior",
+    "LightCurveEstimator",
     "Link",
     "LinkError",
     "LogUniformPrior",
@@ -233,6 +234,7 @@ _HOMES = {
     **dict.fromkeys(("Fit", "FitResult"), "gm.fit"),
     "Conventions": "gm.conventions",
     "FluxPointsEstimator": "gm.estimators",
+    "LightCurveEstimator": "gm.estimators",
     "ProfileEstimator": "gm.estimators",
 }
 """Where a public name is from, when that is not ``gm.models``."""

@@ -132,6 +132,11 @@ class Dataset(ABC):
         """The good time intervals (GTI), where they are known."""
         return None
 
+    @property
+    def live_time(self) -> float | None:
+        """How long it was observed without dead time [s], where that is known."""
+        return None
+
     def where_measured(self) -> Self:
         """Safe only where the background is known: off counts say nothing without an acceptance on both sides.
 

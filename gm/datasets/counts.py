@@ -48,6 +48,10 @@ class CountsDataset(Dataset):
     def good_time(self) -> Table | None:
         return self.gti
 
+    @property
+    def live_time(self) -> float | None:
+        return self.livetime
+
     @abstractmethod
     def dispersion(self) -> NDArray[Any] | None:
         """The values of the energy dispersion, (n_energy_true, ...)."""

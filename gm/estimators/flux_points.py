@@ -19,7 +19,7 @@ from gm.estimators.reoptimized import estimate_reoptimized
 from gm.estimators.result import FluxPoint, FluxPoints, PointDataset, PointStatus, ReferenceFlux
 from gm.likelihood import Engine, JointLikelihood, TermReport, Terms
 from gm.likelihood.line import Line
-from gm.models import Models, SkyModel
+from gm.models import Layout, Models, SkyModel
 from gm.units import convert
 from gm.values import read_only
 
@@ -88,6 +88,17 @@ class FluxPointsEstimator:
             reoptimize=self.reoptimize,
             datasets=tuple(dataset.name for dataset in datasets),
             warnings=(*bands.reference.warnings(), *likelihood.remarks()),
+        )
+
+    def unmeasured(self, models: Models, status: PointStatus, why: str) -> tuple[FluxPoint, ...]:
+        """The points of all bands where none can be measured. Raises `UsageError` as `run` does."""
+        component, edges, layout = self._component(models), self.requested_edges(), Layout(models)
+        values = layout.expand(layout.start)[layout.slots(component.name)]
+        bands = np.stack([edges[:-1], edges[1:]], axis=1)
+        references = Reference(component, values, Conventions(self.conventions)).fluxes(bands)
+        return tuple(
+            FluxPoint(low, high, status, why, reference)
+            for (low, high), reference in zip(bands.tolist(), references, strict=True)
         )
 
     def _component(self, models: Models) -> SkyModel:

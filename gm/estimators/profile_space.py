@@ -61,20 +61,16 @@ class Space:
     def at(
         self, values: Sequence[float], known: Sequence[tuple[ProfilePoint, ProfilePoint | None]] = ()
     ) -> ProfilePoint:
-        """The profile at values of the axes, from the minimum or from points that are known: as they are, moved as the
-        errors say, and straight on from the point behind. Raises `LowerMinimum`."""
+        """The profile at values of the axes, from the minimum or from points that are known: straight on from the point
+        behind them, or moved as the errors say. Raises `LowerMinimum`."""
         chosen, wanted = list(self.chosen), (np.array(values) - self.offset) / self.scale
 
         def moved(vector: Array) -> Array:
             return np.asarray(vector + self.ellipsoid.direction(chosen, wanted - vector[chosen]))
 
-        starts = [moved(self.profile.vector)] if not known else []
-        for near, behind in known:
-            starts += [near.vector, moved(near.vector)]
-            if behind is not None:
-                step, last = wanted - near.vector[chosen], near.vector[chosen] - behind.vector[chosen]
-                share = float(step @ last / (last @ last)) if last.any() else 0.0
-                starts.append(near.vector + share * (near.vector - behind.vector))
+        starts = [_straight_on(near, behind, chosen, wanted) for near, behind in known if behind is not None]
+        if not starts:
+            starts = [moved(near.vector) for near, _ in known] or [moved(self.profile.vector)]
         point = self.profile.at(chosen, wanted, starts)
         if not point.reason:
             return point
@@ -89,6 +85,13 @@ class Space:
         """Contours of two axes, see `Ellipsoid.rays`. Raises `LowerMinimum`."""
         rows = self.ellipsoid.rays(list(self.chosen), rises)
         return [(rise, self.scale * points + self.offset, why) for rise, points, why in rows]
+
+
+def _straight_on(near: ProfilePoint, behind: ProfilePoint, chosen: Sequence[int], wanted: Array) -> Array:
+    """From one point through another to where the chosen parameters are as wanted, (n_active,)."""
+    step, last = wanted - near.vector[chosen], near.vector[chosen] - behind.vector[chosen]
+    share = float(step @ last / (last @ last)) if last.any() else 0.0
+    return np.asarray(near.vector + share * (near.vector - behind.vector))
 
 
 def parameter_space(run: FitRun, addresses: Sequence[str]) -> Space:

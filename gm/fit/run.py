@@ -357,10 +357,9 @@ class FitRun:
         return Ellipsoid(profile, self.errors.whole_covariance(), sizes)
 
     def _minimize_others(self, objective: Objective, start: Array, others: BoolArray) -> Minimum:
+        """Without exact second derivatives, which cost as much as the few steps that a profile takes from its start."""
         among = self.lower[others], self.upper[others], self._amplitudes[others]
-        is_smooth = self.likelihood.is_smooth
-        minimizer = Minimizer(objective, *among, self._progress, None, is_smooth, n_cut_off=objective.n_cut_off)
-        return minimizer.minimize(start)
+        return Minimizer(objective, *among, self._progress, n_cut_off=objective.n_cut_off).minimize(start)
 
     def result(
         self, best: Models, around: Around, tested: Mapping[str, tuple[float | None, str]], *, by_energy: bool = False

@@ -9,6 +9,7 @@ from gm.pipeline.stages.base import Stage
 from gm.pipeline.stages.fit.stage import FIT
 from gm.pipeline.stages.flux_points.stage import FLUX_POINTS
 from gm.pipeline.stages.goodness.stage import GOODNESS
+from gm.pipeline.stages.light_curves.stage import LIGHT_CURVES
 from gm.pipeline.stages.maps.stage import MAPS
 from gm.pipeline.stages.observations.stage import REDUCE
 from gm.pipeline.stages.profiles.stage import PROFILES
@@ -23,6 +24,7 @@ STAGES: list[Stage[Any]] = [
     APPLY,
     FIT,
     FLUX_POINTS,
+    LIGHT_CURVES,
     PROFILES,
     SELECT,
     MAPS,

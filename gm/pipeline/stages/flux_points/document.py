@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gm.arrays import Array
 from gm.estimators import FluxPoint, FluxPoints
 from gm.models import Models
 from gm.pipeline.results import finite
@@ -29,12 +30,13 @@ def flux_points_document(points: FluxPoints, name: str, inputs: Mapping[str, Any
         "confidence": {"sigma": points.sigma, "sigma_ul": points.sigma_ul},
         "reoptimize": points.reoptimize,
         "datasets": list(points.datasets),
-        "points": [_point(point, points) for point in points.points],
+        "points": [point_row(point, points.norm_scan) for point in points.points],
         "inputs": dict(inputs),
     }
 
 
-def _point(point: FluxPoint, points: FluxPoints) -> dict[str, Any]:
+def point_row(point: FluxPoint, norm_scan: Array) -> dict[str, Any]:
+    """One point; ``norm_scan`` : the norms of its profile."""
     estimate, reference = point.estimate, point.reference
     norms = {suffix: finite(getattr(estimate, f"norm{suffix}", None)) for suffix in _SUFFIXES}
     row: dict[str, Any] = {
@@ -54,7 +56,7 @@ def _point(point: FluxPoint, points: FluxPoints) -> dict[str, Any]:
         **_fluxes("eflux", reference.eflux, norms, "erg cm-2 s-1"),
         "stat": finite(estimate.stat) if estimate is not None else None,
         "stat_null": finite(estimate.stat_null) if estimate is not None else None,
-        "norm_scan": points.norm_scan.tolist() if estimate is not None else None,
+        "norm_scan": norm_scan.tolist() if estimate is not None else None,
         "stat_scan": [finite(value) for value in estimate.stat_scan.tolist()] if estimate is not None else None,
     }
     row["datasets"] = {

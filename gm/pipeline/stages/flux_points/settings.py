@@ -48,10 +48,10 @@ def check_flux_points(section: Section, known: Known) -> None:
         known.check_datasets(section, (index, "datasets"), entry["datasets"])
         known.check_source(section, (index, "source"), entry["source"])
         if known.models is not None:
-            _check_reference(section, (index, "source"), entry["source"], known.models)
+            check_reference(section, (index, "source"), entry["source"], known.models)
 
 
-def _check_reference(section: Section, path: JsonPath, source: str, models: Models) -> None:
+def check_reference(section: Section, path: JsonPath, source: str, models: Models) -> None:
     """The source has a flux that norms can refer to."""
     if source not in models:
         return
@@ -63,5 +63,5 @@ def _check_reference(section: Section, path: JsonPath, source: str, models: Mode
         except DataError:  # a template that cannot be read, which is said when it is used
             return
     if problem:
-        hint = "flux points need a differential flux; the parameters of a factor can be free in a fit"
+        hint = "fluxes need a differential flux; the parameters of a factor can be free in a fit"
         section.add(path, f"'{source}': {problem}", hint)

@@ -1,0 +1,171 @@
+"""Light curves: the norm of a component in bins of time, and in bands of energy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+from gm.conventions import Conventions
+from gm.datasets import Datasets
+from gm.errors import DataError, UsageError
+from gm.estimators.flux_points import DEFAULT_SCAN, FluxPointsEstimator
+from gm.estimators.result import FluxPoint, FluxPoints
+from gm.estimators.time_bins import BayesianBlocks, Binned, GoodTimes, TimeBin, TimeBinning, time_binning
+from gm.likelihood import Engine
+from gm.models import Models
+from gm.models.temporal.intervals import DAY
+from gm.values import read_only
+
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True, eq=False)
+class LightCurveRow:
+    """One bin of time: its flux points by energy, None where it was not asked for; live time [s], None if unknown."""
+
+    bin: TimeBin
+    livetime: float | None
+    points: tuple[FluxPoint, ...] | None
+
+
+@dataclass(frozen=True, eq=False)
+class LightCurve:
+    """A light curve relative to the reference model of the flux points of all bins together, ``constant``.
+
+    constant : one point for each band of energy, with the norm that fits all bins best
+    outside : datasets in no bin; n_empty : bins of equal width without datasets, which are no rows
+    """
+
+    rows: tuple[LightCurveRow, ...]
+    constant: FluxPoints
+    estimator: LightCurveEstimator
+    outside: tuple[str, ...] = ()
+    n_empty: int = 0
+    warnings: tuple[str, ...] = ()
+
+
+@read_only("make another LightCurveEstimator")
+@dataclass(frozen=True, kw_only=True)
+class LightCurveEstimator:
+    """The light curve of ``source``: in each bin of time what `FluxPointsEstimator` finds on the datasets that lie in
+    it as a whole.
+
+    time_bins : ``per-observation`` (a bin for each dataset), ``gti``, ``bayesian_blocks``; ``{"width": "1 d", "start":
+    "2004-01-01"}``, ``{"edges": [...]}``, ``{"intervals": [[t0, t1], ...]}``, dates or MJD on the ``"scale"`` (UTC);
+    or a `TimeBinning`
+    energy_edges : two of them, or several bands; all else as for flux points
+
+    Norms are relative to the global model, with its variation in time where it has one.
+    """
+
+    source: str
+    time_bins: object = "per-observation"
+    energy_edges: Sequence[object] = ("1 TeV", "10 TeV")
+    reoptimize: bool = False
+    sigma: float = 1.0
+    sigma_ul: float = 2.0
+    sigma_sensitivity: float = 5.0
+    norm_scan: Sequence[float] = DEFAULT_SCAN
+    conventions: Conventions | str = Conventions.GAMMAPY
+    engine: Engine | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "conventions", Conventions(self.conventions))
+        object.__setattr__(self, "time_bins", time_binning(self.time_bins))
+
+    def run(
+        self,
+        datasets: Datasets,
+        models: Models,
+        progress: Progress | None = None,
+        wanted: Collection[int] | None = None,
+    ) -> LightCurve:
+        """The light curve around ``models``, which stay as they are; of the bins with numbers ``wanted`` alone.
+
+        Raises `UsageError` as flux points do, for datasets longer than a bin, and where no dataset lies in any.
+        """
+        if not len(datasets):
+            raise UsageError(f"light curve of '{self.source}': no dataset was given")
+        binned = self.binned(datasets, models)
+        if not any(one.datasets for one in binned.bins):
+            raise UsageError(f"light curve of '{self.source}': no dataset lies in any time bin")
+        rows, told = [], list[str]()
+        for k, one in enumerate(binned.bins):
+            if progress is not None:
+                progress(f"bin {k + 1} of {len(binned.bins)}", k / len(binned.bins))
+            inside = Datasets(datasets[name] for name in one.datasets)
+            points = self._measured(inside, models, told) if wanted is None or k in wanted else None
+            rows.append(LightCurveRow(one, livetime(inside), points))
+        every = Datasets(dataset for dataset in datasets if dataset.name not in binned.outside)
+        constant = self._flux_points().run(every, models)
+        warnings = dict.fromkeys([*_remarks(binned), *constant.warnings, *told])
+        return LightCurve(tuple(rows), constant, self, binned.outside, binned.n_empty, tuple(warnings))
+
+    def binned(self, datasets: Datasets, models: Models) -> Binned:
+        """The bins with their datasets; Bayesian blocks are joined from the measured bins of single datasets."""
+        binning = self.time_bins
+        assert isinstance(binning, TimeBinning)
+        found = binning.bins(GoodTimes.of(datasets))
+        if not isinstance(binning, BayesianBlocks):
+            return found
+        known, norms, errors = list[TimeBin](), list[float](), list[float]()
+        for one in found.bins:
+            [point, *_] = self._measured(Datasets(datasets[name] for name in one.datasets), models, [])
+            estimate = point.estimate
+            if estimate is not None and estimate.norm_err is not None:
+                known, norms, errors = [*known, one], [*norms, estimate.norm], [*errors, estimate.norm_err]
+        left = {name for one in found.bins for name in one.datasets} - {name for one in known for name in one.datasets}
+        return Binned(tuple(binning.blocks(known, norms, errors)), tuple(sorted(left)))
+
+    def _flux_points(self) -> FluxPointsEstimator:
+        return FluxPointsEstimator(
+            source=self.source,
+            energy_edges=self.energy_edges,
+            reoptimize=self.reoptimize,
+            sigma=self.sigma,
+            sigma_ul=self.sigma_ul,
+            sigma_sensitivity=self.sigma_sensitivity,
+            norm_scan=self.norm_scan,
+            conventions=self.conventions,
+            engine=self.engine,
+        )
+
+    def _measured(self, inside: Datasets, models: Models, told: list[str]) -> tuple[FluxPoint, ...]:
+        """The points of a bin; without datasets they say so."""
+        estimator = self._flux_points()
+        if not len(inside):
+            return estimator.unmeasured(models, "no_data", "no dataset lies in this time bin")
+        try:
+            points = estimator.run(inside, models)
+        except DataError as error:  # of this bin alone, such as a source that is dark in all of it
+            return estimator.unmeasured(models, "failed", str(error).splitlines()[0])
+        told += points.warnings
+        return points.points
+
+
+def livetime(datasets: Datasets) -> float | None:
+    """Summed [s]; of a dataset that has none its good time. None where neither is known of one of them."""
+    total = 0.0
+    times = GoodTimes.of(datasets)
+    for dataset, its in zip(datasets, times.intervals, strict=True):
+        seconds = dataset.live_time
+        if seconds is None and its is not None:
+            seconds = its.total * DAY
+        if seconds is None:
+            return None
+        total += seconds
+    return total
+
+
+def _remarks(binned: Binned) -> list[str]:
+    """What a reader should know of bins."""
+    told = []
+    if binned.outside:
+        names = ", ".join(binned.outside[:8]) + (", ..." if len(binned.outside) > 8 else "")
+        told.append(f"{len(binned.outside)} datasets lie in no time bin and are left out: {names}")
+    if binned.n_empty:
+        told.append(f"{binned.n_empty} time bins without datasets are left out")
+    if unknown := [one.datasets[0] for one in binned.bins if one.start is None]:
+        names = ", ".join(unknown[:8]) + (", ..." if len(unknown) > 8 else "")
+        told.append(f"the times of {names} are not known (no GTI): to other programs that is no light curve")
+    return told
