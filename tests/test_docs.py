@@ -82,7 +82,9 @@ def test_every_key_of_the_config_is_described() -> None:
     assert keys(load_schema("config")) <= words
 
 
-@pytest.mark.parametrize(("document", "schema"), [("results.md", kind) for kind in ("fit", "flux-points", "light-curve", "profile")])
+@pytest.mark.parametrize(
+    ("document", "schema"), [("results.md", kind) for kind in ("fit", "flux-points", "light-curve", "profile")]
+)
 def test_top_level_keys_of_results_are_described(document: str, schema: str) -> None:
     words = set(re.findall(r"\w+", (ROOT / "docs" / document).read_text()))
     assert set(load_schema(schema)["properties"]) <= words
