@@ -68,7 +68,8 @@ class Fitting(Stage["FitSettings"]):
         from gm.pipeline.start import Remodelled
 
         models = task.result.with_name("models.yaml")
-        return Remodelled(session.start, models, session.written(task.key, besides=task.result), is_fit=True)
+        files = [file for file in session.written(task.key, besides=task.result) if file.name != TABLES]
+        return Remodelled(session.start, models, files, is_fit=True)
 
     def check_data(self, analysis: Analysis, start: Start) -> Start | None:
         from gm.pipeline.stages.fit.data_checks import check_fit
