@@ -60,6 +60,7 @@ if TYPE_CHECKING:
         UniformPrior,
     )
     from gm.observations import GTI, DataStore, EventList, Observation, Observations, ObservationSelection
+    from gm.pipeline.commands.plot import plot
 
 if TYPE_CHECKING:
     # models, by docs/models.py
@@ -168,6 +169,7 @@ __all__ = [
     "TimeIntervals",
     "UniformPrior",
     "WobbleRegionsFinder",
+    "plot",
 ]
 
 __all__ += [
@@ -222,6 +224,7 @@ _HOMES = {
     **dict.fromkeys(("EffectiveAreaTable2D", "EnergyDispersion2D", "RadMax2D"), "gm.irf.tables"),
     **dict.fromkeys(("PSF3D", "EnergyDependentMultiGaussPSF", "PSFKing"), "gm.irf.tables"),
     **dict.fromkeys(("Background2D", "Background3D"), "gm.irf.tables"),
+    "plot": "gm.pipeline.commands.plot",
     "Exclusion": "gm.makers.exclusion",
     "FoVBackgroundMaker": "gm.makers.fov",
     "MapDatasetMaker": "gm.makers.maps",

@@ -17,7 +17,7 @@ FLOORS = {
     "parallel": 0, "html": 0,
     "io": 1, "config_schemas": 1,
     "maps": 2, "statistics": 2,
-    "models": 3, "irf": 3,
+    "models": 3, "irf": 3, "figures": 3,
     "datasets": 4, "observations": 4,
     "likelihood": 5,
     "engine": 6,

@@ -20,7 +20,8 @@ from gm.cli.stage_command import stage_command
 from gm.errors import suggest
 from gm.pipeline.stages.registry import STAGES
 
-_BEFORE_STAGES, _AFTER_STAGES = ("init", "validate", "plan"), ("run", "show", "compare", "verify", "schema", "deps")
+_BEFORE_STAGES = ("init", "validate", "plan")
+_AFTER_STAGES = ("run", "show", "plot", "compare", "verify", "schema", "deps")
 
 _THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 

@@ -1,0 +1,89 @@
+"""Which figures there are, and which of them results have: found in the folder of this package."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gm.errors import UsageError, suggest
+from gm.figures.look import Look
+from gm.figures.results import Result
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Offer = Callable[[Result, Look], Iterable[Any]]
+"""From a result to its parts of a figure."""
+
+
+@lru_cache(maxsize=1)
+def drawn_kinds() -> tuple[str, ...]:
+    """The kinds of documents that have figures."""
+    found = Path(__file__).parent.glob("of_*.py")
+    return tuple(sorted(file.stem.removeprefix("of_").replace("_", "-") for file in found))
+
+
+def offers(kind: str) -> Mapping[str, Offer]:
+    """What a kind of document has, by figure; nothing where it has none."""
+    if kind not in drawn_kinds():
+        return {}
+    parts: Mapping[str, Offer] = import_module(f"gm.figures.of_{kind.replace('-', '_')}").PARTS
+    return parts
+
+
+def figures_of(results: Sequence[Result]) -> list[str]:
+    """The figures that any of the results can be in."""
+    return list(dict.fromkeys(name for result in results for name in offers(result.kind)))
+
+
+def parts_of(results: Sequence[Result], figure: str, look: Look) -> list[Any]:
+    """What the results have for a figure. Raises `DataError`."""
+    found = [(result, offers(result.kind).get(figure)) for result in results]
+    parts = [(result, part) for result, offer in found if offer is not None for part in offer(result, look)]
+    where: dict[tuple[type, str], set[Path]] = {}
+    for result, part in parts:
+        where.setdefault((type(part), part.label), set()).add(result.folder)
+    return [
+        part if len(where[type(part), part.label]) == 1 else replace(part, label=f"{part.label} ({_place(result)})")
+        for result, part in parts
+    ]
+
+
+def _place(result: Result) -> str:
+    """What tells results of one name apart: the folder of the results."""
+    return result.folder.absolute().parent.name
+
+
+def choose(results: Sequence[Result], figure: str | None, look: Look) -> tuple[str, list[Any]]:
+    """The figure that is asked for, or the first that the results have anything for, and its parts.
+
+    Raises `UsageError` where there is nothing to draw.
+    """
+    known = figures_of(results)
+    kinds = ", ".join(dict.fromkeys(result.kind.replace("-", " ") for result in results))
+    if not known:
+        have = ", ".join(kind.replace("-", " ") for kind in drawn_kinds())
+        raise UsageError(f"no figure is drawn of {kinds}\n    there are figures of: {have}")
+    if figure is not None and figure not in known:
+        raise UsageError(f"no figure '{figure}' is drawn of {kinds}\n    {suggest(figure, known, 'figures')}")
+    for name in known if figure is None else [figure]:
+        parts = parts_of(results, name, look)
+        if parts:
+            return name, parts
+    others = [name for name in known if name != figure and parts_of(results, name, look)]
+    raise UsageError(f"nothing to draw: the results hold nothing for {figure or 'any figure'}{_instead(others)}")
+
+
+def _instead(others: Sequence[str]) -> str:
+    return f"\n    they do for: {', '.join(others)}" if others else ""
+
+
+def draw(figure: Figure, name: str, parts: Sequence[Any], look: Look) -> list[Axes]:
+    """Draw the parts of a figure, under the look that is applied."""
+    axes: list[Axes] = import_module(f"gm.figures.{name.replace('-', '_')}").draw(figure, parts, look)
+    return axes
