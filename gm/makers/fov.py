@@ -12,6 +12,7 @@ from gm.datasets import Datasets, MapDataset
 from gm.datasets.operations.backgrounds import corrected
 from gm.errors import DataError
 from gm.fit.fit import Fit
+from gm.fit.result import FitResult
 from gm.likelihood import Engine, JointLikelihood
 from gm.makers.exclusion import Exclusion
 from gm.makers.maker import NoBackground
@@ -106,7 +107,21 @@ class FoVBackgroundMaker:
         result = Fit(Datasets([masked]), self.conventions, self.engine).run(Models([*frozen, component]))
         if not result.success:
             raise NoBackground(f"dataset {masked.name}: the fit of its background {result.status}: {result.message}")
-        return result.models.backgrounds()[component.dataset_name]
+        return self._closest(masked, result).backgrounds()[component.dataset_name]
+
+    def _closest(self, masked: MapDataset, result: FitResult) -> Models:
+        """The models one step of Newton's beyond a fit, which ends within a thousandth of the errors."""
+        models = result.models
+        if result.covariance is None:
+            return models
+        likelihood = JointLikelihood(Datasets([masked]), models, self.conventions, engine=self.engine)
+        layout, (names, covariance) = likelihood.layout, result.covariance
+        value, gradient = likelihood.value_and_gradient(layout.start)
+        there = layout.start - 0.5 * covariance @ gradient
+        if tuple(layout.free_addresses) != tuple(names) or not likelihood.value(there) <= value:
+            return models
+        values = layout.expand(there).tolist()
+        return models.with_flat([replace(p, value=v) for p, v in zip(models.parameters, values, strict=True)])
 
 
 def _normed(component: BackgroundIRFModel, norm: float, error: float) -> BackgroundIRFModel:

@@ -24,13 +24,16 @@ GAMMAPY = """
 import json, sys
 from gammapy.datasets import Datasets, MapDataset
 from gammapy.makers import FoVBackgroundMaker
+from gammapy.modeling import Fit
 from gammapy.modeling.models import Models, PowerLawNormSpectralModel
 dataset = MapDataset.read(sys.argv[1], name="cube")
 dataset.models = Models.read(sys.argv[2])
 exclusion = dataset.counts.geom.to_image().region_mask("icrs;circle(83.63,22.01,0.35)", inside=False)
 spectrum = PowerLawNormSpectralModel()
 spectrum.tilt.frozen = False
-made = FoVBackgroundMaker(method=sys.argv[3], exclusion_mask=exclusion, spectral_model=spectrum).run(dataset)
+fit = Fit(optimize_opts={"tol": 1e-7, "strategy": 2})  # as it is it ends up to a hundredth of an error beside
+maker = FoVBackgroundMaker(method=sys.argv[3], exclusion_mask=exclusion, spectral_model=spectrum, fit=fit)
+made = maker.run(dataset)
 parameters = made.models["cube-bkg"].spectral_model.parameters
 print(json.dumps({p.name: [float(p.value), float(p.error)] for p in parameters}))
 """
@@ -97,7 +100,7 @@ def test_as_gammapy(tmp_path: Path, gammapy: Callable[..., Any], method: Any) ->
     _, component = maker.run(dataset, models=models)
     for parameter in component.parameters:
         value, error = theirs[parameter.name]
-        assert parameter.value == pytest.approx(value, abs=1e-6 if method == "scale" else 1e-3 * max(error, 1e-9))
+        assert parameter.value == pytest.approx(value, abs=1e-6 if method == "scale" else 1e-4 * max(error, 1e-9))
         assert parameter.error == pytest.approx(error, rel=1e-6 if method == "scale" else 5e-3)
 
 
