@@ -33,6 +33,7 @@ from gm.values import read_only
 ON_OFF = ("counts_off", "acceptance", "acceptance_off")
 ARRAYS = ("counts", "exposure", "background", *ON_OFF)
 MASKS = ("mask_safe", "mask_fit")
+_GRID = {"geometry", "energy", "energy_true"}
 _NOISE = 1e-9  # of the largest value: what a Fourier transform leaves below 0
 _SAME_ENERGY = 1e-5  # files before Gammapy 2.0 hold energies in single precision
 
@@ -57,7 +58,11 @@ class SkyMap(CountsDataset, ABC):
     """What the sum over a region is."""
 
     def __post_init__(self) -> None:
-        given = {name: self.__dict__[name] for name in self.__dict__.keys() - deferred(self).keys()}
+        self._check(self.__dict__)
+
+    def _check(self, parts: Mapping[str, Any]) -> None:
+        """Check parts, but for those that are still in a file, and put what had to change in their place."""
+        given = {name: parts[name] for name in parts.keys() - deferred(self).keys()}
         changed = check_parts(self._label, self.energy, self.energy_true, self.geometry.shape, given)
         self.__dict__.update(changed)
 
@@ -153,9 +158,17 @@ class SkyMap(CountsDataset, ABC):
         }
 
     def with_(self, **changes: Any) -> Self:
-        """A copy with some fields replaced; what is still in the file stays there."""
+        """A copy with some fields replaced; what is still in the file stays there.
+
+        On the same pixels and energies what is not replaced has been checked.
+        """
         given = {field.name: self.__dict__[field.name] for field in fields(self)}
-        return type(self)(**{**given, **changes})
+        if not changes.keys() <= given.keys() - _GRID:
+            return type(self)(**{**given, **changes})
+        made = object.__new__(type(self))
+        made.__dict__.update({**given, **changes})
+        made._check({"mask_safe": made.__dict__["mask_safe"], **changes})
+        return made
 
     def release(self) -> None:
         """Forget the arrays that were read from the file; the next use reads them again."""

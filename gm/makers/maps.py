@@ -10,7 +10,6 @@ import numpy as np
 
 from gm.arrays import MapArray
 from gm.datasets import MapDataset
-from gm.datasets.map_dataset import stored
 from gm.errors import DataError
 from gm.io.tables import Column, Table
 from gm.makers.pixels import Pixels
@@ -91,7 +90,9 @@ def map_counts(dataset: MapDataset, events: EventList) -> MapArray:
     k = np.floor(dataset.energy.pixel(events.energy) + 0.5).astype(np.intp)
     inside = (y >= 0) & (k >= 0) & (k < shape[0])
     flat = np.ravel_multi_index((k[inside], y[inside], x[inside]), shape)
-    return stored(np.bincount(flat, minlength=int(np.prod(shape))).reshape(shape).astype(np.float64))
+    counts = np.zeros(shape, dtype=np.float32 if len(flat) < 1 << 24 else np.float64)  # as `stored` has them
+    np.add.at(counts.reshape(-1), flat, counts.dtype.type(1.0))
+    return counts
 
 
 def meta_table(observation: Observation) -> Table:

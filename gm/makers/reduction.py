@@ -15,6 +15,7 @@ from gm.makers.maker import Maker, NothingLeft, safe_bins
 from gm.makers.maps import MapDatasetMaker
 from gm.makers.pixels import Pixels
 from gm.makers.rings import on_off_map
+from gm.makers.safe_mask import SafeMaskMaker
 from gm.makers.target import cut_target
 from gm.models import BackgroundIRFModel
 from gm.observations import Observation
@@ -57,7 +58,9 @@ class Reduction:
         if not isinstance(self.target, MapDataset):
             return self
         pixels = Pixels.of(self.target.geometry)
-        makers = (replace(m, pixels=pixels) if isinstance(m, MapDatasetMaker) else m for m in self.makers)
+        makers = (
+            replace(m, pixels=pixels) if isinstance(m, MapDatasetMaker | SafeMaskMaker) else m for m in self.makers
+        )
         return replace(self, makers=tuple(makers))
 
     def _around(self, observation: Observation) -> Target:

@@ -14,6 +14,7 @@ from gm.datasets import MapDataset, MapDatasetOnOff, SpectrumDataset, SpectrumDa
 from gm.errors import DataError, suggest
 from gm.makers.maker import safe_bins
 from gm.makers.on_region import region_center
+from gm.makers.pixels import Pixels
 from gm.maps.axes import EnergyAxis
 from gm.maps.rotation import rotate
 from gm.maps.sphere import offset_north, separation
@@ -39,6 +40,7 @@ class SafeMaskMaker:
     offset_max : largest distance from the pointing [deg]
     irfs : whether ``aeff-max``, ``edisp-bias`` and ``bkg-peak`` look at the responses of the dataset (``DL4``) or at
         those of the observation (``DL3``), at the fixed offset, at the position, or on axis
+    pixels : those of a grid that many datasets are parts of, made once
 
     Bins of a known background that is not above 0 are never safe. Source: Gammapy 2.1, ``SafeMaskMaker``.
     """
@@ -50,6 +52,7 @@ class SafeMaskMaker:
     fixed_offset: float | None = None
     offset_max: float = 3.0
     irfs: Literal["DL4", "DL3"] = "DL4"
+    pixels: Pixels | None = None
 
     def __post_init__(self) -> None:
         unknown = [method for method in self.methods if method not in METHODS]
@@ -71,7 +74,12 @@ class SafeMaskMaker:
         """Pixels, or the centre of a region, closer to the pointing than the largest offset."""
         lon, lat = observation.pointing_icrs()
         if isinstance(dataset, _MAPS):
-            near = dataset.geometry.separation(lon, lat, "icrs") < self.offset_max
+            if self.pixels is None:
+                distances = dataset.geometry.separation(lon, lat, "icrs")
+            else:
+                pixels = self.pixels.part(dataset.geometry)
+                distances = observation.offsets(pixels.lon, pixels.lat)
+            near = distances < self.offset_max
             return np.broadcast_to(near, dataset.counts.shape)
         distance = float(separation(lon, lat, *region_center(dataset)))
         return np.full(dataset.energy.n_bins, distance < self.offset_max)

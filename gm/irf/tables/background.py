@@ -43,14 +43,12 @@ class BackgroundTable(ABC):
     def rate(self, energy: ArrayLike, fov_lon: ArrayLike, fov_lat: ArrayLike) -> Array:
         """Rate [s-1 TeV-1 sr-1] at energies [TeV] and field-of-view coordinates [deg], broadcast; 0 outside."""
 
+    @abstractmethod
     def integral(self, energy: EnergyAxis, fov_lon: ArrayLike, fov_lat: ArrayLike) -> Array:
         """Rate in the bins of an axis, ``(n_energy, *broadcast)`` [s-1 sr-1]: power laws between the edges of each bin.
 
         Source: Gammapy 2.1, ``integrate_project_irf_on_geom``.
         """
-        fov_lon, fov_lat = np.broadcast_arrays(fov_lon, fov_lat)
-        edges = energy.edges.reshape((-1,) + (1,) * fov_lon.ndim)
-        return power_law_integrals(edges, self.rate(edges, fov_lon, fov_lat))
 
     @abstractmethod
     def total_rate(self) -> Array:
@@ -61,25 +59,21 @@ class BackgroundTable(ABC):
         return ontime
 
 
-def power_law_integrals(x: Array, y: Array) -> Array:
-    r"""Integrals ``(n - 1, ...)`` over steps along the first axis of power laws through ``(x, y)``; 0 where ``y`` is 0.
+def power_law_integrals(x: Array, logs: Array) -> Array:
+    r"""Integrals ``(n - 1, ...)`` over steps along the first axis of power laws through ``(x, y)``; ``logs``: ln y.
 
     .. math:: \int = \frac{y_0 x_0}{b + 1} \Big[\Big(\frac{x_1}{x_0}\Big)^{b+1} - 1\Big],\quad
         b = \frac{\ln y_1/y_0}{\ln x_1/x_0}
     """
-    x0, y0, y1 = x[:-1], y[:-1], y[1:]
-    step = np.log(x[1:] / x0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        grown = y1 / y0
-        np.log(grown, out=grown)
-        grown += step
-        stretch = np.expm1(grown)
-        stretch /= grown
-        np.copyto(stretch, 1.0, where=np.abs(grown) < 1e-12)
-        areas = y0 * x0
-        areas *= step
-        areas *= stretch
-    np.copyto(areas, 0.0, where=~((y0 > 0.0) & (y1 > 0.0)))
+    step = np.log(x[1:] / x[:-1])
+    grown = np.diff(logs, axis=0)
+    grown += step
+    areas = np.expm1(grown)
+    with np.errstate(invalid="ignore"):
+        areas /= grown
+    np.copyto(areas, 1.0, where=np.abs(grown) < 1e-12)
+    areas *= np.exp(logs[:-1])
+    areas *= x[:-1] * step
     return np.asarray(areas)
 
 
@@ -101,6 +95,19 @@ class _LogRates:
         np.copyto(values, 0.0, where=nothing)
         self.grid.clear_outside(values, coordinates)
         return values
+
+    def integral(self, energy: EnergyAxis, *field: ArrayLike) -> Array:
+        """``(n_energy, *broadcast)`` [s-1 sr-1] in bins of energy; 0 where there is no rate at one of their edges."""
+        edges = energy.edges.reshape(-1, *(1,) * max(np.ndim(coordinate) for coordinate in field))
+        logs = self.grid.at(edges, *field)
+        np.minimum(logs, _LARGEST, out=logs)
+        nothing = logs <= np.log(_NOTHING)
+        for axis, coordinate in enumerate((edges, *field)):
+            nothing |= self.grid.outside(axis, coordinate)
+        areas = power_law_integrals(edges, logs)
+        areas *= self.scale
+        np.copyto(areas, 0.0, where=nothing[:-1] | nothing[1:])
+        return areas
 
 
 @final
@@ -129,6 +136,9 @@ class Background2D(BackgroundTable):
 
     def rate(self, energy: ArrayLike, fov_lon: ArrayLike, fov_lat: ArrayLike) -> Array:
         return self.rates.at(energy, separation(0.0, 0.0, fov_lon, fov_lat))
+
+    def integral(self, energy: EnergyAxis, fov_lon: ArrayLike, fov_lat: ArrayLike) -> Array:
+        return self.rates.integral(energy, separation(0.0, 0.0, fov_lon, fov_lat))
 
     def total_rate(self) -> Array:
         offset = self.rates.grid.axes[1]
@@ -159,8 +169,15 @@ class Background3D(BackgroundTable):
         return self.rates.grid.axes[0]
 
     def rate(self, energy: ArrayLike, fov_lon: ArrayLike, fov_lat: ArrayLike) -> Array:
-        sign = -1.0 if self.alignment == "REVERSE_LON_RADEC" else 1.0
-        return self.rates.at(energy, fov_lat, sign * np.asarray(fov_lon))
+        return self.rates.at(energy, fov_lat, self._sign * np.asarray(fov_lon))
+
+    def integral(self, energy: EnergyAxis, fov_lon: ArrayLike, fov_lat: ArrayLike) -> Array:
+        return self.rates.integral(energy, fov_lat, self._sign * np.asarray(fov_lon))
+
+    @property
+    def _sign(self) -> float:
+        """Of the table's longitudes, seen from Gammapy's coordinates."""
+        return -1.0 if self.alignment == "REVERSE_LON_RADEC" else 1.0
 
     def total_rate(self) -> Array:
         """Of rings with the rates of half the middle row. Source: Gammapy 2.1, ``Background3D.to_2d``."""

@@ -17,6 +17,8 @@ from gm.arrays import Array, BoolArray, IntArray
 from gm.irf.interpolation import in_scale
 from gm.maps.axes import Axis
 
+_FEW = 32  # nodes of an axis that are all weighted
+
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -39,6 +41,7 @@ class Grid:
         own = [
             i for i, dims in enumerate(spread) if len(dims) <= 1 and sum(not dims.isdisjoint(s) for s in spread) <= 1
         ]
+        own.sort(key=lambda i: min(spread[i], default=-1))
         rest = [i for i in range(len(arrays)) if i not in own]
         table = self.values
         for i in sorted(own, key=lambda i: arrays[i].size / self.axes[i].n_bins):  # at first what makes it smaller
@@ -50,6 +53,8 @@ class Grid:
         """Gather the corners around points: ``(*points, *other axes)``, points of ``n_dims`` dimensions."""
         if not axes:
             return table.reshape((1,) * n_dims + table.shape)
+        if len(axes) == 1 and len(table) <= _FEW:
+            return _weighted(table, self.axes[axes[0]], coordinates[0])
         places = [_place(self.axes[i], c) for i, c in zip(axes, coordinates, strict=True)]
         sizes = [self.axes[i].n_bins for i in axes]
         flat = table.reshape(-1, *table.shape[len(axes) :])
@@ -95,6 +100,20 @@ def _place(axis: Axis, coordinate: Array) -> tuple[IntArray, Array]:
     return index, (x - nodes[index]) / (nodes[index + 1] - nodes[index])
 
 
+def _weighted(table: Array, axis: Axis, coordinate: Array) -> Array:
+    """``(*points, *other axes)`` of a table over one axis and others: all nodes weighted, of which two count.
+
+    A product of matrices whose result has the points last in memory, where what is done next finds them.
+    """
+    index, weight = _place(axis, coordinate.ravel())
+    weights, column = np.zeros((len(table), weight.size)), np.arange(weight.size)
+    weights[index, column] = 1.0 - weight
+    weights[np.minimum(index + 1, len(table) - 1), column] += weight
+    values = (table.reshape(len(table), -1).T @ weights).reshape(*table.shape[1:], *coordinate.shape)
+    others = range(table.ndim - 1)
+    return np.moveaxis(values, others, range(-len(others), 0)) if others else values
+
+
 def _contract(table: Array, at: int, axis: Axis, coordinate: Array) -> Array:
     """The table with one axis replaced by points on it."""
     index, weight = _place(axis, coordinate)
@@ -114,6 +133,6 @@ def _placed(values: Array, dims: list[int | None], shape: tuple[int, ...]) -> Ar
 
 
 def normalised(values: Array, widths: Array) -> Array:
-    """Densities ``(n_energy, n, n_y, n_x)`` divided by their largest integral up to any bin; 0 where there is none."""
-    total = np.cumsum(values * widths[:, None, None], axis=1).max(axis=1, keepdims=True)
+    """Densities ``(n_energy, n, n_y, n_x)``, not negative, divided by their integral; 0 where there is none."""
+    total = np.einsum("en...,n->e...", values, widths)[:, None]
     return np.asarray(values / np.where(total > 0.0, total, np.inf))

@@ -20,6 +20,7 @@ from gm.units import UnitError, factor, parse_unit
 
 log = logging.getLogger(__name__)
 
+_SAME = 1e-8, 1e-5  # absolute and relative: edges that are one node
 _AXES = {
     "THETA": ("offset", "deg"),
     "ENERG": ("energy_true", "TeV"),
@@ -69,7 +70,7 @@ def build_axis(name: str, lo: Array, hi: Array, unit: str) -> Axis:
     if not (np.isfinite(lo).all() and np.isfinite(hi).all()):
         raise DataError(f"axis {name}: edges that are not finite")
     is_energy = name.startswith("energy")
-    if np.allclose(hi, lo):
+    if (np.abs(hi - lo) <= _SAME[0] + _SAME[1] * np.abs(lo)).all():
         return NodeAxis.from_nodes(name, hi, unit, "log" if is_energy else "lin")
     edges = np.append(lo, hi[-1])
     if is_energy and edges[0] > 0.0:
