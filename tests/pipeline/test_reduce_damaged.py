@@ -11,12 +11,26 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gm.io.tables import Table
+from gm.io.tables import Column, Table
 from gm.pipeline.analysis.request import Request
 from gm.pipeline.reporter import Silent
 from gm.pipeline.run import run
 from gm.pipeline.stages.observations.stage import REDUCE
-from tests.dl3_files import aeff, bkg, edisp, events, gti, psf, without, write_observation, write_store
+from tests.dl3_files import (
+    ENERGY,
+    OFFSET,
+    aeff,
+    bins,
+    bkg,
+    edisp,
+    events,
+    gti,
+    psf,
+    response,
+    without,
+    write_observation,
+    write_store,
+)
 
 CONFIG = """\
 version: 1
@@ -125,3 +139,75 @@ def test_one_of_twenty_files_is_cut_off(suffix: str, tmp_path: Path, monkeypatch
         assert code == 1
         assert rows.pop(7)["status"] == "failed"
         assert {row["status"] for row in rows.values()} == {"ok"}
+
+
+# other classes of responses
+
+AXES = [*bins("ENERG", ENERGY, "TeV"), *bins("THETA", OFFSET, "deg")]
+CELL = np.ones((len(OFFSET) - 1, len(ENERGY) - 1))
+
+
+def parametric(kind: str, angles: tuple[str, ...], numbers: tuple[str, ...]) -> Table:
+    columns = [*(Column(name, 0.1 * CELL[None], "deg") for name in angles)]
+    columns += [Column(name, 2.0 * CELL[None], "") for name in numbers]
+    classes = {"HDUCLAS1": "RESPONSE", "HDUCLAS2": "RPSF", "HDUCLAS3": "FULL-ENCLOSURE", "HDUCLAS4": kind}
+    return Table("PSF", (*AXES, *columns), classes)
+
+
+OTHERS = {
+    "psf": [
+        parametric("PSF_3GAUSS", ("SIGMA_1", "SIGMA_2", "SIGMA_3"), ("SCALE", "AMPL_2", "AMPL_3")),
+        parametric("PSF_KING", ("SIGMA",), ("GAMMA",)),
+    ],
+    "bkg": [response("BKG", AXES, "BKG", 1e-6 * CELL, "s-1 MeV-1 sr-1", "BKG", "FULL-ENCLOSURE", "BKG_2D")],
+    "rad_max": [response("RAD_MAX", AXES, "RAD_MAX", 0.2 * CELL, "deg", "RAD_MAX", "POINT-LIKE", "RAD_MAX_2D")],
+}
+NUMBERS = ("SCALE", "AMPL_2", "AMPL_3", "GAMMA")
+"""Columns that are read as they are, whatever their unit."""
+
+
+def other_damages() -> Iterator[Damage]:
+    for part, kinds in OTHERS.items():
+        for table in kinds:
+            kind = str(table.header["HDUCLAS4"])
+            for name in (column.name for column in table.columns):
+                yield f"{kind} without {name}", {part: without(table, name)}, name
+                yield f"{kind} with NaN in {name}", {part: with_nan(table, name)}, "finite"
+                if name not in NUMBERS:
+                    yield f"{kind} with {name} in K", {part: changed(table, name, unit="K")}, name
+
+
+def test_damage_of_other_classes_of_responses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Maps with parametric PSFs and radial backgrounds; spectra of a point within RAD_MAX."""
+    monkeypatch.chdir(tmp_path)
+    spectrum = CONFIG.split("observations:")[1].replace("map-", "run-").replace("data: store", "data: points/*.fits")
+    spectrum = spectrum.replace("dataset: map", "dataset: spectrum").replace("{type: fov}", "{type: wobble, n_off: 1}")
+    where = "region: {type: point, center: [83.6, 22.1]}"
+    lines = [where if line.strip().startswith("geometry") else line.strip() for line in spectrum.splitlines()]
+    body = "\n".join(line if line.startswith("- ") else f"  {line}" for line in lines if line)
+    entries = CONFIG.replace("data: store", "data: maps/*.fits") + "\n".join(f"  {line}" for line in body.splitlines())
+    Path("config.yaml").write_text(entries + "\n")
+    cases = dict(enumerate(other_damages(), start=10))
+    for number, parts in [(1, {}), *((n, parts) for n, (_, parts, _) in cases.items())]:
+        is_point = number == 1 or "rad_max" in parts
+        folder = Path("points" if is_point else "maps")
+        folder.mkdir(exist_ok=True)
+        usual: dict[str, Table | None] = {**tables(), "events": events(800, number)}
+        if is_point:
+            usual |= {"aeff": aeff(point_like=True), "psf": None, "bkg": None, "rad_max": OTHERS["rad_max"][0]}
+        write_observation(folder / f"{number}.fits", number, **{**usual, **parts})
+    good = [("psf", OTHERS["psf"][0]), ("psf", OTHERS["psf"][1]), ("bkg", OTHERS["bkg"][0])]
+    for number, (part, table) in enumerate(good, start=2):
+        write_observation(
+            Path(f"maps/{number}.fits"), number, **{**tables(), "events": events(800, number), part: table}
+        )
+    outcome = run(Request("config.yaml", output="out"), Silent(), REDUCE)
+    rows = {row["obs_id"]: row for row in outcome.products[0].document["observations"]}
+    assert outcome.exit_code == 1
+    assert [rows[n]["status"] for n in (1, 2, 3, 4)] == ["ok"] * 4, [rows[n]["reason"] for n in (1, 2, 3, 4)]
+    faults = [
+        f"{what}: {rows[number]['status']}: {rows[number]['reason']}"
+        for number, (what, _, named) in cases.items()
+        if rows[number]["status"] == "ok" or named not in rows[number]["reason"]
+    ]
+    assert faults == []
