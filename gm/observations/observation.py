@@ -109,8 +109,18 @@ class Observation:
     def extension(self, part: str) -> Extension:
         """The extension of a part. Raises `DataError`."""
         if part not in self.hdus:
-            raise DataError(f"observation {self.obs_id}: no {part}\n    found: {', '.join(self.hdus) or 'none'}")
+            found = ", ".join(self.hdus) or "none"
+            raise DataError(f"observation {self.obs_id}: no {part}\n    found: {found}{self._elsewhere(part)}")
         return self._open(self._place(part))
+
+    def _elsewhere(self, part: str) -> str:
+        """Where the events say that the responses are."""
+        if part not in RESPONSES or not self.has("events"):
+            return ""
+        header = self._open(self.hdus["events"]).header
+        caldb, irf = header.text("CALDB"), header.text("IRF")
+        where = f"responses '{irf}' of '{caldb}' in a calibration database, the folder that the variable CALDB says"
+        return f"; the events name {where}" if caldb and irf else ""
 
     def _place(self, part: str) -> HduLocation:
         """Where a part is; a response of the selected type of events. Raises `DataError` where none is of that type."""

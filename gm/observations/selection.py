@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, final
 
@@ -54,7 +54,8 @@ class ObservationSelection:
     where: tuple[str, ...] = ()
 
     def select(self, store: DataStore) -> tuple[int, ...]:
-        """Numbers of the observations of a store, in its order, or in that of ``ids``. Raises `DataError`."""
+        """Numbers of the observations of a store, in its order, or in that of ``ids``. Raises `DataError`; what is at
+        fault says `fault`."""
         if self.ids is not None:
             store.check_ids(self.ids)
         chosen = store.obs_ids if self.ids is None else self.ids
@@ -70,6 +71,21 @@ class ObservationSelection:
             keep &= holds(table, condition)
         kept = {int(number) for number in table.array("OBS_ID")[keep].tolist()}
         return tuple(number for number in chosen if number in kept)
+
+    def fault(self, store: DataStore) -> tuple[str | int, ...]:
+        """The field, and of several conditions its position, by which nothing can be selected from a store."""
+        alone: list[tuple[tuple[str | int, ...], ObservationSelection]] = [
+            (("ids",), replace(self, within=None, time=None, where=())),
+            (("within",), replace(self, ids=None, time=None, where=())),
+            (("time",), replace(self, ids=None, within=None, where=())),
+        ]
+        alone += [(("where", k), ObservationSelection(where=(text,))) for k, text in enumerate(self.where)]
+        for path, selection in alone:
+            try:
+                selection.select(store)
+            except DataError:
+                return path
+        return ()
 
 
 def read_ids(path: str | Path) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ from gm.config_schemas.reader import read_document
 from gm.config_schemas.validator import check
 from gm.datasets import MapDataset, SpectrumDatasetOnOff
 from gm.datasets.operations import stack
-from gm.errors import InvalidInput
+from gm.errors import DataError, InvalidInput
 from gm.io.fits_writer import write_fits
 from gm.likelihood import predict_component
 from gm.pipeline.analysis.request import Request
@@ -476,8 +476,16 @@ def test_all_problems_of_an_entry_are_told() -> None:
 
 
 def test_an_unknown_number_is_told(folder: Path) -> None:
-    with pytest.raises(Exception, match="no observation 77"):
-        reduce(config(SPECTRA + "    ids: [77]\n"))
+    for entry, place, message in (
+        ("    ids: [77]\n", "13:10: $.observations[0].ids", "no observation 77"),
+        ('    where: ["OBS_ID > 0", "ZEN < 3 deg"]\n', "13:27: $.observations[0].where[1]", "no column ZEN"),
+        ("    ids: [1]\n    where: [OBS_ID > 5]\n", "$.observations[0]", "no observation fits the selection"),
+    ):
+        with pytest.raises(InvalidInput) as caught:
+            reduce(config(SPECTRA + entry))
+        assert caught.value.exit_code == DataError.exit_code
+        assert place in str(caught.value.problems[0])
+        assert message in str(caught.value.problems[0])
     with pytest.raises(InvalidInput, match="no datasets"):
         reduce(config(" []\n"))
 

@@ -78,8 +78,9 @@ def read_data(analysis: Analysis) -> None:
 
 
 def _summary(analysis: Analysis) -> str:
-    parameters = analysis.models.parameters
+    parameters, names = analysis.models.parameters, analysis.dataset_names
+    datasets = plural(len(names), "dataset") if names else "datasets to be made"
     return (
-        f"{plural(len(analysis.dataset_names), 'dataset')}, {plural(len(analysis.models), 'component')}, "
+        f"{datasets}, {plural(len(analysis.models), 'component')}, "
         f"{plural(len(parameters), 'parameter')} ({len(parameters.free)} free)"
     )

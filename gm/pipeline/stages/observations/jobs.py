@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from gm import __version__
-from gm.errors import DataError, GmError
+from gm.errors import DataError, GmError, InvalidInput, JsonPath
 from gm.io.files import sha256
 from gm.observations import DataStore, Observation
 from gm.observations.data_store import HDU_INDEX, OBS_INDEX, observation_files
+from gm.pipeline.analysis.findings import Findings
 from gm.pipeline.analysis.paths import expand
 from gm.pipeline.analysis.sections import Section
 from gm.pipeline.inputs import fingerprint
@@ -52,19 +53,41 @@ def find_jobs(section: Section, entries: Iterable[Entry]) -> list[Job]:
     jobs: list[Job] = []
     for entry in entries:
         how = {key: value for key, value in section.resolved[entry.index].items() if key not in _SELECTING}
-        own = [*_usable(entry, fingerprint([__version__, how, named]))]
+        own = [*_usable(section, entry, fingerprint([__version__, how, named]))]
         if not own:
-            raise DataError(f"{', '.join(entry.data)}: no observation fits the selection of '{entry.name}'")
+            raise _located(section, (entry.index,), f"{', '.join(entry.data)}: no observation fits the selection")
         jobs += own
     _check_names(jobs)
     return jobs
 
 
-def _usable(entry: Entry, how: str) -> Iterator[Job]:
+def _located(section: Section, path: JsonPath, message: str) -> InvalidInput:
+    """What is wrong with data, at the place of the config that they depart from."""
+    findings = Findings()
+    findings.add_missing(section.config, (section.name, *path), message)
+    try:
+        findings.stop_if_any()
+    except InvalidInput as error:
+        return error
+    raise AssertionError("no problem after one was added")
+
+
+def _selected(section: Section, entry: Entry, store: DataStore) -> tuple[int, ...]:
+    """Numbers of the observations that are meant. Raises `InvalidInput` with the place of the condition at fault."""
+    try:
+        return entry.selection.select(store)
+    except DataError as error:
+        raise _located(section, (entry.index, *entry.selection.fault(store)), str(error)) from error
+
+
+def _usable(section: Section, entry: Entry, how: str) -> Iterator[Job]:
     """The observations of an entry, then the files that cannot be opened, unless it asks for numbers."""
-    store, broken = open_data(entry.data, entry.directory)
+    try:
+        store, broken = open_data(entry.data, entry.directory)
+    except DataError as error:
+        raise _located(section, (entry.index, "data"), str(error)) from error
     if store is not None:
-        for number in entry.selection.select(store):
+        for number in _selected(section, entry, store):
             files = sorted({place.path for place in store.hdus[number].values()})
             name = entry.dataset_name(number)
             part = f"{name}-{number}" if entry.stacked else name
