@@ -24,8 +24,19 @@ R = TypeVar("R")
 _FEW = 3  # light pieces
 
 
+_MOST: list[int] = []
+
+
+def share_processors(n: int) -> None:
+    """This process is one of several on its machine, and is to use ``n`` threads."""
+    _MOST[:] = [n]
+    _helpers.cache_clear()
+
+
 def n_threads() -> int:
     """The processors that this process may use."""
+    if _MOST:
+        return _MOST[0]
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -43,7 +43,7 @@ INNER_FLOORS = {
         "layout",
     ),
     "datasets": (
-        "acceptances deferred finer_bins measurement sed sed_profiles",
+        "acceptances deferred finer_bins measurement origin sed sed_profiles",
         "base",
         "counts flux_points map_dataset spectrum",
         "kinds left_out map_simulation masks",
@@ -65,7 +65,7 @@ INNER_FLOORS = {
     ),
     "likelihood": (
         "fluxes lattice line products times treatment maps.folding maps.sources.losses",
-        "report remarks",
+        "blocks report remarks",
         "by_energy contract",
         "spectra maps",
         "terms",

@@ -13,6 +13,7 @@ import numpy as np
 from gm.arrays import Array, BoolArray, IntArray, MapArray
 from gm.conventions import Conventions
 from gm.datasets.measurement import Measurement
+from gm.datasets.origin import followed
 from gm.errors import UsageError, suggest
 from gm.html import html_table
 from gm.io.files import refuse_existing
@@ -209,7 +210,7 @@ class Dataset(ABC):
         names = [field.name for field in fields(self) if field.init]
         for name in changes.keys() - set(names):
             raise UsageError(f"'{name}' is no field of {type(self).__name__}; {suggest(name, names, 'fields')}")
-        return replace(self, **changes)
+        return followed(replace(self, **changes), self, changes)
 
     def shared(self, keep: Callable[[Hashable, Any], Any]) -> Self:
         """With axes and responses that others have too: ``keep(key, part)`` gives the first of those that are equal."""

@@ -16,6 +16,7 @@ from gm.datasets.base import Position
 from gm.datasets.counts import CountsDataset, KnownBackground, MeasuredBackground, converted
 from gm.datasets.deferred import deferrable, deferred
 from gm.datasets.finer_bins import FinerBins
+from gm.datasets.origin import followed
 from gm.datasets.spectrum import Spectrum, SpectrumDataset, SpectrumDatasetOnOff
 from gm.errors import DataError
 from gm.io.tables import Table
@@ -164,11 +165,11 @@ class SkyMap(CountsDataset, ABC):
         """
         given = {field.name: self.__dict__[field.name] for field in fields(self)}
         if not changes.keys() <= given.keys() - _GRID:
-            return type(self)(**{**given, **changes})
+            return followed(type(self)(**{**given, **changes}), self, changes)
         made = object.__new__(type(self))
         made.__dict__.update({**given, **changes})
         made._check({"mask_safe": made.__dict__["mask_safe"], **changes})
-        return made
+        return followed(made, self, changes)
 
     def release(self) -> None:
         """Forget the arrays that were read from the file; the next use reads them again."""

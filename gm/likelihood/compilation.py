@@ -14,8 +14,9 @@ from gm.datasets.base import OneDimensional
 from gm.datasets.kinds import is_map, one_dimensional
 from gm.datasets.map_dataset import SkyMap
 from gm.datasets.measurement import Columns
+from gm.likelihood.blocks import SPECTRA
 from gm.likelihood.contract import LikelihoodTerm
-from gm.likelihood.fluxes import Block, FluxPlan, as_slice
+from gm.likelihood.fluxes import Block, FluxPlan, Phase, as_slice
 from gm.likelihood.spectra.term import DiagonalFold, Fold, MatrixFold, Term
 from gm.likelihood.terms import LocalTerms
 from gm.likelihood.times import check_light, times_of
@@ -24,7 +25,7 @@ from gm.models import BackgroundIRFModel, Layout, Models, SkyModel
 from gm.models.temporal.intervals import TimeIntervals
 from gm.statistics import Statistic
 
-TermKey = tuple[type[Statistic], int]
+TermKey = tuple[type[Statistic], int, int]
 
 
 def compile_terms(
@@ -37,8 +38,8 @@ def compile_terms(
     """The flux columns that the datasets need; one term for each map, and one per statistic for all other datasets.
 
     What has not moved since ``before``, of the same datasets under models that differ in values alone, is taken over.
-    Datasets whose bins fall under the same statistic share a term, and those with the same components on the same axis
-    share one matrix product.
+    Datasets of one block (`blocks`) whose bins fall under the same statistic share a term, and those with the same
+    components on the same axis share one matrix product.
     """
     check_light(datasets, models)
     plan = FluxPlan()
@@ -49,13 +50,14 @@ def compile_terms(
         if is_map(one):
             maps.append((index, one))
             continue
-        dataset = one_dimensional(one)
+        dataset, block = one_dimensional(one), (index - len(maps)) // SPECTRA
+        plan.turn(Phase.SPECTRA, index)
         bins = np.flatnonzero(dataset.mask)
         if not bins.size:
             continue
         measurement, part = dataset.measurement(), as_slice(bins)
         statistic, arrays = measurement.kind, measurement.columns(part)
-        key = statistic, arrays[-1].ndim and arrays[-1][0].size
+        key = statistic, arrays[-1].ndim and arrays[-1][0].size, block
         if (builder := builders.get(key)) is None:
             builder = builders[key] = _TermBuilder(statistic)
         offset = _add_folds(builder, plan, dataset, models.sources(one.name), corrections.get(one.name), bins, part)

@@ -31,6 +31,13 @@ class Block:
         used = np.flatnonzero(whole.any(axis=0) | whole.any(axis=1))
         return cls(used, whole if used.size == len(whole) else whole[np.ix_(used, used)])
 
+    @classmethod
+    def along(cls, flux_jacobian: Array, pairs: IntArray, derivatives: Array) -> Block:
+        """From second derivatives (m,) by pairs of columns (m, 2), each pair in one order only."""
+        first, second = pairs.T
+        both = np.where(first == second, 1.0, 2.0) * derivatives  # the other triangle too
+        return cls.of(flux_jacobian[first].T @ (both[:, None] * flux_jacobian[second]))
+
     def add_to(self, whole: Array) -> None:
         """Add it to a matrix over all parameters, (n_free, n_free)."""
         if self.used.size == len(whole):

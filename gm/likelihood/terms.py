@@ -122,7 +122,7 @@ class LocalTerms(Terms):
         self.terms, self.n_columns, self.maps = tuple(terms), n_columns, maps
         self._in_parallel = len(self.terms) > 1 and any(term.is_heavy for term in self.terms)
 
-    def _each(self, work: Callable[[LikelihoodTerm], R]) -> list[R]:
+    def each(self, work: Callable[[LikelihoodTerm], R]) -> list[R]:
         """What each term gives, in their order."""
         return side_by_side(work, self.terms) if self._in_parallel else [work(term) for term in self.terms]
 
@@ -134,10 +134,10 @@ class LocalTerms(Terms):
         return [pair for term in self.terms for pair in term.energy_bins()]
 
     def value(self, flux: Array) -> float:
-        return sum(self._each(lambda term: term.value(flux)))
+        return sum(self.each(lambda term: term.value(flux)))
 
     def pullback(self, flux: Array) -> tuple[float, Array]:
-        parts = self._each(lambda term: term.pullback(flux))
+        parts = self.each(lambda term: term.pullback(flux))
         value, d_flux = 0.0, np.zeros(self.n_columns)
         for part in parts:
             value += part.value
@@ -147,7 +147,7 @@ class LocalTerms(Terms):
         return value, d_flux
 
     def information(self, flux: Array, flux_jacobian: Array, *, expected: bool = False) -> list[Block]:
-        return self._each(lambda term: term.information(flux, flux_jacobian, expected=expected))
+        return self.each(lambda term: term.information(flux, flux_jacobian, expected=expected))
 
     @property
     def knows_second_derivatives(self) -> bool:
@@ -156,16 +156,13 @@ class LocalTerms(Terms):
     def second_derivatives(self, flux: Array, flux_jacobian: Array, steps: Array) -> list[Block] | None:
         if not self.knows_second_derivatives:
             return None
-        found = self._each(lambda term: term.second_derivatives(flux, flux_jacobian, steps))
+        found = self.each(lambda term: term.second_derivatives(flux, flux_jacobian, steps))
         parts = [part for part in found if part is not None]
         if len(parts) < len(found):
             return None
         blocks = [part.block for part in parts]
-        for pairs, along in summed(shared for part in parts for shared in part.shared):
-            first, second = pairs.T
-            both = np.where(first == second, 1.0, 2.0) * along  # the other triangle too
-            blocks.append(Block.of(flux_jacobian[first].T @ (both[:, None] * flux_jacobian[second])))
-        return blocks
+        shared = summed(shared for part in parts for shared in part.shared)
+        return blocks + [Block.along(flux_jacobian, pairs, along) for pairs, along in shared]
 
     def n_cut_off(self, flux: Array) -> int:
         return sum(term.n_cut_off(flux) for term in self.terms)

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from gm.datasets.base import Dataset
 from gm.datasets.files.formats import DATASET_TYPES, DatasetEntry
+from gm.datasets.origin import read_from
 from gm.errors import DataError
 from gm.io.processes import can_fork, in_processes
 from gm.io.threads import in_threads
@@ -31,7 +32,11 @@ def read_all(
     if problems:
         raise DataError("\n".join(problems))
     kept: dict[Hashable, Any] = {}
-    return [dataset.shared(kept.setdefault) for dataset, _ in outcomes if dataset is not None]
+    return [
+        read_from(dataset.shared(kept.setdefault), entry)
+        for entry, (dataset, _) in zip(entries, outcomes, strict=True)
+        if dataset is not None
+    ]
 
 
 class _Tally:

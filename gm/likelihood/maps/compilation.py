@@ -11,7 +11,8 @@ import numpy as np
 
 from gm.datasets.map_dataset import SkyMap
 from gm.irf.psf_kernel import KernelGrids
-from gm.likelihood.fluxes import FluxPlan
+from gm.likelihood.blocks import MAPS
+from gm.likelihood.fluxes import FluxPlan, Phase
 from gm.likelihood.maps.bins import BackgroundBins, MapBackground, MapBins
 from gm.likelihood.maps.source_builder import SourceBuilder
 from gm.likelihood.maps.sources.counts import stored_sources
@@ -63,10 +64,19 @@ def compile_maps(
     Those that are ``known``, of the same datasets and other values, are not folded again.
     """
     pairs = [pair for index, dataset in maps if (pair := known.view(index, dataset)) is not None]
-    views, shared = [view for view, _ in pairs], Shared(known.kernels)
+    views, block = [view for view, _ in pairs], {index: k // MAPS for k, (index, _) in enumerate(maps)}
+    shared = [Shared(known.kernels) for _ in range(0, len(maps), MAPS)]
     builders = [
         [
-            SourceBuilder.of(view, finest, component, plan, layout, shared, treatment)
+            SourceBuilder.of(
+                view,
+                finest,
+                component,
+                plan.turn(Phase.SOURCES, view.index),
+                layout,
+                shared[block[view.index]],
+                treatment,
+            )
             for component in models.sources(view.dataset.name)
         ]
         for view, finest in pairs
@@ -76,8 +86,12 @@ def compile_maps(
     for builder, found in zip(every, before, strict=True):
         if found is not None:
             builder.take(found[0])
-    stored = [stored_sources(view.dataset, view.bins, models, plan, layout) for view in views]
-    corrected = [(view, *correction_of(view, models, plan, layout)) for view in views]
+    stored = [
+        stored_sources(view.dataset, view.bins, models, plan.turn(Phase.STORED, view.index), layout) for view in views
+    ]
+    corrected = [
+        (view, *correction_of(view, models, plan.turn(Phase.BACKGROUNDS, view.index), layout)) for view in views
+    ]
     backgrounds = side_by_side(lambda parts: background_of(*parts), corrected)
     apart = [_apart(*parts) for parts in zip(views, builders, stored, backgrounds, strict=True)]
     sources = _built(every, before)

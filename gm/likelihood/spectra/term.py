@@ -131,8 +131,11 @@ class Term(LikelihoodTerm):
         empty, slope, intercept = linear
         d_flux = np.zeros(n_columns)
         _pull_back(self.folds, np.where(empty, slope, 0.0), d_flux)
+        own = _in_order(self._columns)
         return _Summed(
             d_flux=d_flux,
+            own=own,
+            d_own=d_flux[own],
             constant=float(np.sum(intercept[empty]) + slope * np.sum(self.offset[empty])),
             statistic=self.statistic.take(~empty),
             folds=[fold.take(~empty) for fold in self.folds],
@@ -230,7 +233,7 @@ class Term(LikelihoodTerm):
         if sparse is None or self._is_negative(flux):
             return self.statistic.total(self.predict(flux))
         total = sparse.statistic.total(_predict(sparse.folds, sparse.offset, flux))
-        return total + float(sparse.d_flux.dot(flux)) + sparse.constant
+        return total + sparse.linear(flux)
 
     def pullback(self, flux: Array) -> Pullback:
         """-2 ln L, and its derivative with respect to each flux."""
@@ -243,7 +246,7 @@ class Term(LikelihoodTerm):
         value, weights = sparse.statistic.total_and_derivative(_predict(sparse.folds, sparse.offset, flux))
         d_flux = sparse.d_flux.copy()
         _pull_back(sparse.folds, weights, d_flux)
-        return Pullback(value + float(sparse.d_flux.dot(flux)) + sparse.constant, d_flux)
+        return Pullback(value + sparse.linear(flux), d_flux)
 
     def information(self, flux: Array, flux_jacobian: Array, *, expected: bool = False) -> Block:
         """``J^T diag(d2 W / d predicted2) J``; with ``expected`` the curvature is averaged over the data."""
@@ -259,13 +262,29 @@ class Term(LikelihoodTerm):
 
 @dataclass(frozen=True, eq=False)
 class _Summed:
-    """The bins with counts, and the sum over the empty ones: ``constant + d_flux @ flux``."""
+    """The bins with counts, and the sum over the empty ones: ``constant + d_flux @ flux``.
+
+    own : the columns that the term reads, and ``d_own`` the derivative by these: what others read changes no bit
+    """
 
     d_flux: Array
+    own: IntArray | slice
+    d_own: Array
     constant: float
     statistic: Statistic
     folds: Sequence[Fold]
     offset: Array
+
+    def linear(self, flux: Array) -> float:
+        """-2 ln L of the empty bins."""
+        return float(self.d_own.dot(flux[self.own])) + self.constant
+
+
+def _in_order(columns: Sequence[IntArray | slice]) -> IntArray | slice:
+    """All columns that folds read, each once, in the order of the folds."""
+    every = [np.arange(part.start, part.stop) if isinstance(part, slice) else part for part in columns]
+    found, first = np.unique(np.concatenate(every or [np.empty(0, dtype=np.intp)]), return_index=True)
+    return as_slice(found[np.argsort(first)])
 
 
 def _columns_of(folds: Sequence[Fold]) -> list[IntArray | slice]:
