@@ -92,7 +92,15 @@ class Bench:
         return answers
 
     def host(self) -> Host:
+        """Where it is."""
         return Host(socket.gethostname(), os.getpid(), versions())
+
+    def memory(self) -> float | None:
+        """What a worker of a cluster may use [bytes]; None where nothing is said."""
+        from distributed import get_worker
+
+        limit = get_worker().memory_manager.memory_limit
+        return float(limit) if limit else None
 
 
 @final

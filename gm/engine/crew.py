@@ -111,7 +111,7 @@ class Crew:
             packed = map(packing.pack, shard.datasets)
             unknown[home] += [parcel for parcel in packed if parcel.path and parcel.path not in self._seen[home]]
         problems: list[str] = []
-        for home, parcels in unknown.items():
+        for home, parcels in ((home, parcels) for home, parcels in unknown.items() if parcels):
             worker = self._placement.workers[home]
             try:
                 (found,) = self._wait(worker, self._send(worker, [See(parcels)]))
