@@ -85,9 +85,9 @@ def analysis_options(function: Callable[..., int]) -> Callable[..., int]:
     decorated: Callable[..., int] = display_options(command)
     for option in (
         click.option("--force", is_flag=True, help="Run also what is up to date."),
-        click.option("--scheduler", metavar="ADDRESS", help="The scheduler of the dask engine."),
+        click.option("--scheduler", metavar="ADDRESS", help="Address or file of Dask's scheduler."),
         click.option("--engine", type=click.Choice(["local", "dask"]), help="Where the likelihood is computed."),
-        click.option("--workers", type=click.IntRange(min=1), metavar="N", help="How many threads read files."),
+        click.option("--workers", type=click.IntRange(min=1), metavar="N", help="How many threads, or processes."),
         click.option("-o", "--output", metavar="DIR", help="The folder of the results."),
         click.option(
             "-s", "--set", "sets", multiple=True, metavar="PATH=VALUE",

@@ -31,6 +31,9 @@ class Engine(ABC):
         differ in values alone; what has not moved may be taken from them.
         """
 
+    def close(self) -> None:  # noqa: B027 - most have nothing to let go
+        """Let go whatever was started for it; it may be used again."""
+
 
 @final
 class LocalEngine(Engine):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -126,7 +127,8 @@ def _run(analysis: Analysis, reporter: Reporter, asked: Stages) -> Outcome:
         check_tasks(session, tasks)
         if is_alone:
             session.record.remove_temporaries()
-        return _run_tasks(session, tasks, asked)
+        with closing(session):
+            return _run_tasks(session, tasks, asked)
 
 
 def _run_tasks(session: Session, tasks: Iterable[Task], asked: Stages) -> Outcome:

@@ -52,9 +52,16 @@ class Session:
     @cached_property
     def engine(self) -> Engine:
         """Where the likelihood is computed."""
-        from gm.likelihood import LocalEngine
+        from gm.pipeline.engines import build_engine
 
-        return LocalEngine()
+        return build_engine(
+            self.analysis.settings.engine, lambda done, all: self.reporter.progress("compile", done, all)
+        )
+
+    def close(self) -> None:
+        """Let the engine's workers go."""
+        if "engine" in vars(self):
+            self.engine.close()
 
     def read(self, parts: Parts) -> Datasets:
         """The datasets of documents, as they are in their files. Raises `InvalidInput` and `DataError`."""

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from gm.config_schemas.reader import Document
 from gm.config_schemas.validator import unsound_keys
-from gm.errors import EngineError, UsageError
 from gm.pipeline.analysis.build import build_models, edit_added, edit_models
 from gm.pipeline.analysis.checks import (
     check_datasets_names,
@@ -21,6 +20,7 @@ from gm.pipeline.analysis.checks import (
 )
 from gm.pipeline.analysis.declaration import Declaration, S
 from gm.pipeline.analysis.documents import Documents, read_documents
+from gm.pipeline.analysis.engine import EngineSettings, check_engine, engine_settings
 from gm.pipeline.analysis.findings import Findings
 from gm.pipeline.analysis.paths import expand, folder_name
 from gm.pipeline.analysis.request import Request
@@ -69,12 +69,12 @@ class Analysis:
 
 def load(request: Request, stages: Stages) -> Analysis:
     """Read and check an analysis without opening its data. Raises `InvalidInput` with every problem."""
-    _check_engine(request)
     findings = Findings()
     documents = read_documents(request, findings, partial(resolve, stages=stages))
     config = documents.config
     resolved = resolve(documents.sound, stages)
     settings = build_settings(resolved, documents.stem, config.directory, findings.reporter(config))
+    check_engine(resolved["engine"], config, findings)
     sections = _sections(documents, stages, resolved, findings)
     _check_there_are_datasets(documents, stages, sections, findings)
     own, names, spoken_of = _read_sections(documents, stages, sections, findings)
@@ -92,13 +92,14 @@ def load(request: Request, stages: Stages) -> Analysis:
         if stage.name in sections:
             stage.check(sections[stage.name], known)
     findings.stop_if_any()
+    engine = engine_settings(resolved["engine"], config.directory, request)
     if models is None:  # every way to get here has left a problem
         raise AssertionError("an invalid analysis without a problem")
     return Analysis(
         request=request,
         documents=documents,
-        resolved=_recorded(resolved, documents, stages, request),
-        settings=_requested(settings, request),
+        resolved=_recorded(resolved, documents, stages, request, engine),
+        settings=_requested(settings, request, engine),
         models=models,
         stages=stages,
         sections=sections,
@@ -124,15 +125,6 @@ def check_edited(analysis: Analysis, models: Models) -> None:
         if stage.name in analysis.sections:
             stage.check(replace(analysis.sections[stage.name], findings=findings), known)
     findings.stop_if_any()
-
-
-def _check_engine(request: Request) -> None:
-    if request.engine == "dask" or (request.engine is None and request.scheduler is not None):
-        raise EngineError(
-            "the engine 'dask' is not part of this version of gm\n    leave --engine out to compute locally"
-        )
-    if request.scheduler is not None:
-        raise UsageError("--scheduler belongs to --engine dask")
 
 
 def _sections(
@@ -195,20 +187,24 @@ def _to_come(stages: Stages, sections: Mapping[str, Section], own: Mapping[str, 
     return [name for stage in declared for name in stage.parameters_to_come(sections[stage.name], own[stage.name])]
 
 
-def _requested(settings: Settings, request: Request) -> Settings:
+def _requested(settings: Settings, request: Request, engine: EngineSettings) -> Settings:
     """The settings with what the command line says instead."""
     output = settings.output if request.output is None else Path(expand(folder_name(request.output)))
-    workers = settings.workers if request.workers is None else request.workers
-    return replace(settings, output=output, workers=workers)
+    return replace(settings, output=output, workers=None if engine.is_dask else engine.workers, engine=engine)
 
 
 def _recorded(
-    resolved: dict[str, Any], documents: Documents, stages: Iterable[Declaration[Any]], request: Request
+    resolved: dict[str, Any],
+    documents: Documents,
+    stages: Iterable[Declaration[Any]],
+    request: Request,
+    engine: EngineSettings,
 ) -> dict[str, Any]:
     """The config with its defaults, as the record of a run shows it."""
     given = documents.config.data
     left_out = {stage.section for stage in stages if not stage.is_list and stage.section not in given}
     recorded = {key: value for key, value in resolved.items() if key not in left_out}
     recorded["name"] = resolved["name"] or documents.stem
+    recorded["engine"] = engine.recorded()
     recorded["output"] = request.output or resolved["output"] or f"{documents.stem}-results"
     return recorded

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from gm.conventions import Conventions
 from gm.errors import UsageError
 from gm.pipeline.analysis.declaration import Declaration, filled
+from gm.pipeline.analysis.engine import ENGINE, EngineSettings
 from gm.pipeline.analysis.findings import Report
 from gm.pipeline.analysis.paths import expand, folder_name
 
@@ -24,12 +25,14 @@ SHARED: dict[str, Any] = {
     "parameters": {},
     "links": [],
 }
-ENGINE = {"kind": "local", "workers": None}
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a config says to all stages. ``covariance``: a path, ``auto``, or None for none."""
+    """What a config says to all stages.
+
+    covariance : a path, ``auto``, or None for none; workers : that read files, None for one for each processor
+    """
 
     name: str
     output: Path
@@ -37,7 +40,8 @@ class Settings:
     conventions: Conventions
     parameters: Mapping[str, Mapping[str, Any]]
     links: tuple[Mapping[str, Any], ...]
-    workers: int | None
+    workers: int | None = None
+    engine: EngineSettings = field(default_factory=EngineSettings)
 
 
 def resolve(data: Mapping[str, Any], stages: Iterable[Declaration[Any]]) -> dict[str, Any]:
@@ -68,7 +72,6 @@ def build_settings(resolved: Mapping[str, Any], stem: str, directory: Path, repo
         conventions=Conventions(resolved["conventions"]),
         parameters=resolved["parameters"],
         links=() if None in resolved["links"] else tuple(resolved["links"]),
-        workers=resolved["engine"]["workers"],
     )
 
 
