@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,7 +78,7 @@ def analysis_options(function: Callable[..., int]) -> Callable[..., int]:
         config: str, sets: tuple[str, ...], output: str | None, workers: int | None, engine: str | None,
         scheduler: str | None, force: bool, **rest: Any,
     ) -> int:  # fmt: skip
-        line = ("gm", *click.get_current_context().obj)
+        line = ("gm", *without_address(click.get_current_context().obj))
         request = Request(config, sets, output, workers, engine, scheduler, force, command=line)
         return function(request=request, **rest)
 
@@ -97,6 +97,17 @@ def analysis_options(function: Callable[..., int]) -> Callable[..., int]:
     ):  # fmt: skip
         decorated = option(decorated)
     return decorated
+
+
+def without_address(arguments: Sequence[str]) -> list[str]:
+    """Arguments as results record them: where a scheduler was is no part of how they were made."""
+    kept = list[str]()
+    for argument in arguments:
+        if kept and kept[-1] == "--scheduler":
+            kept.pop()
+        elif not argument.startswith("--scheduler="):
+            kept.append(argument)
+    return kept
 
 
 def _made_visible(record: LogRecord) -> bool:

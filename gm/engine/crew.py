@@ -81,7 +81,7 @@ class Crew:
     def __init__(self, pool: Pool, deadline: float, patience: float = _PATIENCE) -> None:
         self.pool, self.deadline, self.patience = pool, deadline, patience
         self.traffic, self._placement, self._numbers = Traffic(), Placement(), count()
-        self._held: defaultdict[str, set[Place]] = defaultdict(set)
+        self.held: defaultdict[str, set[Place]] = defaultdict(set)
         self._seen: defaultdict[str, set[str]] = defaultdict(set)
         self._unneeded: defaultdict[str, set[int]] = defaultdict(set)
 
@@ -96,7 +96,7 @@ class Crew:
 
     def _forget(self, number: int) -> None:
         """What a recipe has made is needed no more; workers hear of it with the next question."""
-        for name, held in self._held.items():
+        for name, held in self.held.items():
             gone = {place for place in held if place[0] == number}
             if gone:
                 held -= gone
@@ -174,7 +174,7 @@ class Crew:
         return _Batch(worker, questions, [place for place, _ in steps], reply)
 
     def _missing(self, name: str, question: Question) -> list[Step]:
-        held = self._held[name]
+        held = self.held[name]
         return [step for step in question.recipe.steps(question.shard) if step[0] not in held]
 
     def _take(self, batch: _Batch, answers: dict[int, Any], seconds: float) -> bool | None:
@@ -189,7 +189,7 @@ class Crew:
             return None
         failure = found.pop() if isinstance(found[-1], Failure) else None
         n_made = len(batch.makes)
-        self._held[batch.worker.name].update(batch.makes[: len(found)])
+        self.held[batch.worker.name].update(batch.makes[: len(found)])
         told = found[n_made:]
         answers.update((k, answer) for (k, _), answer in zip(batch.questions, told, strict=False))
         self._placement.did(shards[: len(told)])
@@ -251,7 +251,7 @@ class Crew:
         self._placement.settle(homeless, workers)
 
     def _lose(self, worker: Worker, why: str, busy_with: Iterable[Shard]) -> None:
-        self._held.pop(worker.name, None)
+        self.held.pop(worker.name, None)
         self._seen.pop(worker.name, None)
         self.pool.drop(worker.name)
         self._placement.lose(worker, why, busy_with)

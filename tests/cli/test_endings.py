@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -110,10 +111,16 @@ def test_traceback_of_an_error_on_demand(gm: Any, analysis: Path) -> None:
     assert "Traceback" in gm("fit", "nowhere.yaml", "--traceback").err
 
 
-def test_an_engine_that_is_not_there(gm: Any, analysis: Path) -> None:
-    assert gm("fit", "config.yaml", "--engine", "dask").code == 5
-    assert gm("fit", "config.yaml", "--scheduler", "tcp://127.0.0.1:1").code == 5
+def test_an_engine_that_is_not_there(gm: Any, analysis: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    called = gm("fit", "config.yaml", "--scheduler", "tcp://127.0.0.1:1")
+    assert called.code == 5
+    assert "no scheduler at tcp://127.0.0.1:1" in called.err
+    assert gm("fit", "config.yaml", "--engine", "local", "--scheduler", "tcp://127.0.0.1:1").code == 2
     assert gm("fit", "config.yaml", "--engine", "local").code == 0
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    called = gm("fit", "config.yaml", "--force", "--engine", "dask")
+    assert called.code == 5
+    assert 'pip install "gm[dask]"' in called.err
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def _is_plain(scheduler: str | None) -> bool:
 
 def engine_settings(data: Mapping[str, Any], directory: Path, request: Request) -> EngineSettings:
     """Of a section that agrees with the schema, with what the command line says instead. Raises `UsageError`."""
-    kind = request.engine or data["kind"]
+    kind = request.engine or ("dask" if request.scheduler is not None else data["kind"])
     if request.scheduler is not None and kind != "dask":
         raise UsageError("--scheduler belongs to --engine dask")
     workers = data["workers"] if request.workers is None else request.workers

@@ -1,0 +1,141 @@
+"""Terms in several processes of this machine: the same bits, whatever their number, and whatever becomes of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+
+import gm
+from gm.engine.bench import Bench
+from gm.engine.processes import ProcessEngine
+from gm.engine.shard import ShardTerms
+from gm.errors import DataError, EngineError
+from gm.likelihood import JointLikelihood
+from gm.models import ExpDecayTemporalModel, Models
+from tests.engine.sameness import DATASETS, DISK, MAPS, SKY, assert_same_fit, many_spectra
+from tests.samples import on_off, power_law
+
+
+@pytest.fixture
+def engine() -> Iterator[ProcessEngine]:
+    made = ProcessEngine(2, deadline=3.0)
+    yield made
+    made.close()
+
+
+def processes(engine: ProcessEngine) -> list[int]:
+    """Those that are running."""
+    assert engine.crew is not None
+    return [int(name) for name in engine.crew.pool.workers()]
+
+
+def at_step(number: int, act: Callable[[], None]) -> Callable[[str, float], None]:
+    """Does something in the middle of a fit."""
+    steps = iter(range(1000))
+
+    def progress(_what: str, _value: float) -> None:
+        if next(steps) == number:
+            act()
+
+    return progress
+
+
+@pytest.mark.parametrize("n", [2, 3, 7])
+def test_any_number_of_workers(n: int) -> None:
+    """Three blocks of spectra, and maps."""
+    datasets = gm.Datasets([*many_spectra(2200), *MAPS])
+    models = Models([power_law(datasets_names=datasets.names[:2200]), *SKY.select("one")])
+    here = gm.Fit(datasets).run(models)
+    engine = ProcessEngine(n)
+    try:
+        assert_same_fit(gm.Fit(datasets, engine=engine).run(models), here)
+        assert len(processes(engine)) == n
+    finally:
+        engine.close()
+
+
+def test_one_worker_is_this_process() -> None:
+    engine = ProcessEngine(1)
+    assert_same_fit(gm.Fit(DATASETS, engine=engine).run(SKY), gm.Fit(DATASETS).run(SKY))
+    assert engine.crew is None
+
+
+def test_a_shape_with_edges(engine: ProcessEngine) -> None:
+    """Shared images, exact second derivatives, and what the end takes over from the fit."""
+    maps = gm.Datasets([*MAPS, on_off("run")])
+    models = Models([*DISK, power_law("other", datasets_names=["run"])])
+    assert_same_fit(gm.Fit(maps, engine=engine).run(models), gm.Fit(maps).run(models))
+    assert engine.crew is not None
+
+
+@pytest.mark.parametrize("reoptimize", [False, True])
+def test_flux_points(engine: ProcessEngine, reoptimize: bool) -> None:
+    estimator = {"source": "star", "energy_edges": [1.0, 3.0, 10.0], "reoptimize": reoptimize}
+    here = gm.FluxPointsEstimator(**estimator).run(gm.Datasets(MAPS), SKY)
+    assert repr(gm.FluxPointsEstimator(**estimator, engine=engine).run(gm.Datasets(MAPS), SKY)) == repr(here)
+
+
+def test_a_process_is_killed(engine: ProcessEngine) -> None:
+    here = gm.Fit(DATASETS).run(SKY)
+    killed: list[int] = []
+
+    def kill() -> None:
+        killed.append(processes(engine)[0])
+        os.kill(killed[0], signal.SIGKILL)
+
+    assert_same_fit(gm.Fit(DATASETS, engine=engine).run(SKY, progress=at_step(2, kill)), here)
+    assert killed
+    assert killed[0] not in processes(engine)
+
+
+def test_a_process_that_hangs(engine: ProcessEngine) -> None:
+    here = gm.Fit(DATASETS).run(SKY)
+    stop = at_step(2, lambda: os.kill(processes(engine)[0], signal.SIGSTOP))
+    assert_same_fit(gm.Fit(DATASETS, engine=engine).run(SKY, progress=stop), here)
+
+
+def test_workers_that_always_end(engine: ProcessEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The datasets that they ended with are named, and how."""
+    monkeypatch.setattr(Bench, "serve", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    with pytest.raises(EngineError, match=r"3 workers were lost with (one|two|run)[^\n]*\n.*SIGKILL"):
+        gm.Fit(DATASETS, engine=engine).run(SKY)
+
+
+def test_too_little_memory_everywhere(engine: ProcessEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(ShardTerms, "facts", full)
+    with pytest.raises(EngineError, match=r"no worker can do (one|two|run)[^\n]*\n.*does not fit into memory"):
+        gm.Fit(DATASETS, engine=engine).run(SKY)
+
+
+def test_errors_of_the_data_come_back(engine: ProcessEngine) -> None:
+    varying = Models([power_law(temporal_model=ExpDecayTemporalModel())])
+    with pytest.raises(DataError, match="no good time intervals"):
+        JointLikelihood(many_spectra(1001), varying, engine=engine)
+    again = JointLikelihood(DATASETS, SKY, engine=engine)
+    assert again.value(again.layout.start) == JointLikelihood(DATASETS, SKY).value(again.layout.start)
+
+
+def test_what_is_not_needed_is_forgotten(engine: ProcessEngine) -> None:
+    """Workers keep the terms of likelihoods that there still are."""
+    likelihood = JointLikelihood(DATASETS, SKY, engine=engine)
+    start = likelihood.layout.start
+    assert engine.crew is not None
+    for _ in range(3):
+        cut = likelihood.terms.cut(np.tile([0, 2], (len(DATASETS), 1)))
+        assert cut is not None
+        likelihood.value(start * 1.01)
+        del cut
+    assert {number for held in engine.crew.held.values() for number, _ in held} == {0}
+
+
+def test_a_term_alone(engine: ProcessEngine) -> None:
+    """A likelihood of one shard stays here: nothing is gained elsewhere."""
+    JointLikelihood(gm.Datasets([on_off()]), Models([power_law()]), engine=engine)
+    assert engine.crew is None
