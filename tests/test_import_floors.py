@@ -82,10 +82,19 @@ INNER_FLOORS = {
         "term source_builder",
         "compilation",
     ),
+    "engine": (
+        "parcels shard shards",
+        "bench pool",
+        "recipes placement",
+        "crew",
+        "terms",
+        "sharded",
+        "processes dask_pool",
+    ),
     "pipeline": (
         "journal reporter results provenance memory",
         "analysis",
-        "inputs outputs sources start",
+        "engines inputs outputs sources start",
         "session",
         "stages",
         "run",
@@ -95,7 +104,14 @@ INNER_FLOORS = {
 }
 
 #: library -> the only part of gm that may import it
-SOLE_IMPORTERS = {"iminuit": "fit", "click": "cli", "rich": "cli", "jsonschema": "config_schemas", "gammapy": None}
+SOLE_IMPORTERS = {
+    "iminuit": "fit",
+    "click": "cli",
+    "rich": "cli",
+    "jsonschema": "config_schemas",
+    "gammapy": None,
+    "distributed": "engine",
+}
 
 
 def module_name(path: Path) -> str:

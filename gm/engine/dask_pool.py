@@ -79,7 +79,7 @@ class DaskPool(Pool):
             address = {"address": self._local} if self._local else _address(cluster.scheduler or "")
             self._client = distributed.Client(
                 **address,
-                security=_security(distributed, cluster.certificates),
+                security=_security(distributed, cluster.scheduler or "", cluster.certificates),
                 timeout=_CONNECT,
                 set_as_default=False,
                 direct_to_workers=True,
@@ -221,9 +221,14 @@ def _address(scheduler: str) -> dict[str, str]:
     return {"scheduler_file": scheduler}
 
 
-def _security(distributed: Any, certificates: Certificates | None) -> Any:
+def _security(distributed: Any, scheduler: str, certificates: Certificates | None) -> Any:
     if certificates is None:
-        return None
+        found = distributed.Security()  # what Dask's own configuration says
+        if scheduler.startswith("tls://") and not found.get_connection_args("client").get("ssl_context"):
+            raise ValueError(
+                "an encrypted connection needs certificates\n    engine: {tls: {ca: ..., cert: ..., key: ...}}"
+            )
+        return found
     return distributed.Security(
         require_encryption=True,
         tls_ca_file=str(certificates.ca),

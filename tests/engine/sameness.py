@@ -7,7 +7,7 @@ import numpy as np
 import gm
 from gm.fit import FitResult
 from gm.models import Models, Parameter
-from tests.map_samples import background, cube, edged, on_off_cube, point, source
+from tests.map_samples import background, cube, edged, held, on_off_cube, point, source
 from tests.samples import flux_points, on_off, power_law, spectrum
 
 MAPS = [cube("one"), on_off_cube("two")]
@@ -15,6 +15,8 @@ DATASETS = gm.Datasets([*MAPS, on_off("run"), spectrum("flat"), flux_points("old
 SKY = Models([source("star", point()), background("one"), power_law("other", datasets_names=["run", "flat", "old"])])
 DISK = Models([source("disk", edged()["disk"], index=Parameter("index", 2.3, frozen=True)), background("one")])
 DISK = DISK.with_parameters({f"disk.{name}": {"frozen": True} for name in ("e", "phi", "edge_width", "r_0")})
+SMOOTH = Models([source("star", held(point())), *list(SKY)[1:]])
+"""Of everything, without kinks: few steps."""
 
 
 def many_spectra(n: int) -> gm.Datasets:

@@ -18,7 +18,7 @@ from gm.engine.dask_pool import Certificates, Cluster, DaskEngine
 from gm.errors import EngineError
 from gm.likelihood import JointLikelihood
 from tests.engine.clusters import RunningCluster, running_cluster
-from tests.engine.sameness import DATASETS, DISK, MAPS, SKY, assert_same_fit
+from tests.engine.sameness import DATASETS, DISK, MAPS, SMOOTH, assert_same_fit
 
 pytest.importorskip("distributed")
 
@@ -36,8 +36,8 @@ REFERENCES = {
     "joint-crab": ("models_start_lp.yaml", JOINT_CRAB),
     "hess-crab-1d": ("models_start.yaml", "fit: {contours: [[crab.amplitude, crab.index]]}\n"),
     "fermi-3fhl-crab": (
-        "models.yaml",
-        "fit: {}\nflux_points:\n  - {source: '*', energy_edges: [10 GeV, 100 GeV, 1 TeV]}\n",
+        "models_start.yaml",
+        "fit: {}\nflux_points:\n  - {source: Crab Nebula, energy_edges: [10 GeV, 100 GeV, 1 TeV]}\n",
     ),
 }
 
@@ -57,8 +57,8 @@ def engine(cluster: RunningCluster) -> Iterator[DaskEngine]:
 
 def test_a_fit_of_everything(engine: DaskEngine) -> None:
     """Maps with kinks, spectra and flux points, on three workers."""
-    here = gm.Fit(DATASETS).run(SKY, minos=["star.amplitude"])
-    assert_same_fit(gm.Fit(DATASETS, engine=engine).run(SKY, minos=["star.amplitude"]), here)
+    here = gm.Fit(DATASETS).run(SMOOTH)
+    assert_same_fit(gm.Fit(DATASETS, engine=engine).run(SMOOTH), here)
     assert engine.crew is not None
     assert len(engine.crew.held) == 3
 
@@ -144,14 +144,14 @@ def test_a_file_that_a_worker_does_not_see(
 
 def test_a_worker_is_killed_in_the_middle_of_a_fit(engine: DaskEngine, cluster: RunningCluster) -> None:
     """Its datasets are compiled on another one, and no bit is another one."""
-    here = gm.Fit(DATASETS).run(SKY)
+    here = gm.Fit(DATASETS).run(SMOOTH)
     steps = iter(range(1000))
 
     def progress(_what: str, _value: float) -> None:
         if next(steps) == 2:
             cluster.processes[1].send_signal(signal.SIGKILL)
 
-    assert_same_fit(gm.Fit(DATASETS, engine=engine).run(SKY, progress=progress), here)
+    assert_same_fit(gm.Fit(DATASETS, engine=engine).run(SMOOTH, progress=progress), here)
     assert engine.crew is not None
     assert len(engine.crew.pool.workers()) == 2
 
@@ -159,7 +159,7 @@ def test_a_worker_is_killed_in_the_middle_of_a_fit(engine: DaskEngine, cluster: 
 def test_the_scheduler_is_gone(tmp_path: Path) -> None:
     with running_cluster(tmp_path, 1) as cluster:
         engine = DaskEngine(Cluster(cluster.address, n_workers=1))
-        likelihood = JointLikelihood(DATASETS, SKY, engine=engine)
+        likelihood = JointLikelihood(DATASETS, SMOOTH, engine=engine)
         for process in cluster.processes:
             process.kill()
         with pytest.raises(EngineError, match=f"the scheduler at {cluster.address} is gone"):
@@ -174,11 +174,11 @@ def test_an_encrypted_connection(tmp_path: Path) -> None:
     with running_cluster(tmp_path, 1, list(map(str, options))) as cluster:
         assert cluster.address.startswith("tls://")
         engine = DaskEngine(Cluster(cluster.address, files, 1))
-        there, here = JointLikelihood(DATASETS, SKY, engine=engine), JointLikelihood(DATASETS, SKY)
+        there, here = JointLikelihood(DATASETS, SMOOTH, engine=engine), JointLikelihood(DATASETS, SMOOTH)
         assert there.value(there.layout.start) == here.value(here.layout.start)
         engine.close()
-        with pytest.raises(EngineError, match="no scheduler at tls://"):
-            JointLikelihood(DATASETS, SKY, engine=DaskEngine(Cluster(cluster.address)))
+        with pytest.raises(EngineError, match="an encrypted connection needs certificates"):
+            JointLikelihood(DATASETS, SMOOTH, engine=DaskEngine(Cluster(cluster.address)))
 
 
 def certificates(folder: Path) -> Certificates:

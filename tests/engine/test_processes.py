@@ -16,7 +16,7 @@ from gm.engine.shard import ShardTerms
 from gm.errors import DataError, EngineError
 from gm.likelihood import JointLikelihood
 from gm.models import ExpDecayTemporalModel, Models
-from tests.engine.sameness import DATASETS, DISK, MAPS, SKY, assert_same_fit, many_spectra
+from tests.engine.sameness import DATASETS, DISK, MAPS, SKY, SMOOTH, assert_same_fit, many_spectra
 from tests.samples import on_off, power_law
 
 
@@ -48,7 +48,7 @@ def at_step(number: int, act: Callable[[], None]) -> Callable[[str, float], None
 def test_any_number_of_workers(n: int) -> None:
     """Three blocks of spectra, and maps."""
     datasets = gm.Datasets([*many_spectra(2200), *MAPS])
-    models = Models([power_law(datasets_names=datasets.names[:2200]), *SKY.select("one")])
+    models = Models([power_law(datasets_names=datasets.names[:2200]), *SMOOTH.select("one")])
     here = gm.Fit(datasets).run(models)
     engine = ProcessEngine(n)
     try:
@@ -65,11 +65,22 @@ def test_one_worker_is_this_process() -> None:
 
 
 def test_a_shape_with_edges(engine: ProcessEngine) -> None:
-    """Shared images, exact second derivatives, and what the end takes over from the fit."""
-    maps = gm.Datasets([*MAPS, on_off("run")])
+    """Shared images, exact second derivatives, and what a likelihood at the end of a fit takes over."""
+    datasets = gm.Datasets([*MAPS, on_off("run")])
     models = Models([*DISK, power_law("other", datasets_names=["run"])])
-    assert_same_fit(gm.Fit(maps, engine=engine).run(models), gm.Fit(maps).run(models))
-    assert engine.crew is not None
+    here = JointLikelihood(datasets, models, for_fit=True)
+    there = JointLikelihood(datasets, models, for_fit=True, engine=engine)
+    start, steps = here.layout.start, 1e-3 * np.abs(here.layout.start)
+    for vector in (start, start * 1.001):
+        assert there.value(vector) == here.value(vector)
+        np.testing.assert_array_equal(there.gradient(vector), here.gradient(vector))
+        np.testing.assert_array_equal(there.information(vector), here.information(vector))
+        np.testing.assert_array_equal(there.second_derivatives(vector, steps), here.second_derivatives(vector, steps))
+    moved = models.with_parameters({"disk.r_0": {"value": 0.31}})
+    again, known = here.under_conventions(moved), there.under_conventions(moved)
+    assert again is not here
+    assert known.value(start) == again.value(start)
+    assert known.summarize(start) == again.summarize(start)
 
 
 @pytest.mark.parametrize("reoptimize", [False, True])
@@ -80,29 +91,29 @@ def test_flux_points(engine: ProcessEngine, reoptimize: bool) -> None:
 
 
 def test_a_process_is_killed(engine: ProcessEngine) -> None:
-    here = gm.Fit(DATASETS).run(SKY)
+    here = gm.Fit(DATASETS).run(SMOOTH)
     killed: list[int] = []
 
     def kill() -> None:
         killed.append(processes(engine)[0])
         os.kill(killed[0], signal.SIGKILL)
 
-    assert_same_fit(gm.Fit(DATASETS, engine=engine).run(SKY, progress=at_step(2, kill)), here)
+    assert_same_fit(gm.Fit(DATASETS, engine=engine).run(SMOOTH, progress=at_step(2, kill)), here)
     assert killed
     assert killed[0] not in processes(engine)
 
 
 def test_a_process_that_hangs(engine: ProcessEngine) -> None:
-    here = gm.Fit(DATASETS).run(SKY)
+    here = gm.Fit(DATASETS).run(SMOOTH)
     stop = at_step(2, lambda: os.kill(processes(engine)[0], signal.SIGSTOP))
-    assert_same_fit(gm.Fit(DATASETS, engine=engine).run(SKY, progress=stop), here)
+    assert_same_fit(gm.Fit(DATASETS, engine=engine).run(SMOOTH, progress=stop), here)
 
 
 def test_workers_that_always_end(engine: ProcessEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     """The datasets that they ended with are named, and how."""
     monkeypatch.setattr(Bench, "serve", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
     with pytest.raises(EngineError, match=r"3 workers were lost with (one|two|run)[^\n]*\n.*SIGKILL"):
-        gm.Fit(DATASETS, engine=engine).run(SKY)
+        gm.Fit(DATASETS, engine=engine).run(SMOOTH)
 
 
 def test_too_little_memory_everywhere(engine: ProcessEngine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,20 +122,20 @@ def test_too_little_memory_everywhere(engine: ProcessEngine, monkeypatch: pytest
 
     monkeypatch.setattr(ShardTerms, "facts", full)
     with pytest.raises(EngineError, match=r"no worker can do (one|two|run)[^\n]*\n.*does not fit into memory"):
-        gm.Fit(DATASETS, engine=engine).run(SKY)
+        gm.Fit(DATASETS, engine=engine).run(SMOOTH)
 
 
 def test_errors_of_the_data_come_back(engine: ProcessEngine) -> None:
     varying = Models([power_law(temporal_model=ExpDecayTemporalModel())])
     with pytest.raises(DataError, match="no good time intervals"):
         JointLikelihood(many_spectra(1001), varying, engine=engine)
-    again = JointLikelihood(DATASETS, SKY, engine=engine)
-    assert again.value(again.layout.start) == JointLikelihood(DATASETS, SKY).value(again.layout.start)
+    again = JointLikelihood(DATASETS, SMOOTH, engine=engine)
+    assert again.value(again.layout.start) == JointLikelihood(DATASETS, SMOOTH).value(again.layout.start)
 
 
 def test_what_is_not_needed_is_forgotten(engine: ProcessEngine) -> None:
     """Workers keep the terms of likelihoods that there still are."""
-    likelihood = JointLikelihood(DATASETS, SKY, engine=engine)
+    likelihood = JointLikelihood(DATASETS, SMOOTH, engine=engine)
     start = likelihood.layout.start
     assert engine.crew is not None
     for _ in range(3):
