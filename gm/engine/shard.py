@@ -14,7 +14,7 @@ from gm.likelihood.fluxes import FluxPlan
 from gm.likelihood.lattice import Lattice
 from gm.likelihood.line import Line
 from gm.likelihood.maps.folding.image_adjoints import ImageAdjoint, summed
-from gm.likelihood.report import TermReport
+from gm.likelihood.report import EnergyReport, TermReport
 from gm.likelihood.terms import LocalTerms
 
 
@@ -123,6 +123,9 @@ class ShardTerms:
 
     def report(self, flux: Array, by_component: dict[str, Array]) -> list[list[TermReport]]:
         return [term.report(flux, by_component) for term in self._terms.terms]
+
+    def by_energy(self, flux: Array, background: Array, by_component: dict[str, Array]) -> list[EnergyReport]:
+        return self._terms.by_energy(flux, background, by_component)
 
     def predicted(self, flux: Array) -> list[list[PredictedBins]]:
         return [term.predicted(flux) for term in self._terms.terms]

@@ -3,7 +3,7 @@ here."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar, final
 
@@ -18,7 +18,7 @@ from gm.likelihood.contract import Block, PredictedBins
 from gm.likelihood.fluxes import FluxPlan
 from gm.likelihood.lattice import Lattice
 from gm.likelihood.line import Line
-from gm.likelihood.report import TermReport
+from gm.likelihood.report import EnergyReport, TermReport
 from gm.likelihood.terms import Terms
 
 T = TypeVar("T")
@@ -32,6 +32,21 @@ class Part:
     shard: Shard
     facts: Facts
     columns: IntArray
+
+    def own(self, by_component: Mapping[str, Array]) -> dict[str, Array]:
+        """Of flux vectors by component those of its own components, in its own columns."""
+        there = {name for block in self.facts.plan.blocks.values() for name in block.components}
+        return {name: whole[self.columns] for name, whole in by_component.items() if name in there}
+
+    def placed(self, report: EnergyReport, components: Iterable[str]) -> EnergyReport:
+        """With positions among all datasets, and nothing predicted by the components that it does not know."""
+        nothing, positions = np.zeros(report.bin.size), self.shard.positions
+        return replace(
+            report,
+            dataset=positions[report.dataset],
+            components={name: report.components.get(name, nothing) for name in components},
+            images={int(positions[k]): image for k, image in report.images.items()},
+        )
 
     def keys(self) -> list[tuple[bool, int]]:
         """Where its terms are among all: maps first, then by the first dataset of each."""
@@ -130,11 +145,16 @@ class ShardedTerms(Terms):
 
     def report(self, flux: Array, by_component: dict[str, Array]) -> list[TermReport]:
         def arguments(part: Part) -> Sequence[Any]:
-            there = {name for block in part.facts.plan.blocks.values() for name in block.components}
-            its = {name: whole[part.columns] for name, whole in by_component.items() if name in there}
-            return flux[part.columns], its
+            return flux[part.columns], part.own(by_component)
 
         return self._placed_rows(self._ask("report", arguments))
+
+    def by_energy(self, flux: Array, background: Array, by_component: Mapping[str, Array]) -> list[EnergyReport]:
+        def arguments(part: Part) -> Sequence[Any]:
+            return flux[part.columns], background[part.columns], part.own(by_component)
+
+        answers = self._ask("by_energy", arguments)
+        return [self.parts[k].placed(answers[k][number], by_component) for k, number in self._order]
 
     def predicted(self, flux: Array) -> list[PredictedBins]:
         return self._placed_rows(self._at("predicted", flux))

@@ -171,7 +171,7 @@ class LocalTerms(Terms):
         return [report for term in self.terms for report in term.report(flux, by_component)]
 
     def by_energy(self, flux: Array, background: Array, by_component: Mapping[str, Array]) -> list[EnergyReport]:
-        return self._each(lambda term: term.by_energy(flux, background, by_component))
+        return self.each(lambda term: term.by_energy(flux, background, by_component))
 
     def predicted(self, flux: Array) -> list[PredictedBins]:
         return [part for term in self.terms for part in term.predicted(flux)]

@@ -81,6 +81,11 @@ def test_a_shape_with_edges(engine: ProcessEngine) -> None:
     assert again is not here
     assert known.value(start) == again.value(start)
     assert known.summarize(start) == again.summarize(start)
+    told, expected = known.by_energy(start), again.by_energy(start)
+    for name in ("dataset", "bin", "n_bins", "counts", "predicted", "background", "residual"):
+        np.testing.assert_array_equal(getattr(told, name), getattr(expected, name))
+    for name, image in expected.images.items():
+        np.testing.assert_array_equal(told.images[name], image)
 
 
 @pytest.mark.parametrize("reoptimize", [False, True])
