@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import ceil
 
 import numpy as np
@@ -11,12 +11,12 @@ from gm.arrays import Array, BoolArray
 from gm.conventions import Conventions
 from gm.datasets import MapDataset
 from gm.datasets.map_dataset import SkyMap, no_counts
-from gm.errors import DataError, UsageError
+from gm.errors import DataError, UsageError, suggest
 from gm.irf.positions import nearest_values
 from gm.likelihood import predict_component
 from gm.maps.geometry import WcsGeometry
 from gm.maps.rotation import rotate
-from gm.models import SkyModel
+from gm.models import Models, SkyModel
 from gm.models.spatial.point import PointSpatialModel
 from gm.models.spectral.power_laws import PowerLawSpectralModel
 
@@ -111,3 +111,38 @@ def _trimmed(kernels: Array) -> Array:
     middle = kernels.shape[-1] // 2
     half = int(np.abs(used - middle).max(initial=0))
     return kernels[:, middle - half : middle + half + 1, middle - half : middle + half + 1]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a source is in a model: position [deg] in ``frame``, addresses of both parameters, factors to deg."""
+
+    lon: float
+    lat: float
+    frame: str
+    addresses: tuple[str, str]
+    factors: tuple[float, float]
+
+
+def position_of(models: Models, source: str) -> Place:
+    """The position of a source. Raises `UsageError` where it has none of its own."""
+    component = sky_source(models, source)
+    shape = component.spatial_model
+    names = [parameter.name for parameter in shape.parameters] if shape is not None else []
+    if shape is None or not {"lon_0", "lat_0"} <= set(names):
+        raise UsageError(f"'{source}' has no position lon_0, lat_0")
+    known, linked = models.addresses(), models.roots()
+    found = [models.slots()[source, "spatial"].start + names.index(name) for name in ("lon_0", "lat_0")]
+    if follower := next((known.short[k] for k in found if k in linked), None):
+        raise UsageError(f"{follower} follows another parameter by a link, and has no position of its own")
+    values, factors = shape.values(), [shape.factors[names.index(name)] for name in ("lon_0", "lat_0")]
+    lon, lat = (float(values[names.index(name)]) for name in ("lon_0", "lat_0"))
+    return Place(lon, lat, shape.frame, (known.short[found[0]], known.short[found[1]]), (factors[0], factors[1]))
+
+
+def sky_source(models: Models, name: str) -> SkyModel:
+    """The source of that name. Raises `UsageError`."""
+    sky = {component.name: component for component in models.sources()}
+    if name not in sky:
+        raise UsageError(f"no source is called '{name}'; {suggest(name, sky, 'sources')}")
+    return sky[name]

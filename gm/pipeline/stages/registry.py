@@ -6,10 +6,12 @@ from typing import Any
 
 from gm.pipeline.stages.apply.stage import APPLY
 from gm.pipeline.stages.base import Stage
+from gm.pipeline.stages.extension.stage import EXTENSION
 from gm.pipeline.stages.fit.stage import FIT
 from gm.pipeline.stages.flux_points.stage import FLUX_POINTS
 from gm.pipeline.stages.goodness.stage import GOODNESS
 from gm.pipeline.stages.light_curves.stage import LIGHT_CURVES
+from gm.pipeline.stages.localize.stage import LOCALIZE
 from gm.pipeline.stages.maps.stage import MAPS
 from gm.pipeline.stages.observations.stage import REDUCE
 from gm.pipeline.stages.profiles.stage import PROFILES
@@ -26,6 +28,8 @@ STAGES: list[Stage[Any]] = [
     FLUX_POINTS,
     LIGHT_CURVES,
     PROFILES,
+    LOCALIZE,
+    EXTENSION,
     SELECT,
     MAPS,
     SENSITIVITY,

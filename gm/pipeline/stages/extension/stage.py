@@ -1,0 +1,69 @@
+"""The ``extension:`` section, and ``gm extension``: sizes of sources, one for each entry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, final
+
+from gm.pipeline.analysis.declaration import Phase
+from gm.pipeline.stages.base import Ran, Stage, Task
+
+if TYPE_CHECKING:
+    from gm.pipeline.analysis.load import Analysis
+    from gm.pipeline.analysis.sections import Known, Section
+    from gm.pipeline.inputs import Inputs
+    from gm.pipeline.session import Session
+    from gm.pipeline.stages.extension.settings import ExtensionSettings
+    from gm.pipeline.start import Start
+
+
+@final
+class MeasuringSizes(Stage["tuple[ExtensionSettings, ...]"]):
+    """Size with errors or a limit, against a point, with ``exact`` conventions whatever the config says."""
+
+    name = section = command = kind = "extension"
+    phase = Phase.MEASUREMENT
+    help = "Sizes of sources: test against a point, errors or limit, profile, in bands of energy too."
+    is_list = True
+    defaults: ClassVar[Mapping[str, Any]] = {
+        "source": None,
+        "name": None,
+        "datasets": "*",
+        "shape": "gauss",
+        "energy_edges": None,
+        "n": 15,
+    }
+
+    def read(self, section: Section) -> tuple[ExtensionSettings, ...]:
+        from gm.pipeline.stages.extension.settings import read_extension
+
+        return read_extension(section)
+
+    def check(self, section: Section, known: Known) -> None:
+        from gm.pipeline.stages.extension.settings import check_extension
+
+        check_extension(section, known)
+
+    def tasks(self, analysis: Analysis) -> Sequence[Task]:
+        entries = analysis.of(self)
+        return [ExtensionTask(self, analysis, entry, index) for index, entry in enumerate(entries or ())]
+
+
+EXTENSION = MeasuringSizes()
+
+
+@final
+class ExtensionTask(Task):
+    """``extension/NAME.yaml``."""
+
+    def __init__(self, stage: MeasuringSizes, analysis: Analysis, settings: ExtensionSettings, index: int) -> None:
+        super().__init__(stage, analysis, settings.name, index)
+        self.settings = settings
+
+    def about(self, start: Start) -> str:
+        return f"size of {self.settings.source} as a {self.settings.shape}, from {self.origin}"
+
+    def run(self, session: Session, inputs: Inputs) -> Ran:
+        from gm.pipeline.stages.extension.run import run_extension
+
+        return run_extension(session, self, self.settings, inputs)
