@@ -13,7 +13,7 @@ import yaml
 from alternate import kept, serve
 from cases import BEST_JOINT_CRAB, CASES, CUBES
 from gammapy.datasets import Datasets
-from gammapy.estimators import FluxPointsEstimator
+from gammapy.estimators import FluxPointsEstimator, LightCurveEstimator
 from gammapy.modeling import Fit
 from gammapy.modeling.models import Models
 
@@ -128,10 +128,24 @@ def profile(parameter: str, n: int) -> dict[str, Any]:
     return {"seconds": {"profile": seconds}, "values": [float(value) for value in scan], "rises": rises}
 
 
+def light_curve(edges: list[float], source: str) -> dict[str, Any]:
+    """One bin for each dataset, everything on. Seconds are those of the processor."""
+    datasets = kept["datasets"]
+    datasets.models = Models.read(kept["models_file"])
+    estimator = LightCurveEstimator(energy_edges=np.array(edges) * u.TeV, source=source, selection_optional="all")
+    begin = time.process_time()
+    curve = estimator.run(datasets)
+    seconds = time.process_time() - begin
+    table = curve.to_table(format="lightcurve", sed_type="flux")
+    names = ("time_min", "flux", "flux_err", "flux_errn", "flux_errp", "flux_ul", "ts")
+    columns = {name: np.asarray(table[name].data, dtype=float).ravel().tolist() for name in names}
+    return {"seconds": {"light_curve": seconds}, **columns}
+
+
 def versions() -> dict[str, Any]:
     """What is being timed."""
     return {"Gammapy": gammapy.__version__}
 
 
 if __name__ == "__main__":
-    serve(read, statistic, values, fit, flux_points, profile, versions)
+    serve(read, statistic, values, fit, flux_points, light_curve, profile, versions)

@@ -10,7 +10,7 @@ from cases import BEST_JOINT_CRAB, CASES, CUBES
 
 import gm
 from gm.datasets import Datasets
-from gm.estimators import FluxPointsEstimator, ProfileEstimator
+from gm.estimators import FluxPointsEstimator, LightCurveEstimator, ProfileEstimator
 from gm.fit import Fit
 from gm.likelihood import JointLikelihood
 from gm.models import Models
@@ -99,10 +99,27 @@ def profile(parameter: str, values: list[float]) -> dict[str, Any]:
     return {"seconds": {"profile": seconds}, "rises": [row.stat - found.stat for row in found.rows]}
 
 
+def light_curve(edges: list[float], source: str) -> dict[str, Any]:
+    """One bin for each dataset, with errors, limits, profiles, sensitivity. Seconds are those of the processor."""
+    models = Models.read(kept["models_file"])
+    begin = time.process_time()
+    curve = LightCurveEstimator(source=source, energy_edges=edges).run(kept["datasets"], models)
+    seconds = time.process_time() - begin
+    points = [(row.bin.start, point) for row in curve.rows for point in row.points]
+    names = {"flux": "norm", "flux_err": "norm_err", "flux_errn": "norm_errn", "flux_errp": "norm_errp",
+             "flux_ul": "norm_ul"}  # fmt: skip
+    columns = {
+        name: [getattr(point.estimate, norm) * point.reference.flux for _, point in points]
+        for name, norm in names.items()
+    }
+    columns |= {"time_min": [start for start, _ in points], "ts": [point.estimate.ts for _, point in points]}
+    return {"seconds": {"light_curve": seconds}, **columns}
+
+
 def versions() -> dict[str, Any]:
     """What is being timed."""
     return {"gm": gm.__version__}
 
 
 if __name__ == "__main__":
-    serve(read, statistic, fit, flux_points, profile, versions)
+    serve(read, statistic, fit, flux_points, light_curve, profile, versions)

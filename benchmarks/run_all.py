@@ -14,6 +14,8 @@ SCRIPTS = (
     "compare_errors",
     "bench_joint_crab",
     "bench_flux_points",
+    "bench_light_curve",
+    "bench_profiles",
     "bench_many_runs",
     "bench_reduction",
     "bench_maps",

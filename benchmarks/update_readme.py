@@ -15,6 +15,8 @@ BEGIN, END = "<!-- benchmarks -->\n", "<!-- /benchmarks -->"
 TITLES = {
     "joint_crab": "joint Crab",
     "flux_points": "flux points",
+    "light_curve": "light curve",
+    "profiles": "profile",
     "many_runs": "{runs} runs",
     "maps": "maps",
     "maps_long": "maps",

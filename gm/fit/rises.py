@@ -68,13 +68,14 @@ class Rises:
                 yield k, f"the statistic rises by {rise:.1g} only at a distance of {self.errors[k]:.2g}"
 
     def bent(self, positions: Sequence[int]) -> Iterator[tuple[int, float]]:
-        """Parameters whose statistic is no parabola, with its rise at two errors, the mean of both sides, instead of 4.
+        """Parameters whose statistic is no parabola, with its rise at two errors on the side farther from 4.
 
-        The second side is looked at only where the first is a quarter off.
+        It is none where the mean of both sides is a quarter off, which that of a skew one is not; the second side is
+        looked at only where the first is so far off.
         """
         for k in (k for k in positions if self.errors[k] > 0):
             first = self.at(k, 2.0)
             if abs(first / _TWICE - 1) > _BENT:
-                both = 0.5 * (first + self.at(k, -2.0))
-                if abs(both / _TWICE - 1) > _BENT:
-                    yield k, both
+                second = self.at(k, -2.0)
+                if abs(0.5 * (first + second) / _TWICE - 1) > _BENT:
+                    yield k, max(first, second, key=lambda rise: abs(rise - _TWICE))

@@ -230,7 +230,7 @@ class FitRun:
         self.shapes = dict(rises.bent([k for k in near_kinks if k not in self.errors.vague]))
         self.warnings += [
             f"{self.names[k]}: the statistic rises by {rise:.2f} instead of 4 two errors away, so that its error means "
-            "little; with conventions: exact it has no kinks"
+            "little: minos finds where it rises by 1, and with conventions: exact it has no kinks"
             for k, rise in self.shapes.items()
         ]
 

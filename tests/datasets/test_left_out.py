@@ -90,7 +90,7 @@ def test_a_fit_says_what_it_left_out() -> None:
     assert [w for w in result.warnings if "left out" in w] == [
         f"a, b: 9 bins with {run.counts[3:].sum() + without.counts.sum():g} counts left out: without off acceptance"
     ]
-    first, second = fit_document(result, "x", {})["datasets"]
+    first, second = fit_document(result, "x", {}, {})["datasets"]
     assert (first["bins"], first["counts"]) == (3, run.counts[:3].sum())
     assert first["left_out"] == [{"reason": "without off acceptance", "bins": 3, "counts": run.counts[3:].sum()}]
     assert (second["bins"], second["counts"], second["left_out"][0]["bins"]) == (0, 0, 6)

@@ -268,11 +268,11 @@ def test_a_position_on_no_parabola_is_told_and_exact_has_none() -> None:
     for side in (-2, 2):
         there = {"source.lon_0": {"value": lon.value + side * lon.error, "frozen": True}}
         rises.append(Fit(datasets).optimize(result.models.with_parameters(there)).statistic - result.statistic)
-    assert lon.rise_at_2_sigma == pytest.approx(np.mean(rises), rel=0.1)
+    assert lon.rise_at_2_sigma == pytest.approx(max(rises, key=lambda rise: abs(rise - 4)), rel=0.1)
     assert lon.rise_at_2_sigma < 3
     assert any(text.startswith("source.lon_0: the statistic rises by 2.") for text in result.warnings)
-    assert any("conventions: exact" in text for text in result.warnings)
-    row = next(row for row in fit_document(result, "x", {})["parameters"] if row["name"] == "source.lon_0")
+    assert any("minos" in text and "conventions: exact" in text for text in result.warnings)
+    row = next(row for row in fit_document(result, "x", {}, {})["parameters"] if row["name"] == "source.lon_0")
     assert row["shape"] == {"at_2_sigma": lon.rise_at_2_sigma}
     smooth = Fit(datasets, "exact").run(models)
     assert all(p.rise_at_2_sigma is None for p in smooth.parameters)
