@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gm.cli.output import paint
@@ -16,22 +16,28 @@ def lines(document: Mapping[str, Any], color: bool = False) -> list[str]:
     status = str(document.get("status", ""))
     style = "green" if status == "ok" else "yellow"
     n_bands = max(len(document["variability"]), 1)
-    head = ["MJD (UTC)", *(["energy"] if n_bands > 1 else []), "flux", "error", "upper limit", "TS", "status", "reason"]
-    rows = [_cells(point, n_bands > 1) for point in document["points"]]
+    fitted = list(dict.fromkeys(one["name"] for point in document["points"] for one in point.get("parameters", ())))
+    band = ["energy"] if n_bands > 1 else []
+    head = ["MJD (UTC)", *band, "flux", "error", "upper limit", "TS", *fitted, "status", "reason"]
+    rows = [_cells(point, n_bands > 1, fitted) for point in document["points"]]
     told = [
         f"{document['name']}: {document['source']}, flux in cm-2 s-1   {paint(status, style, color)}",
         "",
         *table(head, shortened(rows, _MANY), left=2 if n_bands > 1 else 1),
         "",
     ]
+    together = [[one["name"], *with_error(one["value"], one["error"]), one["unit"]] for one in document["parameters"]]
+    if together:
+        told += [*table(["all bins", "value", "error", "unit"], together), ""]
     for row in document["variability"]:
         told += _variability(row)
     return [*told, *(f"  warning: {text}" for text in document.get("warnings", ()))]
 
 
-def _cells(point: Mapping[str, Any], with_energy: bool) -> list[str]:
+def _cells(point: Mapping[str, Any], with_energy: bool, fitted: Sequence[str]) -> list[str]:
     start, stop = point["time_min_utc"], point["time_max_utc"]
     when = ", ".join(point["datasets"]) if start is None else f"{start:.4f} - {stop:.4f}"
+    values = {one["name"]: " ± ".join(with_error(one["value"], one["error"])) for one in point.get("parameters", ())}
     value, error = ("-", "-") if point.get("flux") is None else with_error(point["flux"], point.get("flux_err"))
     return [
         when,
@@ -40,6 +46,7 @@ def _cells(point: Mapping[str, Any], with_energy: bool) -> list[str]:
         error,
         "-" if point.get("flux_ul") is None else f"< {number(point['flux_ul'])}",
         number(point.get("ts")),
+        *(values.get(name, "-") for name in fitted),
         point["status"],
         point.get("reason") or "",
     ]

@@ -92,14 +92,19 @@ class FluxPointsEstimator:
 
     def unmeasured(self, models: Models, status: PointStatus, why: str) -> tuple[FluxPoint, ...]:
         """The points of all bands where none can be measured. Raises `UsageError` as `run` does."""
-        component, edges, layout = self._component(models), self.requested_edges(), Layout(models)
-        values = layout.expand(layout.start)[layout.slots(component.name)]
+        edges = self.requested_edges()
         bands = np.stack([edges[:-1], edges[1:]], axis=1)
-        references = Reference(component, values, Conventions(self.conventions)).fluxes(bands)
+        references = self.reference(models).fluxes(bands)
         return tuple(
             FluxPoint(low, high, status, why, reference)
             for (low, high), reference in zip(bands.tolist(), references, strict=True)
         )
+
+    def reference(self, models: Models) -> Reference:
+        """The spectrum that norms are relative to. Raises `UsageError` where the source has none."""
+        component, layout = self._component(models), Layout(models)
+        values = layout.expand(layout.start)[layout.slots(component.name)]
+        return Reference(component, values, Conventions(self.conventions))
 
     def _component(self, models: Models) -> SkyModel:
         sky = {component.name: component for component in models.sources()}

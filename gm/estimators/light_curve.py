@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
+import numpy as np
+
+from gm.arrays import Array
 from gm.conventions import Conventions
 from gm.datasets import Datasets
 from gm.errors import DataError, UsageError
+from gm.estimators.fitted_flux import FluxFit, fitted_point, fitted_values, free_models, in_band
 from gm.estimators.flux_points import DEFAULT_SCAN, FluxPointsEstimator
-from gm.estimators.result import FluxPoint, FluxPoints
+from gm.estimators.joint_light_curve import joint_fit
+from gm.estimators.quantity import Quantity
+from gm.estimators.result import FittedValue, FluxPoint, FluxPoints
 from gm.estimators.time_bins import BayesianBlocks, Binned, GoodTimes, TimeBin, TimeBinning, time_binning
+from gm.fit import NothingToFit
 from gm.likelihood import Engine
 from gm.models import Models
 from gm.models.temporal.intervals import DAY
@@ -33,6 +41,8 @@ class LightCurve:
     """A light curve relative to the reference model of the flux points of all bins together, ``constant``.
 
     constant : one point for each band of energy, with the norm that fits all bins best
+    covariance : (n_rows, n_rows) of the norms of a joint fit, NaN for bins without data; parameters : what else it
+    found; joint_stat : its -2 ln L, and that of the same fit with one flux
     outside : datasets in no bin; n_empty : bins of equal width without datasets, which are no rows
     """
 
@@ -42,6 +52,9 @@ class LightCurve:
     outside: tuple[str, ...] = ()
     n_empty: int = 0
     warnings: tuple[str, ...] = ()
+    covariance: Array | None = None
+    parameters: tuple[FittedValue, ...] = ()
+    joint_stat: tuple[float, float] | None = None
 
 
 @read_only("make another LightCurveEstimator")
@@ -54,6 +67,8 @@ class LightCurveEstimator:
     "2004-01-01"}``, ``{"edges": [...]}``, ``{"intervals": [[t0, t1], ...]}``, dates or MJD on the ``"scale"`` (UTC);
     or a `TimeBinning`
     energy_edges : two of them, or several bands; all else as for flux points
+    free : addresses of further parameters of the source that are fitted in each bin; the norm is that of its flux then
+    joint : all bins are one fit, with a flux for each and all else as free as in the global model and shared by them
 
     Norms are relative to the global model, with its variation in time where it has one.
     """
@@ -61,7 +76,9 @@ class LightCurveEstimator:
     source: str
     time_bins: object = "per-observation"
     energy_edges: Sequence[object] = ("1 TeV", "10 TeV")
+    free: Sequence[str] = ()
     reoptimize: bool = False
+    joint: bool = False
     sigma: float = 1.0
     sigma_ul: float = 2.0
     sigma_sensitivity: float = 5.0
@@ -89,17 +106,53 @@ class LightCurveEstimator:
         binned = self.binned(datasets, models)
         if not any(one.datasets for one in binned.bins):
             raise UsageError(f"light curve of '{self.source}': no dataset lies in any time bin")
-        rows, told = [], list[str]()
+        every = Datasets(dataset for dataset in datasets if dataset.name not in binned.outside)
+        constant, told = self._flux_points().run(every, models), list[str]()
+        if self.joint:
+            curve = self._joint(binned, every, models, constant, told)
+        else:
+            rows = self._rows(binned, datasets, models, told, progress, wanted)
+            curve = LightCurve(tuple(rows), constant, self, binned.outside, binned.n_empty)
+        return replace(curve, warnings=tuple(dict.fromkeys([*_remarks(binned), *constant.warnings, *told])))
+
+    def _rows(
+        self,
+        binned: Binned,
+        datasets: Datasets,
+        models: Models,
+        told: list[str],
+        progress: Progress | None,
+        wanted: Collection[int] | None,
+    ) -> Iterator[LightCurveRow]:
+        """One bin after the other."""
         for k, one in enumerate(binned.bins):
             if progress is not None:
                 progress(f"bin {k + 1} of {len(binned.bins)}", k / len(binned.bins))
             inside = Datasets(datasets[name] for name in one.datasets)
             points = self._measured(inside, models, told) if wanted is None or k in wanted else None
-            rows.append(LightCurveRow(one, livetime(inside), points))
-        every = Datasets(dataset for dataset in datasets if dataset.name not in binned.outside)
-        constant = self._flux_points().run(every, models)
-        warnings = dict.fromkeys([*_remarks(binned), *constant.warnings, *told])
-        return LightCurve(tuple(rows), constant, self, binned.outside, binned.n_empty, tuple(warnings))
+            yield LightCurveRow(one, livetime(inside), points)
+
+    def _joint(
+        self, binned: Binned, datasets: Datasets, models: Models, constant: FluxPoints, told: list[str]
+    ) -> LightCurve:
+        """All bins in one fit. Raises `UsageError` for several bands of energy, or further free parameters."""
+        flux_points = self._flux_points()
+        edges = flux_points.requested_edges()
+        if edges.size != 2 or self.free:
+            raise UsageError("a joint light curve has one band of energy, and what is free is free in the global model")
+        inside = [Datasets(datasets[name] for name in one.datasets) for one in binned.bins]
+        found = joint_fit(inside, models, self.source, edges, flux_points.reference(models), self._fit)
+        told += found.warnings
+        rows = []
+        for one, members, point in zip(binned.bins, inside, found.points, strict=True):
+            without = flux_points.unmeasured(models, "no_data", "no dataset of this time bin has bins of the band")
+            rows.append(LightCurveRow(one, livetime(members), without if point is None else (point,)))
+        outcome = found.covariance, found.parameters, (found.stat, found.stat_constant)
+        return LightCurve(tuple(rows), constant, self, binned.outside, binned.n_empty, (), *outcome)
+
+    def _fit(self, datasets: Datasets, models: Models) -> FluxFit:
+        limits = self.sigma, self.sigma_ul, self.norm_scan
+        return FluxFit(datasets, models, *limits, Conventions(self.conventions), self.engine)
 
     def binned(self, datasets: Datasets, models: Models) -> Binned:
         """The bins with their datasets; Bayesian blocks are joined from the measured bins of single datasets."""
@@ -136,11 +189,29 @@ class LightCurveEstimator:
         if not len(inside):
             return estimator.unmeasured(models, "no_data", "no dataset lies in this time bin")
         try:
+            if self.free:
+                return tuple(self._free_points(inside, models, told))
             points = estimator.run(inside, models)
-        except DataError as error:  # of this bin alone, such as a source that is dark in all of it
+        except (DataError, NothingToFit) as error:  # of this bin alone, such as a source that is dark in all of it
             return estimator.unmeasured(models, "failed", str(error).splitlines()[0])
         told += points.warnings
         return points.points
+
+    def _free_points(self, inside: Datasets, models: Models, told: list[str]) -> Iterator[FluxPoint]:
+        """One fit for each band of energy."""
+        flux_points, fitted = self._flux_points(), free_models(models, self.source, self.free, self.reoptimize)
+        reference = flux_points.reference(models)
+        nothing = flux_points.unmeasured(models, "no_data", "no bin of the band enters")
+        for k, (low, high) in enumerate(pairwise(flux_points.requested_edges().tolist())):
+            datasets, energies = in_band(inside, low, high)
+            if energies is None:
+                yield nothing[k]
+                continue
+            [flux], quantity = reference.fluxes(np.array([energies])), Quantity("flux", self.source, energies)
+            run, [estimate] = self._fit(datasets, fitted).run([quantity], [flux.flux])
+            told += run.warnings
+            point = fitted_point(run, quantity, estimate, flux, self.sigma_ul)
+            yield replace(point, parameters=fitted_values(run, self.free))
 
 
 def livetime(datasets: Datasets) -> float | None:
@@ -162,7 +233,7 @@ def _remarks(binned: Binned) -> list[str]:
     told = []
     if binned.outside:
         names = ", ".join(binned.outside[:8]) + (", ..." if len(binned.outside) > 8 else "")
-        told.append(f"{len(binned.outside)} datasets lie in no time bin and are left out: {names}")
+        told.append(f"in no time bin, and left out: {names}")
     if binned.n_empty:
         told.append(f"{binned.n_empty} time bins without datasets are left out")
     if unknown := [one.datasets[0] for one in binned.bins if one.start is None]:

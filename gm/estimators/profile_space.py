@@ -121,7 +121,7 @@ def quantity_space(run: FitRun, quantity: Quantity) -> Space:
     it depends on most. Raises `UsageError`."""
     if problem := quantity.problem(run.likelihood.models):
         raise UsageError("; ".join(problem))
-    derived, minimum = _derived(run, quantity), run.minimum
+    derived, minimum = derived_of(run, quantity), run.minimum
     k = _pivot(run, quantity, derived)
     objective = Reparametrised(run.objective, derived, k, minimum.vector)
     vector, jacobian = objective.there(minimum.vector), objective.jacobian(minimum.vector)
@@ -139,7 +139,7 @@ def quantity_space(run: FitRun, quantity: Quantity) -> Space:
     return Space(*axes, profile, covariance, ellipsoid, lower, upper, objective.back)
 
 
-def _derived(run: FitRun, quantity: Quantity) -> Derived:
+def derived_of(run: FitRun, quantity: Quantity) -> Derived:
     """The quantity as a function of the active parameters."""
     layout, likelihood, restricted = run.layout, run.likelihood, run.objective
     component = next(c for c in likelihood.models.sources() if c.name == quantity.source)

@@ -41,8 +41,22 @@ class ReferenceFlux:
 
 
 @dataclass(frozen=True)
+class FittedValue:
+    """A number with its symmetric error, None where it has none."""
+
+    name: str
+    value: float
+    error: float | None
+    unit: str
+
+
+@dataclass(frozen=True)
 class FluxPoint:
-    """One band: edges and geometric mean [TeV], the verdict and its reason, the norm, and the datasets in it."""
+    """One band: edges and geometric mean [TeV], the verdict and its reason, the norm, and the datasets in it.
+
+    Where the spectrum was fitted too the norm is that of the flux alone: ``spectrum`` has its ``dnde`` at ``e_ref`` and
+    ``eflux``, ``parameters`` what else was free of it.
+    """
 
     e_min: float
     e_max: float
@@ -51,6 +65,8 @@ class FluxPoint:
     reference: ReferenceFlux
     estimate: NormEstimate | None = None
     datasets: dict[str, PointDataset] = field(default_factory=dict)
+    spectrum: dict[str, FittedValue] = field(default_factory=dict)
+    parameters: tuple[FittedValue, ...] = ()
 
     @property
     def e_ref(self) -> float:

@@ -164,6 +164,8 @@ light_curves:
   - {source: crob, energy_range: [1 TeV, 2 TeV]}
   - {source: crab, datasets: nothing*, energy_range: [1 TeV, 2 TeV]}
   - {source: crab, energy_range: [1 TeV, 2 TeV], name: crab-lc}
+  - {source: crab, energy_range: [1 TeV, 2 TeV], name: a, free: [crab.indx], joint: true}
+  - {source: crab, energy_edges: [1 TeV, 2 TeV], name: b, joint: true}
 """
     (tmp_path / "config.yaml").write_text(CONFIG.split("light_curves:")[0] + section)
     _, err = gm("validate", "config.yaml", code=3)
@@ -171,7 +173,32 @@ light_curves:
         "config.yaml:6:14: $.light_curves[0].source: no component is called 'crob'",
         "config.yaml:7:30: $.light_curves[1].datasets: no dataset matches 'nothing*'",
         "config.yaml:8:56: $.light_curves[2].name: entry 1 is called 'crab-lc' already",
+        "config.yaml:9:65: $.light_curves[3].free: a joint fit of all bins",
+        "config.yaml:9:66: $.light_curves[3].free[0]: no parameter is called 'crab.indx'",
+        "config.yaml:10:34: $.light_curves[4].energy_edges: a joint fit of several bands",
     ]
+
+
+def test_free_parameters_and_one_fit_of_all_bins(gm: Command, tmp_path: Path) -> None:
+    entries = """\
+light_curves:
+  - {source: crab, name: spectra, energy_range: [0.5 TeV, 8 TeV], free: [crab.index]}
+  - {source: crab, name: joint, energy_range: [0.5 TeV, 8 TeV], joint: true}
+"""
+    (tmp_path / "config.yaml").write_text(CONFIG.split("light_curves:")[0] + entries)
+    _, err = gm("light-curve", "config.yaml")
+    assert "crab.index" in err
+    documents = [read_document(tmp_path / f"results/light_curves/{name}.yaml") for name in ("spectra", "joint")]
+    assert [check(document, "light-curve") for document in documents] == [[], []]
+    spectra, joint = (document.data for document in documents)
+    assert [row["parameters"][0]["name"] for row in spectra["points"]] == ["crab.index"] * 3
+    assert spectra["variability"][0]["likelihood_ratio"]["reason"] == "other parameters are fitted again in every bin"
+    assert np.shape(joint["covariance"]) == (3, 3)
+    assert [joint["covariance"][k][k] for k in range(3)] == pytest.approx([r["norm_err"] ** 2 for r in joint["points"]])
+    assert [one["name"] for one in joint["parameters"]] == ["crab.index"]
+    ratio = joint["variability"][0]["likelihood_ratio"]
+    assert ratio["value"] == pytest.approx(joint["statistic"]["constant"] - joint["statistic"]["total"])
+    assert joint["variability"][0]["chi2"]["value"] == pytest.approx(ratio["value"], rel=0.2)
 
 
 def test_json_has_all_light_curves(gm: Command) -> None:

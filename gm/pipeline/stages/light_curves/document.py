@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from gm.estimators import LightCurve
+from gm.arrays import Array
+from gm.estimators import FluxPoint, LightCurve
 from gm.estimators.light_curve import LightCurveRow
+from gm.estimators.result import FittedValue
 from gm.estimators.time_bins import utc
 from gm.estimators.variability import (
     Fluxes,
@@ -22,9 +24,11 @@ from gm.models import Models
 from gm.pipeline.results import finite
 from gm.pipeline.stages.flux_points.document import point_row
 from gm.pipeline.stages.light_curves.settings import LightCurveSettings
+from gm.units import TEV_IN_ERG
 
 SCHEMA = "gm/light-curve/1"
 Points = list[dict[str, Any]]
+_ENDS = ("", "_err", "_errn", "_errp", "_ul")
 _FEW = "fewer than two time bins have a flux with errors"
 
 
@@ -47,12 +51,15 @@ def light_curve_document(
         "warnings": list(curve.warnings),
         "reference_model": Models([curve.constant.reference_model]).to_dict()["components"][0]["spectral"],
         "confidence": {"sigma": estimator.sigma, "sigma_ul": estimator.sigma_ul},
+        "free": list(settings.free),
         "reoptimize": settings.reoptimize,
+        "joint": settings.joint,
         "systematic": settings.systematic,
         "time_scale": "tt",
         "outside": list(curve.outside),
         "empty_bins": curve.n_empty,
         "points": points,
+        **_joint(curve),
         "variability": [_variability(curve, points[band::n_bands], band, settings) for band in range(n_bands)],
         "inputs": dict(inputs),
     }
@@ -67,8 +74,22 @@ def rows_of(curve: LightCurve, kept: Points) -> Points:
             found += kept[k * n_bands : (k + 1) * n_bands]
         else:
             times = _times(row)
-            found += [{**times, **point_row(point, curve.constant.norm_scan)} for point in row.points]
+            found += [{**times, **_row(point, curve)} for point in row.points]
     return found
+
+
+def _row(point: FluxPoint, curve: LightCurve) -> dict[str, Any]:
+    """As of flux points; where the spectrum was fitted too its own numbers, with symmetric errors alone."""
+    row = point_row(point, curve.constant.norm_scan)
+    for name, one in point.spectrum.items():
+        row |= {name: finite(one.value), f"{name}_err": finite(one.error)}
+        row |= {f"{name}{side}": None for side in ("_errn", "_errp", "_ul")}
+    if "dnde" in point.spectrum:
+        factor = point.e_ref**2 * TEV_IN_ERG
+        row |= {f"e2dnde{end}": None if row[f"dnde{end}"] is None else row[f"dnde{end}"] * factor for end in _ENDS}
+    if point.parameters:
+        row["parameters"] = [_value(one) for one in point.parameters]
+    return row
 
 
 def _times(row: LightCurveRow) -> dict[str, Any]:
@@ -92,7 +113,7 @@ def _variability(curve: LightCurve, points: Points, band: int, settings: LightCu
         "bins": fluxes.n,
         "reason": _FEW if few else None,
     }
-    test = None if few else constancy(fluxes, settings.systematic)
+    test = None if few else constancy(fluxes, settings.systematic, _covariance(curve, points))
     row["chi2"] = (
         None
         if test is None
@@ -104,7 +125,8 @@ def _variability(curve: LightCurve, points: Points, band: int, settings: LightCu
             "flux": finite(test.constant * whole.reference.flux),
         }
     )
-    row["likelihood_ratio"] = _likelihood_ratio(curve, points, band, settings.reoptimize)
+    is_refitted = settings.reoptimize or bool(settings.free)
+    row["likelihood_ratio"] = _likelihood_ratio(curve, points, band, is_refitted)
     excess = None if few else excess_variance(fluxes, settings.systematic)
     row["excess_variance"] = (
         None
@@ -124,7 +146,7 @@ def _variability(curve: LightCurve, points: Points, band: int, settings: LightCu
 
 def _fluxes(points: Iterable[Mapping[str, Any]], sigma: float) -> Fluxes:
     """Norms of the points that have errors, these as one standard deviation; upper limits count as measured."""
-    rows = [point for point in points if point.get("norm") is not None and point.get("norm_err") is not None]
+    rows = [point for point in points if _has_error(point)]
     sides = {
         side: np.array([row[side] if row[side] is not None else row["norm_err"] for row in rows], dtype=float)
         for side in ("norm_errn", "norm_errp")
@@ -143,23 +165,50 @@ def _middle(row: Mapping[str, Any]) -> float:
     return float("nan") if low is None or high is None else 0.5 * (low + high)
 
 
-def _likelihood_ratio(curve: LightCurve, points: Points, band: int, is_reoptimized: bool) -> dict[str, Any]:
+def _likelihood_ratio(curve: LightCurve, points: Points, band: int, is_refitted: bool) -> dict[str, Any]:
     """-2 ln L of one norm for all bins minus that of one for each: chi-square, one degree of freedom less than bins."""
     nothing = {"value": None, "degrees_of_freedom": None, "probability": None}
     whole = curve.constant.points[band].estimate
     stats = [point["stat"] for point in points if point.get("stat") is not None]
-    if is_reoptimized:
-        return {**nothing, "reason": "the other parameters are fitted again in every bin"}
+    if is_refitted:
+        return {**nothing, "reason": "other parameters are fitted again in every bin"}
     with_data = sum(bool(row.bin.datasets) for row in curve.rows)
     if whole is None or len(stats) < max(with_data, 2):
         return {**nothing, "reason": _FEW if len(stats) < 2 else "not all bins with data have a flux"}
-    value = whole.stat - sum(stats)
+    value = whole.stat - sum(stats) if curve.joint_stat is None else curve.joint_stat[1] - curve.joint_stat[0]
     return {
         "value": finite(value),
         "degrees_of_freedom": len(stats) - 1,
         "probability": finite(chi2_probability(value, len(stats) - 1)),
         "reason": None,
     }
+
+
+def _joint(curve: LightCurve) -> dict[str, Any]:
+    """What a joint fit has for all bins together."""
+    if curve.covariance is None or curve.joint_stat is None:
+        return {"statistic": None, "covariance": None, "parameters": []}
+    return {
+        "statistic": {"total": finite(curve.joint_stat[0]), "constant": finite(curve.joint_stat[1])},
+        "covariance": [[finite(value) for value in row] for row in curve.covariance.tolist()],
+        "parameters": [_value(one) for one in curve.parameters],
+    }
+
+
+def _covariance(curve: LightCurve, points: Points) -> Array | None:
+    """Of the norms that have errors, where they were fitted together."""
+    if curve.covariance is None:
+        return None
+    known = [k for k, point in enumerate(points) if _has_error(point)]
+    return curve.covariance[np.ix_(known, known)]
+
+
+def _has_error(point: Mapping[str, Any]) -> bool:
+    return point.get("norm") is not None and point.get("norm_err") is not None
+
+
+def _value(one: FittedValue) -> dict[str, Any]:
+    return {"name": one.name, "value": finite(one.value), "error": finite(one.error), "unit": one.unit}
 
 
 def _pace(pace: Pace | None, does: str) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from typing import Any
 
 from gm.errors import UsageError
 from gm.estimators.time_bins import TimeBinning, time_binning
+from gm.models import AddressError, Models
 from gm.pipeline.analysis.energies import read_edges
-from gm.pipeline.analysis.sections import Known, Section, patterns
+from gm.pipeline.analysis.sections import Known, Section, patterns, texts
 from gm.pipeline.stages.flux_points.settings import check_reference
 from gm.units import UnitError
 
@@ -25,7 +26,9 @@ class LightCurveSettings:
     datasets: tuple[str, ...]
     energy_edges: tuple[float, ...]
     time_bins: TimeBinning
+    free: tuple[str, ...]
     reoptimize: bool
+    joint: bool
     systematic: float
     sigma: float
     sigma_ul: float
@@ -40,7 +43,9 @@ def read_light_curves(section: Section) -> tuple[LightCurveSettings, ...]:
             datasets=patterns(entry["datasets"]),
             energy_edges=_edges(section, index, entry),
             time_bins=_time_bins(section, index, entry["time_bins"]),
+            free=patterns(entry["free"]),
             reoptimize=entry["reoptimize"],
+            joint=entry["joint"],
             systematic=float(entry["systematic"]),
             sigma=float(entry["confidence"]["sigma"]),
             sigma_ul=float(entry["confidence"]["sigma_ul"]),
@@ -76,3 +81,31 @@ def check_light_curves(section: Section, known: Known) -> None:
         known.check_source(section, (index, "source"), entry["source"])
         if known.models is not None:
             check_reference(section, (index, "source"), entry["source"], known.models)
+            _check_free(section, index, entry, known.models)
+
+
+def _check_free(section: Section, index: int, entry: Mapping[str, Any], models: Models) -> None:
+    """Parameters that are free in each bin are those of the source; a joint fit has one band, and none of them."""
+    if entry["source"] not in models:
+        return
+    own = range(len(models.parameters))[models.slots()[entry["source"], None]]
+    for place, address in texts(entry["free"], (index, "free")):
+        try:
+            if models.resolve(address) not in own:
+                section.add(
+                    place,
+                    f"'{address}' is no parameter of '{entry['source']}'",
+                    "free names further ones of the source",
+                )
+        except AddressError as error:
+            section.add(place, error.message, error.hint)
+    if entry["joint"] and entry["free"]:
+        section.add(
+            (index, "free"),
+            "a joint fit of all bins",
+            "what is free in the global model is free, and shared by the bins",
+        )
+    if entry["joint"] and entry["energy_edges"] is not None:
+        section.add(
+            (index, "energy_edges"), "a joint fit of several bands", "a light curve of its own for each energy_range"
+        )

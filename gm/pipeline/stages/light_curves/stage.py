@@ -35,7 +35,9 @@ class MeasuringVariation(Stage["tuple[LightCurveSettings, ...]"]):
         "energy_range": None,
         "energy_edges": None,
         "time_bins": "per-observation",
+        "free": [],
         "reoptimize": False,
+        "joint": False,
         "systematic": 0,
         "confidence": {"sigma": 1, "sigma_ul": 2},
     }
