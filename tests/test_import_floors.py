@@ -50,6 +50,7 @@ INNER_FLOORS = {
         "files",
         "datasets",
         "operations simulation",
+        "redrawn",
     ),
     "datasets.files": (
         "flux_points gadf_spectrum map_reading map_writing ogip_spectrum recognition",

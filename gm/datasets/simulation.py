@@ -216,7 +216,7 @@ def draw(template: Template, predicted: Array, seed: int, asimov: bool = False) 
         return _draw_flux_points(blank, template.mask_safe, predicted, random, asimov)
     if not has_counts(blank):
         raise DataError(f"{template.name}: a {blank.type} cannot be drawn")
-    poisson = _poisson(template.name, random, asimov)
+    poisson = poisson_counts(template.name, random, asimov)
     counts = poisson(predicted)
     filled = {"counts": blank.stored(counts), "mask_safe": template.mask_safe}
     if template.acceptance is None or template.acceptance_off is None:
@@ -237,7 +237,7 @@ def stream(seed: int, name: str) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence([seed, key]))
 
 
-def _poisson(name: str, random: np.random.Generator, asimov: bool) -> Callable[[Array], Array]:
+def poisson_counts(name: str, random: np.random.Generator, asimov: bool = False) -> Callable[[Array], Array]:
     """Expected counts to counts; a negative expectation, from a negative component, is zero."""
 
     def counts(expected: Array) -> Array:

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from gm.arrays import Array
 from gm.conventions import Conventions
-from gm.datasets import Dataset, Datasets
-from gm.datasets.simulation import Template, draw, stream, template_of
-from gm.errors import DataError, GmError
+from gm.datasets import Datasets
+from gm.datasets.redrawn import Expectation
+from gm.datasets.simulation import stream
+from gm.errors import GmError
 from gm.estimators.flux_points import FluxPointsEstimator
 from gm.fit import Fit, FitResult
-from gm.likelihood import DatasetSummary, Engine, JointLikelihood
+from gm.likelihood import DatasetSummary, Engine, JointLikelihood, RepeatingEngine
 from gm.models import Models, Parameter
 from gm.models.prior import GaussianPrior
 
@@ -85,10 +85,8 @@ class Truth:
         self.statistic = likelihood.value(start)
         self.statistics = {summary.name: summary.statistic for summary in summaries}
         self.deviances = deviances(datasets, summaries)
-        self._templates = [_template(dataset, n) for dataset, n in zip(datasets, predicted, strict=True)]
-        for template, counts in self._templates:
-            if not np.isfinite(counts).all():
-                raise DataError(f"dataset {template.name}: the models predict counts that are not finite")
+        pairs = zip(datasets, predicted, strict=True)
+        self._expected = [Expectation.of(dataset, counts) for dataset, counts in pairs]
 
     def draw(self, seed: int, number: int) -> tuple[Datasets, Models]:
         """Toy ``number``: the datasets, and the models that it is fitted with. The same seed and number: the same bits.
@@ -96,21 +94,8 @@ class Truth:
         Raises `DataError`.
         """
         own = int(np.random.SeedSequence([seed, number]).generate_state(1, np.uint64)[0])
-        drawn = [
-            draw(template, counts, own).with_(mask_fit=dataset.mask_fit)
-            for dataset, (template, counts) in zip(self.datasets, self._templates, strict=True)
-        ]
-        return Datasets(drawn), _with_drawn_priors(self.models, stream(own, _PRIORS))
-
-
-def _template(dataset: Dataset, predicted: Array) -> tuple[Template, Array]:
-    """The dataset without data, and what is expected in each bin, ON the source: 0 in those that do not enter."""
-    template, bins = template_of(dataset), np.flatnonzero(dataset.mask)
-    if template.acceptance is None:
-        return template, predicted
-    background = np.zeros(predicted.shape)
-    np.put(background, bins, dataset.measurement().statistic(bins).background(predicted.ravel()[bins]))
-    return replace(template, dataset=template.dataset.with_(background=background)), predicted + background
+        drawn = Datasets(expected.draw(own) for expected in self._expected)
+        return drawn, _with_drawn_priors(self.models, stream(own, _PRIORS))
 
 
 def _with_drawn_priors(models: Models, random: np.random.Generator) -> Models:
@@ -145,12 +130,16 @@ class ToyFit:
     limits: Iterable[str] = ()
     sigma_ul: float = 2.0
     errors: bool = True
+    _repeating: RepeatingEngine = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_repeating", RepeatingEngine(self.engine))
 
     def run(self, truth: Truth, seed: int, number: int) -> Toy:
         """Draw a toy and fit it; what goes wrong is its status and reason."""
         try:
             datasets, models = truth.draw(seed, number)
-            fit = Fit(datasets, self.conventions, self.engine)
+            fit = Fit(datasets, self.conventions, self._repeating)
             result = fit.run(models, minos=self.minos, test=self.test) if self.errors else fit.optimize(models)
             limits = {source: self._limit(source, datasets, truth.models) for source in self.limits}
         except GmError as error:

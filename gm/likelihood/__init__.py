@@ -1,7 +1,7 @@
 """The likelihood: fluxes of the global model folded with responses and compared with counts."""
 
 from gm.likelihood.by_energy import ByEnergy, ComponentByEnergy
-from gm.likelihood.engine import Engine, LocalEngine
+from gm.likelihood.engine import Engine, LocalEngine, RepeatingEngine
 from gm.likelihood.joint import DatasetSummary, JointLikelihood, PixelLattice
 from gm.likelihood.prediction import predict_component, predicted_counts
 from gm.likelihood.remarks import remarks
@@ -17,6 +17,7 @@ __all__ = [
     "LocalEngine",
     "LocalTerms",
     "PixelLattice",
+    "RepeatingEngine",
     "TermReport",
     "Terms",
     "predict_component",

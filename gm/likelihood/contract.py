@@ -10,6 +10,7 @@ from typing import final
 import numpy as np
 
 from gm.arrays import Array, IntArray
+from gm.datasets import Datasets
 from gm.likelihood.lattice import Lattice
 from gm.likelihood.line import Line
 from gm.likelihood.maps.folding.image_adjoints import ImageAdjoint
@@ -158,6 +159,10 @@ class LikelihoodTerm(ABC):
     @abstractmethod
     def line(self, rest: Array, signal: Array) -> Line:
         """-2 ln L where the vector is ``rest + norm * signal``."""
+
+    def measured_again(self, datasets: Datasets, n_columns: int) -> LikelihoodTerm | None:
+        """The term on datasets that differ in what was measured alone; None where it has to be compiled again."""
+        return None
 
     @abstractmethod
     def cut(self, ranges: IntArray, n_columns: int) -> LikelihoodTerm | None:

@@ -17,6 +17,7 @@ from gm.likelihood.report import EnergyReport, TermReport
 from gm.parallel import side_by_side
 
 if TYPE_CHECKING:  # spectra do without the transforms
+    from gm.datasets import Datasets
     from gm.likelihood.maps.compilation import CompiledMaps
 
 R = TypeVar("R")
@@ -103,6 +104,10 @@ class Terms(ABC):
     @abstractmethod
     def lines(self, rest: Array, signal: Array) -> list[Line]:
         """-2 ln L where the vector is ``rest + norm * signal``, as a sum."""
+
+    def measured_again(self, datasets: Datasets) -> Terms | None:
+        """The same on datasets that differ in what was measured alone; None where that takes a compilation."""
+        return None
 
     @abstractmethod
     def cut(self, ranges: IntArray) -> Terms | None:
@@ -191,6 +196,11 @@ class LocalTerms(Terms):
 
     def lines(self, rest: Array, signal: Array) -> list[Line]:
         return [term.line(rest, signal) for term in self.terms]
+
+    def measured_again(self, datasets: Datasets) -> LocalTerms | None:
+        again = [term.measured_again(datasets, self.n_columns) for term in self.terms]
+        terms = [term for term in again if term is not None]
+        return LocalTerms(terms, self.n_columns) if len(terms) == len(self.terms) else None
 
     def cut(self, ranges: IntArray) -> LocalTerms | None:
         cuts = (term.cut(ranges, self.n_columns) for term in self.terms)

@@ -10,6 +10,7 @@ from typing import final
 import numpy as np
 
 from gm.arrays import Array, BoolArray, IntArray
+from gm.datasets import Datasets
 from gm.likelihood.contract import Block, LikelihoodTerm, PredictedBins, Pullback
 from gm.likelihood.fluxes import as_slice
 from gm.likelihood.line import Line, RowLine
@@ -150,6 +151,11 @@ class Term(LikelihoodTerm):
     def energy_bins(self) -> list[tuple[int, IntArray]]:
         starts = np.flatnonzero(np.diff(self.dataset, prepend=-1))
         return list(zip(self.dataset[starts].tolist(), np.split(self.bin, starts[1:]), strict=True))
+
+    def measured_again(self, datasets: Datasets, n_columns: int) -> Term:
+        measured = [datasets[number].measurement().columns(as_slice(bins)) for number, bins in self.energy_bins()]
+        statistic = type(self.statistic)(*(np.concatenate(parts) for parts in zip(*measured, strict=True)))
+        return Term(statistic, self.folds, self.offset, self.dataset, self.bin, n_columns)
 
     def cut(self, ranges: IntArray, n_columns: int) -> Term | None:
         """The term on a range of energy bins per dataset; ``ranges`` (n_datasets, 2) holds first and last + 1 bin."""
