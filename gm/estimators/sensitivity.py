@@ -153,8 +153,8 @@ def _common_edges(datasets: Datasets) -> Array:
 
 
 def _edges_of(dataset: Dataset) -> Array:
-    bins = [dataset.energies_of(k, k + 1) for k in range(dataset.energies().size)]
-    return np.array([*(low for low, _ in bins), bins[-1][1]])
+    low, high = dataset.energy_edges()
+    return np.append(low, high[-1])
 
 
 class _Asimov:

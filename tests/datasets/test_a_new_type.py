@@ -53,6 +53,9 @@ class LightDataset(OneDimensional):
     def energies(self) -> Array:
         return self.energy.center
 
+    def energy_edges(self) -> tuple[Array, Array]:
+        return self.energy.lo, self.energy.hi
+
     def energy_range(self) -> tuple[float, float]:
         return self.energies_of(0, self.energy.n_bins)
 

@@ -35,7 +35,7 @@ Command = Callable[..., tuple[str, str]]
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    Datasets([on_off("run 1", 1, exposure=1e12), spectrum("run-2", 2, exposure=1e12)]).write(tmp_path / "datasets.yaml")
+    Datasets([on_off("run 1", 1, exposure=1e13), spectrum("run-2", 2, exposure=1e13)]).write(tmp_path / "datasets.yaml")
     Models([power_law("crab")]).write(tmp_path / "models.yaml")
     (tmp_path / "config.yaml").write_text(CONFIG)
     monkeypatch.chdir(tmp_path)

@@ -87,7 +87,7 @@ def test_a_result_that_was_changed(gm: Callable[..., Any]) -> None:
         ("flux_points/sed", "output", "flux_points/sed.ecsv", "gone"),
     }
     out, _ = gm("verify", "results", code=1)
-    assert "1 changed, 2 same" in out
+    assert "1 changed, 3 same" in out
     assert "output flux_points/sed.ecsv" in out
 
 

@@ -14,7 +14,7 @@ from gm.pipeline.session import Session
 from gm.pipeline.stages.base import Ran, Task
 from gm.pipeline.stages.goodness.settings import GoodnessSettings
 from gm.pipeline.stages.toys.document import goodness_rows, message_of, verdict_of
-from gm.pipeline.stages.toys.rows import fit_toys, forget
+from gm.pipeline.stages.toys.rows import engine_of_toys, fit_toys, forget
 from gm.pipeline.stages.toys.truth import truth_and_observed
 
 
@@ -22,7 +22,7 @@ def run_goodness(session: Session, task: Task, settings: GoodnessSettings, input
     """Fit all simulations, and write the document. Raises `DataError`."""
     began, folder = time.perf_counter(), task.result.parent
     truth, observed = truth_and_observed(session)
-    fit = ToyFit(conventions=session.analysis.settings.conventions, engine=session.engine, errors=False)
+    fit = ToyFit(conventions=session.analysis.settings.conventions, engine=engine_of_toys(session), errors=False)
     work = truth, fit, settings.seed
     toys = fit_toys(session, "goodness", folder, fingerprint(inputs), work, settings.simulations)
     about = dict.fromkeys(truth.models.parameters.addresses, (0.0, ""))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gm.estimators.toys import Toy, ToyFit, Truth
 from gm.io.processes import can_fork, in_processes
+from gm.likelihood import Engine
 from gm.pipeline.journal import Journal
 from gm.pipeline.session import Session
 
@@ -60,8 +61,14 @@ def forget(folder: Path) -> None:
     shutil.rmtree(unfinished_folder(folder), ignore_errors=True)
 
 
+def engine_of_toys(session: Session) -> Engine | None:
+    """A cluster where one is asked for; None: each toy in one process, and workers share out the toys."""
+    return session.engine if session.analysis.settings.engine.is_dask else None
+
+
 def _each(session: Session, work: Callable[[int], Toy], numbers: Sequence[int]) -> Iterable[Toy]:
-    workers = session.analysis.settings.workers or 1
+    engine = session.analysis.settings.engine
+    workers = 1 if engine.is_dask else engine.workers or 1
     if workers > 1 and len(numbers) > 1 and can_fork():
         return in_processes(work, numbers, workers, _CHUNK)
     return map(work, numbers)

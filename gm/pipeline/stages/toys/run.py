@@ -18,7 +18,7 @@ from gm.pipeline.stages.base import Ran, Task
 from gm.pipeline.stages.fit.settings import FitSettings
 from gm.pipeline.stages.fit.stage import FIT
 from gm.pipeline.stages.toys.document import toys_document
-from gm.pipeline.stages.toys.rows import fit_toys, forget
+from gm.pipeline.stages.toys.rows import engine_of_toys, fit_toys, forget
 from gm.pipeline.stages.toys.settings import RETRY, ToySettings
 from gm.pipeline.stages.toys.table import read_toys, write_toys
 from gm.pipeline.stages.toys.truth import truth_and_observed
@@ -53,7 +53,7 @@ def _toy_fit(session: Session, settings: ToySettings, truth: Truth) -> ToyFit:
     sources = _sources(truth)
     return ToyFit(
         conventions=session.analysis.settings.conventions,
-        engine=session.engine,
+        engine=engine_of_toys(session),
         minos=minos,
         test=[name for name in matching(sources, settings.test) if _is_testable(truth.models, name)],
         limits=[name for name in matching(sources, settings.limits) if _has_norm(truth.models, name)],

@@ -11,6 +11,7 @@ from gm.models import Models
 from gm.pipeline.session import Session
 from gm.pipeline.stages.fit.settings import FitSettings
 from gm.pipeline.stages.fit.stage import FIT
+from gm.pipeline.stages.toys.rows import engine_of_toys
 
 
 def truth_and_observed(session: Session, *, from_best_fit: bool = True) -> tuple[Truth, Observed]:
@@ -29,7 +30,7 @@ def truth_and_observed(session: Session, *, from_best_fit: bool = True) -> tuple
 
 
 def _truth(session: Session, datasets: Datasets, models: Models) -> Truth:
-    return Truth(datasets, models, session.analysis.settings.conventions, session.engine)
+    return Truth(datasets, models, session.analysis.settings.conventions, engine_of_toys(session))
 
 
 def _fitted(session: Session, datasets: Datasets) -> Models:
