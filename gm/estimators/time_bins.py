@@ -92,45 +92,58 @@ class PerObservation(TimeBinning):
         return Binned((*found, *unknown))
 
 
-@final
-@dataclass(frozen=True)
-class EachGoodTime(TimeBinning):
-    """A bin for every good time interval that there is."""
+class Divided(TimeBinning):
+    """Bins that do not depend on which datasets lie in them."""
+
+    @abstractmethod
+    def limits(self, times: GoodTimes) -> list[tuple[float, float]]:
+        """Start and stop of each, in order."""
 
     def bins(self, times: GoodTimes) -> Binned:
+        return _sorted_into(self.limits(times), times)
+
+
+@final
+@dataclass(frozen=True)
+class EachGoodTime(Divided):
+    """A bin for every good time interval that there is."""
+
+    def limits(self, times: GoodTimes) -> list[tuple[float, float]]:
         known = times.known().values()
         pairs = sorted((float(a), float(b)) for its in known for a, b in zip(its.start, its.stop, strict=True))
         distinct: list[tuple[float, float]] = []
         for pair in pairs:
             if not distinct or np.abs(np.subtract(pair, distinct[-1])).max() > _TOLERANCE:
                 distinct.append(pair)
-        return _sorted_into(distinct, times)
+        return distinct
 
 
 @final
 @dataclass(frozen=True)
-class Width(TimeBinning):
+class Width(Divided):
     """Bins of equal ``width`` [d] from ``start`` on, by default the beginning of all good time; empty ones left out."""
 
     width: float
     start: float | None = None
 
-    def bins(self, times: GoodTimes) -> Binned:
+    def limits(self, times: GoodTimes) -> list[tuple[float, float]]:
         spans = [_span(its) for its in times.known().values()]
         first, last = min(span[0] for span in spans), max(span[1] for span in spans)
         start = first if self.start is None else self.start + self.width * floor((first - self.start) / self.width)
         n = ceil((last - start - _TOLERANCE) / self.width)
         if n > _MOST:
             raise UsageError(f"{n} bins of {self.width:g} d, at most {_MOST}")
-        edges = [start + k * self.width for k in range(n + 1)]
-        found = _sorted_into(list(pairwise(edges)), times)
+        return list(pairwise(start + k * self.width for k in range(n + 1)))
+
+    def bins(self, times: GoodTimes) -> Binned:
+        found = super().bins(times)
         kept = tuple(one for one in found.bins if one.datasets)
         return Binned(kept, found.outside, len(found.bins) - len(kept))
 
 
 @final
 @dataclass(frozen=True)
-class Intervals(TimeBinning):
+class Intervals(Divided):
     """Bins from start to stop, each (start, stop), which do not overlap."""
 
     pairs: tuple[tuple[float, float], ...]
@@ -143,8 +156,8 @@ class Intervals(TimeBinning):
             if start < stop - _TOLERANCE:
                 raise UsageError(f"time bins overlap: one ends at MJD {stop:.6f} (TT), the next begins at {start:.6f}")
 
-    def bins(self, times: GoodTimes) -> Binned:
-        return _sorted_into(self.pairs, times)
+    def limits(self, times: GoodTimes) -> list[tuple[float, float]]:
+        return list(self.pairs)
 
 
 @final
@@ -265,7 +278,7 @@ def _sorted_into(pairs: Sequence[tuple[float, float]], times: GoodTimes) -> Binn
         else:
             outside.append(name)
     if longer:
-        hint = "reduce them per interval: an entry of observations for each bin, with events: {gti: FILE} of its times"
+        hint = "reduce them per interval: observations with the same time_bins, and {time_bin} in their name"
         raise UsageError(f"datasets longer than a time bin, or across its edges: {_listed(longer)}; {hint}")
     bins = tuple(TimeBin(*pair, tuple(names)) for pair, names in zip(pairs, members, strict=True))
     return Binned(bins, tuple(outside))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gm import __version__
-from gm.errors import DataError, GmError, InvalidInput, JsonPath
+from gm.errors import DataError, GmError, InvalidInput, JsonPath, UsageError
 from gm.io.files import sha256
 from gm.observations import DataStore, Observation
 from gm.observations.data_store import HDU_INDEX, OBS_INDEX, observation_files
@@ -16,6 +16,7 @@ from gm.pipeline.analysis.findings import Findings
 from gm.pipeline.analysis.paths import expand
 from gm.pipeline.analysis.sections import Section
 from gm.pipeline.inputs import fingerprint
+from gm.pipeline.stages.observations.intervals import Divided, divided
 from gm.pipeline.stages.observations.selections import observation_selection
 from gm.pipeline.stages.observations.settings import Entry, named_files
 from gm.pipeline.stages.reading import Reader
@@ -87,14 +88,28 @@ def _usable(section: Section, entry: Entry, how: str) -> Iterator[Job]:
     except DataError as error:
         raise _located(section, (entry.index, "data"), str(error)) from error
     if store is not None:
-        for number in _selected(section, entry, store):
-            files = sorted({place.path for place in store.hdus[number].values()})
-            name = entry.dataset_name(number)
-            part = f"{name}-{number}" if entry.stacked else name
-            yield Job(entry, number, store, name, part, fingerprint([how, *map(_hash_of, files)]))
+        for part, numbers in _divided(section, entry, store):
+            yield from (_job(part, store, number, how) for number in numbers)
     for path, reason in broken if entry.selection.ids is None else ():
         name = entry.name if entry.stacked else path.name
         yield Job(entry, None, None, name, path.name, fingerprint([str(path), _hash_of(path)]), reason)
+
+
+def _divided(section: Section, entry: Entry, store: DataStore) -> Divided:
+    """The observations that are meant, in each bin of time. Raises `InvalidInput`."""
+    numbers = _selected(section, entry, store)
+    try:
+        return divided(entry, store, numbers)
+    except UsageError as error:
+        raise _located(section, (entry.index, "time_bins"), str(error)) from error
+
+
+def _job(entry: Entry, store: DataStore, number: int, how: str) -> Job:
+    files = sorted({place.path for place in store.hdus[number].values()})
+    name = entry.dataset_name(number)
+    part = f"{name}-{number}" if entry.stacked else name
+    when = [] if entry.interval is None else [repr(entry.interval)]
+    return Job(entry, number, store, name, part, fingerprint([how, *when, *map(_hash_of, files)]))
 
 
 def _check_names(jobs: Sequence[Job]) -> None:

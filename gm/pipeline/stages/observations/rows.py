@@ -31,6 +31,8 @@ def reduce_job(job: Job, file: Path) -> Row:
     Raises `DataError` when the dataset cannot be written.
     """
     row: Row = {"obs_id": job.obs_id, "dataset": job.dataset, "status": "ok", "reason": None}
+    if job.entry.interval is not None:
+        row["time_min"], row["time_max"] = job.entry.interval
     with _warned() as remarks:
         try:
             dataset, component = job.entry.reduction.run(job.observation(), job.part)

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import partial, reduce
 from glob import escape
 from itertools import pairwise
 from pathlib import Path
@@ -16,6 +16,7 @@ import numpy as np
 
 from gm.datasets import MapDataset, SpectrumDataset
 from gm.errors import DataError
+from gm.estimators.time_bins import Divided, time_binning
 from gm.irf.parametric_map import RAD_BINS
 from gm.makers.exclusion import Exclusion
 from gm.makers.fov import FoVBackgroundMaker
@@ -38,7 +39,7 @@ from gm.pipeline.stages.observations.selections import event_selection, event_ty
 from gm.pipeline.stages.reading import Reader, Unusable, position
 from gm.pipeline.stages.safe_masks import OFFSET_MAX, safe_mask_makers
 
-NUMBER, TYPE = "{obs_id}", "{event_type}"
+NUMBER, TYPE, TIME_BIN = "{obs_id}", "{event_type}", "{time_bin}"
 MAX_PIXELS = 4_000_000
 MAX_PSF = 1 << 26
 _FOR = {"region": "spectrum", "containment_correction": "spectrum", "use_region_center": "spectrum",
@@ -51,6 +52,7 @@ class Entry:
 
     index : its position in the section; name : of each dataset, with ``{obs_id}``, or of the stack, without;
     data : what the data store is made of, relative paths in ``directory``
+    time_bins : in which each observation is divided; interval : the bin of one that has been, MJD in TT
     """
 
     index: int
@@ -62,6 +64,8 @@ class Entry:
     required: str
     reduction: Reduction
     stacked: bool
+    time_bins: Divided | None = None
+    interval: tuple[float, float] | None = None
 
     def dataset_name(self, obs_id: int) -> str:
         """What one observation becomes, or joins."""
@@ -70,7 +74,7 @@ class Entry:
 
 def patterns_to_come(entry: Entry) -> list[str]:
     """Patterns of the parameters that an entry adds to the global model."""
-    dataset = "*".join(map(escape, entry.name.split(NUMBER)))
+    dataset = "*".join(map(escape, entry.name.replace(TIME_BIN, NUMBER).split(NUMBER)))
     makers = [maker for maker in entry.reduction.makers if isinstance(maker, FoVBackgroundMaker)]
     made = Models(BackgroundIRFModel(dataset_name=dataset, spectral_model=m.spectral_model) for m in makers)
     return [*made.addresses().short, *made.addresses().full]
@@ -100,8 +104,10 @@ def _check_name(reader: Reader) -> None:
     types = event_types(reader)
     if len(types) > 1 and TYPE not in name:
         reader.note(("name",), f"'{name}': each type of events needs a name of its own", f"name: {name}-{TYPE}")
-    allowed = [NUMBER] if types == [None] else [NUMBER, TYPE]
-    if re.search(r"[{}]", name.replace(NUMBER, "").replace(allowed[-1], "")):
+    if "time_bins" in reader.data and TIME_BIN not in name:
+        reader.note(("name",), f"'{name}': each bin of time needs a name of its own", f"name: {name}-{TIME_BIN}")
+    allowed = [NUMBER, *([TYPE] if types != [None] else []), *([TIME_BIN] if "time_bins" in reader.data else [])]
+    if re.search(r"[{}]", reduce(lambda text, part: text.replace(part, ""), allowed, name)):
         reader.note(("name",), f"'{name}': {' and '.join(allowed)} is all that may stand in braces")
 
 
@@ -117,7 +123,8 @@ def _entries(reader: Reader, index: int) -> list[Entry]:
 def _entry(reader: Reader, index: int) -> Entry:
     data, directory = reader.data, reader.directory
     paths = [data["data"]] if isinstance(data["data"], str) else data["data"]
-    selection, events, reduction = reader.each(observation_selection, event_selection, _reduction)
+    read = reader.each(observation_selection, event_selection, _reduction, _time_bins)
+    selection, events, reduction, time_bins = read
     return Entry(
         index=index,
         name=data["name"],
@@ -128,7 +135,19 @@ def _entry(reader: Reader, index: int) -> Entry:
         required=data.get("required", "all-optional"),
         reduction=reduction,
         stacked=bool(data.get("stack")),
+        time_bins=time_bins,
     )
+
+
+def _time_bins(reader: Reader) -> Divided | None:
+    """How observations are divided in time, if they are."""
+    if "time_bins" not in reader.data:
+        return None
+    with reader.at("time_bins"):
+        binning = time_binning(reader.data["time_bins"])
+    if isinstance(binning, Divided):
+        return binning
+    raise reader.fail(("time_bins",), "these bins are known after the reduction", "gti, or width, edges or intervals")
 
 
 def _reduction(reader: Reader) -> Reduction:

@@ -51,7 +51,11 @@ class Reducing(Stage["tuple[Entry, ...]"]):
 
     def dataset_names(self, section: Section, settings: tuple[Entry, ...], names: Names) -> Names:
         """Not known before the data are opened, unless all are stacked."""
-        if names is None or not section.is_whole or not all(entry.stacked for entry in settings):
+        if (
+            names is None
+            or not section.is_whole
+            or not all(entry.stacked and entry.time_bins is None for entry in settings)
+        ):
             return None
         return [*names, *(entry.name for entry in settings)]
 
