@@ -65,7 +65,7 @@ def compile_maps(
     """
     pairs = [pair for index, dataset in maps if (pair := known.view(index, dataset)) is not None]
     views, block = [view for view, _ in pairs], {index: k // MAPS for k, (index, _) in enumerate(maps)}
-    shared = [Shared(known.kernels) for _ in range(0, len(maps), MAPS)]
+    shared = [Shared(known.kernels, len(pairs)) for _ in range(0, len(maps), MAPS)]
     builders = [
         [
             SourceBuilder.of(

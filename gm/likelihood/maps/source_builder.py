@@ -251,6 +251,7 @@ class SourceBuilder:
             shape=self.shape,
             values=self.values,
             moves=self.moves,
+            n_maps=self.shared.n_maps,
             geometry=dataset.geometry,
             window=self.view.window(y, x, edisp, apply["exposure"]),
             energy=dataset.energy_true.center,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from gm.arrays import Array, IntArray
-from gm.likelihood.maps.folding.frequencies import ComplexArray, Part, Size, bounding_box
+from gm.likelihood.maps.folding.frequencies import ComplexArray, Part, Size, bounding_box, spectra_of
 from gm.likelihood.maps.folding.kernel_groups import Grid, KernelGroup, chunks, moved
 
 _SMALLER = 0.75  # steps of sizes of the bounding box of an image; kernels are transformed again for each
@@ -63,7 +63,7 @@ class Convolver:
         for group in self._groups:
             grid = Grid.of(part, self.shape, group.half)
             if image.ndim == 2:
-                spectra = partial(_the_same, fft.rfft2(image[part], s=grid.size))
+                spectra = partial(_the_same, spectra_of(image[part], grid.size))
             else:
                 spectra = partial(_of_each, image, part, grid.size)
             transforms = group.at(grid.size)
@@ -123,7 +123,7 @@ def _the_same(spectrum: ComplexArray, members: IntArray) -> ComplexArray:
 
 
 def _of_each(images: Array, part: Part, size: Size, members: IntArray) -> ComplexArray:
-    return np.asarray(fft.rfft2(images[(members, *part)], s=size))
+    return spectra_of(images[(members, *part)], size)
 
 
 def spread_out(images: Array, support: Part, shape: tuple[int, int]) -> Array:

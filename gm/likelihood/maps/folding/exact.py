@@ -17,7 +17,9 @@ import numpy as np
 from gm.arrays import Array, IntArray
 from gm.irf.point_spread import PointSpread
 from gm.likelihood.maps.folding.folding import Folding
+from gm.likelihood.maps.folding.frequencies import Part
 from gm.likelihood.maps.folding.node_convolution import (
+    KEPT_BYTES,
     MixedImages,
     NodeConvolver,
     NodeImages,
@@ -66,19 +68,25 @@ def _stacked(shares: Array) -> Array:
 class ExactTrueFolding(Folding):
     """``counts[k] = sum_e edisp[e, k] flux[e] sum_j kernel[e, j] * (exposure[e, j] shares[j])`` over nodes j.
 
-    True energies that no bin sees are not folded. ``kernels`` : (n^2, n_energy_true, m, m), or None.
+    True energies that no bin sees are not folded. ``kernels`` : (n^2, n_energy_true, m, m), or None;
+    ``room`` : of a `NodeConvolver`.
     """
 
     def __init__(
-        self, window: MapWindow, nodes: Nodes, kernels: Array | None, support: tuple[slice, slice] | None = None
+        self,
+        window: MapWindow,
+        nodes: Nodes,
+        kernels: Array | None,
+        support: Part | None = None,
+        room: float = KEPT_BYTES,
     ) -> None:
-        self.window, self._made_of = window, (nodes, kernels, support)
+        self.window, self._made_of = window, (nodes, kernels, support, room)
         self._energies = EnergyResponse.of(window)
         self._exposure = NodeExposure.of(window.exposure[self._energies.seen], nodes, window.shape, support)
         self._n_nodes = nodes.n**2
         self._convolver: NodeConvolver | NoNodeConvolver = NoNodeConvolver(self._energies.seen.size, self._n_nodes)
         if kernels is not None:
-            self._convolver = NodeConvolver(kernels[:, self._energies.seen], window.shape, support)
+            self._convolver = NodeConvolver(kernels, window.shape, support, self._energies.seen, room)
 
     def cut(self, window: MapWindow) -> ExactTrueFolding:
         return ExactTrueFolding(window, *self._made_of)
@@ -89,7 +97,7 @@ class ExactTrueFolding(Folding):
             return OwnImages(lambda k: exposure.of_energies(k) * shares[self._energies.seen[k]])
         if exposure.mixing is None:
             return OwnImages(lambda k: exposure.of_energies(k) * shares)
-        return MixedImages(exposure.maps * shares, exposure.mixing)
+        return MixedImages(exposure.maps() * shares, exposure.mixing)
 
     def respond(self, image: Array) -> Response:
         return self.respond_in_full(image)[0]
@@ -128,17 +136,17 @@ class ExactTrueFolding(Folding):
         by_bin = by_bin.reshape(-1, *window.shape)
         if not by_energy and exposure.mixing is not None:
             back = self._convolver.send_back(by_bin, exposure.mixing)
-            return _stacked((back * exposure.maps).sum(axis=0))
+            return _stacked((back * exposure.maps()).sum(axis=0))
         pieces = self._convolver.send_back_in_pieces(by_bin)
         if not by_energy:
-            nothing = np.zeros(exposure.maps.shape[1:])
+            nothing = np.zeros(exposure.shape)
 
             def summed(piece: Callable[[], tuple[IntArray, Array]]) -> Array:
                 k, back = piece()
                 return np.asarray((back * exposure.of_energies(k)).sum(axis=0))
 
             return _stacked(sum(side_by_side(summed, pieces), nothing))
-        pulled = np.zeros((len(window.exposure), *exposure.maps.shape[1:]))
+        pulled = np.zeros((len(window.exposure), *exposure.shape))
         for piece in pieces:
             k, back = piece()
             pulled[seen[k]] = back * exposure.of_energies(k)
@@ -147,15 +155,18 @@ class ExactTrueFolding(Folding):
 
 @final
 class ExactRecoFolding(Folding):
-    """``counts[k] = sum_j kernel[k, j] * sum_e edisp[e, k] flux[e] exposure[e, j] shares[j]`` over nodes j."""
+    """``counts[k] = sum_j kernel[k, j] * sum_e edisp[e, k] flux[e] exposure[e, j] shares[j]`` over nodes j.
+
+    ``room`` : of a `NodeConvolver`.
+    """
 
     def __init__(
-        self, window: MapWindow, nodes: Nodes, kernels: Array, support: tuple[slice, slice] | None = None
+        self, window: MapWindow, nodes: Nodes, kernels: Array, support: Part | None = None, room: float = KEPT_BYTES
     ) -> None:
-        self.window, self._made_of = window, (nodes, kernels, support)
+        self.window, self._made_of = window, (nodes, kernels, support, room)
         self._exposure = NodeExposure.of(window.exposure, nodes, window.shape, support)
         self._n_nodes, self._n_energy = nodes.n**2, window.edisp.shape[1]
-        self._convolver = NodeConvolver(kernels, window.shape, support)
+        self._convolver = NodeConvolver(kernels, window.shape, support, room=room)
 
     def cut(self, window: MapWindow) -> ExactRecoFolding:
         return ExactRecoFolding(window, *self._made_of)
@@ -164,8 +175,8 @@ class ExactRecoFolding(Folding):
         """Images (n, n_nodes, ny, nx), and for each true energy their factors (n_energy_true, n)."""
         shares, exposure = _on_nodes(image, self._n_nodes), self._exposure
         if shares.ndim == 3 and exposure.mixing is not None:
-            return exposure.maps * shares, exposure.mixing
-        return exposure.of_energies(slice(None)) * shares, np.eye(len(exposure.maps))
+            return exposure.maps() * shares, exposure.mixing
+        return exposure.of_energies(slice(None)) * shares, np.eye(len(exposure.padded))
 
     def respond(self, image: Array) -> Response:
         return self.respond_in_full(image)[0]
@@ -205,4 +216,4 @@ class ExactRecoFolding(Folding):
             pulled *= exposure.of_energies(slice(None))
             return _stacked(pulled if by_energy else pulled.sum(axis=0))
         back = self._convolver.send_back(scattered, edisp @ exposure.mixing)
-        return _stacked((back * exposure.maps).sum(axis=0))
+        return _stacked((back * exposure.maps()).sum(axis=0))

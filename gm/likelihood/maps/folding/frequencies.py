@@ -7,6 +7,7 @@ from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import fft
 
 from gm.arrays import Array, IntArray
 
@@ -59,6 +60,21 @@ class Frequencies:
     def half(self) -> Array:
         """(n_half,) those in x that are not negative: of real images the others say the same."""
         return np.arange(self.lowest[1] + 1, dtype=np.float64)
+
+
+def spectra_of(images: Array, size: Size) -> ComplexArray:
+    """Transforms (..., rows, columns / 2 + 1) of real images (..., ny, nx), with zeros around them up to a size.
+
+    As those of `scipy.fft.rfft2`, which transforms the rows of zeros too.
+    """
+    by_row = fft.rfft(images, n=size[1], axis=-1)
+    return np.asarray(fft.fft(by_row, n=size[0], axis=-2, overwrite_x=True))
+
+
+def images_of(spectra: ComplexArray, size: Size, part: Part) -> Array:
+    """The reverse, but for rows and columns outside of a part; ``spectra`` are overwritten."""
+    by_row = fft.ifft(spectra, axis=-2, overwrite_x=True)[..., part[0], :]
+    return np.asarray(fft.irfft(by_row, n=size[1], axis=-1)[..., part[1]])
 
 
 def bounding_box(images: Array) -> Part | None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from gm.arrays import BoolArray, IntArray
-from gm.likelihood.maps.folding.frequencies import ComplexArray, Part, Size
+from gm.likelihood.maps.folding.frequencies import ComplexArray, Part, Size, spectra_of
 from gm.parallel import TaskGroup
 
 _GROUPS = 3  # sizes of transforms; narrow kernels need not pay for wide ones
@@ -104,7 +104,7 @@ class KernelGroup:
         return found
 
     def _transform(self, some: slice, size: Size, transforms: ComplexArray) -> None:
-        transforms[some] = fft.rfft2(self.kernels[some].astype(np.float64), s=size)
+        transforms[some] = spectra_of(self.kernels[some].astype(np.float64), size)
 
 
 def chunks(n: int, size: Size) -> Iterator[slice]:

@@ -17,11 +17,11 @@ import numpy as np
 from scipy import fft
 
 from gm.arrays import Array, IntArray
-from gm.likelihood.maps.folding.frequencies import ComplexArray, Part, Size
+from gm.likelihood.maps.folding.frequencies import ComplexArray, Part, Size, images_of, spectra_of
 from gm.likelihood.maps.folding.kernel_groups import Grid, KernelGroup, chunks
 from gm.parallel import side_by_side
 
-_KEPT_BYTES = 6e7  # of transformed kernels of similar size; beyond, they are made again each time
+KEPT_BYTES = 6e7  # of transformed kernels of similar size; beyond, they are made again each time
 
 
 class NodeImages(ABC):
@@ -33,7 +33,7 @@ class NodeImages(ABC):
 
     def spectra(self, size: Size) -> Callable[[IntArray], ComplexArray]:
         """For some kernels (n,) the transforms of their images, (n, n_nodes, rows, columns / 2 + 1)."""
-        return lambda kernels: np.asarray(fft.rfft2(self.of(kernels), s=size))
+        return lambda kernels: spectra_of(self.of(kernels), size)
 
 
 @final
@@ -48,7 +48,7 @@ class MixedImages(NodeImages):
         return np.asarray(np.tensordot(self.mixing[kernels], self.images, axes=1))
 
     def spectra(self, size: Size) -> Callable[[IntArray], ComplexArray]:
-        spectra = fft.rfft2(self.images, s=size)
+        spectra = spectra_of(self.images, size)
         flat, shape = spectra.reshape(len(spectra), -1).view(np.float64), spectra.shape[1:]
         return lambda kernels: (self.mixing[kernels] @ flat).view(np.complex128).reshape(-1, *shape)
 
@@ -67,18 +67,31 @@ class OwnImages(NodeImages):
 class NodeConvolver:
     """``folded[k] = sum_j kernel[j, k] * image[k, j]`` over the nodes j of a pixel, on a window; images on its support.
 
-    kernels : (n_nodes, n_kernels, m, m), m odd, centred on the pixel; shape, support : as of a `Convolver`.
+    kernels : (n_nodes, n_stored, m, m), m odd, centred on the pixel; shape, support : as of a `Convolver`; chosen :
+    positions (n_kernels,) of the kernels that are meant, by default of all; room : bytes for the transforms of kernels
+    of similar size, beyond which they are made each time
     """
 
-    def __init__(self, kernels: Array, shape: Size, support: Part | None = None) -> None:
+    def __init__(
+        self,
+        kernels: Array,
+        shape: Size,
+        support: Part | None = None,
+        chosen: IntArray | None = None,
+        room: float = KEPT_BYTES,
+    ) -> None:
         self.shape, self.support = shape, support or (slice(0, shape[0]), slice(0, shape[1]))
-        self._kernels, self._n_nodes = kernels, len(kernels)
+        self._kernels, self._n_nodes, self._room = kernels, len(kernels), room
+        self._chosen = np.arange(kernels.shape[1]) if chosen is None else chosen
         self._image = self.support[0].stop - self.support[0].start, self.support[1].stop - self.support[1].start
 
     @cached_property
     def _groups(self) -> list[_Group]:
-        groups = KernelGroup.all_of(np.abs(self._kernels).max(axis=0))
-        return [_Group(self._kernels, alike, self.support, self.shape) for alike in groups]
+        groups = KernelGroup.all_of(np.abs(self._kernels).max(axis=0)[self._chosen])
+        among = self._kernels, self._chosen, self._room
+        return [
+            _Group(*among, alike.members, alike.half, Grid.of(self.support, self.shape, alike.half)) for alike in groups
+        ]
 
     def fold_in_pieces(self, images: NodeImages) -> list[Iterator[tuple[int, Array]]]:
         """Kernels and folded images (*shape), which are overwritten by the next; to be gone through side by side."""
@@ -93,8 +106,8 @@ class NodeConvolver:
     ) -> Iterator[tuple[int, Array]]:
         folded, grid, members = np.zeros(self.shape), group.grid, group.members[some]
         product = np.einsum("kjyx,kjyx->kyx", group.transforms(some), spectra(members))
-        for k, one in zip(members, fft.irfft2(product, s=grid.size, overwrite_x=True), strict=True):
-            folded[grid.reach] = one[grid.cut]
+        for k, one in zip(members, images_of(product, grid.size, grid.cut), strict=True):
+            folded[grid.reach] = one
             yield int(k), folded
 
     def send_back(self, images: Array, mixing: Array) -> Array:
@@ -108,27 +121,31 @@ class NodeConvolver:
 
         for group in self._groups:
             parts = side_by_side(partial(mixed, group), group.chunks())
-            whole += self._cut(fft.irfft2(sum(parts[1:], parts[0]), s=group.grid.size, overwrite_x=True))
+            whole += self._images(group, sum(parts[1:], parts[0]))
         return whole
 
     def send_back_in_pieces(self, images: Array) -> list[Callable[[], tuple[IntArray, Array]]]:
         """The adjoint for `OwnImages`: kernels (n,) and what comes back (n, n_nodes, ny, nx)."""
 
         def one(group: _Group, some: slice) -> tuple[IntArray, Array]:
-            back = fft.irfft2(self._back(group, some, images), s=group.grid.size, overwrite_x=True)
-            return group.members[some], self._cut(back)
+            return group.members[some], self._images(group, self._back(group, some, images))
 
         return [partial(one, group, some) for group in self._groups for some in group.chunks()]
 
-    def _cut(self, images: Array) -> Array:
-        return images[..., : self._image[0], : self._image[1]]
+    def _images(self, group: _Group, spectra: ComplexArray) -> Array:
+        return images_of(spectra, group.grid.size, (slice(self._image[0]), slice(self._image[1])))
 
     def _back(self, group: _Group, some: slice, images: Array) -> ComplexArray:
         """Spectra (n, n_nodes, ...) of what comes back from the images of some kernels."""
         members, grid = group.members[some], group.grid
-        placed = np.zeros((len(members), *grid.size))
-        placed[(slice(None), *grid.cut)] = images[(members, *grid.reach)]
-        return np.asarray(np.conjugate(group.transforms(some)) * fft.rfft2(placed, overwrite_x=True)[:, None])
+        (rows, columns), (n_rows, n_columns) = grid.cut, grid.size
+        placed = np.zeros((len(members), rows.stop - rows.start, n_columns))
+        placed[..., columns] = images[(members, *grid.reach)]
+        spectra = np.zeros((len(members), n_rows, n_columns // 2 + 1), dtype=np.complex128)
+        spectra[:, rows] = fft.rfft(placed, axis=-1, overwrite_x=True)
+        back = np.conjugate(group.transforms(some))
+        back *= fft.fft(spectra, axis=-2, overwrite_x=True)[:, None]
+        return back
 
 
 class NoNodeConvolver:
@@ -150,15 +167,14 @@ class NoNodeConvolver:
 class _Group:
     """Kernels of similar size, and the transforms that they need, which are kept where they are not too many.
 
-    members : positions (n,)
+    members : positions (n,) among the ``chosen`` kernels
     """
 
-    def __init__(self, kernels: Array, alike: KernelGroup, support: Part, shape: Size) -> None:
-        inner = slice(kernels.shape[-1] // 2 - alike.half, kernels.shape[-1] // 2 + alike.half + 1)
-        self.members, self.grid = alike.members, Grid.of(support, shape, alike.half)
-        self._kernels = np.ascontiguousarray(kernels[:, alike.members, inner, inner].swapaxes(0, 1))
+    def __init__(self, kernels: Array, chosen: IntArray, room: float, members: IntArray, half: int, grid: Grid) -> None:
+        self.members, self.grid = members, grid
+        self._kernels, self._rows, self._half = kernels, chosen[members], half
         self._kept: ComplexArray | None = None
-        if 8.0 * self._kernels.shape[0] * self._kernels.shape[1] * prod(self.grid.size) < _KEPT_BYTES:
+        if 8.0 * len(kernels) * len(members) * prod(grid.size) < room:
             self._kept = np.concatenate(side_by_side(self._transformed, self.chunks()))
 
     def chunks(self) -> Iterator[slice]:
@@ -170,4 +186,7 @@ class _Group:
         return self._transformed(some) if self._kept is None else self._kept[some]
 
     def _transformed(self, some: slice) -> ComplexArray:
-        return np.asarray(fft.rfft2(self._kernels[some], s=self.grid.size))
+        half, middle = self._half, self._kernels.shape[-1] // 2
+        inner = slice(middle - half, middle + half + 1)
+        kernels = self._kernels[:, self._rows[some], inner, inner].swapaxes(0, 1)
+        return spectra_of(kernels, self.grid.size)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gm.arrays import Array, IntArray, MapArray
+from gm.likelihood.maps.folding.frequencies import Part, Size
 from gm.models.spatial.pixel_nodes import Nodes
 
 _PRECISION = 3e-7  # of the largest exposure of an energy; maps are of single precision
@@ -15,31 +16,50 @@ _WORTH = 0.6  # of the number of energies: more maps are not worth it
 
 @dataclass(frozen=True, eq=False)
 class NodeExposure:
-    """``mixing @ maps``: maps (n, n_nodes, ny, nx), mixing (n_energy, n) [cm2 s]; without mixing one per energy."""
+    """``mixing @ maps``, mixing (n_energy, n) [cm2 s]; without mixing one map per energy.
 
-    maps: MapArray
+    Linear between the centres, and constant beyond. Values at nodes are made when they are asked for: of many runs they
+    would fill the memory.
+
+    padded : (n, ny + 2, nx + 2) the maps at pixel centres, with a pixel more on each side; nodes : in each pixel
+    """
+
+    padded: MapArray
     mixing: Array | None
+    nodes: Nodes
 
     @classmethod
-    def of(
-        cls, exposure: MapArray, nodes: Nodes, shape: tuple[int, int], support: tuple[slice, slice] | None
-    ) -> NodeExposure:
-        """Of exposures (n_energy, n_pixels) [cm2 s] at pixel centres: linear between these, and constant beyond.
+    def of(cls, exposure: MapArray, nodes: Nodes, shape: Size, part: Part | None) -> NodeExposure:
+        """Of exposures (n_energy, n_pixels) [cm2 s] at pixel centres, on some rows and columns, by default on all.
 
-        On some rows and columns of the pixels, by default on all. At different energies they are much alike: a few
-        maps, those with most of their squares, give all.
+        At different energies they are much alike: a few maps, those with most of their squares, give all.
         """
         mixing, found = _mixed(exposure.astype(np.float64))
         maps = found.reshape(-1, *shape).astype(np.float64 if mixing is not None else exposure.dtype, copy=False)
-        at_nodes = [_shifted(_shifted(maps, float(y), 1), float(x), 2) for x, y in zip(nodes.x, nodes.y, strict=True)]
-        part = support or (slice(None), slice(None))
-        return cls(np.ascontiguousarray(np.stack(at_nodes, axis=1)[(..., *part)]), mixing)
+        rows, columns = (
+            np.clip(np.arange(s.start - 1, s.stop + 1), 0, n - 1)
+            for s, n in zip(part or (slice(0, shape[0]), slice(0, shape[1])), shape, strict=True)
+        )
+        return cls(np.ascontiguousarray(maps[:, rows[:, None], columns]), mixing, nodes)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Nodes in a pixel, and pixels: n_nodes, ny, nx."""
+        return len(self.nodes.x), self.padded.shape[1] - 2, self.padded.shape[2] - 2
+
+    def maps(self, some: IntArray | slice = slice(None)) -> MapArray:
+        """At the nodes, (n, n_nodes, ny, nx)."""
+        chosen, (_, n_y, n_x) = self.padded[some], self.shape
+        maps = np.empty((len(chosen), *self.shape), dtype=chosen.dtype)
+        for j, (x, y) in enumerate(zip(self.nodes.x.tolist(), self.nodes.y.tolist(), strict=True)):
+            maps[:, j] = _shifted(_shifted(chosen, y, 1, n_y), x, 2, n_x)
+        return maps
 
     def of_energies(self, energies: IntArray | slice) -> Array:
         """(n, n_nodes, ny, nx) at some energies."""
         if self.mixing is None:
-            return np.asarray(self.maps[energies], dtype=np.float64)
-        return np.asarray(np.tensordot(self.mixing[energies], self.maps, axes=1))
+            return np.asarray(self.maps(energies), dtype=np.float64)
+        return np.asarray(np.tensordot(self.mixing[energies], self.maps(), axes=1))
 
 
 def _mixed(exposure: Array) -> tuple[Array | None, Array]:
@@ -56,10 +76,11 @@ def _mixed(exposure: Array) -> tuple[Array | None, Array]:
     return None, exposure
 
 
-def _shifted(values: MapArray, shift: float, axis: int) -> MapArray:
-    """Values between pixels, ``shift`` (-1 to 1) pixels further along an axis."""
+def _shifted(values: MapArray, shift: float, axis: int, n: int) -> MapArray:
+    """All ``n`` values along an axis but the first and the last, ``shift`` (-1 to 1) pixels further."""
+    before = (slice(None),) * axis
+    here = values[(*before, slice(1, n + 1))]
     if shift == 0:
-        return values
-    n, step = values.shape[axis], 1 if shift > 0 else -1
-    beside = np.take(values, np.clip(np.arange(n) + step, 0, n - 1), axis=axis)
-    return (1 - abs(shift)) * values + abs(shift) * beside
+        return here
+    beside = values[(*before, slice(2, n + 2) if shift > 0 else slice(0, n))]
+    return np.asarray((1 - abs(shift)) * here + abs(shift) * beside)

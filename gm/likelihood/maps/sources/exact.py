@@ -20,6 +20,7 @@ from gm.irf.point_spread import PixelPoints, PointSpread
 from gm.likelihood.maps.folding.exact import ExactRecoFolding, ExactTrueFolding, node_kernels
 from gm.likelihood.maps.folding.folding import Folding
 from gm.likelihood.maps.folding.frequencies import Part
+from gm.likelihood.maps.folding.node_convolution import KEPT_BYTES
 from gm.likelihood.maps.folding.window import MapWindow, Response
 from gm.likelihood.maps.sources.image import Image, ImageSource, MapSource, Recent, SharedImage
 from gm.maps.geometry import WcsGeometry
@@ -43,12 +44,14 @@ class ExactParts:
 
     geometry : of the whole map; grid : of the window; energy : (n_energy_true,) [TeV] centres; spread : the PSF, or
     None; is_reco : whether it is one of reconstructed energy; reach : [deg] that holds the shape as far as it may grow;
-    moves : (n_shape,) which values a fit changes; share : gives what makes an image to all with the same key.
+    moves : (n_shape,) which values a fit changes; n_maps : that share the
+    memory; share : gives what makes an image to all with the same key.
     """
 
     shape: SpatialModel | None
     values: Array
     moves: BoolArray
+    n_maps: int
     geometry: WcsGeometry
     window: MapWindow
     energy: Array
@@ -81,9 +84,8 @@ class ExactParts:
         place = self.shape.position(self.values)
         at, frame = (self.geometry.center(), None) if place is None else (place, self.shape.frame)
         kernels = node_kernels(self.spread, self.geometry, nodes, *at, frame)
-        if self.is_reco:
-            return ExactRecoFolding(self.window, nodes, kernels, support)
-        return ExactTrueFolding(self.window, nodes, kernels, support)
+        kind, room = ExactRecoFolding if self.is_reco else ExactTrueFolding, KEPT_BYTES / self.n_maps
+        return kind(self.window, nodes, kernels, support, room)
 
     def _support(self, grid: PixelGrid) -> Part | None:
         """Rows and columns of the window that hold the shape wherever it may go; None: everything."""

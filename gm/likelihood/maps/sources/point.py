@@ -182,11 +182,11 @@ def _weighted(weights: Array, arrays: list[Array]) -> Array:
 
 
 class Shared:
-    """What datasets share: sub-pixels of kernels, places of points on parts of one grid, images on equal grids, and how
-    far components may go."""
+    """What ``n_maps`` datasets share: sub-pixels of kernels, places of points on parts of one grid, images on equal
+    grids, and how far components may go."""
 
-    def __init__(self, kernels: KernelGrids) -> None:
-        self.kernels = kernels
+    def __init__(self, kernels: KernelGrids, n_maps: int) -> None:
+        self.kernels, self.n_maps = kernels, max(n_maps, 1)
         self.reaches: dict[tuple[str, float | None], Reach] = {}
         self._places: dict[tuple[Any, ...], _Place] = {}
         self._images: dict[tuple[Any, ...], tuple[SharedImage, SharedKernels]] = {}
