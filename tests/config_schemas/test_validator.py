@@ -69,9 +69,11 @@ def test_the_kinds_of_file() -> None:
         "datasets",
         "edits",
         "extension",
+        "find",
         "fit",
         "flux-points",
         "goodness",
+        "light-curve",
         "localize",
         "maps",
         "models",
@@ -169,7 +171,7 @@ def test_the_example_documents_of_the_manual(shared: Path) -> None:
     blocks = (shared / "design" / "product.md").read_text().split("```yaml\n")[1:]
     config, fit, points = (block.split("```")[0] for block in blocks)
     problems = check(read_document("config.yaml", config.replace("{...}", "{}")), "config")
-    assert {problem.path for problem in problems} == {"$.light_curves", "$.observations"}
+    assert {problem.path for problem in problems} == {"$.observations"}
     fit = fit.replace(", ...}", "}").replace(", ...]", "]").replace("[[...]]", "[[1]]").replace(" ...", " 1")
     fit = fit.replace("message: 1", "message: all is well")
     assert check(read_document("fit.yaml", fit), "fit") == []

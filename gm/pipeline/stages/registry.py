@@ -7,6 +7,7 @@ from typing import Any
 from gm.pipeline.stages.apply.stage import APPLY
 from gm.pipeline.stages.base import Stage
 from gm.pipeline.stages.extension.stage import EXTENSION
+from gm.pipeline.stages.find.stage import FIND
 from gm.pipeline.stages.fit.stage import FIT
 from gm.pipeline.stages.flux_points.stage import FLUX_POINTS
 from gm.pipeline.stages.goodness.stage import GOODNESS
@@ -31,6 +32,7 @@ STAGES: list[Stage[Any]] = [
     LOCALIZE,
     EXTENSION,
     SELECT,
+    FIND,
     MAPS,
     SENSITIVITY,
     GOODNESS,
