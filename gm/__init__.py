@@ -15,7 +15,16 @@ if TYPE_CHECKING:
         SpectrumDataset,
         SpectrumDatasetOnOff,
     )
-    from gm.estimators import FluxPointsEstimator, LightCurveEstimator, ProfileEstimator
+    from gm.estimators import (
+        Alternative,
+        FluxPointsEstimator,
+        LightCurveEstimator,
+        ModelSelection,
+        ProfileEstimator,
+        SensitivityEstimator,
+        ToyFit,
+        Truth,
+    )
     from gm.fit import Fit, FitResult
     from gm.irf.tables import (
         PSF3D,
@@ -115,6 +124,7 @@ __all__ = [
     "PSF3D",
     "AdaptiveRingBackgroundMaker",
     "AddressError",
+    "Alternative",
     "Background2D",
     "Background3D",
     "BackgroundIRFModel",
@@ -143,6 +153,7 @@ __all__ = [
     "MapDatasetMaker",
     "MapDatasetOnOff",
     "ModelError",
+    "ModelSelection",
     "Models",
     "Observation",
     "ObservationSelection",
@@ -158,6 +169,7 @@ __all__ = [
     "ReflectedRegionsFinder",
     "RingBackgroundMaker",
     "SafeMaskMaker",
+    "SensitivityEstimator",
     "SkyModel",
     "SpatialModel",
     "SpectralModel",
@@ -167,6 +179,8 @@ __all__ = [
     "TemplateNPredModel",
     "TemporalModel",
     "TimeIntervals",
+    "ToyFit",
+    "Truth",
     "UniformPrior",
     "WobbleRegionsFinder",
     "plot",
@@ -236,9 +250,10 @@ _HOMES = {
     "SpectrumDatasetMaker": "gm.makers.spectra",
     **dict.fromkeys(("Fit", "FitResult"), "gm.fit"),
     "Conventions": "gm.conventions",
-    "FluxPointsEstimator": "gm.estimators",
-    "LightCurveEstimator": "gm.estimators",
-    "ProfileEstimator": "gm.estimators",
+    **dict.fromkeys(
+        ("FluxPointsEstimator", "LightCurveEstimator", "ProfileEstimator", "SensitivityEstimator"), "gm.estimators"
+    ),
+    **dict.fromkeys(("Alternative", "ModelSelection", "ToyFit", "Truth"), "gm.estimators"),
 }
 """Where a public name is from, when that is not ``gm.models``."""
 

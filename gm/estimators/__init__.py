@@ -6,8 +6,13 @@ from gm.estimators.norm import NormEstimate
 from gm.estimators.profiles import LikelihoodProfile, ProfileAxis, ProfileEstimator, ProfileRow
 from gm.estimators.quantity import Quantity
 from gm.estimators.result import FluxPoint, FluxPoints, PointDataset, ReferenceFlux
+from gm.estimators.selection import Alternative, ModelSelection, Selection
+from gm.estimators.sensitivity import Sensitivity, SensitivityEstimator
+from gm.estimators.toy_summary import ToySummary, summarize
+from gm.estimators.toys import Toy, ToyFit, Truth
 
 __all__ = [
+    "Alternative",
     "FluxPoint",
     "FluxPoints",
     "FluxPointsEstimator",
@@ -15,6 +20,7 @@ __all__ = [
     "LightCurveEstimator",
     "LightCurveRow",
     "LikelihoodProfile",
+    "ModelSelection",
     "NormEstimate",
     "PointDataset",
     "ProfileAxis",
@@ -22,4 +28,12 @@ __all__ = [
     "ProfileRow",
     "Quantity",
     "ReferenceFlux",
+    "Selection",
+    "Sensitivity",
+    "SensitivityEstimator",
+    "Toy",
+    "ToyFit",
+    "ToySummary",
+    "Truth",
+    "summarize",
 ]

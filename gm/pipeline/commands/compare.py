@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gm.models import Models
 
 Row = dict[str, Any]
-_SERIES = {"flux-points": "points", "light-curve": "bins"}
+_SERIES = ("flux-points", "light-curve")
 _SAME = 1e-6  # relative difference of energies and times that are the same
 _AXES = ("e_min", "e_max", "time_min", "time_max")
 
@@ -269,7 +269,7 @@ def _series(name: str, sources: Sequence[Source]) -> Row:
     """Flux points or light curves, bin by bin; bins of one energy and time stand beside each other."""
     from gm.estimators.comparison import difference
 
-    rows = [_bins(source.documents.get(name), name) for source in sources]
+    rows = [_bins(source.documents.get(name)) for source in sources]
     places: list[tuple[float, ...]] = []
     for own in rows:
         places += [place for place in own if not any(_alike(place, known) for known in places)]
@@ -293,10 +293,10 @@ def _series(name: str, sources: Sequence[Source]) -> Row:
     return {"name": name, "quantity": quantity, "bins": compared}
 
 
-def _bins(document: Row | None, name: str) -> dict[tuple[float, ...], Row]:
+def _bins(document: Row | None) -> dict[tuple[float, ...], Row]:
     """The bins of a document by where they are."""
     found: dict[tuple[float, ...], Row] = {}
-    for row in (document or {}).get(_SERIES[name.split()[0]]) or ():
+    for row in (document or {}).get("points") or ():
         quantity = "dnde" if "time_min" not in row and "dnde" in row else "flux"
         place = tuple(row[axis] for axis in _AXES if isinstance(row.get(axis), int | float))
         cell = {axis: row[axis] for axis in _AXES if axis in row}
