@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "gm"
 
 FLOORS = {
-    "errors": 0, "conventions": 0, "model_types": 0, "values": 0, "units": 0, "arrays": 0, "patterns": 0,
+    "errors": 0, "conventions": 0, "model_types": 0, "values": 0, "units": 0, "readable": 0, "arrays": 0, "patterns": 0,
     "parallel": 0, "html": 0,
     "io": 1, "config_schemas": 1,
     "maps": 2, "statistics": 2,

@@ -40,9 +40,19 @@ class Counts:
         return self.e_min.tobytes() + self.e_max.tobytes()
 
 
+def apart(parts: Sequence[Counts]) -> list[Sequence[Counts]]:
+    """One figure for each dataset, or sum of them."""
+    return [[part] for part in _shown(parts)]
+
+
+def _shown(parts: Sequence[Counts]) -> Sequence[Counts]:
+    """Some datasets, or many summed as far as they can be."""
+    return parts if len(parts) <= _PANELS else _summed(parts)
+
+
 def draw(figure: Figure, parts: Sequence[Counts], look: Look) -> list[Axes]:
     """Two panels, above each other, for each dataset or sum."""
-    shown = parts if len(parts) <= _PANELS else _summed(parts)[:_PANELS]
+    shown = _shown(parts)
     n_columns = min(len(shown), 3)
     n_rows = -(-len(shown) // n_columns)
     if len(shown) > 1:

@@ -83,6 +83,13 @@ def _instead(others: Sequence[str]) -> str:
     return f"\n    they do for: {', '.join(others)}" if others else ""
 
 
+def apart(name: str, parts: Sequence[Any]) -> list[Sequence[Any]]:
+    """The parts of as many figures as a page has where there is no room for panels side by side."""
+    split: Callable[[Sequence[Any]], list[Sequence[Any]]] | None
+    split = getattr(import_module(f"gm.figures.{name.replace('-', '_')}"), "apart", None)
+    return [parts] if split is None else split(parts)
+
+
 def draw(figure: Figure, name: str, parts: Sequence[Any], look: Look) -> list[Axes]:
     """Draw the parts of a figure, under the look that is applied."""
     axes: list[Axes] = import_module(f"gm.figures.{name.replace('-', '_')}").draw(figure, parts, look)

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 HELP = "significance of counts above the prediction, on the sky"
-_PANELS = 6
 
 
 @final
@@ -39,9 +38,14 @@ class ResidualImage:
         return significance(counts, predicted), self.predicted > 0
 
 
+def apart(parts: Sequence[ResidualImage]) -> list[Sequence[ResidualImage]]:
+    """One figure for each sky."""
+    return [[part] for part in joined(parts)]
+
+
 def draw(figure: Figure, parts: Sequence[ResidualImage], look: Look) -> list[Axes]:
     """One panel for each sky; images on the same pixels are summed first."""
-    shown = joined(parts)[:_PANELS]
+    shown = joined(parts)
     n_columns = min(len(shown), 3)
     n_rows = -(-len(shown) // n_columns)
     figure.set_size_inches(5.2 * n_columns, 4.4 * n_rows)

@@ -1,0 +1,84 @@
+"""The ``report:`` section, and ``gm report``: one page of all results, and its figures as files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, final
+
+from gm.pipeline.analysis.declaration import Phase
+from gm.pipeline.stages.base import Ran, Stage, Task
+
+if TYPE_CHECKING:
+    from gm.pipeline.analysis.load import Analysis
+    from gm.pipeline.analysis.sections import Section
+    from gm.pipeline.inputs import Inputs
+    from gm.pipeline.session import Session
+    from gm.pipeline.start import Start
+
+
+@dataclass(frozen=True)
+class ReportSettings:
+    """title : of the page, None for the name of the analysis"""
+
+    title: str | None = None
+
+
+@final
+class Reporting(Stage[ReportSettings]):
+    """The last stage: it reads what the others have written, and nothing else."""
+
+    name = section = command = "report"
+    phase = Phase.REPORT
+    help = "One self-contained HTML page of all results, with tables and figures."
+    needs_section = False
+    defaults: ClassVar[Mapping[str, Any]] = {"title": None}
+
+    def read(self, section: Section) -> ReportSettings:
+        return ReportSettings(section.resolved["title"])
+
+    def tasks(self, analysis: Analysis) -> Sequence[Task]:
+        return [ReportTask(self, analysis)]
+
+
+REPORT = Reporting()
+
+
+@final
+class ReportTask(Task):
+    """``report.html``, and ``figures/`` beside it."""
+
+    @property
+    def result(self) -> Path:
+        return self.analysis.settings.output / "report.html"
+
+    def told(self) -> Iterator[Task]:
+        """The tasks of all other stages that have left a document."""
+        for stage in self.analysis.stages:
+            if isinstance(stage, Stage) and stage.kind and stage.phase < self.stage.phase:
+                yield from (task for task in stage.tasks(self.analysis) if task.result.is_file())
+
+    def config(self) -> dict[str, Any]:
+        return dict(self.analysis.resolved)
+
+    def files(self, start: Start) -> list[Path]:
+        return [file for task in self.told() for file in task.outputs() if file.is_file()]
+
+    def document(self, record: Mapping[str, Any]) -> dict[str, Any] | None:
+        return self.summary(list(record["outputs"])) if self.result.is_file() else None
+
+    def summary(self, files: Sequence[str]) -> dict[str, Any]:
+        """What is told of the page, which is no document itself."""
+        figures = sorted(file for file in files if file.startswith("figures/"))
+        return {"name": self.analysis.settings.name, "status": "ok", "report": self.result.name, "figures": figures}
+
+    def about(self, start: Start) -> str:
+        return "a page of all results"
+
+    def run(self, session: Session, inputs: Inputs) -> Ran:
+        from gm.pipeline.stages.report.run import run_report
+
+        settings = self.analysis.of(self.stage) or ReportSettings()
+        figures, seconds = run_report(session, self, self.told(), settings.title)
+        return self.summary([f"figures/{file.name}" for file in figures]), {"report": seconds}

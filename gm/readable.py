@@ -1,0 +1,53 @@
+"""Numbers as people read them, on a screen and on a page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """A number for eyes with ``digits`` significant digits; ``-`` for one that does not exist."""
+    if value is None or not math.isfinite(value):
+        return "-"
+    if value != 0 and not 1e-3 <= abs(value) < 1e6:
+        mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
+        return f"{mantissa}e{int(exponent):+03d}"
+    decimals = max(digits - 1 - (math.floor(math.log10(abs(value))) if value else 0), 0)
+    return f"{value:.{decimals}f}"
+
+
+def count(value: float | None) -> str:
+    """A number of events: whole where it is whole."""
+    return f"{value:.0f}" if value is not None and float(value).is_integer() else number(value, 6)
+
+
+def with_error(value: float | None, error: float | None) -> tuple[str, str]:
+    """A value and its error with the same exponent, to three significant digits of the error."""
+    if value is None or error is None or not math.isfinite(error) or error <= 0 or not math.isfinite(value):
+        return number(value), "-"
+    scale = max(abs(value), error)
+    exponent = 0 if 1e-3 <= scale < 1e6 else math.floor(math.log10(scale))
+    unit = 10.0**exponent
+    decimals = min(max(2 - math.floor(math.log10(error / unit)), 0), 10)
+    suffix = f"e{exponent:+03d}" if exponent else ""
+    return f"{value / unit:.{decimals}f}{suffix}", f"{error / unit:.{decimals}f}{suffix}"
+
+
+def link_text(link: Mapping[str, Any]) -> str:
+    """What a linked parameter is: ``= a.index``, ``= -0.5 a.index + 3.5``."""
+    scale = {1.0: "", -1.0: "-"}.get(link.get("scale", 1.0), f"{link.get('scale', 1.0):g} ")
+    offset = link.get("offset", 0.0)
+    shift = f" {'-' if offset < 0 else '+'} {abs(offset):g}" if offset else ""
+    return f"= {scale}{link['equals']}{shift}"
+
+
+def energy(value: float | None) -> str:
+    """An energy given in TeV, in the unit that reads best."""
+    if value is None or not math.isfinite(value):
+        return "-"
+    for unit, size in (("TeV", 1.0), ("GeV", 1e-3), ("MeV", 1e-6)):
+        if abs(value) >= size * 0.9995:
+            return f"{value / size:.4g} {unit}"
+    return f"{value / 1e-6:.4g} MeV"
