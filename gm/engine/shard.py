@@ -9,6 +9,7 @@ from typing import final
 import numpy as np
 
 from gm.arrays import Array, IntArray
+from gm.likelihood.by_dataset import ByDataset
 from gm.likelihood.contract import Block, PredictedBins
 from gm.likelihood.fluxes import FluxPlan
 from gm.likelihood.lattice import Lattice
@@ -117,6 +118,25 @@ class ShardTerms:
             (number, Block.along(jacobian, pairs, by)) for number, pairs, by in _along([part.shared for part in parts])
         ]
         return [part.block for part in parts], along
+
+    def values_by_dataset(self, flux: Array) -> list[tuple[IntArray, Array]]:
+        return self._terms.each(lambda term: term.values_by_dataset(flux))
+
+    def information_by_dataset(self, flux: Array, rows: Rows, n_shared: int, expected: bool) -> list[ByDataset]:
+        narrow = rows.whole()
+        return self._terms.each(lambda term: term.information_by_dataset(flux, narrow, n_shared, expected=expected))
+
+    def second_derivatives_by_dataset(
+        self, flux: Array, rows: Rows, n_shared: int, steps: Array
+    ) -> tuple[list[ByDataset], list[tuple[int, Block]]] | None:
+        """As `second_derivatives`; along shared images by the shared parameters."""
+        narrow = rows.whole()
+        found = self._terms.each(lambda term: term.second_derivatives_by_dataset(flux, narrow, n_shared, steps))
+        parts = [part for part in found if part is not None]
+        if len(parts) < len(found):
+            return None
+        along = _along([shared for _, shared in parts])
+        return [part for part, _ in parts], [(k, Block.along(narrow[:, :n_shared], at, by)) for k, at, by in along]
 
     def n_cut_off(self, flux: Array) -> int:
         return self._terms.n_cut_off(flux)

@@ -14,6 +14,7 @@ from gm.engine.crew import Crew, Question, Tell
 from gm.engine.recipes import Derived, Recipe
 from gm.engine.shard import Facts, Rows
 from gm.engine.shards import Shard
+from gm.likelihood.by_dataset import ByDataset
 from gm.likelihood.contract import Block, PredictedBins
 from gm.likelihood.fluxes import FluxPlan
 from gm.likelihood.lattice import Lattice
@@ -139,6 +140,43 @@ class ShardedTerms(Terms):
             return None
         own = self._in_order([blocks for blocks, _ in answers])
         return own + [block for _, (block,) in self._along([shared for _, shared in answers])]
+
+    def values_by_dataset(self, flux: Array) -> tuple[IntArray, Array]:
+        answers = self._at("values_by_dataset", flux)
+        rows = [(self.parts[k].shard.positions[answers[k][n][0]], answers[k][n][1]) for k, n in self._order]
+        datasets, values = (np.concatenate(column) for column in zip(*rows, strict=True))
+        return datasets, values
+
+    def information_by_dataset(
+        self, flux: Array, flux_jacobian: Array, n_shared: int, *, expected: bool = False
+    ) -> ByDataset:
+        def arguments(part: Part) -> Sequence[Any]:
+            return flux[part.columns], Rows.of(flux_jacobian[part.columns]), n_shared, expected
+
+        answers = self._ask("information_by_dataset", arguments)
+        return self._together(answers, n_shared, flux_jacobian.shape[1])
+
+    def second_derivatives_by_dataset(
+        self, flux: Array, flux_jacobian: Array, n_shared: int, steps: Array
+    ) -> ByDataset | None:
+        def arguments(part: Part) -> Sequence[Any]:
+            return flux[part.columns], Rows.of(flux_jacobian[part.columns]), n_shared, steps[part.columns]
+
+        answers = self._ask("second_derivatives_by_dataset", arguments)
+        if any(answer is None for answer in answers):
+            return None
+        total = self._together([own for own, _ in answers], n_shared, flux_jacobian.shape[1])
+        for _, (block,) in self._along([shared for _, shared in answers]):
+            block.add_to(total.shared)
+        return total
+
+    def _together(self, answers: Sequence[Sequence[ByDataset]], n_shared: int, width: int) -> ByDataset:
+        """The sum over all terms, by positions among all datasets."""
+        parts = (
+            replace(answers[k][n], datasets=self.parts[k].shard.positions[answers[k][n].datasets])
+            for k, n in self._order
+        )
+        return ByDataset.summed(parts, n_shared, width)
 
     def n_cut_off(self, flux: Array) -> int:
         return sum(self._at("n_cut_off", flux))

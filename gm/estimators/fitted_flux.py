@@ -23,6 +23,7 @@ from gm.fit import Fit
 from gm.fit.profile import LowerMinimum
 from gm.fit.run import FitRun
 from gm.likelihood import Engine
+from gm.matrices import along
 from gm.models import Models
 
 _LOWER_MINIMA = 5
@@ -191,11 +192,15 @@ def fitted_values(run: FitRun, addresses: Iterable[str]) -> tuple[FittedValue, .
 def _propagated(run: FitRun, quantity: Quantity) -> FittedValue:
     """A quantity at the minimum with its error from the covariance."""
     number, slopes = derived_of(run, quantity)(run.minimum.vector)
-    variance = float(slopes @ run.errors.whole_covariance() @ slopes)
+    covariance = run.errors.whole_covariance()
+    variance = 0.0 if covariance is None else float(slopes @ along(covariance, slopes))
     return FittedValue(str(quantity), number, float(np.sqrt(variance)) if variance > 0 else None, quantity.unit)
 
 
 def flux_covariance(run: FitRun, quantities: Sequence[Quantity]) -> Array:
     """Of some quantities, (n, n), from that of the parameters."""
     slopes = np.array([derived_of(run, quantity)(run.minimum.vector)[1] for quantity in quantities])
-    return np.asarray(slopes @ run.errors.whole_covariance() @ slopes.T)
+    covariance = run.errors.whole_covariance()
+    if covariance is None:
+        return np.zeros((len(quantities), len(quantities)))
+    return np.asarray(slopes @ np.column_stack([along(covariance, own) for own in slopes]))

@@ -23,8 +23,8 @@ import numpy as np
 
 from gm.arrays import Array
 from gm.estimators.roots import distances, rising_root
-from gm.fit.steps import NOTHING
 from gm.likelihood.line import Line
+from gm.matrices import NOTHING
 
 _ROUNDING = 1e-9
 _FAR = 20.0  # slope per sigma: ten of them away from the minimum of a parabola

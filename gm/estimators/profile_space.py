@@ -15,6 +15,7 @@ from gm.fit.ellipsoid import Ellipsoid, Interval
 from gm.fit.profile import Profile, ProfilePoint
 from gm.fit.reparametrised import Derived, Reparametrised
 from gm.fit.run import FitRun
+from gm.matrices import Covariance, substituted
 from gm.units import convert
 
 
@@ -30,7 +31,7 @@ class Space:
     scale: Array
     offset: Array
     profile: Profile
-    covariance: Array
+    covariance: Covariance | None
     ellipsoid: Ellipsoid
     lower: Array
     upper: Array
@@ -41,7 +42,7 @@ class Space:
 
     def error(self, axis: int) -> float | None:
         k = self.chosen[axis]
-        variance = float(self.covariance[k, k])
+        variance = 0.0 if self.covariance is None else float(self.covariance[k, k])
         return abs(float(self.scale[axis])) * float(np.sqrt(variance)) if variance > 0 else None
 
     def between(self, axis: int, sigma: float) -> tuple[float, float]:
@@ -124,15 +125,16 @@ def quantity_space(run: FitRun, quantity: Quantity) -> Space:
     derived, minimum = derived_of(run, quantity), run.minimum
     k = _pivot(run, quantity, derived)
     objective = Reparametrised(run.objective, derived, k, minimum.vector)
-    vector, jacobian = objective.there(minimum.vector), objective.jacobian(minimum.vector)
+    vector, slopes = objective.there(minimum.vector), objective.slopes(minimum.vector)
     lower, upper = run.lower.copy(), run.upper.copy()
     lower[k], upper[k] = _limits(run, quantity, k, float(vector[k]))
     own = run.profile()
     names = [str(quantity) if i == k else name for i, name in enumerate(run.names)]
     profile = own.of(objective, vector, lower, upper, names, objective.back)
-    covariance = jacobian @ run.errors.whole_covariance() @ jacobian.T
+    of_parameters = run.errors.whole_covariance()
+    covariance = None if of_parameters is None else substituted(of_parameters, k, slopes)
     sizes = run.minimizer.scale.copy()
-    sizes[k] *= abs(jacobian[k, k])
+    sizes[k] *= abs(slopes[k])
     one = np.ones(1), np.zeros(1)
     axes = (str(quantity),), (quantity.unit,), (k,), *one
     ellipsoid = Ellipsoid(profile, covariance, sizes)

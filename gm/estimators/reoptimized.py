@@ -25,6 +25,9 @@ from gm.fit.profile import LowerMinimum, Profile
 from gm.fit.simplex import DEEPER, Simplex
 from gm.fit.steps import errors_alone
 from gm.likelihood import JointLikelihood, Terms
+from gm.likelihood.fluxes import FluxSlopes
+from gm.likelihood.own_parameters import OwnParameters, own_parameters
+from gm.matrices import BorderedHessian, Covariance, Matrix, along, as_hessian
 from gm.models import Layout
 
 NORM = "norm of the source"
@@ -54,6 +57,7 @@ class NormObjective:
         own = [likelihood.layout.addresses[k] for k in sorted(leaders)]
         self.layout = Layout(likelihood.models.with_parameters({address: {"frozen": True} for address in own}))
         self._others = [component.name for component in likelihood.models if component.name != source]
+        self._own = own_parameters([d.name for d in likelihood.datasets], likelihood.models, self.layout)
         self.names = [NORM, *self.layout.free_addresses]
         self._source_flux = signal
         self.lower = np.concatenate([[-np.inf], self.layout.lower])
@@ -77,14 +81,25 @@ class NormObjective:
         others = others + self.layout.prior_gradient(vector[1:])
         return value + self.layout.prior_value(vector[1:]), np.concatenate([[self._source_flux @ d_flux], others])
 
-    def information(self, vector: Array, *, expected: bool = False) -> Array:
-        flux = self._flux(vector)
-        others = self.layout.reduce(self._bank.slopes(self.layout.expand(vector[1:]), self._others).jacobian())
+    def information(self, vector: Array, *, expected: bool = False) -> Matrix:
+        flux, slopes = self._flux(vector), self._bank.slopes(self.layout.expand(vector[1:]), self._others)
+        if self._own is not None:
+            return self._by_dataset(self._own, vector, flux, slopes, expected=expected)
+        others = self.layout.reduce(slopes.jacobian())
         jacobian = np.column_stack([self._source_flux, others])
         information = np.diag(np.concatenate([[0.0], self.layout.prior_curvature(vector[1:])]))
         for block in self._terms.information(flux, jacobian, expected=expected):
             block.add_to(information)
         return information
+
+    def _by_dataset(
+        self, own: OwnParameters, vector: Array, flux: Array, slopes: FluxSlopes, *, expected: bool
+    ) -> BorderedHessian:
+        """The same without a matrix over all parameters."""
+        narrow = np.column_stack([self._source_flux, own.narrow_jacobian(slopes)])
+        parts = self._terms.information_by_dataset(flux, narrow, own.n_shared + 1, expected=expected)
+        prior = np.concatenate([[0.0], self.layout.prior_curvature(vector[1:])])
+        return own.after_a_shared_one().hessian(parts).plus_diagonal(prior)
 
     def second_derivatives(self, vector: Array, steps: Array) -> None:
         """Left to differences of the gradient."""
@@ -151,7 +166,7 @@ class _Minimum:
         """All parameters, (n,)."""
         return self.among.full(self.found.vector)
 
-    def _measured(self) -> tuple[Array | None, BoolArray]:
+    def _measured(self) -> tuple[Covariance | None, BoolArray]:
         """Along directions in which the statistic does not change one parameter each is held, which no norm feels, and
         shapes before amplitudes: but where the norm goes along."""
         told = np.ones(self.found.vector.size, dtype=bool)
@@ -179,7 +194,7 @@ class _Minimum:
         if self.covariance is None:
             return
         vector = self.found.vector.copy()
-        vector[self.told] -= 0.5 * self.covariance @ self.among.gradient(vector)[self.told]
+        vector[self.told] -= 0.5 * along(self.covariance, self.among.gradient(vector)[self.told])
         if ((vector >= self.lower) & (vector <= self.upper)).all():
             value = self.among.value(vector)
             if value <= self.found.value:
@@ -190,7 +205,7 @@ class _Minimum:
         if self.covariance is None:
             return False
         vector, told = self.found.vector, self.told
-        slope = self.among.gradient(vector)[told] * np.sqrt(np.diag(self.covariance))
+        slope = self.among.gradient(vector)[told] * np.sqrt(self.covariance.diagonal())
         outwards = ((vector <= self.lower)[told] & (slope > 0)) | ((vector >= self.upper)[told] & (slope < 0))
         return bool((np.abs(slope) > _KINK)[~outwards].any())
 
@@ -198,9 +213,9 @@ class _Minimum:
         """Whether a parameter has gone to where it has no effect any more."""
         before, left = self.information[self.active], np.full(self.told.size, np.inf)
         if self.covariance is not None:
-            left[self.told] = 2.0 / np.diag(self.covariance)
+            left[self.told] = 2.0 / self.covariance.diagonal()
         if not self.told.all():
-            among = np.diag(self.among.information(self.found.vector, expected=True))
+            among = as_hessian(self.among.information(self.found.vector, expected=True)).diagonal()
             left[~self.told] = among[~self.told]
         return bool((left < _LOST * before).any())
 
@@ -219,7 +234,7 @@ class _Minimum:
         direction = np.zeros(self.found.vector.size)
         direction[0] = step
         if self.covariance is not None:
-            direction[self.told] = step * self.covariance[0] / self.covariance[0, 0]
+            direction[self.told] = step * self.covariance[0, :] / self.covariance[0, 0]
         return direction
 
     def sizes(self) -> Array:
@@ -257,7 +272,7 @@ def estimate_reoptimized(
     `NoMinimum`.
     """
     objective = NormObjective(likelihood, terms, source, signal)
-    information = np.diag(objective.information(objective.start, expected=True))
+    information = as_hessian(objective.information(objective.start, expected=True)).diagonal()
     active = (information > 0) | (objective.value_and_gradient(objective.start)[1] != 0)
     if not active[1:].any() or not active[0]:
         return None

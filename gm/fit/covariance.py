@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from types import MappingProxyType
 from typing import Literal
 
@@ -12,15 +11,18 @@ import numpy as np
 
 from gm.arrays import Array, BoolArray
 from gm.fit.objective import Objective, Restricted
-from gm.fit.prior_widths import with_prior_widths
-from gm.fit.scoring import DIFFERENCE
-from gm.fit.steps import NOTHING, errors_alone
+from gm.fit.prior_widths import prior_curvature, with_prior_widths
+from gm.fit.scoring import DIFFERENCE, known_hessian
+from gm.fit.steps import errors_alone
+from gm.likelihood.own_parameters import MANY
+from gm.matrices import NOTHING, BorderedHessian, Covariance, Hessian, as_hessian, no_covariance, placed
 from gm.models import GeneralizedGaussianPrior
 
 _NEAR = 1e-3  # sigma from a limit
 _IDENTICAL = 1e-11  # the same of J^T J, below which parameters are one and the same
 _DOUBLINGS = 20  # of a sigma, beyond which the statistic does not rise
 _FLAT = 0.1  # a rise of -2 ln L that is none
+_PART = 0.01  # weight of a parameter that takes part in a direction
 _SETTLED = 5e-6  # of -2 ln L: as good as at a limit
 _WEAK = 1e-4  # the same, below which more is asked
 _DEGENERATE = 1e-7  # smallest eigenvalue of the Hessian, scaled to a unit diagonal, that still measures something
@@ -69,32 +71,56 @@ def observed_hessian(
     return 0.5 * (hessian + hessian.T)
 
 
-def invert(hessian: Array, names: Sequence[str], degenerate_below: float) -> tuple[Array | None, list[Direction]]:
+def bordered_hessian(
+    like: BorderedHessian,
+    gradient: Callable[[Array], Array],
+    vector: Array,
+    scale: Array,
+    lower: Array,
+    upper: Array,
+) -> BorderedHessian:
+    """The same of parameters that meet as in ``like``: those that do not meet are moved together."""
+    grouping, hessian = like.grouping, BorderedHessian.zeros(like.grouping)
+    for moved in like.together():
+        step = np.zeros(vector.size)
+        below, above = vector[moved] - lower[moved], upper[moved] - vector[moved]
+        h = DIFFERENCE * scale[moved]
+        is_near, inward = np.minimum(below, above) < h, np.where(above > below, 1.0, -1.0)
+        step[moved] = np.where(is_near, inward * np.minimum(h, 0.5 * np.maximum(below, above)), h)
+        near = np.zeros(vector.size, dtype=bool)
+        near[moved] = is_near
+        g1, g2 = gradient(vector + step), gradient(np.where(near, vector + 2 * step, vector - step))
+        g0 = gradient(vector) if is_near.any() else g1
+        width = grouping.split(np.where(step != 0, step, 1.0))
+        for rise, chosen in (((-3 * g0 + 4 * g1 - g2), near), (g1 - g2, (step != 0) & ~near)):
+            shared, own = grouping.split(rise)
+            one, each = grouping.split(np.where(chosen, 1.0, 0.0))
+            hessian.shared += np.outer(one / (2 * width[0]), shared)
+            hessian.cross += own[:, :, None] * (one / (2 * width[0]))
+            hessian.own += (each / (2 * width[1]))[:, :, None] * own[:, None, :]
+    return hessian.symmetric()
+
+
+def invert(
+    hessian: Hessian, names: Sequence[str], degenerate_below: float
+) -> tuple[Covariance | None, list[Direction]]:
     """Covariance ``2 H^-1`` (n_free, n_free), and the directions that the data do not constrain.
 
     The matrix is scaled to a unit diagonal first, so that the verdict does not depend on units. None when it is not
     positive definite.
     """
-    diagonal = np.diag(hessian)
+    diagonal = hessian.diagonal()
     flat = [Direction({name: 1.0}, float(d)) for name, d in zip(names, diagonal, strict=True) if not d > NOTHING]
     if flat:
         return None, flat
-    scale = 1.0 / np.sqrt(diagonal)
-    eigenvalues, vectors = np.linalg.eigh(hessian * np.outer(scale, scale))
-    degenerate = [
-        Direction(dict(zip(names, map(float, vectors[:, k]), strict=True)), float(eigenvalues[k]))
-        for k in np.flatnonzero(eigenvalues < degenerate_below)
-    ]
-    if degenerate:
-        return None, degenerate
-    inverse = (vectors / eigenvalues) @ vectors.T
-    return 2.0 * inverse * np.outer(scale, scale), []
+    covariance, weak = hessian.inverse(degenerate_below)
+    return covariance, [Direction(dict(zip(names, map(float, along), strict=True)), value) for value, along in weak]
 
 
 def _scale(objective: Objective, vector: Array) -> Array:
     """About one standard deviation of each parameter with the others fixed, or its size where nothing depends on it."""
     size = np.where(vector != 0, np.abs(vector), 1.0)
-    return errors_alone(np.diag(objective.information(vector, expected=True)), size)
+    return errors_alone(as_hessian(objective.information(vector, expected=True)).diagonal(), size)
 
 
 def _held(objective: Objective, vector: Array, scale: Array, limit: Array, push: Array) -> BoolArray:
@@ -108,26 +134,21 @@ def _held(objective: Objective, vector: Array, scale: Array, limit: Array, push:
     return held
 
 
-def _hessian(objective: Restricted, vector: Array, scale: Array, lower: Array, upper: Array) -> Array:
+def _hessian(objective: Restricted, vector: Array, scale: Array, lower: Array, upper: Array) -> Hessian:
     """Second derivatives: those that the objective knows, where no limit is near, or of its gradient."""
-    steps = DIFFERENCE * scale
-    has_room = bool(np.all((vector - lower >= steps) & (upper - vector >= steps)))
-    known = objective.second_derivatives(vector, steps) if has_room else None
-    return observed_hessian(objective.gradient, vector, scale, lower, upper) if known is None else known
-
-
-def _prior_gradient(priors: Mapping[int, GeneralizedGaussianPrior], vector: Array) -> Array:
-    """Of some priors alone, (n_free,)."""
-    gradient = np.zeros_like(vector)
-    for k, prior in priors.items():
-        gradient[k] = prior.gradient(float(vector[k]))
-    return gradient
+    around = vector, scale, lower, upper
+    known = known_hessian(objective, *around)
+    if known is not None:
+        return known
+    if vector.size > MANY and isinstance(like := objective.information(vector), BorderedHessian):
+        return bordered_hessian(like, objective.gradient, *around)
+    return as_hessian(observed_hessian(objective.gradient, *around))
 
 
 def _flat_ones(
     directions: Iterable[Direction],
     names: Sequence[str],
-    hessian: Array,
+    hessian: Hessian,
     objective: Objective,
     vector: Array,
     scale: Array,
@@ -135,7 +156,7 @@ def _flat_ones(
     upper: Array,
 ) -> list[Direction]:
     """Those of the directions in which the statistic does not rise indeed, a sigma away on one side at least."""
-    value, sigma = objective.value(vector), errors_alone(np.diag(hessian), scale)
+    value, sigma = objective.value(vector), errors_alone(hessian.diagonal(), scale)
     found = []
     for direction in directions:
         way = sigma * direction.of(names)
@@ -145,10 +166,10 @@ def _flat_ones(
     return found
 
 
-def _bridge(
-    hessian: Array, k: int, objective: Restricted, vector: Array, scale: Array, lower: Array, upper: Array
-) -> None:
-    """Put the row and column of a parameter with a kink into ``hessian``, by differences as wide as a rise by 1.
+def _bridged(
+    hessian: Hessian, k: int, objective: Restricted, vector: Array, scale: Array, lower: Array, upper: Array
+) -> Hessian:
+    """With the row and column of a parameter with a kink by differences as wide as a rise by 1.
 
     Nothing is done where the statistic does not rise by 1 on both sides.
     """
@@ -158,12 +179,11 @@ def _bridge(
     moves[:, k] = [np.nan if end is None else end for end in ends]
     width = float(moves[1, k] - moves[0, k])
     if not width > 0:
-        return
+        return hessian
     with np.errstate(over="ignore", invalid="ignore"):
         slopes = (objective.gradient(vector + moves[1]) - objective.gradient(vector + moves[0])) / width
     slopes[k] = 8.0 / width**2
-    if np.isfinite(slopes).all():
-        hessian[k] = hessian[:, k] = slopes
+    return hessian.with_row(k, slopes) if np.isfinite(slopes).all() else hessian
 
 
 def _risen_by_one(objective: Objective, vector: Array, k: int, step: float, limit: float) -> float | None:
@@ -195,7 +215,7 @@ class Errors:
 
     at_lower: BoolArray
     at_upper: BoolArray
-    covariance: Array | None
+    covariance: Covariance | None
     degenerate: list[Direction]
     vague: Mapping[int, str] = field(default_factory=dict)
 
@@ -214,16 +234,23 @@ class Errors:
         """The same without the errors of some parameters, for these reasons."""
         if self.covariance is None or not vague:
             return self
-        stay = [i for i, k in enumerate(np.flatnonzero(self.kept)) if k not in vague]
-        covariance = self.covariance[np.ix_(stay, stay)] if stay else None
+        stay = np.array([i for i, k in enumerate(np.flatnonzero(self.kept)) if k not in vague], dtype=np.intp)
+        covariance = placed(self.covariance, stay) if stay.size else None
         return replace(self, covariance=covariance, vague={**self.vague, **vague})
 
-    def whole_covariance(self) -> Array:
-        """(n_free, n_free), zeros for parameters without an error."""
-        whole = np.zeros((self.kept.size, self.kept.size))
-        if self.covariance is not None:
-            whole[np.ix_(self.kept, self.kept)] = self.covariance
-        return whole
+    def whole_covariance(self) -> Covariance | None:
+        """(n_free, n_free), zeros for parameters without an error; None where nothing has one."""
+        if self.covariance is None:
+            return None
+        kept = self.kept
+        return placed(self.covariance, np.where(kept, np.cumsum(kept) - 1, -1))
+
+    def covariance_over(self, active: BoolArray, *, is_dense: bool) -> Covariance:
+        """Of all free parameters, of which these are those that are ``active`` (n,)."""
+        whole = self.whole_covariance()
+        if whole is None:
+            return no_covariance(active.size, is_dense=is_dense)
+        return placed(whole, np.where(active, np.cumsum(active) - 1, -1))
 
     def side(self, index: int) -> Literal["lower", "upper"] | None:
         """The limit that holds a parameter."""
@@ -249,7 +276,7 @@ def measure_errors(
     upper: Array,
     names: Sequence[str],
     kinked: Callable[[Array], Iterable[int]] = lambda steps: (),
-    hessian: Array | None = None,
+    hessian: Hessian | None = None,
     uneven: Mapping[int, GeneralizedGaussianPrior] = MappingProxyType({}),
     scale: Array | None = None,
 ) -> Errors:
@@ -272,13 +299,13 @@ def measure_errors(
     inside, around = Restricted(objective, vector, kept), (vector[kept], scale[kept], lower[kept], upper[kept])
     index = {int(k): i for i, k in enumerate(np.flatnonzero(kept))}
     priors = {index[k]: prior for k, prior in uneven.items() if kept[k]}
-    known = None if hessian is None or priors else hessian[np.ix_(kept, kept)]
+    known = None if hessian is None or priors else hessian.among(kept)
     hessian = _hessian(inside, *around) if known is None else known
     if priors:
-        without = hessian - observed_hessian(partial(_prior_gradient, priors), *around)
+        without = hessian.with_diagonal(hessian.diagonal() - prior_curvature(priors, *around))
         hessian = with_prior_widths(without, gradient[kept], *around, priors)
     for k in (index[k] for k in kinked(DIFFERENCE * scale) if kept[k] and k not in uneven):
-        _bridge(hessian, k, inside, *around)
+        hessian = _bridged(hessian, k, inside, *around)
     among = [name for name, stays in zip(names, kept, strict=True) if stays]
     covariance, weak = invert(hessian, among, _WEAK)
     degenerate = _unconstrained(hessian, among, inside, *around, priors) if weak else []
@@ -290,7 +317,7 @@ def measure_errors(
 
 
 def _unconstrained(
-    hessian: Array,
+    hessian: Hessian,
     names: Sequence[str],
     objective: Restricted,
     vector: Array,
@@ -306,12 +333,19 @@ def _unconstrained(
     around = vector, scale, lower, upper
     _, singular = invert(hessian, names, _DEGENERATE)
     if singular and not _flat_ones(singular, names, hessian, objective, *around):
-        for k in range(len(names)):
-            _bridge(hessian, k, objective, *around)
+        for k in range(len(names)) if hessian.is_dense else _taking_part(singular, names):
+            hessian = _bridged(hessian, k, objective, *around)
         _, singular = invert(hessian, names, _DEGENERATE)
     if singular:
         return _flat_ones(singular, names, hessian, objective, *around)
-    information = objective.information(vector, expected=True)
+    information = as_hessian(objective.information(vector, expected=True))
+    diagonal = information.diagonal().copy()
     for k, prior in priors.items():
-        information[k, k] += 2 / prior.sigma**2  # it may have no second derivative, but a width it has
-    return invert(information, names, _IDENTICAL)[1]
+        diagonal[k] += 2 / prior.sigma**2  # it may have no second derivative, but a width it has
+    return invert(information.with_diagonal(diagonal), names, _IDENTICAL)[1]
+
+
+def _taking_part(directions: Iterable[Direction], names: Sequence[str]) -> list[int]:
+    """The parameters that some directions are made of."""
+    weights = np.abs([direction.of(names) for direction in directions]).max(axis=0)
+    return np.flatnonzero(weights >= _PART).tolist()

@@ -10,6 +10,7 @@ import numpy as np
 
 from gm.arrays import Array
 from gm.fit.profile import End, Profile
+from gm.matrices import Covariance
 
 _RAYS = 40
 
@@ -42,13 +43,15 @@ class Interval:
 class Ellipsoid:
     """The covariance around the minimum of a profile, and the ends of the profile that it leads to.
 
-    covariance : (n_free, n_free), zeros for parameters without an error; sizes : (n_free,) how far those may go
+    covariance : (n_free, n_free), zeros for parameters without an error, None where nothing has one
+    sizes : (n_free,) how far those without an error may go
     """
 
-    def __init__(self, profile: Profile, covariance: Array, sizes: Array) -> None:
+    def __init__(self, profile: Profile, covariance: Covariance | None, sizes: Array) -> None:
         self._profile, self._covariance = profile, covariance
+        known = np.zeros_like(sizes) if covariance is None else covariance.diagonal()
         with np.errstate(over="ignore"):
-            self._variance = np.where(np.diag(covariance) > 0, np.diag(covariance), sizes**2)
+            self._variance = np.where(known > 0, known, sizes**2)
 
     def sigma(self, k: int) -> float:
         """The error of a parameter, or how far it may go."""
@@ -56,8 +59,10 @@ class Ellipsoid:
 
     def direction(self, chosen: Sequence[int], move: Array) -> Array:
         """How all parameters move when some move by ``move`` and the statistic is a parabola, (n_free,)."""
-        direction = np.asarray(self._covariance[:, list(chosen)] @ np.linalg.solve(self._among(chosen), move))
-        direction[list(chosen)] = move
+        places, direction = np.array(chosen), np.zeros(self._variance.size)
+        if self._covariance is not None:
+            direction += self._covariance[:, places] @ np.linalg.solve(self._among(chosen), move)
+        direction[places] = move
         return direction
 
     def interval(self, k: int, rise: float) -> Interval:
@@ -93,6 +98,9 @@ class Ellipsoid:
 
     def _among(self, chosen: Sequence[int]) -> Array:
         """The covariance of some parameters; those at a limit are independent, and of their size."""
-        matrix = self._covariance[np.ix_(chosen, chosen)].copy()
-        np.fill_diagonal(matrix, self._variance[list(chosen)])
+        places = np.array(chosen)
+        matrix = np.zeros((places.size, places.size))
+        if self._covariance is not None:
+            matrix += self._covariance[places[:, None], places]
+        np.fill_diagonal(matrix, self._variance[places])
         return matrix

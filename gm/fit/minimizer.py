@@ -13,7 +13,7 @@ from gm.arrays import Array, BoolArray
 from gm.fit.no_minimum import falls_without_bound, off_the_plateau
 from gm.fit.objective import Objective
 from gm.fit.scoring import ScoringResult, all_finite, score
-from gm.fit.steps import NOTHING
+from gm.matrices import NOTHING, Hessian, as_hessian
 
 Progress = Callable[[str, float], None]
 _TRIES = 3  # of scoring and MIGRAD in turn
@@ -26,13 +26,16 @@ _NEAR = 1e-3  # sigma from a limit
 _TOLERANCE = 1e-3  # MIGRAD stops at an estimated distance of 0.002 * tolerance: 2e-6 in -2 ln L, 0.0014 sigma
 _BESIDE = 1e-3  # sigma to both sides of a kink, where a smooth statistic has slopes of 0.002 per sigma
 _KINK = 0.01  # slope per sigma
+_ROOM = 500  # parameters whose matrix MIGRAD has room for, where not all of them meet
 _GONE = "a source goes on leaving the reach of its responses"
 _SETTLED = 5e-6  # estimated distance to the minimum in -2 ln L at which there is nothing left for MIGRAD
 _FOUND = "the minimum was found"
+_NOT_THERE = "the distance to the minimum is above the tolerance"
 _CORNERED = "every parameter is at a limit or in a kink"
 _LOST = "the minimiser left the minimum that it had come near to"
 _CUT_OFF = "{n} bins with counts are predicted to hold nothing or less, where the statistic is cut off"
 _NOT_FINITE = "the minimiser came to where the statistic has no derivatives that are finite"
+_FAR = 0.1  # of the longest way that a parameter has gone
 _ENDLESS = "the statistic falls without bound"
 _REGULAR = 1e-6  # added to a unit-scaled Hessian, which MIGRAD wants to be positive definite
 
@@ -56,7 +59,7 @@ class Minimum:
     message: str
     name: str = "minuit"
     kinks: tuple[int, ...] = ()
-    hessian: Array | None = None
+    hessian: Hessian | None = None
     endless: Array | None = None
     is_lost: bool = False
 
@@ -158,14 +161,26 @@ class Minimizer:
                 return Minimum(vector, value, False, np.inf, *calls, _CUT_OFF.format(n=n), name="scoring", is_lost=True)
             hessian = begin.information if begin.hessian else None
             return Minimum(vector, value, True, begin.edm, *calls, _FOUND, name="scoring", hessian=hessian)
-        if not np.isfinite(begin.information).all():
+        if not begin.information.is_finite():
             return Minimum(vector, value, False, np.inf, *calls, _NOT_FINITE, name="scoring", is_lost=True)
         way = vector - start
         if way.any() and falls_without_bound(self._objective, vector, way, self._lower, self._upper):
-            alone = [k for k in np.argsort(~self._amplitudes, kind="stable") if self._falls_along(vector, way, k)]
-            endless = way / begin.scale if not alone else np.eye(way.size)[alone[0]]
+            endless = way / begin.scale
+            order = np.argsort(~self._amplitudes, kind="stable")
+            if not begin.information.is_dense:
+                order = order[np.abs(endless[order]) >= _FAR * np.abs(endless).max()]
+            alone = next((k for k in order if self._falls_along(vector, way, k)), None)
+            endless = endless if alone is None else np.where(np.arange(way.size) == alone, 1.0, 0.0)
             return Minimum(vector, value, False, np.inf, *calls, _ENDLESS, "scoring", endless=endless, is_lost=True)
-        return None
+        has_room = begin.information.is_dense or vector.size <= _ROOM
+        return None if has_room else self._as_it_is(begin, calls)
+
+    def _as_it_is(self, begin: ScoringResult, calls: tuple[int, int, int]) -> Minimum:
+        """Where scoring ended, of so many parameters that MIGRAD has no room for their matrix. Where directions have no
+        curvature there is nothing to gain along them."""
+        valid = begin.promised < _SETTLED
+        hessian, message = begin.information if begin.hessian else None, _FOUND if valid else _NOT_THERE
+        return Minimum(begin.vector, begin.value, valid, begin.promised, *calls, message, "scoring", hessian=hessian)
 
     def _falls_along(self, vector: Array, way: Array, k: int) -> bool:
         """Whether the value falls without bound along one parameter alone."""
@@ -174,8 +189,8 @@ class Minimizer:
 
     def _migrad(self, begin: ScoringResult, calls: tuple[int, int, int]) -> Minimum:
         best = _Lowest(begin.vector, begin.value)
-        minuit = self._build(begin.vector, begin.information, best)
-        for k in np.flatnonzero((np.diag(begin.information) <= NOTHING) & (begin.gradient == 0)):
+        minuit = self._build(begin.vector, begin.information.dense(), best)
+        for k in np.flatnonzero((begin.information.diagonal() <= NOTHING) & (begin.gradient == 0)):
             minuit.fixed[k] = True
         n_calls = _CALLS[0] + _CALLS[1] * begin.vector.size
         for _ in range(_ROUNDS):
@@ -199,7 +214,7 @@ class Minimizer:
             if valid and not value < best.value + _GAIN:
                 valid, message = False, _LOST
             vector, value = best.vector, best.value
-        if not all_finite(*self._objective.value_and_gradient(vector), self._objective.information(vector)):
+        if not all_finite(*self._objective.value_and_gradient(vector), as_hessian(self._objective.information(vector))):
             valid, message, vector, value = False, _NOT_FINITE, begin.vector, begin.value
         return Minimum(
             vector=vector,
@@ -291,7 +306,7 @@ def _message(minuit: Minuit) -> str:
         return "no minimum"
     reasons: Sequence[tuple[bool, str]] = (
         (fmin.has_reached_call_limit, "the call limit was reached"),
-        (fmin.is_above_max_edm, "the distance to the minimum is above the tolerance"),
+        (fmin.is_above_max_edm, _NOT_THERE),
         (not fmin.has_posdef_covar, "the matrix of second derivatives is not positive definite"),
     )
     if fmin.is_valid:

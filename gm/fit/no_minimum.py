@@ -8,6 +8,7 @@ import numpy as np
 
 from gm.arrays import Array, BoolArray
 from gm.fit.objective import Objective
+from gm.matrices import as_hessian
 
 _SIZES = 1e3 ** np.arange(-8.0, 4.0)  # of an amplitude in any unit: scoring mends a factor of a thousand in one step
 _DOUBLINGS = 60
@@ -24,15 +25,17 @@ def off_the_plateau(
 ) -> tuple[Array, int]:
     """A start in whose prediction as few bins as possible are cut off, and how many these are.
 
-    That is ``start`` (n_free,) where there are none. Else each of the ``amplitudes`` (n_free,) in turn becomes what
-    leaves the fewest, and of those the lowest value: itself, its opposite, or plus or minus a power of a thousand.
+    That is ``start`` (n_free,) where there are none. Else each of the ``amplitudes`` (n_free,) in turn, or many that do
+    not meet, becomes what leaves the fewest, and of those the lowest value: itself, its opposite, or plus or minus a
+    power of a thousand.
     """
     vector = np.clip(start, lower, upper)
     n_best = n_cut_off(vector)
     if not n_best:
         return start, 0
     value = objective.value(vector)
-    for k in np.flatnonzero(amplitudes):
+    parts = (part[amplitudes[part]] for part in as_hessian(objective.information(vector)).together())
+    for k in (part for part in parts if part.size):
         for size in (-vector[k], *_SIZES, *-_SIZES):
             there = vector.copy()
             there[k] = np.clip(size, lower[k], upper[k])

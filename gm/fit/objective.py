@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from gm.arrays import Array, BoolArray
+from gm.matrices import Hessian, Matrix
 from gm.models import Layout, Models
 
 
@@ -17,9 +18,9 @@ class Objective(Protocol):
 
     def value_and_gradient(self, vector: Array) -> tuple[float, Array]: ...
 
-    def information(self, vector: Array, *, expected: bool = False) -> Array: ...
+    def information(self, vector: Array, *, expected: bool = False) -> Matrix: ...
 
-    def second_derivatives(self, vector: Array, steps: Array) -> Array | None:
+    def second_derivatives(self, vector: Array, steps: Array) -> Matrix | None:
         """The exact Hessian, up to differences over ``steps`` (n_free,), or None where it is not known."""
 
     def n_cut_off(self, vector: Array) -> int:
@@ -51,20 +52,22 @@ class Restricted:
     def gradient(self, vector: Array) -> Array:
         return self.value_and_gradient(vector)[1]
 
-    def information(self, vector: Array, *, expected: bool = False) -> Array:
+    def information(self, vector: Array, *, expected: bool = False) -> Matrix:
         return self._among(self._objective.information(self.full(vector), expected=expected))
 
     def n_cut_off(self, vector: Array) -> int:
         return self._objective.n_cut_off(self.full(vector))
 
-    def second_derivatives(self, vector: Array, steps: Array) -> Array | None:
+    def second_derivatives(self, vector: Array, steps: Array) -> Matrix | None:
         whole = np.zeros(self.active.size)
         whole[self.active] = steps
         found = self._objective.second_derivatives(self.full(vector), whole)
         return None if found is None else self._among(found)
 
-    def _among(self, matrix: Array) -> Array:
+    def _among(self, matrix: Matrix) -> Matrix:
         """Of the active parameters, (n_active, n_active)."""
+        if isinstance(matrix, Hessian):
+            return matrix.among(self.active)
         return matrix if self._all else matrix[np.ix_(self.active, self.active)]
 
 

@@ -8,21 +8,40 @@ from functools import partial
 import numpy as np
 
 from gm.arrays import Array
+from gm.fit.scoring import DIFFERENCE
+from gm.matrices import Hessian
 from gm.models import GeneralizedGaussianPrior
 
 _ROUNDS = 5  # over all such parameters, each with the widths of the others
 _DOUBLINGS = 60
 
 
+def prior_curvature(
+    priors: Mapping[int, GeneralizedGaussianPrior], vector: Array, scale: Array, lower: Array, upper: Array
+) -> Array:
+    """Second derivatives of some priors alone, (n_free,), by the differences that the whole Hessian is made of."""
+    curvature = np.zeros(vector.size)
+    for k, prior in priors.items():
+        x, h = float(vector[k]), DIFFERENCE * scale[k]
+        below, above = x - lower[k], upper[k] - x
+        if min(below, above) >= h:
+            curvature[k] = (prior.gradient(x + h) - prior.gradient(x - h)) / (2 * h)
+        else:
+            h = min(h, 0.5 * above) if above > below else -min(h, 0.5 * below)
+            g0, g1, g2 = (prior.gradient(float(at)) for at in (x, x + h, x + 2 * h))
+            curvature[k] = (-3 * g0 + 4 * g1 - g2) / (2 * h)
+    return curvature
+
+
 def with_prior_widths(
-    hessian: Array,
+    hessian: Hessian,
     gradient: Array,
     vector: Array,
     scale: Array,
     lower: Array,
     upper: Array,
     priors: Mapping[int, GeneralizedGaussianPrior],
-) -> Array:
+) -> Hessian:
     """``hessian`` (n_free, n_free) of all but ``priors``, with these as the parabolas that make profiles as wide.
 
     Around the minimum ``vector`` (n_free,), where ``gradient`` is that of everything, the statistic without the priors
@@ -30,21 +49,20 @@ def with_prior_widths(
     by 1 on both sides at places that are as far apart as those of a parabola of curvature ``8 / width^2``.
     ``scale`` (n_free,) is about one standard deviation of each.
     """
-    units = np.outer(scale, scale)
-    smooth = hessian * units
-    whole = smooth.copy()
+    smooth = hessian.scaled(scale)
+    bare = smooth.diagonal().copy()
+    diagonal = bare.copy()
     for k, prior in priors.items():
-        whole[k, k] += 2 * (scale[k] / prior.sigma) ** 2
+        diagonal[k] += 2 * (scale[k] / prior.sigma) ** 2
     for _ in range(_ROUNDS):
         for k, prior in priors.items():
-            others = np.arange(len(vector)) != k
-            given = whole[k, others] @ np.linalg.pinv(whole[np.ix_(others, others)]) @ whole[others, k]
+            given = smooth.with_diagonal(diagonal).explained(k)
             x, unit = float(vector[k]), float(scale[k])
             slope = unit * float(gradient[k] - prior.gradient(x))
-            rise = partial(_rise, prior, x, unit, slope, float(smooth[k, k] - given))
+            rise = partial(_rise, prior, x, unit, slope, float(bare[k] - given))
             if width := _width(rise, ((lower[k] - x) / unit, (upper[k] - x) / unit)):
-                whole[k, k] = 8 / width**2 + given
-    return np.asarray(whole / units)
+                diagonal[k] = 8 / width**2 + given
+    return smooth.with_diagonal(diagonal).scaled(1.0 / scale)
 
 
 def _rise(prior: GeneralizedGaussianPrior, x: float, unit: float, slope: float, curvature: float, t: float) -> float:

@@ -8,6 +8,7 @@ import numpy as np
 
 from gm.arrays import Array
 from gm.fit.objective import Objective
+from gm.matrices import Matrix, as_hessian
 
 Derived = Callable[[Array], tuple[float, Array]]
 """From a vector (n_free,) to a quantity and its gradient (n_free,)."""
@@ -26,7 +27,7 @@ class Reparametrised:
     """
 
     def __init__(self, objective: Objective, derived: Derived, k: int, start: Array) -> None:
-        self._objective, self._derived, self._k, self._start = objective, derived, k, float(start[k])
+        self._objective, self._derived, self._k, self._start = objective, derived, k, start
 
     def there(self, parameters: Array) -> Array:
         """The vector (n_free,) of this objective from the parameters (n_free,)."""
@@ -37,7 +38,7 @@ class Reparametrised:
     def back(self, vector: Array) -> Array:
         """The parameters (n_free,); NaN for the one that would have to be found where there is no solution."""
         wanted, x = float(vector[self._k]), np.array(vector, dtype=np.float64)
-        x[self._k] = self._start
+        x[self._k] = self._start[self._k]
         for _ in range(_STEPS):
             found, slopes = self._derived(x)
             slope = slopes[self._k]
@@ -49,11 +50,9 @@ class Reparametrised:
         x[self._k] = np.nan
         return x
 
-    def jacobian(self, parameters: Array) -> Array:
-        """Derivatives of the vector by the parameters, (n_free, n_free)."""
-        jacobian = np.eye(parameters.size)
-        jacobian[self._k] = self._derived(parameters)[1]
-        return jacobian
+    def slopes(self, parameters: Array) -> Array:
+        """Derivatives of the quantity by the parameters, (n_free,)."""
+        return self._derived(parameters)[1]
 
     def value(self, vector: Array) -> float:
         x = self.back(vector)
@@ -64,14 +63,14 @@ class Reparametrised:
         if not np.isfinite(x).all():
             return np.inf, np.full(vector.size, np.nan)
         value, gradient = self._objective.value_and_gradient(x)
-        return value, np.asarray(self._inverse(x).T @ gradient)
+        row = self._row(x)
+        return value, np.where(np.arange(x.size) == self._k, 0.0, gradient) + row * gradient[self._k]
 
-    def information(self, vector: Array, *, expected: bool = False) -> Array:
+    def information(self, vector: Array, *, expected: bool = False) -> Matrix:
         x = self.back(vector)
         if not np.isfinite(x).all():
-            return np.full((vector.size, vector.size), np.nan)
-        inverse = self._inverse(x)
-        return np.asarray(inverse.T @ self._objective.information(x, expected=expected) @ inverse)
+            return as_hessian(self._objective.information(self._start)).scaled(np.full(x.size, np.nan))
+        return as_hessian(self._objective.information(x, expected=expected)).substituted(self._k, self._row(x))
 
     def second_derivatives(self, vector: Array, steps: Array) -> None:
         """Left to differences of the gradient."""
@@ -80,10 +79,9 @@ class Reparametrised:
         x = self.back(vector)
         return self._objective.n_cut_off(x) if np.isfinite(x).all() else 0
 
-    def _inverse(self, parameters: Array) -> Array:
-        """Derivatives of the parameters by the vector, (n_free, n_free)."""
+    def _row(self, parameters: Array) -> Array:
+        """Derivatives of the parameter that is missing by the vector, (n_free,); of the others each is its own."""
         slopes = self._derived(parameters)[1]
-        inverse = np.eye(parameters.size)
-        inverse[self._k] = -slopes / slopes[self._k]
-        inverse[self._k, self._k] = 1.0 / slopes[self._k]
-        return inverse
+        row = np.asarray(-slopes / slopes[self._k])
+        row[self._k] = 1.0 / slopes[self._k]
+        return row

@@ -63,9 +63,13 @@ def fitted_components(
     """All components in order; tested : TS by name, or None and why."""
     layout = likelihood.layout
     free = {int(position) for position in layout.free[active]}
+    by_component: dict[str, dict[str, float]] = {}
+    for summary in summaries:
+        for name, counts in summary.components.items():
+            by_component.setdefault(name, {})[summary.name] = counts
+    ranges = {dataset.name: dataset.energy_range() for dataset in likelihood.datasets}
     for component in models:
-        slots = layout.slots(component.name)
-        predicted = {s.name: s.components[component.name] for s in summaries if component.name in s.components}
+        slots, predicted = layout.slots(component.name), by_component.get(component.name, {})
         ts, why = tested.get(component.name, (None, ""))
         yield FittedComponent(
             name=component.name,
@@ -74,18 +78,20 @@ def fitted_components(
             degrees_of_freedom=sum(position in free for position in range(slots.start, slots.stop)),
             ts=ts,
             ts_reason=why,
-            decorrelation_energy=_decorrelation_energy(models, likelihood, component),
+            decorrelation_energy=_decorrelation_energy(models, layout, component, ranges),
         )
 
 
-def _decorrelation_energy(models: Models, likelihood: JointLikelihood, component: Component) -> float | None:
-    """Of a sky component, between the energies of the datasets that it applies to."""
-    if models.covariance is None or not models.covariance.any() or component.role is not Role.SOURCE:
+def _decorrelation_energy(
+    models: Models, layout: Layout, component: Component, ranges: Mapping[str, tuple[float, float]]
+) -> float | None:
+    """Of a sky component, between the energies of the datasets that it applies to, of which all have ``ranges``."""
+    if component.role is not Role.SOURCE or models.covariance is None or not models.covariance.any():
         return None
-    seen = [dataset.energy_range() for dataset in likelihood.datasets if component.applies_to(dataset.name)]
+    seen = component.applied(ranges)
     if not seen:
         return None
-    slots, spectral = likelihood.layout.slots(component.name, "spectral"), component.spectral_model
+    slots, spectral = layout.slots(component.name, "spectral"), component.spectral_model
     covariance: Array = models.covariance[slots, slots] * np.outer(spectral.factors, spectral.factors)
     e_min, e_max = min(low for low, _ in seen), max(high for _, high in seen)
     return decorrelation_energy(spectral, spectral.values(), covariance, e_min, e_max)

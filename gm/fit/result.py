@@ -7,6 +7,7 @@ from typing import Literal
 
 from gm.arrays import Array
 from gm.likelihood import ByEnergy, DatasetSummary
+from gm.matrices import Covariance
 from gm.models import Models
 
 Status = Literal["converged", "at_limit", "not_converged", "failed"]
@@ -73,7 +74,8 @@ class FitResult:
     """A fit: its verdict, the best-fit global model with errors and covariance, and what was measured on the way.
 
     ``covariance`` holds the addresses of the free parameters that have an error and their matrix in the parameters' own
-    units; parameters held at a limit are not in it. ``by_energy``: counts and predictions in each energy, if asked for.
+    units: an array, or a `BorderedCovariance` of many datasets with parameters of their own. Parameters held at a limit
+    are not in it. ``by_energy``: counts and predictions in each energy, if asked for.
     """
 
     status: Status
@@ -89,7 +91,7 @@ class FitResult:
     minimizer: MinimizerReport
     datasets: tuple[DatasetSummary, ...]
     components: tuple[FittedComponent, ...]
-    covariance: tuple[tuple[str, ...], Array] | None = None
+    covariance: tuple[tuple[str, ...], Covariance] | None = None
     contours: tuple[Contour, ...] = ()
     by_energy: ByEnergy | None = None
 

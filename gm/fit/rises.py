@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from gm.arrays import Array
+from gm.arrays import Array, BoolArray
 from gm.fit.objective import Objective
 from gm.fit.profile import LowerMinimum
+from gm.matrices import Covariance
 
 _LOWER = 1e-3  # of -2 ln L, by which a minimum is another one
 _NONE = 1e-3  # of it: no rise
-_FLAT = 0.25  # instead of 1: the true error is at least twice as large
+FLAT = 0.25  # instead of 1: the true error is at least twice as large
 _BENT = 0.25  # relative difference from the 4 of a parabola at two standard deviations
 _TWICE = 4.0
 
@@ -22,7 +24,8 @@ _TWICE = 4.0
 class Rises:
     """The rise of a statistic from its minimum ``vector`` (n_free,), where it is ``value``, along what errors say.
 
-    covariance : (n_free, n_free), zeros for parameters without an error
+    covariance : (n_free, n_free), zeros for parameters without an error; None where nothing has one
+    rising : (n_free,) parameters of which it is known already that the statistic rises along them
     """
 
     objective: Objective
@@ -30,17 +33,19 @@ class Rises:
     value: float
     lower: Array
     upper: Array
-    covariance: Array
+    covariance: Covariance | None
+    rising: BoolArray
 
-    @property
+    @cached_property
     def errors(self) -> Array:
         """(n_free,), 0 where there is none."""
-        return np.sqrt(np.diag(self.covariance))
+        return np.zeros_like(self.vector) if self.covariance is None else np.sqrt(self.covariance.diagonal())
 
     def at(self, k: int, sigma: float) -> float:
         """The rise ``sigma`` errors of a parameter away, all others moved as the covariance says: ``sigma^2`` for a
         parabola, and never less than that of the profile. Raises `LowerMinimum`."""
-        move = sigma * self.covariance[k] / np.sqrt(self.covariance[k, k])
+        assert self.covariance is not None
+        move = sigma * self.covariance[k, :] / np.sqrt(self.covariance[k, k])
         vector = np.clip(self.vector + move, self.lower, self.upper)
         rise = self.objective.value(vector) - self.value
         if rise < -_LOWER:
@@ -56,15 +61,15 @@ class Rises:
         return found and dict(self._flat(np.flatnonzero(self.errors).tolist()))
 
     def _flat(self, parameters: Sequence[int]) -> Iterator[tuple[int, str]]:
-        for k in parameters:
+        for k in (k for k in parameters if not self.rising[k]):
             outward = 1.0 if self.vector[k] >= 0 else -1.0  # amplitudes of either sign have fewer bins below 0 there
             rise = 0.0
             for side in (outward, -outward):
-                if rise < _FLAT:
+                if rise < FLAT:
                     rise = max(rise, float(np.nan_to_num(self.at(k, side), nan=np.inf)))
             if rise < _NONE:
                 yield k, "the statistic does not depend on it there"
-            elif rise < _FLAT:
+            elif rise < FLAT:
                 yield k, f"the statistic rises by {rise:.1g} only at a distance of {self.errors[k]:.2g}"
 
     def bent(self, positions: Sequence[int]) -> Iterator[tuple[int, float]]:

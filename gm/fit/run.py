@@ -22,6 +22,7 @@ from gm.fit.kinks import across_kinks, stepped_across
 from gm.fit.lost_sources import lost_sources, put_where_wanted
 from gm.fit.minimizer import Minimizer, Minimum
 from gm.fit.objective import Objective, Restricted, amplitudes
+from gm.fit.own_rises import rises_around
 from gm.fit.profile import LowerMinimum, Profile
 from gm.fit.report import fitted_components, fitted_parameters
 from gm.fit.result import FitResult, MinimizerReport, Status
@@ -240,8 +241,8 @@ class FitRun:
         return [k for k in sorted({*self.minimum.kinks, *large.tolist()}) if rises.errors[k] > 0]
 
     def _rises(self) -> Rises:
-        limits, covariance = (self.lower, self.upper), self.errors.whole_covariance()
-        return Rises(self.objective, self.minimum.vector, self.minimum.value, *limits, covariance)
+        around = self.minimum.vector, self.lower, self.upper, self.errors.whole_covariance()
+        return rises_around(self.likelihood, self.objective, self.minimum.value, *around)
 
     def _kinked(self, known: set[int], steps: Array) -> list[int]:
         """Which of the active parameters lie in a kink: those ``known``, and those that a step takes across a line of
@@ -254,10 +255,8 @@ class FitRun:
 
     def best_models(self) -> Models:
         """The global model at the minimum, with errors and covariance."""
-        n_free, active = self.layout.n_free, self.objective.active
-        matrix = np.zeros((n_free, n_free))
-        matrix[np.ix_(active, active)] = self.errors.whole_covariance()
-        return self.models_at(self.minimum.vector).with_covariance(self.layout.covariance(matrix))
+        covariance = self.errors.covariance_over(self.objective.active, is_dense=self.likelihood.own is None)
+        return self.models_at(self.minimum.vector).with_covariance(self.layout.covariance(covariance))
 
     def with_nothing(self, name: str, null: FitRun) -> Array | None:
         """The minimum of a fit without a component, (n_active,) with an amplitude of 0 of that; None if it has none."""

@@ -9,7 +9,9 @@ import numpy as np
 
 from gm.arrays import Array, BoolArray
 from gm.fit.objective import Objective
-from gm.fit.steps import NOTHING, candidates, errors_alone, model_step
+from gm.fit.steps import candidates, errors_alone, model_step
+from gm.likelihood.own_parameters import MANY
+from gm.matrices import NOTHING, Hessian, as_hessian
 
 DIFFERENCE = 0.02  # of one sigma: the cubic term of the statistic changes the derivative by a relative 1e-4 of it
 _FAR = 0.5  # a gain of -2 ln L above which the information has changed
@@ -17,6 +19,7 @@ _NO_GAIN = 1e-9  # of -2 ln L
 _SINGULAR = 1e-6  # smallest eigenvalue of an information of unit diagonal that is one
 _ABSURD = 4.0  # ratio of curvatures that no smooth statistic has
 _SHORT = 1e-4  # damping that shortens steps along valleys
+_NARROW = 0.01  # of a difference: too narrow
 _WRONG = 0.3  # difference of what a step gains from what it promised, beyond which it has changed too
 
 
@@ -24,8 +27,8 @@ _WRONG = 0.3  # difference of what a step gains from what it promised, beyond wh
 class ScoringResult:
     """Where scoring stopped: gradient, step sizes (n_free,), information (n_free, n_free) there, and the steps tried.
 
-    edm : the improvement that another step promises, infinite where the promise is not worth much because the
-    information is singular or not finite; hessian : whether the information is the exact Hessian there
+    promised : the improvement that another step promises; edm : the same, infinite where the promise is not worth much
+    because the information is singular or not finite; hessian : whether the information is the exact Hessian there
     """
 
     vector: Array
@@ -33,9 +36,10 @@ class ScoringResult:
     gradient: Array
     edm: float
     scale: Array
-    information: Array
+    information: Hessian
     steps: int
     hessian: bool = False
+    promised: float = np.inf
 
 
 def score(
@@ -87,7 +91,7 @@ class _Scoring:
         self.objective, self.lower, self.upper, self.amplitudes = objective, lower, upper, amplitudes
         self.is_smooth, self.n_cut_off = is_smooth, n_cut_off
         self.vector, self.size = vector, _size(vector)
-        self.information = objective.information(vector, expected=True)
+        self.information = as_hessian(objective.information(vector, expected=True))
         self.is_expected, self.is_near, self.is_exact = True, False, False
         self.value, self.gradient = objective.value_and_gradient(vector)
         self.n_allowed = 0 if n_cut_off is None else n_cut_off(vector)
@@ -126,33 +130,35 @@ class _Scoring:
                 self.damping *= 10.0
         return self._result()
 
-    def _model(self) -> Array:
+    def _model(self) -> Hessian:
         return _complete(self.information, self.gradient, self.size)
 
     def _room(self) -> tuple[Array, Array]:
         """How far down and up the limits are."""
         return self.lower - self.vector, self.upper - self.vector
 
-    def _is_near_without_damping(self, model: Array, tolerance: float) -> bool:
+    def _is_near_without_damping(self, model: Hessian, tolerance: float) -> bool:
         """Whether a step is short not only because it is damped."""
         if not _SHORT < self.damping < 1.0:
             return True
         return model_step(model, self.gradient, 0.0, *self._room())[1] < tolerance
 
     def _observe(self) -> bool:
-        """Put the observed information in place of the expected one; whether there is another one now.
+        """Put the observed information in place of the expected one; whether there is another one now. Of many
+        parameters some have next to no counts, and no information by these alone: second derivatives, if any.
 
         An empty bin that is predicted to hold next to nothing is expected to be steep, and is straight.
         """
         if not self.is_expected:
             return False
-        observed = self.objective.information(self.vector)
-        if not all_finite(self.value, self.gradient, observed):
+        is_dense = self.information.is_dense
+        observed = as_hessian(self.objective.information(self.vector)) if is_dense else self._hessian(self.vector)
+        if observed is None or not all_finite(self.value, self.gradient, observed):
             return False
-        self.information, self.is_expected = observed, False
+        self.information, self.is_expected, self.is_exact = observed, False, not is_dense
         return True
 
-    def _lowest(self, move: Array, model: Array) -> tuple[float, Array | None]:
+    def _lowest(self, move: Array, model: Hessian) -> tuple[float, Array | None]:
         """The lowest point that a step may lead to of those below the value, but for plateaus; None: there is none."""
         among = self.damping, self.lower, self.upper, self.amplitudes
         paths = candidates(self.vector, move, model, self.gradient, *among)
@@ -169,79 +175,74 @@ class _Scoring:
         information = hessian = self._hessian(there) if self.is_smooth and not is_far else None
         if hessian is not None:
             is_expected = False
+        elif not self.information.is_dense:
+            information, is_expected = as_hessian(self.objective.information(there, expected=True)), True
         elif gain > _FAR or (is_wrong and not is_near):
-            information = self.objective.information(there, expected=is_far)
+            information = as_hessian(self.objective.information(there, expected=is_far))
             is_expected, is_near = is_far, not is_far
         value, gradient = self.objective.value_and_gradient(there)
         if information is None:
-            information = _learned(self.information, there - self.vector, gradient - self.gradient)
+            information = self.information.learned(there - self.vector, gradient - self.gradient, _ABSURD)
         if not all_finite(value, gradient, information):
             return False
         self.vector, self.value, self.gradient, self.information = there, value, gradient, information
         self.is_expected, self.is_near, self.is_exact = is_expected, is_near, hessian is not None
         return True
 
-    def _hessian(self, vector: Array) -> Array | None:
+    def _hessian(self, vector: Array) -> Hessian | None:
         """The exact second derivatives, where the objective knows them and they are positive definite."""
-        steps = DIFFERENCE * _scale(vector, self.information)
-        if (vector - self.lower < steps).any() or (self.upper - vector < steps).any():
-            return None
-        hessian = self.objective.second_derivatives(vector, steps)
-        return hessian if hessian is not None and _is_regular(hessian) else None
+        hessian = known_hessian(self.objective, vector, _scale(vector, self.information), self.lower, self.upper)
+        return hessian if hessian is not None and hessian.is_regular(_SINGULAR) else None
 
     def _result(self) -> ScoringResult:
         model, vector, gradient = self._model(), self.vector, self.gradient
-        edm = model_step(model, gradient, 0.0, *self._room())[1]
+        promised = model_step(model, gradient, 0.0, *self._room())[1]
         held = ((vector <= self.lower) & (gradient > 0)) | ((vector >= self.upper) & (gradient < 0))
         moving = (model.diagonal() > NOTHING) & ~held
-        edm = edm if _is_regular(model[np.ix_(moving, moving)]) else np.inf
+        edm = promised if model.among(moving).is_regular(_SINGULAR) else np.inf
         scale = _scale(vector, self.information)
-        return ScoringResult(vector, self.value, gradient, edm, scale, self.information, self.steps, self.is_exact)
+        return ScoringResult(
+            vector, self.value, gradient, edm, scale, self.information, self.steps, self.is_exact, promised
+        )
 
 
-def _is_regular(information: Array) -> bool:
-    """Whether all combinations of parameters are constrained."""
-    diagonal = information.diagonal()
-    if not ((diagonal > NOTHING).all() and np.isfinite(information).all()):
-        return False
-    if not diagonal.size:
-        return True
-    scaled = information / np.sqrt(np.outer(diagonal, diagonal))
-    return bool(np.isfinite(scaled).all() and np.linalg.eigvalsh(scaled)[0] > _SINGULAR)
+def known_hessian(objective: Objective, vector: Array, scale: Array, lower: Array, upper: Array) -> Hessian | None:
+    """The exact second derivatives at ``vector`` (n_free,), where the objective knows them.
+
+    ``scale`` (n_free,) is about one sigma of each. Of few parameters none is near a limit; where there are many,
+    differences are as wide as limits leave room.
+    """
+    steps = DIFFERENCE * scale
+    room = np.minimum(vector - lower, upper - vector)
+    if (room < steps).any():
+        if vector.size <= MANY or as_hessian(objective.information(vector)).is_dense:
+            return None
+        steps = np.where(room > _NARROW * steps, np.minimum(room, steps), steps)
+    found = objective.second_derivatives(vector, steps)
+    return None if found is None else as_hessian(found)
 
 
-def _learned(information: Array, step: Array, rise: Array) -> Array:
-    """The matrix with the curvature that a step has shown (formula of Broyden, Fletcher, Goldfarb and Shanno)."""
-    bent = information @ step
-    seen, expected = float(rise @ step), float(bent @ step)
-    if not (expected > 0 and 1 / _ABSURD < seen / expected < _ABSURD):
-        return information
-    return np.asarray(information + np.outer(rise, rise) / seen - np.outer(bent, bent) / expected)
-
-
-def _complete(information: Array, gradient: Array, size: Array) -> Array:
+def _complete(information: Hessian, gradient: Array, size: Array) -> Hessian:
     """With a curvature for parameters that have a slope and none: so that a step is as large as their ``size``."""
     diagonal = information.diagonal()
     lost = ~(diagonal > NOTHING) & ((gradient != 0) | (diagonal != 0))
     if not lost.any():
         return information
-    model = np.where(lost | lost[:, None], 0.0, information)
     gain = np.abs(gradient[lost]) * size[lost]
-    model[lost, lost] = np.where(gain > _NO_GAIN, gain / size[lost] ** 2, 0.0)
-    return np.asarray(model)
+    return information.alone(lost, np.where(gain > _NO_GAIN, gain / size[lost] ** 2, 0.0))
 
 
-def all_finite(value: float, gradient: Array, information: Array) -> bool:
+def all_finite(value: float, gradient: Array, information: Hessian) -> bool:
     """Whether a fit may go on from there."""
-    return bool(np.isfinite(value) and np.isfinite(gradient).all() and np.isfinite(information).all())
+    return bool(np.isfinite(value) and np.isfinite(gradient).all() and information.is_finite())
 
 
-def _scale(vector: Array, information: Array) -> Array:
+def _scale(vector: Array, information: Hessian) -> Array:
     """Conditional one-sigma step of each parameter, or its own size where nothing depends on it.
 
     Rounded to a power of two: a vector goes into these units and back without rounding, and is recognised.
     """
-    sigma = errors_alone(np.diag(information), _size(vector))
+    sigma = errors_alone(information.diagonal(), _size(vector))
     return np.asarray(np.exp2(np.round(np.log2(sigma))))
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from gm.arrays import Array, BoolArray
+from gm.matrices import NOTHING, Hessian
 
 _STRAIGHT = 0.5  # relative change of an amplitude up to which its logarithm is as good as itself
 _FOLD = 2.0  # largest change of a logarithm in a step
 _LEAST = 0.1  # of an amplitude that a step leaves while there is
 _MUCH = 0.5  # of -2 ln L to gain elsewhere
-NOTHING = 1e-200  # a curvature in any unit: products of its inverse are still numbers
 _PASSES = 4  # times the number of parameters
+_EXCHANGES = 30  # of all parameters that are held, or held no more
 _PULL = 1e-9  # of the largest slope
 _SIGNIFICANT = 5.0  # sigma: an amplitude below may as well be nothing
 
@@ -23,7 +24,7 @@ def errors_alone(curvature: Array, otherwise: Array) -> Array:
     return np.where(known, np.sqrt(2.0 / np.where(known, curvature, 1.0)), otherwise)
 
 
-def model_step(information: Array, gradient: Array, damping: float, down: Array, up: Array) -> tuple[Array, float]:
+def model_step(information: Hessian, gradient: Array, damping: float, down: Array, up: Array) -> tuple[Array, float]:
     """The minimum of ``gradient @ move + move @ information @ move / 2`` within ``down <= move <= up``, (n_free,).
 
     ``damping`` of the information's diagonal is added to it. Returned with the improvement that the model promises.
@@ -33,36 +34,53 @@ def model_step(information: Array, gradient: Array, damping: float, down: Array,
     move = np.zeros_like(gradient)
     if not moving.any():
         return move, 0.0
-    scale = 1.0 / np.sqrt(diagonal[moving])
-    scaled = _among(information, moving) * (scale[:, None] * scale)
-    scaled.flat[:: scale.size + 1] += damping
-    move[moving] = -scale * np.linalg.lstsq(scaled, scale * gradient[moving], rcond=1e-14)[0]
+    move[moving] = information.among(moving).newton(gradient[moving], damping)
     if ((move >= down) & (move <= up)).all():
         return move, float(-0.5 * gradient @ move)
-    model = information + np.diag(damping * diagonal)
-    move = _within(model, gradient, moving, down, up)
-    return move, float(-(gradient + 0.5 * (model @ move)) @ move)
+    model = information.damped(damping)
+    found = None if model.is_dense else _all_at_once(model, gradient, moving, down, up)
+    move = _within(model, gradient, moving, down, up) if found is None else found
+    return move, float(-(gradient + 0.5 * model.times(move)) @ move)
 
 
-def _among(matrix: Array, moving: BoolArray) -> Array:
-    """Of the moving parameters, (n_moving, n_moving)."""
-    return matrix if moving.all() else matrix[np.ix_(moving, moving)]
+def _all_at_once(model: Hessian, gradient: Array, moving: BoolArray, down: Array, up: Array) -> Array | None:
+    """The minimum within limits: all parameters that would go beyond are held there, and all that are pulled back from
+    where they are held are released, until there are none; None where that does not end.
+
+    (The primal-dual active set method: Hintermueller, Ito & Kunisch, 2003, SIAM J. Optim. 13, 865.)
+    """
+    diagonal = model.diagonal()
+    may = diagonal > NOTHING
+    root = np.sqrt(np.where(may, diagonal, 1.0))
+    least = _PULL * float(np.abs(gradient[may] / root[may]).max()) * root
+    low, high = may & ~moving & (gradient > 0), may & ~moving & (gradient < 0)
+    for _ in range(_EXCHANGES):
+        free = may & ~low & ~high
+        move = np.where(low, down, np.where(high, up, 0.0))
+        move[free] = model.among(free).newton((gradient + model.times(move))[free])
+        slope = gradient + model.times(move)
+        below, above = (
+            np.where(free, move < down, low & (slope > -least)),
+            np.where(free, move > up, high & (slope < least)),
+        )
+        if not ((below != low) | (above != high)).any():
+            return move
+        low, high = below & may, above & may
+    return None
 
 
-def _within(model: Array, gradient: Array, moving: BoolArray, down: Array, up: Array) -> Array:
+def _within(model: Hessian, gradient: Array, moving: BoolArray, down: Array, up: Array) -> Array:
     """The minimum within limits: to the first limit on the way, where that parameter is held; and on without it.
 
     At the end the parameter that is pulled back the most from where it is held is released, until there is none. (The
     active-set method: Nocedal & Wright, 2006, Numerical Optimization, chapter 16.5.)
     """
-    root = np.sqrt(np.diag(model))
+    root = np.sqrt(model.diagonal())
     known, moving = root > np.sqrt(NOTHING), moving.copy()
     move = np.zeros_like(gradient)
     for _ in range(_PASSES * gradient.size):
-        scale = 1.0 / root[moving]
-        scaled = _among(model, moving) * (scale[:, None] * scale)
         way = np.zeros_like(gradient)
-        way[moving] = -scale * np.linalg.lstsq(scaled, scale * (gradient + model @ move)[moving], rcond=1e-14)[0]
+        way[moving] = model.among(moving).newton((gradient + model.times(move))[moving])
         room = np.where(way < 0, down - move, up - move)
         share = np.divide(room, way, out=np.full(way.size, np.inf), where=way != 0)
         part = float(share.min())
@@ -73,7 +91,7 @@ def _within(model: Array, gradient: Array, moving: BoolArray, down: Array, up: A
             moving &= ~hit
             continue
         move = move + way
-        slope = np.where(known, (gradient + model @ move) / np.where(known, root, 1.0), 0.0)
+        slope = np.where(known, (gradient + model.times(move)) / np.where(known, root, 1.0), 0.0)
         pull = np.where(moving, 0.0, np.maximum(np.where(move < up, -slope, 0.0), np.where(move > down, slope, 0.0)))
         k = int(np.argmax(pull))
         if pull[k] <= _PULL * np.abs(gradient[known] / root[known]).max():
@@ -85,7 +103,7 @@ def _within(model: Array, gradient: Array, moving: BoolArray, down: Array, up: A
 def candidates(
     vector: Array,
     move: Array,
-    information: Array,
+    information: Hessian,
     gradient: Array,
     damping: float,
     lower: Array,
@@ -118,7 +136,7 @@ def candidates(
             down, up = np.where(amplitudes, down, 0.0), np.where(amplitudes, up, 0.0)
             straight = model_step(information, gradient, damping, down, up)[0]
     # One that may as well be nothing may vanish at once; but where one rises from there, its shape waits for it.
-    limiting = positive & ((np.diag(information) * vector**2 > 2.0 * _SIGNIFICANT**2) | (change > 0))
+    limiting = positive & ((information.diagonal() * vector**2 > 2.0 * _SIGNIFICANT**2) | (change > 0))
     largest = float(np.abs(change[limiting if limiting.any() else positive]).max())
     short = min(1.0, _FOLD / largest) if largest > 0 else 1.0
     bent = _bent(vector, short * move, np.clip(short * change, -_FOLD, _FOLD), positive)

@@ -11,6 +11,7 @@ import numpy as np
 
 from gm.arrays import Array, IntArray
 from gm.datasets import Datasets
+from gm.likelihood.by_dataset import ByDataset
 from gm.likelihood.lattice import Lattice
 from gm.likelihood.line import Line
 from gm.likelihood.maps.folding.image_adjoints import ImageAdjoint
@@ -38,6 +39,12 @@ class Block:
         first, second = pairs.T
         both = np.where(first == second, 1.0, 2.0) * derivatives  # the other triangle too
         return cls.of(flux_jacobian[first].T @ (both[:, None] * flux_jacobian[second]))
+
+    def over(self, n_free: int) -> Array:
+        """The matrix over all parameters, (n_free, n_free)."""
+        whole = np.zeros((n_free, n_free))
+        self.add_to(whole)
+        return whole
 
     def add_to(self, whole: Array) -> None:
         """Add it to a matrix over all parameters, (n_free, n_free)."""
@@ -110,10 +117,27 @@ class LikelihoodTerm(ABC):
         from the minimum.
         """
 
+    @abstractmethod
+    def values_by_dataset(self, flux: Array) -> tuple[IntArray, Array]:
+        """The positions of its datasets, and -2 ln L of each, (n_datasets,)."""
+
+    @abstractmethod
+    def information_by_dataset(
+        self, flux: Array, flux_jacobian: Array, n_shared: int, *, expected: bool = False
+    ) -> ByDataset:
+        """As `information`, where the last columns of the Jacobian are other parameters for each dataset."""
+
     @property
     def knows_second_derivatives(self) -> bool:
         """Whether `second_derivatives` says anything."""
         return False
+
+    def second_derivatives_by_dataset(
+        self, flux: Array, flux_jacobian: Array, n_shared: int, steps: Array
+    ) -> tuple[ByDataset, Sequence[ImageAdjoint]] | None:
+        """As `second_derivatives`, where the last columns of the Jacobian are other parameters for each dataset; with
+        what it shares with other terms. None where they are not known."""
+        return None
 
     def second_derivatives(self, flux: Array, flux_jacobian: Array, steps: Array) -> Curvature | None:
         """Second derivatives; None where they are not known.

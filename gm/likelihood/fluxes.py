@@ -11,10 +11,11 @@ import numpy as np
 
 from gm.arrays import Array, IntArray
 from gm.conventions import Conventions
-from gm.models import Component, EnergyBins, Layout, Models, TemporalModel
+from gm.models import Component, EnergyBins, Layout, Models, SpectralModel, TemporalModel
 from gm.models.temporal.intervals import TimeIntervals
 
 Kind = Literal["integral", "point", "shape"]
+_MANY = 32  # components that are worth to be computed together
 BlockKey = tuple[Kind, tuple[str, ...], bytes, bytes]  # kind, components, energies, times
 
 
@@ -114,6 +115,12 @@ class _Share:
     points: Array
     columns: IntArray | slice = field(repr=False)
 
+    @property
+    def is_like(self) -> tuple[type[SpectralModel], int] | None:
+        """The same for all that can be computed together; None: by itself."""
+        model = self.component.spectral_model
+        return (type(model), self.points.size) if model.takes_many and self.bins is None else None
+
     def flux(self, values: Array) -> Array:
         model, own = self.component.spectral_model, values[self.slots]
         if self.bins is None:
@@ -169,6 +176,70 @@ class _Slopes:
     flux: Array
     gradients: list[tuple[slice, Array]]
 
+    def pull_back(self, d_flux: Array, gradient: Array) -> None:
+        """Add what the derivatives (n_columns,) by the flux vector make to those by all parameters, (n_par,)."""
+        here = d_flux[self.columns]
+        for slots, by_own in self.gradients:
+            gradient[slots] += by_own.dot(here)
+
+    def fill(self, jacobian: Array) -> None:
+        """Put the derivatives into (n_columns, n_par)."""
+        for slots, by_own in self.gradients:
+            jacobian[self.columns, slots] = by_own.T
+
+    def add_to_narrow(self, target: IntArray, slope: Array, narrow: Array) -> None:
+        """Add ``slope`` (n_par,) times the derivatives to the columns ``target`` (n_par,) of (n_columns, n_targets)."""
+        for slots, by_own in self.gradients:
+            for column, factor, row in zip(target[slots].tolist(), slope[slots].tolist(), by_own, strict=True):
+                if column >= 0:
+                    narrow[self.columns, column] += factor * row
+
+
+@dataclass(frozen=True, eq=False)
+class _SharesAlike:
+    """Many components with one formula of their spectrum and as many energies each: computed at once.
+
+    points : (n, n_points) [TeV]; slots : (n, n_own) of their parameters; columns : (n, n_points)
+    """
+
+    model: SpectralModel
+    points: Array
+    slots: IntArray
+    columns: IntArray
+
+    def flux(self, values: Array) -> Array:
+        return self.model.evaluate(self.points, values[self.slots].T[:, :, None])
+
+    def slopes(self, values: Array) -> _SlopesAlike:
+        flux, gradient = self.model.evaluate_with_gradient(self.points, values[self.slots].T[:, :, None])
+        return _SlopesAlike(self.columns, flux, self.slots, gradient)
+
+
+@dataclass(frozen=True, eq=False)
+class _SlopesAlike:
+    """As `_Slopes`: ``flux`` (n, n_points), and its derivatives ``gradient`` (n_own, n, n_points)."""
+
+    columns: IntArray
+    flux: Array
+    slots: IntArray
+    gradient: Array
+
+    def pull_back(self, d_flux: Array, gradient: Array) -> None:
+        gradient[self.slots] += np.einsum("kij,ij->ik", self.gradient, d_flux[self.columns])
+
+    def fill(self, jacobian: Array) -> None:
+        for slots, by_own in zip(self.slots.T, self.gradient, strict=True):
+            jacobian[self.columns, slots[:, None]] = by_own
+
+    def add_to_narrow(self, target: IntArray, slope: Array, narrow: Array) -> None:
+        for slots, by_own in zip(self.slots.T, self.gradient, strict=True):
+            moves = target[slots] >= 0
+            rows = slope[slots][:, None] * by_own
+            narrow[self.columns[moves], target[slots][moves][:, None]] += rows[moves]
+
+
+_AnyShare = _Share | _TimedShare | _SharesAlike
+
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -179,7 +250,7 @@ class FluxSlopes:
     """
 
     flux: Array
-    shares: Sequence[_Slopes]
+    shares: Sequence[_Slopes | _SlopesAlike]
     shapes: Sequence[tuple[slice, slice]]
     n_parameters: int
 
@@ -187,9 +258,7 @@ class FluxSlopes:
         """Gradient (n_par,) from the derivative with respect to each flux (n_columns,)."""
         gradient = np.zeros(self.n_parameters)
         for share in self.shares:
-            here = d_flux[share.columns]
-            for slots, by_own in share.gradients:
-                gradient[slots] += by_own.dot(here)
+            share.pull_back(d_flux, gradient)
         for columns, slots in self.shapes:
             gradient[slots] += d_flux[columns]
         return gradient
@@ -198,11 +267,22 @@ class FluxSlopes:
         """Derivative of each flux with respect to each parameter, (n_columns, n_par)."""
         jacobian = np.zeros((self.flux.size, self.n_parameters))
         for share in self.shares:
-            for slots, by_own in share.gradients:
-                jacobian[share.columns, slots] = by_own.T
+            share.fill(jacobian)
         for columns, slots in self.shapes:
             jacobian[columns, slots] = np.eye(columns.stop - columns.start)
         return jacobian
+
+    def narrow_jacobian(self, target: IntArray, slope: Array, width: int) -> Array:
+        """The same with several parameters in one column, (n_columns, width): parameter k times ``slope[k]`` in column
+        ``target[k]``, or nowhere where that is negative; no flux depends on two of a column."""
+        narrow = np.zeros((self.flux.size, width))
+        for share in self.shares:
+            share.add_to_narrow(target, slope, narrow)
+        for columns, slots in self.shapes:
+            for column, k in zip(range(columns.start, columns.stop), range(slots.start, slots.stop), strict=True):
+                if target[k] >= 0:
+                    narrow[column, target[k]] += slope[k]
+        return narrow
 
 
 class FluxBank:
@@ -218,10 +298,11 @@ class FluxBank:
         self.n_columns = plan.n_columns
         self.n_parameters = len(layout.addresses)
         self._shares: dict[str, list[_Share | _TimedShare]] = {}
+        blocks_of = _by_component(plan)
         for component in models:
-            blocks = [b for b in plan.blocks.values() if component.name in b.components and b.kind != "shape"]
-            if blocks:
+            if blocks := blocks_of.get(component.name):
                 self._shares[component.name] = _shares(component, blocks, layout, conventions)
+        self._every = _alike([share for its in self._shares.values() for share in its], self.n_columns)
         self._shapes = [
             (block.columns, layout.slots(block.components[0], "spatial"))
             for block in plan.blocks.values()
@@ -237,13 +318,14 @@ class FluxBank:
             flux[share.columns] += share.flux(values)
         return flux
 
-    def _chosen(self, components: Iterable[str] | None) -> Iterable[_Share | _TimedShare]:
-        names = self._shares if components is None else [name for name in components if name in self._shares]
-        return (share for name in names for share in self._shares[name])
+    def _chosen(self, components: Iterable[str] | None) -> Iterable[_AnyShare]:
+        if components is None:
+            return self._every
+        return (share for name in components for share in self._shares.get(name, ()))
 
     def slots(self) -> list[slice]:
         """Positions of the parameters that the flux vector depends on, a slice per component."""
-        shares = list(self._chosen(None))
+        shares = [share for its in self._shares.values() for share in its]
         spectra = [share.share.slots if isinstance(share, _TimedShare) else share.slots for share in shares]
         times = [share.slots for share in shares if isinstance(share, _TimedShare)]
         return spectra + times + [slots for _, slots in self._shapes]
@@ -282,6 +364,36 @@ def _shares(
         slots = layout.slots(component.name, "temporal")
         shares.append(_TimedShare(_share(component, group, layout, conventions), model, slots, times))
     return shares
+
+
+def _by_component(plan: FluxPlan) -> dict[str, list[Block]]:
+    """The blocks of each component but those of shapes, in order."""
+    found: dict[str, list[Block]] = {}
+    for block in plan.blocks.values():
+        for name in block.components if block.kind != "shape" else ():
+            found.setdefault(name, []).append(block)
+    return found
+
+
+def _alike(shares: Sequence[_Share | _TimedShare], n_columns: int) -> list[_AnyShare]:
+    """The shares, with many that differ in numbers alone as one."""
+    found: dict[object, list[_Share]] = {}
+    for share in shares:
+        if isinstance(share, _Share) and share.is_like is not None:
+            found.setdefault(share.is_like, []).append(share)
+    many = [group for group in found.values() if len(group) >= _MANY]
+    together = {id(share) for group in many for share in group}
+    return [*(share for share in shares if id(share) not in together), *(_together(group, n_columns) for group in many)]
+
+
+def _together(shares: Sequence[_Share], n_columns: int) -> _SharesAlike:
+    every = np.arange(n_columns)
+    return _SharesAlike(
+        model=shares[0].component.spectral_model,
+        points=np.stack([share.points for share in shares]),
+        slots=np.stack([np.arange(share.slots.start, share.slots.stop) for share in shares]),
+        columns=np.stack([every[share.columns] for share in shares]),
+    )
 
 
 def _key(times: TimeIntervals) -> bytes:

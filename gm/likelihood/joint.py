@@ -11,16 +11,19 @@ from gm.arrays import Array, BoolArray, IntArray
 from gm.conventions import Conventions
 from gm.datasets import Datasets
 from gm.datasets.left_out import LeftOut, left_out
+from gm.likelihood.bending import bent_by_component, bent_pairs, bent_priors
 from gm.likelihood.by_energy import ByEnergy
 from gm.likelihood.engine import Engine, LocalEngine
 from gm.likelihood.fluxes import FluxBank, FluxSlopes
 from gm.likelihood.lattice import Lattice
 from gm.likelihood.maps.limits import keep_apart
 from gm.likelihood.maps.sources.losses import FluxLoss
+from gm.likelihood.own_parameters import OwnParameters, own_parameters
 from gm.likelihood.remarks import remarks
 from gm.likelihood.report import TermReport
 from gm.likelihood.terms import Terms
 from gm.likelihood.treatment import Treatment
+from gm.matrices import BorderedHessian, Matrix
 from gm.models import Component, Layout, Models, Role
 
 
@@ -66,7 +69,8 @@ class PixelLattice:
         """Its pixel coordinates (x, y), and their derivatives by both elements of the vector, (2, 2)."""
         own = slice(self.first, self.first + 2)
         place, jacobian = self.lattice.place(self.layout.expand(vector)[own])
-        by_free = self.layout.reduce(np.eye(len(self.layout.addresses)))[own][:, [self.lon, self.lat]]
+        follows, slope = (part[own] for part in self.layout.followed())
+        by_free = np.where(follows[:, None] == [self.lon, self.lat], slope[:, None], 0.0)
         return place, jacobian @ by_free
 
     def is_like(self, other: PixelLattice) -> bool:
@@ -98,6 +102,8 @@ class JointLikelihood:
     ``frozen_shapes``: they stay as they are in ``models`` whatever the vector says, which is all that is needed there.
     ``engine`` compiles the terms, by default in this process, and may take over what has not moved since ``before``,
     the terms of models that differ in values alone.
+
+    own : which parameters are each dataset's own, where there are many; second derivatives are a `BorderedHessian` then
     """
 
     def __init__(
@@ -117,6 +123,7 @@ class JointLikelihood:
             keep_apart(datasets, models, self.layout, self.conventions)
         treatment = Treatment(self.conventions, for_fit, frozen_shapes)
         plan, self.terms = self._engine.compile(datasets, models, self.layout, treatment, before)
+        self.own = own_parameters([dataset.name for dataset in datasets], models, self.layout)
         self.bank = FluxBank(plan, models, self.layout, self.conventions)
         self._last_point: _Point | None = None
         self._last_slopes: _Point | None = None
@@ -184,21 +191,28 @@ class JointLikelihood:
         """Exact gradient of -2 ln L, (n_free,)."""
         return self.value_and_gradient(vector)[1]
 
-    def information(self, vector: Array, *, expected: bool = False) -> Array:
+    def information(self, vector: Array, *, expected: bool = False) -> Matrix:
         """Approximate second derivatives of -2 ln L, (n_free, n_free): ``J^T diag(d2 W / d mu2) J`` and the priors'."""
         with _untold():
-            point = self._at(vector)
+            point, prior = self._at(vector), self.layout.prior_curvature(vector)
+            if self.own is not None:
+                narrow = self.own.narrow_jacobian(self._slopes(point))
+                flux, n_shared = self._flux(point), self.own.n_shared
+                parts = self.terms.information_by_dataset(flux, narrow, n_shared, expected=expected)
+                return self.own.hessian(parts).plus_diagonal(prior)
             jacobian = self.layout.reduce(self._slopes(point).jacobian())
-            information = np.diag(self.layout.prior_curvature(vector))
+            information = np.diag(prior)
             for block in self.terms.information(self._flux(point), jacobian, expected=expected):
                 block.add_to(information)
         return information
 
-    def second_derivatives(self, vector: Array, steps: Array) -> Array | None:
+    def second_derivatives(self, vector: Array, steps: Array) -> Matrix | None:
         """Second derivatives of -2 ln L, (n_free, n_free), where all terms know theirs, else None.
 
         Nothing is folded again for them: only fluxes and shapes are differenced, over ``steps`` (n_free,).
         """
+        if self.own is not None:
+            return self._second_by_dataset(self.own, vector, steps)
         if not self.terms.knows_second_derivatives:
             return None
         point = self._at(vector)
@@ -209,32 +223,35 @@ class JointLikelihood:
         if blocks is None:
             return None
         _, d_flux = self._pullback(point)
-        bent = self._bent(point.values, d_flux, np.abs(by_parameter) @ steps)
-        total = by_parameter.T @ bent @ by_parameter + self._prior_curvature(vector, steps)
+        bent = bent_by_component(
+            self.bank, self.models, self.layout, point.values, d_flux, np.abs(by_parameter) @ steps
+        )
+        total = by_parameter.T @ bent @ by_parameter + np.diag(bent_priors(self.layout, vector, steps))
         for block in blocks:
             block.add_to(total)
         return np.asarray(0.5 * (total + total.T))
 
-    def _bent(self, values: Array, d_flux: Array, steps: Array) -> Array:
-        """What curved spectra add, (n_par, n_par): the derivative of their pullback of a fixed ``d_flux``."""
-        bent = np.zeros((len(values), len(values)))
-        for component in self.models:
-            own = self.layout.slots(component.name)
-            for k in (k for k in range(own.start, own.stop) if steps[k] > 0):
-                low, high = values.copy(), values.copy()
-                low[k], high[k] = values[k] - steps[k], values[k] + steps[k]
-                rise = self.bank.slopes(high, [component.name]).pullback(d_flux)
-                rise -= self.bank.slopes(low, [component.name]).pullback(d_flux)
-                bent[k, own] += rise[own] / (2 * steps[k])
-        return bent
+    def _second_by_dataset(self, own: OwnParameters, vector: Array, steps: Array) -> BorderedHessian | None:
+        """The same without a matrix over all parameters."""
+        with _untold():
+            point = self._at(vector)
+            narrow, (first, rest) = own.narrow_jacobian(self._slopes(point)), own.grouping.split(steps)
+            reach = np.abs(narrow) @ np.concatenate([first, rest.max(axis=0, initial=0.0)])
+            parts = self.terms.second_derivatives_by_dataset(self._flux(point), narrow, own.n_shared, reach)
+            if parts is None:
+                return None
+            hessian = own.hessian(parts).plus_diagonal(bent_priors(self.layout, vector, steps))
+            _, d_flux = self._pullback(point)
+            hessian.add(*bent_pairs(self.bank, self.models, self.layout, point.values, d_flux, steps))
+            return hessian.symmetric()
 
-    def _prior_curvature(self, vector: Array, steps: Array) -> Array:
-        """Of the priors, (n_free, n_free), by differences of their gradient."""
-        curvature = np.zeros((vector.size, vector.size))
-        moved = steps > 0
-        rise = self.layout.prior_gradient(vector + steps) - self.layout.prior_gradient(vector - steps)
-        curvature[moved, moved] = rise[moved] / (2 * steps[moved])
-        return curvature
+    def own_values(self, vector: Array) -> Array:
+        """Of each dataset that has parameters of its own, -2 ln L and their priors, (n_groups,)."""
+        assert self.own is not None
+        with _untold():
+            values = self.own.sums(*self.terms.values_by_dataset(self._flux(self._at(vector))))
+        own = self.layout.prior_values(vector)
+        return np.asarray(values + self.own.grouping.split(own)[1].sum(axis=1))
 
     def energy_bins(self) -> list[IntArray]:
         """The energy bins of each dataset, or its flux points, that enter the statistic, in order."""

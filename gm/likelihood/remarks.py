@@ -29,8 +29,9 @@ def remarks(datasets: Sequence[Dataset], models: Models, conventions: Convention
             told.setdefault(text, []).append(dataset.name)
     texts = data_warnings(datasets) + [f"{listed(names)}: {text}" for text, names in told.items()]
     sources = {component.name: component for component in models.sources()}
+    by_name = {dataset.name: dataset for dataset in datasets}
     for component in models:
-        seen = [dataset for dataset in datasets if component.applies_to(dataset.name)]
+        seen = component.applied(by_name)
         if seen:
             texts += [f"{component.name}: {text}" for text in component.remarks()]
         if seen and component.name in sources:

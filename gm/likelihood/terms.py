@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar, final
 import numpy as np
 
 from gm.arrays import Array, IntArray
+from gm.likelihood.by_dataset import ByDataset
 from gm.likelihood.contract import Block, LikelihoodTerm, PredictedBins
 from gm.likelihood.lattice import Lattice
 from gm.likelihood.line import Line
@@ -54,6 +55,26 @@ class Terms(ABC):
 
         With ``expected`` the curvature stays positive far from the minimum.
         """
+
+    @abstractmethod
+    def values_by_dataset(self, flux: Array) -> tuple[IntArray, Array]:
+        """The positions of the datasets of which a bin enters, and -2 ln L of each, (n,)."""
+
+    @abstractmethod
+    def information_by_dataset(
+        self, flux: Array, flux_jacobian: Array, n_shared: int, *, expected: bool = False
+    ) -> ByDataset:
+        """As `information`, from a narrow Jacobian (n_columns, n_shared + n_places).
+
+        Its first columns are derivatives by parameters that datasets share, the others by the first, second, ... own
+        parameter of the one dataset that reads the element of the flux vector.
+        """
+
+    @abstractmethod
+    def second_derivatives_by_dataset(
+        self, flux: Array, flux_jacobian: Array, n_shared: int, steps: Array
+    ) -> ByDataset | None:
+        """As `second_derivatives`, from a narrow Jacobian; spectra know theirs here too."""
 
     @property
     @abstractmethod
@@ -153,6 +174,30 @@ class LocalTerms(Terms):
 
     def information(self, flux: Array, flux_jacobian: Array, *, expected: bool = False) -> list[Block]:
         return self.each(lambda term: term.information(flux, flux_jacobian, expected=expected))
+
+    def values_by_dataset(self, flux: Array) -> tuple[IntArray, Array]:
+        parts = self.each(lambda term: term.values_by_dataset(flux))
+        datasets, values = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return datasets, values
+
+    def information_by_dataset(
+        self, flux: Array, flux_jacobian: Array, n_shared: int, *, expected: bool = False
+    ) -> ByDataset:
+        parts = self.each(lambda term: term.information_by_dataset(flux, flux_jacobian, n_shared, expected=expected))
+        return ByDataset.summed(parts, n_shared, flux_jacobian.shape[1])
+
+    def second_derivatives_by_dataset(
+        self, flux: Array, flux_jacobian: Array, n_shared: int, steps: Array
+    ) -> ByDataset | None:
+        found = self.each(lambda term: term.second_derivatives_by_dataset(flux, flux_jacobian, n_shared, steps))
+        parts = [part for part in found if part is not None]
+        if len(parts) < len(found):
+            return None
+        total = ByDataset.summed((part for part, _ in parts), n_shared, flux_jacobian.shape[1])
+        narrow = flux_jacobian[:, :n_shared]  # shapes on the sky are shared
+        for pairs, along in summed(shared for _, its in parts for shared in its):
+            Block.along(narrow, pairs, along).add_to(total.shared)
+        return total
 
     @property
     def knows_second_derivatives(self) -> bool:

@@ -16,6 +16,7 @@ from gm.fit.result import FitResult
 from gm.likelihood import Engine, JointLikelihood
 from gm.makers.exclusion import Exclusion
 from gm.makers.maker import NoBackground
+from gm.matrices import along
 from gm.models import BackgroundIRFModel, Component, Models, Role, SpatialModel, SpectralModel
 from gm.models.spectral.power_laws import PowerLawNormSpectralModel
 
@@ -117,7 +118,7 @@ class FoVBackgroundMaker:
         likelihood = JointLikelihood(Datasets([masked]), models, self.conventions, engine=self.engine)
         layout, (names, covariance) = likelihood.layout, result.covariance
         value, gradient = likelihood.value_and_gradient(layout.start)
-        there = layout.start - 0.5 * covariance @ gradient
+        there = layout.start - 0.5 * along(covariance, gradient)
         if tuple(layout.free_addresses) != tuple(names) or not likelihood.value(there) <= value:
             return models
         values = layout.expand(there).tolist()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -13,6 +14,7 @@ import numpy as np
 from gm.arrays import Array
 from gm.errors import suggest
 from gm.html import html_table
+from gm.matrices import BorderedCovariance, Covariance, placed
 from gm.models.addresses import Addresses
 from gm.models.components.background import BackgroundIRFModel
 from gm.models.components.base import Component
@@ -61,17 +63,18 @@ class Composition:
     The base of `Models`, which is the one kind that there is: documents know no more of it than this.
     """
 
-    __slots__ = ("_components", "_covariance", "_index", "_links")
+    __slots__ = ("_applying", "_components", "_covariance", "_index", "_links")
 
     def __init__(
         self,
         components: Component | Iterable[Component] = (),
         links: Iterable[Link] = (),
-        covariance: Array | None = None,
+        covariance: Covariance | None = None,
     ) -> None:
         given = [components] if isinstance(components, Component) else components
         self._components: tuple[Component, ...] = ()
         self._index: Addresses | None = None
+        self._applying: dict[str | None, list[int]] | None = None
         self._links, self._covariance = tuple(links), _read_only(covariance)
         self._components = tuple(self._checked(given))
         if isinstance(given, Composition):
@@ -86,8 +89,12 @@ class Composition:
         return self._links
 
     @property
-    def covariance(self) -> Array | None:
-        """(n_par, n_par) of all parameters in their own units, or None; it decides the parameters' errors."""
+    def covariance(self) -> Covariance | None:
+        """(n_par, n_par) of all parameters in their own units, or None; it decides the parameters' errors.
+
+        An array, or for models of many datasets that share few of their parameters a `BorderedCovariance`, which
+        answers to ``[rows, columns]`` as an array does.
+        """
         return self._covariance
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -164,7 +171,10 @@ class Composition:
 
     def select(self, dataset_name: str) -> list[Component]:
         """The components that apply to a dataset, in order."""
-        return [component for component in self._components if component.applies_to(dataset_name)]
+        if self._applying is None:
+            self._applying = _by_dataset(self._components)
+        general, own = self._applying[None], self._applying.get(dataset_name)
+        return [self._components[k] for k in (heapq.merge(general, own) if own else general)]
 
     def sources(self, dataset_name: str | None = None) -> list[SkyModel]:
         """The sources, or those that apply to a dataset, in order."""
@@ -231,14 +241,14 @@ class Composition:
         flat = [replace(p, value=float(v)) for p, v in zip(self._flat(), values, strict=True)]
         return self.with_flat(flat)
 
-    def with_covariance(self, matrix: Array) -> Self:
+    def with_covariance(self, matrix: Covariance) -> Self:
         """The same with a covariance, (n_par, n_par) in own units; errors become the roots of its diagonal."""
-        matrix = np.asarray(matrix, dtype=np.float64)
+        matrix = matrix if isinstance(matrix, BorderedCovariance) else np.asarray(matrix, dtype=np.float64)
         flat = self._flat()
         n_par = len(flat)
         if matrix.shape != (n_par, n_par):
             raise ModelError(f"the covariance has shape {matrix.shape}; {n_par} parameters need {(n_par, n_par)}")
-        errors = np.sqrt(np.maximum(np.diag(matrix), 0.0))
+        errors = np.sqrt(np.maximum(matrix.diagonal(), 0.0))
         changed = [replace(p, error=float(e)) for p, e in zip(flat, errors, strict=True)]
         return type(self)(self._components_with(changed), self.links, matrix)
 
@@ -254,13 +264,22 @@ class Composition:
                 raise ModelError(message, "turn the link around, or remove it")
             kept.append(link)
         stay = [k for k in range(len(self.parameters)) if k not in gone]
-        covariance = None if self.covariance is None else self.covariance[np.ix_(stay, stay)]
+        covariance = None if self.covariance is None else placed(self.covariance, np.array(stay, dtype=np.intp))
         return type(self)([component for component in self if component.name != name], kept, covariance)
 
 
-def _read_only(matrix: Array | None) -> Array | None:
-    if matrix is None:
-        return None
+def _by_dataset(components: Sequence[Component]) -> dict[str | None, list[int]]:
+    """Positions of the components that apply to each dataset by name, those for all under None."""
+    found: dict[str | None, list[int]] = {None: []}
+    for k, component in enumerate(components):
+        for name in dict.fromkeys([None] if component.datasets_names is None else component.datasets_names):
+            found.setdefault(name, []).append(k)
+    return found
+
+
+def _read_only(matrix: Covariance | None) -> Covariance | None:
+    if matrix is None or isinstance(matrix, BorderedCovariance):
+        return matrix
     view = matrix.view()
     view.flags.writeable = False
     return view

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gm.arrays import Array, BoolArray, IntArray
+from gm.matrices import BorderedCovariance, Covariance
 from gm.models.models import Models
 from gm.models.prior import GeneralizedGaussianPrior, Prior
 
@@ -72,6 +73,12 @@ class Layout:
             return self._constant.copy()
         return np.asarray(self._constant + self._slope * np.asarray(vector)[self._source])
 
+    def followed(self) -> tuple[IntArray, Array]:
+        """Which element of the vector decides each parameter, (n_par,), -1 for constants; and the derivatives by these
+        of the internal values."""
+        slope = self._internal[1]
+        return np.where(self._slope != 0, self._source, -1), np.where(self._slope != 0, slope, 0.0)
+
     def free_position(self, index: int) -> int | None:
         """Which element of the vector decides parameter ``index``, itself or through links; None: it is constant."""
         return int(self._source[index]) if self._slope[index] else None
@@ -104,8 +111,10 @@ class Layout:
             return np.asarray(shares)
         return np.asarray(np.add.reduceat(shares, self._segments, axis=-1))
 
-    def covariance(self, matrix: Array) -> Array:
+    def covariance(self, matrix: Covariance) -> Covariance:
         """Covariance of all parameters in own units, (n_par, n_par), from that of the free ones; zeros if frozen."""
+        if isinstance(matrix, BorderedCovariance):
+            return matrix.placed(np.where(self._slope != 0, self._source, -1), self._slope)
         if not len(self.free):
             return np.zeros((len(self._constant), len(self._constant)))
         return np.asarray(np.outer(self._slope, self._slope) * matrix[np.ix_(self._source, self._source)])
@@ -121,6 +130,14 @@ class Layout:
         own = range(len(self.addresses))[self._slots[component, None] if component else slice(None)]
         mine = ((value if i is None else vector[i], prior) for k, i, value, prior in self._priors if k in own)
         return sum((prior.value(float(value)) for value, prior in mine), 0.0)
+
+    def prior_values(self, vector: Array) -> Array:
+        """What the prior of each free parameter adds, (n_free,)."""
+        values = np.zeros(len(self.free))
+        for _, i, _, prior in self._priors:
+            if i is not None:
+                values[i] += prior.value(float(vector[i]))
+        return values
 
     def has_peak(self) -> BoolArray:
         """Which free parameters have a prior with a peak, (n_free,)."""

@@ -8,9 +8,9 @@ from typing import Any, final
 
 import numpy as np
 
-from gm.arrays import Array
 from gm.config_schemas.reader import Document
 from gm.errors import Problem
+from gm.matrices import Covariance, placed
 from gm.models.components.base import Component
 from gm.models.composition import Composition
 from gm.models.documents.covariance import read_covariance
@@ -39,7 +39,7 @@ class Models(Composition):
         added = tuple(self._checked(components))
         if self.covariance is not None:
             self._covariance = _grown(self.covariance, [p.error for component in added for p in component.parameters])
-        self._components, self._index = self._components + added, None
+        self._components, self._index, self._applying = self._components + added, None, None
 
     def with_parameters(self, edits: Mapping[str, object], report: Report | None = None) -> Models:
         """The same with edited parameters, such as ``{"crab.index": {"value": 2.3, "min": 1}, "*-bkg.norm": 1.1}``.
@@ -91,9 +91,8 @@ class Models(Composition):
         return models_to_dict(self)
 
 
-def _grown(covariance: Array, errors: Sequence[float]) -> Array:
+def _grown(covariance: Covariance, errors: Sequence[float]) -> Covariance:
     n = len(covariance)
-    grown = np.zeros((n + len(errors), n + len(errors)))
-    grown[:n, :n] = covariance
-    grown[range(n, len(grown)), range(n, len(grown))] = np.square(errors)
-    return grown
+    variances = np.concatenate([np.zeros(n), np.square(errors)])
+    source = np.where(np.arange(n + len(errors)) < n, np.arange(n + len(errors)), -1)
+    return placed(covariance, source, variances=variances)

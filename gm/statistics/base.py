@@ -20,6 +20,9 @@ class Statistic(ABC):
     profiles_background: ClassVar[bool] = False
     """Whether the background is not predicted, but the most probable one in each bin."""
 
+    knows_curvature: ClassVar[bool] = True
+    """Whether `curvature` is the second derivative everywhere, negative where that is."""
+
     @property
     def counts(self) -> Array | None:
         """(n_bins,), None where nothing is counted."""

@@ -43,6 +43,8 @@ class Distribution(Statistic):
     Upper limits: ``2 ln[erfc((ul - m) / ul) / erfc(1)]``, which is 0 at ``m = 0`` and grows with ``m``.
     """
 
+    knows_curvature = False
+
     dnde: Array
     error_low: Array
     error_high: Array
@@ -81,6 +83,8 @@ class Profile(Statistic):
     A quadratic spline through the scan values, extrapolated beyond them (Gammapy's ``profile``). ``norm_scan`` and
     ``delta_scan`` have shape (n_bins, n_norm).
     """
+
+    knows_curvature = False
 
     dnde_ref: Array
     norm_scan: Array

@@ -42,7 +42,7 @@ class Function:
 def rises(f: Callable[[float], float], lower: Array = -WIDE) -> Rises:
     """With the covariance of ``x^2 + (y - x)^2``."""
     covariance = np.array([[1.0, 1.0], [1.0, 2.0]])
-    return Rises(Function(f), np.zeros(2), f(0.0), lower, WIDE, covariance)
+    return Rises(Function(f), np.zeros(2), f(0.0), lower, WIDE, covariance, np.zeros(2, dtype=bool))
 
 
 def test_a_parabola_costs_a_call_each_and_is_not_mentioned() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from gm.arrays import Array
 from gm.fit.steps import candidates, model_step
+from gm.matrices import DenseHessian
 
 
 def slow_minimum(information: Array, gradient: Array, down: Array, up: Array) -> float:
@@ -33,14 +34,16 @@ def test_the_minimum_within_limits(seed: int) -> None:
     jacobian, gradient = random.normal(size=(n + 2, n)), 3.0 * random.normal(size=n)
     information = jacobian.T @ jacobian
     down, up = -random.exponential(size=n), random.exponential(size=n)
-    move, promised = model_step(information, gradient, 0.0, down, up)
+    move, promised = model_step(DenseHessian(information), gradient, 0.0, down, up)
     assert ((move >= down) & (move <= up)).all()
     assert promised == pytest.approx(-slow_minimum(information, gradient, down, up), rel=1e-9, abs=1e-12)
 
 
 def test_a_parameter_that_pushes_against_its_limit_is_held() -> None:
     information = np.array([[2.0, 1.0], [1.0, 2.0]])
-    move, promised = model_step(information, np.array([3.0, -1.0]), 0.0, np.array([0.0, -9.0]), np.array([9.0, 9.0]))
+    move, promised = model_step(
+        DenseHessian(information), np.array([3.0, -1.0]), 0.0, np.array([0.0, -9.0]), np.array([9.0, 9.0])
+    )
     assert move == pytest.approx([0.0, 0.5])
     assert promised == pytest.approx(0.25)
 
@@ -51,23 +54,25 @@ def test_one_amplitude_that_vanishes_does_not_shorten_the_others() -> None:
     vector = np.array([0.5, 0.5])
     for slope, expected in ((2.0, [0.05, 1.5]), (0.2, [0.0, 0.6])):
         information, gradient = np.diag([0.2 * slope, 2.0]), np.array([slope, -slope])
-        move, _ = model_step(information, gradient, 0.0, lower - vector, upper - vector)
-        straight = candidates(vector, move, information, gradient, 0.0, lower, upper, amplitudes)[0]
+        move, _ = model_step(DenseHessian(information), gradient, 0.0, lower - vector, upper - vector)
+        straight = candidates(vector, move, DenseHessian(information), gradient, 0.0, lower, upper, amplitudes)[0]
         assert straight == pytest.approx(expected)
 
 
 def test_shapes_stay_where_an_amplitude_goes_through_zero() -> None:
     information, amplitudes = np.array([[0.2, 0.05], [0.05, 0.2]]), np.array([True, False])
     vector, gradient, free = np.array([0.5, 2.0]), np.array([0.2, 0.1]), np.full(2, np.inf)
-    move, _ = model_step(information, gradient, 0.0, -free, free)
-    straight = candidates(vector, move, information, gradient, 0.0, -free, free, amplitudes)[0]
+    move, _ = model_step(DenseHessian(information), gradient, 0.0, -free, free)
+    straight = candidates(vector, move, DenseHessian(information), gradient, 0.0, -free, free, amplitudes)[0]
     assert straight == pytest.approx([-0.5, 2.0])
 
 
 def test_a_curvature_without_an_inverse_is_none() -> None:
     """As of a tilt that has made its spectrum 1e-160: the others go on."""
     information = np.array([[6.5e-321, -4.3e-321], [-4.3e-321, 28.0]])
-    move, promised = model_step(information, np.array([0.0, 56.0]), 0.0, np.full(2, -np.inf), np.full(2, np.inf))
+    move, promised = model_step(
+        DenseHessian(information), np.array([0.0, 56.0]), 0.0, np.full(2, -np.inf), np.full(2, np.inf)
+    )
     assert move == pytest.approx([0.0, -2.0])
     assert promised == pytest.approx(56.0)
 
@@ -77,6 +82,6 @@ def test_the_shape_of_what_is_nothing_yet_waits_for_its_amplitude(slope: float, 
     """Beside a bright source: one that is to rise by 100 times itself goes 2 / 100 of the way; not if it vanishes."""
     information, amplitudes = np.diag([0.2, 0.2, 0.2]), np.array([True, True, False])
     vector, gradient, free = np.array([0.01, 100.0, 0.0]), np.array([slope, 0.0, -1.0]), np.full(3, np.inf)
-    move, _ = model_step(information, gradient, 0.0, -free, free)
-    bent = candidates(vector, move, information, gradient, 0.0, -free, free, amplitudes)[1]
+    move, _ = model_step(DenseHessian(information), gradient, 0.0, -free, free)
+    bent = candidates(vector, move, DenseHessian(information), gradient, 0.0, -free, free, amplitudes)[1]
     assert bent[2] == pytest.approx(expected)

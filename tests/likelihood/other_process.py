@@ -15,6 +15,7 @@ import numpy as np
 from gm.arrays import Array, IntArray
 from gm.datasets import Datasets
 from gm.likelihood import Engine, LocalEngine, TermReport, Terms
+from gm.likelihood.by_dataset import ByDataset
 from gm.likelihood.contract import Block, PredictedBins
 from gm.likelihood.fluxes import FluxPlan
 from gm.likelihood.lattice import Lattice
@@ -127,6 +128,21 @@ class TermsThere(Terms):
 
     def information(self, flux: Array, flux_jacobian: Array, *, expected: bool = False) -> list[Block]:
         return self._ask("information", flux, flux_jacobian, expected=expected)  # type: ignore[no-any-return]
+
+    def values_by_dataset(self, flux: Array) -> tuple[IntArray, Array]:
+        return self._ask("values_by_dataset", flux)  # type: ignore[no-any-return]
+
+    def information_by_dataset(
+        self, flux: Array, flux_jacobian: Array, n_shared: int, *, expected: bool = False
+    ) -> ByDataset:
+        asked = flux, flux_jacobian, n_shared
+        return self._ask("information_by_dataset", *asked, expected=expected)  # type: ignore[no-any-return]
+
+    def second_derivatives_by_dataset(
+        self, flux: Array, flux_jacobian: Array, n_shared: int, steps: Array
+    ) -> ByDataset | None:
+        asked = flux, flux_jacobian, n_shared, steps
+        return self._ask("second_derivatives_by_dataset", *asked)  # type: ignore[no-any-return]
 
     @property
     def knows_second_derivatives(self) -> bool:

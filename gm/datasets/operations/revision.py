@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gm.arrays import Array, IntArray
+from gm.arrays import IntArray
 from gm.datasets.operations.outcome import Refused
+from gm.matrices import Covariance, placed
 from gm.models import Addresses, Component, Link, Models
 
 
@@ -108,12 +109,9 @@ class Revision:
             "remove that link, or keep the component's dataset as it is",
         )
 
-    def _covariance(self, components: list[Component], source: IntArray) -> Array | None:
+    def _covariance(self, components: list[Component], source: IntArray) -> Covariance | None:
         """Rows of parameters that were there; the square of the error on the diagonal for new ones."""
         if self._models.covariance is None:
             return None
         errors = np.array([parameter.error for component in components for parameter in component.parameters])
-        matrix = np.diag(errors**2)
-        known = np.flatnonzero(source >= 0)
-        matrix[np.ix_(known, known)] = self._models.covariance[np.ix_(source[known], source[known])]
-        return matrix
+        return placed(self._models.covariance, source, variances=errors**2)

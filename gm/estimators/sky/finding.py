@@ -150,6 +150,6 @@ def _ellipse(fit: FitResult, addresses: Sequence[str], lat: float) -> Ellipse | 
     names, matrix = fit.covariance or ((), np.zeros((0, 0)))
     if not set(addresses) <= set(names):
         return None
-    at = [names.index(address) for address in addresses]
-    covariance: Array = matrix[np.ix_(at, at)]
+    at = np.array([names.index(address) for address in addresses])
+    covariance: Array = matrix[at[:, None], at]
     return Ellipse.of(covariance, lat)

@@ -103,9 +103,9 @@ class Localizer:
         known, matrix = fit.covariance or ((), np.zeros((0, 0)))
         if not set(position.addresses) <= set(known):
             return Localization(self.source, position.frame, fit, statement="the position has no error")
-        at = [known.index(address) for address in position.addresses]
+        at = np.array([known.index(address) for address in position.addresses])
         here = position_of(fit.models, self.source)
-        covariance = matrix[np.ix_(at, at)] * np.outer(position.factors, position.factors)
+        covariance = matrix[at[:, None], at] * np.outer(position.factors, position.factors)
         ellipse = Ellipse.of(covariance, here.lat)
         levels = [NormalDist().inv_cdf(0.5 * (1.0 + share)) for share in SHARES]
         surface = ProfileEstimator(

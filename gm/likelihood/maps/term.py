@@ -10,6 +10,7 @@ from typing import final
 import numpy as np
 
 from gm.arrays import Array, IntArray, MapArray
+from gm.likelihood.by_dataset import ByDataset
 from gm.likelihood.contract import Block, Curvature, LikelihoodTerm, PredictedBins, Pullback
 from gm.likelihood.lattice import Lattice
 from gm.likelihood.line import Line, RowLine, SummedLine
@@ -100,6 +101,24 @@ class MapTerm(LikelihoodTerm):
             curvature = np.maximum(curvature, statistic.expected_curvature(rows))
         alone = self._alone_curvature(flux, by_column, expected=expected)
         return Block(used, weighted_rows(jacobian, curvature) + alone)
+
+    def values_by_dataset(self, flux: Array) -> tuple[IntArray, Array]:
+        return np.array([self.dataset], dtype=np.intp), np.array([self.value(flux)])
+
+    def information_by_dataset(
+        self, flux: Array, flux_jacobian: Array, n_shared: int, *, expected: bool = False
+    ) -> ByDataset:
+        block = self.information(flux, flux_jacobian, expected=expected)
+        return ByDataset.of_matrix(block.over(flux_jacobian.shape[1]), self.dataset, n_shared)
+
+    def second_derivatives_by_dataset(
+        self, flux: Array, flux_jacobian: Array, n_shared: int, steps: Array
+    ) -> tuple[ByDataset, Sequence[ImageAdjoint]] | None:
+        found = self.second_derivatives(flux, flux_jacobian, steps)
+        if found is None:
+            return None
+        whole = found.block.over(flux_jacobian.shape[1])
+        return ByDataset.of_matrix(whole, self.dataset, n_shared), found.shared
 
     @property
     def is_heavy(self) -> bool:

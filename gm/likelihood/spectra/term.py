@@ -11,9 +11,11 @@ import numpy as np
 
 from gm.arrays import Array, BoolArray, IntArray
 from gm.datasets import Datasets
+from gm.likelihood.by_dataset import ByDataset
 from gm.likelihood.contract import Block, LikelihoodTerm, PredictedBins, Pullback
 from gm.likelihood.fluxes import as_slice
 from gm.likelihood.line import Line, RowLine
+from gm.likelihood.maps.folding.image_adjoints import ImageAdjoint
 from gm.likelihood.products import narrow_product, times, transposed_times, weighted_square
 from gm.likelihood.report import EnergyReport, TermReport
 from gm.statistics import Statistic
@@ -141,6 +143,7 @@ class Term(LikelihoodTerm):
             statistic=self.statistic.take(~empty),
             folds=[fold.take(~empty) for fold in self.folds],
             offset=self.offset[~empty],
+            dataset=self.dataset[~empty],
         )
 
     @property
@@ -254,8 +257,31 @@ class Term(LikelihoodTerm):
         _pull_back(sparse.folds, weights, d_flux)
         return Pullback(value + sparse.linear(flux), d_flux)
 
+    def values_by_dataset(self, flux: Array) -> tuple[IntArray, Array]:
+        starts = np.flatnonzero(np.diff(self.dataset, prepend=-1))
+        values = self.statistic.value(self.predict(flux))
+        return self.dataset[starts], np.add.reduceat(values, starts) if starts.size else np.empty(0)
+
     def information(self, flux: Array, flux_jacobian: Array, *, expected: bool = False) -> Block:
         """``J^T diag(d2 W / d predicted2) J``; with ``expected`` the curvature is averaged over the data."""
+        jacobian, curvature, _ = self._curved(flux, flux_jacobian, expected=expected)
+        return Block.of(weighted_square(jacobian, curvature))
+
+    def information_by_dataset(
+        self, flux: Array, flux_jacobian: Array, n_shared: int, *, expected: bool = False
+    ) -> ByDataset:
+        return ByDataset.of_rows(*self._curved(flux, flux_jacobian, expected=expected), n_shared)
+
+    def second_derivatives_by_dataset(
+        self, flux: Array, flux_jacobian: Array, n_shared: int, steps: Array
+    ) -> tuple[ByDataset, Sequence[ImageAdjoint]] | None:
+        """The observed information, since predictions are linear in the vector."""
+        if not self.statistic.knows_curvature:
+            return None
+        return self.information_by_dataset(flux, flux_jacobian, n_shared), ()
+
+    def _curved(self, flux: Array, flux_jacobian: Array, *, expected: bool) -> tuple[Array, Array, IntArray]:
+        """Derivatives of the rows (n_rows, n_free) that have a curvature, that (n_rows,), and their datasets."""
         rows = self if expected or self._sparse is None or self._is_negative(flux) else self._sparse
         predicted = _predict(rows.folds, rows.offset, flux)
         jacobian = np.zeros((predicted.size, flux_jacobian.shape[1]))
@@ -263,7 +289,7 @@ class Term(LikelihoodTerm):
             fold.add_jacobian(flux_jacobian, jacobian)
         statistic = rows.statistic
         curvature = statistic.expected_curvature(predicted) if expected else statistic.curvature(predicted)
-        return Block.of(weighted_square(jacobian, curvature))
+        return jacobian, curvature, rows.dataset
 
 
 @dataclass(frozen=True, eq=False)
@@ -280,6 +306,7 @@ class _Summed:
     statistic: Statistic
     folds: Sequence[Fold]
     offset: Array
+    dataset: IntArray
 
     def linear(self, flux: Array) -> float:
         """-2 ln L of the empty bins."""

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
@@ -23,6 +23,8 @@ from gm.models.parametric import ParametricModel
 from gm.models.spatial.base import SpatialModel
 from gm.models.spectral.base import SpectralModel
 from gm.models.temporal.base import TemporalModel
+
+T = TypeVar("T")
 
 
 class Role(Enum):
@@ -82,6 +84,14 @@ class Component(ABC):
     def applies_to(self, dataset_name: str) -> bool:
         """True when the component is predicted for a dataset."""
         return self.datasets_names is None or dataset_name in self.datasets_names
+
+    def applied(self, by_dataset: Mapping[str, T]) -> list[T]:
+        """What belongs to the datasets that it applies to, of something by the names of datasets, in that order."""
+        if self.datasets_names is None:
+            return list(by_dataset.values())
+        if len(self.datasets_names) > 1:
+            return [one for name, one in by_dataset.items() if name in self.datasets_names]
+        return [by_dataset[name] for name in self.datasets_names if name in by_dataset]
 
     def alone_on(self, dataset_name: str) -> Self:
         """The same for a dataset of that name, whatever datasets it is for."""

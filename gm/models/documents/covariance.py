@@ -6,14 +6,19 @@ Parameters linked with ``link:`` have a row wherever they occur, the first fille
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from gm.arrays import Array
 from gm.errors import DataError, suggest
+from gm.matrices import Covariance, diagonal_covariance, placed
 from gm.models.composition import Composition
+
+SHARED = "shared_covariance"  # the key that names a file in which parameters are missing, which Gammapy does not read
+WHOLE = 500  # parameters with errors of which all covariances are written, where most are datasets' own
 
 
 def format_covariance(names: tuple[str, ...], matrix: Array) -> str:
@@ -27,15 +32,19 @@ def format_covariance(names: tuple[str, ...], matrix: Array) -> str:
     )
 
 
-def read_covariance(path: Path, models: Composition) -> Array:
+def read_covariance(path: Path, models: Composition) -> Covariance:
     """The covariance of all parameters, (n_par, n_par) in own units; rows of linked parameters follow from their links.
 
-    Rows are known by their names, parameters without a row have zeros. (Gammapy goes by the order of rows.) Raises
-    `DataError`.
+    Rows are known by their names, parameters without a row have zeros; where there are many, which a file leaves out
+    that `format_covariance` has written of shared parameters alone, they keep their errors. (Gammapy goes by the order
+    of rows.) Raises `DataError`.
     """
     names, matrix = _read_table(path)
-    rows = _positions(path, names, models)
-    whole = np.zeros((len(models.parameters), len(models.parameters)))
+    rows, n_par = _positions(path, names, models), len(models.parameters)
+    if len(rows) < n_par and n_par > WHOLE:
+        variances = np.square([parameter.error for parameter in models.parameters])
+        return follow_links(models, diagonal_covariance(variances, np.array(rows, dtype=np.intp), matrix))
+    whole = np.zeros((n_par, n_par))
     whole[np.ix_(rows, rows)] = matrix
     return follow_links(models, whole)
 
@@ -87,7 +96,7 @@ def _tail(full: str) -> str:
     return next(full[full.index(mark) :] for mark in (".spectral.", ".spatial.", ".temporal.") if mark in full)
 
 
-def follow_links(models: Composition, matrix: Array) -> Array:
+def follow_links(models: Composition, matrix: Covariance) -> Covariance:
     """The covariance with the rows and columns of linked parameters made from those that they follow."""
     roots = models.roots()
     if not roots:
@@ -95,4 +104,9 @@ def follow_links(models: Composition, matrix: Array) -> Array:
     source, slope = np.arange(len(matrix)), np.ones(len(matrix))
     for k, root in roots.items():
         source[k], slope[k] = root.root, root.scale
-    return np.asarray(np.outer(slope, slope) * matrix[np.ix_(source, source)])
+    return placed(matrix, source, slope)
+
+
+def named_covariance(data: Mapping[str, Any]) -> tuple[str, Any] | None:
+    """The key of a document that names its covariance file, and the name; None: it has none."""
+    return next(((key, data[key]) for key in ("covariance", SHARED) if data.get(key) is not None), None)

@@ -15,7 +15,7 @@ from gm.models.components.base import Role, find_kind
 from gm.models.composition import Composition
 from gm.models.documents.block_reading import BlockReader, Label
 from gm.models.documents.component_reading import read_component
-from gm.models.documents.covariance import read_covariance
+from gm.models.documents.covariance import SHARED, named_covariance, read_covariance
 from gm.models.documents.edits import apply_links
 from gm.models.documents.parameter_reading import Report
 from gm.models.documents.plain import entry, rows, text
@@ -24,7 +24,7 @@ from gm.units import UnitError, factor
 
 M = TypeVar("M", bound=Composition)
 
-_KEYS = ("components", "covariance", "links", "metadata", "checksum", "OptimizeResult", "CovarianceResult")
+_KEYS = ("components", "covariance", "links", SHARED, "metadata", "checksum", "OptimizeResult", "CovarianceResult")
 
 
 def read_models(make: type[M], path: str | Path) -> M:
@@ -81,8 +81,8 @@ def models_from_dict(make: type[M], data: Any, report: Report, directory: Path) 
         count(("links",), f"expected a list of links, found {data['links']!r}", "[{parameter: ..., equals: ...}]")
     elif data.get("links"):
         models = apply_links(models, data["links"], lambda path, *text: count(("links", *path), *text))
-    if data.get("covariance") is not None and not found:
-        models = _with_covariance_file(models, data["covariance"], directory, count)
+    if (named := named_covariance(data)) is not None and not found:
+        models = _with_covariance_file(models, *named, directory, count)
     return None if found else models
 
 
@@ -133,16 +133,16 @@ def _with_labels(models: M, labels: list[Label], report: Report) -> M:
     return type(models)(models.with_flat(flat), links)
 
 
-def _with_covariance_file(models: M, name: Any, directory: Path, report: Report) -> M:
+def _with_covariance_file(models: M, key: str, name: Any, directory: Path, report: Report) -> M:
     if text(name) is None:
-        report(("covariance",), f"expected a file name, found {name!r}", "")
+        report((key,), f"expected a file name, found {name!r}", "")
         return models
     path = directory / os.path.expanduser(os.path.expandvars(name))
     if not path.is_file():
-        report(("covariance",), f"file '{path}' does not exist", "remove the key to go without covariance")
+        report((key,), f"file '{path}' does not exist", "remove the key to go without covariance")
         return models
     try:
         return models.with_covariance(read_covariance(path, models))
     except DataError as error:
-        report(("covariance",), str(error), "remove the key to go without covariance")
+        report((key,), str(error), "remove the key to go without covariance")
         return models

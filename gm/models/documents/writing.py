@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from math import inf, isinf, isnan, nan
 from pathlib import Path
@@ -14,9 +15,10 @@ import numpy as np
 from gm.arrays import Array
 from gm.io.files import refuse_existing, write_atomic
 from gm.io.yaml_writer import dump_yaml
+from gm.matrices import BorderedCovariance
 from gm.models.components.base import Component
 from gm.models.composition import Composition
-from gm.models.documents.covariance import format_covariance
+from gm.models.documents.covariance import SHARED, WHOLE, format_covariance
 from gm.models.links import Link
 from gm.models.parameter import Parameter
 from gm.models.parametric import ParametricModel
@@ -69,8 +71,9 @@ class ModelsWriter:
             copy_file(source, target)
         document = models_to_dict(self._models, self._path.parent, self._names)
         if self._covariance is not None:
-            write_atomic(self._covariance_file, format_covariance(self._models.addresses().full, self._covariance))
-            document["covariance"] = self._covariance_file.name
+            written = self._covariance
+            write_atomic(self._covariance_file, format_covariance(written.names, written.matrix))
+            document["covariance" if written.is_whole else SHARED] = self._covariance_file.name
         write_atomic(self._path, dump_yaml(document, allow_nan=True))
 
 
@@ -96,21 +99,36 @@ def models_to_dict(
     return document
 
 
-def written_covariance(models: Composition) -> Array | None:
-    """What the covariance file holds: of parameters with a ``link:`` only the first has a row; None without errors."""
-    if models.covariance is None:
-        errors = np.array([parameter.error for parameter in models.parameters])
-        matrix = np.diag(errors**2)
+def written_covariance(models: Composition) -> WrittenCovariance | None:
+    """What the covariance file holds: of parameters with a ``link:`` only the first has a row; None without errors.
+
+    Of more than 500 parameters with errors, most of which are datasets' own, it has those that these share alone.
+    """
+    names, covariance = models.addresses().full, models.covariance
+    _, general = _split_links(models)
+    following = [models.addresses().resolve(link.parameter) for link in models.links if link not in general]
+    if isinstance(covariance, BorderedCovariance) and np.count_nonzero(covariance.diagonal()) > WHOLE:
+        rows = np.setdiff1d(covariance.shared_positions(), following)
+        matrix = covariance[rows[:, None], rows]
+        return WrittenCovariance(tuple(names[k] for k in rows), matrix, is_whole=False) if rows.size else None
+    if covariance is None:
+        matrix = np.diag(np.square([parameter.error for parameter in models.parameters]))
     else:
-        matrix = models.covariance.copy()
+        matrix = np.array(covariance)
     if not matrix.any():
         return None
-    _, general = _split_links(models)
-    for link in models.links:
-        if link not in general:
-            k = models.addresses().resolve(link.parameter)
-            matrix[k, :] = matrix[:, k] = 0.0
-    return matrix
+    for k in following:
+        matrix[k, :] = matrix[:, k] = 0.0
+    return WrittenCovariance(names, matrix, is_whole=True)
+
+
+@dataclass(frozen=True, eq=False)
+class WrittenCovariance:
+    """Names of the rows, and numbers (n, n); ``is_whole`` : of all parameters."""
+
+    names: tuple[str, ...]
+    matrix: Array
+    is_whole: bool
 
 
 def _split_links(models: Composition) -> tuple[list[tuple[str, Parameter] | None], list[Link]]:

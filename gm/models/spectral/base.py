@@ -33,6 +33,7 @@ class SpectralModel(ParametricModel):
 
     is_norm : True when f is a dimensionless factor
     is_power_law : True when f is a single power law of E, which the bin edges alone integrate exactly
+    takes_many : True when values may be those of many such models, (n_par, n, 1) at energies (n, n_energies)
     amplitude_name : the parameter that f is proportional to, or None
     result_unit : internal unit of f
     """
@@ -40,6 +41,7 @@ class SpectralModel(ParametricModel):
     section = "spectral"
     is_norm: ClassVar[bool] = False
     is_power_law: ClassVar[bool] = False
+    takes_many: ClassVar[bool] = False
     amplitude_name: ClassVar[str | None] = "amplitude"
 
     @abstractmethod

@@ -32,6 +32,7 @@ class ConstantSpectralModel(SpectralModel):
 
 class _PowerLaw(SpectralModel):
     is_power_law = True
+    takes_many = True
 
     def evaluate(self, energy: Array, values: Array) -> Array:
         index, amplitude, reference = values

@@ -13,6 +13,7 @@ from gm.datasets import Datasets, dataset_entries
 from gm.datasets.files.reading import read_all
 from gm.errors import GmError, JsonPath
 from gm.models import Models
+from gm.models.documents.covariance import SHARED, named_covariance
 from gm.pipeline.analysis.documents import Documents, Part
 from gm.pipeline.analysis.findings import Findings
 from gm.pipeline.analysis.paths import expand
@@ -43,7 +44,8 @@ def build_models(documents: Documents, settings: Settings | None, findings: Find
 
 def _without_covariance(data: Any) -> Any:
     """Which covariance counts is for the config to say."""
-    return {key: value for key, value in data.items() if key != "covariance"} if isinstance(data, dict) else data
+    keys = ("covariance", SHARED)
+    return {key: value for key, value in data.items() if key not in keys} if isinstance(data, dict) else data
 
 
 def _with_covariance(
@@ -135,9 +137,9 @@ def covariance_file(part: Part, config: Document, covariance: str | None) -> Pat
         return None
     if covariance != "auto":
         return config.directory / expand(covariance)
-    named = part.document.data.get("covariance")
+    named = named_covariance(part.document.data)
     if named is not None:
-        return part.document.directory / expand(named)
+        return part.document.directory / expand(named[1])
     file = part.file.with_name(f"{part.file.stem}_covariance.dat") if part.file is not None else None
     return file if file is not None and file.is_file() else None
 

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
+from gm.arrays import Array
 from gm.fit import FitResult, FittedComponent, FittedParameter
 from gm.likelihood import DatasetSummary
+from gm.matrices import BorderedCovariance
 from gm.models.links import Link
 from gm.pipeline.results import finite
 from gm.pipeline.stages.fit import TABLES
 from gm.pipeline.stages.fit.spectra import FittedSpectrum, RangeFlux
 
 SCHEMA = "gm/fit/1"
+_WHOLE = 500  # free parameters up to which the whole matrix is written
 
 
 def fit_document(
@@ -87,10 +92,28 @@ def _parameter(parameter: FittedParameter, link: Link | None) -> dict[str, Any]:
 
 
 def _covariance(result: FitResult) -> dict[str, Any] | None:
+    """The matrix; of more than 500 parameters, most of which are datasets' own, what these share, and for each own one
+    its variance and its covariance with these."""
     if result.covariance is None:
         return None
-    names, matrix = result.covariance
-    return {"parameters": list(names), "matrix": [[finite(value) for value in row] for row in matrix.tolist()]}
+    names, covariance = result.covariance
+    if len(names) <= _WHOLE or not isinstance(covariance, BorderedCovariance):
+        return {"parameters": list(names), "matrix": _numbers(np.asarray(covariance))}
+    shared, own = covariance.shared_positions(), covariance.own_positions()
+    border = _numbers(covariance[own[:, None], shared])
+    variances = covariance.diagonal()[own].tolist()
+    return {
+        "parameters": [names[k] for k in shared],
+        "matrix": _numbers(covariance[shared[:, None], shared]),
+        "own": [
+            {"parameter": names[k], "variance": finite(variance), "covariance": row}
+            for k, variance, row in zip(own.tolist(), variances, border, strict=True)
+        ],
+    }
+
+
+def _numbers(matrix: Array) -> list[list[float | None]]:
+    return [[finite(value) for value in row] for row in matrix.tolist()]
 
 
 def _dataset(summary: DatasetSummary, deviance: tuple[float, int] | None) -> dict[str, Any]:

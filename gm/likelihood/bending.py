@@ -1,0 +1,65 @@
+"""What curved spectra and priors add to the second derivatives of a likelihood that is linear in its fluxes else."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gm.arrays import Array, IntArray
+from gm.likelihood.fluxes import FluxBank
+from gm.models import Layout, Models
+
+
+def bent_by_component(
+    bank: FluxBank, models: Models, layout: Layout, values: Array, d_flux: Array, steps: Array
+) -> Array:
+    """What curved spectra add, (n_par, n_par): the derivative of their pullback of a fixed ``d_flux`` (n_columns,), by
+    differences over ``steps`` (n_par,)."""
+    bent = np.zeros((len(values), len(values)))
+    for component in models:
+        own = layout.slots(component.name)
+        for k in (k for k in range(own.start, own.stop) if steps[k] > 0):
+            low, high = values.copy(), values.copy()
+            low[k], high[k] = values[k] - steps[k], values[k] + steps[k]
+            rise = bank.slopes(high, [component.name]).pullback(d_flux)
+            rise -= bank.slopes(low, [component.name]).pullback(d_flux)
+            bent[k, own] += rise[own] / (2 * steps[k])
+    return bent
+
+
+def bent_pairs(
+    bank: FluxBank, models: Models, layout: Layout, values: Array, d_flux: Array, steps: Array
+) -> tuple[IntArray, IntArray, Array]:
+    """The same for pairs of free parameters that meet in a component: their positions, and what is added, (n_pairs,)
+    each; ``steps`` are (n_free,). The first, second, ... parameters of all components move at once, since spectra of
+    different components do not feel each other.
+    """
+    follows, slope = layout.followed()
+    moves = np.where(follows >= 0, np.abs(slope) * steps[follows], 0.0)
+    sizes = np.array([len(component.parameters) for component in models])
+    start = np.repeat(np.cumsum(sizes) - sizes, sizes)
+    place, size = np.arange(len(values)) - start, np.repeat(sizes, sizes)
+    rows, columns, parts = [], [], []
+    for k in range(int(sizes.max(initial=0))):
+        moved = np.flatnonzero((place == k) & (moves > 0))
+        if not moved.size:
+            continue
+        low, high = values.copy(), values.copy()
+        low[moved], high[moved] = values[moved] - moves[moved], values[moved] + moves[moved]
+        rise = bank.slopes(high).pullback(d_flux) - bank.slopes(low).pullback(d_flux)
+        one = np.repeat(moved, size[moved])
+        other = start[one] + np.arange(one.size) - np.repeat(np.cumsum(size[moved]) - size[moved], size[moved])
+        one, other = one[follows[other] >= 0], other[follows[other] >= 0]
+        rows.append(follows[one])
+        columns.append(follows[other])
+        parts.append(slope[one] * slope[other] * rise[other] / (2 * moves[one]))
+    if not rows:
+        return np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp), np.empty(0)
+    return np.concatenate(rows), np.concatenate(columns), np.concatenate(parts)
+
+
+def bent_priors(layout: Layout, vector: Array, steps: Array) -> Array:
+    """Second derivatives of the priors, (n_free,), by differences of their gradient over ``steps`` (n_free,)."""
+    curvature, moved = np.zeros(vector.size), steps > 0
+    rise = layout.prior_gradient(vector + steps) - layout.prior_gradient(vector - steps)
+    curvature[moved] = rise[moved] / (2 * steps[moved])
+    return curvature

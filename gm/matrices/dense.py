@@ -1,0 +1,108 @@
+"""Second derivatives as a whole matrix."""
+
+from __future__ import annotations
+
+from typing import Self, final
+
+import numpy as np
+
+from gm.arrays import Array, BoolArray, IntArray
+from gm.matrices.hessian import NOTHING, Hessian, Matrix, Weak
+
+
+@final
+class DenseHessian(Hessian):
+    """All elements of it, ``matrix`` (n, n)."""
+
+    def __init__(self, matrix: Array) -> None:
+        self.matrix = matrix
+
+    def diagonal(self) -> Array:
+        return self.matrix.diagonal()
+
+    def is_finite(self) -> bool:
+        return bool(np.isfinite(self.matrix).all())
+
+    def times(self, vector: Array) -> Array:
+        return np.asarray(self.matrix @ vector)
+
+    def among(self, keep: BoolArray) -> Self:
+        return self if keep.all() else type(self)(self.matrix[np.ix_(keep, keep)])
+
+    def scaled(self, scale: Array) -> Self:
+        return type(self)(self.matrix * np.outer(scale, scale))
+
+    def damped(self, damping: float) -> Self:
+        return type(self)(self.matrix + np.diag(damping * self.matrix.diagonal()))
+
+    def with_diagonal(self, diagonal: Array) -> Self:
+        matrix = self.matrix.copy()
+        np.fill_diagonal(matrix, diagonal)
+        return type(self)(matrix)
+
+    def alone(self, chosen: BoolArray, curvature: Array) -> Self:
+        matrix = np.where(chosen | chosen[:, None], 0.0, self.matrix)
+        matrix[chosen, chosen] = curvature
+        return type(self)(matrix)
+
+    def with_row(self, k: int, slopes: Array) -> Self:
+        matrix = self.matrix.copy()
+        matrix[k] = matrix[:, k] = slopes
+        return type(self)(matrix)
+
+    def substituted(self, k: int, row: Array) -> Self:
+        inverse = np.eye(row.size)
+        inverse[k] = row
+        return type(self)(inverse.T @ self.matrix @ inverse)
+
+    def newton(self, gradient: Array, damping: float = 0.0) -> Array:
+        scale = 1.0 / np.sqrt(self.matrix.diagonal())
+        scaled = self.matrix * (scale[:, None] * scale)
+        scaled.flat[:: scale.size + 1] += damping
+        return np.asarray(-scale * np.linalg.lstsq(scaled, scale * gradient, rcond=1e-14)[0])
+
+    def is_regular(self, above: float) -> bool:
+        diagonal = self.matrix.diagonal()
+        if not ((diagonal > NOTHING).all() and self.is_finite()):
+            return False
+        if not diagonal.size:
+            return True
+        scaled = self.matrix / np.sqrt(np.outer(diagonal, diagonal))
+        return bool(np.isfinite(scaled).all() and np.linalg.eigvalsh(scaled)[0] > above)
+
+    def learned(self, step: Array, rise: Array, absurd: float) -> Self:
+        """By the formula of Broyden, Fletcher, Goldfarb and Shanno."""
+        bent = self.matrix @ step
+        seen, expected = float(rise @ step), float(bent @ step)
+        if not (expected > 0 and 1 / absurd < seen / expected < absurd):
+            return self
+        return type(self)(self.matrix + np.outer(rise, rise) / seen - np.outer(bent, bent) / expected)
+
+    def inverse(self, degenerate_below: float) -> tuple[Array | None, Weak]:
+        scale = 1.0 / np.sqrt(self.matrix.diagonal())
+        eigenvalues, vectors = np.linalg.eigh(self.matrix * np.outer(scale, scale))
+        weak = [(float(eigenvalues[k]), vectors[:, k]) for k in np.flatnonzero(eigenvalues < degenerate_below)]
+        if weak:
+            return None, weak
+        inverse = (vectors / eigenvalues) @ vectors.T
+        return 2.0 * inverse * np.outer(scale, scale), []
+
+    def explained(self, k: int) -> float:
+        others = np.arange(len(self.matrix)) != k
+        whole = self.matrix
+        return float(whole[k, others] @ np.linalg.pinv(whole[np.ix_(others, others)]) @ whole[others, k])
+
+    def dense(self) -> Array:
+        return self.matrix
+
+    def together(self) -> list[IntArray]:
+        return list(np.arange(len(self.matrix))[:, None])
+
+    @property
+    def is_dense(self) -> bool:
+        return True
+
+
+def as_hessian(matrix: Matrix) -> Hessian:
+    """What an objective gives, as a Hessian."""
+    return matrix if isinstance(matrix, Hessian) else DenseHessian(matrix)
