@@ -188,7 +188,7 @@ def test_templates_are_told_apart_by_their_content(tmp_path: Path) -> None:
         names = [c["spatial"]["filename"] for c in yaml.safe_load(written.read_text())["components"]]
         assert names == ["t.fits", "t-2.fits", "t.fits"]
         assert [(written.parent / name).read_bytes() for name in names] == [b"one", b"two", b"one"]
-    with pytest.raises(DataError, match="exists already; pass overwrite=True"):
+    with pytest.raises(DataError, match="exists already\n    pass overwrite=True"):
         models.write(written)
 
 
