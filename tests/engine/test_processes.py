@@ -15,9 +15,11 @@ from gm.engine.processes import ProcessEngine
 from gm.engine.shard import ShardTerms
 from gm.errors import DataError, EngineError
 from gm.likelihood import JointLikelihood
+from gm.matrices import BorderedHessian
 from gm.models import ExpDecayTemporalModel, Models
 from tests.engine.sameness import DATASETS, DISK, MAPS, SKY, SMOOTH, assert_same_fit, many_spectra
-from tests.samples import on_off, power_law
+from tests.map_samples import background
+from tests.samples import on_off, power_law, spectrum
 
 
 @pytest.fixture
@@ -86,6 +88,26 @@ def test_a_shape_with_edges(engine: ProcessEngine) -> None:
         np.testing.assert_array_equal(getattr(told, name), getattr(expected, name))
     for name, image in expected.images.items():
         np.testing.assert_array_equal(told.images[name], image)
+
+
+def test_parameters_of_their_own(engine: ProcessEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of spectra and of maps that share an image: second derivatives by dataset."""
+    monkeypatch.setattr("gm.likelihood.own_parameters.MANY", 10)
+    runs = [spectrum(f"own-{k}", seed=k) for k in range(30)]
+    datasets = gm.Datasets([runs[0], *MAPS, *runs[1:]])
+    norms = [background(run.name, tilt=0.1) for run in runs]
+    models = Models([*DISK, power_law("other", datasets_names=[run.name for run in runs]), *norms])
+    here = JointLikelihood(datasets, models, for_fit=True)
+    there = JointLikelihood(datasets, models, for_fit=True, engine=engine)
+    vector, steps = here.layout.start * 1.001, 1e-3 * np.abs(here.layout.start)
+    np.testing.assert_array_equal(there.own_values(vector), here.own_values(vector))
+    pairs = [(one.information(vector), one.second_derivatives(vector, steps)) for one in (there, here)]
+    for found, expected in zip(*pairs, strict=True):
+        assert isinstance(found, BorderedHessian)
+        assert isinstance(expected, BorderedHessian)
+        assert found.grouping.own.shape == (31, 2)
+        for name in ("shared", "own", "cross"):
+            np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
 
 
 @pytest.mark.parametrize("reoptimize", [False, True])
