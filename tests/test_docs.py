@@ -20,7 +20,7 @@ from gm.config_schemas.schema_files import load_schema
 from gm.config_schemas.validator import check
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCS = sorted((ROOT / "docs").glob("*.md"))
+DOCS = sorted((ROOT / "docs").rglob("*.md"))
 
 
 def blocks(path: Path, language: str) -> list[str]:

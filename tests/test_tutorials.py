@@ -1,0 +1,36 @@
+"""Every tutorial runs as it is written, on the real data that it names."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+TUTORIALS = sorted((ROOT / "docs" / "tutorials").glob("*.md"))
+
+
+@pytest.mark.parametrize("tutorial", TUTORIALS, ids=lambda path: path.stem)
+def test_a_tutorial_runs(tutorial: Path, shared: Path, tmp_path: Path) -> None:
+    """Blocks that name a file are written to it, blocks of commands are run, in the order of the page."""
+    gm = tmp_path / "bin" / "gm"
+    gm.parent.mkdir()
+    gm.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m gm "$@"\n')
+    gm.chmod(0o755)
+    work = tmp_path / "work"
+    work.mkdir()
+    path = os.pathsep.join([str(gm.parent), os.environ["PATH"]])
+    python_path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    variables = {**os.environ, "DATA": str(shared / "data"), "PATH": path, "PYTHONPATH": python_path}
+    for language, text in re.findall(r"^```(yaml|console)\n(.*?)^```", tutorial.read_text(), re.MULTILINE | re.DOTALL):
+        if language == "yaml":
+            name = re.match(r"# (\S+\.yaml)\n", text)
+            assert name is not None, f"a block of {tutorial.name} names no file"
+            (work / name[1]).write_text(text)
+        else:
+            done = subprocess.run(["bash", "-ec", text], cwd=work, env=variables, capture_output=True, text=True)
+            assert done.returncode == 0, done.stdout + done.stderr
