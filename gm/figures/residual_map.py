@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from gm.arrays import Array, BoolArray
 from gm.errors import UsageError
 from gm.figures.counts import significance
 from gm.figures.look import Look
+from gm.figures.sky import sky_axes
 from gm.maps.geometry import WcsGeometry
 
 if TYPE_CHECKING:
@@ -53,24 +54,15 @@ def draw(figure: Figure, parts: Sequence[ResidualImage], look: Look) -> list[Axe
 
 
 def _draw_one(figure: Figure, place: tuple[int, int, int], part: ResidualImage, look: Look) -> Axes:
-    from astropy.wcs import WCS
-
-    axes: Any = figure.add_subplot(*place, projection=WCS(dict(part.geometry.cards)))
+    axes = sky_axes(figure, place, part.geometry, look)
     values, is_fitted = part.significance(look.radius)
     image = axes.imshow(
         np.where(is_fitted, values, np.nan), origin="lower", cmap="RdBu_r", vmin=-5, vmax=5, interpolation="nearest"
     )
     axes.set_title(part.label)
-    axes.grid(visible=True, color=look.ink, alpha=0.2, linewidth=0.5)
-    names = {"RA": "Right ascension", "GLON": "Galactic longitude", "DEC": "Declination", "GLAT": "Galactic latitude"}
-    for coordinate, card in zip(axes.coords, ("CTYPE1", "CTYPE2"), strict=True):
-        kind = str(part.geometry.cards[card]).split("-")[0]
-        coordinate.set_axislabel(names.get(kind, kind))
-        coordinate.set_ticks(number=4)
-        coordinate.set_major_formatter("d.d")
     bar = figure.colorbar(image, ax=axes, shrink=0.85, extend="both")
     bar.set_label(f"Residual [$\\sigma$] in disks of {look.radius:g}°")
-    return axes  # type: ignore[no-any-return]
+    return axes
 
 
 def joined(parts: Sequence[ResidualImage]) -> list[ResidualImage]:

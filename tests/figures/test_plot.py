@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 import gm
 from gm.cli import main
@@ -15,14 +16,13 @@ from gm.figures.counts import Counts, significance
 from gm.figures.counts import _summed as summed
 from gm.figures.labels import unit_label
 from gm.figures.look import Look
-from gm.figures.registry import drawn_kinds, offers
+from gm.figures.registry import draw, drawn_kinds, offers
 from gm.figures.residual_map import ResidualImage, joined
+from gm.figures.results import Result
 from gm.maps.geometry import WcsGeometry
 from gm.pipeline.stages.registry import STAGES
 from tests.map_samples import background, cube, point, source
 from tests.samples import flux_points, on_off, power_law
-
-pytest.importorskip("matplotlib", reason="figures need Matplotlib")
 
 CONFIG = """\
 version: 1
@@ -34,8 +34,19 @@ flux_points:
   - {source: other, energy_edges: [1 TeV, 3 TeV, 10 TeV, 1000 TeV]}
 profiles:
   - {parameter: other.index, name: index, sigma: 3, n: 7}
+maps:
+  - {type: residual, name: residual, correlation_radius: 0.2 deg}
 """
-FIGURES = ("sed", "counts", "residual-map", "residual-histogram", "correlation", "contours", "profiles")
+FIGURES = (
+    "sed",
+    "counts",
+    "residual-map",
+    "residual-histogram",
+    "correlation",
+    "contours",
+    "profiles",
+    "sky-map",
+)
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +102,31 @@ def test_what_is_in_an_sed(results: Path) -> None:
     model = gm.Models.read(results / "fit/models.yaml")["other"].spectral_model
     np.testing.assert_allclose(flux, (energy / 1000) ** 2 * model(energy / 1000), rtol=1e-9)
     assert axes.get_xscale() == axes.get_yscale() == "log"
+
+
+def test_what_is_in_a_light_curve() -> None:
+    """Fluxes with errors, limits as arrows, and the constant that fits best."""
+    numbers = (
+        (1.0, 2.0, 4.0, 1.0, 6.0),
+        (2.0, 4.0, 2.0, 0.5, 3.0),
+        (4.0, 5.0, 0.1, 1.0, 2.0),
+        (None,) * 5,
+        (None,) * 5,
+    )
+    names = ("time_min_utc", "time_max_utc", "flux", "flux_err", "flux_ul")
+    statuses = ("ok", "ok", "upper_limit", "failed", "ok")
+    rows = [
+        {"status": status, **dict(zip(names, row, strict=True))} for status, row in zip(statuses, numbers, strict=True)
+    ]
+    document = {"name": "lc", "points": [{"e_min": 1.0, "e_max": 10.0, **row} for row in rows]}
+    (part,) = offers("light-curve")["light-curve"](Result("light-curve", document, Path()), Look())
+    assert part.flux.tolist() == [4.0, 2.0, 0.1]
+    assert part.is_limit.tolist() == [False, False, True]
+    assert part.mean() == pytest.approx((4.0 + 2.0 * 4) / 5)
+    with Look().applied():
+        (axes,) = draw(Figure(), "light-curve", [part], Look())
+    assert axes.get_legend_handles_labels()[1] == ["lc, 1 - 10 TeV"]
+    assert axes.get_ylim()[0] == 0.0
 
 
 def test_two_results_of_one_name(results: Path, tmp_path: Path) -> None:
