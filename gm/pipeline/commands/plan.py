@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-from gm.conventions import Conventions
 from gm.datasets import Dataset, Datasets
 from gm.datasets.kinds import is_map
 from gm.errors import GmError
 from gm.likelihood import JointLikelihood, remarks
 from gm.models import Models
-from gm.pipeline.analysis.load import load
+from gm.pipeline.analysis.load import Analysis, load
 from gm.pipeline.analysis.request import Request
 from gm.pipeline.memory import fit_memory
 from gm.pipeline.reporter import Reporter, Silent
 from gm.pipeline.run import check_tasks, previous, usual_tasks
 from gm.pipeline.session import Session
 from gm.pipeline.stages.base import Task
-from gm.pipeline.stages.fit.settings import FitSettings
-from gm.pipeline.stages.fit.stage import FIT
 from gm.pipeline.stages.registry import STAGES
 
 
@@ -56,19 +54,24 @@ def plan(request: Request, reporter: Reporter | None = None) -> Plan:
 
     Raises what loading raises.
     """
-    analysis = load(request, STAGES)
-    session, tasks = Session(analysis, Silent()), usual_tasks(analysis)
+    session = Session(load(request, STAGES), Silent())
+    with closing(session):
+        return _plan(session, reporter or Silent())
+
+
+def _plan(session: Session, reporter: Reporter) -> Plan:
+    analysis, tasks = session.analysis, usual_tasks(session.analysis)
     check_tasks(session, tasks)
     planned, known, operations = list[PlannedTask](), session.start, list[dict[str, Any]]()
     for task in tasks:
         known = task.stage.seen(analysis, known)
         planned.append(_planned(task, session, planned))
-        preview = task.stage.preview(analysis, known, session.start)
+        preview = task.stage.preview(analysis, known, session.start, session.engine)
         known = preview.start
         operations += preview.rows
     models = known.models()
     datasets = known.datasets() if known.is_there() else None
-    fitted = datasets.select((analysis.of(FIT) or FitSettings()).datasets) if datasets is not None else ()
+    fitted = Datasets() if datasets is None else _fitted(analysis, datasets)
     return Plan(
         name=analysis.settings.name,
         components=[component.name for component in models],
@@ -80,7 +83,7 @@ def plan(request: Request, reporter: Reporter | None = None) -> Plan:
         parameters=parameter_rows(models),
         operations=operations,
         memory=fit_memory(fitted, models),
-        warnings=_warnings(fitted, models, analysis.settings.conventions, reporter or Silent()),
+        warnings=_warnings(fitted, models, session, reporter),
     )
 
 
@@ -122,16 +125,23 @@ def _dataset_row(dataset: Dataset, models: Models, fitted: set[str]) -> dict[str
     }
 
 
-def _warnings(datasets: Collection[Dataset], models: Models, conventions: Conventions, reporter: Reporter) -> list[str]:
+def _fitted(analysis: Analysis, datasets: Datasets) -> Datasets:
+    for stage in STAGES:
+        datasets = stage.select(analysis, datasets)
+    return datasets
+
+
+def _warnings(datasets: Datasets, models: Models, session: Session, reporter: Reporter) -> list[str]:
     """What predictions leave out and take for granted, and what the responses of the maps lose of each component.
 
     One map at a time, so that it takes little memory.
     """
+    conventions = session.analysis.settings.conventions
     found = remarks(list(datasets), models, conventions)
     for number, dataset in enumerate(datasets):
         reporter.progress("responses", number, len(datasets))
         if is_map(dataset):
-            likelihood = JointLikelihood(Datasets([dataset]), models, conventions)
+            likelihood = JointLikelihood(Datasets([dataset]), models, conventions, engine=session.engine)
             found += likelihood.warnings(likelihood.layout.start)
     return found
 

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from gm.pipeline.analysis.declaration import Declaration, S
 
 if TYPE_CHECKING:
+    from gm.datasets import Datasets
+    from gm.likelihood import Engine
     from gm.pipeline.analysis.load import Analysis
     from gm.pipeline.inputs import Inputs
     from gm.pipeline.session import Session
@@ -63,11 +65,16 @@ class Stage(Declaration[S]):
         """What later stages start from once a task is done: as before, unless the stage makes datasets or models."""
         return session.start
 
-    def preview(self, analysis: Analysis, start: Start, made: Start) -> Preview:
-        """What `made` would be, from ``start`` and without running; ``made``: as it is from an earlier run."""
+    def preview(self, analysis: Analysis, start: Start, made: Start, engine: Engine | None = None) -> Preview:
+        """What `made` would be, from ``start`` and without running; ``made``: as it is from an earlier run; ``engine``:
+        where a likelihood is computed for it, by default in this process."""
         from gm.pipeline.start import Preview
 
         return Preview(start)
+
+    def select(self, analysis: Analysis, datasets: Datasets) -> Datasets:
+        """Those of the ``datasets`` that the model is fitted to; all, unless the stage is the one that chooses."""
+        return datasets
 
     def check_data(self, analysis: Analysis, start: Start) -> Start | None:
         """Refuse data that cannot be used, as `run` would; return what the later stages can be checked with.

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from gm.arrays import Array
 from gm.conventions import Conventions
 from gm.datasets import Dataset, Datasets, operations
 from gm.datasets.kinds import has_counts
 from gm.datasets.operations import Outcome
 from gm.datasets.operations.backgrounds import backgrounds, corrected
 from gm.errors import DataError
-from gm.likelihood import JointLikelihood
+from gm.likelihood import Engine, JointLikelihood
 from gm.likelihood.prediction import predict_component
-from gm.models import Models
+from gm.models import Component, Models
 from gm.pipeline.analysis.findings import Findings
 from gm.pipeline.analysis.sections import Section
 from gm.pipeline.stages.apply.settings import OperationSettings, report_refusal
@@ -39,6 +40,7 @@ def apply_operations(
     datasets: Datasets,
     models: Models,
     conventions: Conventions,
+    engine: Engine | None = None,
 ) -> list[Step]:
     """The operations of a config, one after the other.
 
@@ -46,18 +48,23 @@ def apply_operations(
     """
     steps = list[Step]()
     for settings in wanted:
-        outcome = _apply(section, settings, datasets, models, conventions)
+        predict = partial(predict_component, conventions=conventions, engine=engine)
+        outcome = _apply(section, settings, datasets, models, predict)
         steps.append(Step(settings, datasets, models, outcome))
         datasets, models = outcome.datasets, outcome.models
     return steps
 
 
 def _apply(
-    section: Section, settings: OperationSettings, datasets: Datasets, models: Models, conventions: Conventions
+    section: Section,
+    settings: OperationSettings,
+    datasets: Datasets,
+    models: Models,
+    predict: Callable[[Dataset, Component], Array],
 ) -> Outcome:
     arguments = dict(settings.arguments)
     if settings.name in ("to_spectrum_dataset", "to_image"):
-        arguments["predict"] = partial(predict_component, conventions=conventions)
+        arguments["predict"] = predict
     try:
         outcome: Outcome = getattr(operations, settings.name)(datasets, models, settings.which, **arguments)
     except operations.Refused as error:
@@ -92,12 +99,15 @@ def _plain(data: Any) -> dict[str, Any]:
     return {key: list(value) if isinstance(value, tuple) else value for key, value in data.items()}
 
 
-def predicted_rows(step: Step, conventions: Conventions) -> list[dict[str, Any]]:
+def predicted_rows(step: Step, conventions: Conventions, engine: Engine | None = None) -> list[dict[str, Any]]:
     """Predicted counts per component, summed over the inputs before and the results after, under the safe masks."""
     outcome = step.outcome
     inputs = [step.datasets[name] for product in outcome.products for name in product.inputs]
     results = [outcome.datasets[product.output] for product in outcome.products]
-    before, after = _predicted(inputs, step.models, conventions), _predicted(results, outcome.models, conventions)
+    before, after = (
+        _predicted(datasets, models, conventions, engine)
+        for datasets, models in ((inputs, step.models), (results, outcome.models))
+    )
     rows = []
     for name in dict.fromkeys([*before, *after]):
         old, new = before.get(name), after.get(name)
@@ -117,12 +127,14 @@ def _note(step: Step, before: float | None, after: float | None) -> str:
     return _SELECTING.get(step.settings.name) or (f"{accuracy}: {after / before - 1:+.1e}" if before else accuracy)
 
 
-def _predicted(datasets: Sequence[Dataset], models: Models, conventions: Conventions) -> dict[str, float]:
+def _predicted(
+    datasets: Sequence[Dataset], models: Models, conventions: Conventions, engine: Engine | None
+) -> dict[str, float]:
     """The background, then every sky component that applies to one of the datasets."""
     counted = [d.with_(mask_fit=None) for d in datasets if has_counts(d)]
     if not counted:
         return {}
-    likelihood = JointLikelihood(Datasets(counted), models, conventions)
+    likelihood = JointLikelihood(Datasets(counted), models, conventions, engine=engine)
     total = {"background": sum(_background(dataset, models) for dataset in counted)}
     for summary in likelihood.summarize(likelihood.layout.start):
         for name, value in summary.components.items():

@@ -11,6 +11,7 @@ from gm.datasets import Datasets, write_dataset
 from gm.datasets.operations import Outcome
 from gm.io.files import write_atomic
 from gm.io.yaml_writer import dump_yaml
+from gm.likelihood import Engine
 from gm.pipeline.analysis.load import Analysis, check_edited
 from gm.pipeline.analysis.paths import data_file
 from gm.pipeline.analysis.settings import plural
@@ -27,7 +28,7 @@ def run_operations(session: Session, task: Task, inputs: Inputs) -> Ran:
     start = time.perf_counter()
     parts = session.start.parts()
     before = session.read(parts)  # not kept: whoever comes later reads what is written here
-    steps = _steps(session.analysis, task.stage, before, session.start)
+    steps = _steps(session.analysis, task.stage, before, session.start, session.engine)
     document = {
         "schema": task.stage.schema,
         "name": session.analysis.settings.name,
@@ -41,19 +42,21 @@ def run_operations(session: Session, task: Task, inputs: Inputs) -> Ran:
     return {**document, "inputs": inputs}, {"apply": seconds}
 
 
-def preview_operations(stage: Stage[Any], analysis: Analysis, start: Start) -> Preview:
+def preview_operations(stage: Stage[Any], analysis: Analysis, start: Start, engine: Engine | None) -> Preview:
     """What the operations would make of the datasets as they are now."""
-    steps = _steps(analysis, stage, start.datasets(), start)
+    steps = _steps(analysis, stage, start.datasets(), start, engine)
     outcome, conventions = steps[-1].outcome, analysis.settings.conventions
     check_edited(analysis, outcome.models)
-    rows = [{**step_document(step), "counts": predicted_rows(step, conventions)} for step in steps]
+    rows = [{**step_document(step), "counts": predicted_rows(step, conventions, engine)} for step in steps]
     return Preview(InMemory(start, outcome.datasets, outcome.models), rows)
 
 
-def _steps(analysis: Analysis, stage: Stage[Any], datasets: Datasets, start: Start) -> list[Step]:
+def _steps(
+    analysis: Analysis, stage: Stage[Any], datasets: Datasets, start: Start, engine: Engine | None
+) -> list[Step]:
     operations = analysis.of(stage) or ()
     return apply_operations(
-        analysis.sections[stage.name], operations, datasets, start.models(), analysis.settings.conventions
+        analysis.sections[stage.name], operations, datasets, start.models(), analysis.settings.conventions, engine
     )
 
 

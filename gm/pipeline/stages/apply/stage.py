@@ -10,6 +10,7 @@ from gm.pipeline.analysis.declaration import Phase
 from gm.pipeline.stages.base import MODELS, Ran, Stage, Task, folder_of, rewritten
 
 if TYPE_CHECKING:
+    from gm.likelihood import Engine
     from gm.pipeline.analysis.load import Analysis
     from gm.pipeline.analysis.sections import Names, Section
     from gm.pipeline.inputs import Inputs
@@ -52,10 +53,12 @@ class Applying(Stage["tuple[OperationSettings, ...]"]):
     def made(self, session: Session, task: Task) -> Start:
         return rewritten(session, task)
 
-    def preview(self, analysis: Analysis, start: Start, made: Start) -> Preview:
+    def preview(self, analysis: Analysis, start: Start, made: Start, engine: Engine | None = None) -> Preview:
         from gm.pipeline.stages.apply.run import preview_operations
 
-        return preview_operations(self, analysis, start) if start.is_there() else super().preview(analysis, start, made)
+        if not start.is_there():
+            return super().preview(analysis, start, made, engine)
+        return preview_operations(self, analysis, start, engine)
 
     def check_data(self, analysis: Analysis, start: Start) -> Start | None:
         return self.preview(analysis, start, start).start

@@ -11,6 +11,7 @@ from gm.pipeline.stages.base import MODELS, Ran, Stage, Task
 from gm.pipeline.stages.fit import TABLES
 
 if TYPE_CHECKING:
+    from gm.datasets import Datasets
     from gm.pipeline.analysis.load import Analysis
     from gm.pipeline.analysis.sections import Known, Section
     from gm.pipeline.inputs import Inputs
@@ -63,6 +64,11 @@ class Fitting(Stage["FitSettings"]):
         from gm.pipeline.start import Masked
 
         return Masked(start, lambda datasets: fit_masks(datasets, analysis.of(self)))
+
+    def select(self, analysis: Analysis, datasets: Datasets) -> Datasets:
+        from gm.pipeline.stages.fit.settings import FitSettings
+
+        return datasets.select((analysis.of(self) or FitSettings()).datasets)
 
     def made(self, session: Session, task: Task) -> Start:
         from gm.pipeline.start import Remodelled

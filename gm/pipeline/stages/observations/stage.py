@@ -10,6 +10,7 @@ from gm.pipeline.analysis.declaration import Phase
 from gm.pipeline.stages.base import MODELS, Ran, Stage, Task, folder_of, rewritten
 
 if TYPE_CHECKING:
+    from gm.likelihood import Engine
     from gm.pipeline.analysis.load import Analysis
     from gm.pipeline.analysis.sections import Names, Section
     from gm.pipeline.inputs import Inputs
@@ -78,7 +79,7 @@ class Reducing(Stage["tuple[Entry, ...]"]):
     def made(self, session: Session, task: Task) -> Start:
         return rewritten(session, task)
 
-    def preview(self, analysis: Analysis, start: Start, made: Start) -> Preview:
+    def preview(self, analysis: Analysis, start: Start, made: Start, engine: Engine | None = None) -> Preview:
         """What is there from an earlier run, if it is."""
         from gm.pipeline.start import Preview
 

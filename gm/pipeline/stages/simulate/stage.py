@@ -13,6 +13,7 @@ from gm.pipeline.stages.simulate.document import ASIMOV, simulation_document
 
 if TYPE_CHECKING:
     from gm.datasets.simulation import Simulation
+    from gm.likelihood import Engine
     from gm.pipeline.analysis.load import Analysis
     from gm.pipeline.analysis.sections import Names, Section
     from gm.pipeline.inputs import Inputs
@@ -66,7 +67,7 @@ class Simulating(Stage["Simulation | None"]):
 
         return Written(task.result.parent, session.start, session.read)
 
-    def preview(self, analysis: Analysis, start: Start, made: Start) -> Preview:
+    def preview(self, analysis: Analysis, start: Start, made: Start, engine: Engine | None = None) -> Preview:
         from gm.pipeline.start import Preview
 
         return Preview(made)
