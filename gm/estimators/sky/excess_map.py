@@ -58,7 +58,7 @@ class ExcessMapEstimator:
 
     def n_pixels(self, geometry: WcsGeometry) -> int:
         """Of the circle."""
-        return int(_disk(geometry, self.correlation_radius, Conventions(self.conventions)).sum())
+        return int(disk_of(geometry, self.correlation_radius, Conventions(self.conventions)).sum())
 
     def run(self, datasets: Datasets, models: Models) -> SkyMaps:
         """The maps of each band, NaN in pixels where nothing enters.
@@ -75,7 +75,7 @@ class ExcessMapEstimator:
         likelihood = JointLikelihood(datasets, models, conventions, engine=self.engine)
         predicted = likelihood.predicted(likelihood.layout.start)
         exposed = [exposed_counts(dataset, self.spectrum, conventions) for dataset in bands.datasets]
-        disk = _disk(bands.geometry, self.correlation_radius, conventions)
+        disk = disk_of(bands.geometry, self.correlation_radius, conventions)
         found = []
         for ranges in bands.ranges:
             parts = [
@@ -103,11 +103,11 @@ class ExcessMapEstimator:
 
         def circle(name: str) -> Array:
             """Sums of a part of the datasets over the circle, in the pixels that enter, (n,)."""
-            return _around(np.sum([part.summed(name) for part in parts], axis=0), disk)[mask]
+            return around(np.sum([part.summed(name) for part in parts], axis=0), disk)[mask]
 
         with np.errstate(divide="ignore", invalid="ignore"):
             excess = self._excess(circle, mask, parts, known=known)
-            exposure = circle("exposed") / _around(mask.astype(np.float64), disk)[mask]
+            exposure = circle("exposed") / around(mask.astype(np.float64), disk)[mask]
             exposure = np.where(exposure > 0, exposure, np.nan)
             ts, value = excess.ts(), excess.excess
             found = {
@@ -181,7 +181,7 @@ def _whole(counts: Array) -> Array:
     return np.asarray(np.round(counts, 6) + 0.0)
 
 
-def _disk(geometry: WcsGeometry, radius: float, conventions: Conventions) -> Array:
+def disk_of(geometry: WcsGeometry, radius: float, conventions: Conventions) -> Array:
     """1 in the pixels whose centre is within a radius [deg] of the middle one, (k, k).
 
     Whether a pixel at the radius itself is inside is a matter of rounding in Gammapy, and its choice is kept.
@@ -195,7 +195,7 @@ def _disk(geometry: WcsGeometry, radius: float, conventions: Conventions) -> Arr
     return np.where(x**2 + y**2 <= size**2, 1.0, 0.0)
 
 
-def _around(image: Array, disk: Array) -> Array:
+def around(image: Array, disk: Array) -> Array:
     """Sums over the disk around each pixel, nothing beyond the border."""
     from scipy.signal import fftconvolve
 

@@ -14,6 +14,7 @@ from gm.datasets.kinds import is_map
 from gm.errors import DataError
 from gm.estimators.sky.excess_map import ExcessMapEstimator
 from gm.estimators.sky.peaks import candidates, find_peaks
+from gm.estimators.sky.ps_map import PSMapEstimator
 from gm.estimators.sky.residual_map import Distribution, ResidualMapEstimator
 from gm.estimators.sky.result import SkyMaps
 from gm.estimators.sky.sources import default_kernel
@@ -78,7 +79,7 @@ def _ts(asked: _Asked) -> _Made:
 def _excess(asked: _Asked) -> _Made:
     settings = asked.settings
     estimator = ExcessMapEstimator(
-        correlation_radius=settings.correlation_radius,
+        correlation_radius=settings.correlation_radius or 0.0,
         correlate_off=settings.correlate_off,
         sigma=settings.sigma,
         sigma_ul=settings.sigma_ul,
@@ -91,11 +92,16 @@ def _excess(asked: _Asked) -> _Made:
 def _residual(asked: _Asked) -> _Made:
     settings = asked.settings
     estimator = ResidualMapEstimator(
-        correlation_radius=settings.correlation_radius, correlate_off=settings.correlate_off, **asked.shared
+        correlation_radius=settings.correlation_radius or 0.0, correlate_off=settings.correlate_off, **asked.shared
     )
     maps, distributions = estimator.run(asked.datasets, asked.models)
     rows = [_distribution(one) for one in distributions]
     return _Made(maps, {"correlation_radius": settings.correlation_radius, "distributions": rows})
+
+
+def _ps(asked: _Asked) -> _Made:
+    estimator = PSMapEstimator(radius=asked.settings.correlation_radius, **asked.shared)
+    return _Made(estimator.run(asked.datasets, asked.models))
 
 
 def _distribution(of: Distribution) -> dict[str, Any]:
@@ -112,7 +118,7 @@ def _distribution(of: Distribution) -> dict[str, Any]:
     }
 
 
-KINDS: Mapping[str, Callable[[_Asked], _Made]] = {"ts": _ts, "excess": _excess, "residual": _residual}
+KINDS: Mapping[str, Callable[[_Asked], _Made]] = {"ts": _ts, "excess": _excess, "residual": _residual, "ps": _ps}
 
 
 def run_map(session: Session, task: Task, settings: MapSettings, of: MapSettings | None, inputs: Inputs) -> Ran:

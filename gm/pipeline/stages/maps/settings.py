@@ -20,6 +20,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "ts": (*_ALL, *_KERNEL),
     "excess": (*_ALL, *_CIRCLE, "intervals"),
     "residual": (*_ALL, *_CIRCLE),
+    "ps": (*_ALL[:-1], "correlation_radius"),
     "peaks": ("type", "name", "of", "threshold", "min_distance"),
 }
 """The keys that mean something for a type of map."""
@@ -43,7 +44,7 @@ class MapSettings:
     kernel_width: float | None = None
     sum_over_energy: bool = True
     threshold: float | None = None
-    correlation_radius: float = _CORRELATION_RADIUS
+    correlation_radius: float | None = None
     correlate_off: bool = True
     of: str = ""
     min_distance: float = 0.0
@@ -80,7 +81,7 @@ def read_maps(section: Section) -> tuple[MapSettings, ...]:
                 kernel_width=angle["kernel_width"],
                 sum_over_energy=entry.get("sum_over_energy", True),
                 threshold=_THRESHOLD if is_peaks and threshold is None else threshold,
-                correlation_radius=angle["correlation_radius"] or _CORRELATION_RADIUS,
+                correlation_radius=angle["correlation_radius"] or (None if kind == "ps" else _CORRELATION_RADIUS),
                 correlate_off=entry.get("correlate_off", True),
                 of=entry.get("of", "") if is_peaks else "",
                 min_distance=_angle(section, (index, "min_distance"), entry.get("min_distance")) or 0.0,
