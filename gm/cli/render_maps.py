@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gm.cli.output import paint
-from gm.cli.tables import energy, number, shortened, table
+from gm.cli.tables import count, energy, number, shortened, table, with_error
 
 
 def lines(document: Mapping[str, Any], color: bool = False) -> list[str]:
@@ -15,8 +15,24 @@ def lines(document: Mapping[str, Any], color: bool = False) -> list[str]:
     status = paint(str(document["status"]), style, color)
     head = f"{document['name']}: {document['type']}, {document['message']}   {status}"
     told = [f"  warning: {text}" for text in document.get("warnings") or []]
-    rows = _peaks(document) if document["type"] == "peaks" else _highest(document)
+    rows = {"peaks": _peaks, "profile": _profile}.get(document["type"], _highest)(document)
     return [head, *told, "", *rows, *_distributions(document)]
+
+
+def _profile(document: Mapping[str, Any]) -> list[str]:
+    rows = [
+        [
+            f"{bin_['distance_min']:.3g} - {bin_['distance_max']:.3g} deg",
+            count(bin_["counts"]),
+            *with_error(bin_["excess"], bin_["excess_err"]),
+            number(bin_["predicted"]),
+            number(bin_["sqrt_ts"], 3),
+            _energies(band),
+        ]
+        for band in document["bands"]
+        for bin_ in band["profile"]
+    ]
+    return table(["distance", "counts", "excess", "error", "predicted", "sigma", "energy"], shortened(rows))
 
 
 def _highest(document: Mapping[str, Any]) -> list[str]:

@@ -30,6 +30,7 @@ maps:
   - {type: residual, name: residuals}
   - {type: peaks, of: ts, threshold: 4, min_distance: 0.3 deg}
   - {type: ps, datasets: cube}
+  - {type: profile, center: [83.63, 22.01], max: 1 deg, n: 4}
 """
 Command = Callable[..., tuple[str, str]]
 
@@ -57,13 +58,16 @@ def gm(capsys: pytest.CaptureFixture[str], folder: Path) -> Command:
 
 def test_every_entry_is_a_result(gm: Command, folder: Path) -> None:
     out, err = gm("maps", "config.yaml")
-    assert out.splitlines() == [f"results/maps/{name}.yaml" for name in ("ts", "excess", "residuals", "peaks", "ps")]
+    assert out.splitlines() == [
+        f"results/maps/{name}.yaml" for name in ("ts", "excess", "residuals", "peaks", "ps", "profile")
+    ]
     assert "warning: spectrum has no pixels and was left out" in err
     for line in out.splitlines():
         document = read_document(folder / line)
         assert check(document, "maps") == []
         assert (folder / "results/maps" / document.data["file"]).is_file()
-    ts, excess, residuals, peaks, _ = (read_document(folder / line).data for line in out.splitlines())
+    ts, excess, residuals, peaks, _, profile = (read_document(folder / line).data for line in out.splitlines())
+    assert len(profile["bands"][0]["profile"]) == 4
     assert ts["quantities"]["flux_ul"]["unit"] == "cm-2 s-1"
     assert ts["kernel"]["spectral"]["type"] == "PowerLawSpectralModel"
     assert excess["confidence"] == {"sigma": 1, "sigma_ul": 3}
@@ -77,11 +81,11 @@ def test_every_entry_is_a_result(gm: Command, folder: Path) -> None:
 def test_again_is_up_to_date_and_peaks_follow_their_map(gm: Command, folder: Path) -> None:
     gm("ts-map", "config.yaml")
     before = {path: path.read_bytes() for path in (folder / "results/maps").rglob("*.*")}
-    assert gm("maps", "config.yaml")[1].count("up to date") == 5
+    assert gm("maps", "config.yaml")[1].count("up to date") == 6
     err = gm("maps", "config.yaml", "-s", "maps[0].intervals=false")[1]
     assert "maps ts: config changed" in err
     assert "maps peaks: config changed" in err
-    assert err.count("up to date") == 3
+    assert err.count("up to date") == 4
     gm("maps", "config.yaml")
     assert {path: path.read_bytes() for path in (folder / "results/maps").rglob("*.*")} == before
 
@@ -91,7 +95,7 @@ def test_plan_show_and_json(gm: Command) -> None:
     assert "ts map, 2 bands, from the models as given" in out
     assert "peaks of ts above 4 sigma" in out
     found = json.loads(gm("maps", "config.yaml", "--json")[0])["maps"]
-    assert [document["name"] for document in found] == ["ts", "excess", "residuals", "peaks", "ps"]
+    assert [document["name"] for document in found] == ["ts", "excess", "residuals", "peaks", "ps", "profile"]
     assert "position" in gm("show", "results/maps/peaks.yaml")[0]
     assert "ts-map" not in gm("--help")[0]
 
@@ -112,6 +116,7 @@ def test_what_is_wrong_has_its_place(gm: Command, folder: Path) -> None:
   - {type: excess, correlation_radius: 0.1 TeV, datasets: cub}
   - {type: peaks, of: tss}
   - {type: excess, energy_edges: [2 TeV, 1 TeV]}
+  - {type: profile, center: [83.63, 22.01]}
 """
     (folder / "config.yaml").write_text(CONFIG.split("maps:")[0] + "maps:\n" + entries)
     err = gm("validate", "config.yaml", code=3)[1]
@@ -126,6 +131,7 @@ def test_what_is_wrong_has_its_place(gm: Command, folder: Path) -> None:
         "$.maps[3].of: no map before this entry is called 'tss'",
         "$.maps[4].type: entry 2 is called 'excess' already",
         "$.maps[4].energy_edges[1]: edge 1 TeV is not above 2 TeV",
+        "$.maps[5]: key 'max' is missing",
     ]
 
 

@@ -24,6 +24,7 @@ from gm.models import Models, SkyModel
 from gm.values import read_only
 
 _LEAST = 1e-300
+Sums = Callable[[str], Array]
 _SAME = 1e-6  # pixels: a pixel at the radius is inside, whatever the rounding
 
 
@@ -79,7 +80,7 @@ class ExcessMapEstimator:
         found = []
         for ranges in bands.ranges:
             parts = [
-                _Part(dataset, part, signal, first, last)
+                Part(dataset, part, signal, first, last)
                 for dataset, part, signal, (first, last) in zip(bands.datasets, predicted, exposed, ranges, strict=True)
             ]
             found.append(self._band(parts, disk, known=kinds == {True}))
@@ -97,7 +98,7 @@ class ExcessMapEstimator:
             tuple(likelihood.remarks()),
         )
 
-    def _band(self, parts: Sequence[_Part], disk: Array, *, known: bool) -> dict[str, Array]:
+    def _band(self, parts: Sequence[Part], disk: Array, *, known: bool) -> dict[str, Array]:
         """The images of one band."""
         mask = np.any([part.mask.any(axis=0) for part in parts], axis=0)
 
@@ -106,7 +107,7 @@ class ExcessMapEstimator:
             return around(np.sum([part.summed(name) for part in parts], axis=0), disk)[mask]
 
         with np.errstate(divide="ignore", invalid="ignore"):
-            excess = self._excess(circle, mask, parts, known=known)
+            excess = excess_of(circle, self._off(circle, mask, parts), known=known)
             exposure = circle("exposed") / around(mask.astype(np.float64), disk)[mask]
             exposure = np.where(exposure > 0, exposure, np.nan)
             ts, value = excess.ts(), excess.excess
@@ -129,26 +130,27 @@ class ExcessMapEstimator:
             images[name][mask] = values
         return images
 
-    def _excess(
-        self, circle: Callable[[str], Array], mask: BoolArray, parts: Sequence[_Part], *, known: bool
-    ) -> Excess:
-        counts, predicted = _whole(circle("counts")), circle("predicted")
-        if known:
-            return KnownExcess(counts, np.maximum(predicted, 0.0))
+    def _off(self, circle: Sums, mask: BoolArray, parts: Sequence[Part]) -> Sums:
+        """Sums of off counts and their acceptance over the circle, or those of its middle."""
         if self.correlate_off:
-            off, acceptance_off = _whole(circle("counts_off")), circle("acceptance_off")
-        else:
-            off, acceptance_off = (
-                np.sum([part.summed(name) for part in parts], axis=0)[mask] for name in ("counts_off", "acceptance_off")
-            )
-        plain = circle("acceptance") / np.where(acceptance_off > 0, acceptance_off, np.nan)
-        mean = circle("background") / np.where(off > 0, off, 1.0)
-        alpha = np.where(off > 0, mean, plain) if self.correlate_off else plain
-        return MeasuredExcess(counts, off, np.maximum(alpha, _LEAST), predicted)
+            return circle
+        return lambda name: np.asarray(np.sum([part.summed(name) for part in parts], axis=0)[mask])
+
+
+def excess_of(sums: Sums, off: Sums, *, known: bool) -> Excess:
+    """Excess counts from sums, (n,), of what datasets hold, by name; ``off`` : those of off counts."""
+    counts, predicted = _whole(sums("counts")), sums("predicted")
+    if known:
+        return KnownExcess(counts, np.maximum(predicted, 0.0))
+    counts_off, acceptance_off = _whole(off("counts_off")), off("acceptance_off")
+    plain = sums("acceptance") / np.where(acceptance_off > 0, acceptance_off, np.nan)
+    mean = sums("background") / np.where(counts_off > 0, counts_off, 1.0)
+    alpha = np.where(counts_off > 0, mean, plain) if sums is off else plain
+    return MeasuredExcess(counts, counts_off, np.maximum(alpha, _LEAST), predicted)
 
 
 @dataclass(frozen=True, eq=False)
-class _Part:
+class Part:
     """One dataset in one band: bins ``first`` to ``last`` of its energies. Arrays : (n_energy, n_y, n_x)."""
 
     dataset: SkyMap

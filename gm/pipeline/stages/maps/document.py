@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from gm.estimators.sky.peaks import Peak
+from gm.estimators.sky.profile import SkyProfile
 from gm.estimators.sky.result import UNITS, SkyMaps
 from gm.models import Models
 from gm.pipeline.results import finite
@@ -87,6 +88,43 @@ def _band(maps: SkyMaps, k: int) -> dict[str, Any]:
             **{name: finite(values[k, y, x]) for name, values in maps.data.items()},
         }
     return row
+
+
+def profile_document(
+    profile: SkyProfile, settings: MapSettings, file: str, left_out: Sequence[str], inputs: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The ``gm/maps/1`` document of a profile on the sky; numbers that do not exist are None."""
+    n_bins = profile.edges.size - 1
+    what = f"excess of {profile.source}" if profile.source else "excess above the model"
+    return {
+        "schema": SCHEMA,
+        "name": settings.name,
+        "type": settings.type,
+        "status": "ok",
+        "message": f"{n_bins} bins to {profile.edges[-1]:.3g} deg, {what}",
+        "warnings": [f"{name} has no pixels and was left out" for name in left_out],
+        "file": file,
+        "datasets": list(profile.datasets),
+        "confidence": {"sigma": profile.sigma, "sigma_ul": profile.sigma_ul},
+        "bands": [
+            {
+                "e_min": float(profile.energy.lo[k]),
+                "e_max": float(profile.energy.hi[k]),
+                "energy_unit": "TeV",
+                "reference_flux": finite(profile.reference_flux[k]),
+                "profile": [
+                    {
+                        "distance_min": float(profile.edges[j]),
+                        "distance_max": float(profile.edges[j + 1]),
+                        **{name: finite(values[k, j]) for name, values in profile.data.items()},
+                    }
+                    for j in range(n_bins)
+                ],
+            }
+            for k in range(profile.energy.n_bins)
+        ],
+        "inputs": dict(inputs),
+    }
 
 
 def peaks_document(

@@ -14,6 +14,7 @@ from gm.datasets.kinds import is_map
 from gm.errors import DataError
 from gm.estimators.sky.excess_map import ExcessMapEstimator
 from gm.estimators.sky.peaks import candidates, find_peaks
+from gm.estimators.sky.profile import ProfileBins, SkyProfileEstimator
 from gm.estimators.sky.ps_map import PSMapEstimator
 from gm.estimators.sky.residual_map import Distribution, ResidualMapEstimator
 from gm.estimators.sky.result import SkyMaps
@@ -24,8 +25,8 @@ from gm.pipeline.inputs import Inputs
 from gm.pipeline.results import finite, write_document
 from gm.pipeline.session import Session
 from gm.pipeline.stages.base import Ran, Task
-from gm.pipeline.stages.maps.document import map_document, peaks_document
-from gm.pipeline.stages.maps.files import read_significance, write_maps
+from gm.pipeline.stages.maps.document import map_document, peaks_document, profile_document
+from gm.pipeline.stages.maps.files import read_significance, write_maps, write_profile
 from gm.pipeline.stages.maps.settings import MapSettings
 
 
@@ -124,7 +125,9 @@ KINDS: Mapping[str, Callable[[_Asked], _Made]] = {"ts": _ts, "excess": _excess, 
 def run_map(session: Session, task: Task, settings: MapSettings, of: MapSettings | None, inputs: Inputs) -> Ran:
     """Compute a map, or the peaks ``of`` one, and write it; the document last. Raises `DataError` without a map."""
     began = time.perf_counter()
-    if of is None:
+    if settings.bins is not None:
+        document = _run_profile(session, task, settings, settings.bins, inputs)
+    elif of is None:
         document = _run_map(session, task, settings, inputs)
     else:
         document = _run_peaks(session, task, settings, of, inputs)
@@ -133,12 +136,38 @@ def run_map(session: Session, task: Task, settings: MapSettings, of: MapSettings
     return document, {**session.seconds, "maps": seconds}
 
 
-def _run_map(session: Session, task: Task, settings: MapSettings, inputs: Inputs) -> dict[str, Any]:
+def _maps_of(session: Session, settings: MapSettings) -> tuple[Datasets, list[str]]:
+    """The maps that are selected, and the names of what has no pixels. Raises `DataError` without a map."""
     selected = session.start.datasets().select(settings.datasets)
     maps = Datasets(dataset for dataset in selected if is_map(dataset))
     if not len(maps):
         raise DataError(f"map {settings.name}: no dataset with pixels is left")
-    left_out = [dataset.name for dataset in selected if not is_map(dataset)]
+    return maps, [dataset.name for dataset in selected if not is_map(dataset)]
+
+
+def _run_profile(
+    session: Session, task: Task, settings: MapSettings, bins: ProfileBins, inputs: Inputs
+) -> dict[str, Any]:
+    maps, left_out = _maps_of(session, settings)
+    estimator = SkyProfileEstimator(
+        bins=bins,
+        source=settings.source,
+        energy_edges=settings.energy_edges,
+        sigma=settings.sigma,
+        sigma_ul=settings.sigma_ul,
+        conventions=session.analysis.settings.conventions,
+        engine=session.engine,
+    )
+    profile, files = estimator.run(maps, session.start.models()), task.outputs()
+    document = profile_document(profile, settings, files[1].name, left_out, inputs)
+    session.begin(task.key, files)
+    write_profile(files[1], profile)
+    write_document(files[0], document)
+    return document
+
+
+def _run_map(session: Session, task: Task, settings: MapSettings, inputs: Inputs) -> dict[str, Any]:
+    maps, left_out = _maps_of(session, settings)
     made = KINDS[settings.type](_Asked(session, settings, maps, session.start.models()))
     files = task.outputs()
     document = map_document(made.maps, settings, files[1].name, left_out, made.more, inputs)

@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from gm.errors import JsonPath, suggest
+from gm.estimators.sky.profile import LineBins, ProfileBins, RadialBins
+from gm.maps.sphere import separation
 from gm.models import SkyModel
 from gm.pipeline.analysis.blocks import read_source
 from gm.pipeline.analysis.energies import read_edges
@@ -21,12 +25,14 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "excess": (*_ALL, *_CIRCLE, "intervals"),
     "residual": (*_ALL, *_CIRCLE),
     "ps": (*_ALL[:-1], "correlation_radius"),
+    "profile": (*_ALL, "source", "center", "start", "stop", "frame", "max", "width", "n"),
     "peaks": ("type", "name", "of", "threshold", "min_distance"),
 }
 """The keys that mean something for a type of map."""
 
 _CORRELATION_RADIUS = 0.1  # [deg]
 _THRESHOLD = 5.0
+_N_BINS = 10
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,8 @@ class MapSettings:
     threshold: float | None = None
     correlation_radius: float | None = None
     correlate_off: bool = True
+    bins: ProfileBins | None = field(default=None, compare=False)
+    source: str = ""
     of: str = ""
     min_distance: float = 0.0
 
@@ -53,6 +61,8 @@ class MapSettings:
         """What it is, in a few words; ``origin``: what it starts from."""
         if self.of:
             return f"peaks of {self.of} above {self.threshold:g} sigma"
+        if self.bins is not None:
+            return f"{len(self.bins.edges) - 1} bins of {self.source or 'the residuals'}, from {origin}"
         n_bands = 1 if self.energy_edges is None else len(self.energy_edges) - 1
         bands = "one band" if n_bands == 1 else f"{n_bands} bands"
         return f"{self.type} map, {bands}, from {origin}"
@@ -83,6 +93,8 @@ def read_maps(section: Section) -> tuple[MapSettings, ...]:
                 threshold=_THRESHOLD if is_peaks and threshold is None else threshold,
                 correlation_radius=angle["correlation_radius"] or (None if kind == "ps" else _CORRELATION_RADIUS),
                 correlate_off=entry.get("correlate_off", True),
+                bins=_bins(section, index, entry) if kind == "profile" else None,
+                source=entry.get("source", "") if kind == "profile" else "",
                 of=entry.get("of", "") if is_peaks else "",
                 min_distance=_angle(section, (index, "min_distance"), entry.get("min_distance")) or 0.0,
             )
@@ -109,6 +121,29 @@ def _angle(section: Section, path: JsonPath, value: Any) -> float | None:
     return float(angle)
 
 
+def _bins(section: Section, index: int, entry: Mapping[str, Any]) -> ProfileBins | None:
+    """Rings around ``center``, or boxes from ``start`` to ``stop``."""
+    n, frame = entry.get("n", _N_BINS), entry.get("frame", "icrs")
+    if (entry.get("center") is None) == (entry.get("start") is None or entry.get("stop") is None):
+        hint = "rings: center and max; boxes along a line: start, stop and width"
+        section.add((index,), "a profile is around a center, or from start to stop", hint)
+        return None
+    length = "max" if entry.get("center") is not None else "width"
+    size = _angle(section, (index, length), entry.get(length))
+    if entry.get(length) is None:
+        section.add((index,), f"key '{length}' is missing", "an angle with a unit: 1 deg")
+    if size is None:
+        return None
+    if length == "max":
+        return RadialBins(_position(entry["center"]), np.linspace(0.0, size, n + 1), frame)
+    start, stop = _position(entry["start"]), _position(entry["stop"])
+    return LineBins(start, stop, size, np.linspace(0.0, float(separation(*start, *stop)), n + 1), frame)
+
+
+def _position(value: Any) -> tuple[float, float]:
+    return float(value[0]), float(value[1])
+
+
 def _kernel(section: Section, path: JsonPath, given: Any) -> SkyModel | None:
     """None: the default, or a problem that has been told."""
     blocks = {"spectral": "pl", "spatial": "point", **{key: value for key, value in (given or {}).items() if value}}
@@ -126,6 +161,8 @@ def check_maps(section: Section, known: Known) -> None:
             if key not in KEYS[kind]:
                 hint = f"{kind}: {', '.join(KEYS[kind])}"
                 section.add((index, key), f"'{key}' means nothing for a map of type {kind}", hint, key=True)
+        if kind == "profile" and entry.get("source"):
+            known.check_source(section, (index, "source"), entry["source"])
         if kind == "peaks":
             of = entry.get("of")
             if of is None:
@@ -134,4 +171,4 @@ def check_maps(section: Section, known: Known) -> None:
                 section.add((index, "of"), f"no map before this entry is called '{of}'", suggest(of, before, "maps"))
             continue
         known.check_datasets(section, (index, "datasets"), entry["datasets"])
-        before.append(_name(entry))
+        before += [] if kind == "profile" else [_name(entry)]
