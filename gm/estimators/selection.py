@@ -10,7 +10,7 @@ from typing import Literal
 from gm.conventions import Conventions
 from gm.datasets import Datasets
 from gm.errors import GmError, UsageError, suggest
-from gm.estimators.spectral_starts import holds, translated
+from gm.estimators.spectral_starts import bent, holds, translated
 from gm.fit import Fit, FitResult
 from gm.likelihood import Engine, JointLikelihood
 from gm.models import Component, Models
@@ -134,7 +134,7 @@ class _Comparison:
             values = [self._statistic(start) for start in starts]
             if not any(map(isfinite, values)):
                 raise UsageError("the statistic is not finite at any start")
-            result = self._fit().run(starts[values.index(min(values))])
+            result = self._best_of(starts[values.index(min(values))])
         except GmError as error:
             reason = "; ".join(str(error).split("\n    "))
             self.candidates[alternative.name] = Candidate(alternative.name, _type(alternative), "failed", reason)
@@ -143,6 +143,15 @@ class _Comparison:
         self.candidates[alternative.name] = Candidate(
             alternative.name, _type(alternative), result.status, reason, result
         )
+
+    def _best_of(self, start: Models) -> FitResult:
+        """The fit from a start; where that finds no minimum, the best of fits from others (`bent`)."""
+        result = self._fit().run(start)
+        if result.success:
+            return result
+        spectrum = start[self.settings.component].spectral_model
+        others = [self._fit().run(self._with(start, other)) for other in bent(spectrum, *self.energies)]
+        return min((other for other in others if other.success), key=lambda other: other.statistic, default=result)
 
     def _fit(self) -> Fit:
         return Fit(self.datasets, self.settings.conventions, self.settings.engine)

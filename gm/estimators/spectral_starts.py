@@ -15,6 +15,7 @@ from gm.units import UnitError, factor
 _SLOPES = ("index", "index_1", "index1", "alpha")  # names of the slope at the reference energy, the first that there is
 _NODES = 60
 _SAME = 1e-5  # of ln f: what tells two spectra apart
+_SCALES = ("reference", "emin", "emax")  # energies that are no feature of a spectrum
 _NEUTRAL = {"beta": 0.0, "lambda_": 0.0, "expfactor": 0.0}
 _CURVED = (-0.004, -0.12, -2.2, 0.0)  # ln f by ln E
 _LEAST, _FAR = 1e-300, 1e3
@@ -38,6 +39,26 @@ def translated(old: SpectralModel, new: SpectralModel, e_min: float, e_max: floa
     with np.errstate(all="ignore"):
         target = _ln(old.evaluate(energy, old.values()))
     return _closest_of([carried(old, new), _unbent(carried(old, new))], energy, target)
+
+
+def bent(model: SpectralModel, e_min: float, e_max: float) -> list[SpectralModel]:
+    """Other starts for a spectrum with a free energy of its own, such as a break: where data can tell, and bent there.
+
+    A break beyond the data, or one between equal slopes, changes nothing, and no fit finds its way from there.
+    """
+    energies = [k for k, p in enumerate(model.parameters) if not p.frozen and p.name not in _SCALES and p.unit == "TeV"]
+    if not energies:
+        return []
+    slope, found = _slope(model), []
+    for share in (0.5, 0.25, 0.75):
+        flat = list(model.parameters)
+        for k in energies:
+            flat[k] = replace(flat[k], value=float(np.clip(e_min ** (1 - share) * e_max**share, *flat[k].limits())))
+        if slope == "index1" and not model.parameter("index2").frozen:
+            k = model.paths.index("index2")
+            flat[k] = replace(flat[k], value=float(np.clip(model.parameter(slope).value + 0.5, *flat[k].limits())))
+        found.append(model.with_parameters(flat))
+    return found
 
 
 def holds(rich: SpectralModel, poor: SpectralModel, e_min: float, e_max: float) -> bool:

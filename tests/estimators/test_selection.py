@@ -12,10 +12,10 @@ from scipy.stats import chi2
 from gm.datasets import Datasets
 from gm.errors import UsageError
 from gm.estimators.selection import Alternative, ModelSelection, Selection, nested_test
-from gm.estimators.spectral_starts import carried, holds, translated
+from gm.estimators.spectral_starts import bent, carried, holds, translated
 from gm.estimators.toys import Truth
 from gm.fit import Fit
-from gm.models import Models
+from gm.models import BrokenPowerLawSpectralModel, Models, SkyModel
 from gm.models.registry import find_model
 from gm.models.spectral.base import SpectralModel
 from tests.samples import log_parabola, on_off, power_law, read_json, read_reference
@@ -145,3 +145,27 @@ def test_significances_have_no_end() -> None:
     assert nested_test("a", "b", 1e5, 1).sigma == pytest.approx(np.sqrt(1e5))
     assert nested_test("a", "b", 1e5, 2).sigma is None
     assert nested_test("a", "b", -1e-9, 1).p_value == 1.0
+
+
+def test_a_break_has_starts_where_data_can_tell() -> None:
+    """At the middle and the quarters of the energies, between slopes that differ; others need none."""
+    starts = bent(spectrum("bpl"), 1.0, 16.0)
+    assert [start.parameter("ebreak").value for start in starts] == pytest.approx([4.0, 2.0, 8.0])
+    assert all(start.parameter("index2").value == start.parameter("index1").value + 0.5 for start in starts)
+    assert bent(spectrum("ecpl-3fgl"), 1.0, 16.0)[0].parameter("ecut").value == pytest.approx(4.0)
+    assert bent(spectrum("lp"), 1.0, 16.0) == []
+
+
+def test_a_broken_power_law_is_found_from_a_power_law() -> None:
+    """Data with a break by 1 at 3 TeV, in a fit that starts without any."""
+    truth = Models([SkyModel(name="crab", spectral_model=BrokenPowerLawSpectralModel(
+        amplitude="1e-11 TeV-1 s-1 cm-2", index1=2.0, index2=3.0, ebreak="3 TeV"))])  # fmt: skip
+    datasets, _ = Truth(Datasets([on_off(exposure=1e14, n_energy=12)]), truth).draw(1, 0)
+    rows = select(datasets, Fit(datasets).run(Models([power_law("crab")])).models, ["pl", "bpl"]).candidates
+    assert [row.status for row in rows] == ["converged", "converged"]
+    assert rows[1].test is not None
+    assert rows[1].test.sigma is not None
+    assert rows[1].test.sigma > 5
+    best = {p.name: p for p in (rows[1].result.parameters if rows[1].result else ())}
+    for name, value in (("crab.index1", 2.0), ("crab.index2", 3.0), ("crab.ebreak", 3.0)):
+        assert abs(best[name].value - value) < 4 * (best[name].error or 0)
