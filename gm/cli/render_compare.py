@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import wrap
 from typing import Any
 
 from gm.cli.tables import energy, number, table, with_error
@@ -32,7 +33,7 @@ def lines(compared: Mapping[str, Any], width: int, verbose: bool = False) -> lis
         told += ["", *_fit_lines(compared["fit"], compared["data"], letters, width)]
     for series in compared["series"]:
         told += ["", *_series_lines(series, compared["data"], letters, width)]
-    return [*told, *_change_lines(compared, letters, None if verbose else _FEW)]
+    return [*told, *_change_lines(compared, letters, None if verbose else _FEW, width)]
 
 
 def _fit_lines(fit: Mapping[str, Any], data: Sequence[str], letters: Sequence[str], width: int) -> list[str]:
@@ -49,7 +50,8 @@ def _fit_lines(fit: Mapping[str, Any], data: Sequence[str], letters: Sequence[st
         numbers = [_two_digits(known[key]) for key in ("total", "aic", "bic")]
         rows.append([letter, *numbers, str(known["bins"]), str(known["free_parameters"]), known["status"]])
     told = table(["fit", "-2 ln L", "AIC", "BIC", "bins", "free", "status"], rows)
-    told += [f"  {letters[k + 1]}: {_test_text(test, letters[k + 1])}" for k, test in enumerate(fit["tests"])]
+    for letter, test in zip(letters[1:], fit["tests"], strict=True):
+        told += wrap(f"{letter}: {_test_text(test, letter)}", width, initial_indent="  ", subsequent_indent="     ")
     cells = [(row["name"], row["values"], row["differences"], row["unit"]) for row in fit["parameters"]]
     return [*told, "", *_side_by_side("parameter", cells, data, letters, width)]
 
@@ -120,7 +122,7 @@ def _place(row: Mapping[str, Any]) -> str:
     return ", ".join(parts)
 
 
-def _change_lines(compared: Mapping[str, Any], letters: Sequence[str], most: int | None) -> list[str]:
+def _change_lines(compared: Mapping[str, Any], letters: Sequence[str], most: int | None, width: int) -> list[str]:
     told: list[str] = []
     for letter, inputs, settings in zip(letters[1:], compared["inputs"], compared["settings"], strict=True):
         changes = [
@@ -129,7 +131,9 @@ def _change_lines(compared: Mapping[str, Any], letters: Sequence[str], most: int
         changes += [f"{row['path']}: {_setting(row['values'][0])} -> {_setting(row['values'][1])}" for row in settings]
         shown = changes[:most]
         more = [f"and {len(changes) - len(shown)} more; -v shows all"] if len(changes) > len(shown) else []
-        told += ["", f"from A to {letter}", *(f"  {text}" for text in (*shown, *more) or ["nothing has changed"])]
+        told += ["", f"from A to {letter}"]
+        for text in (*shown, *more) or ["nothing has changed"]:
+            told += wrap(text, width, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
     return told
 
 

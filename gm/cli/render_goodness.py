@@ -20,7 +20,7 @@ def goodness_lines(goodness: Mapping[str, Any]) -> list[str]:
     """A table of the datasets, and of all together."""
     rows = shortened([[row["name"], *_cells(row)] for row in goodness["datasets"]])
     total = ["all", *_cells(goodness["total"])]
-    return table(["goodness of fit", "deviance", "simulated", "higher in"], [*rows, total])
+    return table(["goodness", "deviance", "simulated", "higher (%)"], [*rows, total])
 
 
 def _cells(study: Mapping[str, Any]) -> list[str]:
@@ -31,7 +31,7 @@ def _cells(study: Mapping[str, Any]) -> list[str]:
 
 
 def share(row: Mapping[str, Any]) -> str:
-    """A share of toys in per cent, with its error."""
+    """A share of toys, in per cent, with its error."""
     if row["share"] is None or row["error"] is None:
         return "-"
-    return f"{100 * row['share']:.1f} ± {100 * row['error']:.1f} %"
+    return f"{100 * row['share']:.1f} ± {100 * row['error']:.1f}"

@@ -15,15 +15,15 @@ def lines(document: Mapping[str, Any], color: bool = False) -> list[str]:
     rows = [_parameter_cells(row) for row in document["parameters"]]
     told = [*verdict_lines(document, color)]
     if rows:
-        told += ["", *table(["parameter", "bias / error", "pulls", "width"], rows)]
+        told += ["", *table(["parameter", "bias", "pulls", "width"], rows)]
         held = [[row["name"], *_coverage(row["coverage"])] for row in document["parameters"]]
-        told += ["", *table(["truth within", "1 error", "2 errors", "MINOS"], held)]
+        told += ["", *table(["truth within (%)", "1 error", "2 errors", "MINOS"], held)]
     if document["components"]:
         cells = [_test_cells(row) for row in document["components"]]
-        told += ["", *table(["component", "TS, median", "5 %", "95 %", "detected"], cells)]
+        told += ["", *table(["component", "TS", "5 %", "95 %", "detected (%)"], cells)]
     if document["limits"]:
         cells = [[row["source"], f"{row['sigma_ul']:g} sigma", share(row)] for row in document["limits"]]
-        told += ["", *table(["upper limits", "level", "hold"], cells)]
+        told += ["", *table(["upper limits", "level", "hold (%)"], cells)]
     return [*told, "", *goodness_lines(document["goodness"])]
 
 

@@ -7,8 +7,18 @@ from collections.abc import Sequence
 import numpy as np
 
 from gm.arrays import Array, IntArray
+from gm.errors import UsageError
 from gm.likelihood import JointLikelihood, Terms
 from gm.maps.axes import SAME_ENERGY
+from gm.units import convert
+
+
+def band_edges(energy_edges: Sequence[object]) -> Array:
+    """Edges that are numbers in TeV, or quantities with a unit, (n_bands + 1,) [TeV]. Raises `UsageError`."""
+    edges = np.array([convert(edge, "TeV") for edge in energy_edges])
+    if edges.size < 2 or not (np.diff(edges) > 0).all() or edges[0] <= 0:
+        raise UsageError("energy_edges must be at least two positive energies, increasing")
+    return edges
 
 
 class EnergyBands:

@@ -12,7 +12,7 @@ from gm.arrays import Array, IntArray
 from gm.conventions import Conventions
 from gm.datasets import Datasets
 from gm.errors import UsageError, suggest
-from gm.estimators.bands import EnergyBands
+from gm.estimators.bands import EnergyBands, band_edges
 from gm.estimators.norm import NoMinimum, NormEstimate, NormProfile
 from gm.estimators.reference import Reference
 from gm.estimators.reoptimized import estimate_reoptimized
@@ -20,7 +20,6 @@ from gm.estimators.result import FluxPoint, FluxPoints, PointDataset, PointStatu
 from gm.likelihood import Engine, JointLikelihood, TermReport, Terms
 from gm.likelihood.line import Line
 from gm.models import Layout, Models, SkyModel
-from gm.units import convert
 from gm.values import read_only
 
 Progress = Callable[[str, float], None]
@@ -118,10 +117,7 @@ class FluxPointsEstimator:
 
     def requested_edges(self) -> Array:
         """The edges asked for, (n_bands + 1,) [TeV]."""
-        edges = np.array([convert(edge, "TeV") for edge in self.energy_edges])
-        if edges.size < 2 or not (np.diff(edges) > 0).all() or edges[0] <= 0:
-            raise UsageError("energy_edges must be at least two positive energies, increasing")
-        return edges
+        return band_edges(self.energy_edges)
 
 
 @dataclass(frozen=True)

@@ -15,14 +15,13 @@ from gm.conventions import Conventions
 from gm.datasets import Dataset, Datasets
 from gm.datasets.kinds import is_map
 from gm.errors import UsageError, suggest
-from gm.estimators.bands import EnergyBands
+from gm.estimators.bands import EnergyBands, band_edges
 from gm.estimators.reference import Reference
 from gm.estimators.result import ReferenceFlux
 from gm.likelihood import Engine, JointLikelihood, Terms
 from gm.likelihood.line import Line
 from gm.maps.axes import SAME_ENERGY
 from gm.models import Models, Role, SkyModel
-from gm.units import convert
 
 Criterion = Literal["significance", "min_counts", "background_systematic"]
 Progress = Callable[[str, float], None]
@@ -134,12 +133,7 @@ class SensitivityEstimator:
 
     def _edges(self, datasets: Datasets) -> Array:
         """(n_bands + 1,) [TeV]."""
-        if self.energy_edges is None:
-            return _common_edges(datasets)
-        edges = np.array([convert(edge, "TeV") for edge in self.energy_edges])
-        if edges.size < 2 or not (np.diff(edges) > 0).all() or edges[0] <= 0:
-            raise UsageError("energy_edges must be at least two positive energies, increasing")
-        return edges
+        return _common_edges(datasets) if self.energy_edges is None else band_edges(self.energy_edges)
 
 
 def _common_edges(datasets: Datasets) -> Array:

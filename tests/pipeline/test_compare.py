@@ -135,9 +135,8 @@ def test_what_has_changed(gm: Callable[..., Any]) -> None:
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_screens_of_any_width(gm: Callable[..., Any], width: int) -> None:
     out, _ = gm("compare", "a", "b", "c", width=width)
-    tables = out.partition("\n\n")[2].partition("from A to B")[0]
-    assert max(len(line) for line in tables.splitlines() if not line.startswith(("  B:", "  C:"))) <= width
-    assert "crab.amplitude" in tables
+    assert max(map(len, out.splitlines())) <= width
+    assert "crab.amplitude" in out
 
 
 def test_what_cannot_be_compared(gm: Callable[..., Any]) -> None:
