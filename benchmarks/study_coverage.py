@@ -35,7 +35,9 @@ from tests.samples import on_off, power_law, spectrum
 
 COUNTS = (0.5, 1.0, 3.0, 10.0, 100.0)
 LEVEL = 0.95
-METHODS: Mapping[str, Mapping[str, Any]] = {"likelihood": {"sigma_ul": NormalDist().inv_cdf(LEVEL)}}
+METHODS: Mapping[str, Mapping[str, Any]] = {
+    method: {"sigma_ul": NormalDist().inv_cdf(LEVEL), "ul": method} for method in ("likelihood", "bounded", "cls")
+}
 """Arguments of a `FluxPointsEstimator`."""
 
 

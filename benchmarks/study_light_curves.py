@@ -98,8 +98,8 @@ def main() -> None:
     cells = [[f"{one[key]:.3g}" if isinstance(one[key], float) else str(one[key]) for key in head] for one in rows]
     text = (
         "# Light curves of a constant source\n\n"
-        "Fraction of light curves of ten runs whose probability is below a value, by expected counts of the source in a "
-        "run, and the probability of a Kolmogorov-Smirnov test that all are uniform.\n\n" + table(head, cells)
+        "Fraction of light curves of ten runs whose probability is below a value, by expected counts of the source in "
+        "a run, and the probability of a Kolmogorov-Smirnov test that all are uniform.\n\n" + table(head, cells)
     )
     write_results("study_light_curves", {"rows": rows}, text)
 

@@ -200,6 +200,9 @@ class ShardLines:
     def expected_ts(self, norm: float) -> list[float | None]:
         return [line.expected_ts(norm) for line in self._lines]
 
+    def expected_rise(self, norm: float) -> list[float | None]:
+        return [line.expected_rise(norm) for line in self._lines]
+
 
 def _along(shared: Sequence[Sequence[ImageAdjoint]]) -> list[Along]:
     """What terms share, summed, in the order in which it first comes."""

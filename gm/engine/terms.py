@@ -290,3 +290,7 @@ class OneLine(Line):
     def expected_ts(self, norm: float) -> float | None:
         found = self._ask("expected_ts", self._rank, norm, norm)
         return None if found is None else float(found)
+
+    def expected_rise(self, norm: float) -> float | None:
+        found = self._ask("expected_rise", self._rank, norm, norm)
+        return None if found is None else float(found)

@@ -17,6 +17,7 @@ from gm.estimators.norm import NoMinimum, NormEstimate, NormProfile
 from gm.estimators.reference import Reference
 from gm.estimators.reoptimized import estimate_reoptimized
 from gm.estimators.result import FluxPoint, FluxPoints, PointDataset, PointStatus, ReferenceFlux
+from gm.estimators.upper_limits import LimitMethod
 from gm.likelihood import Engine, JointLikelihood, TermReport, Terms
 from gm.likelihood.line import Line
 from gm.models import Layout, Models, SkyModel
@@ -39,6 +40,7 @@ class FluxPointsEstimator:
     errors, upper limits and TS; otherwise all stay as the model has them.
 
     sigma, sigma_ul : ``norm_err*`` and ``norm_ul`` are where -2 ln L has risen by the square of these
+    ul : what the limit is, ``likelihood``, ``bounded`` or ``cls``: see `LimitMethod`
     sigma_sensitivity : ``norm_sensitivity`` is the norm that this significance expects
     norm_scan : norms at which the profile is written out
     conventions : how counts are predicted, ``gammapy`` or ``exact``; `UsageError` for another word
@@ -50,6 +52,7 @@ class FluxPointsEstimator:
     reoptimize: bool = False
     sigma: float = 1.0
     sigma_ul: float = 2.0
+    ul: LimitMethod | str = LimitMethod.LIKELIHOOD
     sigma_sensitivity: float = 5.0
     norm_scan: Sequence[float] = DEFAULT_SCAN
     conventions: Conventions | str = Conventions.GAMMAPY
@@ -57,6 +60,9 @@ class FluxPointsEstimator:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "conventions", Conventions(self.conventions))
+        object.__setattr__(self, "ul", LimitMethod(self.ul))
+        if self.ul is LimitMethod.CLS and self.reoptimize:
+            raise UsageError("CLs limits are those of a norm alone, not with reoptimize; take bounded")
 
     def run(self, datasets: Datasets, models: Models, progress: Progress | None = None) -> FluxPoints:
         """The flux points around ``models``, which stay as they are.
@@ -83,6 +89,7 @@ class FluxPointsEstimator:
             norm_scan=np.asarray(self.norm_scan, dtype=float),
             sigma=self.sigma,
             sigma_ul=self.sigma_ul,
+            ul=LimitMethod(self.ul),
             sigma_sensitivity=self.sigma_sensitivity,
             reoptimize=self.reoptimize,
             datasets=tuple(dataset.name for dataset in datasets),
@@ -209,13 +216,13 @@ class _Bands:
         estimator = self.estimator
         scan = np.asarray(estimator.norm_scan, dtype=float)
         if estimator.reoptimize:
-            options = estimator.sigma, estimator.sigma_ul, scan
+            options = estimator.sigma, estimator.sigma_ul, scan, LimitMethod(estimator.ul)
             found = estimate_reoptimized(self.likelihood, terms, self.name, self.signal, *options)
             if found is not None:
                 return found
         profile = NormProfile(lines, self.likelihood.layout.prior_value(self.vector))
         sigmas = estimator.sigma, estimator.sigma_ul
-        return profile.estimate(*sigmas, scan, estimator.sigma_sensitivity), self.rest
+        return profile.estimate(*sigmas, scan, estimator.sigma_sensitivity, LimitMethod(estimator.ul)), self.rest
 
     def _reports(self, terms: Terms, best: Array) -> list[TermReport]:
         """Of the datasets that have bins in the band, in their order; the source with a norm of 1."""

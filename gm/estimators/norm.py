@@ -23,6 +23,7 @@ import numpy as np
 
 from gm.arrays import Array
 from gm.estimators.roots import distances, rising_root
+from gm.estimators.upper_limits import LimitMethod, cls_limit
 from gm.likelihood.line import Line
 from gm.matrices import NOTHING
 
@@ -122,7 +123,14 @@ class NormProfile:
         information = sum(line.expected_curvature(norm) for line in self._lines)
         return sqrt(2.0 / information) if information > NOTHING else 1.0
 
-    def estimate(self, sigma: float, sigma_ul: float, scan: Array, sensitivity: float) -> NormEstimate:
+    def estimate(
+        self,
+        sigma: float,
+        sigma_ul: float,
+        scan: Array,
+        sensitivity: float,
+        limit: LimitMethod = LimitMethod.LIKELIHOOD,
+    ) -> NormEstimate:
         """Everything about the norm: minimum, Hessian and profile errors, upper limit, TS, scan and sensitivity.
 
         Raises `NoMinimum`.
@@ -131,7 +139,13 @@ class NormProfile:
         stat, stat_null, *stat_scan = values.tolist()
         error = self.error(norm)
         size = step if error is None else error
-        errn, errp, ul, missing = intervals(self.values, norm, stat, size, sigma, sigma_ul, self.domain)
+        rise = sqrt(limit.rise(sigma_ul, norm, stat, stat_null))
+        errn, errp, ul, missing = intervals(self.values, norm, stat, size, sigma, rise, self.domain)
+        if limit is LimitMethod.CLS:
+            missing.pop("norm_ul", None)
+            ul = self._cls_limit(norm, stat, stat_null, size, sigma_ul)
+            if ul is None:
+                missing["norm_ul"] = "no CLs: nothing is known of data without a source"
         if errn is not None and errp is not None and self._has_kink(norm, error, 0.5 * (errn + errp) / sigma):
             error = 0.5 * (errn + errp) / sigma
         if error is None:
@@ -148,6 +162,19 @@ class NormProfile:
             norm_sensitivity=self._sensitivity(sensitivity, step),
             missing=missing,
         )
+
+    def _cls_limit(self, norm: float, stat: float, stat_null: float, step: float, sigma: float) -> float | None:
+        lowest, base = (norm, stat) if norm > 0 else (0.0, stat_null)
+
+        def expected(norm: float) -> float | None:
+            parts = [line.expected_rise(norm) for line in self._lines]
+            known = [part for part in parts if part is not None]
+            return sum(known) if len(known) == len(parts) else None
+
+        def rise(norm: float) -> float:
+            return float(self.values(np.array([norm]))[0]) - base
+
+        return cls_limit(rise, expected, lowest, step, sigma, self.domain[1])
 
     def _has_kink(self, norm: float, error: float | None, mean: float) -> bool:
         """Whether the minimum is a kink, of an empty bin that ends there: its second derivatives say nothing then."""

@@ -18,6 +18,7 @@ from gm.arrays import Array, BoolArray
 from gm.estimators.branches import Branches
 from gm.estimators.norm import NoMinimum, NormEstimate
 from gm.estimators.rough import risen
+from gm.estimators.upper_limits import LimitMethod
 from gm.fit.covariance import Errors, measure_errors
 from gm.fit.minimizer import Minimizer, Minimum
 from gm.fit.objective import Objective, Restricted, amplitudes, spectral_shapes
@@ -265,6 +266,7 @@ def estimate_reoptimized(
     sigma: float,
     sigma_ul: float,
     scan: Array,
+    limit: LimitMethod = LimitMethod.LIKELIHOOD,
 ) -> tuple[NormEstimate, Array] | None:
     """The norm with the other free parameters profiled, and the flux vector of the others at its minimum.
 
@@ -281,7 +283,7 @@ def estimate_reoptimized(
         minimum = _Minimum(objective, start, active, information)
         step = minimum.error() or float(errors_alone(information[:1], np.ones(1))[0])
         try:
-            estimate = _around(minimum, step, sigma, sigma_ul, scan)
+            estimate = _around(minimum, step, sigma, sigma_ul, scan, limit)
         except LowerMinimum as lower:
             start = minimum.among.full(lower.vector)
             continue
@@ -289,7 +291,9 @@ def estimate_reoptimized(
     raise NoMinimum("profiles lead to ever lower minima")
 
 
-def _around(minimum: _Minimum, step: float, sigma: float, sigma_ul: float, scan: Array) -> NormEstimate:
+def _around(
+    minimum: _Minimum, step: float, sigma: float, sigma_ul: float, scan: Array, limit: LimitMethod
+) -> NormEstimate:
     """Errors, limit and profile around a minimum. Raises `LowerMinimum`."""
     among, found, missing = minimum.among, minimum.found, minimum.missing
 
@@ -300,20 +304,21 @@ def _around(minimum: _Minimum, step: float, sigma: float, sigma_ul: float, scan:
 
     limits = minimum.lower, minimum.upper
     profile = Profile(among, found.vector, found.value, *limits, minimum.names, profiled)
-    up, ends, near = minimum.direction(step), dict[str, float | None](), dict[str, Array]()
-    for name, direction, n_sigma in (("norm_errn", -up, sigma), ("norm_errp", up, sigma), ("norm_ul", up, sigma_ul)):
-        end = profile.end([0], direction, n_sigma**2)
-        ends[name], near[name] = None if end.reason else step * end.distance, among.full(end.vector)
-        if end.reason:
-            missing[name] = end.reason
-    norm, error = float(found.vector[0]), None if (one := minimum.error()) is None else sigma * one
     values = {}
     for value, vector in minimum.others(np.unique(np.append(scan, 0.0))):
         if value < found.value - _LOWER:
             raise LowerMinimum(vector[minimum.active])
         values[float(vector[0])] = value
+    norm, error = float(found.vector[0]), None if (one := minimum.error()) is None else sigma * one
+    rises = dict.fromkeys(("norm_errn", "norm_errp"), sigma**2)
+    rises["norm_ul"] = limit.rise(sigma_ul, norm, found.value, values[0.0])
+    up, ends, near = minimum.direction(step), dict[str, float | None](), dict[str, Array]()
+    for name, rise in rises.items():
+        end = profile.end([0], -up if name == "norm_errn" else up, rise)
+        ends[name], near[name] = None if end.reason else step * end.distance, among.full(end.vector)
+        if end.reason:
+            missing[name] = end.reason
     if minimum.is_rough:
-        rises = {"norm_errn": sigma**2, "norm_errp": sigma**2, "norm_ul": sigma_ul**2}
         _look_around(minimum, values, ends, near, rises)
     errn, errp, to_limit = (ends[name] for name in ("norm_errn", "norm_errp", "norm_ul"))
     if minimum.is_rough and errn is not None and errp is not None:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from gm.arrays import Array
 from gm.estimators.norm import NormEstimate
+from gm.estimators.upper_limits import LimitMethod
 from gm.models import SkyModel
 
 PointStatus = Literal["ok", "upper_limit", "no_data", "failed"]
@@ -92,6 +93,7 @@ class FluxPoints:
     reoptimize: bool
     datasets: tuple[str, ...]
     warnings: tuple[str, ...] = ()
+    ul: LimitMethod = LimitMethod.LIKELIHOOD
 
     @property
     def success(self) -> bool:

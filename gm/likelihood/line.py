@@ -51,6 +51,10 @@ class Line(ABC):
     def expected_ts(self, norm: float) -> float | None:
         """Test statistic of ``norm`` against 0 on data as predicted with it; None where there are no counts."""
 
+    @abstractmethod
+    def expected_rise(self, norm: float) -> float | None:
+        """-2 ln L of ``norm`` above that of 0 on data as predicted without signal; None where there are no counts."""
+
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -94,6 +98,9 @@ class RowLine(Line):
 
     def expected_ts(self, norm: float) -> float | None:
         return self.statistic.expected_ts(self.rest, self._at(norm))
+
+    def expected_rise(self, norm: float) -> float | None:
+        return self.statistic.expected_ts(self._at(norm), self.rest)
 
 
 @final
@@ -154,3 +161,6 @@ class SummedLine(Line):
 
     def expected_ts(self, norm: float) -> float | None:
         return self._seen.expected_ts(norm)
+
+    def expected_rise(self, norm: float) -> float | None:
+        return self._seen.expected_rise(norm)

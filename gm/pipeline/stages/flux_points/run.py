@@ -27,6 +27,7 @@ def run_flux_points(session: Session, task: Task, settings: FluxPointsSettings, 
         reoptimize=settings.reoptimize,
         sigma=settings.sigma,
         sigma_ul=settings.sigma_ul,
+        ul=settings.ul,
         conventions=session.analysis.settings.conventions,
         engine=session.engine,
     )

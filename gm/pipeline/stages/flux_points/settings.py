@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any
 
 from gm.errors import DataError, JsonPath
 from gm.models import Models
@@ -22,6 +25,7 @@ class FluxPointsSettings:
     reoptimize: bool
     sigma: float
     sigma_ul: float
+    ul: str
 
 
 def read_flux_points(section: Section) -> tuple[FluxPointsSettings, ...]:
@@ -34,10 +38,17 @@ def read_flux_points(section: Section) -> tuple[FluxPointsSettings, ...]:
             energy_edges=read_edges(entry["energy_edges"], (index, "energy_edges"), section.add),
             reoptimize=entry["reoptimize"],
             sigma=float(entry["confidence"]["sigma"]),
-            sigma_ul=float(entry["confidence"]["sigma_ul"]),
+            sigma_ul=_sigma_ul(entry),
+            ul=entry["ul"]["method"],
         )
         for index, entry in section.entries()
     )
+
+
+def _sigma_ul(entry: Mapping[str, Any]) -> float:
+    """The level of limits in standard deviations; ``ul: {level: 0.95}`` is its one-sided probability."""
+    level = entry["ul"]["level"]
+    return float(entry["confidence"]["sigma_ul"]) if level is None else NormalDist().inv_cdf(level)
 
 
 def check_flux_points(section: Section, known: Known) -> None:
@@ -47,6 +58,8 @@ def check_flux_points(section: Section, known: Known) -> None:
     for index, entry in section.entries():
         known.check_datasets(section, (index, "datasets"), entry["datasets"])
         known.check_source(section, (index, "source"), entry["source"])
+        if entry["ul"]["method"] == "cls" and entry["reoptimize"]:
+            section.add((index, "ul", "method"), "CLs limits are those of a norm alone", "bounded goes with reoptimize")
         if known.models is not None:
             check_reference(section, (index, "source"), entry["source"], known.models)
 

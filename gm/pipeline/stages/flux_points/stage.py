@@ -35,6 +35,7 @@ class MeasuringFlux(Stage["tuple[FluxPointsSettings, ...]"]):
         "energy_edges": None,
         "reoptimize": False,
         "confidence": {"sigma": 1, "sigma_ul": 2},
+        "ul": {"method": "likelihood", "level": None},
     }
 
     def read(self, section: Section) -> tuple[FluxPointsSettings, ...]:
