@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,7 @@ def plan_lines(plan: Plan) -> list[str]:
     for stage in plan.stages:
         state = "yes" if stage.up_to_date else f"no ({stage.reason})"
         lines.append(f"{stage.name:<{width}}   {stage.text:<{what}}   up to date: {state}")
+    lines += engine_lines(plan.engine)
     lines += [f"warning: {text}" for text in plan.warnings]
     rows = [_parameter(row) for row in plan.parameters]
     lines += ["", *table(["parameter", "value", "limits", "state", "unit"], shortened(rows, 60))]
@@ -48,6 +50,30 @@ def plan_lines(plan: Plan) -> list[str]:
         ]
         lines += ["", *table(["dataset", "type", "bins", "counts", "components", ""], shortened(data), left=2)]
     return lines
+
+
+def engine_lines(engine: Mapping[str, Any]) -> list[str]:
+    """How the fit would be spread over workers; nothing where it is computed in one place."""
+    if "shards" not in engine:
+        return []
+    workers = engine["workers"]
+    who = "as many workers as there are" if workers is None else plural(workers, "worker")
+    sent = f"{engine['bytes_per_evaluation'] / 1e3:.1f} kB travel per evaluation"
+    lines = [f"{engine['kind']}: {plural(engine['shards'], 'shard')} on {who}, {sent}"]
+    held = f"    largest shard about {_megabytes(engine['largest_shard'])}"
+    if engine["memory_per_worker"]:
+        low, high = min(engine["memory_per_worker"]), max(engine["memory_per_worker"])
+        held += (
+            f", a worker {_megabytes(high)}" if low == high else f", a worker {_megabytes(low)} to {_megabytes(high)}"
+        )
+    lines.append(f"{held}, beside the program's own 100 MB")
+    if engine["travelling"]:
+        lines.append(f"    {plural(len(engine['travelling']), 'dataset')} in no file: sent whole")
+    return lines
+
+
+def _megabytes(size: float) -> str:
+    return f"{size / 1e6:.1f} MB"
 
 
 def _parameter(row: dict[str, Any]) -> list[str]:

@@ -15,6 +15,7 @@ from gm.likelihood import JointLikelihood, remarks
 from gm.models import Models
 from gm.pipeline.analysis.load import Analysis, load
 from gm.pipeline.analysis.request import Request
+from gm.pipeline.commands.distribution import distribution
 from gm.pipeline.memory import fit_memory
 from gm.pipeline.reporter import Reporter, Silent
 from gm.pipeline.run import check_tasks, previous, usual_tasks
@@ -46,6 +47,8 @@ class Plan:
     operations: list[dict[str, Any]]
     memory: float
     """Estimated peak of the fit [bytes]; of the program alone while the datasets are still to be simulated."""
+    engine: dict[str, Any]
+    """How the fit would be spread over workers, see `distribution`."""
     warnings: list[str]
 
 
@@ -83,6 +86,7 @@ def _plan(session: Session, reporter: Reporter) -> Plan:
         parameters=parameter_rows(models),
         operations=operations,
         memory=fit_memory(fitted, models),
+        engine=distribution(list(fitted), models, analysis.settings),
         warnings=_warnings(fitted, models, session, reporter),
     )
 

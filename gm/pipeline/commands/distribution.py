@@ -1,0 +1,57 @@
+"""How a fit would be spread over workers: shards, what travels, what each worker holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gm.datasets import Dataset
+from gm.datasets.kinds import has_counts
+from gm.engine.parcels import travels
+from gm.engine.shards import Shard, shards_of, spread
+from gm.likelihood.treatment import Treatment
+from gm.models import Layout, Models
+from gm.parallel import n_threads
+from gm.pipeline.analysis.settings import Settings
+
+_ENVELOPE = 600  # bytes around a question and its answer
+_OUT, _BACK = 8, 16  # bytes for each column of the flux vector: its value; its derivative with its number
+
+
+def distribution(datasets: Sequence[Dataset], models: Models, settings: Settings) -> dict[str, Any]:
+    """As plain data: the kind of the engine, and where there would be several shards: how many of them, the bytes that go
+    out and come back for -2 ln L with its gradient, the predicted memory of the largest shard and of each worker, where
+    their number is known [bytes], and the datasets that travel whole since no file holds them."""
+    engine, layout = settings.engine, Layout(models)
+    several = engine.is_dask or (engine.workers or 1) > 1
+    shards = shards_of(datasets, models, layout, Treatment(settings.conventions, for_fit=True)) if several else []
+    if not shards or (len(shards) == 1 and not engine.is_dask):
+        return {"kind": engine.kind}
+    memory = np.array([shard.memory for shard in shards])
+    n_workers = engine.workers or (n_threads() if engine.scheduler is None else None)
+    held = [] if n_workers is None else np.bincount(spread(memory, n_workers), memory, n_workers).tolist()
+    return {
+        "kind": engine.kind,
+        "workers": n_workers,
+        "shards": len(shards),
+        "bytes_per_evaluation": sum(_traffic(shard, models, layout) for shard in shards),
+        "largest_shard": float(memory.max()),
+        "memory_per_worker": held,
+        "travelling": [dataset.name for dataset in datasets if travels(dataset)] if engine.is_dask else [],
+    }
+
+
+def _traffic(shard: Shard, models: Models, layout: Layout) -> int:
+    """Bytes, from the columns of the flux vector that the datasets will ask for."""
+    columns: dict[tuple[str, str, bytes], int] = {}
+    for dataset in shard.datasets:
+        axis = dataset.energy_true.edges if has_counts(dataset) else dataset.energies()
+        for component in models.select(dataset.name):
+            columns[component.name, "", axis.tobytes()] = axis.size - 1
+            if component.spatial_model is not None:
+                slots = layout.slots(component.name, "spatial")
+                if any(layout.free_position(k) is not None for k in range(slots.start, slots.stop)):
+                    columns[component.name, "shape", b""] = slots.stop - slots.start
+    return _ENVELOPE + (_OUT + _BACK) * sum(columns.values())
