@@ -63,9 +63,7 @@ def engine_lines(engine: Mapping[str, Any]) -> list[str]:
     held = f"    largest shard about {_megabytes(engine['largest_shard'])}"
     if engine["memory_per_worker"]:
         low, high = min(engine["memory_per_worker"]), max(engine["memory_per_worker"])
-        held += (
-            f", a worker {_megabytes(high)}" if low == high else f", a worker {_megabytes(low)} to {_megabytes(high)}"
-        )
+        held += ", a worker " + (f"{_megabytes(low)} to " if low < high else "") + _megabytes(high)
     lines.append(f"{held}, beside the program's own 100 MB")
     if engine["travelling"]:
         lines.append(f"    {plural(len(engine['travelling']), 'dataset')} in no file: sent whole")

@@ -198,6 +198,18 @@ def test_completion(words: str, expected: str, analysis: Path, start_gm: Any, mo
     assert out.split() == [expected]
 
 
+def test_plan_of_a_cluster(gm: Any, analysis: Path) -> None:
+    """Nobody is connected to; data stay where they are."""
+    planned = gm("plan", "config.yaml", "--scheduler", "tcp://127.0.0.1:1", "--workers", "3", "--json").json["engine"]
+    assert (planned["kind"], planned["workers"], planned["shards"], planned["travelling"]) == ("dask", 3, 1, [])
+    assert sorted(planned["memory_per_worker"]) == [0, 0, planned["largest_shard"]]
+    assert planned["bytes_per_evaluation"] > 600
+    text = gm("plan", "config.yaml", "--engine", "dask", "--workers", "3").out
+    assert "dask: 1 shard on 3 workers, " in text
+    assert "shard" not in gm("plan", "config.yaml").out
+    assert gm("plan", "config.yaml", "--json").json["engine"] == {"kind": "local"}
+
+
 def test_plan_of_several_flux_points(gm: Any, analysis: Path) -> None:
     text = (analysis / "config.yaml").read_text()
     (analysis / "config.yaml").write_text(text + "  - {source: crab, name: b, energy_edges: [1 TeV, 9 TeV]}\n")

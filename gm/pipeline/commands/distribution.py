@@ -21,9 +21,12 @@ _OUT, _BACK = 8, 16  # bytes for each column of the flux vector: its value; its 
 
 
 def distribution(datasets: Sequence[Dataset], models: Models, settings: Settings) -> dict[str, Any]:
-    """As plain data: the kind of the engine, and where there would be several shards: how many of them, the bytes that go
-    out and come back for -2 ln L with its gradient, the predicted memory of the largest shard and of each worker, where
-    their number is known [bytes], and the datasets that travel whole since no file holds them."""
+    """As plain data: the kind of the engine, and how much would be where, if it is not all in one place.
+
+    The number of shards; the bytes that go out and come back for -2 ln L with its gradient; the predicted memory
+    [bytes] of the largest shard, and of each worker where their number is known; and the datasets that travel whole
+    since no file holds them.
+    """
     engine, layout = settings.engine, Layout(models)
     several = engine.is_dask or (engine.workers or 1) > 1
     shards = shards_of(datasets, models, layout, Treatment(settings.conventions, for_fit=True)) if several else []
