@@ -5,8 +5,8 @@
 
 Each row is a likelihood compiled by one engine; an evaluation is -2 ln L with its gradient at parameters that were not
 seen before. Time of the wall is the least of all evaluations, time of processors the least of the means of some: other
-programs on the machine make the former longer and touch the latter less. Workers are processes of this machine. A cost model is made
-from some of the rows and has to predict the others. Writes ``results/engine.json`` and ``results/engine.md``.
+programs on the machine make the former longer and touch the latter less. Workers are processes of this machine. A cost
+model is made from some of the rows and has to predict the others. Writes ``results/engine.json`` and ``engine.md``.
 """
 
 from __future__ import annotations
@@ -283,7 +283,7 @@ def _apart(files: Files, quick: bool, name: str, n: int, words: str) -> Row:
 @dataclass(frozen=True)
 class CostModel:
     """Seconds of processors per evaluation with a cluster: of a worker for a message, and for each dataset, by case; of
-    the client for each evaluation, each shard and each worker that is asked; bytes both ways for each shard, by case."""
+    the client for an evaluation, each shard and each worker that is asked; bytes both ways for each shard, by case."""
 
     answer: float
     per_dataset: dict[str, float]
@@ -377,7 +377,7 @@ def text_of(rows: list[Row]) -> tuple[str, CostModel, float]:
         about,
         measured_table(rows),
         "## A cost model",
-        "Seconds of processors for an evaluation with a cluster are those of the client and of the worker that has most.",
+        "Seconds of processors for an evaluation with a cluster: those of the client and of the worker that has most.",
         f"The client takes {once} ms, and {shard} ms for each shard and {worker} ms for each worker that is asked;",
         f"a worker takes {ms(model.answer)} ms for a message, and",
         "\n".join(each),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, final
 from uuid import uuid4
@@ -202,8 +204,12 @@ def _distributed() -> Any:
 
 
 def _local_cluster(distributed: Any, n_workers: int) -> Any:
-    """Processes that nobody from outside can reach."""
-    return distributed.LocalCluster(
+    """Processes that nobody from outside can reach.
+
+    Whoever interrupts their start waits for it: a cluster that is half started cannot be ended.
+    """
+    start = partial(
+        distributed.LocalCluster,
         n_workers=n_workers,
         threads_per_worker=1,
         processes=True,
@@ -211,6 +217,13 @@ def _local_cluster(distributed: Any, n_workers: int) -> Any:
         dashboard_address=None,
         worker_dashboard_address=None,
     )
+    with ThreadPoolExecutor(1) as beside:
+        cluster = beside.submit(start)
+        try:
+            return cluster.result()
+        except KeyboardInterrupt:
+            cluster.result().close(timeout=5)
+            raise
 
 
 def _address(scheduler: str) -> dict[str, str]:

@@ -29,7 +29,8 @@ def _dask_engine(settings: EngineSettings, tell: Callable[[int, int], None]) -> 
     from gm.engine.dask_pool import Certificates, Cluster, DaskEngine
 
     if not logging.getLogger("gm").isEnabledFor(logging.INFO):
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters comes back as an error
+        for name in ("distributed", "tornado", "asyncio"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters comes back as an error
     tls = settings.tls
     certificates = None if tls is None else Certificates(tls.ca, tls.cert, tls.key)
     return DaskEngine(Cluster(settings.scheduler, certificates, settings.workers), tell=tell)

@@ -6,9 +6,12 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 import gm
@@ -17,6 +20,7 @@ from gm.engine import parcels
 from gm.engine.dask_pool import Certificates, Cluster, DaskEngine
 from gm.errors import EngineError
 from gm.likelihood import JointLikelihood
+from tests.conftest import ROOT
 from tests.engine.clusters import RunningCluster, running_cluster
 from tests.engine.sameness import DATASETS, DISK, MAPS, SMOOTH, assert_same_fit
 
@@ -165,6 +169,28 @@ def test_the_scheduler_is_gone(tmp_path: Path) -> None:
         with pytest.raises(EngineError, match=f"the scheduler at {cluster.address} is gone"):
             likelihood.value(likelihood.layout.start)
         engine.close()
+
+
+def test_an_interrupt_ends_the_cluster(shared: Path, tmp_path: Path) -> None:
+    """Ctrl-C in the middle of a fit with a cluster of its own: nothing goes on, and nothing is half written."""
+    reference = shared / "reference" / "hess-crab-1d"
+    text = f"version: 1\ndatasets: {reference}/datasets.yaml\nmodels: {reference}/models_start.yaml\noutput: results\n"
+    (tmp_path / "config.yaml").write_text(text + REFERENCES["hess-crab-1d"][1])
+    command = [sys.executable, "-m", "gm", "fit", "config.yaml", "--engine", "dask", "--workers", "2"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE
+    ) as gm_fit:
+        started: set[psutil.Process] = set()
+        while len(started) < 3 and gm_fit.poll() is None:  # two workers, and what multiprocessing needs itself
+            started.update(psutil.Process(gm_fit.pid).children(recursive=True))
+            time.sleep(0.05)
+        gm_fit.send_signal(signal.SIGINT)
+        _, told = gm_fit.communicate(timeout=60)
+    assert gm_fit.returncode == 130, told
+    assert b"interrupted" in told
+    assert b"Traceback" not in told, told.decode()
+    assert psutil.wait_procs(started, timeout=20)[1] == []
+    assert not (tmp_path / "results" / "fit" / "fit.yaml").exists()
 
 
 def test_an_encrypted_connection(tmp_path: Path) -> None:
