@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -178,7 +179,7 @@ def cases(files: Files, quick: bool) -> list[Case]:
     whole = [
         Case("MSH 15-52, 19 runs", (19,), every, msh),
         Case(ONE, (1,), ("local", "dask 1"), spectra),
-        Case("spectra", (1000, 3000, 10_000), every, spectra),
+        Case("spectra", (1000, 10_000), ("local", "dask 1", "dask 2"), spectra),
         Case("maps, free Gaussian", (16, 64), every, wide),
         Case("maps, free point", (64, 1000), ("local", "dask 1", "dask 2"), points),
     ]
@@ -263,15 +264,18 @@ def measure(case: Case, n: int, words: str) -> Row:
         )
 
 
-def measured(files: Files, quick: bool) -> list[Row]:
-    """Every row in a process of its own, so that memory is that of the row."""
-    rows = []
+def measured(files: Files, quick: bool, kept: Path | None) -> list[Row]:
+    """Every row in a process of its own, so that memory is that of the row; those that were ``kept`` as they are."""
+    lines = kept.read_text().splitlines() if kept is not None and kept.is_file() else []
+    rows = {(row.case, row.n, row.engine): row for row in (Row(**json.loads(line)) for line in lines)}
     for case in cases(files, quick):
-        for n in case.numbers:
-            for words in case.engines:
-                rows.append(_apart(files, quick, case.name, n, words))
-                print(rows[-1], file=sys.stderr, flush=True)
-    return rows
+        for n, words in product(case.numbers, case.engines):
+            if (case.name, n, words) not in rows:
+                row = rows[case.name, n, words] = _apart(files, quick, case.name, n, words)
+                if kept is not None:
+                    with kept.open("a") as file:
+                        print(json.dumps(asdict(row)), file=file)
+    return list(rows.values())
 
 
 def _apart(files: Files, quick: bool, name: str, n: int, words: str) -> Row:
@@ -392,6 +396,7 @@ def text_of(rows: list[Row]) -> tuple[str, CostModel, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="few datasets; nothing is written")
+    parser.add_argument("--keep", type=Path, help="a file of rows: those in it are not measured again")
     parser.add_argument("--row", nargs=3, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -403,7 +408,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         files = Files(Path(folder))
         files.spectra(), files.maps()
-        rows = measured(files, args.quick)
+        rows = measured(files, args.quick, args.keep)
     text, model, worst = text_of(rows)
     print(text)
     if not args.quick:

@@ -199,7 +199,7 @@ def test_completion(words: str, expected: str, analysis: Path, start_gm: Any, mo
 
 
 def test_plan_of_a_cluster(gm: Any, analysis: Path) -> None:
-    """Nobody is connected to; data stay where they are."""
+    """Of spectra: nobody is connected to, data stay where they are."""
     planned = gm("plan", "config.yaml", "--scheduler", "tcp://127.0.0.1:1", "--workers", "3", "--json").json["engine"]
     assert (planned["kind"], planned["workers"], planned["shards"], planned["travelling"]) == ("dask", 3, 1, [])
     assert sorted(planned["memory_per_worker"]) == [0, 0, planned["largest_shard"]]
