@@ -31,9 +31,8 @@ def verdict_lines(document: Mapping[str, Any], color: bool = False) -> list[str]
     """How many there are, and what they say."""
     is_fine = document["status"] == "ok" and not document["deviations"]
     head = f"{document['name']}: {paint(document['status'], 'green' if is_fine else 'yellow', color)}"
-    verdict = [document["verdict"]]
-    if document["deviations"]:
-        verdict = ["not as it should be:", *(f"  {text}" for text in document["deviations"])]
+    verdict, _, found = document["verdict"].partition(": ")
+    verdict = [f"{verdict}:", *(f"  {text}" for text in found.split("; "))] if found else [verdict]
     return [f"{head}, {document['message']}", *(f"  {line}" for line in verdict)]
 
 

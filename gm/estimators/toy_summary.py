@@ -13,6 +13,7 @@ from gm.arrays import Array
 from gm.estimators.toys import Toy
 
 _FALSE_ALARM = 0.01  # how often a verdict on a perfect fit finds something, all tests together
+_SMALL = 0.1  # of an error: a bias that matters little; half of it for widths, a fifth for coverage
 _FEWEST = 20  # toys without which there is nothing to say
 _QUANTILES = (0.05, 0.16, 0.5, 0.84, 0.95)
 _NORMAL = NormalDist()
@@ -192,7 +193,7 @@ def summarize(
         limits=limits,
         total=total,
         datasets=datasets,
-        deviations=deviations,
+        deviations=tuple(text for text, is_small in deviations if not is_small),
         verdict=_verdict(len(good), parameters, deviations),
     )
 
@@ -246,8 +247,9 @@ def _goodness(name: str, observed: Observed, toys: Sequence[Toy]) -> GoodnessStu
     )
 
 
-def _deviations(parameters: Sequence[ParameterStudy], limits: Mapping[str, Share]) -> Iterator[str]:
-    """What chance does not explain: errors that cover too little, pulls that are off, limits that do not hold.
+def _deviations(parameters: Sequence[ParameterStudy], limits: Mapping[str, Share]) -> Iterator[tuple[str, bool]]:
+    """What chance does not explain: errors that cover too little, pulls that are off, limits that do not hold; and
+    whether it is so small that it matters little.
 
     Limits and intervals that cover more often than they say are no fault.
     """
@@ -258,28 +260,36 @@ def _deviations(parameters: Sequence[ParameterStudy], limits: Mapping[str, Share
         if pulls.n < _FEWEST or pulls.mean is None or pulls.mean_error is None or pulls.width is None:
             continue
         if abs(pulls.mean) > far * pulls.mean_error:
-            yield f"{study.name}: pulls are {pulls.mean:+.2f} ± {pulls.mean_error:.2f} off"
+            yield f"{study.name}: pulls are {pulls.mean:+.2f} ± {pulls.mean_error:.2f} off", abs(pulls.mean) < _SMALL
         if pulls.width_error is not None and abs(pulls.width - 1) > far * pulls.width_error:
             what = "small" if pulls.width > 1 else "large"
-            yield f"{study.name}: pulls are {pulls.width:.2f} ± {pulls.width_error:.2f} wide, so errors are too {what}"
+            text = f"{study.name}: pulls are {pulls.width:.2f} ± {pulls.width_error:.2f} wide, so errors are too {what}"
+            yield text, abs(pulls.width - 1) < _SMALL / 2
         for kind, share in study.coverage.items():
             if share.deviation < -far:
                 words = "asymmetric errors" if kind == "minos" else f"{kind[-1]} sigma"
-                yield f"{study.name}: {words} cover {_percent(share)}"
+                yield f"{study.name}: {words} cover {_percent(share)}", _is_small(share)
     for source, share in limits.items():
         if share.deviation < -far:
-            yield f"{source}: upper limits cover {_percent(share)}"
+            yield f"{source}: upper limits cover {_percent(share)}", _is_small(share)
+
+
+def _is_small(share: Share) -> bool:
+    return abs((share.value or 0.0) - (share.expected or 0.0)) < _SMALL / 5
 
 
 def _percent(share: Share) -> str:
     return f"{100 * (share.value or 0):.1f} % instead of {100 * (share.expected or 0):.1f} %"
 
 
-def _verdict(n: int, parameters: Sequence[ParameterStudy], deviations: Sequence[str]) -> str:
+def _verdict(n: int, parameters: Sequence[ParameterStudy], deviations: Sequence[tuple[str, bool]]) -> str:
     if n < _FEWEST:
         return f"{n} toys with a minimum are too few to say anything"
     if not parameters:
         return "no parameter was free"
-    if deviations:
-        return f"not as it should be: {'; '.join(deviations)}"
+    large, small = ([text for text, is_small in deviations if is_small is wanted] for wanted in (False, True))
+    if large:
+        return f"not as it should be: {'; '.join([*large, *small])}"
+    if small:
+        return f"good to a tenth of an error, though no chance: {'; '.join(small)}"
     return "unbiased, and the errors are right, as far as so many toys can tell"

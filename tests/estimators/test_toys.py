@@ -128,3 +128,11 @@ def test_few_toys_say_nothing_and_none_are_no_error() -> None:
 def test_conventions_are_those_of_the_fit(truth: Truth) -> None:
     toy = ToyFit(conventions=Conventions.EXACT).run(truth, 1, 0)
     assert toy.success
+
+
+def test_a_bias_that_hardly_matters_is_told_and_no_fault() -> None:
+    values = np.random.default_rng(2).normal(1.06, 1.0, 20000)
+    toys = [Toy(k, "converged", statistic=0.0, values={"x": v}, errors={"x": 1.0}) for k, v in enumerate(values)]
+    summary = summarize(toys, {"x": (1.0, "")}, Observed(0.0, {}, {}))
+    assert summary.deviations == ()
+    assert summary.verdict.startswith("good to a tenth of an error, though no chance: x: pulls are +0.0")
