@@ -16,7 +16,7 @@ _NEAR = 0.1  # of a rise, that Newton's steps lead to
 _GROWTH = 4.0  # of the distance in a step
 _CAREFUL = 1.25  # the same after a larger step has led the others astray
 _FAR, _FARTHEST = 30.0, 1e4  # standard deviations, from where the profile must go on rising, and where that ends
-_RISING = 1.1  # from one distance to the next
+_RISING, _FARTHER = 1.1, 1.5  # from one distance to the next: a profile that rises by less levels off
 _TRIES = 60
 _LOWER = 1e-3  # of -2 ln L, by which a minimum is another one
 _UNSURE = 0.01  # of the rise: a profile known no better than this is not known
@@ -133,7 +133,8 @@ class Profile:
                 if distance >= room:
                     why = f"the statistic has risen by {here.rise:.2g} only at {limit}"
                     return End(room, here.vector, rise, why if here.rise > _LOWER else f"it is at {limit}")
-                levels_off, below = here.rise < _RISING * below.rise, here
+                levels_off = here.rise < _RISING * below.rise and distance > _FARTHER * below.distance
+                below = here
                 if distance >= (_FAR if levels_off else _FARTHEST) * unit:
                     break
             else:

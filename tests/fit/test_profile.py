@@ -91,6 +91,14 @@ def test_a_function_that_levels_off() -> None:
     assert flat.end([0], ALONG, 0.5).reason == ""
 
 
+@pytest.mark.parametrize("length", [0.3, 0.02, 0.003, 1e-3])
+def test_a_far_end_that_is_come_near_to_from_below_has_not_levelled_off(length: float) -> None:
+    """A straight line that rises slowly on the scale of the expected error, as of an empty band."""
+    straight = profile(Valley(lambda x: length * abs(x), lambda x: length * np.sign(x), c=0.0))
+    end = straight.end([0], ALONG, 1.0)
+    assert (end.reason, end.distance) == ("", pytest.approx(1 / length, rel=1e-6))
+
+
 def test_a_function_that_is_not_defined_beyond() -> None:
     short = profile(Valley(lambda x: x**2 if x < 0.5 else np.inf, lambda x: 2 * x))
     assert short.end([0], ALONG, 1.0).reason == "the statistic is not finite beyond"
