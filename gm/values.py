@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import fields
 from typing import NoReturn, TypeVar
@@ -31,3 +32,8 @@ def refuse_to_set(owner: object, name: str, names: Iterable[str], made_by: str) 
     known = list(names)
     hint = "" if name in known else f"; {suggest(name, known, 'attributes')}"
     raise ReadOnlyError(f"'{name}' of {type(owner).__name__} cannot be set: {made_by}{hint}")
+
+
+def finite(value: float | None) -> float | None:
+    """A number that YAML and JSON can hold, or None."""
+    return float(value) if value is not None and math.isfinite(value) else None

@@ -17,8 +17,8 @@ from gm.estimators.quantity import Quantity
 from gm.fit import Fit
 from gm.fit.ellipsoid import Interval
 from gm.fit.intervals import contour_rise
+from gm.fit.parts import Contour
 from gm.fit.profile import LowerMinimum, ProfilePoint
-from gm.fit.result import Contour
 from gm.fit.run import FitRun
 from gm.likelihood import Engine
 from gm.models import Models

@@ -10,7 +10,7 @@ import numpy as np
 
 from gm.arrays import Array, BoolArray
 from gm.fit.ellipsoid import Ellipsoid, Interval
-from gm.fit.result import Contour
+from gm.fit.parts import Contour
 from gm.models import Layout, Models
 
 CONTOUR_RISES = (1.0, 2.295748928898636, 6.180074306244168)  # of -2 ln L: 39.3, 68.3, 95.4 % of two parameters

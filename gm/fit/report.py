@@ -10,7 +10,7 @@ from gm.arrays import Array, BoolArray
 from gm.fit.covariance import Errors
 from gm.fit.decorrelation import decorrelation_energy
 from gm.fit.ellipsoid import Interval
-from gm.fit.result import FittedComponent, FittedParameter
+from gm.fit.parts import FittedComponent, FittedParameter
 from gm.likelihood import DatasetSummary, JointLikelihood
 from gm.models import Component, Layout, Models, Role
 

@@ -23,9 +23,10 @@ from gm.fit.lost_sources import lost_sources, put_where_wanted
 from gm.fit.minimizer import Minimizer, Minimum
 from gm.fit.objective import Objective, Restricted, amplitudes
 from gm.fit.own_rises import rises_around
+from gm.fit.parts import MinimizerReport, Status
 from gm.fit.profile import LowerMinimum, Profile
 from gm.fit.report import fitted_components, fitted_parameters
-from gm.fit.result import FitResult, MinimizerReport, Status
+from gm.fit.result import FitResult
 from gm.fit.rises import Rises
 from gm.fit.simplex import Simplex
 from gm.likelihood import Engine, JointLikelihood

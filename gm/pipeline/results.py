@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,7 @@ from gm.errors import GmError
 from gm.io.file_names import distinct, file_stem
 from gm.io.files import write_atomic
 from gm.io.yaml_writer import dump_yaml
-
-
-def finite(value: float | None) -> float | None:
-    """A number that YAML and JSON can hold, or None."""
-    return float(value) if value is not None and math.isfinite(value) else None
+from gm.values import finite as finite
 
 
 def write_document(path: Path, document: Mapping[str, Any]) -> None:

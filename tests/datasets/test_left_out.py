@@ -10,7 +10,6 @@ from gm.datasets.left_out import LeftOut, data_warnings, left_out
 from gm.errors import DataError
 from gm.fit import Fit
 from gm.models import Models
-from gm.pipeline.stages.fit.document import fit_document
 from tests.map_samples import cube, on_off_cube
 from tests.samples import flux_points, on_off, power_law, spectrum
 
@@ -90,7 +89,7 @@ def test_a_fit_says_what_it_left_out() -> None:
     assert [w for w in result.warnings if "left out" in w] == [
         f"a, b: 9 bins with {run.counts[3:].sum() + without.counts.sum():g} counts left out: without off acceptance"
     ]
-    first, second = fit_document(result, "x", {}, {})["datasets"]
+    first, second = result.to_dict()["datasets"]
     assert (first["bins"], first["counts"]) == (3, run.counts[:3].sum())
     assert first["left_out"] == [{"reason": "without off acceptance", "bins": 3, "counts": run.counts[3:].sum()}]
     assert (second["bins"], second["counts"], second["left_out"][0]["bins"]) == (0, 0, 6)

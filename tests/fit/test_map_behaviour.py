@@ -15,7 +15,6 @@ from gm.fit import Fit, FitResult, FittedParameter
 from gm.likelihood import JointLikelihood
 from gm.likelihood.maps.term import MapTerm
 from gm.models import Component, Link, Models, Parameter, SpatialModel
-from gm.pipeline.stages.fit.document import fit_document
 from tests.map_samples import LAT, LON, background, cube, free, gauss, held, on_off_cube, point, source
 
 # Half a pixel from the centres of pixels, where the statistic of a point has kinks in its position.
@@ -272,7 +271,7 @@ def test_a_position_on_no_parabola_is_told_and_exact_has_none() -> None:
     assert lon.rise_at_2_sigma < 3
     assert any(text.startswith("source.lon_0: the statistic rises by 2.") for text in result.warnings)
     assert any("minos" in text and "conventions: exact" in text for text in result.warnings)
-    row = next(row for row in fit_document(result, "x", {}, {})["parameters"] if row["name"] == "source.lon_0")
+    row = next(row for row in result.to_dict()["parameters"] if row["name"] == "source.lon_0")
     assert row["shape"] == {"at_2_sigma": lon.rise_at_2_sigma}
     smooth = Fit(datasets, "exact").run(models)
     assert all(p.rise_at_2_sigma is None for p in smooth.parameters)

@@ -7,6 +7,7 @@ from typing import Any
 
 from gm.datasets import Datasets
 from gm.fit import Fit, FitResult, NothingToFit
+from gm.fit.spectra import fitted_spectra
 from gm.models import Layout, Models
 from gm.patterns import matching
 from gm.pipeline.analysis.settings import plural
@@ -16,9 +17,7 @@ from gm.pipeline.session import Session
 from gm.pipeline.stages.base import Task
 from gm.pipeline.stages.fit import TABLES
 from gm.pipeline.stages.fit.data_checks import check_fit, nothing_to_fit
-from gm.pipeline.stages.fit.document import fit_document
 from gm.pipeline.stages.fit.settings import FitSettings
-from gm.pipeline.stages.fit.spectra import fitted_spectra
 from gm.pipeline.stages.fit.tables import write_fit_tables
 
 
@@ -57,8 +56,9 @@ def run_fit(session: Session, task: Task, inputs: Inputs) -> tuple[dict[str, Any
         raise nothing_to_fit(analysis, error.why) from error
     seconds = time.perf_counter() - start
     session.reporter.step("fit", _summary(result), seconds)
-    spectra = fitted_spectra(result, analysis.settings.conventions, settings.flux_ranges)
-    document = fit_document(result, analysis.settings.name, spectra, inputs)
+    spectra = fitted_spectra(result.models, result.by_energy, analysis.settings.conventions, settings.flux_ranges)
+    named = None if result.by_energy is None else TABLES
+    document = result.to_dict(analysis.settings.name, spectra, inputs, named)
     writer = result.models.writer(task.result.with_name("models.yaml"), session.own_files(task.key))
     tables = task.result.with_name(TABLES)
     session.begin(task.key, [task.result, tables, *writer.files])

@@ -18,12 +18,12 @@ from gm.arrays import Array
 from gm.datasets import Datasets
 from gm.datasets.kinds import has_counts, is_map, is_points
 from gm.datasets.map_dataset import SkyMap
+from gm.fit.spectra import FittedSpectrum
 from gm.io.fits_writer import write_fits
 from gm.io.tables import Column, Image, Table
 from gm.likelihood import ByEnergy
 from gm.maps.map import Map
 from gm.maps.writing import map_hdus
-from gm.pipeline.stages.fit.spectra import FittedSpectrum
 
 _DNDE = "cm-2 s-1 TeV-1"
 

@@ -10,8 +10,8 @@ import numpy as np
 from gm.arrays import Array
 from gm.conventions import Conventions
 from gm.errors import DataError
-from gm.fit import FitResult
 from gm.likelihood import ByEnergy
+from gm.models import Models
 from gm.models.spectrum_errors import SpectrumWithErrors
 
 _PER_DECADE = 20
@@ -40,13 +40,13 @@ class FittedSpectrum:
 
 
 def fitted_spectra(
-    result: FitResult, conventions: Conventions, ranges: Sequence[tuple[float, float]] | None
+    models: Models, by_energy: ByEnergy | None, conventions: Conventions, ranges: Sequence[tuple[float, float]] | None
 ) -> dict[str, FittedSpectrum]:
     """By name, of all components that are seen and have a flux; ``ranges`` [TeV], by default the energies fitted."""
-    fitted = {} if result.by_energy is None else dict(_fitted_energies(result.by_energy))
+    fitted = {} if by_energy is None else dict(_fitted_energies(by_energy))
     found = {}
     try:
-        spectra = [s for s in SpectrumWithErrors.all_of(result.models, conventions) if s.component.name in fitted]
+        spectra = [s for s in SpectrumWithErrors.all_of(models, conventions) if s.component.name in fitted]
     except DataError:  # a template that cannot be read has been told
         return {}
     for spectrum in spectra:
