@@ -1,0 +1,53 @@
+"""What documents of the estimators have for figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gm.figures.look import Look
+from gm.figures.registry import draw, parts_of
+from gm.figures.results import Result
+
+pytest.importorskip("matplotlib", reason="figures need Matplotlib")
+
+LOOK = Look()
+
+
+def drawn(result: Result, figure: str) -> list[Any]:
+    """The parts of a figure, which is drawn too."""
+    from matplotlib.figure import Figure
+
+    parts = parts_of([result], figure, LOOK)
+    with LOOK.applied():
+        assert draw(Figure(), figure, parts, LOOK)
+    return parts
+
+
+def test_positions() -> None:
+    circle = [[83.6 + 0.01 * x, 22.0 + 0.01 * y] for x, y in ((1, 0), (0, 1), (-1, 0), (0, -1))]
+    surface = {
+        "lon": [83.5, 83.6, 83.7],
+        "lat": [21.9, 22.0],
+        "rise": [[1.0, 0.5, 1.0], [0.8, 0.0, None]],
+        "contours": [{"share": 0.68, "delta_statistic": 2.28, "points": circle, "reason": None}],
+    }
+    document = {"name": "crab", "surface": surface, "position": {"lon": 83.6, "lat": 22.0}}
+    result = Result("localize", document, Path())
+    (contour,) = drawn(result, "contours")
+    assert contour.lines[0][0] == 2.28
+    (profile,) = drawn(result, "profiles")
+    assert profile.rise.shape == (3, 2)
+    assert np.isnan(profile.rise[2, 1])
+    empty = Result("localize", {**document, "surface": None}, Path())
+    assert parts_of([empty], "contours", LOOK) == parts_of([empty], "profiles", LOOK) == []
+
+
+def test_sizes() -> None:
+    row = {"e_min": 1.0, "e_max": 10.0, "size": 0.1, "profile": {"size": [0.0, 0.1, 0.2], "rise": [30.0, 0.0, 12.0]}}
+    document = {"name": "ext", "parameter": "sigma", "all": row, "bands": [{**row, "profile": None}]}
+    (profile,) = drawn(Result("extension", document, Path()), "profiles")
+    assert (profile.names, profile.units, profile.best[0]) == (("sigma",), ("deg",), 0.1)
