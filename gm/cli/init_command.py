@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import click
 
+from gm.cli.completion import example_names
 from gm.cli.options import Display, display_options
 from gm.cli.render_init import show_examples, show_written
 
@@ -36,7 +37,14 @@ def _repeated(args: list[str]) -> Iterator[str]:
 
 @click.command("init", cls=_Init)
 @click.argument("folder", required=False, metavar="[DIR]", type=click.Path(file_okay=False))
-@click.option("--example", metavar="NAME", default="crab", show_default=True, help="Which example to start from.")
+@click.option(
+    "--example",
+    metavar="NAME",
+    shell_complete=example_names,
+    default="crab",
+    show_default=True,
+    help="Which example to start from.",
+)
 @click.option("--list", "listing", is_flag=True, help="List the examples.")
 @click.option(_FROM, "files", metavar="FILE...", multiple=True, help=_DRAFT)
 @display_options

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
+from gm.cli.completion import config_paths
 from gm.cli.output import use_color, visible
+from gm.cli.room import room_of_terminal
 from gm.pipeline.analysis.request import Request
 
 if TYPE_CHECKING:
@@ -20,13 +23,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Display:
-    """How results and progress are told."""
+    """How results and progress are told; ``painted_results``: whether standard output takes colours."""
 
     quiet: bool
     verbose: int
     json: bool
     color: bool
     traceback: bool
+    painted_results: bool = False
 
 
 class YamlPath(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic only since click 8.4
@@ -55,15 +59,16 @@ def display_options(function: Callable[..., int]) -> Callable[..., int]:
 
     @functools.wraps(function)
     def command(quiet: bool, verbose: int, json: bool, color: str, traceback: bool, **rest: Any) -> int:
-        display = Display(quiet, verbose, json, use_color(color), traceback)
-        with _logging(display):
+        painted = use_color(color, sys.stdout)
+        display = Display(quiet, verbose, json, use_color(color), traceback, painted)
+        with _logging(display), room_of_terminal(every_row=bool(verbose)):
             return function(display=display, **rest)
 
     for option in (
         click.option("--traceback", is_flag=True, help="Show Python's traceback with an error."),
         click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True),
         click.option("--json", is_flag=True, help="One JSON document on standard output."),
-        click.option("-v", "--verbose", count=True, help="Say more."),
+        click.option("-v", "--verbose", count=True, help="Say more: all rows of tables, steps, log."),
         click.option("-q", "--quiet", is_flag=True, help="Say nothing but results and errors."),
     ):
         command = option(command)
@@ -90,7 +95,7 @@ def analysis_options(function: Callable[..., int]) -> Callable[..., int]:
         click.option("--workers", type=click.IntRange(min=1), metavar="N", help="How many threads, or processes."),
         click.option("-o", "--output", metavar="DIR", help="The folder of the results."),
         click.option(
-            "-s", "--set", "sets", multiple=True, metavar="PATH=VALUE",
+            "-s", "--set", "sets", multiple=True, metavar="PATH=VALUE", shell_complete=config_paths,
             help="Change a value of the config, such as 'fit.minos=[crab.index]'; repeatable.",
         ),
         click.argument("config", type=YamlPath(), metavar="CONFIG"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from typing import TextIO
 
 _CODES = {"bold": "1", "red": "31", "green": "32", "yellow": "33", "cyan": "36", "dim": "2"}
 _MARK = "\ufdd0{}\ufdd1"
@@ -14,19 +15,21 @@ _STYLE = re.compile(_MARK.format("([0-9]+)"))
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
-def use_color(mode: str) -> bool:
-    """Whether standard error takes colours: ``always``, ``never``, or on a terminal without ``NO_COLOR``."""
+def use_color(mode: str, stream: TextIO | None = None) -> bool:
+    """Whether a stream, by default standard error, takes colours: ``always``, ``never``, or on a terminal without
+    ``NO_COLOR``."""
     if mode in ("always", "never"):
         return mode == "always"
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return False
-    return is_terminal()
+    return is_terminal(stream)
 
 
-def is_terminal() -> bool:
-    """Whether a person reads standard error."""
+def is_terminal(stream: TextIO | None = None) -> bool:
+    """Whether a person reads a stream, by default standard error."""
+    stream = sys.stderr if stream is None else stream
     try:
-        return sys.stderr is not None and sys.stderr.isatty()
+        return stream is not None and stream.isatty()
     except ValueError:  # closed
         return False
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from gm.cli.output import paint
-from gm.cli.tables import count, link_text, number, shortened, table, with_error, without
+from gm.cli.room import room
+from gm.cli.tables import count, energy, link_text, number, shortened, table, with_error, without, wrapped
 
 _COLORS = {"converged": "green", "at_limit": "yellow", "not_converged": "red", "failed": "red"}
 
@@ -14,14 +15,42 @@ _COLORS = {"converged": "green", "at_limit": "yellow", "not_converged": "red", "
 def lines(document: Mapping[str, Any], color: bool = False) -> list[str]:
     """Status, statistic, parameters, datasets and components of a ``gm/fit/1`` document."""
     lines = [*verdict_lines(document, color), ""]
-    lines += [f"  statistic   {_statistic(document)}", ""]
+    lines += [*wrapped(f"statistic   {_statistic(document)}"), ""]
+    if room().every_row:
+        lines += [*wrapped(_minimizer(document)), ""]
     lines += _parameter_lines(document)
+    lines += _flux_lines(document) + _contour_lines(document)
     lines += ["", *_dataset_lines(document.get("datasets") or [])]
     tests = [row for row in document.get("components") or [] if row.get("ts") is not None]
     if tests:
         rows = [[row["name"], number(row["ts"], 6), str(row.get("degrees_of_freedom") or "-")] for row in tests]
         lines += ["", *table(["component", "TS", "degrees of freedom"], rows)]
     return lines
+
+
+def _flux_lines(document: Mapping[str, Any]) -> list[str]:
+    """Fluxes with errors, in each range."""
+    rows = []
+    for component in document.get("components") or []:
+        for flux in component.get("fluxes") or []:
+            between = f"{energy(flux['e_min'])} - {energy(flux['e_max'])}"
+            both = [" ± ".join(with_error(flux[name], flux[f"{name}_err"])) for name in ("flux", "eflux")]
+            rows.append([component["name"], between, *both])
+    head = ["component", "energies", "flux [cm-2 s-1]", "energy flux [erg cm-2 s-1]"]
+    return ["", *table(head, shortened(rows), left=2)] if rows else []
+
+
+def _contour_lines(document: Mapping[str, Any]) -> list[str]:
+    """Between which values each contour lies."""
+    rows = []
+    for contour in document.get("contours") or []:
+        ends = []
+        for k in (0, 1):
+            known = [point[k] for point in contour["points"] if point[k] is not None]
+            ends.append(f"{number(min(known), 5)} ... {number(max(known), 5)}" if known else "-")
+        rise = number(contour.get("delta_statistic"), 3)
+        rows.append([" and ".join(contour["parameters"]), rise, *ends, str(len(contour["points"]))])
+    return ["", *table(["contour of", "rise", "first", "second", "points"], shortened(rows))] if rows else []
 
 
 def verdict_lines(document: Mapping[str, Any], color: bool = False) -> list[str]:
@@ -31,7 +60,7 @@ def verdict_lines(document: Mapping[str, Any], color: bool = False) -> list[str]
     told = [] if status == "converged" else str(document.get("message") or "").splitlines()
     told += _advice(document)
     told += [f"warning: {text}" for text in document.get("warnings") or []]
-    return [head, *[f"  {line}" for line in told]]
+    return [head, *(line for text in told for line in wrapped(text))]
 
 
 def _advice(document: Mapping[str, Any]) -> list[str]:
@@ -46,11 +75,20 @@ def _advice(document: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _minimizer(document: Mapping[str, Any]) -> str:
+    """How the minimum was found."""
+    found = document["minimizer"]
+    calls = f"{found.get('value_calls', '-')} values, {found.get('gradient_calls', '-')} gradients"
+    return f"minimiser   {found['name']}: {found.get('steps', '-')} steps, {calls}, edm {number(found.get('edm'), 2)}"
+
+
 def _statistic(document: Mapping[str, Any]) -> str:
     statistic = document["statistic"]
     start = (document.get("start") or {}).get("statistic")
     before = f"   ({start:.2f} at the start)" if start is not None else ""
     total = "-" if statistic["total"] is None else f"{statistic['total']:.2f}"
+    priors = f"   {statistic['priors']:.2f} of them of priors" if statistic.get("priors") else ""
+    before += priors
     return f"{total}{before}   {statistic['bins']} bins, {statistic['free_parameters']} free parameters"
 
 
@@ -72,7 +110,7 @@ def _parameter_lines(document: Mapping[str, Any]) -> list[str]:
         lines = table(["parameter", "value", "error", "unit"], [[*r[:3], r[4]] for r in shortened(rows)])
     if frozen:
         more = f", ... ({len(frozen)})" if len(frozen) > 4 else ""
-        lines.append(f"  (frozen: {', '.join(frozen[:4])}{more})")
+        lines += wrapped(f"(frozen: {', '.join(frozen[:4])}{more})")
     lines += _missing(document)
     for row in document["components"][:4]:
         if row.get("decorrelation_energy"):
@@ -96,7 +134,7 @@ def _missing(document: Mapping[str, Any]) -> list[str]:
     for row in document["components"]:
         if row.get("ts_reason"):
             told.setdefault(f"no TS: {row['ts_reason']}", []).append(row["name"])
-    return [f"  {', '.join(dict.fromkeys(names))}: {why}" for why, names in told.items()]
+    return [line for why, names in told.items() for line in wrapped(f"{', '.join(dict.fromkeys(names))}: {why}")]
 
 
 def _minos(minos: Mapping[str, Any] | None, value: float) -> str:

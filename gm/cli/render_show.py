@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from gm.pipeline.commands.show import Description
 
 
-def text_of(description: Description) -> str:
+def text_of(description: Description, color: bool = False) -> str:
     """The file's content for a person."""
     data: Any = description.data
     if has_lines(description.kind):
-        return "\n".join(result_lines(description.kind, data)).rstrip()
+        return "\n".join(result_lines(description.kind, data, color)).rstrip()
     head = f"{description.source}: {description.kind.replace('-', ' ')}"
     lines = {
         "models": _models,

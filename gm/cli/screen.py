@@ -45,6 +45,9 @@ class Screen:
         self.say(f"  {name:<11} {text:<52} {seconds:.2f} s")
 
     def progress(self, name: str, done: int, total: int, text: str = "") -> None:
+        if self._display.verbose and not self._display.quiet and text and done > 1:
+            self.say(f"  {name:<11} {done}   {text}")
+            return
         if not self._bars_allowed:
             return
         began = self._began.setdefault(name, time.monotonic())

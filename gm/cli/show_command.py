@@ -9,16 +9,18 @@ from gm.cli.output import print_json, print_result
 
 
 @click.command("show")
-@click.argument("file", type=click.Path(), metavar="FILE")
+@click.argument("files", nargs=-1, required=True, type=click.Path(), metavar="FILE...")
 @display_options
-def command(file: str, display: Display) -> int:
-    """Print any file that gm knows: a config, models, datasets, a result, a spectrum."""
+def command(files: tuple[str, ...], display: Display) -> int:
+    """Print any files that gm knows: a config, models, datasets, results, spectra; of a folder all results in it."""
     from gm.cli.render_show import text_of
-    from gm.pipeline.commands.show import describe
+    from gm.pipeline.commands.show import describe, unfold
 
-    description = describe(file)
+    found = [describe(file) for file in unfold(files)]
     if display.json:
-        print_json(description.data)
+        one = len(files) == len(found) == 1
+        every = [{"file": each.source, "kind": each.kind, "data": each.data} for each in found]
+        print_json(found[0].data if one else every)
     else:
-        print_result(text_of(description))
+        print_result("\n\n".join(text_of(each, display.painted_results) for each in found))
     return 0

@@ -3,26 +3,67 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import wrap
 from typing import Any
 
+from gm.cli.room import room
 from gm.readable import count, energy, link_text, number, with_error
 
-__all__ = ["count", "energy", "link_text", "number", "shortened", "table", "with_error", "without"]
+__all__ = ["count", "energy", "link_text", "number", "shortened", "table", "with_error", "without", "wrapped"]
+
+
+_WORDS = ("unit", "status", "reason", "state", "missing", "")
+_LEAST = (
+    "bins", "type", "limits", "livetime [h]", "off or background", "deviance", "statistic", "MINOS", "responses",
+    "background", "upper limit", "TS", "missing", "state", "status", "reason", "unit", "error",
+)  # fmt: skip
+"""Columns that a narrow terminal goes without, the first one first."""
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1, indent: int = 2) -> list[str]:
-    """Lines of a table: the first ``left`` columns and the last one, if it holds words, flush left."""
-    cells = [list(head), *map(list, rows)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
-    keep_left = [column < left or head[column] in ("unit", "status", "reason", "") for column in range(len(head))]
-    lines = []
-    for row in cells:
-        padded = [
-            cell.ljust(width) if flush else cell.rjust(width)
-            for cell, width, flush in zip(row, widths, keep_left, strict=True)
-        ]
-        lines.append(" " * indent + "   ".join(padded).rstrip())
-    return lines
+    """Lines of a table: the first ``left`` columns and those that hold words flush left.
+
+    Where there is no room, columns go, those first that say least, and the line below names them; no word and no number
+    is broken.
+    """
+    kept, gone = list(range(len(head))), list[str]()
+    least = [name for name in _LEAST if name in head[1:]] + [name for name in reversed(head[1:]) if name not in _LEAST]
+    lines = _table(head, rows, kept, left, indent)
+    width = room().width
+    while width is not None and least and max(map(len, lines)) > width:
+        kept.remove(list(head).index(gone_name := least.pop(0)))
+        gone += [gone_name] if gone_name else []
+        lines = _table(head, rows, kept, left, indent)
+    return lines + wrapped(f"(no room for: {', '.join(gone)})", indent) if gone else lines
+
+
+def _table(
+    head: Sequence[str], rows: Sequence[Sequence[str]], kept: Sequence[int], left: int, indent: int
+) -> list[str]:
+    """The columns ``kept``."""
+    cells = [[row[column] for column in kept] for row in (head, *rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    flush = [column < left or head[column] in _WORDS for column in kept]
+    return [
+        " " * indent
+        + "   ".join(
+            cell.ljust(width) if is_left else cell.rjust(width)
+            for cell, width, is_left in zip(row, widths, flush, strict=True)
+        ).rstrip()
+        for row in cells
+    ]
+
+
+def wrapped(text: str, indent: int = 2) -> list[str]:
+    """A sentence in as many lines as it takes; words stay whole."""
+    width = room().width
+    if width is None:
+        return [" " * indent + text]
+    space = " " * indent
+    return wrap(
+        text, max(width, 20), initial_indent=space, subsequent_indent=space, break_long_words=False,
+        break_on_hyphens=False,
+    )  # fmt: skip
 
 
 def without(row: Mapping[str, Any]) -> str:
@@ -33,8 +74,8 @@ def without(row: Mapping[str, Any]) -> str:
 
 
 def shortened(rows: Sequence[Sequence[str]], limit: int = 24) -> list[Sequence[str]]:
-    """At most ``limit`` rows: a long table keeps its beginning and its end."""
-    if len(rows) <= limit:
+    """At most ``limit`` rows, unless all are wanted: a long table keeps its beginning and its end."""
+    if len(rows) <= limit or room().every_row:
         return list(rows)
     gap = ["...", *[""] * (len(rows[0]) - 1)]
     return [*rows[: limit - 5], gap, *rows[-4:]]

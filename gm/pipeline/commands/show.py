@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from gm.pipeline.stages.registry import STAGES
 if TYPE_CHECKING:
     from gm.io.fits import FitsFile
 
+_INDEX = ("hdu-index.fits", "hdu-index.fits.gz")
 _FITS_MAGIC = (b"SIMPLE  =", b"\x1f\x8b")
 
 
@@ -30,6 +31,26 @@ class Description:
     kind: str
     source: str
     data: Any
+
+
+def unfold(files: Iterable[str]) -> list[str]:
+    """Files, and of folders that are no data store the results in them. Raises `DataError` where there is none."""
+    found: list[str] = []
+    for file in files:
+        folder = Path(file)
+        if file == "-" or not folder.is_dir() or any((folder / name).is_file() for name in _INDEX):
+            found.append(file)
+            continue
+        results = [path for path in sorted(folder.rglob("*.yaml")) if _is_result(path)]
+        if not results:
+            raise DataError(f"{file}: no index of observations and no result in this folder")
+        found += map(str, results)
+    return found
+
+
+def _is_result(path: Path) -> bool:
+    """Whether the file begins as results do."""
+    return _start(path).startswith(b"schema: gm/") and path.name != "provenance.yaml"
 
 
 def describe(file: str) -> Description:

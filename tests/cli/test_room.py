@@ -1,0 +1,104 @@
+"""Tables in the width that there is, files and folders together, colours and completion."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gm.cli.room import room_of_terminal
+from gm.cli.tables import table, wrapped
+from gm.config_schemas.reader import read_document
+
+ROWS = [["crab.amplitude", "3.645e-11", "0.160e-11", "cm-2 s-1 TeV-1", "18"], ["crab.alpha", "2.5", "0.1", "", "7"]]
+HEAD = ["parameter", "value", "error", "unit", "bins"]
+
+
+@pytest.mark.parametrize("width", [30, 45, 60, 80, 120])
+def test_columns_go_and_nothing_is_broken(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    with room_of_terminal(every_row=False):
+        lines = table(HEAD, ROWS)
+    assert max(map(len, lines)) <= width
+    assert "crab.amplitude" in lines[1]
+    whole = {cell for row in ROWS for cell in row if cell}
+    words = {word for line in lines[1:3] for word in line.strip().split("   ") if word.strip()}
+    assert {word.strip() for word in words} <= whole
+    text = "\n".join(lines)
+    assert ("no room for" in text) == (width <= 60)
+    assert all(name in text for name in HEAD)  # in the head, or in the line that says what went
+
+
+def test_what_says_least_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "58")
+    with room_of_terminal(every_row=False):
+        lines = table(HEAD, ROWS)
+    assert lines[0].split() == ["parameter", "value", "error", "unit"]
+    assert lines[-1].strip() == "(no room for: bins)"
+
+
+def test_without_a_terminal_nothing_goes() -> None:
+    long = [["a" * 100, "1", "2", "3", "4"]]
+    assert len(table(HEAD, long)) == 2
+    assert len(wrapped("word " * 100)) == 1
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_fit_results_fit(gm: Any, analysis: Path, edit: Any, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    edit("config.yaml", "fit:\n", "fit:\n  minos: crab.*\n  contours: [[crab.index, crab.amplitude]]\n")
+    gm("fit", "config.yaml")
+    monkeypatch.setenv("COLUMNS", str(width))
+    called = gm("show", "results/fit/fit.yaml")
+    assert max(map(len, called.out.splitlines())) <= width
+    assert "contour of" in called.out
+    assert "flux [cm-2 s-1]" in called.out
+    assert "minimiser" in gm("show", "-v", "results/fit/fit.yaml").out
+
+
+def test_several_files_and_folders(gm: Any, analysis: Path) -> None:
+    gm("run", "config.yaml")
+    both = gm("show", "models.yaml", "results/fit/fit.yaml")
+    assert "models.yaml: models" in both.out
+    assert "converged" in both.out
+    folder = gm("show", "results")
+    assert "converged" in folder.out
+    assert "dnde in" in folder.out
+    found = gm("show", "results", "--json").json
+    assert [row["kind"] for row in found] == ["fit", "flux-points"]
+    assert found[0]["data"] == read_document("results/fit/fit.yaml").data
+    (analysis / "empty").mkdir()
+    called = gm("show", "empty")
+    assert called.code == 4
+    assert "no index of observations and no result" in called.err
+
+
+def test_colours_of_results(gm: Any, analysis: Path) -> None:
+    gm("fit", "config.yaml")
+    assert "\x1b[32m" in gm("show", "results/fit/fit.yaml", "--color", "always").out
+    assert "\x1b[" not in gm("show", "results/fit/fit.yaml").out
+
+
+def test_verbose_shows_steps(gm: Any, analysis: Path) -> None:
+    assert "statistic" in gm("fit", "config.yaml", "-v").err.split("converged")[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("gm fit -s fit.mi", ["fit.minos="]),
+        ("gm fit -s conventions=", ["conventions=gammapy", "conventions=exact"]),
+        ("gm init --example one", ["one-run"]),
+    ],
+)
+def test_completion(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: str, expected: list[str]
+) -> None:
+    from gm.cli import main
+
+    monkeypatch.setenv("_GM_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split()) - 1))
+    with pytest.raises(SystemExit):
+        main([])
+    assert [line.partition(",")[2] for line in capsys.readouterr().out.split()] == expected
