@@ -13,7 +13,7 @@ import yaml
 from alternate import kept, serve
 from cases import BEST_JOINT_CRAB, CASES, CUBES
 from gammapy.datasets import Datasets
-from gammapy.estimators import FluxPointsEstimator, LightCurveEstimator
+from gammapy.estimators import ExcessMapEstimator, FluxPointsEstimator, LightCurveEstimator, TSMapEstimator
 from gammapy.modeling import Fit
 from gammapy.modeling.models import Models
 
@@ -142,10 +142,40 @@ def light_curve(edges: list[float], source: str) -> dict[str, Any]:
     return {"seconds": {"light_curve": seconds}, **columns}
 
 
+def _image(values: Any) -> list[list[float]]:
+    return np.asarray(values[0], dtype=float).tolist()
+
+
+def ts_map(width: float, summed: bool, intervals: bool, without: str) -> dict[str, Any]:
+    """A point source fitted at every pixel, beside the start models but for one. Seconds are those of the processor."""
+    datasets = kept["datasets"]
+    datasets.models = Models([model for model in Models.read(kept["models_file"]) if model.name != without])
+    selection = ["errn-errp", "ul"] if intervals else None
+    estimator = TSMapEstimator(kernel_width=width * u.deg, sum_over_energy_groups=summed, selection_optional=selection)
+    begin = time.process_time()
+    maps = estimator.run(datasets)
+    seconds = time.process_time() - begin
+    return {"seconds": {"ts_map": seconds}, **{q: _image(getattr(maps, q).data) for q in ("ts", "norm", "norm_err")}}
+
+
+def excess_map(radius: float, intervals: bool) -> dict[str, Any]:
+    """Counts in circles against the start models, in one band. Seconds are those of the processor."""
+    datasets = kept["datasets"]
+    datasets.models = Models.read(kept["models_file"])
+    selection = ["errn-errp", "ul"] if intervals else None
+    estimator = ExcessMapEstimator(
+        correlation_radius=radius * u.deg, selection_optional=selection, sum_over_energy_groups=True
+    )
+    begin = time.process_time()
+    maps = estimator.run(datasets[0])
+    seconds = time.process_time() - begin
+    return {"seconds": {"excess_map": seconds}, "sqrt_ts": _image(maps.sqrt_ts.data)}
+
+
 def versions() -> dict[str, Any]:
     """What is being timed."""
     return {"Gammapy": gammapy.__version__}
 
 
 if __name__ == "__main__":
-    serve(read, statistic, values, fit, flux_points, light_curve, profile, versions)
+    serve(read, statistic, values, fit, flux_points, light_curve, profile, ts_map, excess_map, versions)

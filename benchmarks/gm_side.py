@@ -11,6 +11,8 @@ from cases import BEST_JOINT_CRAB, CASES, CUBES
 import gm
 from gm.datasets import Datasets
 from gm.estimators import FluxPointsEstimator, LightCurveEstimator, ProfileEstimator
+from gm.estimators.sky.excess_map import ExcessMapEstimator
+from gm.estimators.sky.ts_map import TSMapEstimator
 from gm.fit import Fit
 from gm.likelihood import JointLikelihood
 from gm.models import Models
@@ -116,10 +118,30 @@ def light_curve(edges: list[float], source: str) -> dict[str, Any]:
     return {"seconds": {"light_curve": seconds}, **columns}
 
 
+def ts_map(width: float, summed: bool, intervals: bool, without: str) -> dict[str, Any]:
+    """A point source fitted at every pixel, beside the start models but for one. Seconds are those of the processor."""
+    models = Models.read(kept["models_file"]).without(without)
+    estimator = TSMapEstimator(kernel_width=width, sum_over_energy=summed, intervals=intervals)
+    begin = time.process_time()
+    maps = estimator.run(kept["datasets"], models)
+    seconds = time.process_time() - begin
+    return {"seconds": {"ts_map": seconds}, **{name: maps[name][0].tolist() for name in ("ts", "norm", "norm_err")}}
+
+
+def excess_map(radius: float, intervals: bool) -> dict[str, Any]:
+    """Counts in circles against the start models, in one band. Seconds are those of the processor."""
+    models = Models.read(kept["models_file"])
+    estimator = ExcessMapEstimator(correlation_radius=radius, intervals=intervals)
+    begin = time.process_time()
+    maps = estimator.run(kept["datasets"], models)
+    seconds = time.process_time() - begin
+    return {"seconds": {"excess_map": seconds}, "sqrt_ts": maps["sqrt_ts"][0].tolist()}
+
+
 def versions() -> dict[str, Any]:
     """What is being timed."""
     return {"gm": gm.__version__}
 
 
 if __name__ == "__main__":
-    serve(read, statistic, fit, flux_points, light_curve, profile, versions)
+    serve(read, statistic, fit, flux_points, light_curve, profile, ts_map, excess_map, versions)

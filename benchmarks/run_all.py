@@ -19,6 +19,7 @@ SCRIPTS = (
     "bench_many_runs",
     "bench_reduction",
     "bench_maps",
+    "bench_sky_maps",
     "bench_scaling",
     "update_readme",
 )

@@ -25,6 +25,14 @@ if TYPE_CHECKING:
         ToyFit,
         Truth,
     )
+    from gm.estimators.sky.excess_map import ExcessMapEstimator
+    from gm.estimators.sky.extension import ExtensionEstimator
+    from gm.estimators.sky.finding import SourceFinder
+    from gm.estimators.sky.localization import Localizer
+    from gm.estimators.sky.profile import SkyProfileEstimator
+    from gm.estimators.sky.ps_map import PSMapEstimator
+    from gm.estimators.sky.residual_map import ResidualMapEstimator
+    from gm.estimators.sky.ts_map import TSMapEstimator
     from gm.fit import Fit, FitResult
     from gm.irf.tables import (
         PSF3D,
@@ -136,7 +144,9 @@ __all__ = [
     "EnergyDependentMultiGaussPSF",
     "EnergyDispersion2D",
     "EventList",
+    "ExcessMapEstimator",
     "Exclusion",
+    "ExtensionEstimator",
     "Fit",
     "FitResult",
     "FluxPointsDataset",
@@ -148,6 +158,7 @@ __all__ = [
     "LightCurveEstimator",
     "Link",
     "LinkError",
+    "Localizer",
     "LogUniformPrior",
     "MapDataset",
     "MapDatasetMaker",
@@ -159,6 +170,7 @@ __all__ = [
     "ObservationSelection",
     "Observations",
     "PSFKing",
+    "PSMapEstimator",
     "Parameter",
     "Parameters",
     "PhaseBackgroundMaker",
@@ -167,15 +179,19 @@ __all__ = [
     "RadMax2D",
     "ReflectedRegionsBackgroundMaker",
     "ReflectedRegionsFinder",
+    "ResidualMapEstimator",
     "RingBackgroundMaker",
     "SafeMaskMaker",
     "SensitivityEstimator",
     "SkyModel",
+    "SkyProfileEstimator",
+    "SourceFinder",
     "SpatialModel",
     "SpectralModel",
     "SpectrumDataset",
     "SpectrumDatasetMaker",
     "SpectrumDatasetOnOff",
+    "TSMapEstimator",
     "TemplateNPredModel",
     "TemporalModel",
     "TimeIntervals",
@@ -253,6 +269,14 @@ _HOMES = {
     **dict.fromkeys(
         ("FluxPointsEstimator", "LightCurveEstimator", "ProfileEstimator", "SensitivityEstimator"), "gm.estimators"
     ),
+    "TSMapEstimator": "gm.estimators.sky.ts_map",
+    "ExcessMapEstimator": "gm.estimators.sky.excess_map",
+    "ResidualMapEstimator": "gm.estimators.sky.residual_map",
+    "PSMapEstimator": "gm.estimators.sky.ps_map",
+    "SkyProfileEstimator": "gm.estimators.sky.profile",
+    "Localizer": "gm.estimators.sky.localization",
+    "ExtensionEstimator": "gm.estimators.sky.extension",
+    "SourceFinder": "gm.estimators.sky.finding",
     **dict.fromkeys(("Alternative", "ModelSelection", "ToyFit", "Truth"), "gm.estimators"),
 }
 """Where a public name is from, when that is not ``gm.models``."""
