@@ -11,12 +11,11 @@ from gm.arrays import Array
 
 _STEPS = 100
 _EXACT = 1e-10
-_FEW = "fewer than two time bins have a flux with errors"
 
 
 @final
 @dataclass(frozen=True)
-class Test:
+class Constancy:
     """A statistic that follows chi-square with ``dof`` degrees of freedom for a constant source, the ``probability`` of
     as much or more there, and the constant that fits best."""
 
@@ -65,7 +64,7 @@ class Fluxes:
         return int(self.value.size)
 
 
-def constancy(fluxes: Fluxes, systematic: float = 0.0, covariance: Array | None = None) -> Test | None:
+def constancy(fluxes: Fluxes, systematic: float = 0.0, covariance: Array | None = None) -> Constancy | None:
     """chi2 of the constant ``m`` that fits best, None for fewer than two bins::
 
         chi2 = sum (f - m)^2 / (sigma^2 + (systematic m)^2)
@@ -83,7 +82,7 @@ def constancy(fluxes: Fluxes, systematic: float = 0.0, covariance: Array | None 
         chi2 = float(apart @ inverse @ apart)
         if abs(constant - before) <= _EXACT * abs(constant):
             break
-    return Test(chi2, fluxes.n - 1, chi2_probability(chi2, fluxes.n - 1), constant)
+    return Constancy(chi2, fluxes.n - 1, chi2_probability(chi2, fluxes.n - 1), constant)
 
 
 def _weights(fluxes: Fluxes, constant: float, systematic: float, covariance: Array | None) -> Array:

@@ -29,7 +29,7 @@ def flux_points_document(points: FluxPoints, name: str, inputs: Mapping[str, Any
         "warnings": list(points.warnings),
         "reference_model": Models([points.reference_model]).to_dict()["components"][0]["spectral"],
         "confidence": {"sigma": points.sigma, "sigma_ul": points.sigma_ul},
-        "ul": {"method": points.ul.value, "level": NormalDist().cdf(points.sigma_ul)},
+        "ul": {"method": points.ul.value, "level": round(NormalDist().cdf(points.sigma_ul), 12)},
         "reoptimize": points.reoptimize,
         "datasets": list(points.datasets),
         "points": [point_row(point, points.norm_scan) for point in points.points],
