@@ -86,7 +86,7 @@ def test_edges_and_intervals_keep_bins_without_datasets() -> None:
     curve = LightCurveEstimator(source="crab", time_bins=given).run(RUNS, MODELS)
     assert [row.bin.datasets for row in curve.rows] == [("run-1", "run-2"), ("run-4",)]
     assert curve.outside == ("run-3",)
-    assert any("1 datasets lie in no time bin" in text for text in curve.warnings)
+    assert any("in no time bin, and left out: run-3" in text for text in curve.warnings)
 
 
 def test_good_time_intervals_are_bins() -> None:
