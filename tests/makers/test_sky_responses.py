@@ -26,9 +26,14 @@ from gm.makers.target import empty_map
 from gm.maps.axes import EnergyAxis, NodeAxis
 from gm.maps.geometry import WcsGeometry
 from gm.maps.map import Map
+from gm.maps.reading import read_map
 from gm.maps.sky_region import SkyRegion
 from gm.maps.writing import map_hdus
 from gm.observations import DataStore, Observation
+from gm.pipeline.analysis.request import Request
+from gm.pipeline.reporter import Silent
+from gm.pipeline.run import run
+from gm.pipeline.stages.observations.stage import REDUCE
 from tests.sky_files import DAYS, sky_events, write_sky_store
 
 ENERGY = np.array([1.0, 1.78, 3.16, 5.62, 10.0, 17.8, 31.6, 56.2, 100.0, 177.0, 316.0])
@@ -217,15 +222,40 @@ def test_events_and_maps_in_one_file(tmp_path: Path) -> None:
 )
 def test_damaged_maps_are_told(tmp_path: Path, name: str, value: float, message: str) -> None:
     file = written(tmp_path, "m2", "TeV-1 sr-1")
-    from gm.maps.reading import read_map
-
     held = read_map(file, name)
     data = held.data.copy()
     data[2, 3, 1] = value
-    opened = read_fits(file)
-    del opened
     write_fits(tmp_path / "bad.fits", map_hdus(held.with_(data=data), name))
     extension = read_fits(tmp_path / "bad.fits")
     kind = {"EXPOSURE": "aeff_map", "PSF": "psf_map", "EDISP": "edisp_map"}[name]
     with pytest.raises(DataError, match=f"HDU {name}: .*{message}"):
         SKY_KINDS[kind](extension, extension.get(name))
+
+
+def test_maps_of_the_sky_through_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Single maps and their stack, whose PSF keeps the distances of the responses; a fit reads them."""
+    monkeypatch.chdir(tmp_path)
+    file = written(tmp_path, "m2", "TeV-1 sr-1")
+    write_sky_store(tmp_path / "store", {1: file, 2: file}, PSF="psf_map")
+    edges = ", ".join(f"{edge:g} TeV" for edge in ENERGY)
+    entry = f"""\
+    data: store
+    dataset: map
+    energy: [{edges}]
+    energy_true: {{min: 0.5 TeV, max: 300 TeV, n_bins: 14}}
+    geometry: {{center: [83.63, 22.01], width: 2 deg, pixel: 0.2 deg, pixel_irf: 1 deg}}
+"""
+    entries = f'  - name: "run-{{obs_id}}"\n{entry}  - name: whole\n{entry}    stack: true\n'
+    Path("config.yaml").write_text(f"version: 1\nmodels: {{components: []}}\nobservations:\n{entries}")
+    outcome = run(Request("config.yaml", output="out"), Silent(), REDUCE)
+    assert outcome.exit_code == 0
+    one, other, whole = (dataset for dataset in Datasets.read("out/datasets.yaml"))
+    assert isinstance(one, MapDataset)
+    assert isinstance(other, MapDataset)
+    assert isinstance(whole, MapDataset)
+    np.testing.assert_array_equal(whole.counts, one.counts + other.counts)
+    np.testing.assert_allclose(whole.exposure, one.exposure + other.exposure, rtol=1e-6)
+    assert whole.psf is not None
+    assert one.psf is not None
+    assert whole.psf.rad.n_bins == one.psf.rad.n_bins == 20
+    np.testing.assert_allclose(whole.psf.data, one.psf.data, rtol=1e-5)
