@@ -84,6 +84,7 @@ def maps(store: str, ids: list[int], exclude: dict[str, Any]) -> dict[str, Any]:
         sums += [dataset.counts.data.sum(dtype=float), dataset.background.data.sum(dtype=float),
                  exposure.sum(dtype=float), dataset.mask_safe.data.sum(), norm]  # fmt: skip
     seconds = {"maps": time.process_time() - begin, "clock": time.perf_counter() - start}
+    seconds["longest"] = seconds["maps"]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {"seconds": seconds, "sums": sums.tolist(), "peak": peak}
 

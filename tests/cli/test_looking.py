@@ -11,10 +11,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from gm.config_schemas.reader import read_document
 from gm.config_schemas.schema_files import load_schema, schema_names, schema_text
+from gm.io.tables import Column, Table
+from tests.dl3_files import REFERENCE, events, typed_events, write_observation
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -250,3 +253,16 @@ def test_show_observations(gm: Any, tmp_path: Path) -> None:
     assert "off axis" in gm("show", str(store / "run-3.fits.gz")).out
     assert "run-2.fits.gz" in gm("show", str(store)).out
     assert gm("show", str(tmp_path)).code == 4
+
+
+def test_show_types_of_events_and_pointings(gm: Any, tmp_path: Path) -> None:
+    columns = (Column("TIME", np.array([0.0, 9.0]), "s"), Column("RA_PNT", np.array([83.6, 83.8]), "deg"))
+    table = Table("POINTING", (*columns, Column("DEC_PNT", np.array([22.5, 22.5]), "deg")), REFERENCE)
+    typed = typed_events(events(), np.arange(500) % 5 // 2)
+    write_observation(tmp_path / "one.fits", events=typed, pointing=table)
+    row = gm("show", str(tmp_path / "one.fits"), "--json").json["observations"][0]
+    assert row["event_types"] == {"0": 200, "1": 200, "2": 100}
+    assert row["pointings"] == {"rows": 2, "spread": pytest.approx(0.2 * np.cos(np.radians(22.5)), rel=1e-4)}
+    text = gm("show", str(tmp_path / "one.fits")).out
+    assert "types of events: 0 (200), 1 (200), 2 (100)" in text
+    assert "table of 2 pointings, up to 0.185 deg from the first" in text
