@@ -360,7 +360,7 @@ def thousand_cores(model: CostModel) -> str:
         ("maps, free point", 10_000, 10_000),
         ("maps, free Gaussian", 10_000, 10_000),
     ):
-        for workers in (100, 1000):
+        for workers in (100, 1000) if case in model.per_dataset else ():
             client, worker = model.seconds(case, n, shards, workers)
             limit = "the client's messages" if client > worker else "the workers"
             size = model.bytes_per_shard[case] * shards / 1e6
@@ -379,6 +379,7 @@ def text_of(rows: list[Row]) -> tuple[str, CostModel, float]:
     text = [
         "# Likelihoods that live elsewhere",
         about,
+        f"On {os.cpu_count()} cores, with {os.getloadavg()[2]:.1f} programs in want of them at the end.",
         measured_table(rows),
         "## A cost model",
         "Seconds of processors for an evaluation with a cluster: those of the client and of the worker that has most.",
@@ -409,6 +410,7 @@ def main() -> None:
         files = Files(Path(folder))
         files.spectra(), files.maps()
         rows = measured(files, args.quick, args.keep)
+    rows.sort(key=lambda row: (row.case, row.n, row.engine))
     text, model, worst = text_of(rows)
     print(text)
     if not args.quick:

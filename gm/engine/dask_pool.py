@@ -215,6 +215,7 @@ def _local_cluster(distributed: Any, n_workers: int) -> Any:
         processes=True,
         host="127.0.0.1",
         dashboard_address=None,
+        scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # any free port: another cluster has the usual one
         worker_dashboard_address=None,
     )
     with ThreadPoolExecutor(1) as beside:
