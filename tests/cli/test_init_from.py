@@ -85,7 +85,7 @@ def test_an_analysis_config_of_gammapy(gm: Any, tmp_path: Path, monkeypatch: Any
     """On the data store of the example, which stands where the config says."""
     monkeypatch.chdir(tmp_path)
     assert gm("init", "own", "--example", "hess-like").code == 0
-    for name in ("config.yaml", "models.yaml", "Makefile", "gm-config.schema.json"):
+    for name in ("config.yaml", "models.yaml", "Makefile", "gm-config.schema.json", "gm-models.schema.json"):
         (tmp_path / "own" / name).unlink()
     Path("gammapy.yaml").write_text(GAMMAPY.replace("TYPE", kind).replace("METHOD", method))
     called = gm("init", "own", "--from", "gammapy.yaml")
