@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gm.config_schemas.reader import Document
 from gm.datasets import Datasets, MapDataset, SpectrumDataset
-from gm.errors import DataError, JsonPath, format_path
+from gm.errors import InvalidInput, JsonPath, format_path
 from gm.maps.axes import EnergyAxis
 from gm.maps.geometry import WcsGeometry
 from gm.maps.map import Map
@@ -24,6 +25,9 @@ GRID = WcsGeometry.create(83.63, 22.01, 0.1, shape=(20, 30))
 CIRCLE = {"type": "circle", "center": [83.63, 22.01], "radius": "0.5 deg"}
 ENERGY = EnergyAxis(np.array([1.0, 3.0, 10.0]))
 TRUE = EnergyAxis(np.array([1.0, 10.0]), "energy_true")
+
+
+EMPTY = Document({}, "config.yaml", Path())
 
 
 def fit_settings(folder: Path, **fit: Any) -> tuple[FitSettings, list[tuple[str, str]]]:
@@ -45,7 +49,7 @@ def datasets() -> Datasets:
 def test_masks_apply_to_the_maps_that_they_name(datasets: Datasets, tmp_path: Path) -> None:
     fit, problems = fit_settings(tmp_path, mask=[{"datasets": "a*", "include": CIRCLE}])
     assert not problems
-    first, second, spectrum = fit_masks(datasets, fit)
+    first, second, spectrum = fit_masks(datasets, fit, EMPTY)
     assert np.array_equal(first.mask[0], GRID.separation(83.63, 22.01) < 0.5)
     assert second.mask_fit is None
     assert spectrum.mask_fit is None
@@ -61,7 +65,7 @@ def test_all_entries_hold_with_the_energy_range(datasets: Datasets, tmp_path: Pa
         mask=[{"exclude": CIRCLE}, {"datasets": ["b-1"], "filename": "keep.fits"}],
     )
     assert not problems
-    first, second, spectrum = fit_masks(datasets, fit)
+    first, second, spectrum = fit_masks(datasets, fit, EMPTY)
     outside = ~(GRID.separation(83.63, 22.01) < 0.5)
     assert not first.mask[0].any()
     assert np.array_equal(first.mask[1], outside)
@@ -71,8 +75,8 @@ def test_all_entries_hold_with_the_energy_range(datasets: Datasets, tmp_path: Pa
 
 def test_a_mask_for_no_map_is_refused(datasets: Datasets, tmp_path: Path) -> None:
     fit, _ = fit_settings(tmp_path, mask=[{"include": CIRCLE}, {"datasets": "s", "include": CIRCLE}])
-    with pytest.raises(DataError, match=r"fit\.mask\[1\] is for no map: s"):
-        fit_masks(datasets, fit)
+    with pytest.raises(InvalidInput, match=r"config.yaml:1:1: \$\.fit\.mask\[1\]: is for no map: s"):
+        fit_masks(datasets, fit, EMPTY)
 
 
 @pytest.mark.parametrize(

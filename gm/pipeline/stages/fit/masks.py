@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from gm.config_schemas.reader import Document
 from gm.datasets import Dataset, Datasets
 from gm.datasets.kinds import is_map
 from gm.datasets.masks import mask_from
-from gm.errors import DataError
+from gm.errors import DataError, InvalidInput
 from gm.maps.map import Map
 from gm.maps.reading import read_map
 from gm.patterns import matching
@@ -16,16 +17,18 @@ from gm.pipeline.stages.fit.settings import EnergyRange, FitSettings
 from gm.pipeline.stages.fit.sky_masks import SkyMask
 
 
-def fit_masks(datasets: Datasets, fit: FitSettings | None) -> Datasets:
+def fit_masks(datasets: Datasets, fit: FitSettings | None, config: Document) -> Datasets:
     """The datasets with the energy ranges and sky masks of the config as fit masks; all entries for a dataset hold.
 
-    Raises `DataError` for a mask that cannot be used, or that is for no map.
+    Raises `DataError` for a mask that cannot be used, `InvalidInput` for one that is for no map.
     """
     if fit is None or not (fit.energy_range or fit.mask):
         return datasets
-    for number, sky in enumerate(fit.mask):
-        if not any(is_map(d) for d in datasets.select(sky.datasets)):
-            raise DataError(f"fit.mask[{number}] is for no map: {', '.join(sky.datasets)}")
+    idle = [k for k, sky in enumerate(fit.mask) if not any(is_map(d) for d in datasets.select(sky.datasets))]
+    if idle:
+        told = {k: f"is for no map: {', '.join(fit.mask[k].datasets)}" for k in idle}
+        hint = "a mask on the sky is for datasets with pixels"
+        raise InvalidInput([config.problem(("fit", "mask", k), message, hint) for k, message in told.items()])
     exclusions = {sky.file: read_map(sky.file) for sky in fit.mask if sky.file is not None}
     ranges = [(entry, set(matching(datasets.names, entry.datasets))) for entry in fit.energy_range]
     skies = [(sky, set(matching(datasets.names, sky.datasets))) for sky in fit.mask]

@@ -63,7 +63,7 @@ class Fitting(Stage["FitSettings"]):
         from gm.pipeline.stages.fit.masks import fit_masks
         from gm.pipeline.start import Masked
 
-        return Masked(start, lambda datasets: fit_masks(datasets, analysis.of(self)))
+        return Masked(start, lambda datasets: fit_masks(datasets, analysis.of(self), analysis.config))
 
     def select(self, analysis: Analysis, datasets: Datasets) -> Datasets:
         from gm.pipeline.stages.fit.settings import FitSettings
