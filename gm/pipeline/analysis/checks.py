@@ -47,10 +47,11 @@ def check_files(parts: Iterable[Part], findings: Findings) -> None:
 
 def check_datasets_names(parts: Iterable[Part], names: Sequence[str], findings: Findings) -> None:
     """Every ``datasets_names`` entry of a component names a dataset."""
+    known = set(names)
     for part in parts:
         for path, component in _rows(part, "components"):
             for place, name in texts(component.get("datasets_names"), (*path, "datasets_names")):
-                if name not in names:
+                if name not in known:
                     hint = suggest(name, names, "datasets")
                     findings.add(part.document, place, f"no dataset is called '{name}'", hint)
 
@@ -70,7 +71,8 @@ def named_components(parts: Iterable[Part]) -> tuple[list[str], list[str]]:
 def sky_and_other(models: Models) -> tuple[list[str], list[str]]:
     """The names of the sky components, and those of all others, of models that are there."""
     others = [component.name for component in models if component.tags[0] in _BACKGROUND_TYPES]
-    return [component.name for component in models if component.name not in others], others
+    known = set(others)
+    return [component.name for component in models if component.name not in known], others
 
 
 def _rows(part: Part, key: str) -> Iterator[tuple[JsonPath, Mapping[str, Any]]]:

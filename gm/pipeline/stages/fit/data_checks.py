@@ -23,7 +23,8 @@ def check_fit(analysis: Analysis, datasets: Datasets, models: Models, settings: 
     if not any(dataset.mask.any() for dataset in fitted):
         raise DataError(no_bin_is_left(fitted))
     layout = Layout(models)
-    seen = [component for component in models if any(component.applies_to(dataset.name) for dataset in fitted)]
+    by_name = {dataset.name: dataset for dataset in fitted}
+    seen = [component for component in models if component.applied(by_name)]
     slots = [layout.slots(component.name) for component in seen]
     decides = (layout.free_position(k) for own in slots for k in range(own.start, own.stop))
     if all(position is None for position in decides) and not layout.has_peak().any():
