@@ -3,8 +3,8 @@
 
     python benchmarks/bench_own_parameters.py [--runs 100 1000 10000] [--rounds 1]
 
-gm simulates the runs, reads them and fits them, each step a command of its own: `gm simulate`, and `gm fit`, whose steps
-(validation, reading, fit with covariance, writing) are timed in the process. Reading is `Datasets.read` alone.
+gm simulates the runs. Reading and the fit with its covariance are timed in Python, `gm fit` as a command. With
+`--folder DIR` the runs stay there, and are not simulated again.
 """
 
 from __future__ import annotations
@@ -173,9 +173,7 @@ def main() -> None:
         ]
         for row in rows
     ]
-    text = (
-        "# Many runs, one fit\n\nSeconds of the processor; the fit has its covariance, and begins with compiling.\n\n"
-    )
+    text = "# Many runs, one fit\n\nSeconds of the processor; the fit has its covariance.\n\n"
     text += table(columns, lines)
     growth = {kind: exponents(rows, kind) for kind in KINDS} if len(args.runs) > 1 else {}
     for kind, found in growth.items():
