@@ -65,8 +65,8 @@ INNER_FLOORS = {
         "functions to_spectrum",
     ),
     "likelihood": (
-        "fluxes lattice line products times treatment maps.folding maps.sources.losses",
-        "blocks report remarks by_dataset",
+        "flux_plan lattice line products times treatment maps.folding maps.sources.losses",
+        "fluxes blocks report remarks by_dataset",
         "by_energy contract own_parameters bending",
         "spectra maps",
         "terms",

@@ -11,7 +11,7 @@ import numpy as np
 from gm.arrays import Array, IntArray
 from gm.likelihood.by_dataset import ByDataset
 from gm.likelihood.contract import Block, PredictedBins
-from gm.likelihood.fluxes import FluxPlan
+from gm.likelihood.flux_plan import FluxPlan
 from gm.likelihood.lattice import Lattice
 from gm.likelihood.line import Line
 from gm.likelihood.maps.folding.image_adjoints import ImageAdjoint, summed

@@ -14,7 +14,7 @@ from gm.engine.recipes import Compilation
 from gm.engine.shards import Shard, shards_of
 from gm.engine.terms import ShardedTerms
 from gm.likelihood import Engine, LocalEngine, Terms
-from gm.likelihood.fluxes import FluxPlan
+from gm.likelihood.flux_plan import FluxPlan
 from gm.likelihood.treatment import Treatment
 from gm.models import Layout, Models
 

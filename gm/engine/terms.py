@@ -16,7 +16,7 @@ from gm.engine.shard import Facts, Rows
 from gm.engine.shards import Shard
 from gm.likelihood.by_dataset import ByDataset
 from gm.likelihood.contract import Block, PredictedBins
-from gm.likelihood.fluxes import FluxPlan
+from gm.likelihood.flux_plan import FluxPlan
 from gm.likelihood.lattice import Lattice
 from gm.likelihood.line import Line
 from gm.likelihood.report import EnergyReport, TermReport

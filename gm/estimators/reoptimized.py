@@ -17,13 +17,12 @@ import numpy as np
 from gm.arrays import Array, BoolArray
 from gm.estimators.branches import Branches
 from gm.estimators.norm import NoMinimum, NormEstimate
-from gm.estimators.rough import risen
+from gm.estimators.surroundings import Surroundings
 from gm.estimators.upper_limits import LimitMethod
 from gm.fit.covariance import Errors, measure_errors
 from gm.fit.minimizer import Minimizer, Minimum
 from gm.fit.objective import Objective, Restricted, amplitudes, spectral_shapes
 from gm.fit.profile import LowerMinimum, Profile
-from gm.fit.simplex import DEEPER, Simplex
 from gm.fit.steps import errors_alone
 from gm.likelihood import JointLikelihood, Terms
 from gm.likelihood.fluxes import FluxSlopes
@@ -37,8 +36,6 @@ _LOWER_MINIMA = 4
 _LOWER = 1e-3  # of -2 ln L, by which a minimum is another one
 _LOST = 1e-9  # of the information at the start
 _KINK = 0.01  # slope per sigma
-_STARTS = 3  # of which the best goes on
-_TURNS = 5  # of a simplex and of scoring, which each get stuck where the other may not
 _ALIKE = 0.1  # relative difference of the mean of both errors to one from second derivatives
 
 
@@ -348,54 +345,21 @@ def _look_around(
     near: dict[str, Array],
     rises: dict[str, float],
 ) -> None:
-    """Mend the ``values`` at norms, and the distances to the ``ends`` of a profile, which lie ``near`` vectors (n,), by
-    simplexes. Raises `LowerMinimum`, also where these find one beside the minimum."""
-    objective, stat, norm = minimum.objective, minimum.found.value, float(minimum.found.vector[0])
-    simplex = Simplex(objective, objective.lower, objective.upper, minimum.sizes())
-    others = minimum.active & (np.arange(minimum.active.size) > 0)
-    branches = objective.branches(minimum.active)
-    seen = [minimum.vector, objective.start, *branches.at(norm)]
+    """Mend the ``values`` at norms, and the distances to the ``ends`` of a profile, which lie ``near`` vectors (n,).
 
-    def lowest(norm: float, starts: list[Array], moving: BoolArray) -> float:
-        """At a norm; of the starts the place found stays, for the next norm."""
-        tried = sorted((np.append(norm, start[1:]) for start in starts), key=objective.value)[:_STARTS]
-        value, vector = min((objective.approach(start, moving) for start in tried), key=lambda pair: pair[0])
-        for _ in range(_TURNS):
-            before = value
-            value, vector = simplex.lowest([vector], moving)
-            if not value < before - DEEPER:
-                break
-            value, vector = min((value, vector), objective.approach(vector, moving), key=lambda pair: pair[0])
-        starts[:] = [vector]
-        if value < stat - DEEPER:
-            raise LowerMinimum(vector[minimum.active])
-        return max(value, stat)
-
-    def seek(norm: float, starts: list[Array]) -> float:
-        """The same with all that was seen so far, to which it adds."""
-        starts += seen
-        value = lowest(norm, starts, others)
-        seen.append(starts[0])
-        return value
-
-    lowest(norm, seen.copy(), minimum.active)
+    Raises `LowerMinimum`, also where one is found beside the minimum.
+    """
+    around = Surroundings(minimum.objective, minimum.vector, minimum.active, minimum.found.value, minimum.sizes())
     for name, distance in ends.items():
         if distance is None:
             continue
         side = -1.0 if name == "norm_errn" else 1.0
-        at = norm + side * distance
-        starts = [near[name], *branches.at(at)]
-        seek(at, starts)
-
-        def rise(away: float, side: float = side, starts: list[Array] = starts) -> float:
-            return lowest(norm + side * away, starts, others) - stat
-
-        ends[name], highest = risen(rise, distance, rises[name])
+        ends[name], highest = around.end(side, distance, near[name], rises[name])
         if ends[name] is None:
             minimum.missing[name] = (
-                f"from norm {at:.3g} on the statistic is {max(highest, 0.0):.2g} above its minimum at most, "
-                "with other values of the other parameters"
+                f"from norm {around.norm + side * distance:.3g} on the statistic is {max(highest, 0.0):.2g} above its "
+                "minimum at most, with other values of the other parameters"
             )
-    values[0.0] = min(values[0.0], seek(0.0, branches.at(0.0)))
+    values[0.0] = min(values[0.0], around.seek(0.0, around.branches.at(0.0)))
     for at, value in values.items():
-        values[at] = min(value, seek(at, []))
+        values[at] = min(value, around.seek(at, []))

@@ -7,8 +7,19 @@ from typing import Protocol
 import numpy as np
 
 from gm.arrays import Array, BoolArray
+from gm.errors import GmError
 from gm.matrices import Hessian, Matrix
 from gm.models import Layout, Models
+
+
+class NothingToFit(GmError):
+    """No parameter is free, or no free parameter changes any dataset."""
+
+    exit_code = 3
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"nothing to fit: {why}")
+        self.why = why
 
 
 class Objective(Protocol):

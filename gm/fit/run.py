@@ -12,7 +12,7 @@ from gm.arrays import Array, BoolArray
 from gm.conventions import Conventions
 from gm.datasets import Datasets
 from gm.datasets.left_out import no_bin_is_left
-from gm.errors import DataError, GmError
+from gm.errors import DataError
 from gm.fit.beside import lowest_beside
 from gm.fit.covariance import Errors, measure_errors
 from gm.fit.ellipses import free_ellipses, turned, upright
@@ -21,7 +21,7 @@ from gm.fit.intervals import Around, Intervals
 from gm.fit.kinks import across_kinks, stepped_across
 from gm.fit.lost_sources import lost_sources, put_where_wanted
 from gm.fit.minimizer import Minimizer, Minimum
-from gm.fit.objective import Objective, Restricted, amplitudes
+from gm.fit.objective import NothingToFit, Objective, Restricted, amplitudes
 from gm.fit.own_rises import rises_around
 from gm.fit.parts import MinimizerReport, Status
 from gm.fit.profile import LowerMinimum, Profile
@@ -35,16 +35,6 @@ from gm.models import Models
 Progress = Callable[[str, float], None]
 _GAIN = 1e-3  # of -2 ln L, worth another minimisation
 _SIMPLEXES = 10  # that look for a way out of kinks
-
-
-class NothingToFit(GmError):
-    """No parameter is free, or no free parameter changes any dataset."""
-
-    exit_code = 3
-
-    def __init__(self, why: str) -> None:
-        super().__init__(f"nothing to fit: {why}")
-        self.why = why
 
 
 class FitRun:

@@ -16,7 +16,8 @@ from gm.datasets.map_dataset import SkyMap
 from gm.datasets.measurement import Columns
 from gm.likelihood.blocks import SPECTRA
 from gm.likelihood.contract import LikelihoodTerm
-from gm.likelihood.fluxes import Block, FluxPlan, Phase, as_slice
+from gm.likelihood.flux_plan import Block, FluxPlan, Phase
+from gm.likelihood.fluxes import as_slice
 from gm.likelihood.spectra.term import DiagonalFold, Fold, MatrixFold, Term
 from gm.likelihood.terms import LocalTerms
 from gm.likelihood.times import check_light, times_of

@@ -7,7 +7,7 @@ from typing import Any, final
 
 from gm.datasets import Datasets
 from gm.likelihood.compilation import compile_terms
-from gm.likelihood.fluxes import FluxPlan
+from gm.likelihood.flux_plan import FluxPlan
 from gm.likelihood.terms import LocalTerms, Terms
 from gm.likelihood.treatment import Treatment
 from gm.models import Layout, Models

@@ -3,106 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from enum import IntEnum
-from typing import Literal, final
+from dataclasses import dataclass, field
+from typing import final
 
 import numpy as np
 
 from gm.arrays import Array, IntArray
 from gm.conventions import Conventions
+from gm.likelihood.flux_plan import Block, FluxPlan, times_key
 from gm.models import Component, EnergyBins, Layout, Models, SpectralModel, TemporalModel
 from gm.models.temporal.intervals import TimeIntervals
 
-Kind = Literal["integral", "point", "shape"]
 _MANY = 32  # components that are worth to be computed together
-BlockKey = tuple[Kind, tuple[str, ...], bytes, bytes]  # kind, components, energies, times
-
-
-class Phase(IntEnum):
-    """In which order a compilation asks for columns: each phase goes through all datasets."""
-
-    SPECTRA = 0
-    SOURCES = 1
-    STORED = 2
-    BACKGROUNDS = 3
-
-
-@dataclass(frozen=True, eq=False)
-class Block:
-    """Consecutive columns of the flux vector: the summed spectra of some components on one energy axis.
-
-    ``integral``: integrals over the bins of ``energy`` (n_bins + 1 edges) [cm-2 s-1], or ``point``: values at
-    ``energy`` [cm-2 s-1 TeV-1, or dimensionless for a background norm]. ``shape``: the values of one component's
-    spatial parameters, which ride along so that a term is a function of one vector; ``energy`` is empty.
-    times : the intervals over which a variable component is averaged, or None; turn : who has asked for it first, as in
-    `FluxPlan.turn`.
-    """
-
-    kind: Kind
-    components: tuple[str, ...]
-    energy: Array
-    columns: slice
-    times: TimeIntervals | None = None
-    turn: tuple[Phase, int] = (Phase.SPECTRA, 0)
-
-
-class FluxPlan:
-    """Collects the blocks that datasets ask for; equal requests share one block."""
-
-    def __init__(self) -> None:
-        self.blocks: dict[BlockKey, Block] = {}
-        self.n_columns = 0
-        self._turn = Phase.SPECTRA, 0
-
-    @classmethod
-    def joined(cls, parts: Sequence[tuple[FluxPlan, IntArray]]) -> tuple[FluxPlan, list[IntArray]]:
-        """The plan that all datasets together would have made, from those of parts of them, with the positions
-        (n_datasets,) of these among all; and where the columns of each part are in it, (n_columns of the part,)."""
-        asked = [
-            (block.turn[0], int(positions[block.turn[1]]), key, block)
-            for plan, positions in parts
-            for key, block in plan.blocks.items()
-        ]
-        whole = cls()
-        for phase, dataset, key, block in sorted(asked, key=lambda one: one[:2]):
-            if key not in whole.blocks:
-                columns = whole._next(block.columns.stop - block.columns.start)
-                whole._add(key, replace(block, columns=columns, turn=(phase, dataset)))
-        return whole, [whole._places_of(plan) for plan, _ in parts]
-
-    def _places_of(self, part: FluxPlan) -> IntArray:
-        places = [np.arange(self.blocks[key].columns.start, self.blocks[key].columns.stop) for key in part.blocks]
-        return np.concatenate(places) if places else np.empty(0, dtype=np.intp)
-
-    def turn(self, phase: Phase, dataset: int) -> FluxPlan:
-        """Itself: what is asked for from now on is for a dataset, by its position, in a phase of the compilation."""
-        self._turn = phase, dataset
-        return self
-
-    def block(
-        self, kind: Kind, components: tuple[str, ...], energy: Array, times: TimeIntervals | None = None
-    ) -> Block:
-        """The block for these components on this axis, averaged over these times; made on the first request."""
-        key: BlockKey = (kind, components, energy.tobytes(), b"" if times is None else _key(times))
-        if key not in self.blocks:
-            columns = self._next(energy.size - (kind == "integral"))
-            self._add(key, Block(kind, components, energy, columns, times, self._turn))
-        return self.blocks[key]
-
-    def shape(self, component: str, n_parameters: int) -> Block:
-        """The block that carries a component's spatial parameters."""
-        key: BlockKey = ("shape", (component,), b"", b"")
-        if key not in self.blocks:
-            self._add(key, Block("shape", (component,), np.empty(0), self._next(n_parameters), turn=self._turn))
-        return self.blocks[key]
-
-    def _next(self, n_columns: int) -> slice:
-        return slice(self.n_columns, self.n_columns + n_columns)
-
-    def _add(self, key: BlockKey, block: Block) -> None:
-        self.blocks[key] = block
-        self.n_columns = block.columns.stop
 
 
 @dataclass(frozen=True, eq=False)
@@ -356,7 +268,7 @@ def _shares(
     by_time: dict[bytes, list[Block]] = {}
     for block in blocks:
         if block.times is not None:
-            by_time.setdefault(_key(block.times), []).append(block)
+            by_time.setdefault(times_key(block.times), []).append(block)
     for group in by_time.values():
         model, times = component.temporal_model, group[0].times
         assert model is not None  # only variable components ask for times
@@ -394,10 +306,6 @@ def _together(shares: Sequence[_Share], n_columns: int) -> _SharesAlike:
         slots=np.stack([np.arange(share.slots.start, share.slots.stop) for share in shares]),
         columns=np.stack([every[share.columns] for share in shares]),
     )
-
-
-def _key(times: TimeIntervals) -> bytes:
-    return times.start.tobytes() + times.stop.tobytes()
 
 
 def _share(component: Component, blocks: list[Block], layout: Layout, conventions: Conventions) -> _Share:

@@ -17,7 +17,7 @@ from gm.datasets import Datasets
 from gm.likelihood import Engine, LocalEngine, TermReport, Terms
 from gm.likelihood.by_dataset import ByDataset
 from gm.likelihood.contract import Block, PredictedBins
-from gm.likelihood.fluxes import FluxPlan
+from gm.likelihood.flux_plan import FluxPlan
 from gm.likelihood.lattice import Lattice
 from gm.likelihood.line import Line
 from gm.likelihood.report import EnergyReport

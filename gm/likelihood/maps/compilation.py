@@ -12,7 +12,7 @@ import numpy as np
 from gm.datasets.map_dataset import SkyMap
 from gm.irf.psf_kernel import KernelGrids
 from gm.likelihood.blocks import MAPS
-from gm.likelihood.fluxes import FluxPlan, Phase
+from gm.likelihood.flux_plan import FluxPlan, Phase
 from gm.likelihood.maps.bins import BackgroundBins, MapBackground, MapBins
 from gm.likelihood.maps.source_builder import SourceBuilder
 from gm.likelihood.maps.sources.counts import stored_sources

@@ -14,7 +14,7 @@ from gm.datasets import overlap_matrix
 from gm.irf.point_spread import PointSpread
 from gm.irf.psf import PsfMap
 from gm.irf.psf_kernel import PsfKernel
-from gm.likelihood.fluxes import FluxPlan
+from gm.likelihood.flux_plan import FluxPlan
 from gm.likelihood.maps.folding.convolution import Convolver
 from gm.likelihood.maps.folding.folding import Folding, RecoEnergyFolding, TrueEnergyFolding
 from gm.likelihood.maps.folding.shared_kernels import SharedKernels

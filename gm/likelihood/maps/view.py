@@ -9,7 +9,7 @@ import numpy as np
 from gm.arrays import Array, MapArray
 from gm.datasets.finer_bins import FinerBins
 from gm.datasets.map_dataset import MapDataset, SkyMap
-from gm.likelihood.fluxes import FluxPlan
+from gm.likelihood.flux_plan import FluxPlan
 from gm.likelihood.maps.bins import MapBackground, MapBins
 from gm.likelihood.maps.folding.window import MapWindow
 from gm.likelihood.maps.sources.counts import has_free_shape

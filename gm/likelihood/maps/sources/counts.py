@@ -11,7 +11,7 @@ import numpy as np
 
 from gm.arrays import Array, BoolArray, IntArray, MapArray
 from gm.datasets.map_dataset import SkyMap
-from gm.likelihood.fluxes import FluxPlan
+from gm.likelihood.flux_plan import FluxPlan
 from gm.likelihood.maps.bins import MapBins
 from gm.likelihood.maps.folding.window import Response
 from gm.likelihood.maps.sources.image import MapSource
