@@ -204,7 +204,7 @@ def test_a_file_without_responses(gm: Any, analysis: Folder) -> None:
     path = Path("drawn/datasets/cube.fits")
     dataset = read_dataset("MapDataset", path)
     assert isinstance(dataset, MapDataset)
-    dataset.with_(psf=None, edisp=None).write(path)
+    dataset.with_(psf=None, edisp=None).write(path, overwrite=True)
     told = ["cube: no PSF: directions count as measured exactly"]
     told.append("cube: no energy dispersion: energies count as measured exactly")
     planned = gm("plan", "config.yaml", "--json").json

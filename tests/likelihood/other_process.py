@@ -214,3 +214,6 @@ class LineThere(Line):
 
     def expected_ts(self, norm: float) -> float | None:
         return self._ask("expected_ts", norm)  # type: ignore[no-any-return]
+
+    def expected_rise(self, norm: float) -> float | None:
+        return self._ask("expected_rise", norm)  # type: ignore[no-any-return]
