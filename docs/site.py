@@ -24,6 +24,9 @@ from gm.model_types import SECTIONS
 from gm.models.registry import all_models
 
 ROOT = Path(__file__).resolve().parent.parent
+_OUTSIDE = re.compile(
+    r"\[([^]\n]+)\]\((?:\.\./)+((?:benchmarks|tests|gm|example_configs|[A-Z]+\.md)[^)\s]*)\)"
+)  # links
 _KEYS = "| key | value | what |\n| --- | --- | --- |\n"
 
 
@@ -37,6 +40,8 @@ def build(target: Path) -> int:
         file = sources / path
         file.parent.mkdir(exist_ok=True)
         file.write_text(content, "utf-8")
+    for page in sources.rglob("*.md"):
+        page.write_text(_OUTSIDE.sub(r"\1 (`\2`)", page.read_text("utf-8")), "utf-8")
     index = sources / "index.md"
     index.write_text(index.read_text("utf-8") + _contents(index, made), "utf-8")
     return sphinx_build(["-W", "--keep-going", "-q", "-b", "html", str(sources), str(target / "site")])
