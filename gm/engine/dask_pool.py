@@ -199,7 +199,7 @@ def _distributed() -> Any:
     try:
         import distributed
     except ImportError as error:
-        raise EngineError("the engine 'dask' needs more: pip install \"gm[dask]\"") from error
+        raise EngineError("the engine 'dask' needs more: pip install \"gamma-global-model[dask]\"") from error
     return distributed
 
 

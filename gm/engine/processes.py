@@ -29,8 +29,7 @@ _SIGNALS = {signal.SIGINT: signal.SIG_IGN, signal.SIGTERM: signal.SIG_DFL, signa
 
 @final
 class ProcessEngine(ShardedEngine):
-    """Processes for datasets that are worth it: maps, each with kernels of its own, which threads of one process do
-    less well; and thousands of spectra."""
+    """Processes for datasets in several shards: maps, each with kernels of its own, and thousands of spectra."""
 
     def __init__(self, n_workers: int, deadline: float = DEADLINE, tell: Tell | None = None) -> None:
         super().__init__(deadline, tell)

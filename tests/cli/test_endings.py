@@ -120,7 +120,7 @@ def test_an_engine_that_is_not_there(gm: Any, analysis: Path, monkeypatch: pytes
     monkeypatch.setitem(sys.modules, "distributed", None)
     called = gm("fit", "config.yaml", "--force", "--engine", "dask")
     assert called.code == 5
-    assert 'pip install "gm[dask]"' in called.err
+    assert 'pip install "gamma-global-model[dask]"' in called.err
 
 
 @pytest.mark.parametrize(
