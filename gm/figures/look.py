@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
@@ -20,6 +22,7 @@ COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c
 MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 FORMATS = ("pdf", "svg", "png")
 _SCHEMES = {"light": ("#1a1a1a", "#ffffff"), "dark": ("#e8e8e8", "#14171a")}
+_CLIP = re.compile(rb'<clipPath id="(p[0-9a-f]{10})">(.*?)</clipPath>', re.DOTALL)
 _METADATA: Mapping[str, Mapping[str, Any]] = {
     "pdf": {"Creator": "gm", "Producer": None, "CreationDate": None},
     "svg": {"Creator": "gm", "Date": None},
@@ -125,7 +128,14 @@ def figure_bytes(figure: Figure, kind: str) -> bytes:
     """The file of a figure as ``pdf``, ``svg`` or ``png``; the same figure gives the same bytes."""
     held = io.BytesIO()
     figure.savefig(held, format=kind, metadata=dict(_METADATA[kind]))
-    return held.getvalue()
+    return _clips_by_content(held.getvalue()) if kind == "svg" else held.getvalue()
+
+
+def _clips_by_content(svg: bytes) -> bytes:
+    """Clip paths called by what they are: Matplotlib before 3.10 calls some by where they lie in memory."""
+    for name, content in _CLIP.findall(svg):
+        svg = svg.replace(name, b"p" + sha256(content).hexdigest()[:10].encode())
+    return svg
 
 
 def is_own(path: Path) -> bool:
