@@ -15,7 +15,6 @@ from typing import Any, ClassVar, final
 
 import pytest
 
-from gm.cli import main
 from gm.config_schemas import schema_files
 from gm.config_schemas.reader import read_document
 from gm.datasets import Datasets
@@ -144,17 +143,10 @@ Command = Callable[..., tuple[str, str]]
 
 
 @pytest.fixture
-def gm(capsys: pytest.CaptureFixture[str], folder: Path) -> Command:
+def gm(command: Any, folder: Path) -> Command:
     """Calls a command in the folder; returns what it prints to standard output and standard error."""
 
-    def call(*arguments: str, code: int = 0) -> tuple[str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(arguments)
-        told = capsys.readouterr()
-        assert ended.value.code == code, told.err
-        return told.out, told.err
-
-    return call
+    return command
 
 
 def test_help_and_schema_know_it(gm: Command) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gm.cli import main
 from gm.config_schemas.reader import read_document
 from gm.config_schemas.validator import check
 from gm.datasets import Datasets
@@ -36,7 +35,7 @@ Command = Callable[..., tuple[str, str]]
 
 
 @pytest.fixture
-def gm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+def gm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Any) -> Command:
     """Calls a command in a folder with the analysis; returns standard output and standard error."""
     days = (0.0, 0.03, 2.0)
     runs = Datasets(run(k, (day, day + 0.02), exposure=4e12) for k, day in enumerate(days))
@@ -45,14 +44,7 @@ def gm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     (tmp_path / "config.yaml").write_text(CONFIG)
     monkeypatch.chdir(tmp_path)
 
-    def call(*arguments: str, code: int = 0) -> tuple[str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(arguments)
-        told = capsys.readouterr()
-        assert ended.value.code == code, told.err
-        return told.out, told.err
-
-    return call
+    return command
 
 
 def test_rows_tables_and_variability(gm: Command, tmp_path: Path) -> None:

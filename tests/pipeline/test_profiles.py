@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from gm.cli import main
 from gm.config_schemas.reader import read_document
 from gm.config_schemas.validator import check
 from gm.datasets import Datasets
@@ -33,21 +33,14 @@ Command = Callable[..., tuple[str, str]]
 
 
 @pytest.fixture
-def gm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+def gm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Any) -> Command:
     """Calls a command in a folder with the analysis; returns standard output and standard error."""
     Datasets([on_off("on-1", 1, exposure=4e12), spectrum("other", 2)]).write(tmp_path / "datasets.yaml")
     Models([log_parabola("crab")]).write(tmp_path / "models.yaml")
     (tmp_path / "config.yaml").write_text(CONFIG)
     monkeypatch.chdir(tmp_path)
 
-    def call(*arguments: str, code: int = 0) -> tuple[str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(arguments)
-        told = capsys.readouterr()
-        assert ended.value.code == code, told.err
-        return told.out, told.err
-
-    return call
+    return command
 
 
 def test_profiles_of_the_fit(gm: Command, tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from gm.cli import main
 from gm.config_schemas.reader import read_document
 from gm.config_schemas.validator import check
 from gm.datasets import Datasets
@@ -28,20 +27,13 @@ sensitivity:
 
 
 @pytest.fixture
-def gm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
+def gm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Any) -> Callable[..., Any]:
     Datasets([on_off("run-1", 1, exposure=1e12), spectrum("run-2", 2)]).write(tmp_path / "datasets.yaml")
     Models([power_law("crab")]).write(tmp_path / "models.yaml")
     (tmp_path / "config.yaml").write_text(CONFIG)
     monkeypatch.chdir(tmp_path)
 
-    def call(*arguments: str, code: int = 0) -> tuple[str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(arguments)
-        told = capsys.readouterr()
-        assert ended.value.code == code, told.err
-        return told.out, told.err
-
-    return call
+    return command
 
 
 def test_documents_and_tables(gm: Callable[..., Any]) -> None:

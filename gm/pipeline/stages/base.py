@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 from gm.pipeline.analysis.declaration import Declaration, S
 
@@ -174,6 +174,31 @@ class Task(ABC):
     def _shaping(self) -> list[Declaration[Any]]:
         """The earlier stages whose sections say how this one sees the datasets."""
         return [stage for stage in self.analysis.stages if stage.shapes_later and stage.phase < self.stage.phase]
+
+
+class Entry(Protocol):
+    """The settings of one entry of a section that is a list."""
+
+    @property
+    def name(self) -> str:
+        """What its result is called."""
+
+
+E = TypeVar("E", bound=Entry)
+
+
+class EntryTask(Task, Generic[E]):
+    """The result of one entry of a section that is a list, with the ``settings`` of that entry."""
+
+    def __init__(self, stage: Stage[tuple[E, ...]], analysis: Analysis, settings: E, index: int) -> None:
+        super().__init__(stage, analysis, settings.name, index)
+        self.settings = settings
+
+    @classmethod
+    def each(cls, stage: Stage[tuple[E, ...]], analysis: Analysis) -> list[Self]:
+        """One for each entry, in order."""
+        entries: tuple[E, ...] | None = analysis.of(stage)
+        return [cls(stage, analysis, entry, index) for index, entry in enumerate(entries or ())]
 
 
 def rewritten(session: Session, task: Task) -> Start:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from gm.pipeline.analysis.declaration import Phase
-from gm.pipeline.stages.base import Ran, Stage, Task
+from gm.pipeline.stages.base import EntryTask, Ran, Stage, Task
 
 if TYPE_CHECKING:
     from gm.pipeline.analysis.load import Analysis
@@ -45,20 +45,15 @@ class MeasuringSizes(Stage["tuple[ExtensionSettings, ...]"]):
         check_extension(section, known)
 
     def tasks(self, analysis: Analysis) -> Sequence[Task]:
-        entries = analysis.of(self)
-        return [ExtensionTask(self, analysis, entry, index) for index, entry in enumerate(entries or ())]
+        return ExtensionTask.each(self, analysis)
 
 
 EXTENSION = MeasuringSizes()
 
 
 @final
-class ExtensionTask(Task):
+class ExtensionTask(EntryTask["ExtensionSettings"]):
     """``extension/NAME.yaml``."""
-
-    def __init__(self, stage: MeasuringSizes, analysis: Analysis, settings: ExtensionSettings, index: int) -> None:
-        super().__init__(stage, analysis, settings.name, index)
-        self.settings = settings
 
     def about(self, start: Start) -> str:
         return f"size of {self.settings.source} as a {self.settings.shape}, from {self.origin}"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from gm.pipeline.analysis.declaration import Phase
-from gm.pipeline.stages.base import Ran, Stage, Task
+from gm.pipeline.stages.base import EntryTask, Ran, Stage, Task
 
 if TYPE_CHECKING:
     from gm.pipeline.analysis.load import Analysis
@@ -49,20 +49,15 @@ class MeasuringFlux(Stage["tuple[FluxPointsSettings, ...]"]):
         check_flux_points(section, known)
 
     def tasks(self, analysis: Analysis) -> Sequence[Task]:
-        entries = analysis.of(self)
-        return [FluxPointsTask(self, analysis, entry, index) for index, entry in enumerate(entries or ())]
+        return FluxPointsTask.each(self, analysis)
 
 
 FLUX_POINTS = MeasuringFlux()
 
 
 @final
-class FluxPointsTask(Task):
+class FluxPointsTask(EntryTask["FluxPointsSettings"]):
     """The flux points of one source: ``flux_points/NAME.yaml``, and the same as FITS and ECSV tables."""
-
-    def __init__(self, stage: MeasuringFlux, analysis: Analysis, settings: FluxPointsSettings, index: int) -> None:
-        super().__init__(stage, analysis, settings.name, index)
-        self.settings = settings
 
     def outputs(self) -> list[Path]:
         return [self.result, *(self.result.with_name(f"{self.entry}.{kind}") for kind in ("fits", "ecsv"))]

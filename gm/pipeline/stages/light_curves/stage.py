@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from gm.pipeline.analysis.declaration import Phase
-from gm.pipeline.stages.base import Ran, Stage, Task
+from gm.pipeline.stages.base import EntryTask, Ran, Stage, Task
 
 if TYPE_CHECKING:
     from gm.pipeline.analysis.load import Analysis
@@ -53,20 +53,15 @@ class MeasuringVariation(Stage["tuple[LightCurveSettings, ...]"]):
         check_light_curves(section, known)
 
     def tasks(self, analysis: Analysis) -> Sequence[Task]:
-        entries = analysis.of(self)
-        return [LightCurveTask(self, analysis, entry, index) for index, entry in enumerate(entries or ())]
+        return LightCurveTask.each(self, analysis)
 
 
 LIGHT_CURVES = MeasuringVariation()
 
 
 @final
-class LightCurveTask(Task):
+class LightCurveTask(EntryTask["LightCurveSettings"]):
     """The light curve of one source: ``light_curves/NAME.yaml``, and the same as FITS and ECSV tables."""
-
-    def __init__(self, stage: MeasuringVariation, analysis: Analysis, settings: LightCurveSettings, index: int) -> None:
-        super().__init__(stage, analysis, settings.name, index)
-        self.settings = settings
 
     def outputs(self) -> list[Path]:
         return [self.result, *(self.result.with_name(f"{self.entry}.{kind}") for kind in ("fits", "ecsv"))]

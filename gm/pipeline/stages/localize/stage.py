@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from gm.pipeline.analysis.declaration import Phase
-from gm.pipeline.stages.base import Ran, Stage, Task
+from gm.pipeline.stages.base import EntryTask, Ran, Stage, Task
 
 if TYPE_CHECKING:
     from gm.pipeline.analysis.load import Analysis
@@ -39,20 +39,15 @@ class Localizing(Stage["tuple[LocalizeSettings, ...]"]):
         check_places(section, known)
 
     def tasks(self, analysis: Analysis) -> Sequence[Task]:
-        entries = analysis.of(self)
-        return [LocalizeTask(self, analysis, entry, index) for index, entry in enumerate(entries or ())]
+        return LocalizeTask.each(self, analysis)
 
 
 LOCALIZE = Localizing()
 
 
 @final
-class LocalizeTask(Task):
+class LocalizeTask(EntryTask["LocalizeSettings"]):
     """``localize/NAME.yaml``, and the surface of the statistic as an image in ``localize/NAME.fits``."""
-
-    def __init__(self, stage: Localizing, analysis: Analysis, settings: LocalizeSettings, index: int) -> None:
-        super().__init__(stage, analysis, settings.name, index)
-        self.settings = settings
 
     def outputs(self) -> list[Path]:
         return [self.result, self.result.with_suffix(".fits")]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from gm.pipeline.analysis.declaration import Phase
-from gm.pipeline.stages.base import Ran, Stage, Task
+from gm.pipeline.stages.base import EntryTask, Ran, Stage, Task
 
 if TYPE_CHECKING:
     from gm.pipeline.analysis.load import Analysis
@@ -46,20 +46,15 @@ class MakingMaps(Stage["tuple[MapSettings, ...]"]):
         check_maps(section, known)
 
     def tasks(self, analysis: Analysis) -> Sequence[Task]:
-        entries = analysis.of(self)
-        return [MapTask(self, analysis, entry, index) for index, entry in enumerate(entries or ())]
+        return MapTask.each(self, analysis)
 
 
 MAPS = MakingMaps()
 
 
 @final
-class MapTask(Task):
+class MapTask(EntryTask["MapSettings"]):
     """``maps/NAME.yaml``, all quantities as extensions of ``maps/NAME.fits``; of peaks ``maps/NAME/models.yaml``."""
-
-    def __init__(self, stage: MakingMaps, analysis: Analysis, settings: MapSettings, index: int) -> None:
-        super().__init__(stage, analysis, settings.name, index)
-        self.settings = settings
 
     def outputs(self) -> list[Path]:
         folder = self.result.parent

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from gm.pipeline.analysis.declaration import Phase
-from gm.pipeline.stages.base import Ran, Stage, Task
+from gm.pipeline.stages.base import EntryTask, Ran, Stage, Task
 
 if TYPE_CHECKING:
     from gm.pipeline.analysis.load import Analysis
@@ -49,20 +49,15 @@ class Profiling(Stage["tuple[ProfileSettings, ...]"]):
         check_profiles(section, known)
 
     def tasks(self, analysis: Analysis) -> Sequence[Task]:
-        entries = analysis.of(self)
-        return [ProfileTask(self, analysis, entry, index) for index, entry in enumerate(entries or ())]
+        return ProfileTask.each(self, analysis)
 
 
 PROFILES = Profiling()
 
 
 @final
-class ProfileTask(Task):
+class ProfileTask(EntryTask["ProfileSettings"]):
     """One profile or surface: ``profiles/NAME.yaml``."""
-
-    def __init__(self, stage: Profiling, analysis: Analysis, settings: ProfileSettings, index: int) -> None:
-        super().__init__(stage, analysis, settings.name, index)
-        self.settings = settings
 
     def about(self, start: Start) -> str:
         return f"{self.settings.about}, around {self.origin}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from gm.io.file_names import distinct, file_stem
 from gm.pipeline.analysis.declaration import Phase
-from gm.pipeline.stages.base import MODELS, Ran, Stage, Task
+from gm.pipeline.stages.base import MODELS, EntryTask, Ran, Stage, Task
 
 if TYPE_CHECKING:
     from gm.pipeline.analysis.load import Analysis
@@ -54,20 +54,15 @@ class Selecting(Stage["tuple[SelectSettings, ...]"]):
         return (file for file in files if file.is_file())
 
     def tasks(self, analysis: Analysis) -> Sequence[Task]:
-        entries = analysis.of(self)
-        return [SelectTask(self, analysis, entry, index) for index, entry in enumerate(entries or ())]
+        return SelectTask.each(self, analysis)
 
 
 SELECT = Selecting()
 
 
 @final
-class SelectTask(Task):
+class SelectTask(EntryTask["SelectSettings"]):
     """``select/NAME.yaml``, and the models of each alternative at their best fit: ``select/NAME/pl/models.yaml``."""
-
-    def __init__(self, stage: Selecting, analysis: Analysis, settings: SelectSettings, index: int) -> None:
-        super().__init__(stage, analysis, settings.name, index)
-        self.settings = settings
 
     def models_file(self, alternative: str) -> Path:
         """Where the global model with an alternative at its best fit is written."""

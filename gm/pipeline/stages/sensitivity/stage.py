@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from gm.pipeline.analysis.declaration import Phase
-from gm.pipeline.stages.base import Ran, Stage, Task
+from gm.pipeline.stages.base import EntryTask, Ran, Stage, Task
 
 if TYPE_CHECKING:
     from gm.pipeline.analysis.load import Analysis
@@ -48,22 +48,15 @@ class MeasuringSensitivity(Stage["tuple[SensitivitySettings, ...]"]):
         check_sensitivity(section, known)
 
     def tasks(self, analysis: Analysis) -> Sequence[Task]:
-        entries = analysis.of(self)
-        return [SensitivityTask(self, analysis, entry, index) for index, entry in enumerate(entries or ())]
+        return SensitivityTask.each(self, analysis)
 
 
 SENSITIVITY = MeasuringSensitivity()
 
 
 @final
-class SensitivityTask(Task):
+class SensitivityTask(EntryTask["SensitivitySettings"]):
     """``sensitivity/NAME.yaml``, and the bands as a table, ``NAME.ecsv``."""
-
-    def __init__(
-        self, stage: MeasuringSensitivity, analysis: Analysis, settings: SensitivitySettings, index: int
-    ) -> None:
-        super().__init__(stage, analysis, settings.name, index)
-        self.settings = settings
 
     def outputs(self) -> list[Path]:
         return [self.result, self.result.with_name(f"{self.entry}.ecsv")]
