@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gm import patterns
 from gm.datasets.base import Dataset
 from gm.datasets.datasets import Datasets
 from gm.datasets.operations.outcome import Refused
 from gm.errors import suggest
+from gm.patterns import matching as meant
 
 
 def matching(names: Sequence[str], which: str | Sequence[str]) -> list[str]:
     """The names that a name, a pattern or a list of them means, in their own order. Raises `Refused` for none."""
     for pattern in [which] if isinstance(which, str) else which:
-        if not patterns.matching(names, pattern):
+        if not meant(names, pattern):
             raise Refused(f"no dataset matches '{pattern}'", suggest(pattern, names, "datasets"))
-    found = patterns.matching(names, which)
+    found = meant(names, which)
     if not found:
         raise Refused("no dataset is named", suggest("", names, "datasets"))
     return found
