@@ -85,7 +85,8 @@ INNER_FLOORS = {
     ),
     "engine": (
         "parcels shard shards",
-        "bench pool",
+        "worker_state pool",
+        "messages",
         "recipes placement",
         "crew",
         "terms",

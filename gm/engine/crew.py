@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any, TypeVar, final
 
-from gm.engine.bench import Ask, Failure, Forget, Message, Place, See
+from gm.engine.messages import Ask, Forget, See
 from gm.engine.parcels import Packing, Unseen
 from gm.engine.placement import Placement
 from gm.engine.pool import Lost, Pool, Reply, Worker
 from gm.engine.recipes import Recipe, Step
 from gm.engine.shards import Shard
+from gm.engine.worker_state import Failure, Message, Place
 from gm.errors import EngineError
 
 _GLANCE = 0.02  # s at each of several workers that have more to do

@@ -13,12 +13,12 @@ from typing import Any, TypeVar, final
 from uuid import uuid4
 
 from gm.datasets import Datasets
-from gm.engine.bench import Bench, Host, versions
 from gm.engine.crew import Tell
 from gm.engine.parcels import Packing
 from gm.engine.pool import Lost, Pool, Reply, Worker
 from gm.engine.sharded import DEADLINE, ShardedEngine
 from gm.engine.shards import Shard
+from gm.engine.worker_state import Host, WorkerState, versions
 from gm.errors import EngineError
 from gm.parallel import n_threads
 
@@ -109,7 +109,7 @@ class DaskPool(Pool):
         """The future of an actor on a worker."""
         key = f"gm-{uuid4().hex}"
         where = {"workers": [name], "allow_other_workers": False}
-        return self._client.submit(Bench, (), n, actor=True, key=key, pure=False, **where)
+        return self._client.submit(WorkerState, (), n, actor=True, key=key, pure=False, **where)
 
     def _hired(self, name: str, future: Any) -> tuple[Worker, Any]:
         """The worker, once it answers. Raises `Lost`, and `EngineError` where it is another gm."""

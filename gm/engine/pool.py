@@ -33,7 +33,7 @@ class Reply(ABC):
 
 
 class Pool(ABC):
-    """Workers, each of which has a `Bench`."""
+    """Workers, each of which has a `WorkerState`."""
 
     @abstractmethod
     def workers(self) -> Mapping[str, Worker]:

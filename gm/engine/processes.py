@@ -14,12 +14,12 @@ from multiprocessing.connection import Connection
 from typing import NoReturn, final
 
 from gm.datasets import Dataset, Datasets
-from gm.engine.bench import Bench
 from gm.engine.crew import Tell
 from gm.engine.parcels import Packing
 from gm.engine.pool import Lost, Pool, Reply, Worker
 from gm.engine.sharded import DEADLINE, ShardedEngine
 from gm.engine.shards import Shard
+from gm.engine.worker_state import WorkerState
 from gm.io.processes import can_fork
 from gm.parallel import n_threads
 
@@ -93,7 +93,7 @@ class _Child:
             warnings.simplefilter("ignore", DeprecationWarning)
             process = os.fork()
         if process == 0:
-            _run(Bench(datasets, n_threads), theirs, [ours, *(other.pipe for other in others)])
+            _run(WorkerState(datasets, n_threads), theirs, [ours, *(other.pipe for other in others)])
         theirs.close()
         return cls(process, ours)
 
@@ -149,7 +149,7 @@ class _Answer(Reply):
         return self.wait(seconds)
 
 
-def _run(bench: Bench, pipe: Connection, others: Sequence[Connection]) -> NoReturn:
+def _run(state: WorkerState, pipe: Connection, others: Sequence[Connection]) -> NoReturn:
     """What a copy does. It holds no end of a pipe that is not its own, so that it hears when the parent is gone."""
     try:
         for number, handler in _SIGNALS.items():
@@ -157,7 +157,7 @@ def _run(bench: Bench, pipe: Connection, others: Sequence[Connection]) -> NoRetu
         for other in others:
             other.close()
         while True:
-            pipe.send_bytes(bench.serve(pipe.recv_bytes()))
+            pipe.send_bytes(state.serve(pipe.recv_bytes()))
     except BaseException:  # the parent is gone
         pass
     finally:

@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
-from gm.engine.bench import Compile, Derive, Learn, Message, Place
+from gm.engine.messages import Compile, Derive, Learn
 from gm.engine.parcels import Packing
 from gm.engine.shards import Shard
+from gm.engine.worker_state import Message, Place
 
 SETUP = -1
 """In place of the number of a shard: what all shards share."""

@@ -7,12 +7,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from gm.datasets import Datasets
-from gm.engine.bench import Setup
 from gm.engine.crew import Crew, Tell
 from gm.engine.pool import Pool
 from gm.engine.recipes import Compilation
 from gm.engine.shards import Shard, shards_of
 from gm.engine.terms import ShardedTerms
+from gm.engine.worker_state import Setup
 from gm.likelihood import Engine, LocalEngine, Terms
 from gm.likelihood.flux_plan import FluxPlan
 from gm.likelihood.treatment import Treatment

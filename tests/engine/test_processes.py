@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import gm
-from gm.engine.bench import Bench
 from gm.engine.processes import ProcessEngine
 from gm.engine.shard import ShardTerms
+from gm.engine.worker_state import WorkerState
 from gm.errors import DataError, EngineError
 from gm.likelihood import JointLikelihood
 from gm.matrices import BorderedHessian
@@ -138,7 +138,7 @@ def test_a_process_that_hangs(engine: ProcessEngine) -> None:
 
 def test_workers_that_always_end(engine: ProcessEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     """The datasets that they ended with are named, and how."""
-    monkeypatch.setattr(Bench, "serve", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    monkeypatch.setattr(WorkerState, "serve", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
     with pytest.raises(EngineError, match=r"3 workers were lost with (one|two|run)[^\n]*\n.*SIGKILL"):
         gm.Fit(DATASETS, engine=engine).run(SMOOTH)
 

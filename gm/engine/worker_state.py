@@ -1,0 +1,109 @@
+"""What a worker holds: compiled terms, by number, and how it answers messages."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import platform
+import socket
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+
+from gm import __version__
+from gm.datasets import Dataset
+from gm.errors import EngineError
+from gm.likelihood.treatment import Treatment
+from gm.models import Layout, Models
+from gm.parallel import share_processors
+
+Place = tuple[int, int]
+"""What is held: the number of what was asked for, and that of the shard."""
+
+
+@final
+@dataclass(frozen=True)
+class Failure:
+    """Instead of an answer: what was raised."""
+
+    error: Exception
+
+
+@final
+@dataclass(frozen=True)
+class Host:
+    """Where a worker is, and what it has."""
+
+    name: str
+    process: int
+    versions: tuple[str, ...]
+
+
+def versions() -> tuple[str, ...]:
+    """Those on which numbers depend."""
+    return f"gm {__version__}", f"numpy {np.__version__}", f"python {platform.python_version()}"
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Setup:
+    """The models of a compilation, and how they are compiled."""
+
+    models: Models
+    layout: Layout
+    treatment: Treatment
+
+
+class Message(ABC):
+    """One thing for a worker to do."""
+
+    @abstractmethod
+    def act(self, state: WorkerState) -> Any:
+        """Do it, and answer. Whatever is raised goes back."""
+
+
+@final
+class WorkerState:
+    """What a worker holds: compiled terms, and what was derived from them.
+
+    datasets : those that it was born with
+    """
+
+    def __init__(self, datasets: Sequence[Dataset] = (), n_threads: int | None = None) -> None:
+        self.datasets, self.setups, self.held = datasets, dict[int, Setup](), dict[Place, Any]()
+        if n_threads is not None:
+            share_processors(n_threads)
+
+    def serve(self, messages: bytes) -> bytes:
+        """As `answer`, pickled."""
+        answers = self.answer(pickle.loads(messages))
+        try:
+            return pickle.dumps(answers, pickle.HIGHEST_PROTOCOL)
+        except Exception as error:  # an exception that does not travel
+            return pickle.dumps([Failure(EngineError(f"{type(error).__name__}: {error}"))])
+
+    def answer(self, messages: Sequence[Message]) -> list[Any]:
+        """The answer to each message, up to the first that failed."""
+        answers: list[Any] = []
+        for message in messages:
+            try:
+                with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                    answers.append(message.act(self))
+            except Exception as error:
+                answers.append(Failure(error))
+                break
+        return answers
+
+    def host(self) -> Host:
+        """Where it is."""
+        return Host(socket.gethostname(), os.getpid(), versions())
+
+    def memory(self) -> float | None:
+        """What a worker of a cluster may use [bytes]; None where nothing is said."""
+        from distributed import get_worker
+
+        limit = get_worker().memory_manager.memory_limit
+        return float(limit) if limit else None
