@@ -13,14 +13,20 @@ import numpy as np
 from alternate import serve
 
 import gm
+from gm.io.allocator import keep_freed_memory
 from gm.io.processes import in_processes
 from gm.makers.exclusion import Exclusion
+from gm.makers.fov import FoVBackgroundMaker
+from gm.makers.maps import MapDatasetMaker
 from gm.makers.reduction import Reduction
-from gm.makers.spectra import empty_spectrum
+from gm.makers.reflected import ReflectedRegionsBackgroundMaker
+from gm.makers.safe_mask import SafeMaskMaker
+from gm.makers.spectra import SpectrumDatasetMaker, empty_spectrum
 from gm.makers.target import empty_map
 from gm.maps.axes import EnergyAxis
 from gm.maps.geometry import WcsGeometry
 from gm.maps.sky_region import SkyRegion
+from gm.observations import DataStore
 
 
 def spectra(store: str, ids: list[int], n: int, on: dict[str, Any], exclude: dict[str, Any]) -> dict[str, Any]:
@@ -31,11 +37,11 @@ def spectra(store: str, ids: list[int], n: int, on: dict[str, Any], exclude: dic
     empty = empty_spectrum("run", EnergyAxis(np.geomspace(0.1, 40, 28)), true, SkyRegion.from_mapping(on))
     parts = ("counts", "exposure", "edisp")
     makers = (
-        gm.SpectrumDatasetMaker(selection=parts, containment_correction=True),
-        gm.ReflectedRegionsBackgroundMaker(exclusion=exclusion),
-        gm.SafeMaskMaker(methods=["aeff-max"]),
+        SpectrumDatasetMaker(selection=parts, containment_correction=True),
+        ReflectedRegionsBackgroundMaker(exclusion=exclusion),
+        SafeMaskMaker(methods=["aeff-max"]),
     )
-    observations = gm.DataStore.open(store)
+    observations = DataStore.open(store)
     counts = off = acceptance = safe = 0.0
     for i in range(n):
         observation, dataset = observations.observation(ids[i % len(ids)]), empty
@@ -54,11 +60,11 @@ def maps(store: str, ids: list[int], exclude: dict[str, Any], workers: int) -> d
     true = EnergyAxis(np.geomspace(0.3, 40.0, 21), "energy_true")
     empty = empty_map("run", geometry, EnergyAxis(np.geomspace(0.6, 20.0, 11)), true)
     makers = (
-        gm.MapDatasetMaker(),
-        gm.SafeMaskMaker(methods=["offset-max"], offset_max=2.0),
-        gm.FoVBackgroundMaker(exclusion=Exclusion((SkyRegion.from_mapping(exclude),))),
+        MapDatasetMaker(),
+        SafeMaskMaker(methods=["offset-max"], offset_max=2.0),
+        FoVBackgroundMaker(exclusion=Exclusion((SkyRegion.from_mapping(exclude),))),
     )
-    one = partial(_map, gm.DataStore.open(store), Reduction(empty, makers, cutout=4.0).prepared())
+    one = partial(_map, DataStore.open(store), Reduction(empty, makers, cutout=4.0).prepared())
     found = list(map(one, ids) if workers == 1 else in_processes(one, ids, workers, 1))
     sums, clock = np.sum([sums for sums, _ in found], axis=0).tolist(), time.perf_counter() - start
     cpu, own = _cpu() - begin, time.process_time() - own
@@ -69,7 +75,7 @@ def maps(store: str, ids: list[int], exclude: dict[str, Any], workers: int) -> d
     return {"seconds": {"maps": cpu, "clock": clock, "longest": longest}, "sums": sums, "peak": _peak()}
 
 
-def _map(store: gm.DataStore, reduction: Reduction, number: int) -> tuple[list[float], tuple[int, float]]:
+def _map(store: DataStore, reduction: Reduction, number: int) -> tuple[list[float], tuple[int, float]]:
     begin = time.process_time()
     dataset, component = reduction.run(store.observation(number), str(number))
     assert component is not None
@@ -96,4 +102,5 @@ def versions() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    keep_freed_memory()  # as gm reduce does
     serve(lambda *_: [], spectra, maps, versions)

@@ -14,6 +14,7 @@ from typing import Any
 from gm.datasets import read_dataset, write_dataset
 from gm.datasets.operations.backgrounds import described, values_of
 from gm.errors import DataError
+from gm.io.allocator import keep_freed_memory
 from gm.io.file_names import distinct, file_stem
 from gm.io.files import write_atomic
 from gm.io.processes import can_fork, in_processes
@@ -92,6 +93,7 @@ def _reduce(session: Session, task: Task, jobs: Sequence[Job], files: Mapping[st
     """The row of every job; those of an earlier run that still count are not done again."""
     unfinished = task.result.parent / _UNFINISHED
     unfinished.mkdir(parents=True, exist_ok=True)
+    keep_freed_memory()
     stems = distinct([file_stem(job.part) for job in jobs])
     places = [
         unfinished / f"{stem}.fits" if job.entry.stacked or job.obs_id is None else files[job.dataset]

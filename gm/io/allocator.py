@@ -1,0 +1,28 @@
+"""Memory that is freed and soon asked for again.
+
+The C library of Linux hands large blocks back to the system as soon as they are free, and gets them back with every page
+to be cleared: a fifth of the time of a program that makes arrays of megabytes one after the other.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from contextlib import suppress
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # numbers of parameters in <malloc.h> of glibc
+_LARGEST_BLOCK = 32 << 20  # [bytes] the most that glibc takes; larger ones are mapped, each by itself
+_KEPT = 128 << 20
+
+
+def keep_freed_memory() -> None:
+    """From here on this process, and copies of it, keep up to 128 MiB that are free; elsewhere than on glibc nothing.
+
+    What a program needs at most stays the same, since it is used again before more is asked for.
+    """
+    if sys.platform != "linux":
+        return
+    with suppress(AttributeError, OSError):  # another C library
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_MMAP_THRESHOLD, _LARGEST_BLOCK)
+        mallopt(_TRIM_THRESHOLD, _KEPT)
