@@ -43,7 +43,7 @@ INNER_FLOORS = {
         "layout",
     ),
     "datasets": (
-        "acceptances deferred finer_bins measurement origin sed sed_profiles",
+        "acceptances deferred finer_bins measurement origin sed sed_covariance sed_profiles",
         "base",
         "counts flux_points map_dataset spectrum",
         "kinds left_out map_simulation masks",

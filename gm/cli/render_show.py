@@ -53,7 +53,7 @@ def _datasets(data: Any) -> list[str]:
     rows = [
         [
             row["name"],
-            row["type"],
+            f"{row['type']} (correlated)" if row.get("correlated") else row["type"],
             str(row["bins"]),
             f"{energy(row['e_min'])} - {energy(row['e_max'])}",
             count(row.get("counts")),
@@ -107,7 +107,10 @@ def _points(data: Any) -> list[str]:
         status = "no data" if nothing else "upper limit" if row["is_ul"] else "ok"
         rows.append([energy(row["e_ref"]), value, error, limit, status])
     head = ["e_ref", "dnde", "error", "upper limit", "status"]
-    return [f"  {data['sed_type']} table, dnde in {data['dnde_unit']}", "", *table(head, rows)]
+    about = f"  {data['sed_type']} table, dnde in {data['dnde_unit']}"
+    largest = data.get("largest_correlation")
+    more = "" if largest is None else f", with covariance between points: correlations of up to {number(largest, 2)}"
+    return [about + more, "", *table(head, rows)]
 
 
 def _extensions(data: Any) -> list[str]:

@@ -67,10 +67,11 @@ def wrapped(text: str, indent: int = 2) -> list[str]:
 
 
 def without(row: Mapping[str, Any]) -> str:
-    """Which responses a dataset does not have: ``no PSF``."""
+    """Which responses a dataset does not have: ``no PSF``; and whether its points are correlated."""
     words = {"psf": "PSF", "edisp": "energy dispersion"}
     missing = [words.get(name, name) for name in row.get("missing_responses") or []]
-    return ", ".join(f"no {word}" for word in missing)
+    correlated = ["with covariance between points"] if row.get("correlated") else []
+    return ", ".join([*(f"no {word}" for word in missing), *correlated])
 
 
 def shortened(rows: Sequence[Sequence[str]], limit: int = 24) -> list[Sequence[str]]:

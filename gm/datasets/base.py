@@ -111,6 +111,11 @@ class Dataset(ABC):
     def measurement(self) -> Measurement:
         """What the statistic of its bins is made of."""
 
+    @property
+    def is_correlated(self) -> bool:
+        """Whether its values are compared with what is predicted together, with the covariance between them."""
+        return False
+
     def counts_in(self, bins: BoolArray) -> float | None:
         """Counts in some bins, None where nothing is counted."""
         return None
@@ -198,6 +203,10 @@ class Dataset(ABC):
         Of those that it counts events of: beyond, nothing may be reconstructed within its bins. None: no such energies.
         """
         return None
+
+    def remarks(self) -> Sequence[str]:
+        """What a reader should know of how it is compared, beside what is left out and what responses are missing."""
+        return ()
 
     def sees_nothing(self) -> bool:
         """Whether bins enter, and no source is seen in any of them."""

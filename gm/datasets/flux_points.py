@@ -12,6 +12,7 @@ from gm.arrays import Array, BoolArray, IntArray
 from gm.datasets.base import OneDimensional, Seen
 from gm.datasets.measurement import MeasuredColumns, Measurement
 from gm.datasets.sed import SedTable
+from gm.datasets.sed_covariance import known
 from gm.errors import DataError
 from gm.maps.axes import SAME_ENERGY, within
 from gm.statistics import Chi2, Distribution, Profile
@@ -26,9 +27,9 @@ STAT_TYPES = ("chi2", "distrib", "profile")
 class FluxPointsDataset(OneDimensional):
     """Flux points and how they are compared with a model.
 
-    stat_type: ``chi2`` (symmetric errors, no upper limits), ``distrib`` (asymmetric errors, upper limits) or
-    ``profile`` (the likelihood profile of each point); masks : (n,) or None. Raises `DataError` when sizes or columns
-    do not fit.
+    stat_type: ``chi2`` (symmetric errors, or the covariance between points where the table has one; no upper limits),
+    ``distrib`` (asymmetric errors, upper limits) or ``profile`` (the likelihood profile of each point); masks : (n,) or
+    None. Raises `DataError` when sizes or columns do not fit.
     """
 
     points: SedTable
@@ -60,6 +61,8 @@ class FluxPointsDataset(OneDimensional):
         if self.stat_type == "chi2":
             limits = points.is_ul & (np.isfinite(points.dnde_ul) | np.isfinite(points.dnde))
             reason, measured, errors = "upper limits, which chi2 has no use for", ~limits, _positive(points.error())
+            if points.covariance is not None:
+                errors = errors & known(points.covariance)
         else:
             low, high = points.errors()
             limits = points.is_ul & ~_positive(points.dnde_ul)
@@ -71,6 +74,15 @@ class FluxPointsDataset(OneDimensional):
             ("without a flux", np.asarray(measured & ~np.isfinite(points.dnde))),
             ("without an error above 0", np.asarray(measured & ~errors)),
         ]
+
+    @property
+    def is_correlated(self) -> bool:
+        return self.stat_type == "chi2" and self.points.covariance is not None
+
+    def remarks(self) -> tuple[str, ...]:
+        if self.points.covariance is None or self.is_correlated:
+            return ()
+        return (f"stat_type '{self.stat_type}' takes points as independent; their covariance is used by chi2 alone",)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -85,7 +97,7 @@ class FluxPointsDataset(OneDimensional):
             return MeasuredColumns((points.dnde_ref, points.norm_scan, delta), Profile)
         if self.stat_type == "distrib":
             return MeasuredColumns((points.dnde, *points.errors(), points.dnde_ul, points.is_ul), Distribution)
-        return MeasuredColumns((points.dnde, points.error()), Chi2)
+        return MeasuredColumns((points.dnde, points.error()), Chi2, points.covariance)
 
     def energies(self) -> Array:
         return self.points.energy
@@ -127,7 +139,8 @@ class FluxPointsDataset(OneDimensional):
 
     def summary(self) -> dict[str, Any]:
         energy = self.points.energy
-        return {**super().summary(), "e_min": float(energy[0]), "e_max": float(energy[-1])}
+        correlated = {"correlated": True} if self.is_correlated else {}
+        return {**super().summary(), "e_min": float(energy[0]), "e_max": float(energy[-1]), **correlated}
 
     def take(self, rows: BoolArray | IntArray) -> FluxPointsDataset:
         """Some of the points with their masks, as a mask (n,) or as positions in the order wanted."""

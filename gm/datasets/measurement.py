@@ -30,6 +30,10 @@ class Measurement(ABC):
     def columns(self, bins: IntArray | slice) -> Columns:
         """What the statistic of some bins is made of."""
 
+    def covariance(self, bins: IntArray | slice) -> Array | None:
+        """That of the measured values of some bins, (n_bins, n_bins), where these do not stand for themselves."""
+        return None
+
     def statistic(self, bins: IntArray) -> Statistic:
         """The statistic of some bins."""
         return self.kind(*self.columns(bins))
@@ -38,10 +42,11 @@ class Measurement(ABC):
 @final
 @dataclass(frozen=True, eq=False)
 class MeasuredColumns(Measurement):
-    """Columns of a table that a statistic takes as they are."""
+    """Columns of a table that a statistic takes as they are; with their covariance, (n, n), or None."""
 
     values: Columns
     compared_by: type[Statistic]
+    matrix: Array | None = None
 
     @property
     def kind(self) -> type[Statistic]:
@@ -49,6 +54,9 @@ class MeasuredColumns(Measurement):
 
     def columns(self, bins: IntArray | slice) -> Columns:
         return tuple(column[bins] for column in self.values)
+
+    def covariance(self, bins: IntArray | slice) -> Array | None:
+        return None if self.matrix is None else self.matrix[bins][:, bins]
 
 
 @final

@@ -17,8 +17,10 @@ from typing import Any
 import numpy as np
 
 from gm.arrays import Array, BoolArray, IntArray
+from gm.datasets.sed_covariance import covariance_of, squared
 from gm.datasets.sed_profiles import baselines, rises, usable
 from gm.errors import DataError
+from gm.io.sed_table import COVARIANCE
 from gm.io.tables import CardValue, Column, Table
 from gm.units import UnitError, factor
 
@@ -41,8 +43,9 @@ class SedTable:
 
     energy, e_min, e_max : (n,) [TeV], the edges NaN where a point has none; dnde, dnde_err, dnde_errn, dnde_errp,
     dnde_ul, dnde_ref : (n,) [cm-2 s-1 TeV-1], NaN where absent; is_ul : (n,); stat, stat_null, ts, sqrt_ts : (n,) or
-    None; norm_scan, stat_scan : (n, n_norm) or None, with the norm in multiples of ``dnde_ref``; n_sigma_ul : what the
-    upper limits mean; meta : the table's header.
+    None; norm_scan, stat_scan : (n, n_norm) or None, with the norm in multiples of ``dnde_ref``; covariance : of dnde,
+    (n, n) [(cm-2 s-1 TeV-1)^2], of one sigma, NaN where absent, or None; n_sigma_ul : what the upper limits mean;
+    meta : the table's header.
     """
 
     energy: Array
@@ -63,6 +66,7 @@ class SedTable:
     stat_scan: Array | None = None
     ref_flux: Array | None = None
     ref_eflux: Array | None = None
+    covariance: Array | None = None
     sed_type: str = "dnde"
     n_sigma_ul: float | None = None
     meta: Mapping[str, Any] = field(default_factory=dict)
@@ -75,6 +79,8 @@ class SedTable:
         """Some of the points, as a mask (n,) or as positions in the order wanted."""
         columns = {column.name: getattr(self, column.name) for column in fields(self)}
         taken: dict[str, Any] = {name: c[rows] for name, c in columns.items() if isinstance(c, np.ndarray)}
+        if self.covariance is not None:
+            taken["covariance"] = self.covariance[rows][:, rows]
         return replace(self, **taken)
 
     def error(self) -> Array:
@@ -145,6 +151,7 @@ def sed_from_table(table: Table) -> SedTable:
         stat_scan=stat_scan if norm_scan is not None else None,
         ref_flux=_optional(table, "ref_flux", FLUX, len(energy)) if table.find("ref_flux") else None,
         ref_eflux=_optional(table, "ref_eflux", EFLUX, len(energy)) if table.find("ref_eflux") else None,
+        covariance=covariance_of(table, quantity, UNITS[sed_type], to_dnde),
         sed_type=sed_type,
         n_sigma_ul=_n_sigma_ul(table),
         meta=dict(table.header),
@@ -320,6 +327,8 @@ def sed_columns(points: SedTable) -> tuple[list[Column], dict[str, CardValue]]:
     values += [(quantity + s, f, unit) for s, f in zip(suffixes, fluxes, strict=True) if np.isfinite(f).any()]
     values += [(name, getattr(points, name), "") for name in ("ts", "sqrt_ts", "stat", "stat_null", "stat_scan")]
     values += [("is_ul", points.is_ul, ""), ("norm_scan", points.norm_scan, "")]
+    if points.covariance is not None:
+        values += [(quantity + COVARIANCE, points.covariance / np.outer(scale, scale), squared(unit))]
     meta: dict[str, CardValue] = {"SED_TYPE": "likelihood" if likelihood else "dnde"}
     if points.n_sigma_ul is not None:
         meta["UL_CONF"] = round(1 - 2 * NormalDist().cdf(-points.n_sigma_ul), 7)

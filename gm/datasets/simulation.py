@@ -24,6 +24,7 @@ from gm.datasets.files.formats import read_dataset
 from gm.datasets.flux_points import FluxPointsDataset
 from gm.datasets.kinds import has_counts, is_points
 from gm.datasets.map_simulation import map_of_instrument
+from gm.datasets.sed_covariance import correlated
 from gm.datasets.spectrum import SpectrumDataset
 from gm.errors import DataError
 from gm.irf.parametric import Instrument, log_normal_edisp
@@ -263,7 +264,8 @@ def _draw_flux_points(
         raise DataError(f"{dataset.name}: flux points with likelihood profiles cannot be drawn; use stat_type chi2")
     points = dataset.points
     error = points.error()
-    drawn = predicted if asimov else predicted + error * random.standard_normal(predicted.size)
+    normal = np.zeros(predicted.size) if asimov else random.standard_normal(predicted.size)
+    drawn = predicted + (error * normal if points.covariance is None else correlated(points.covariance, normal))
     measured = np.isfinite(points.dnde) & np.isfinite(drawn) & np.isfinite(error) & ~points.is_ul
     dnde = np.where(measured, drawn, points.dnde)
     points = replace(

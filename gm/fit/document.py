@@ -85,6 +85,8 @@ def dataset_row(summary: DatasetSummary, deviance: tuple[float, int] | None) -> 
         ]
     if summary.missing_responses:
         row["missing_responses"] = list(summary.missing_responses)
+    if summary.is_correlated:
+        row["correlated"] = True
     return row
 
 
@@ -183,6 +185,7 @@ def dataset_from(row: Mapping[str, Any]) -> DatasetSummary:
         background=row["background"],
         left_out=tuple(LeftOut(part["reason"], part["bins"], part["counts"]) for part in row.get("left_out", ())),
         missing_responses=tuple(row.get("missing_responses", ())),
+        is_correlated=row.get("correlated", False),
     )
 
 

@@ -18,6 +18,7 @@ from gm.likelihood.blocks import SPECTRA
 from gm.likelihood.contract import LikelihoodTerm
 from gm.likelihood.flux_plan import Block, FluxPlan, Phase
 from gm.likelihood.fluxes import as_slice
+from gm.likelihood.spectra.correlated import CorrelatedTerm
 from gm.likelihood.spectra.term import DiagonalFold, Fold, MatrixFold, Term
 from gm.likelihood.terms import LocalTerms
 from gm.likelihood.times import check_light, times_of
@@ -26,7 +27,7 @@ from gm.models import BackgroundIRFModel, Layout, Models, SkyModel
 from gm.models.temporal.intervals import TimeIntervals
 from gm.statistics import Statistic
 
-TermKey = tuple[type[Statistic], int, int]
+TermKey = tuple[type[Statistic], int, int, int]
 
 
 def compile_terms(
@@ -39,7 +40,8 @@ def compile_terms(
     """The flux columns that the datasets need; one term for each map, and one per statistic for all other datasets.
 
     What has not moved since ``before``, of the same datasets under models that differ in values alone, is taken over.
-    Datasets of one block (`blocks`) whose bins fall under the same statistic share a term, and those with the same
+    Datasets of one block (`blocks`) whose bins fall under the same statistic share a term, unless their values are
+    correlated, and those with the same
     components on the same axis share one matrix product.
     """
     check_light(datasets, models)
@@ -58,9 +60,11 @@ def compile_terms(
             continue
         measurement, part = dataset.measurement(), as_slice(bins)
         statistic, arrays = measurement.kind, measurement.columns(part)
-        key = statistic, arrays[-1].ndim and arrays[-1][0].size, block
+        covariance = measurement.covariance(part)
+        alone = 0 if covariance is None else index + 1
+        key = statistic, arrays[-1].ndim and arrays[-1][0].size, block, alone
         if (builder := builders.get(key)) is None:
-            builder = builders[key] = _TermBuilder(statistic)
+            builder = builders[key] = _TermBuilder(statistic, covariance)
         offset = _add_folds(builder, plan, dataset, models.sources(one.name), corrections.get(one.name), bins, part)
         builder.add_bins(index, bins, arrays, offset)
     terms: list[LikelihoodTerm] = []
@@ -76,11 +80,11 @@ def compile_terms(
 
 
 class _TermBuilder:
-    """Gathers the bins of the datasets of one term."""
+    """Gathers the bins of the datasets of one term; with a ``covariance`` (n_bins, n_bins) those of one dataset."""
 
-    def __init__(self, statistic: type[Statistic]) -> None:
+    def __init__(self, statistic: type[Statistic], covariance: Array | None = None) -> None:
         self.n_rows = 0
-        self._statistic = statistic
+        self._statistic, self._covariance = statistic, covariance
         self._arrays: list[Columns] = []
         self._offsets: list[Array] = []
         self._datasets: list[IntArray] = []
@@ -105,13 +109,14 @@ class _TermBuilder:
         rows = np.arange(self.n_rows, self.n_rows + bins.size)
         self._diagonals.append((rows, block.columns.start + bins, weight))
 
-    def build(self, n_columns: int) -> Term:
+    def build(self, n_columns: int) -> Term | CorrelatedTerm:
         folds: list[Fold] = [_matrix_fold(block, responses) for block, responses in self._responses.items()]
         if self._diagonals:
             folds.append(DiagonalFold(*(np.concatenate(parts) for parts in zip(*self._diagonals, strict=True))))
         statistic = self._statistic(*(np.concatenate(parts) for parts in zip(*self._arrays, strict=True)))
         dataset, bins = np.concatenate(self._datasets), np.concatenate(self._bins)
-        return Term(statistic, folds, np.concatenate(self._offsets), dataset, bins, n_columns)
+        term = Term(statistic, folds, np.concatenate(self._offsets), dataset, bins, n_columns)
+        return term if self._covariance is None else CorrelatedTerm(term, self._covariance)
 
 
 @dataclass(frozen=True, eq=False)

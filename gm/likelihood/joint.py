@@ -31,7 +31,8 @@ from gm.models import Component, Layout, Models, Role
 class DatasetSummary:
     """One dataset at one point of the parameter space; counts are sums over the bins that enter the fit.
 
-    ``counts``, ``predicted`` and ``background`` are None for flux points, which have no counts.
+    ``counts``, ``predicted`` and ``background`` are None for flux points, which have no counts. is_correlated : whether
+    the statistic is that of their covariance.
     """
 
     name: str
@@ -45,6 +46,7 @@ class DatasetSummary:
     losses: dict[str, FluxLoss] = field(default_factory=dict)
     left_out: tuple[LeftOut, ...] = ()
     missing_responses: tuple[str, ...] = ()
+    is_correlated: bool = False
 
     def warnings(self) -> list[str]:
         """Predicted counts that PSF kernels lose or displace, where that matters."""
@@ -368,7 +370,14 @@ class JointLikelihood:
         report = report or TermReport(index, 0, 0.0, 0.0, {})
         counts = dataset.n_counts() if report.counts is None else report.counts
         if counts is None:
-            return DatasetSummary(dataset.name, dataset.type, report.bins, report.statistic, left_out=left_out(dataset))
+            return DatasetSummary(
+                name=dataset.name,
+                type=dataset.type,
+                bins=report.bins,
+                statistic=report.statistic,
+                left_out=left_out(dataset),
+                is_correlated=dataset.is_correlated,
+            )
         applied = {component.name for component in self.models.select(dataset.name)}
         parts = {name: value for name, value in report.components.items() if name in applied}
         return DatasetSummary(

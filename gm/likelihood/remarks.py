@@ -25,7 +25,7 @@ def remarks(datasets: Sequence[Dataset], models: Models, conventions: Convention
     not used, of sources without a shape or beyond the border of a map, of templates that end before the data do."""
     told: dict[str, list[str]] = {}
     for dataset in datasets:
-        for text in _of_responses(dataset):
+        for text in (*dataset.remarks(), *_of_responses(dataset)):
             told.setdefault(text, []).append(dataset.name)
     texts = data_warnings(datasets) + [f"{listed(names)}: {text}" for text, names in told.items()]
     sources = {component.name: component for component in models.sources()}

@@ -10,8 +10,8 @@ from gm.datasets.flux_points import FluxPointsDataset
 from gm.datasets.sed import sed_columns, sed_from_table
 from gm.errors import DataError
 from gm.io.fits_writer import write_fits
-from gm.io.sed_table import read_sed, write_sed
-from gm.io.tables import Column, Table
+from gm.io.sed_table import read_sed, sed_extensions, write_sed
+from gm.io.tables import Column
 
 
 def read_flux_points(path: Path, name: str, stat_type: str = "chi2") -> FluxPointsDataset:
@@ -39,4 +39,4 @@ def write_flux_points(dataset: FluxPointsDataset, path: Path) -> None:
     if path.suffix == ".ecsv":
         write_sed(path, columns, meta, "ecsv")
     else:
-        write_fits(path, [Table("", tuple(columns), meta)])
+        write_fits(path, sed_extensions("", columns, meta))

@@ -14,7 +14,7 @@ from gm.datasets import Datasets
 from gm.likelihood.by_dataset import ByDataset
 from gm.likelihood.contract import Block, LikelihoodTerm, PredictedBins, Pullback
 from gm.likelihood.fluxes import as_slice
-from gm.likelihood.line import Line, RowLine
+from gm.likelihood.line import RowLine
 from gm.likelihood.maps.folding.image_adjoints import ImageAdjoint
 from gm.likelihood.products import narrow_product, times, transposed_times, weighted_square
 from gm.likelihood.report import EnergyReport, TermReport
@@ -223,7 +223,7 @@ class Term(LikelihoodTerm):
         parts = np.split(np.arange(rows.size), starts[1:])
         return [PredictedBins(int(self.dataset[part[0]]), self.bin[part], rows[part]) for part in parts]
 
-    def line(self, rest: Array, signal: Array) -> Line:
+    def line(self, rest: Array, signal: Array) -> RowLine:
         """-2 ln L where the flux vector is ``rest + norm * signal``."""
         return RowLine(self.statistic, _predict(self.folds, np.zeros_like(self.offset), signal), self.predict(rest))
 
@@ -235,6 +235,14 @@ class Term(LikelihoodTerm):
     def predict(self, flux: Array) -> Array:
         """Predicted counts (or flux) of every row, (n_rows,)."""
         return _predict(self.folds, self.offset, flux)
+
+    def pull_back(self, weights: Array, d_flux: Array) -> None:
+        """Add what derivatives by the prediction of every row (n_rows,) make to those by the vector, (n_columns,)."""
+        _pull_back(self.folds, weights, d_flux)
+
+    def jacobian(self, flux_jacobian: Array) -> Array:
+        """Derivatives of all predictions, (n_rows, n_free), from those of the vector, (n_columns, n_free)."""
+        return _jacobian(self.folds, self.n_bins, flux_jacobian)
 
     def value(self, flux: Array) -> float:
         """-2 ln L of the term."""
@@ -284,9 +292,7 @@ class Term(LikelihoodTerm):
         """Derivatives of the rows (n_rows, n_free) that have a curvature, that (n_rows,), and their datasets."""
         rows = self if expected or self._sparse is None or self._is_negative(flux) else self._sparse
         predicted = _predict(rows.folds, rows.offset, flux)
-        jacobian = np.zeros((predicted.size, flux_jacobian.shape[1]))
-        for fold in rows.folds:
-            fold.add_jacobian(flux_jacobian, jacobian)
+        jacobian = _jacobian(rows.folds, predicted.size, flux_jacobian)
         statistic = rows.statistic
         curvature = statistic.expected_curvature(predicted) if expected else statistic.curvature(predicted)
         return jacobian, curvature, rows.dataset
@@ -334,3 +340,10 @@ def _predict(folds: Sequence[Fold], offset: Array, flux: Array) -> Array:
 def _pull_back(folds: Sequence[Fold], weights: Array, d_flux: Array) -> None:
     for fold in folds:
         fold.add_adjoint(weights, d_flux)
+
+
+def _jacobian(folds: Sequence[Fold], n_rows: int, flux_jacobian: Array) -> Array:
+    jacobian = np.zeros((n_rows, flux_jacobian.shape[1]))
+    for fold in folds:
+        fold.add_jacobian(flux_jacobian, jacobian)
+    return jacobian

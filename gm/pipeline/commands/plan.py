@@ -126,6 +126,7 @@ def _dataset_row(dataset: Dataset, models: Models, fitted: set[str]) -> dict[str
         "fitted": dataset.name in fitted,
         "components": [component.name for component in models.select(dataset.name)],
         "missing_responses": list(dataset.missing_responses()),
+        **({"correlated": True} if dataset.is_correlated else {}),
     }
 
 

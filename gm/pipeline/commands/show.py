@@ -220,6 +220,7 @@ def _sky_map(file: FitsFile) -> dict[str, Any]:
 
 def _sed(path: Path) -> Any:
     from gm.datasets import read_dataset
+    from gm.datasets.sed_covariance import largest_correlation
 
     dataset: Any = read_dataset("FluxPointsDataset", path)
     points = dataset.points
@@ -234,7 +235,14 @@ def _sed(path: Path) -> Any:
         }
         for row in range(points.n_points)
     ]
-    return {"sed_type": points.sed_type, "dnde_unit": "cm-2 s-1 TeV-1", "points": rows}
+    described = {"sed_type": points.sed_type, "dnde_unit": "cm-2 s-1 TeV-1", "points": rows}
+    if points.covariance is not None:
+        described |= {
+            "largest_correlation": finite(largest_correlation(points.covariance)),
+            "covariance": [[finite(value) for value in row] for row in points.covariance.tolist()],
+            "covariance_unit": "cm-4 s-2 TeV-2",
+        }
+    return described
 
 
 _READERS: Mapping[str, Callable[[Document], Any]] = {"config": _config, "models": _models, "datasets": _datasets}
