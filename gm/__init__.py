@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gm.estimators import (
         Alternative,
         FluxPointsEstimator,
+        ImpactEstimator,
         LightCurveEstimator,
         ModelSelection,
         ProfileEstimator,
@@ -155,6 +156,7 @@ __all__ = [
     "FoVBackgroundModel",
     "GaussianPrior",
     "GeneralizedGaussianPrior",
+    "ImpactEstimator",
     "LightCurveEstimator",
     "Link",
     "LinkError",
@@ -267,7 +269,8 @@ _HOMES = {
     **dict.fromkeys(("Fit", "FitResult"), "gm.fit"),
     "Conventions": "gm.conventions",
     **dict.fromkeys(
-        ("FluxPointsEstimator", "LightCurveEstimator", "ProfileEstimator", "SensitivityEstimator"), "gm.estimators"
+        ("FluxPointsEstimator", "ImpactEstimator", "LightCurveEstimator", "ProfileEstimator", "SensitivityEstimator"),
+        "gm.estimators",
     ),
     "TSMapEstimator": "gm.estimators.sky.ts_map",
     "ExcessMapEstimator": "gm.estimators.sky.excess_map",

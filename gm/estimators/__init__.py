@@ -1,6 +1,7 @@
 """Estimators: what is asked of the data around a global model."""
 
 from gm.estimators.flux_points import FluxPointsEstimator
+from gm.estimators.impacts import Impact, ImpactEstimator, Impacts
 from gm.estimators.light_curve import LightCurve, LightCurveEstimator, LightCurveRow
 from gm.estimators.norm import NormEstimate
 from gm.estimators.profiles import LikelihoodProfile, ProfileAxis, ProfileEstimator, ProfileRow
@@ -16,6 +17,9 @@ __all__ = [
     "FluxPoint",
     "FluxPoints",
     "FluxPointsEstimator",
+    "Impact",
+    "ImpactEstimator",
+    "Impacts",
     "LightCurve",
     "LightCurveEstimator",
     "LightCurveRow",

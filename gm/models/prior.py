@@ -27,6 +27,16 @@ class Prior(ABC):
         """The lowest and highest value that it allows; None where it allows all."""
         return None
 
+    @property
+    def center(self) -> float | None:
+        """Where its peak is; None where it has none."""
+        return None
+
+    @property
+    def width(self) -> float | None:
+        """How far from its peak it has risen by 1, of a Gaussian sigma / sqrt(weight); None where it has no peak."""
+        return None
+
     @abstractmethod
     def problems(self) -> Iterator[tuple[str, str]]:
         """What is wrong with its numbers: the name and a message."""
@@ -53,6 +63,14 @@ class GaussianPrior(Prior):
     mu: float = 0.0
     sigma: float = 1.0
     weight: float = 1.0
+
+    @property
+    def center(self) -> float:
+        return self.mu
+
+    @property
+    def width(self) -> float | None:
+        return self.sigma / sqrt(self.weight) if self.weight > 0 else None
 
     def problems(self) -> Iterator[tuple[str, str]]:
         if not self.sigma > 0:
@@ -143,6 +161,14 @@ class GeneralizedGaussianPrior(Prior):
     sigma: float = 1.0
     eta: float = 0.5
     weight: float = 1.0
+
+    @property
+    def center(self) -> float:
+        return self.mu
+
+    @property
+    def width(self) -> float | None:
+        return self.sigma * sqrt(2) * _power(1 / (2 * self.weight), self.eta) if self.weight > 0 else None
 
     def problems(self) -> Iterator[tuple[str, str]]:
         if not self.sigma > 0:

@@ -73,6 +73,7 @@ def test_the_kinds_of_file() -> None:
         "fit",
         "flux-points",
         "goodness",
+        "impacts",
         "light-curve",
         "localize",
         "maps",

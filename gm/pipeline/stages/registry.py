@@ -11,6 +11,7 @@ from gm.pipeline.stages.find.stage import FIND
 from gm.pipeline.stages.fit.stage import FIT
 from gm.pipeline.stages.flux_points.stage import FLUX_POINTS
 from gm.pipeline.stages.goodness.stage import GOODNESS
+from gm.pipeline.stages.impacts.stage import IMPACTS
 from gm.pipeline.stages.light_curves.stage import LIGHT_CURVES
 from gm.pipeline.stages.localize.stage import LOCALIZE
 from gm.pipeline.stages.maps.stage import MAPS
@@ -30,6 +31,7 @@ STAGES: list[Stage[Any]] = [
     FLUX_POINTS,
     LIGHT_CURVES,
     PROFILES,
+    IMPACTS,
     LOCALIZE,
     EXTENSION,
     SELECT,

@@ -1,0 +1,1 @@
+"""Impacts of nuisances on a parameter."""
