@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     )
     from gm.estimators import (
         Alternative,
+        FluxPoints,
         FluxPointsEstimator,
         ImpactEstimator,
         LightCurveEstimator,
@@ -150,6 +151,7 @@ __all__ = [
     "ExtensionEstimator",
     "Fit",
     "FitResult",
+    "FluxPoints",
     "FluxPointsDataset",
     "FluxPointsEstimator",
     "FoVBackgroundMaker",
@@ -268,10 +270,8 @@ _HOMES = {
     "SpectrumDatasetMaker": "gm.makers.spectra",
     **dict.fromkeys(("Fit", "FitResult"), "gm.fit"),
     "Conventions": "gm.conventions",
-    **dict.fromkeys(
-        ("FluxPointsEstimator", "ImpactEstimator", "LightCurveEstimator", "ProfileEstimator", "SensitivityEstimator"),
-        "gm.estimators",
-    ),
+    **dict.fromkeys(("FluxPoints", "FluxPointsEstimator", "ImpactEstimator", "LightCurveEstimator"), "gm.estimators"),
+    **dict.fromkeys(("ProfileEstimator", "SensitivityEstimator"), "gm.estimators"),
     "TSMapEstimator": "gm.estimators.sky.ts_map",
     "ExcessMapEstimator": "gm.estimators.sky.excess_map",
     "ResidualMapEstimator": "gm.estimators.sky.residual_map",

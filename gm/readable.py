@@ -51,3 +51,17 @@ def energy(value: float | None) -> str:
         if abs(value) >= size * 0.9995:
             return f"{value / size:.4g} {unit}"
     return f"{value / 1e-6:.4g} MeV"
+
+
+def energies(low: float | None, high: float | None) -> str:
+    """A range of energies given in TeV."""
+    return f"{energy(low)} - {energy(high)}"
+
+
+def asked_energies(point: Mapping[str, Any]) -> str:
+    """The range that a flux point was asked for, where that is not the one of the bins that entered; else nothing."""
+    asked = point.get("asked")
+    if asked is None or point.get("e_min") is None:
+        return ""
+    is_moved = any(abs(point[end] / asked[end] - 1.0) > 1e-6 for end in ("e_min", "e_max"))
+    return energies(asked["e_min"], asked["e_max"]) if is_moved else ""

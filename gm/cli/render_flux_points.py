@@ -6,30 +6,50 @@ from collections.abc import Mapping
 from typing import Any
 
 from gm.cli.output import paint
-from gm.cli.tables import energy, number, table, with_error
+from gm.cli.tables import number, table, with_error
+from gm.readable import asked_energies, energies
 
 
 def lines(document: Mapping[str, Any], color: bool = False) -> list[str]:
     """One row per energy bin of a ``gm/flux-points/1`` document: flux or upper limit, TS, and why a bin has none."""
     status = str(document.get("status", ""))
     style = "green" if status in ("ok", "done") else "yellow"
-    rows = []
-    for point in document["points"]:
-        value, error = with_error(point["dnde"], point.get("dnde_err")) if point.get("dnde") is not None else ("-", "-")
-        limit = "-" if point.get("dnde_ul") is None else f"< {number(point['dnde_ul'])}"
-        rows.append(
-            [
-                f"{energy(point['e_min'])} - {energy(point['e_max'])}",
-                value,
-                error,
-                limit,
-                number(point.get("ts")),
-                point["status"],
-                point.get("reason") or "; ".join(f"{name}: {why}" for name, why in point.get("missing", {}).items()),
-            ]
-        )
-    unit = next((point["dnde_unit"] for point in document["points"] if point.get("dnde_unit")), "cm-2 s-1 TeV-1")
-    head = (
-        f"{document.get('name', 'flux points')}: {document['source']}, dnde in {unit}   {paint(status, style, color)}"
-    )
-    return [head, "", *table(["energy", "dnde", "error", "upper limit", "TS", "status", "reason"], rows)]
+    points = document["points"]
+    columns = {
+        "energy": [energies(point["e_min"], point["e_max"]) for point in points],
+        "dnde": [_value(point)[0] for point in points],
+        "error": [_value(point)[1] for point in points],
+        "upper limit": [_limit(point) for point in points],
+        "TS": [number(point.get("ts")) for point in points],
+        "status": [point["status"] for point in points],
+        "deabsorbed": [_deabsorbed(point) for point in points],
+        "asked": [asked_energies(point) for point in points],
+        "reason": [_reason(point) for point in points],
+    }
+    shown = [name for name, cells in columns.items() if name not in ("asked", "deabsorbed") or any(cells)]
+    rows = [list(row) for row in zip(*(columns[name] for name in shown), strict=True)]
+    unit = next((point["dnde_unit"] for point in points if point.get("dnde_unit")), "cm-2 s-1 TeV-1")
+    name = document.get("name", "flux points")
+    head = f"{name}: {document['source']}, dnde in {unit}   {paint(status, style, color)}"
+    warnings = [f"  warning: {text}" for text in document.get("warnings", ())]
+    return [head, "", *table(shown, rows), *([""] if warnings else []), *warnings]
+
+
+def _value(point: Mapping[str, Any]) -> tuple[str, str]:
+    return with_error(point["dnde"], point.get("dnde_err")) if point.get("dnde") is not None else ("-", "-")
+
+
+def _limit(point: Mapping[str, Any]) -> str:
+    return "-" if point.get("dnde_ul") is None else f"< {number(point['dnde_ul'])}"
+
+
+def _deabsorbed(point: Mapping[str, Any]) -> str:
+    """dnde without the absorption on the way, or its limit."""
+    row = point.get("deabsorbed")
+    if row is None:
+        return ""
+    return _limit(row) if point["status"] == "upper_limit" else " ± ".join(_value(row))
+
+
+def _reason(point: Mapping[str, Any]) -> str:
+    return point.get("reason") or "; ".join(f"{name}: {why}" for name, why in point.get("missing", {}).items())

@@ -14,8 +14,8 @@ __all__ = ["count", "energy", "link_text", "number", "shortened", "table", "with
 
 _WORDS = ("unit", "status", "reason", "state", "missing", "")
 _LEAST = (
-    "bins", "type", "limits", "livetime [h]", "off or background", "deviance", "statistic", "MINOS", "responses",
-    "background", "upper limit", "TS", "missing", "state", "status", "reason", "unit", "error",
+    "asked", "bins", "type", "limits", "livetime [h]", "off or background", "deviance", "statistic", "MINOS",
+    "responses", "background", "upper limit", "TS", "missing", "state", "status", "reason", "unit", "error",
 )  # fmt: skip
 """Columns that a narrow terminal goes without, the first one first."""
 

@@ -120,7 +120,7 @@ def sed_from_table(table: Table) -> SedTable:
         suffix: _optional(table, quantity + suffix, UNITS[sed_type], len(energy)) * to_dnde
         for suffix in ("", "_err", "_errn", "_errp", "_ul")
     }
-    fluxes |= {suffix: fluxes[suffix] / _n_sigma(table) for suffix in ("_err", "_errn", "_errp")}
+    fluxes |= {suffix: fluxes[suffix] / n_sigma_of(table) for suffix in ("_err", "_errn", "_errp")}
     fluxes |= {suffix: _undefined_left_out(fluxes[suffix]) for suffix in ("_errn", "_errp")}
     succeeded = table.flags("success")
     if succeeded is not None:
@@ -158,7 +158,7 @@ def sed_from_table(table: Table) -> SedTable:
     )
 
 
-def _n_sigma(table: Table) -> float:
+def n_sigma_of(table: Table) -> float:
     """How many sigma the errors are: the header's ``n_sigma``, else one."""
     number = _number(table.card("n_sigma"))
     if table.card("n_sigma") is not None and (number is None or not 0 < number < np.inf):

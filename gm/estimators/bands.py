@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from gm.arrays import Array, IntArray
-from gm.errors import UsageError
+from gm.datasets import Dataset
+from gm.errors import DataError, UsageError
 from gm.likelihood import JointLikelihood, Terms
 from gm.maps.axes import SAME_ENERGY
 from gm.units import convert
+
+_TOLD = 8  # edges that an error lists
 
 
 def band_edges(energy_edges: Sequence[object]) -> Array:
@@ -19,6 +22,34 @@ def band_edges(energy_edges: Sequence[object]) -> Array:
     if edges.size < 2 or not (np.diff(edges) > 0).all() or edges[0] <= 0:
         raise UsageError("energy_edges must be at least two positive energies, increasing")
     return edges
+
+
+def moved_edges(datasets: Iterable[Dataset], edges: Array) -> Iterator[tuple[str, float, float]]:
+    """Edges that are inside a dataset's axis and none of its own: its name, the edge [TeV] and the nearest one there.
+
+    Beyond the ends of an axis there is nothing that an edge could divide, and points have no bins.
+    """
+    for dataset in datasets:
+        if not dataset.is_binned:
+            continue
+        low, high = dataset.energy_edges()
+        own = np.append(low, high[-1])
+        inside = edges[(edges > own[0]) & (edges < own[-1])]
+        nearest = own[dataset.nearest_bins(inside)]
+        for edge, used in zip(inside.tolist(), nearest.tolist(), strict=True):
+            if abs(used / edge - 1.0) > SAME_ENERGY:
+                yield dataset.name, edge, used
+
+
+def refuse_moved(datasets: Iterable[Dataset], edges: Array) -> None:
+    """Raises `DataError` for edges that are no edges of bins, with the nearest ones that are."""
+    moved = list(moved_edges(datasets, edges))
+    if moved:
+        told = [
+            f"{name}: {edge:.6g} TeV is no edge of its bins, {used:.6g} TeV is" for name, edge, used in moved[:_TOLD]
+        ]
+        more = f"\n    and {len(moved) - _TOLD} more" if len(moved) > _TOLD else ""
+        raise DataError("energy_edges are not those of bins\n    " + "\n    ".join(told) + more)
 
 
 class EnergyBands:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -12,11 +12,13 @@ from gm.arrays import Array, IntArray
 from gm.conventions import Conventions
 from gm.datasets import Datasets
 from gm.errors import UsageError, suggest
-from gm.estimators.bands import EnergyBands, band_edges
+from gm.estimators.bands import EnergyBands, band_edges, refuse_moved
 from gm.estimators.norm import NoMinimum, NormEstimate, NormProfile
+from gm.estimators.nuisances import with_nuisance_priors
+from gm.estimators.points import FluxPoints
 from gm.estimators.reference import Reference
 from gm.estimators.reoptimized import estimate_reoptimized
-from gm.estimators.result import FluxPoint, FluxPoints, PointDataset, PointStatus, ReferenceFlux
+from gm.estimators.result import FluxPoint, PointDataset, PointStatus, ReferenceFlux
 from gm.estimators.upper_limits import LimitMethod
 from gm.likelihood import Engine, JointLikelihood, TermReport, Terms
 from gm.likelihood.line import Line
@@ -43,6 +45,10 @@ class FluxPointsEstimator:
     ul : what the limit is, ``likelihood``, ``bounded`` or ``cls``: see `LimitMethod`
     sigma_sensitivity : ``norm_sensitivity`` is the norm that this significance expects
     norm_scan : norms at which the profile is written out
+    strict : edges that are inside a dataset's axis and none of its own are refused, and not moved to the nearest
+    nuisance_prior : with ``reoptimize``, which it implies, the other parameters have a Gaussian prior in each band: as
+    wide as the errors that the models tell, times this factor (`with_nuisance_priors` has the formula)
+    deabsorbed : points are told without the absorption in the source's spectrum too
     conventions : how counts are predicted, ``gammapy`` or ``exact``; `UsageError` for another word
     engine : compiles the likelihood, by default in this process
     """
@@ -55,12 +61,16 @@ class FluxPointsEstimator:
     ul: LimitMethod | str = LimitMethod.LIKELIHOOD
     sigma_sensitivity: float = 5.0
     norm_scan: Sequence[float] = DEFAULT_SCAN
+    strict: bool = False
+    nuisance_prior: float | None = None
+    deabsorbed: bool = False
     conventions: Conventions | str = Conventions.GAMMAPY
     engine: Engine | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "conventions", Conventions(self.conventions))
         object.__setattr__(self, "ul", LimitMethod(self.ul))
+        object.__setattr__(self, "reoptimize", self.reoptimize or self.nuisance_prior is not None)
         if self.ul is LimitMethod.CLS and self.reoptimize:
             raise UsageError("CLs limits are those of a norm alone, not with reoptimize; take bounded")
 
@@ -68,12 +78,16 @@ class FluxPointsEstimator:
         """The flux points around ``models``, which stay as they are.
 
         Raises `UsageError` when the source is not a sky component or no flux, the edges do not increase or there is no
-        dataset.
+        dataset, `DataError` for edges that are not those of bins when ``strict``.
         """
         if not len(datasets):
             raise UsageError(f"flux points of '{self.source}': no dataset was given")
-        component, edges = self._component(models), self.requested_edges()
+        component, edges, told = self._component(models), self.requested_edges(), tuple[str, ...]()
         by_energy = Datasets(dataset.by_energy() for dataset in datasets)
+        if self.strict:
+            refuse_moved(by_energy, edges)
+        if self.nuisance_prior is not None:
+            models, told = with_nuisance_priors(models, self.source, self.nuisance_prior)
         likelihood = JointLikelihood(by_energy, models, self.conventions, engine=self.engine)
         bands = _Bands(self, likelihood, component, edges)
         measured = []
@@ -81,19 +95,19 @@ class FluxPointsEstimator:
             if progress is not None:
                 progress(f"{e_min:.4g} - {e_max:.4g} TeV", k / (edges.size - 1))
             measured.append(bands.measure(k))
-        references = bands.reference.fluxes(np.array([(band.e_min, band.e_max) for band in measured]))
         return FluxPoints(
             source=self.source,
             reference_model=bands.reference.model,
-            points=tuple(band.point(reference) for band, reference in zip(measured, references, strict=True)),
+            points=tuple(bands.points(measured)),
             norm_scan=np.asarray(self.norm_scan, dtype=float),
             sigma=self.sigma,
             sigma_ul=self.sigma_ul,
             ul=LimitMethod(self.ul),
             sigma_sensitivity=self.sigma_sensitivity,
             reoptimize=self.reoptimize,
+            nuisance_prior=self.nuisance_prior,
             datasets=tuple(dataset.name for dataset in datasets),
-            warnings=(*bands.reference.warnings(), *likelihood.remarks()),
+            warnings=(*bands.reference.warnings(), *told, *likelihood.remarks()),
         )
 
     def unmeasured(self, models: Models, status: PointStatus, why: str) -> tuple[FluxPoint, ...]:
@@ -138,11 +152,12 @@ class _Band:
     estimate: NormEstimate | None = None
     datasets: dict[str, PointDataset] = field(default_factory=dict)
 
-    def point(self, reference: ReferenceFlux) -> FluxPoint:
+    def point(self, reference: ReferenceFlux, intrinsic: ReferenceFlux | None, asked: tuple[float, float]) -> FluxPoint:
         status, reason = self.status, self.reason
         if self.estimate is not None and not reference.dnde > 0:
             status, reason = "failed", "the reference spectrum is not above 0 here"
-        return FluxPoint(self.e_min, self.e_max, status, reason, reference, self.estimate, self.datasets)
+        measured = reference, self.estimate, self.datasets
+        return FluxPoint(self.e_min, self.e_max, status, reason, *measured, asked=asked, intrinsic=intrinsic)
 
 
 class _Bands:
@@ -156,10 +171,19 @@ class _Bands:
         self.vector = layout.start
         values = layout.expand(self.vector)
         self.reference = Reference(component, values[layout.slots(component.name)], likelihood.conventions)
+        self.intrinsic = self.reference.intrinsic() if estimator.deabsorbed else None
         self.shapes = bank.fluxes(values, [])
         self.signal = self.reference.sign * (bank.fluxes(values, [component.name]) - self.shapes)
         self.rest = bank.fluxes(values, [c.name for c in likelihood.models if c.name != component.name])
         self.bands = EnergyBands(likelihood, edges)
+
+    def points(self, measured: Sequence[_Band]) -> Iterator[FluxPoint]:
+        """All bands with what their norms refer to."""
+        energies, edges = np.array([(band.e_min, band.e_max) for band in measured]), self.bands.edges.tolist()
+        references = self.reference.fluxes(energies)
+        bare = self.intrinsic.fluxes(energies) if self.intrinsic is not None else [None] * len(measured)
+        for band, reference, intrinsic, asked in zip(measured, references, bare, pairwise(edges), strict=True):
+            yield band.point(reference, intrinsic, asked)
 
     def measure(self, k: int) -> _Band:
         """Band ``k``; every outcome has a status and a reason, and none takes the other bands with it."""

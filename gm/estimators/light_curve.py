@@ -15,8 +15,9 @@ from gm.errors import DataError, UsageError
 from gm.estimators.fitted_flux import FluxFit, fitted_point, fitted_values, free_models, in_band
 from gm.estimators.flux_points import DEFAULT_SCAN, FluxPointsEstimator
 from gm.estimators.joint_light_curve import joint_fit
+from gm.estimators.points import FluxPoints
 from gm.estimators.quantity import Quantity
-from gm.estimators.result import FittedValue, FluxPoint, FluxPoints
+from gm.estimators.result import FittedValue, FluxPoint
 from gm.estimators.time_bins import BayesianBlocks, Binned, GoodTimes, TimeBin, TimeBinning, time_binning
 from gm.fit import NothingToFit
 from gm.likelihood import Engine

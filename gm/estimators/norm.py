@@ -47,6 +47,7 @@ class NormEstimate:
     """Best norm and its errors; None where a number does not exist. ``norm_errn`` and ``norm_errp`` are positive.
 
     missing : why the norm's numbers that are None do not exist, by their names
+    told_ts : the test statistic of a published point that tells no -2 ln L
     """
 
     norm: float
@@ -59,11 +60,12 @@ class NormEstimate:
     stat_scan: Array
     norm_sensitivity: float | None = None
     missing: dict[str, str] = field(default_factory=dict)
+    told_ts: float | None = None
 
     @property
     def ts(self) -> float:
         """Test statistic against a norm of 0."""
-        return self.stat_null - self.stat
+        return self.stat_null - self.stat if self.told_ts is None else self.told_ts
 
 
 class NormProfile:

@@ -37,17 +37,31 @@ class Reference:
             parameters = [mirrored if k == amplitude else p for k, p in enumerate(component.parameters)]
             self.model = component.with_parameters(parameters)
 
+    def intrinsic(self) -> Reference:
+        """The same without the absorption on the way, at equal values. Raises `UsageError` where there is none."""
+        spectral = self.model.spectral_model
+        left = spectral.unabsorbed()
+        if left is None or len(left[1]) == len(spectral.parameters):
+            raise UsageError(f"'{self.model.name}' has no absorption that points could be told without")
+        model, kept = left
+        values = np.concatenate([self._values[kept], self._values[len(spectral.parameters) :]])
+        return Reference(replace(self.model, spectral_model=model), values, self._conventions)
+
     def warnings(self) -> tuple[str, ...]:
         """What a reader of the norms should know."""
         if self.sign > 0:
             return ()
         return (f"the amplitude of '{self.model.name}' is negative: the reference model has it with the other sign",)
 
+    def dnde(self, energy: Array) -> Array:
+        """At energies, (n,) [TeV]: (n,) [cm-2 s-1 TeV-1]."""
+        return sky_flux(self.model, energy, self._values)
+
     def fluxes(self, bands: Array) -> list[ReferenceFlux]:
         """In bands, (n_bands, 2) [TeV]; every band is an axis of its own, with its own number of nodes."""
         model, values = self.model.spectral_model, self._values
         bins, e_ref = EnergyBins(*bands, conventions=self._conventions), np.sqrt(bands[:, 0] * bands[:, 1])
-        dnde = sky_flux(self.model, e_ref, values)
+        dnde = self.dnde(e_ref)
         if model.result_unit():
             spectral = values[: len(model.parameters)]
             flux, eflux = model.band_integrals(bins, spectral), model.band_energy_integrals(bins, spectral)

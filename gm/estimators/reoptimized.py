@@ -17,6 +17,7 @@ import numpy as np
 from gm.arrays import Array, BoolArray
 from gm.estimators.branches import Branches
 from gm.estimators.norm import NoMinimum, NormEstimate
+from gm.estimators.nuisances import own_addresses
 from gm.estimators.surroundings import Surroundings
 from gm.estimators.upper_limits import LimitMethod
 from gm.fit.covariance import Errors, measure_errors
@@ -50,9 +51,7 @@ class NormObjective:
 
     def __init__(self, likelihood: JointLikelihood, terms: Terms, source: str, signal: Array) -> None:
         self._terms, self._bank = terms, likelihood.bank
-        slots, roots = likelihood.layout.slots(source), likelihood.models.roots()
-        leaders = {roots[k].root if k in roots else k for k in range(slots.start, slots.stop)}
-        own = [likelihood.layout.addresses[k] for k in sorted(leaders)]
+        own = own_addresses(likelihood.models, likelihood.layout, source)
         self.layout = Layout(likelihood.models.with_parameters({address: {"frozen": True} for address in own}))
         self._others = [component.name for component in likelihood.models if component.name != source]
         self._own = own_parameters([d.name for d in likelihood.datasets], likelihood.models, self.layout)

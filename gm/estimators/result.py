@@ -8,10 +8,10 @@ from typing import Literal
 
 from gm.arrays import Array
 from gm.estimators.norm import NormEstimate
-from gm.estimators.upper_limits import LimitMethod
-from gm.models import SkyModel
 
 PointStatus = Literal["ok", "upper_limit", "no_data", "failed"]
+FLUX_UNITS = {"dnde": "cm-2 s-1 TeV-1", "e2dnde": "erg cm-2 s-1", "flux": "cm-2 s-1", "eflux": "erg cm-2 s-1"}
+"""The quantities that a norm stands for, with their units."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,11 @@ class FluxPoint:
 
     Where the spectrum was fitted too the norm is that of the flux alone: ``spectrum`` has its ``dnde`` at ``e_ref`` and
     ``eflux``, ``parameters`` what else was free of it.
+
+    asked : the edges that were asked for [TeV], which those of bins are near to
+    intrinsic : the reference without the absorption on the way, where points are told without it too
+    center : the energy of a published point, where edges are not known or not around it; norm_scan : (n_norm,) of its
+    own profile, where that is not at the norms of all
     """
 
     e_min: float
@@ -68,34 +73,23 @@ class FluxPoint:
     datasets: dict[str, PointDataset] = field(default_factory=dict)
     spectrum: dict[str, FittedValue] = field(default_factory=dict)
     parameters: tuple[FittedValue, ...] = ()
+    asked: tuple[float, float] | None = None
+    intrinsic: ReferenceFlux | None = None
+    center: float | None = None
+    norm_scan: Array | None = None
 
     @property
     def e_ref(self) -> float:
-        return sqrt(self.e_min * self.e_max)
+        return sqrt(self.e_min * self.e_max) if self.center is None else self.center
 
     @property
     def sqrt_ts(self) -> float | None:
         """Significance with the sign of the norm."""
         return None if self.estimate is None else copysign(sqrt(max(self.estimate.ts, 0.0)), self.estimate.norm)
 
-
-@dataclass(frozen=True, eq=False)
-class FluxPoints:
-    """A spectral energy distribution of one component, relative to the ``reference_model`` of the global model."""
-
-    source: str
-    reference_model: SkyModel
-    points: tuple[FluxPoint, ...]
-    norm_scan: Array
-    sigma: float
-    sigma_ul: float
-    sigma_sensitivity: float
-    reoptimize: bool
-    datasets: tuple[str, ...]
-    warnings: tuple[str, ...] = ()
-    ul: LimitMethod = LimitMethod.LIKELIHOOD
-
     @property
-    def success(self) -> bool:
-        """No band has failed; bands without data or with an upper limit are no failure."""
-        return not any(point.status == "failed" for point in self.points)
+    def transmission(self) -> float | None:
+        """The part of the photons at ``e_ref`` that absorption leaves, where points are told without it."""
+        if self.intrinsic is None or not self.intrinsic.dnde > 0:
+            return None
+        return self.reference.dnde / self.intrinsic.dnde

@@ -6,12 +6,12 @@ import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
-from gm.errors import UsageError
+from gm.errors import UsageError, suggest
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -99,6 +99,14 @@ class Look:
                 except (OSError, ValueError) as error:
                     raise UsageError(f"style '{self.style}': {str(error).splitlines()[0]}") from error
             yield
+
+
+def look_of(**chosen: Any) -> Look:
+    """A `Look` of what a user chooses. Raises `UsageError` for a word that is none of its fields."""
+    names = [field.name for field in fields(Look) if field.compare]
+    if wrong := [name for name in chosen if name not in names]:
+        raise UsageError(f"'{wrong[0]}' is nothing to choose of a figure; {suggest(wrong[0], names, 'known')}")
+    return Look(**chosen)
 
 
 def color_of(number: int) -> str:

@@ -15,22 +15,30 @@ from gm.figures.sed import Points
 
 
 def sed(result: Result, look: Look) -> Iterator[Points]:
-    """Those with a flux or a limit, under the name of their source."""
+    """Those with a flux or a limit, under the name of their source; without absorption on the way, where told, too."""
     rows = [row for row in result.document["points"] if row["status"] in ("ok", "upper_limit")]
     if rows:
-        error = _column(rows, "dnde_err")
-        low, high = (_column(rows, f"dnde_{side}") for side in ("errn", "errp"))
-        yield Points(
-            label=result.name,
-            e_ref=_column(rows, "e_ref"),
-            e_min=_column(rows, "e_min"),
-            e_max=_column(rows, "e_max"),
-            dnde=_column(rows, "dnde"),
-            errn=np.where(np.isnan(low), error, low),
-            errp=np.where(np.isnan(high), error, high),
-            limit=_column(rows, "dnde_ul"),
-            is_limit=np.array([row["status"] == "upper_limit" for row in rows], dtype=np.bool_),
-        )
+        yield _points(result.name, rows, rows)
+    if rows and result.document.get("deabsorbed"):
+        yield _points(f"{result.name} deabsorbed", rows, [row["deabsorbed"] for row in rows])
+
+
+def _points(label: str, rows: list[Any], fluxes: list[Any]) -> Points:
+    """Of ``rows`` with their energies and verdicts, the numbers of ``fluxes``."""
+    e_ref, error = _column(rows, "e_ref"), _column(fluxes, "dnde_err")
+    low, high = (_column(fluxes, f"dnde_{side}") for side in ("errn", "errp"))
+    e_min, e_max = (_column(rows, end) for end in ("e_min", "e_max"))
+    return Points(
+        label=label,
+        e_ref=e_ref,
+        e_min=np.where(np.isnan(e_min), e_ref, e_min),
+        e_max=np.where(np.isnan(e_max), e_ref, e_max),
+        dnde=_column(fluxes, "dnde"),
+        errn=np.where(np.isnan(low), error, low),
+        errp=np.where(np.isnan(high), error, high),
+        limit=_column(fluxes, "dnde_ul"),
+        is_limit=np.array([row["status"] == "upper_limit" for row in rows], dtype=np.bool_),
+    )
 
 
 def profiles(result: Result, look: Look) -> Iterator[ProfileLine]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gm.errors import UsageError, suggest
-from gm.figures.look import Look
+from gm.figures.look import Look, look_of
 from gm.figures.results import Result
 
 if TYPE_CHECKING:
@@ -94,3 +94,13 @@ def draw(figure: Figure, name: str, parts: Sequence[Any], look: Look) -> list[Ax
     """Draw the parts of a figure, under the look that is applied."""
     axes: list[Axes] = import_module(f"gm.figures.{name.replace('-', '_')}").draw(figure, parts, look)
     return axes
+
+
+def show(results: Sequence[Result], figure: str | None = None, **look: Any) -> Axes:
+    """Draw with pyplot; the first axes. Raises `UsageError`, for a word that is none of a `Look` too."""
+    chosen = look_of(**look)
+    with chosen.applied():
+        from matplotlib import pyplot
+
+        name, parts = choose(results, figure, chosen)
+        return draw(pyplot.figure(), name, parts, chosen)[0]

@@ -5,26 +5,35 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gm.readable import energy, number, with_error
+from gm.readable import asked_energies, energies, number, with_error
 from gm.report.html import Cell, table
+
+_UNIT = "cm-2 s-1 TeV-1"
 
 
 def section(document: Mapping[str, Any]) -> str:
     """A row for each band of energy."""
+    points, is_deabsorbed = document["points"], bool(document.get("deabsorbed"))
+    head = ["energies", f"dN/dE [{_UNIT}]", f"upper limit [{_UNIT}]", "TS", "status", "reason"]
+    if is_deabsorbed:
+        head += [f"without absorption [{_UNIT}]", f"its limit [{_UNIT}]"]
     rows = []
-    for point in document["points"]:
-        known = point.get("dnde") is not None
-        value = " ± ".join(with_error(point["dnde"], point.get("dnde_err"))) if known else "-"
-        limit = point.get("dnde_ul")
-        rows.append(
-            [
-                Cell(f"{energy(point['e_min'])} - {energy(point['e_max'])}", point["e_min"]),
-                Cell(value, point.get("dnde")),
-                Cell("-" if limit is None else f"< {number(limit)}", limit),
-                Cell(number(point.get("ts")), point.get("ts")),
-                point["status"].replace("_", " "),
-                point.get("reason") or "",
-            ]
-        )
-    head = ["energies", "dN/dE [cm-2 s-1 TeV-1]", "upper limit [cm-2 s-1 TeV-1]", "TS", "status", "reason"]
+    for point in points:
+        asked = asked_energies(point)
+        note = f"asked for {asked}" if asked else ""
+        row = [
+            Cell(energies(point["e_min"], point["e_max"]), point["e_min"], note),
+            *_flux(point),
+            Cell(number(point.get("ts")), point.get("ts")),
+            point["status"].replace("_", " "),
+            point.get("reason") or "",
+        ]
+        rows.append(row + _flux(point.get("deabsorbed") or {}) if is_deabsorbed else row)
     return table(head, rows)
+
+
+def _flux(row: Mapping[str, Any]) -> list[Cell]:
+    """The flux with its error, and its limit."""
+    value, limit = row.get("dnde"), row.get("dnde_ul")
+    text = "-" if value is None else " ± ".join(with_error(value, row.get("dnde_err")))
+    return [Cell(text, value), Cell("-" if limit is None else f"< {number(limit)}", limit)]

@@ -72,6 +72,9 @@ class EBLAbsorptionNormSpectralModel(SpectralModel):
         f = transmission ** values[1]
         return np.stack([values[1] * f * by_redshift, f * np.log(np.maximum(transmission, _TINY))])
 
+    def unabsorbed(self) -> None:
+        """Nothing but a factor of 1."""
+
     def _transmission(self, energy: Array, redshift: float) -> tuple[Array, Array]:
         """Transmission, and the derivative of its logarithm by redshift."""
         z, log_energy, table = self._table

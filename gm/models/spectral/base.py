@@ -85,6 +85,10 @@ class SpectralModel(ParametricModel):
         """Position among the parameters of the one that f is proportional to, or None."""
         return None if self.amplitude_name is None else self.paths.index(self.amplitude_name)
 
+    def unabsorbed(self) -> tuple[SpectralModel, list[int]] | None:
+        """The spectrum without absorption on the way, and which of the parameters are left; None: nothing is left."""
+        return self, list(range(len(self.parameters)))
+
     def result_unit(self) -> str:
         """Internal unit of f: a differential flux, or what the amplitude's unit makes of it. Raises `UnitError`."""
         amplitude = self.amplitude_position()

@@ -86,6 +86,15 @@ class CompoundSpectralModel(SpectralModel):
             return first
         return len(self.model1.parameters) + second
 
+    def unabsorbed(self) -> tuple[SpectralModel, list[int]] | None:
+        """Factors that are absorption are left out, at any depth."""
+        n, first, second = len(self.model1.parameters), self.model1.unabsorbed(), self.model2.unabsorbed()
+        if second is not None:
+            second = second[0], [n + k for k in second[1]]
+        if first is not None and second is not None:
+            return CompoundSpectralModel(first[0], second[0], self.operator), first[1] + second[1]
+        return first or second if self.operator == "mul" else super().unabsorbed()
+
     def result_unit(self) -> str:
         unit1, unit2 = self.model1.result_unit(), self.model2.result_unit()
         if self.operator == "mul":

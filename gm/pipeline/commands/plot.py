@@ -10,7 +10,7 @@ from gm.config_schemas.reader import read_document
 from gm.config_schemas.validator import check
 from gm.errors import DataError, InvalidInput, UsageError, suggest
 from gm.figures.look import FORMATS, Look, figure_bytes, is_own
-from gm.figures.registry import choose, draw, drawn_kinds
+from gm.figures.registry import choose, draw, drawn_kinds, show
 from gm.figures.results import Result
 from gm.io.files import write_atomic
 from gm.pipeline.results import as_mapping
@@ -76,9 +76,4 @@ def plot(*results: str | Path, figure: str | None = None, **look: Any) -> Axes:
     for `Look`: scheme, style, energy, flux, radius, datasets, components. Raises `UsageError`, `InvalidInput` and
     `DataError`.
     """
-    chosen = Look(**look)
-    with chosen.applied():
-        from matplotlib import pyplot
-
-        name, parts = choose(read_results(results), figure, chosen)
-        return draw(pyplot.figure(), name, parts, chosen)[0]
+    return show(read_results(results), figure, **look)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 
+import numpy as np
+
 from gm.errors import DataError
 from gm.estimators import FluxPointsEstimator
+from gm.estimators.bands import refuse_moved
 from gm.pipeline.inputs import Inputs
 from gm.pipeline.results import write_document
 from gm.pipeline.session import Session
 from gm.pipeline.stages.base import Ran, Task
-from gm.pipeline.stages.flux_points.document import flux_points_document
 from gm.pipeline.stages.flux_points.settings import FluxPointsSettings
-from gm.pipeline.stages.flux_points.table import write_tables
+from gm.pipeline.start import Start
 
 
 def run_flux_points(session: Session, task: Task, settings: FluxPointsSettings, inputs: Inputs) -> Ran:
@@ -24,7 +26,10 @@ def run_flux_points(session: Session, task: Task, settings: FluxPointsSettings, 
     estimator = FluxPointsEstimator(
         source=settings.source,
         energy_edges=settings.energy_edges,
+        strict=settings.strict,
         reoptimize=settings.reoptimize,
+        nuisance_prior=settings.nuisance_prior,
+        deabsorbed=settings.deabsorbed,
         sigma=settings.sigma,
         sigma_ul=settings.sigma_ul,
         ul=settings.ul,
@@ -40,9 +45,17 @@ def run_flux_points(session: Session, task: Task, settings: FluxPointsSettings, 
 
     points = estimator.run(datasets, models, progress)
     seconds = time.perf_counter() - began
-    document = flux_points_document(points, settings.name, inputs)
+    document = points.to_dict(settings.name, inputs)
     session.begin(task.key, files)
-    write_tables(points, files[1:])
+    for file in files[1:]:
+        points.write(file, overwrite=True, sed_type=settings.sed_type)
     write_document(files[0], document)
     session.reporter.step("flux_points", document["message"], seconds)
     return document, {**session.seconds, "flux_points": seconds}
+
+
+def check_edges(start: Start, entries: tuple[FluxPointsSettings, ...]) -> None:
+    """Raises `DataError` for edges of an entry that is ``strict`` which are none of bins."""
+    for entry in entries:
+        if entry.strict:
+            refuse_moved(start.datasets().select(entry.datasets), np.array(entry.energy_edges))

@@ -22,7 +22,11 @@ class FluxPointsSettings:
     name: str
     datasets: tuple[str, ...]
     energy_edges: tuple[float, ...]
+    strict: bool
     reoptimize: bool
+    nuisance_prior: float | None
+    deabsorbed: bool
+    sed_type: str
     sigma: float
     sigma_ul: float
     ul: str
@@ -36,7 +40,11 @@ def read_flux_points(section: Section) -> tuple[FluxPointsSettings, ...]:
             name=entry["name"] or f"{entry['source']}-sed",
             datasets=patterns(entry["datasets"]),
             energy_edges=read_edges(entry["energy_edges"], (index, "energy_edges"), section.add),
-            reoptimize=entry["reoptimize"],
+            strict=entry["strict"],
+            reoptimize=entry["reoptimize"] or entry["nuisance_prior"] is not None,
+            nuisance_prior=entry["nuisance_prior"],
+            deabsorbed=entry["deabsorbed"],
+            sed_type=entry["sed_type"],
             sigma=float(entry["confidence"]["sigma"]),
             sigma_ul=_sigma_ul(entry),
             ul=entry["ul"]["method"],
@@ -58,10 +66,24 @@ def check_flux_points(section: Section, known: Known) -> None:
     for index, entry in section.entries():
         known.check_datasets(section, (index, "datasets"), entry["datasets"])
         known.check_source(section, (index, "source"), entry["source"])
-        if entry["ul"]["method"] == "cls" and entry["reoptimize"]:
+        if entry["ul"]["method"] == "cls" and (entry["reoptimize"] or entry["nuisance_prior"] is not None):
             section.add((index, "ul", "method"), "CLs limits are those of a norm alone", "bounded goes with reoptimize")
         if known.models is not None:
             check_reference(section, (index, "source"), entry["source"], known.models)
+            if entry["deabsorbed"] and not _is_absorbed(entry["source"], known.models):
+                message = f"'{entry['source']}' has no absorption that points could be told without"
+                section.add(
+                    (index, "deabsorbed"), message, "an EBLAbsorptionNormSpectralModel as a factor of its spectrum"
+                )
+
+
+def _is_absorbed(source: str, models: Models) -> bool:
+    """Whether a source has a spectrum with absorption; what is no source is told elsewhere."""
+    spectrum = next((component.spectral_model for component in models.sources() if component.name == source), None)
+    if spectrum is None:
+        return True
+    left = spectrum.unabsorbed()
+    return left is not None and len(left[1]) < len(spectrum.parameters)
 
 
 def check_reference(section: Section, path: JsonPath, source: str, models: Models) -> None:

@@ -33,7 +33,11 @@ class MeasuringFlux(Stage["tuple[FluxPointsSettings, ...]"]):
         "name": None,
         "datasets": "*",
         "energy_edges": None,
+        "strict": False,
         "reoptimize": False,
+        "nuisance_prior": None,
+        "deabsorbed": False,
+        "sed_type": "likelihood",
         "confidence": {"sigma": 1, "sigma_ul": 2},
         "ul": {"method": "likelihood", "level": None},
     }
@@ -47,6 +51,13 @@ class MeasuringFlux(Stage["tuple[FluxPointsSettings, ...]"]):
         from gm.pipeline.stages.flux_points.settings import check_flux_points
 
         check_flux_points(section, known)
+
+    def check_data(self, analysis: Analysis, start: Start) -> Start | None:
+        from gm.pipeline.stages.flux_points.run import check_edges
+
+        entries: tuple[FluxPointsSettings, ...] | None = analysis.of(self)
+        check_edges(start, entries or ())
+        return start
 
     def tasks(self, analysis: Analysis) -> Sequence[Task]:
         return FluxPointsTask.each(self, analysis)

@@ -10,6 +10,7 @@ import numpy as np
 from gm.arrays import Array
 from gm.estimators import FluxPoint, LightCurve
 from gm.estimators.light_curve import LightCurveRow
+from gm.estimators.point_rows import point_row
 from gm.estimators.result import FittedValue
 from gm.estimators.time_bins import utc
 from gm.estimators.variability import (
@@ -22,7 +23,6 @@ from gm.estimators.variability import (
 )
 from gm.models import Models
 from gm.pipeline.results import finite
-from gm.pipeline.stages.flux_points.document import point_row
 from gm.pipeline.stages.light_curves.settings import LightCurveSettings
 from gm.units import TEV_IN_ERG
 

@@ -12,7 +12,7 @@ from gm.arrays import Array
 from gm.datasets import FluxPointsDataset, read_dataset
 from gm.estimators import FluxPoint, FluxPoints, NormEstimate, ReferenceFlux
 from gm.estimators.result import PointStatus
-from gm.pipeline.stages.flux_points.table import sed_table, write_tables
+from gm.io.sed_table import read_sed
 from tests.samples import power_law
 
 
@@ -37,28 +37,30 @@ def points(*bands: tuple[float, float, PointStatus]) -> FluxPoints:
     )
 
 
-def columns(found: FluxPoints) -> dict[str, Array]:
-    return {column.name: column.values for column in sed_table(found)[0]}
+def columns(found: FluxPoints, tmp_path: Path) -> dict[str, Array]:
+    """Of the file."""
+    found.write(tmp_path / "sed.fits", overwrite=True)
+    return {column.name: np.asarray(column.values) for column in read_sed(tmp_path / "sed.fits").columns}
 
 
-def test_bands_in_order_are_all_rows() -> None:
-    table = columns(points((1.0, 2.0, "ok"), (2.0, 3.0, "no_data"), (3.0, 5.0, "upper_limit")))
+def test_bands_in_order_are_all_rows(tmp_path: Path) -> None:
+    table = columns(points((1.0, 2.0, "ok"), (2.0, 3.0, "no_data"), (3.0, 5.0, "upper_limit")), tmp_path)
     assert table["e_min"].tolist() == [1.0, 2.0, 3.0]
     assert table["norm"] == pytest.approx([0.0, np.nan, 2.0], nan_ok=True)
 
 
-def test_a_band_without_data_inside_the_bins_of_the_next() -> None:
-    table = columns(points((1.0, 2.0, "ok"), (2.1, 2.2, "no_data"), (2.0, 5.0, "ok")))
+def test_a_band_without_data_inside_the_bins_of_the_next(tmp_path: Path) -> None:
+    table = columns(points((1.0, 2.0, "ok"), (2.1, 2.2, "no_data"), (2.0, 5.0, "ok")), tmp_path)
     assert table["e_min"].tolist() == [1.0, 2.0]
     assert table["norm"].tolist() == [0.0, 2.0]
 
 
-def test_bins_of_several_datasets_that_overlap() -> None:
+def test_bins_of_several_datasets_that_overlap(tmp_path: Path) -> None:
     """No axis has edges 1, 1 and 5 TeV, or 1.5 TeV before 1 TeV: the points are at their e_ref, in order."""
-    table = columns(points((1.0, 2.0, "ok"), (1.0, 5.0, "ok")))
+    table = columns(points((1.0, 2.0, "ok"), (1.0, 5.0, "ok")), tmp_path)
     assert "e_min" not in table
     assert table["e_ref"] == pytest.approx(np.sqrt([2.0, 5.0]))
-    table = columns(points((1.5, 8.0, "ok"), (1.0, 9.0, "ok")))
+    table = columns(points((1.5, 8.0, "ok"), (1.0, 9.0, "ok")), tmp_path)
     assert table["e_ref"] == pytest.approx([3.0, np.sqrt(12.0)])
     assert table["norm"].tolist() == [1.0, 0.0]
 
@@ -67,7 +69,7 @@ def test_bins_of_several_datasets_that_overlap() -> None:
 def test_errors_of_several_sigma_are_read_as_such(tmp_path: Path, suffix: str) -> None:
     """norm_err is 0.1 at two sigma, of a reference of 1e-11: the error of a point is 5e-13."""
     path = tmp_path / f"sed.{suffix}"
-    write_tables(replace(points((1.0, 2.0, "ok"), (2.0, 3.0, "ok")), sigma=2.0, sigma_ul=3.0), [path])
+    replace(points((1.0, 2.0, "ok"), (2.0, 3.0, "ok")), sigma=2.0, sigma_ul=3.0).write(path)
     read = read_dataset("FluxPointsDataset", path, "x")
     assert isinstance(read, FluxPointsDataset)
     assert read.points.error() == pytest.approx([5e-13, 5e-13], rel=1e-12)

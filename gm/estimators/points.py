@@ -1,0 +1,214 @@
+"""The spectral energy distribution of a component: flux points as a value that is written, read, shown and drawn."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from gm.arrays import Array
+from gm.config_schemas.reader import read_document
+from gm.config_schemas.validator import check
+from gm.errors import DataError, InvalidInput
+from gm.estimators.point_rows import first_scan, point_from, point_row
+from gm.estimators.result import FLUX_UNITS, FluxPoint, PointStatus
+from gm.estimators.sed_columns import check_sed_type, rows_of_an_axis, sed_columns, sed_header
+from gm.estimators.sed_reading import points_from_table
+from gm.estimators.upper_limits import LimitMethod
+from gm.html import html_table
+from gm.io.files import refuse_existing, write_atomic
+from gm.io.sed_table import read_sed, write_sed
+from gm.io.yaml_writer import dump_yaml
+from gm.models import Models, SkyModel, SpectralModel
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+    from matplotlib.axes import Axes
+
+SCHEMA = "gm/flux-points/1"
+_KINDS: tuple[PointStatus, ...] = ("ok", "upper_limit", "no_data", "failed")
+_YAML = (".yaml", ".yml")
+_TABLES = (".fits", ".gz", ".ecsv")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class FluxPoints:
+    """A spectral energy distribution of one component, relative to the ``reference_model`` of the global model.
+
+    points : in order of energy; norm_scan : (n_norm,) norms of their profiles
+    sigma, sigma_ul : how far errors and upper limits go, in standard deviations; ul : what a limit is
+    sigma_sensitivity : the significance that ``norm_sensitivity`` expects
+    nuisance_prior : how many errors wide the priors of the other parameters were in each band; None without these
+    datasets : those that were used, by name; warnings : what a reader should know
+    """
+
+    source: str
+    reference_model: SkyModel
+    points: tuple[FluxPoint, ...]
+    norm_scan: Array
+    sigma: float = 1.0
+    sigma_ul: float = 2.0
+    sigma_sensitivity: float = 5.0
+    reoptimize: bool = False
+    datasets: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    ul: LimitMethod = LimitMethod.LIKELIHOOD
+    nuisance_prior: float | None = None
+
+    @property
+    def deabsorbed(self) -> bool:
+        """Whether points are told without absorption on the way too."""
+        return any(point.intrinsic is not None for point in self.points)
+
+    @property
+    def success(self) -> bool:
+        """No band has failed; bands without data or with an upper limit are no failure."""
+        return not any(point.status == "failed" for point in self.points)
+
+    # As a document
+
+    def to_dict(self, name: str = "", inputs: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The ``gm/flux-points/1`` document; numbers that do not exist are None.
+
+        name : of the result, by default that of the source; inputs : hashes of what it was made from, None from Python
+        """
+        failed = sum(point.status == "failed" for point in self.points)
+        return {
+            "schema": SCHEMA,
+            "name": name or f"{self.source}-sed",
+            "source": self.source,
+            "status": "ok" if not failed else "failed" if failed == len(self.points) else "incomplete",
+            "message": f"{len(self.points)} bins: {self._counted()}",
+            "warnings": list(self.warnings),
+            "reference_model": Models([self.reference_model]).to_dict()["components"][0]["spectral"],
+            "confidence": {
+                "sigma": self.sigma,
+                "sigma_ul": self.sigma_ul,
+                "sigma_sensitivity": self.sigma_sensitivity,
+            },
+            "ul": {"method": self.ul.value, "level": round(NormalDist().cdf(self.sigma_ul), 12)},
+            "reoptimize": self.reoptimize,
+            **({} if self.nuisance_prior is None else {"nuisance_prior": self.nuisance_prior}),
+            **({"deabsorbed": True} if self.deabsorbed else {}),
+            "datasets": list(self.datasets),
+            "points": [point_row(point, self.norm_scan) for point in self.points],
+            **({} if inputs is None else {"inputs": dict(inputs)}),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], directory: Path = Path()) -> Self:
+        """The points that a ``gm/flux-points/1`` document holds; ``directory`` : what names of files are relative to.
+
+        Raises `DataError` for a reference model that cannot be made.
+        """
+        scan, confidence = first_scan(data["points"]), data["confidence"]
+        return cls(
+            source=data["source"],
+            reference_model=_reference_model(data, directory),
+            points=tuple(point_from(row, scan) for row in data["points"]),
+            norm_scan=scan,
+            sigma=confidence["sigma"],
+            sigma_ul=confidence["sigma_ul"],
+            sigma_sensitivity=confidence.get("sigma_sensitivity", 5.0),
+            reoptimize=data.get("reoptimize", False),
+            datasets=tuple(data.get("datasets") or ()),
+            warnings=tuple(data.get("warnings") or ()),
+            ul=LimitMethod(data["ul"]["method"]) if "ul" in data else LimitMethod.LIKELIHOOD,
+            nuisance_prior=data.get("nuisance_prior"),
+        )
+
+    # In files
+
+    @classmethod
+    def read(cls, path: str | Path, reference_model: SpectralModel | None = None) -> Self:
+        """A result of ``gm flux-points``, or an SED table (FITS, ECSV) of gm, Gammapy, fermipy or a catalogue.
+
+        reference_model : what fluxes refer to where a table does not tell, by default ``E^-2``: what an energy flux
+        between two energies is at one. Raises `InvalidInput`, `DataError`, and `UsageError` for a reference that is
+        given though the file has one.
+        """
+        path = Path(path)
+        if path.suffix in _YAML and reference_model is None:
+            document = read_document(path)
+            if problems := check(document, "flux-points"):
+                raise InvalidInput(problems)
+            return cls.from_dict(document.data, path.parent)
+        try:
+            return cls(**points_from_table(read_sed(path), path.name.partition(".")[0], reference_model))
+        except DataError as error:
+            raise DataError(str(error) if str(path) in str(error) else f"{path}: {error}") from error
+
+    def write(self, path: str | Path, overwrite: bool = False, sed_type: str = "likelihood") -> None:
+        """Write the document (``.yaml``), or the SED table of a type that Gammapy reads (``.fits``, ``.ecsv``).
+
+        A band without data is no row of a table where its edges would be inside those of another, and edges are told
+        where they make an axis. Raises `UsageError`, and `DataError` where a file is there, unless ``overwrite``.
+        """
+        path = Path(path)
+        check_sed_type(sed_type)
+        if path.suffix not in (*_YAML, *_TABLES):
+            raise DataError(f"{path}: flux points are .yaml, .fits, .fits.gz or .ecsv")
+        refuse_existing([path], overwrite)
+        if path.suffix in _YAML:
+            write_atomic(path, dump_yaml(self.to_dict(path.stem)))
+            return
+        rows, with_edges = rows_of_an_axis(self.points)
+        columns = sed_columns(rows, self.norm_scan, self.datasets, sed_type, with_edges=with_edges)
+        write_sed(path, columns, sed_header(sed_type, self.sigma, self.sigma_ul))
+
+    # In a notebook
+
+    def to_table(self, sed_type: str = "likelihood") -> Table:
+        """All points as an astropy table of one type: ``likelihood``, ``dnde``, ``e2dnde``, ``flux``, ``eflux``.
+
+        With errors, limits, references, profiles, and the verdict on each; what is not known is NaN. Raises
+        `UsageError` for another type.
+        """
+        from astropy.table import Table
+
+        table = Table(meta=sed_header(sed_type, self.sigma, self.sigma_ul))
+        for column in sed_columns(self.points, self.norm_scan, self.datasets, sed_type):
+            table[column.name] = np.asarray(column.values)
+            if column.unit:
+                table[column.name].unit = column.unit
+        table["status"] = [point.status for point in self.points]
+        table["reason"] = [point.reason or "" for point in self.points]
+        return table
+
+    def plot(self, figure: str = "sed", **look: Any) -> Axes:
+        """Draw the points with pyplot, or the ``profiles`` of each; ``look`` as for `gm.plot`. Raises `UsageError`."""
+        from gm.figures.registry import show
+        from gm.figures.results import Result
+
+        return show([Result("flux-points", self.to_dict(), Path())], figure, **look)
+
+    def __repr__(self) -> str:
+        low = min((point.e_ref for point in self.points), default=float("nan"))
+        high = max((point.e_ref for point in self.points), default=float("nan"))
+        return f"FluxPoints({self.source!r}, {len(self.points)} points, {low:.4g} to {high:.4g} TeV: {self._counted()})"
+
+    def _repr_html_(self) -> str:
+        units = {"e_min": "TeV", "e_max": "TeV", **dict.fromkeys(("dnde", "dnde_err", "dnde_ul"), FLUX_UNITS["dnde"])}
+        rows = [point_row(point, self.norm_scan) for point in self.points]
+        names = ("e_min", "e_max", "dnde", "dnde_err", "dnde_ul", "ts", "status", "reason")
+        return f"<p>{escape(repr(self))}</p>" + html_table([{n: row[n] for n in names} for row in rows], units)
+
+    def _counted(self) -> str:
+        """How many points are what."""
+        numbers = Counter(point.status for point in self.points)
+        return ", ".join(f"{numbers[kind]} {kind.replace('_', ' ')}" for kind in _KINDS if numbers[kind])
+
+
+def _reference_model(data: Mapping[str, Any], directory: Path) -> SkyModel:
+    component = {"name": data["source"], "type": "SkyModel", "spectral": data["reference_model"]}
+    problems: list[str] = []
+    models = Models.from_dict({"components": [component]}, lambda *told: problems.append(told[1]), directory)
+    if models is None or problems:
+        raise DataError(f"the reference model of '{data['source']}': {'; '.join(problems)}")
+    return models.sources()[0]
