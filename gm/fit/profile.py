@@ -12,7 +12,7 @@ from gm.fit.minimizer import Minimum
 from gm.fit.objective import Objective, Restricted
 
 _CLOSE = 1e-4  # relative size of the last step of Newton's: another one would be about its square
-_NEAR = 0.1  # of a rise, that Newton's steps lead to
+_NEAR = 1e-3  # of a rise, that Newton's steps lead to: far from a minimum that lies flat a short step may be a long one
 _GROWTH = 4.0  # of the distance in a step
 _CAREFUL = 1.25  # the same after a larger step has led the others astray
 _FAR, _FARTHEST = 30.0, 1e4  # standard deviations, from where the profile must go on rising, and where that ends

@@ -17,8 +17,10 @@ from gm.arrays import Array
 from gm.conventions import Conventions
 from gm.errors import JsonPath
 from gm.models import (
+    BrokenPowerLawSpectralModel,
     CompoundSpectralModel,
     EnergyBins,
+    ExpCutoffPowerLawSpectralModel,
     LogParabolaSpectralModel,
     ModelError,
     PiecewiseNormSpectralModel,
@@ -28,6 +30,7 @@ from gm.models import (
     SmoothBrokenPowerLawSpectralModel,
     SpectralModel,
     SuperExpCutoffPowerLaw4FGLDR3SpectralModel,
+    SuperExpCutoffPowerLaw4FGLSpectralModel,
     TemplateSpectralModel,
 )
 from gm.models.documents.block_reading import BlockReader
@@ -179,6 +182,25 @@ def test_far_values_stay_finite(name: str) -> None:
         assert np.isfinite(model.gradient(ENERGY, values)).all()
         assert np.isfinite(integral).all()
         assert np.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize("model", [
+    PowerLawSpectralModel(index=1e5), PowerLawNormSpectralModel(tilt=1e5),
+    PowerLaw2SpectralModel(index=1e5, emin="1 TeV"),
+    BrokenPowerLawSpectralModel(index2=1e5), SmoothBrokenPowerLawSpectralModel(index2=1e5, beta=1e-3),
+    LogParabolaSpectralModel(alpha=1e5, reference="1 TeV"), ExpCutoffPowerLawSpectralModel(lambda_="1e5 TeV-1"),
+    SuperExpCutoffPowerLaw4FGLSpectralModel(index_1=1e5),
+], ids=lambda model: model.tags[-1])  # fmt: skip
+def test_what_is_kept_within_limits_does_not_change(model: SpectralModel) -> None:
+    """Beyond 1e-261 a spectrum stays where it is, and so says its gradient: otherwise fits run after it for ever."""
+    bins, values = EnergyBins(np.geomspace(1.0, 100.0, 7)), model.values()
+    steep = next(k for k, value in enumerate(values.tolist()) if abs(value) >= 1e5)
+    integral, gradient = model.integral_gradient(bins, values)
+    changed = values.copy()
+    changed[steep] *= 2
+    assert_allclose = np.testing.assert_allclose
+    assert_allclose(model.band_integrals(bins, changed), integral, rtol=1e-5)
+    assert_allclose(gradient[steep] * values[steep], 0.0, atol=1e-5 * integral.max())
 
 
 @given(st.floats(1e-6, 1e6), st.sampled_from([name for name in CASES if build(name).amplitude_position() is not None]))

@@ -164,9 +164,22 @@ def flux_unit(unit: str, default: str = FLUX) -> str:
     raise UnitError(f"'{unit}' is not {_FLUX_WORDS[default]}")
 
 
+_LEAST, _MOST = -600.0, 300.0  # exponents
+
+
 def exponential(x: Array) -> Array:
     """exp(x) kept between 1e-261 and 1e130, so that squares, ratios and sums of spectra stay finite."""
-    return np.exp(np.minimum(np.maximum(x, -600.0), 300.0))
+    return np.exp(np.minimum(np.maximum(x, _LEAST), _MOST))
+
+
+def exponential_with_slope(x: Array, amplitude: float | Array) -> tuple[Array, Array]:
+    """`exponential` of x, and ``amplitude`` times its derivative: nothing where it is kept at a limit."""
+    value = exponential(x)
+    slope = amplitude * value
+    flat = x.reshape(-1)
+    if not flat @ flat < _MOST**2:  # the quick answer: none can be beyond
+        slope = np.where((x > _LEAST) & (x < _MOST), slope, 0.0)
+    return value, slope
 
 
 def power(log_base: Array, exponent: float) -> Array:

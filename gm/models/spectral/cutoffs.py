@@ -6,7 +6,7 @@ import numpy as np
 
 from gm.arrays import Array
 from gm.models.parametric import Default
-from gm.models.spectral.base import SpectralModel, exponential, power
+from gm.models.spectral.base import SpectralModel, exponential, exponential_with_slope, power
 from gm.models.spectral.power_laws import AMPLITUDE
 
 _REFERENCE = Default(1.0, "TeV", frozen=True)
@@ -24,8 +24,7 @@ class _ExpCutoff(SpectralModel):
     def gradient(self, energy: Array, values: Array) -> Array:
         index, amplitude, reference, lambda_, alpha = values
         x, cutoff = np.log(energy / reference), _signed_power(lambda_ * energy, alpha)
-        shape = exponential(-index * x - cutoff)
-        f = amplitude * shape
+        shape, f = exponential_with_slope(-index * x - cutoff, amplitude)
         if lambda_:
             d_lambda, d_alpha = -alpha / lambda_ * cutoff, -cutoff * np.log(np.abs(lambda_) * energy)
         else:
@@ -85,8 +84,7 @@ class ExpCutoffPowerLaw3FGLSpectralModel(SpectralModel):
     def gradient(self, energy: Array, values: Array) -> Array:
         index, amplitude, reference, ecut = values
         x, cutoff = np.log(energy / reference), (reference - energy) / ecut
-        shape = exponential(-index * x + cutoff)
-        f = amplitude * shape
+        shape, f = exponential_with_slope(-index * x + cutoff, amplitude)
         return np.stack([-x * f, shape, (index / reference + 1 / ecut) * f, -cutoff / ecut * f])
 
 
@@ -113,8 +111,7 @@ class SuperExpCutoffPowerLaw3FGLSpectralModel(SpectralModel):
         amplitude, reference, ecut, index_1, index_2 = values
         x, y, y0 = np.log(energy / reference), np.log(energy / ecut), np.log(reference / ecut)
         start, cutoff = power(y0, index_2), power(y, index_2)
-        shape = exponential(-index_1 * x + start - cutoff)
-        f = amplitude * shape
+        shape, f = exponential_with_slope(-index_1 * x + start - cutoff, amplitude)
         d_reference = (index_1 + index_2 * start) / reference
         d_ecut = index_2 / ecut * (cutoff - start)
         return np.stack([shape, d_reference * f, d_ecut * f, -x * f, (start * y0 - cutoff * y) * f])
@@ -143,8 +140,7 @@ class SuperExpCutoffPowerLaw4FGLSpectralModel(SpectralModel):
         amplitude, reference, expfactor, index_1, index_2 = values
         x, y, y0 = np.log(energy / reference), np.log(energy * _MEV_PER_TEV), np.log(reference * _MEV_PER_TEV)
         start, end = power(y0, index_2), power(y, index_2)
-        shape = exponential(-index_1 * x + expfactor * (start - end))
-        f = amplitude * shape
+        shape, f = exponential_with_slope(-index_1 * x + expfactor * (start - end), amplitude)
         d_reference = (index_1 + expfactor * index_2 * start) / reference
         d_index_2 = expfactor * (start * y0 - end * y)
         return np.stack([shape, d_reference * f, (start - end) * f, -x * f, d_index_2 * f])
@@ -176,8 +172,7 @@ class SuperExpCutoffPowerLaw4FGLDR3SpectralModel(SpectralModel):
         amplitude, reference, expfactor, index_1, index_2 = values
         x = np.log(energy / reference)
         psi, d_psi = _psi(index_2 * x)
-        shape = exponential(-index_1 * x - expfactor * x**2 * psi)
-        f = amplitude * shape
+        shape, f = exponential_with_slope(-index_1 * x - expfactor * x**2 * psi, amplitude)
         d_reference = (index_1 + expfactor * x * (2 * psi + index_2 * x * d_psi)) / reference
         return np.stack([shape, d_reference * f, -(x**2) * psi * f, -x * f, -expfactor * x**3 * d_psi * f])
 

@@ -140,8 +140,10 @@ class EnergyBins:
 
 def logarithmic_mean_slope(d: float) -> tuple[float, float]:
     """``phi(d) = expm1(d) / d`` and the logarithmic derivative ``phi'(d) / phi(d)``, for one d, kept within +-600."""
-    d = min(max(float(d), -600.0), 600.0)
-    phi = float(np.expm1(d) / d) if d else 1.0
+    kept = min(max(float(d), -600.0), 600.0)
+    phi = float(np.expm1(kept) / kept) if kept else 1.0
+    if kept != d:
+        return phi, 0.0
     if abs(d) < _SERIES:
         return phi, (0.5 + d / 3 + d**2 / 8 + d**3 / 30) / phi
     return phi, (1 + 1 / float(np.expm1(d))) - 1 / d

@@ -6,7 +6,7 @@ import numpy as np
 
 from gm.arrays import Array
 from gm.models.parametric import Default
-from gm.models.spectral.base import SpectralModel, exponential
+from gm.models.spectral.base import SpectralModel, exponential, exponential_with_slope
 from gm.models.spectral.integration import EnergyBins
 from gm.models.spectral.power_laws import AMPLITUDE
 
@@ -21,8 +21,7 @@ class _LogParabola(SpectralModel):
         amplitude, reference, alpha, beta = values
         x = np.log(energy / reference)
         gradient = np.empty((4, *x.shape))
-        gradient[0] = exponential(-x * (alpha + beta * x))
-        f = amplitude * gradient[0]
+        gradient[0], f = exponential_with_slope(-x * (alpha + beta * x), amplitude)
         gradient[1] = (alpha / reference + (2 * beta / reference) * x) * f
         gradient[2] = -x * f
         gradient[3] = x * gradient[2]
@@ -35,11 +34,11 @@ class _LogParabola(SpectralModel):
             return super().integral_gradient(bins, values)
         rule = self._rule(bins)
         x = np.log(rule.nodes / reference)
-        f = amplitude * exponential(-x * (alpha + beta * x))
+        shape, f = exponential_with_slope(-x * (alpha + beta * x), amplitude)
         by_slopes = np.empty((2, x.size))
         np.multiply(-x, f, out=by_slopes[0])
         np.multiply(x, by_slopes[0], out=by_slopes[1])
-        integral, by_slopes = rule.integrate_with_gradient(f, by_slopes)
+        integral, by_slopes = rule.integrate_with_gradient(amplitude * shape, by_slopes)
         gradient = np.empty((4, integral.size))
         np.divide(integral, amplitude, out=gradient[0])
         gradient[1] = (alpha * integral - (2 * beta) * by_slopes[0]) / reference
@@ -97,6 +96,5 @@ class LogParabola2SpectralModel(SpectralModel):
         amplitude, reference, alpha, beta, escale = values
         x, y = np.log(energy / reference), np.log(energy / escale)
         index = alpha + beta * y
-        shape = exponential(-index * x)
-        f = amplitude * shape
+        shape, f = exponential_with_slope(-index * x, amplitude)
         return np.stack([shape, index / reference * f, -x * f, -x * y * f, beta / escale * x * f])

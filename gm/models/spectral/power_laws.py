@@ -6,7 +6,7 @@ import numpy as np
 
 from gm.arrays import Array
 from gm.models.parametric import Default
-from gm.models.spectral.base import FLUX, INTEGRAL_FLUX, SpectralModel, exponential
+from gm.models.spectral.base import FLUX, INTEGRAL_FLUX, SpectralModel, exponential, exponential_with_slope
 from gm.models.spectral.integration import EnergyBins, logarithmic_mean_slope
 
 AMPLITUDE = Default(1e-12, FLUX)
@@ -42,8 +42,7 @@ class _PowerLaw(SpectralModel):
         index, amplitude, reference = values
         x = np.log(energy / reference)
         gradient = np.empty((3, *x.shape))
-        gradient[1] = exponential(-index * x)
-        f = amplitude * gradient[1]
+        gradient[1], f = exponential_with_slope(-index * x, amplitude)
         gradient[0] = -x * f
         gradient[2] = (index / reference) * f
         return gradient
@@ -120,10 +119,11 @@ class PowerLaw2SpectralModel(SpectralModel):
         phi, slope = logarithmic_mean_slope((1 - index) * width)
         norm = 1 / (emin * width * phi)
         x = np.log(energy / emin)
-        shape = norm * exponential(-index * x)
+        bare, moving = exponential_with_slope(-index * x, amplitude * norm)
+        shape = norm * bare
         f = amplitude * shape
         d_emax = -norm * exponential(-index * width)
-        return np.stack([shape, (width * slope - x) * f, norm * f, d_emax * f])
+        return np.stack([shape, width * slope * f - x * moving, norm * f, d_emax * f])
 
 
 class BrokenPowerLawSpectralModel(SpectralModel):
@@ -149,8 +149,7 @@ class BrokenPowerLawSpectralModel(SpectralModel):
         below = energy < ebreak
         index = np.where(below, index1, index2)
         x = np.log(energy / ebreak)
-        shape = exponential(-index * x)
-        f = amplitude * shape
+        shape, f = exponential_with_slope(-index * x, amplitude)
         return np.stack([-x * f * below, -x * f * ~below, shape, index / ebreak * f])
 
 
@@ -182,8 +181,7 @@ class SmoothBrokenPowerLawSpectralModel(SpectralModel):
         x, y = np.log(energy / reference), np.log(energy / ebreak)
         z = abs(index2 - index1) / beta * y
         softplus, step = np.logaddexp(0, z), 0.5 * (1 + np.tanh(z / 2))
-        shape = exponential(-index1 * x - beta * sign * softplus)
-        f = amplitude * shape
+        shape, f = exponential_with_slope(-index1 * x - beta * sign * softplus, amplitude)
         return np.stack(
             [
                 (step * y - x) * f,
