@@ -16,9 +16,11 @@ from astropy.coordinates import SkyCoord
 from gammapy.data import DataStore
 from gammapy.datasets import MapDataset, SpectrumDataset
 from gammapy.makers import (
+    AdaptiveRingBackgroundMaker,
     FoVBackgroundMaker,
     MapDatasetMaker,
     ReflectedRegionsBackgroundMaker,
+    RingBackgroundMaker,
     SafeMaskMaker,
     SpectrumDatasetMaker,
 )
@@ -89,10 +91,33 @@ def maps(store: str, ids: list[int], exclude: dict[str, Any]) -> dict[str, Any]:
     return {"seconds": seconds, "sums": sums.tolist(), "peak": peak}
 
 
+def rings(store: str, ids: list[int], exclude: dict[str, Any], n_bins: int, ring: dict[str, Any]) -> dict[str, Any]:
+    """Off counts of rings around each pixel of maps that are there; seconds of the processor."""
+    energy = MapAxis.from_energy_edges(np.geomspace(0.6, 20, n_bins + 1) * u.TeV)
+    true = MapAxis.from_energy_edges(np.geomspace(0.3, 40, 21) * u.TeV, name="energy_true")
+    geom = WcsGeom.create(skydir=(228.547, -59.174), width=5, binsz=0.02, proj="CAR", frame="icrs", axes=[energy])
+    kept, empty = ~geom.to_image().region_mask([circle(exclude)]), MapDataset.create(geom, energy_axis_true=true)
+    parts = MapDatasetMaker(), SafeMaskMaker(methods=["offset-max"], offset_max=2 * u.deg)
+    kind = AdaptiveRingBackgroundMaker if "r_out_max" in ring else RingBackgroundMaker
+    angles = {name: value if name == "threshold_alpha" else value * u.deg for name, value in ring.items()}
+    maker, observations, datasets = kind(**angles, exclusion_mask=kept), DataStore.from_dir(store), []
+    for number in ids:
+        dataset = empty.copy(name=str(number))
+        for part in parts:
+            dataset = part.run(dataset, observations.obs(number))
+        datasets.append(dataset)
+    begin, sums = time.process_time(), np.zeros(3)
+    for dataset in datasets:
+        made = maker.run(dataset)
+        safe = made.mask_safe.data
+        sums += [m.data.sum(where=safe, dtype=float) for m in (made.counts_off, made.acceptance_off)] + [safe.sum()]
+    return {"seconds": {"rings": time.process_time() - begin}, "sums": sums.tolist()}
+
+
 def versions() -> dict[str, Any]:
     """What is being timed."""
     return {"Gammapy": gammapy.__version__}
 
 
 if __name__ == "__main__":
-    serve(lambda *_: [], spectra, maps, versions)
+    serve(lambda *_: [], spectra, maps, rings, versions)

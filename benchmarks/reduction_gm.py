@@ -20,6 +20,7 @@ from gm.makers.fov import FoVBackgroundMaker
 from gm.makers.maps import MapDatasetMaker
 from gm.makers.reduction import Reduction
 from gm.makers.reflected import ReflectedRegionsBackgroundMaker
+from gm.makers.rings import AdaptiveRingBackgroundMaker, RingBackgroundMaker
 from gm.makers.safe_mask import SafeMaskMaker
 from gm.makers.spectra import SpectrumDatasetMaker, empty_spectrum
 from gm.makers.target import empty_map
@@ -85,6 +86,26 @@ def _map(store: DataStore, reduction: Reduction, number: int) -> tuple[list[floa
     return values, (os.getpid(), time.process_time() - begin)
 
 
+def rings(store: str, ids: list[int], exclude: dict[str, Any], n_bins: int, ring: dict[str, Any]) -> dict[str, Any]:
+    """Off counts of rings around each pixel of maps that are there; seconds of the processor."""
+    geometry = WcsGeometry.create(228.547, -59.174, 0.02, (5.0, 5.0), frame="icrs", projection="CAR")
+    true = EnergyAxis(np.geomspace(0.3, 40.0, 21), "energy_true")
+    empty = empty_map("run", geometry, EnergyAxis(np.geomspace(0.6, 20.0, n_bins + 1)), true)
+    parts = MapDatasetMaker(), SafeMaskMaker(methods=["offset-max"], offset_max=2.0)
+    reduction, observations = Reduction(empty, parts).prepared(), DataStore.open(store)
+    kind = AdaptiveRingBackgroundMaker if "r_out_max" in ring else RingBackgroundMaker
+    maker: Any = kind(**ring, exclusion=Exclusion((SkyRegion.from_mapping(exclude),)))
+    datasets = [reduction.run(observations.observation(number), str(number))[0] for number in ids]
+    begin, sums = time.process_time(), np.zeros(3)
+    for dataset in datasets:
+        made, _ = maker.run(dataset)
+        safe = made.mask_safe
+        sums += [part.sum(where=safe, dtype=np.float64) for part in (made.counts_off, made.acceptance_off)] + [
+            safe.sum()
+        ]
+    return {"seconds": {"rings": time.process_time() - begin}, "sums": sums.tolist()}
+
+
 def _cpu() -> float:
     """Seconds of this process and of those that it has waited for."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
@@ -103,4 +124,4 @@ def versions() -> dict[str, Any]:
 
 if __name__ == "__main__":
     keep_freed_memory()  # as gm reduce does
-    serve(lambda *_: [], spectra, maps, versions)
+    serve(lambda *_: [], spectra, maps, rings, versions)

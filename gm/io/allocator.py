@@ -1,7 +1,7 @@
 """Memory that is freed and soon asked for again.
 
-The C library of Linux hands large blocks back to the system as soon as they are free, and gets them back with every page
-to be cleared: a fifth of the time of a program that makes arrays of megabytes one after the other.
+The C library of Linux hands large blocks back to the system as soon as they are free, and gets them again with every
+page to be cleared: a fifth of the time of a program that makes arrays of megabytes one after the other.
 """
 
 from __future__ import annotations

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from math import ceil
 from typing import Any, Literal, final
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import fft
 
 from gm.arrays import Array, BoolArray, MapArray
@@ -42,7 +43,8 @@ class RingBackgroundMaker:
         """The dataset with an off measurement instead of a background. Raises `NoBackground`, `DataError`."""
         off = _Off.of(dataset, self.exclusion)
         scale, aspect = _scale(dataset)
-        counts_off, acceptance_off = off.sums(ring_kernel(self.r_in / scale, self.width / scale, aspect))
+        ring = ring_kernel(self.r_in / scale, self.width / scale, aspect)
+        counts_off, acceptance_off = off.over(_Plane.of(dataset.geometry.shape, ring))(ring)
         return _measured(dataset, counts_off, off.background, acceptance_off), None
 
 
@@ -78,8 +80,10 @@ class AdaptiveRingBackgroundMaker:
         inside = kernel_sums(off.background, ring_kernel(0.0, self.theta / scale, aspect))
         counts_off, acceptance_off = np.zeros(inside.shape), np.zeros(inside.shape)
         missing = np.ones(inside.shape, dtype=np.bool_)
+        largest = ring_kernel(0.0, (self.r_out_max + self.stepsize) / scale, aspect)
+        sums = off.over(_Plane.of(dataset.geometry.shape, largest), keep=True)
         for r_in, width in self._rings(scale):
-            counts, acceptance = off.sums(ring_kernel(r_in, width, aspect))
+            counts, acceptance = sums(ring_kernel(r_in, width, aspect))
             found = missing & (acceptance > 0.0) & (inside <= self.threshold_alpha * acceptance)
             counts_off[found], acceptance_off[found] = counts[found], acceptance[found]
             missing &= ~found
@@ -119,16 +123,26 @@ class _Off:
             raise NoBackground(f"dataset {dataset.name}: all pixels are excluded, no ring is left")
         return cls(dataset.counts, dataset.background, keep)
 
-    def sums(self, kernel: Array) -> tuple[Array, Array]:
-        """Off counts and off acceptance; exactly 0 where no pixel of the ring has an acceptance."""
-        counts = kernel_sums(self.counts * self.keep, kernel)
-        if np.array_equal(self.counts, np.rint(self.counts)):
-            counts = np.rint(counts)
-        is_seen = self.background > 0.0
-        seen = self.keep[None] if is_seen.all() else self.keep & is_seen  # one image for all energies, usually
-        n_seen = np.rint(kernel_sums(seen.astype(np.float64), kernel))
-        acceptance = np.where(n_seen > 0.0, kernel_sums(self.background * self.keep, kernel), 0.0)
-        return np.maximum(counts, 0.0), np.maximum(acceptance, 0.0)
+    def over(self, plane: _Plane, *, keep: bool = False) -> Callable[[Array], tuple[Array, Array]]:
+        """What gives off counts and off acceptance of a kernel; the latter is exactly 0 where no pixel has any.
+
+        keep : the transforms, for more kernels than one
+        """
+        is_whole = np.array_equal(self.counts, np.rint(self.counts))
+        images = (self.counts * self.keep, self.background * self.keep, self._seen().astype(np.float64))
+        transforms = [list(plane.transforms(of)) for of in images] if keep else None
+
+        def sums(kernel: Array) -> tuple[Array, Array]:
+            counts, acceptance, n_seen = plane.sums(transforms or map(plane.transforms, images), kernel)
+            acceptance = np.where(np.rint(n_seen) > 0.0, acceptance, 0.0)
+            return np.maximum(np.rint(counts) if is_whole else counts, 0.0), np.maximum(acceptance, 0.0)
+
+        return sums
+
+    def _seen(self) -> BoolArray:
+        """``(n_energy or 1, n_y, n_x)``: pixels that have an acceptance; one image where all energies have the same."""
+        seen = self.keep & (self.background > 0.0)
+        return seen[:1] if (seen == seen[0]).all() else seen
 
 
 def _scale(dataset: MapDataset) -> tuple[float, float]:
@@ -150,19 +164,43 @@ def ring_kernel(r_in: float, width: float, aspect: float = 1.0) -> Array:
     return np.asarray((squared >= r_in**2) & (squared <= r_out**2), dtype=np.float64)
 
 
+@dataclass(frozen=True)
+class _Plane:
+    """Where images ``shape`` (n_y, n_x) are convolved: of a ``size`` that holds them and the largest kernel."""
+
+    shape: tuple[int, ...]
+    size: tuple[int, ...]
+
+    @classmethod
+    def of(cls, shape: tuple[int, ...], largest: Array) -> _Plane:
+        halves = [n // 2 for n in largest.shape]
+        size = (fft.next_fast_len(max(n + h, 2 * h + 1), real=True) for n, h in zip(shape, halves, strict=True))
+        return cls(shape, tuple(size))
+
+    def transforms(self, images: MapArray) -> Iterator[NDArray[np.complex128] | None]:
+        """Of every image (n, n_y, n_x); None for an empty one."""
+        for image in images:
+            yield fft.rfft2(image.astype(np.float64), s=self.size) if image.any() else None
+
+    def sums(self, transforms: Iterable[Iterable[NDArray[np.complex128] | None]], kernel: Array) -> list[Array]:
+        """``(n, n_y, n_x)`` of each group of images, convolved with a kernel of odd size, 0 beyond their border."""
+        middle = tuple(slice(n // 2, n // 2 + size) for n, size in zip(kernel.shape, self.shape, strict=True))
+        spectrum, nothing = fft.rfft2(kernel, s=self.size), np.zeros(self.shape)
+        return [
+            np.stack(
+                [
+                    nothing if one is None else fft.irfft2(one * spectrum, s=self.size, overwrite_x=True)[middle]
+                    for one in group  # one after the other: the processor's cache holds one
+                ]
+            )
+            for group in transforms
+        ]
+
+
 def kernel_sums(images: MapArray, kernel: Array) -> Array:
     """``(n, n_y, n_x)``: every image convolved with a kernel of odd size, 0 beyond its border; double precision."""
-    shape, halves = images.shape[-2:], [n // 2 for n in kernel.shape]
-    size = [fft.next_fast_len(max(n + h, 2 * h + 1), real=True) for n, h in zip(shape, halves, strict=True)]
-    middle = tuple(slice(h, h + n) for n, h in zip(shape, halves, strict=True))
-    spectrum = fft.rfft2(kernel, s=size)
-    sums = np.zeros(images.shape)
-    for image, result in zip(images, sums, strict=True):  # one after the other: the processor's cache holds one
-        if image.any():
-            transformed = fft.rfft2(image.astype(np.float64), s=size)
-            transformed *= spectrum
-            result[...] = fft.irfft2(transformed, s=size, overwrite_x=True)[middle]
-    return sums
+    plane = _Plane.of(images.shape[-2:], kernel)
+    return plane.sums([plane.transforms(images)], kernel)[0]
 
 
 def _measured(dataset: MapDataset, counts_off: Array, acceptance: MapArray, acceptance_off: Array) -> MapDatasetOnOff:
