@@ -283,6 +283,8 @@ def _type_hint(value: Any, kinds: str | list[str], schema: Schema) -> str:
             return "write it without quotes"
         if "array" in kinds:
             return f"a list is written [{value}]"
+    elif "array" in kinds and schema.get("items", {}).get("type") == kind:
+        return f"a list is written [{value}]"
     elif "string" in kinds and "pattern" not in schema and kind in ("boolean", "integer", "number"):
         return f"write '{str(value).lower() if kind == 'boolean' else value}' in quotes"
     elif "array" in kinds and kind == "object":

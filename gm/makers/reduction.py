@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, final
@@ -11,6 +12,7 @@ import numpy as np
 from gm.datasets import MapDataset, MapDatasetOnOff, SpectrumDataset, SpectrumDatasetOnOff
 from gm.datasets.operations.backgrounds import corrected, neutral
 from gm.datasets.operations.stacking import stacked
+from gm.makers.cut_events import lost_counts
 from gm.makers.maker import Maker, NothingLeft, safe_bins
 from gm.makers.maps import MapDatasetMaker
 from gm.makers.pixels import Pixels
@@ -19,6 +21,8 @@ from gm.makers.safe_mask import SafeMaskMaker
 from gm.makers.target import cut_target
 from gm.models import BackgroundIRFModel
 from gm.observations import Observation
+
+log = logging.getLogger(__name__)
 
 Target: TypeAlias = SpectrumDataset | MapDataset
 Reduced: TypeAlias = SpectrumDataset | SpectrumDatasetOnOff | MapDataset | MapDatasetOnOff
@@ -51,6 +55,8 @@ class Reduction:
                 raise NothingLeft(f"observation {observation.obs_id}: {type(maker).__name__} leaves no safe bin")
         if not np.any(dataset.exposure > 0.0):
             raise NothingLeft(f"observation {observation.obs_id}: no exposure, the field of view is elsewhere")
+        for told in lost_counts(dataset, observation):
+            log.warning(told)
         return dataset, component
 
     def prepared(self) -> Reduction:

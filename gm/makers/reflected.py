@@ -39,7 +39,7 @@ class ReflectedRegionsBackgroundMaker:
         on = OnRegion.of(dataset, observation)
         off = self.region_finder.run(on.region, *observation.pointing_icrs(), self.exclusion)
         if not off.n:
-            raise NoBackground(f"dataset {dataset.name}: no off region fits outside of what is excluded")
+            raise NoBackground(f"dataset {dataset.name}: no off region: {off.why_none}")
         if on.region.is_point:
             assert on.rad_max is not None
             counts_off = self._within_rad_max(dataset, observation, on, off, on.rad_max)

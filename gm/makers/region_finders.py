@@ -26,18 +26,21 @@ from gm.maps.sphere import separation
 from gm.observations import EventList
 
 _FAR = 20.0  # [deg]
+_EXCLUDED = "every place around the pointing touches what is excluded"
 _MARGIN = 0.3  # [deg] of the image beyond twice the distance of the region on either side
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class OffRegions:
-    """Shapes in the pixels of ``grid``, an image around the pointing (at pixel ``x``, ``y``)."""
+    """Shapes in the pixels of ``grid``, an image around the pointing (at pixel ``x``, ``y``); ``why_none``: the reason
+    where there are none."""
 
     shapes: tuple[PixelShape, ...]
     grid: WcsGeometry
     x: float
     y: float
+    why_none: str = ""
 
     @property
     def n(self) -> int:
@@ -180,7 +183,10 @@ class ReflectedRegionsFinder(RegionsFinder):
             if is_free:
                 shapes.append(shape)
             angle += step if is_free else self.angle_increment
-        return OffRegions(tuple(shapes), image.grid, image.x, image.y)
+        tried = step + self.min_distance_input < last
+        size = f"the region takes {np.degrees(step):.0f} deg of the circle around the pointing"
+        why = _EXCLUDED if tried else f"{size}, which leaves no place beside it"
+        return OffRegions(tuple(shapes), image.grid, image.x, image.y, why)
 
 
 @final
@@ -200,9 +206,9 @@ class WobbleRegionsFinder(RegionsFinder):
         n = self.n_off_regions + 1
         turned = (image.turned(i * 2.0 * np.pi / n) for i in range(1, n))
         shapes = tuple(shape for shape in turned if image.is_free(shape))
-        if not region.is_point and _overlap((image.shape, *shapes), image.grid):
-            shapes = ()
-        return OffRegions(shapes, image.grid, image.x, image.y)
+        overlap = not region.is_point and _overlap((image.shape, *shapes), image.grid)
+        why = f"{n} regions around the pointing overlap" if overlap else _EXCLUDED
+        return OffRegions(() if overlap else shapes, image.grid, image.x, image.y, why)
 
 
 def _overlap(shapes: tuple[PixelShape, ...], grid: WcsGeometry) -> bool:

@@ -89,7 +89,7 @@ class ObservationSelection:
 
 
 def read_ids(path: str | Path) -> tuple[int, ...]:
-    """Numbers of observations in a file: one in each line of a text, ``#`` before remarks, or a table with ``OBS_ID``.
+    """Numbers of observations in a file: a text of numbers, with ``#`` before remarks, or a table with ``OBS_ID``.
 
     Raises `DataError`.
     """
@@ -97,20 +97,44 @@ def read_ids(path: str | Path) -> tuple[int, ...]:
     try:
         with path.open("rb") as file:
             start = file.read(32)
-        if start.startswith((b"SIMPLE", b"\x1f\x8b")):
-            table = next((one for one in read_fits(path).extensions if one.is_table and one.find("OBS_ID")), None)
-            if table is None:
-                raise DataError(f"{path}: no table with a column OBS_ID")
-            return tuple(int(number) for number in table.column("OBS_ID").tolist())
         if is_ecsv(start):
-            return tuple(int(number) for number in read_ecsv(path).array("OBS_ID").tolist())
-        lines = [line.partition("#")[0].strip() for line in path.read_text("utf-8").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read: {error}") from error
-    wrong = [(at, line[:40]) for at, line in enumerate(lines, start=1) if line and not line.isdecimal()]
+            ids = _whole(read_ecsv(path).array("OBS_ID"), path)
+        elif start.startswith((b"SIMPLE", b"\x1f\x8b")):
+            ids = _whole(_obs_id_column(path), path)
+        else:
+            ids = _written_ids(path)
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: is neither a text nor a table of numbers") from error
+    if not ids:
+        raise DataError(f"{path}: no number of an observation in it")
+    return ids
+
+
+def _obs_id_column(path: Path) -> NDArray[Any]:
+    table = next((one for one in read_fits(path).extensions if one.is_table and one.find("OBS_ID")), None)
+    if table is None:
+        raise DataError(f"{path}: no table with a column OBS_ID")
+    return table.column("OBS_ID")
+
+
+def _whole(column: NDArray[Any], path: Path) -> tuple[int, ...]:
+    if column.dtype.kind not in "iu":
+        raise DataError(f"{path}: column OBS_ID does not hold whole numbers")
+    return tuple(int(number) for number in column.ravel())
+
+
+def _written_ids(path: Path) -> tuple[int, ...]:
+    """Numbers with spaces, commas or new lines between them."""
+    lines = path.read_text("utf-8").splitlines()
+    words = [
+        (at, word) for at, line in enumerate(lines, 1) for word in line.partition("#")[0].replace(",", " ").split()
+    ]
+    wrong = [f"{path}:{at}: '{word[:40]}' is no number" for at, word in words if not word.isdecimal()]
     if wrong:
-        raise DataError("\n".join(f"{path}:{at}: '{line}' is no number" for at, line in wrong[:10]))
-    return tuple(int(line) for line in lines if line)
+        raise DataError("\n    ".join(wrong[:10]))
+    return tuple(int(word) for _, word in words)
 
 
 def index_table(store: DataStore) -> Table:
@@ -174,7 +198,9 @@ def seconds_after(reference: TimeReference, moment: str | float, scale: str) -> 
         kind = {"format": "mjd"} if isinstance(moment, int | float) else {}
         time = Time(moment, scale=scale.lower(), **kind)
     except (ValueError, TypeError) as error:
-        raise DataError(f"'{moment}' is no time on the scale '{scale}': {error}") from error
+        raise DataError(
+            f"'{moment}' is no time on the scale '{scale}'\n    2004-12-06T22:30:00, or a number: MJD"
+        ) from error
     return float((time.tt - reference.astropy().tt).sec)
 
 

@@ -228,13 +228,13 @@ def test_off_counts_are_those_of_all_regions(observation: Observation) -> None:
 @pytest.mark.parametrize(
     ("maker", "where", "message"),
     [
-        (ReflectedRegionsBackgroundMaker(), region(lat=22.45), "no off region fits"),
+        (ReflectedRegionsBackgroundMaker(), region(lat=22.45), "no off region: the region takes .* no place beside it"),
         (
             ReflectedRegionsBackgroundMaker(exclusion=Exclusion((region(lat=22.5, radius=3.0),))),
             region(),
-            "no off region",
+            "no off region: every place around the pointing touches what is excluded",
         ),
-        (ReflectedRegionsBackgroundMaker(WobbleRegionsFinder(20)), region(), "no off region fits"),
+        (ReflectedRegionsBackgroundMaker(WobbleRegionsFinder(20)), region(), "no off region: 21 regions .* overlap"),
     ],
 )
 def test_no_place_for_off_regions(

@@ -114,8 +114,8 @@ def test_an_index_without_what_is_selected_by(folder: Path, tmp_path: Path) -> N
 
 
 def test_numbers_from_files(folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "ids.txt").write_text("# good runs\n13\n\n11  # clouds\n")
-    assert read_ids(tmp_path / "ids.txt") == (13, 11)
+    (tmp_path / "ids.txt").write_text("# good runs\n13, 14\n\n11 12  # clouds\n")
+    assert read_ids(tmp_path / "ids.txt") == (13, 14, 11, 12)
     assert read_ids(folder / "obs-index.fits.gz") == (11, 12, 13)
     (tmp_path / "bad.txt").write_text("13\n1a\n-2\n")
     with pytest.raises(DataError, match=r"bad.txt:2: '1a' is no number\n.*bad.txt:3: '-2' is no number"):

@@ -560,3 +560,21 @@ def test_msh_1552_as_the_reference(shared: Path, tmp_path: Path, monkeypatch: py
             assert np.abs((getattr(mine, name) - getattr(other, name)) / largest).max() < 2.0**-11
         predicted = predict_component(mine, models["msh1552"])[mine.mask].sum()
         assert predicted == pytest.approx(expected[mine.name]["components"]["msh1552"], rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("keys", "place", "message"),
+    [
+        ("ids: [1, 2, 1]", "ids[2]", "observation 1 is there twice"),
+        ("ids: ids.txt", "ids", "observation 3 is there twice"),
+        ("time: {min: 2005-12-06, max: 2004-01-01}", "time.max", "2004-01-01 is not after 2005-12-06"),
+        ("time: {min: yesterday}", "time.min", "'yesterday' is no time on the scale 'utc'"),
+        ("ids: 1", "ids", "expected a list of numbers, or a file of them, found the integer 1"),
+    ],
+)
+def test_a_selection_that_means_nothing_is_told_at_its_place(folder: Path, keys: str, place: str, message: str) -> None:
+    Path("ids.txt").write_text("3, 2\n3\n")
+    with pytest.raises(InvalidInput) as error:
+        reduce(config(SPECTRA + f"    {keys}\n"))
+    (problem,) = error.value.problems
+    assert (problem.path, problem.message) == (f"$.observations[0].{place}", message)

@@ -17,7 +17,7 @@ from gm.pipeline.analysis.request import Request
 from gm.pipeline.reporter import Silent
 from gm.pipeline.run import run
 from tests.dl3_files import aeff, bkg, edisp, events, gti, psf, typed_events, with_card, write_observation
-from tests.pipeline.test_reduce import MODELS, POINTINGS, SPECTRA, STACK, config, folder, reduce, statuses
+from tests.pipeline.test_reduce import MAPS, MODELS, POINTINGS, SPECTRA, STACK, config, folder, reduce, statuses
 
 __all__ = ["folder"]
 
@@ -70,6 +70,25 @@ def test_what_is_worth_to_be_known_is_in_the_rows(folder: Path, caplog: pytest.L
     assert rows[2]["remarks"][1] == "observation 3: no LO_THRES, all energies are safe on this side"
     assert caplog.text == ""
     check(read_document(Path("out/observations.yaml")), "observations")
+
+
+SELECTED = [
+    (SPECTRA, "energy: [0.3 TeV, 30000 GeV]", ""),
+    (SPECTRA, "energy: [1 TeV, 10 TeV]", "of 1 to 10 TeV are selected, but 2 safe bins of energy reach"),
+    (SPECTRA, "offset: [0 deg, 1.5 deg]", ""),
+    (SPECTRA, "offset: [0 deg, 0.6 deg]", "0 to 0.6 deg from the pointing are selected, but the region reaches"),
+    (MAPS, "offset: [0 deg, 1.2 deg]", ""),
+    (MAPS, "offset: [0 deg, 1.1 deg]", "0 to 1.1 deg from the pointing are selected, but safe pixels lie"),
+]
+
+
+@pytest.mark.parametrize(("entry", "selection", "remark"), SELECTED)
+def test_counts_that_a_selection_takes_away_are_told(folder: Path, entry: str, selection: str, remark: str) -> None:
+    """Of four bins from 0.3 to 30 TeV those beyond 10 TeV and below 1 TeV; the first one is not safe."""
+    outcome = reduce(config(entry + f"    events: {{{selection}}}\n    ids: [1]\n"))
+    (row,) = outcome.products[0].document["observations"]
+    told = f"only events {remark} beyond: counts are missing there, exposure is not"
+    assert (row["status"], row["remarks"]) == ("ok", [told] if remark else [])
 
 
 EVENT_TYPES = """

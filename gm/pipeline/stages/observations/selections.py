@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
-from gm.errors import DataError
-from gm.io.ecsv import is_ecsv, read_ecsv
-from gm.io.fits import read_fits
 from gm.makers.phases import wrapped
-from gm.observations import GTI, EventSelection, ObservationSelection
-from gm.observations.selection import seconds_after
+from gm.observations import GTI, EventSelection, ObservationSelection, TimeReference
+from gm.observations.selection import read_ids, seconds_after
 from gm.pipeline.analysis.paths import data_file
 from gm.pipeline.stages.reading import Reader, position
-
-_FITS = (b"SIMPLE", b"\x1f\x8b")
 
 
 def observation_selection(reader: Reader) -> ObservationSelection:
@@ -26,6 +19,7 @@ def observation_selection(reader: Reader) -> ObservationSelection:
     if isinstance(ids, str):
         with reader.at("ids"):
             ids = read_ids(data_file(reader.directory, ids))
+    _check_once(reader, ids or ())
     circle = None
     if within is not None:
         lon, lat, frame = position(within)
@@ -33,17 +27,26 @@ def observation_selection(reader: Reader) -> ObservationSelection:
     times = None
     if time is not None:
         times = time.get("min"), time.get("max"), str(time.get("scale", "utc"))
-        for key in ("min", "max"):
-            if key in time:
-                with reader.at("time", key):
-                    _check_moment(time[key], times[2])
+        _check_times(reader, time, times[2])
     return ObservationSelection(None if ids is None else tuple(ids), circle, times, tuple(data.get("where") or ()))
 
 
-def _check_moment(moment: str | float, scale: str) -> None:
-    from gm.observations import TimeReference
+def _check_once(reader: Reader, ids: Sequence[int]) -> None:
+    twice = next((k for k, number in enumerate(ids) if number in ids[:k]), None)
+    if twice is not None:
+        path = ("ids", twice) if isinstance(reader.data["ids"], list) else ("ids",)
+        reader.note(path, f"observation {ids[twice]} is there twice", "each observation counts once")
 
-    seconds_after(TimeReference(50000.0, 0.0), moment, scale)
+
+def _check_times(reader: Reader, time: Mapping[str, Any], scale: str) -> None:
+    """Note what is no time, and an end before the beginning."""
+    found = []
+    for key in ("min", "max"):
+        if key in time:
+            with reader.at("time", key):
+                found.append(seconds_after(TimeReference(50000.0, 0.0), time[key], scale))
+    if len(found) > 1 and not found[0] < found[1]:
+        reader.note(("time", "max"), f"{time['max']} is not after {time['min']}")
 
 
 def event_types(reader: Reader) -> list[int | str | None]:
@@ -73,29 +76,3 @@ def event_selection(reader: Reader) -> EventSelection:
         return EventSelection(
             phase=wrapped(phase) if phase else (), gti=gti, energy=ranges.get("energy"), offset=ranges.get("offset")
         )
-
-
-def read_ids(path: Path) -> list[int]:
-    """Numbers of observations in a text, one after the other, or in a column OBS_ID of a FITS or ECSV table."""
-    try:
-        with path.open("rb") as file:
-            start = file.read(32)
-        if is_ecsv(start):
-            return _numbers(np.asarray(read_ecsv(path).array("OBS_ID")), path)
-        if start.startswith(_FITS):
-            tables = [e for e in read_fits(path).extensions if e.is_table and e.find("OBS_ID") is not None]
-            if not tables:
-                raise DataError(f"{path}: no table with a column OBS_ID")
-            return _numbers(tables[0].column("OBS_ID"), path)
-        words = [word for line in path.read_text("utf-8").splitlines() for word in line.partition("#")[0].split()]
-        return [int(word) for word in words]
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}") from error
-    except ValueError as error:
-        raise DataError(f"{path}: not a list of numbers: {error}") from error
-
-
-def _numbers(column: Any, path: Path) -> list[int]:
-    if not column.size:
-        raise DataError(f"{path}: no observation in it")
-    return [int(number) for number in column.ravel()]
