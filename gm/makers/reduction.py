@@ -31,8 +31,9 @@ Reduced: TypeAlias = SpectrumDataset | SpectrumDatasetOnOff | MapDataset | MapDa
 @final
 @dataclass(frozen=True, eq=False)
 class Reduction:
-    """How observations are reduced. target : the empty dataset that says which bins are wanted; makers : in order;
-    cutout : full width [deg] around the pointing that is kept of a map, None for all of it."""
+    """How observations are reduced. target : the empty dataset that says which bins are wanted; makers : in order, at
+    first that of counts and exposure; cutout : full width [deg] around the pointing that is kept of a map, None for all
+    of it."""
 
     target: Target
     makers: tuple[Maker, ...]
@@ -48,13 +49,13 @@ class Reduction:
         observation.check_times()
         dataset: Reduced = self._around(observation).with_(name=name)
         component: BackgroundIRFModel | None = None
-        for maker in self.makers:
+        for k, maker in enumerate(self.makers):
             dataset, made = maker.run(dataset, observation)
             component = made or component
+            if k == 0 and not np.any(dataset.exposure > 0.0):
+                raise NothingLeft(f"observation {observation.obs_id}: no exposure, the field of view is elsewhere")
             if not safe_bins(dataset).any():
-                raise NothingLeft(f"observation {observation.obs_id}: {type(maker).__name__} leaves no safe bin")
-        if not np.any(dataset.exposure > 0.0):
-            raise NothingLeft(f"observation {observation.obs_id}: no exposure, the field of view is elsewhere")
+                raise NothingLeft(f"observation {observation.obs_id}: {_named(maker)} leaves no safe bin")
         for told in lost_counts(dataset, observation):
             log.warning(told)
         return dataset, component
@@ -76,6 +77,10 @@ class Reduction:
         if part is None:
             raise NothingLeft(f"observation {observation.obs_id}: no overlap of its field of view with the geometry")
         return part
+
+
+def _named(maker: Maker) -> str:
+    return f"the safe mask {', '.join(maker.methods)}" if isinstance(maker, SafeMaskMaker) else type(maker).__name__
 
 
 def stack(

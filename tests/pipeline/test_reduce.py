@@ -578,3 +578,45 @@ def test_a_selection_that_means_nothing_is_told_at_its_place(folder: Path, keys:
         reduce(config(SPECTRA + f"    {keys}\n"))
     (problem,) = error.value.problems
     assert (problem.path, problem.message) == (f"$.observations[0].{place}", message)
+
+
+@pytest.mark.parametrize(
+    ("entry", "place", "message"),
+    [
+        (
+            SPECTRA.replace("{type: aeff_default}", "{type: aeff_max, fixed_offset: 0.5 deg}"),
+            "safe_mask[0].fixed_offset",
+            "'fixed_offset' is for a map: the responses of a spectrum are those of its region",
+        ),
+        (
+            MAPS.replace("{type: fov}", "{type: adaptive_ring, r_in: 0.5 deg, r_in_max: 0.5 deg, width: 0.2 deg}"),
+            "background.r_in_max",
+            "0.5 deg is not above r_in, 0.5 deg",
+        ),
+    ],
+)
+def test_settings_without_an_effect_are_refused(folder: Path, entry: str, place: str, message: str) -> None:
+    with pytest.raises(InvalidInput) as error:
+        reduce(config(entry))
+    (problem,) = error.value.problems
+    assert (problem.path, problem.message) == (f"$.observations[0].{place}", message)
+
+
+def test_a_spectrum_may_have_the_responses_of_tables_elsewhere(folder: Path) -> None:
+    text = SPECTRA.replace("{type: aeff_default}", "{type: aeff_max, percent: 0.1, fixed_offset: 0.5 deg, irfs: DL3}")
+    outcome = reduce(config(text))
+    assert outcome.exit_code == 0, [r["reason"] for r in outcome.products[0].document["observations"]]
+
+
+@pytest.mark.parametrize("entry", [SPECTRA.replace("[83.6, 22.0]", "[10.0, 5.0]"), MAPS.replace("22.3]", "2.3]")])
+def test_a_target_elsewhere_is_no_damage(folder: Path, entry: str) -> None:
+    outcome = reduce(config(entry.replace("cutout: true", "cutout: false")))
+    assert statuses(outcome) == ["empty"] * 3
+    reason = outcome.products[0].document["observations"][0]["reason"]
+    assert reason == "observation 1: no exposure, the field of view is elsewhere"
+
+
+def test_which_safe_mask_leaves_nothing_is_told(folder: Path) -> None:
+    outcome = reduce(config(SPECTRA.replace("{type: aeff_default}", "{type: offset_max, offset: 0.1 deg}")))
+    reason = outcome.products[0].document["observations"][0]["reason"]
+    assert reason == "observation 1: the safe mask offset-max leaves no safe bin"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from gm.makers.safe_mask import SafeMaskMaker
 from gm.pipeline.stages.reading import Reader, position
 
@@ -13,6 +16,7 @@ def safe_mask_makers(reader: Reader) -> list[SafeMaskMaker]:
     makers = []
     for k, data in enumerate(reader.data.get("safe_mask") or ()):
         path = ("safe_mask", k)
+        _check_place(reader, data, path)
         with reader.at(*path):
             makers.append(
                 SafeMaskMaker(
@@ -26,3 +30,13 @@ def safe_mask_makers(reader: Reader) -> list[SafeMaskMaker]:
                 )
             )
     return makers
+
+
+def _check_place(reader: Reader, data: Mapping[str, Any], path: tuple[str | int, ...]) -> None:
+    """Note a place where responses are to be taken that have one already: those of a spectrum."""
+    if "geometry" in reader.data or data.get("irfs") == "DL3":
+        return
+    for key in ("position", "fixed_offset"):
+        if key in data:
+            told = f"'{key}' is for a map: the responses of a spectrum are those of its region"
+            reader.note((*path, key), told, "remove it, or irfs: DL3 for those of the observation there")

@@ -45,6 +45,8 @@ def _ring(reader: Reader, data: dict[str, Any], exclusion: Exclusion) -> Maker:
 
 def _adaptive_ring(reader: Reader, data: dict[str, Any], exclusion: Exclusion) -> Maker:
     r_in, r_in_max, width = (reader.angle(data, key, _AT) for key in ("r_in", "r_in_max", "width"))
+    if not r_in < r_in_max:
+        raise reader.fail((*_AT, "r_in_max"), f"{data['r_in_max']} is not above r_in, {data['r_in']}", "rings move out")
     return AdaptiveRingBackgroundMaker(
         r_in=r_in,
         r_out_max=r_in_max + width,
