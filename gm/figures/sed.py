@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-HELP = "spectral energy distribution: models with bands, and points"
+HELP = "spectral energy distribution: models with bands, points, and sensitivities"
 
 
 class Part(ABC):
@@ -88,6 +88,28 @@ class Points(Part):
 
     def fluxes(self) -> Array:
         return np.asarray(self.e_ref**2 * np.array([np.where(self.is_limit, np.nan, self.dnde), self.limit]))
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Sensitivity(Part):
+    """The smallest flux that is found in each band: energies [TeV], fluxes [cm-2 s-1 TeV-1], (n,) each."""
+
+    label: str
+    e_ref: Array
+    e_min: Array
+    e_max: Array
+    dnde: Array
+
+    def draw(self, axes: Axes, number: int, of_energy: float, of_flux: float) -> None:
+        energy, value = of_energy * self.e_ref, of_flux * self.e_ref**2 * self.dnde
+        widths = np.array([energy - of_energy * self.e_min, of_energy * self.e_max - energy])
+        color = color_of(number)
+        axes.errorbar(energy, value, xerr=widths, color=color, linestyle="none", elinewidth=2.0, label=self.label)
+        axes.plot(energy, value, color=color, linestyle=":", linewidth=1.0)
+
+    def fluxes(self) -> Array:
+        return self.e_ref**2 * self.dnde
 
 
 def draw(figure: Figure, parts: Sequence[Part], look: Look) -> list[Axes]:

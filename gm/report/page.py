@@ -18,6 +18,8 @@ from gm.report.html import COLORS, inline_figure, light_file, paragraph, table
 from gm.report.usual import usual_section
 
 LOOK = Look(colors=COLORS)
+_TOLD = ("warnings", "deviations")
+_WITH_BAND = ("flux-points", "sensitivity")  # of one source, whose spectrum is drawn beside
 _GOOD, _WARN = ("ok", "converged", "done"), ("at_limit", "incomplete")
 
 
@@ -70,7 +72,7 @@ def _warnings(results: Iterable[Result]) -> str:
     told = [
         f"<li>{escape(_title(result))}: {escape(text)}</li>\n"
         for result in results
-        for text in [*_left_out(result), *(result.document.get("warnings") or ())]
+        for text in [*_left_out(result), *(text for key in _TOLD for text in result.document.get(key) or ())]
     ]
     title = f"{len(told)} warning{'s' * (len(told) != 1)}"
     return f'<div class="warnings"><strong>{title}</strong><ul>\n{"".join(told)}</ul></div>' if told else ""
@@ -102,7 +104,7 @@ def _draw(results: Sequence[Result]) -> tuple[dict[int, list[str]], dict[str, st
     with LOOK.applied():
         for k, result in enumerate(results):
             for name, offer in offers(result.kind).items():
-                beside = fits if name == "sed" and result.kind == "flux-points" else []
+                beside = fits if name == "sed" and result.kind in _WITH_BAND else []
                 parts = [p for fit in beside for p in _bands(fit, result)] + list(offer(result, LOOK))
                 for number, own in enumerate(apart(name, parts) if parts else ()):
                     figure = Figure()

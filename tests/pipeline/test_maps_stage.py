@@ -13,8 +13,12 @@ import pytest
 from gm.config_schemas.reader import read_document
 from gm.config_schemas.validator import check
 from gm.datasets import Datasets
+from gm.errors import DataError
+from gm.figures.look import Look
+from gm.figures.registry import parts_of
 from gm.maps.reading import read_map
 from gm.models import Models
+from gm.pipeline.commands.plot import read_results
 from tests.map_samples import background, cube
 from tests.samples import on_off
 
@@ -90,6 +94,26 @@ def test_plan_show_and_json(gm: Command) -> None:
     assert [document["name"] for document in found] == ["ts", "excess", "residuals", "peaks", "ps", "profile"]
     assert "position" in gm("show", "results/maps/peaks.yaml")[0]
     assert "ts-map" not in gm("--help")[0]
+
+
+def test_peaks_and_profiles_have_figures(gm: Command, folder: Path) -> None:
+    """Peaks are marked on the map that they were found in, of each band."""
+    pytest.importorskip("matplotlib")
+    gm("maps", "config.yaml")
+    peaks, profile = (read_results([folder / f"results/maps/{name}.yaml"]) for name in ("peaks", "profile"))
+    images = parts_of(peaks, "sky-map", Look())
+    marks = [mark for image in images for mark in image.marks]
+    assert len(images) == 2
+    assert marks
+    column, row = (int(place) for place in marks[0][1:])
+    assert f"{images[0].values[row, column]:.1f}" == marks[0][0]
+    assert parts_of(peaks, "residual-histogram", Look()) == []
+    assert parts_of(profile, "sky-profile", Look())[0].excess.size == 4
+    assert gm("plot", "results/maps/peaks.yaml", "-o", "peaks.png")[0] == "peaks.png\n"
+    assert gm("plot", "results/maps/profile.yaml", "-o", "profile.png")[0] == "profile.png\n"
+    (folder / "results/maps/ts.yaml").unlink()
+    with pytest.raises(DataError, match="run gm maps again"):
+        parts_of(peaks, "sky-map", Look())
 
 
 def test_candidates_are_models_of_a_fit(gm: Command, folder: Path) -> None:
