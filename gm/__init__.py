@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         ToyFit,
         Truth,
     )
+    from gm.estimators.posterior.sampler import Posterior, PosteriorSampler
     from gm.estimators.sky.excess_map import ExcessMapEstimator
     from gm.estimators.sky.extension import ExtensionEstimator
     from gm.estimators.sky.finding import SourceFinder
@@ -178,6 +179,8 @@ __all__ = [
     "Parameter",
     "Parameters",
     "PhaseBackgroundMaker",
+    "Posterior",
+    "PosteriorSampler",
     "Prior",
     "ProfileEstimator",
     "RadMax2D",
@@ -281,6 +284,7 @@ _HOMES = {
     "ExtensionEstimator": "gm.estimators.sky.extension",
     "SourceFinder": "gm.estimators.sky.finding",
     **dict.fromkeys(("Alternative", "ModelSelection", "ToyFit", "Truth"), "gm.estimators"),
+    **dict.fromkeys(("Posterior", "PosteriorSampler"), "gm.estimators.posterior.sampler"),
 }
 """Where a public name is from, when that is not ``gm.models``."""
 

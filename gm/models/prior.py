@@ -37,6 +37,11 @@ class Prior(ABC):
         """How far from its peak it has risen by 1, of a Gaussian sigma / sqrt(weight); None where it has no peak."""
         return None
 
+    @property
+    @abstractmethod
+    def distribution(self) -> Any:
+        """The density as a distribution of ``scipy.stats``, whose ``weight`` is 1."""
+
     @abstractmethod
     def problems(self) -> Iterator[tuple[str, str]]:
         """What is wrong with its numbers: the name and a message."""
@@ -72,6 +77,12 @@ class GaussianPrior(Prior):
     def width(self) -> float | None:
         return self.sigma / sqrt(self.weight) if self.weight > 0 else None
 
+    @property
+    def distribution(self) -> Any:
+        from scipy import stats
+
+        return stats.norm(self.mu, self.sigma)
+
     def problems(self) -> Iterator[tuple[str, str]]:
         if not self.sigma > 0:
             yield "sigma", f"sigma of a prior is positive, found {self.sigma}"
@@ -102,6 +113,12 @@ class UniformPrior(Prior):
     def support(self) -> tuple[float, float]:
         return self.min, self.max
 
+    @property
+    def distribution(self) -> Any:
+        from scipy import stats
+
+        return stats.uniform(self.min, self.max - self.min)
+
     def problems(self) -> Iterator[tuple[str, str]]:
         if not self.min < self.max:
             yield "min", f"min {self.min} is not below max {self.max}"
@@ -130,6 +147,12 @@ class LogUniformPrior(Prior):
     @property
     def support(self) -> tuple[float, float]:
         return self.min, self.max
+
+    @property
+    def distribution(self) -> Any:
+        from scipy import stats
+
+        return stats.loguniform(self.min, self.max)
 
     def problems(self) -> Iterator[tuple[str, str]]:
         if not self.min < self.max:
@@ -169,6 +192,12 @@ class GeneralizedGaussianPrior(Prior):
     @property
     def width(self) -> float | None:
         return self.sigma * sqrt(2) * _power(1 / (2 * self.weight), self.eta) if self.weight > 0 else None
+
+    @property
+    def distribution(self) -> Any:
+        from scipy import stats
+
+        return stats.gennorm(1 / self.eta, self.mu, self.sigma * sqrt(2))
 
     def problems(self) -> Iterator[tuple[str, str]]:
         if not self.sigma > 0:

@@ -80,6 +80,7 @@ def test_the_kinds_of_file() -> None:
         "models",
         "observations",
         "profile",
+        "sample",
         "select",
         "sensitivity",
         "toys",

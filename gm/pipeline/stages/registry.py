@@ -18,6 +18,7 @@ from gm.pipeline.stages.maps.stage import MAPS
 from gm.pipeline.stages.observations.stage import REDUCE
 from gm.pipeline.stages.profiles.stage import PROFILES
 from gm.pipeline.stages.report.stage import REPORT
+from gm.pipeline.stages.sample.stage import SAMPLE
 from gm.pipeline.stages.select.stage import SELECT
 from gm.pipeline.stages.sensitivity.stage import SENSITIVITY
 from gm.pipeline.stages.simulate.stage import SIMULATE
@@ -40,5 +41,6 @@ STAGES: list[Stage[Any]] = [
     SENSITIVITY,
     GOODNESS,
     TOYS,
+    SAMPLE,
     REPORT,
 ]
