@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         PSFKing,
         RadMax2D,
     )
+    from gm.likelihood.drawing import predicted, simulate
     from gm.makers.exclusion import Exclusion
     from gm.makers.fov import FoVBackgroundMaker
     from gm.makers.maps import MapDatasetMaker
@@ -207,6 +208,8 @@ __all__ = [
     "UniformPrior",
     "WobbleRegionsFinder",
     "plot",
+    "predicted",
+    "simulate",
 ]
 
 __all__ += [
@@ -262,6 +265,7 @@ _HOMES = {
     **dict.fromkeys(("PSF3D", "EnergyDependentMultiGaussPSF", "PSFKing"), "gm.irf.tables"),
     **dict.fromkeys(("Background2D", "Background3D"), "gm.irf.tables"),
     "plot": "gm.pipeline.commands.plot",
+    **dict.fromkeys(("predicted", "simulate"), "gm.likelihood.drawing"),
     "Exclusion": "gm.makers.exclusion",
     "FoVBackgroundMaker": "gm.makers.fov",
     "MapDatasetMaker": "gm.makers.maps",

@@ -74,6 +74,7 @@ INNER_FLOORS = {
         "engine",
         "joint",
         "prediction",
+        "drawing",
     ),
     "likelihood.maps": (
         "bins limits folding",
