@@ -99,8 +99,12 @@ def draw(figure: Figure, name: str, parts: Sequence[Any], look: Look) -> list[Ax
 def show(results: Sequence[Result], figure: str | None = None, **look: Any) -> Axes:
     """Draw with pyplot; the first axes. Raises `UsageError`, for a word that is none of a `Look` too."""
     chosen = look_of(**look)
-    with chosen.applied():
+    return show_parts(*choose(results, figure, chosen), chosen)
+
+
+def show_parts(name: str, parts: Sequence[Any], look: Look) -> Axes:
+    """Draw the parts of a figure with pyplot; the first axes."""
+    with look.applied():
         from matplotlib import pyplot
 
-        name, parts = choose(results, figure, chosen)
-        return draw(pyplot.figure(), name, parts, chosen)[0]
+        return draw(pyplot.figure(), name, parts, look)[0]

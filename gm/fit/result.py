@@ -35,6 +35,9 @@ from gm.values import finite
 
 if TYPE_CHECKING:
     from astropy.table import Table
+    from matplotlib.axes import Axes
+
+    from gm.fit.pictures import AsDocument
 
 MODELS = "models.yaml"
 """The best-fit models beside the document of a fit."""
@@ -173,6 +176,28 @@ class FitResult:
         ]
         meta = {"status": self.status, "statistic": self.statistic}
         return Table(rows=rows, names=names, meta=meta)
+
+    def plot(self, figure: str | None = None, **look: Any) -> Axes:
+        """Draw with pyplot: ``correlation``, ``contours`` or ``sed``, by default the first that there is; the axes.
+
+        ``look`` as for `gm.plot`, which draws all figures of a fit from its files. Raises `UsageError`.
+        """
+        from gm.figures.registry import show
+        from gm.figures.results import Result
+
+        if figure == "sed":
+            return self.plot_sed(**look)
+        return show([Result("fit", self.to_dict(), Path())], figure, **look)
+
+    def plot_sed(self, *points: AsDocument, energy: object = None, **look: Any) -> Axes:
+        """Draw the spectra with bands of one standard deviation, and `FluxPoints`, with pyplot; the axes.
+
+        energy : two energies, by default those that were fitted, which a fit with ``by_energy`` knows
+        look : as for `gm.plot`; ``components`` are patterns of those that are drawn. Raises `UsageError`.
+        """
+        from gm.fit.pictures import plot_sed
+
+        return plot_sed(self.models, self.by_energy, points, energy, look)
 
     def __repr__(self) -> str:
         return f"FitResult({self.status}, statistic {self.statistic:.2f}, {self.n_bins} bins, {self.n_free} free)"

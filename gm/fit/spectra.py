@@ -43,7 +43,7 @@ def fitted_spectra(
     models: Models, by_energy: ByEnergy | None, conventions: Conventions, ranges: Sequence[tuple[float, float]] | None
 ) -> dict[str, FittedSpectrum]:
     """By name, of all components that are seen and have a flux; ``ranges`` [TeV], by default the energies fitted."""
-    fitted = {} if by_energy is None else dict(_fitted_energies(by_energy))
+    fitted = {} if by_energy is None else dict(fitted_energies(by_energy))
     found = {}
     try:
         spectra = [s for s in SpectrumWithErrors.all_of(models, conventions) if s.component.name in fitted]
@@ -60,7 +60,7 @@ def fitted_spectra(
     return found
 
 
-def _fitted_energies(by_energy: ByEnergy) -> Iterator[tuple[str, tuple[float, float]]]:
+def fitted_energies(by_energy: ByEnergy) -> Iterator[tuple[str, tuple[float, float]]]:
     """Between which energies [TeV] each component is fitted."""
     for name, component in by_energy.components.items():
         if component.row.size:
