@@ -126,14 +126,18 @@ def _observations(data: Any) -> list[str]:
     for row in data["observations"]:
         lon, lat = row.get("pointing") or (None, None)
         place = "-" if lon is None else f"{lon:.3f}, {lat:.3f}"
+        target = row.get("target") or {"name": "-", "offset": None}
+        offset = "-" if target["offset"] is None else f"{target['offset']:.3f}"
         responses = ", ".join(row["responses"].values())
         what = [
             *(f"no {part}" for part in row["missing"]),
             *([row["problem"].splitlines()[0]] if "problem" in row else []),
         ]
         time = "-" if row.get("livetime") is None else f"{row['livetime']:.0f}"
-        rows.append([str(row["obs_id"]), place, time, count(row.get("events")), responses, "; ".join(what)])
-    lines = table(["observation", "pointing [deg]", "livetime [s]", "events", "responses", "missing"], rows, left=2)
+        told = [place, target["name"], offset, time, count(row.get("events")), responses, "; ".join(what)]
+        rows.append([str(row["obs_id"]), *told])
+    head = ["pointing [deg]", "target", "offset [deg]", "livetime [s]", "events", "responses", "missing"]
+    lines = table(["observation", *head], rows, left=2)
     for row in data["observations"]:
         if "e_min" in row:
             energies = f"{energy(row['e_min'])} - {energy(row['e_max'])}"

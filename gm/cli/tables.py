@@ -12,10 +12,11 @@ from gm.readable import count, energy, link_text, number, with_error
 __all__ = ["count", "energy", "link_text", "number", "shortened", "table", "with_error", "without", "wrapped"]
 
 
-_WORDS = ("unit", "status", "reason", "state", "missing", "")
+_WORDS = ("target", "unit", "status", "reason", "state", "missing", "")
 _LEAST = (
     "asked", "bins", "type", "limits", "livetime [h]", "off or background", "deviance", "statistic", "MINOS",
-    "responses", "background", "upper limit", "TS", "missing", "state", "status", "reason", "unit", "error",
+    "responses", "target", "offset [deg]", "background", "upper limit", "TS", "missing", "state", "status", "reason",
+    "unit", "error",
 )  # fmt: skip
 """Columns that a narrow terminal goes without, the first one first."""
 

@@ -251,8 +251,31 @@ def test_show_observations(gm: Any, tmp_path: Path) -> None:
     assert (alone["obs_id"], alone["events"]) == (3, rows[2]["events"])
     assert 0 < alone["e_min"] < alone["e_max"]
     assert "off axis" in gm("show", str(store / "run-3.fits.gz")).out
+    assert alone["target"] == {"name": rows[2]["target"]["name"], "offset": pytest.approx(rows[2]["target"]["offset"])}
     assert "run-2.fits.gz" in gm("show", str(store)).out
     assert gm("show", str(tmp_path)).code == 4
+
+
+@pytest.mark.parametrize(
+    ("cards", "target"),
+    [
+        ({"OBJECT": "Crab", "RA_OBJ": 83.6, "DEC_OBJ": 22.0}, {"name": "Crab", "offset": pytest.approx(0.5)}),
+        ({"OBJECT": "Survey", "RA_OBJ": 0.0, "DEC_OBJ": 0.0}, {"name": "Survey", "offset": None}),
+        ({"OBJECT": "Crab"}, {"name": "Crab", "offset": None}),
+        ({"OBJECT": ""}, None),
+    ],
+)
+def test_show_the_target_of_an_observation(
+    gm: Any, tmp_path: Path, cards: dict[str, Any], target: dict[str, Any] | None
+) -> None:
+    file = write_observation(tmp_path / "one.fits", events=events(**cards))
+    assert gm("show", str(file), "--json").json["observations"][0]["target"] == target
+
+
+def test_show_events_that_are_no_observation(gm: Any, tmp_path: Path) -> None:
+    """Such as those of Fermi-LAT, which have no number and no pointing."""
+    file = write_observation(tmp_path / "all.fits", events=Table("EVENTS", events().columns, {"TELESCOP": "GLAST"}))
+    assert [row["name"] for row in gm("show", str(file), "--json").json["extensions"]][:2] == ["PRIMARY", "EVENTS"]
 
 
 def test_show_types_of_events_and_pointings(gm: Any, tmp_path: Path) -> None:

@@ -170,7 +170,8 @@ def _fits(path: Path) -> Description:
         return Description(what, str(path), read_dataset(kind, path).summary())
     if is_sky_map(file):
         return Description("sky-map", str(path), _sky_map(file))
-    if is_index(file) or file.find("EVENTS") is not None:
+    events = file.find("EVENTS")
+    if is_index(file) or (events is not None and "OBS_ID" in events.header):
         return _observations(path)
     rows = [
         {

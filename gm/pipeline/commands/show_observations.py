@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from gm.errors import DataError
 
 if TYPE_CHECKING:
@@ -31,6 +33,21 @@ def observations(path: Path) -> dict[str, Any]:
     return {"observations": [_row(observation, is_alone=len(found) == 1) for observation in found]}
 
 
+def _target(observation: Observation) -> dict[str, Any] | None:
+    """What the header of the events says was observed: ``name``, and the ``offset`` [deg] of its position.
+
+    A position of 0, 0 is what surveys write, which have none.
+    """
+    events = observation.extension("events")
+    name = events.header.text("OBJECT").strip()
+    if not name:
+        return None
+    place = [events.real(card, 0.0) for card in ("RA_OBJ", "DEC_OBJ") if card in events.header]
+    if len(place) < 2 or not any(place):
+        return {"name": name, "offset": None}
+    return {"name": name, "offset": float(observation.offsets(*map(np.asarray, place)))}
+
+
 def _row(observation: Observation, *, is_alone: bool) -> dict[str, Any]:
     row: dict[str, Any] = {
         "obs_id": observation.obs_id,
@@ -40,6 +57,7 @@ def _row(observation: Observation, *, is_alone: bool) -> dict[str, Any]:
     try:
         row["events"] = observation.extension("events").integer("NAXIS2")
         row["pointing"] = list(observation.pointing_icrs())
+        row["target"] = _target(observation)
         row["livetime"] = observation.livetime()
         if is_alone and row["events"]:
             energy, offset = observation.events.energy, observation.events.separation(*observation.pointing_icrs())
