@@ -141,6 +141,23 @@ def test_one_of_twenty_files_is_cut_off(suffix: str, tmp_path: Path, monkeypatch
         assert {row["status"] for row in rows.values()} == {"ok"}
 
 
+def test_two_entries_of_a_file_that_cannot_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is a row of each: no dataset of it has a name that two could have."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "store").mkdir()
+    write_observation(tmp_path / "store/1.fits", **tables())
+    (tmp_path / "store/2.fits").write_bytes(b"SIMPLE")
+    first = CONFIG.replace("data: store", "data: store/*.fits")
+    second = first.partition("observations:\n")[2].replace("map-", "other-")
+    Path("config.yaml").write_text(first + second)
+    outcome = run(Request("config.yaml"), Silent(), REDUCE)
+    rows = outcome.products[0].document["observations"]
+    assert [(row["dataset"], row["status"]) for row in rows] == [
+        ("map-1", "ok"), ("2.fits", "failed"), ("other-1", "ok"), ("2.fits", "failed"),
+    ]  # fmt: skip
+    assert outcome.exit_code == 1
+
+
 # other classes of responses
 
 AXES = [*bins("ENERG", ENERGY, "TeV"), *bins("THETA", OFFSET, "deg")]

@@ -114,7 +114,7 @@ def _job(entry: Entry, store: DataStore, number: int, how: str) -> Job:
 
 def _check_names(jobs: Sequence[Job]) -> None:
     owners: dict[str, Job] = {}
-    for job in jobs:
+    for job in (job for job in jobs if job.store is not None):  # what cannot be opened becomes no dataset
         owner = owners.setdefault(job.dataset, job)
         if owner is not job and not (job.entry.stacked and owner.entry is job.entry):
             raise DataError(f"two datasets would be called '{job.dataset}'\n    give the entries different names")
