@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from gm.estimators.sky.ps_map import PSMapEstimator
     from gm.estimators.sky.residual_map import ResidualMapEstimator
     from gm.estimators.sky.ts_map import TSMapEstimator
+    from gm.estimators.workspace import Workspace, WorkspaceBuilder
     from gm.fit import Fit, FitResult
     from gm.irf.tables import (
         PSF3D,
@@ -207,6 +208,8 @@ __all__ = [
     "Truth",
     "UniformPrior",
     "WobbleRegionsFinder",
+    "Workspace",
+    "WorkspaceBuilder",
     "plot",
     "predicted",
     "simulate",
@@ -288,6 +291,7 @@ _HOMES = {
     "ExtensionEstimator": "gm.estimators.sky.extension",
     "SourceFinder": "gm.estimators.sky.finding",
     **dict.fromkeys(("Alternative", "ModelSelection", "ToyFit", "Truth"), "gm.estimators"),
+    **dict.fromkeys(("Workspace", "WorkspaceBuilder"), "gm.estimators.workspace"),
     **dict.fromkeys(("Posterior", "PosteriorSampler"), "gm.estimators.posterior.sampler"),
 }
 """Where a public name is from, when that is not ``gm.models``."""

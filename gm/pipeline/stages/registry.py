@@ -17,6 +17,7 @@ from gm.pipeline.stages.localize.stage import LOCALIZE
 from gm.pipeline.stages.maps.stage import MAPS
 from gm.pipeline.stages.observations.stage import REDUCE
 from gm.pipeline.stages.profiles.stage import PROFILES
+from gm.pipeline.stages.publish.stage import PUBLISH
 from gm.pipeline.stages.report.stage import REPORT
 from gm.pipeline.stages.sample.stage import SAMPLE
 from gm.pipeline.stages.select.stage import SELECT
@@ -42,5 +43,6 @@ STAGES: list[Stage[Any]] = [
     GOODNESS,
     TOYS,
     SAMPLE,
+    PUBLISH,
     REPORT,
 ]
