@@ -11,10 +11,9 @@ from gm.estimators.workspace import Workspace, WorkspaceBuilder
 from gm.io.files import write_atomic
 from gm.pipeline.analysis.settings import plural
 from gm.pipeline.session import Session
-from gm.pipeline.stages.base import Ran
+from gm.pipeline.stages.base import Task
 from gm.pipeline.stages.fit.stage import FIT
 from gm.pipeline.stages.publish.settings import PublishSettings
-from gm.pipeline.stages.publish.stage import PublishTask
 
 _HEAD = """\
 # Likelihoods
@@ -38,8 +37,8 @@ Channels hold the bins that were fitted, no others.
 """
 
 
-def run_publish(session: Session, task: PublishTask, settings: Sequence[PublishSettings]) -> Ran:
-    """Compute all, then write all. Raises `DataError`."""
+def run_publish(session: Session, task: Task, settings: Sequence[PublishSettings]) -> dict[str, float]:
+    """Compute all, then write all; return the wall times. Raises `DataError`."""
     began, fit = time.perf_counter(), session.analysis.of(FIT)
     workspaces, models = [], session.start.models()
     for entry in settings:
@@ -60,7 +59,7 @@ def run_publish(session: Session, task: PublishTask, settings: Sequence[PublishS
     write_atomic(readme, "\n".join([_HEAD, *(line for entry, of in parts for line in _section(entry, of))]) + "\n")
     seconds = time.perf_counter() - began
     session.reporter.step("publish", plural(len(workspaces), "workspace"), seconds)
-    return task.summary(), {**session.seconds, "publish": seconds}
+    return {**session.seconds, "publish": seconds}
 
 
 def _section(entry: PublishSettings, workspace: Workspace) -> Iterator[str]:

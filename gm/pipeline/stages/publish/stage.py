@@ -75,4 +75,4 @@ class PublishTask(Task):
     def run(self, session: Session, inputs: Inputs) -> Ran:
         from gm.pipeline.stages.publish.run import run_publish
 
-        return run_publish(session, self, self.settings)
+        return self.summary(), run_publish(session, self, self.settings)
