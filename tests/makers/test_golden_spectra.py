@@ -136,6 +136,9 @@ def test_a_region_of_run_23523(shared: Path) -> None:
     assert made.counts.tolist() == [87, 45, 21, 2]
     golden = [1.5314881401e7, 2.4775932487e8, 4.2966005549e8, 6.2246376524e8, 7.2690475488e8, 8.4067155232e8]
     assert_allclose(made.exposure, 1e4 * np.array(golden), rtol=1e-10)
+    assert made.edisp is not None
+    assert_allclose(made.edisp[2], [0.094193360107, 0.82180293012, 0.082681268216, 0.00036731378], rtol=1e-8)
+    assert observation.ontime() == 1687.0
     off, _ = ReflectedRegionsBackgroundMaker().run(made, observation)
     assert (off.counts_off.tolist(), off.acceptance_off[0]) == ([81, 37, 11, 4], 12)
 
