@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import hypot
 from pathlib import Path
@@ -14,6 +14,7 @@ from gm.arrays import Array, BoolArray
 from gm.errors import DataError
 from gm.io.ecsv import is_ecsv, read_ecsv
 from gm.io.fits import FitsFile, read_fits
+from gm.io.map_fits import is_sky_map
 from gm.io.tables import Table
 from gm.maps.exclusion import mask_at, resample_mask
 from gm.maps.geometry import WcsGeometry
@@ -62,6 +63,12 @@ class Exclusion:
             held.append(read_exclusion((directory or Path()) / str(entry.get("filename")), radius))
         regions = tuple(one for one in held if isinstance(one, SkyRegion))
         return cls(regions, tuple(one for one in held if isinstance(one, Map)))
+
+    @classmethod
+    def of_all(cls, parts: Sequence[Exclusion]) -> Exclusion:
+        """What any of them excludes."""
+        regions, masks = [one for part in parts for one in part.regions], [one for part in parts for one in part.masks]
+        return cls(tuple(regions), tuple(masks))
 
     def keep(self, grid: WcsGeometry) -> BoolArray:
         """``(n_y, n_x)``: pixels where background is measured. A mask is taken at its pixel nearest to the centre."""
@@ -116,24 +123,26 @@ def read_exclusion(path: str | Path, radius: float | None = None) -> SkyRegion |
         raise DataError(f"{path}: {error.strerror}") from error
     if is_ecsv(start):
         return _circles(read_ecsv(path), path, radius)
-    if not start.startswith(_FITS):
-        return read_ds9(path)
-    opened = read_fits(path)
-    table = _positions_table(opened)
+    opened = read_fits(path) if start.startswith(_FITS) else None
+    table = _positions_table(opened) if opened is not None else None
     if table is not None:
         return _circles(table, path, radius)
-    image = read_map(opened, logical=False)  # pixels without a value are allowed: they exclude nothing
     if radius is not None:
-        raise DataError(f"{path}: holds an image, for which a radius means nothing\n    leave out the radius")
-    return image
+        held = "regions" if opened is None else "an image"
+        raise DataError(f"{path}: holds {held}, for which a radius means nothing\n    leave out the radius")
+    if opened is None:
+        return read_ds9(path)
+    return read_map(opened, logical=False)  # pixels without a value are allowed: they exclude nothing
 
 
 def _positions_table(file: FitsFile) -> Table | None:
-    """The first table with positions."""
-    for extension in file.extensions:
-        if extension.is_table and any({lon, lat} <= _upper(extension.columns) for lon, lat, _ in _POSITIONS):
+    """The first table with positions; of a file with nothing but tables the first. None where there is an image."""
+    tables = [extension for extension in file.extensions if extension.is_table]
+    for extension in tables:
+        if any({lon, lat} <= _upper(extension.columns) for lon, lat, _ in _POSITIONS):
             return extension.table()
-    return None
+    has_image = any(not extension.is_table and extension.integer("NAXIS") > 0 for extension in file.extensions)
+    return None if has_image or is_sky_map(file) or not tables else tables[0].table()
 
 
 def _upper(names: Iterable[str]) -> set[str]:

@@ -10,7 +10,7 @@ import pytest
 from gm.errors import DataError
 from gm.io.ecsv import write_ecsv
 from gm.io.fits_writer import write_fits
-from gm.io.tables import Column, Table
+from gm.io.tables import Column, Image, Table
 from gm.makers.exclusion import Exclusion, read_exclusion
 from gm.maps.geometry import WcsGeometry
 from gm.maps.map import Map
@@ -105,6 +105,21 @@ def test_sources_of_the_whole_sky() -> None:
 def test_bad_catalogues(tmp_path: Path, columns: dict[str, list[float]], radius: float | None, message: str) -> None:
     with pytest.raises(DataError, match=message):
         read_exclusion(_ecsv(tmp_path, **columns), radius)
+
+
+def test_a_radius_is_for_positions_alone(tmp_path: Path) -> None:
+    (tmp_path / "ds9.reg").write_text("icrs\ncircle(83.6, 22.0, 0.5)\n")
+    write_fits(tmp_path / "mask.fits", [Image("MASK", np.ones(GRID.shape), GRID.cards)])
+    for name, held in (("ds9.reg", "regions"), ("mask.fits", "an image")):
+        read_exclusion(tmp_path / name)
+        with pytest.raises(DataError, match=f"{name}: holds {held}, for which a radius means nothing"):
+            read_exclusion(tmp_path / name, 0.3)
+
+
+def test_tables_without_positions(tmp_path: Path) -> None:
+    write_fits(tmp_path / "table.fits", [Table("T", (Column("X", np.ones(3)),))])
+    with pytest.raises(DataError, match=r"no columns of positions\n.*found X"):
+        read_exclusion(tmp_path / "table.fits", 0.1)
 
 
 def test_bad_entries(tmp_path: Path) -> None:

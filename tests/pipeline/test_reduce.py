@@ -593,9 +593,15 @@ def test_a_selection_that_means_nothing_is_told_at_its_place(folder: Path, keys:
             "background.r_in_max",
             "0.5 deg is not above r_in, 0.5 deg",
         ),
+        (
+            MAPS.replace("radius: 0.3 deg}]", "radius: 0.3 deg}, {type: file, filename: ids.txt, radius: 1 deg}]"),
+            "exclude[1]",
+            "ids.txt: holds regions, for which a radius means nothing",
+        ),
     ],
 )
 def test_settings_without_an_effect_are_refused(folder: Path, entry: str, place: str, message: str) -> None:
+    Path("ids.txt").write_text("icrs\ncircle(83.6, 22.0, 0.5)\n")
     with pytest.raises(InvalidInput) as error:
         reduce(config(entry))
     (problem,) = error.value.problems

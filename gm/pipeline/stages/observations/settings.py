@@ -171,10 +171,11 @@ def _reduction(reader: Reader) -> Reduction:
 
 def _measured(reader: Reader) -> list[Maker]:
     """The maker of the background, if there is one."""
-    with reader.at("exclude"):
-        entries = [with_file(entry) for entry in reader.data.get("exclude") or ()]
-        exclusion = Exclusion.from_entries(entries, reader.directory)
-    maker = background_maker(reader, exclusion)
+    parts = []
+    for k, entry in enumerate(reader.data.get("exclude") or ()):
+        with reader.at("exclude", k):
+            parts.append(Exclusion.from_entries([with_file(entry)], reader.directory))
+    maker = background_maker(reader, Exclusion.of_all(parts))
     return [] if maker is None else [maker]
 
 
