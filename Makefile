@@ -7,7 +7,7 @@ BIN = $(VENV)/bin
 CONSTRAINED = PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=$(1) PIP_BUILD_CONSTRAINT=$(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help example test lint types unit quick-start test-lowest peer bench docs clean
+.PHONY: help example test lint types unit quick-start test-lowest test-wheel peer bench docs clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -40,6 +40,9 @@ quick-start: $(VENV)/.dev ## the commands of the quick start in a fresh folder
 
 test-lowest: build/venv-lowest/.test ## the unit tests with the lowest versions that pyproject.toml allows
 	build/venv-lowest/bin/python -m pytest
+
+test-wheel: ## the wheel alone, on every Python from 3.11 on that is here, or on $(PYTHONS): examples, figures, tests
+	$(PYTHON) -m tests.try_wheel $(PYTHONS)
 
 peer: build/venv-peer/.installed ## an environment with Gammapy in build/venv-peer, to compare with
 

@@ -9,6 +9,8 @@ from html import escape
 from typing import final
 
 _ID = re.compile(r'(\bid="|href="#|url\(#)')
+_LONG = re.compile(r"\S{25}")  # letters without a space, that a narrow column breaks anywhere
+_WIDE = 8  # columns, more than which are stacked on all but wide screens
 _INK, _PAPER = "#010203", "#fdfeff"
 COLORS = _INK, _PAPER
 """What figures are drawn in where the page, or the reader of the file, is to decide on ink and paper."""
@@ -36,12 +38,14 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str | Cell]], caption: st
     title = f"<caption>{escape(caption)}</caption>" if caption else ""
     heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
     body = "".join(f"<tr>{''.join(map(_cell, head, map(cell, row)))}</tr>\n" for row in rows)
-    return f"<table>{title}<thead><tr>{heads}</tr></thead>\n<tbody>\n{body}</tbody></table>\n"
+    wide = ' class="wide"' if len(head) > _WIDE else ""
+    return f"<table{wide}>{title}<thead><tr>{heads}</tr></thead>\n<tbody>\n{body}</tbody></table>\n"
 
 
 def _cell(head: str, content: Cell) -> str:
     order = "" if content.order is None else f' data-order="{content.order!r}"'
-    kind = f' class="{content.state}"' if content.state else ""
+    states = [content.state, "long" if _LONG.search(content.text) else ""]
+    kind = f' class="{" ".join(filter(None, states))}"' if any(states) else ""
     note = f" <small>{escape(content.note)}</small>" if content.note else ""
     return f'<td data-head="{escape(head)}"{order}{kind}>{escape(content.text)}{note}</td>'
 

@@ -14,7 +14,7 @@ from typing import Any, final
 from gm.figures.look import Look, figure_bytes
 from gm.figures.registry import apart, draw, offers
 from gm.figures.results import Result
-from gm.report.html import COLORS, inline_figure, light_file, paragraph, table
+from gm.report.html import COLORS, Cell, inline_figure, light_file, paragraph, table
 from gm.report.usual import usual_section
 
 LOOK = Look(colors=COLORS)
@@ -45,7 +45,7 @@ def build_page(title: str, results: Sequence[Result], config: str, stages: Mappi
     sections.append(f'<section id="provenance"><h2>Provenance</h2>\n{_provenance(stages)}</section>\n')
     parts = {
         "title": escape(title),
-        "summary": "".join(map(_verdict, results)),
+        "summary": table(["result", "status", "what"], [_verdict(result) for result in results if _told(result)]),
         "warnings": _warnings(results),
         "contents": " ".join(contents),
         "sections": "".join(sections),
@@ -59,12 +59,16 @@ def _title(result: Result) -> str:
     return f"{kind[:1].upper()}{kind[1:]}" + ("" if result.kind == result.name else f": {result.name}")
 
 
-def _verdict(result: Result) -> str:
+def _told(result: Result) -> bool:
+    """Whether it says how it ended."""
+    return bool(result.document.get("status"))
+
+
+def _verdict(result: Result) -> list[str | Cell]:
     """One line at the top of the page."""
-    status = str(result.document.get("status", ""))
+    status = str(result.document["status"])
     kind = "good" if status in _GOOD else "warn" if status in _WARN else "bad"
-    message = escape(str(result.document.get("message") or ""))
-    return f'<p>{escape(_title(result))}: <span class="{kind}">{status.replace("_", " ")}</span> {message}</p>\n'
+    return [_title(result), Cell(status.replace("_", " "), state=kind), str(result.document.get("message") or "")]
 
 
 def _warnings(results: Iterable[Result]) -> str:

@@ -9,6 +9,8 @@ from gm.readable import number
 from gm.report.html import Cell, paragraph, table
 
 _APART = ("schema", "name", "status", "message", "warnings", "inputs", "reference_model", "kernel")
+_HASHES = ("hash", "file_hash")
+_UNITS = {"livetime": "s", "time_min": "MJD", "time_max": "MJD", "days": "d"}
 _WIDEST = 12
 _MANY = 500
 
@@ -36,8 +38,9 @@ def rows_table(title: str, rows: Sequence[Mapping[str, Any]]) -> str:
     names = [name for name in every if all(is_simple(row.get(name)) for row in rows)]
     units = {name: next((row[f"{name}_unit"] for row in rows if row.get(f"{name}_unit")), "") for name in names}
     energy = next((row["energy_unit"] for row in rows if row.get("energy_unit")), "")
+    units = {name: unit or _UNITS.get(name, "") for name, unit in units.items()}
     units |= {name: energy for name in ("e_min", "e_max", "e_ref") if name in units}
-    shown = [name for name in names if not name.endswith("_unit")][:_WIDEST]
+    shown = [name for name in names if not name.endswith("_unit") and name not in _HASHES][:_WIDEST]
     heads = [f"{name.replace('_', ' ')}{f' [{units[name]}]' if units[name] else ''}" for name in shown]
     told = table(heads, [[to_cell(row.get(name)) for name in shown] for row in rows[:_MANY]], title)
     more = len(rows) - _MANY

@@ -200,7 +200,7 @@ def open_page(browser: Any, page: Path, width: int, scheme: str = "light", *, sc
     return [message["params"]["request"]["url"] for message in sent]
 
 
-@pytest.mark.parametrize("width", [1280, 400])
+@pytest.mark.parametrize("width", [1280, 900, 400])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_in_a_browser(browser: Any, page: Path, width: int, scheme: str) -> None:
     """No request but for the page, nothing on the console, nothing beyond the width, in the colours asked for."""

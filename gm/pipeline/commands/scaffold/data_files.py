@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from gm.config_schemas.reader import read_document
 from gm.datasets import Dataset, read_dataset
 from gm.datasets.files.recognition import file_type
@@ -23,7 +25,6 @@ from gm.pipeline.commands.scaffold.draft import (
     Draft,
     background_component,
     energy,
-    flux_points,
     number,
     power_law,
     sky_component,
@@ -31,6 +32,7 @@ from gm.pipeline.commands.scaffold.draft import (
 from gm.pipeline.commands.show_observations import is_index
 
 SOURCE = "source"
+_PER_DECADE = 4  # flux points
 _RANGE = (0.1, 100.0)  # of a Cherenkov array [TeV]
 
 
@@ -64,9 +66,8 @@ def draft_of(files: Sequence[Path], folder: Path) -> Draft:
     _name_documents(found, folder, draft)
     if not found.documents["models"]:
         draft.models = {"components": list(_components(found, draft))}
-    e_min, e_max = _energies(found.datasets)
     draft.config["fit"] = {}
-    draft.config["flux_points"] = [flux_points(SOURCE, energy(e_min), energy(e_max), _per_decade(found.datasets))]
+    draft.config["flux_points"] = [{"source": SOURCE, "energy_edges": _edges(found.datasets)}]
     if found.documents["models"]:
         del draft.config["flux_points"]
         draft.notes.append("flux points need the name of a source: flux_points: [{source: ..., energy_edges: ...}]")
@@ -151,18 +152,34 @@ def _components(found: _Found, draft: Draft) -> Iterable[dict[str, Any]]:
 
 
 def _energies(datasets: Iterable[Dataset]) -> tuple[float, float]:
-    """Lowest and highest energy of all datasets [TeV]."""
-    ranges = [dataset.energy_range() for dataset in datasets]
+    """Lowest and highest energy of all that enters [TeV]."""
+    ranges = [dataset.energies_of(*_entering(dataset)) for dataset in datasets]
     return (min(low for low, _ in ranges), max(high for _, high in ranges)) if ranges else _RANGE
 
 
-def _per_decade(datasets: Iterable[Dataset]) -> int:
-    """Flux points per decade of energy, each of two bins of the data or more, and four at most."""
-    densities = []
-    for dataset in datasets:
-        low, high = dataset.energy_range()
-        densities.append(dataset.shape[0] / math.log10(high / low) if high > low else 1.0)
-    return int(min(4, max(1, min(densities, default=8) // 2)))
+def _entering(dataset: Dataset) -> tuple[int, int]:
+    """The first energy bin in which anything enters, and the one behind the last; all where nothing does."""
+    n_energy = dataset.shape[0]
+    kept = np.flatnonzero(dataset.mask.reshape(n_energy, -1).any(axis=1))
+    return (int(kept[0]), int(kept[-1]) + 1) if kept.size else (0, n_energy)
+
+
+def _edges(datasets: Sequence[Dataset]) -> dict[str, Any] | list[str]:
+    """Those of flux points: four for a decade of energy at most, each of two bins of the data or more; of a single map
+    with fewer bins than that asks for the bins themselves."""
+    density = min(map(_density, datasets), default=2.0 * _PER_DECADE)
+    if len(datasets) == 1 and is_map(datasets[0]) and density < 2 * _PER_DECADE:
+        first, last = _entering(datasets[0])
+        return [energy(datasets[0].energies_of(k, k)[0]) for k in range(first, last + 1)]
+    e_min, e_max = _energies(datasets)
+    per_decade = int(min(_PER_DECADE, max(1, density // 2)))
+    return {"min": energy(e_min), "max": energy(e_max), "per_decade": per_decade}
+
+
+def _density(dataset: Dataset) -> float:
+    """Bins for each decade of energy."""
+    low, high = dataset.energy_range()
+    return dataset.shape[0] / math.log10(high / low) if high > low else 1.0
 
 
 def _observe(paths: Sequence[Path], folder: Path, draft: Draft) -> None:
