@@ -47,7 +47,7 @@ def why_not_nested(poor: Models, rich: Models) -> str:
     components: their amplitudes may be 0.
     """
     for component in poor:
-        if component.name not in rich.names:
+        if component.name not in rich:
             return f"'{component.name}' is not in the other"
         why = _why_not(component, rich[component.name])
         if why:

@@ -63,7 +63,7 @@ class Composition:
     The base of `Models`, which is the one kind that there is: documents know no more of it than this.
     """
 
-    __slots__ = ("_applying", "_components", "_covariance", "_index", "_links")
+    __slots__ = ("_applying", "_components", "_covariance", "_index", "_links", "_places")
 
     def __init__(
         self,
@@ -75,6 +75,7 @@ class Composition:
         self._components: tuple[Component, ...] = ()
         self._index: Addresses | None = None
         self._applying: dict[str | None, list[int]] | None = None
+        self._places: dict[str, int] | None = None
         self._links, self._covariance = tuple(links), _read_only(covariance)
         self._components = tuple(self._checked(given))
         if isinstance(given, Composition):
@@ -105,12 +106,12 @@ class Composition:
 
     def _checked(self, components: Iterable[object]) -> Iterator[Component]:
         """The components one by one. Raises `ModelError` for what is none, and where its name is taken."""
-        taken = set(self.names)
+        known, taken = self._by_name() if self._components else {}, set[str]()
         for component in components:
             if not isinstance(component, Component):
                 allowed = "a SkyModel, a BackgroundIRFModel or a TemplateNPredModel"
                 raise ModelError(f"{type(component).__name__} is not a component", allowed)
-            if component.name in taken:
+            if component.name in taken or component.name in known:
                 raise ModelError(f"two components are called '{component.name}'", "names are unique")
             taken.add(component.name)
             yield component
@@ -197,15 +198,21 @@ class Composition:
     def __len__(self) -> int:
         return len(self._components)
 
+    def _by_name(self) -> dict[str, int]:
+        """Where each component is, made when first asked for."""
+        if self._places is None:
+            self._places = {component.name: k for k, component in enumerate(self._components)}
+        return self._places
+
     def __contains__(self, name: object) -> bool:
-        return name in self.names
+        return name in self._by_name()
 
     def __getitem__(self, key: int | str) -> Component:
         if isinstance(key, str):
-            for component in self._components:
-                if component.name == key:
-                    return component
-            raise ModelError(f"no component is called '{key}'", suggest(key, self.names, "components"))
+            place = self._by_name().get(key)
+            if place is None:
+                raise ModelError(f"no component is called '{key}'", suggest(key, self.names, "components"))
+            return self._components[place]
         return self._components[key]
 
     def __repr__(self) -> str:

@@ -39,6 +39,8 @@ class Models(Composition):
         added = tuple(self._checked(components))
         if self.covariance is not None:
             self._covariance = _grown(self.covariance, [p.error for component in added for p in component.parameters])
+        for k, component in enumerate(added, start=len(self)):
+            self._by_name()[component.name] = k
         self._components, self._index, self._applying = self._components + added, None, None
 
     def with_parameters(self, edits: Mapping[str, object], report: Report | None = None) -> Models:

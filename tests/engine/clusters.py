@@ -25,18 +25,22 @@ class RunningCluster:
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     options: Sequence[str] = ()
 
-    def start(self, what: str, *options: str) -> None:
-        """A scheduler, or a worker."""
+    def start(self, what: str, *options: str, folder: Path | None = None) -> None:
+        """A scheduler, or a worker, in a folder."""
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         command = [sys.executable, "-m", _LINES[what], "--scheduler-file", str(self.file), "--no-dashboard", *options]
         self.processes.append(
             subprocess.Popen(
-                [*command, *self.options], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+                [*command, *self.options],
+                cwd=folder,
+                env=environment,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
             )
         )
 
-    def start_worker(self) -> None:
-        self.start("worker", "--no-nanny", "--nthreads", "1", "--host", "127.0.0.1")
+    def start_worker(self, folder: Path | None = None) -> None:
+        self.start("worker", "--no-nanny", "--nthreads", "1", "--host", "127.0.0.1", folder=folder)
 
     def wait_for_file(self) -> None:
         while not self.file.is_file() or not self.file.read_text():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import log
 from pathlib import Path
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 _SERIES = ("flux-points", "light-curve")
+_SCHEMA = b"schema:"
 _SAME = 1e-6  # relative difference of energies and times that are the same
 _AXES = ("e_min", "e_max", "time_min", "time_max")
 
@@ -82,12 +83,21 @@ def _source(path: Path) -> Source:
 
 
 def _read(file: Path, *, strict: bool) -> Row:
+    """A document; nothing where a file is none of gm's, whose first line would say which schema it follows."""
+    if not strict and not _says_schema(file):
+        return {}
     try:
         return as_mapping(read_document(file).data)
     except GmError:
         if strict:
             raise
         return {}
+
+
+def _says_schema(file: Path) -> bool:
+    with contextlib.suppress(OSError), file.open("rb") as content:
+        return content.read(len(_SCHEMA)) == _SCHEMA
+    return False
 
 
 def _recorded(path: Path) -> tuple[Row, frozenset[str]]:
@@ -164,11 +174,12 @@ def _fits(sources: Sequence[Source], data: Sequence[str]) -> Row:
     """Parameters and statistics of all fits, differences and tests against the first."""
     fits = [source.documents.get("fit") for source in sources]
     models = [_models_of(source) for source in sources]
-    names = dict.fromkeys(row["name"] for fit in fits if fit for row in fit["parameters"])
+    by_name = [{row["name"]: row for row in fit["parameters"]} if fit else {} for fit in fits]
+    names = dict.fromkeys(name for rows in by_name for name in rows)
     pairs = zip(fits[1:], models[1:], data, strict=True)
     return {
         "statistics": [None if fit is None else _statistic(fit) for fit in fits],
-        "parameters": [row for name in names if (row := _parameter(name, fits)) is not None],
+        "parameters": [row for name in names if (row := _parameter(name, by_name)) is not None],
         "tests": [_test(fits[0], models[0], fit, theirs, shared) for fit, theirs, shared in pairs],
     }
 
@@ -198,11 +209,11 @@ def _statistic(fit: Row) -> Row:
     }
 
 
-def _parameter(name: str, fits: Sequence[Row | None]) -> Row | None:
-    """A parameter that is free in some fit, or fixed at different values."""
+def _parameter(name: str, fits: Sequence[Mapping[str, Row]]) -> Row | None:
+    """A parameter that is free in some fit, or fixed at different values; ``fits`` are its rows by name."""
     from gm.estimators.comparison import difference
 
-    rows = [next((r for r in fit["parameters"] if r["name"] == name), None) if fit else None for fit in fits]
+    rows = [fit.get(name) for fit in fits]
     there = [row for row in rows if row is not None]
     if all(row["frozen"] for row in there) and len({row["value"] for row in there}) == 1 and len(there) == len(rows):
         return None

@@ -75,10 +75,11 @@ def _plan(session: Session, reporter: Reporter) -> Plan:
     models = known.models()
     datasets = known.datasets() if known.is_there() else None
     fitted = Datasets() if datasets is None else _fitted(analysis, datasets)
+    names = set(fitted.names)
     return Plan(
         name=analysis.settings.name,
         components=[component.name for component in models],
-        datasets=[_dataset_row(dataset, models, {d.name for d in fitted}) for dataset in datasets or ()],
+        datasets=[_dataset_row(dataset, models, names) for dataset in datasets or ()],
         stages=[
             PlannedStage(one.task.label, not one.reason, one.reason, one.task.about(known), str(one.task.result))
             for one in planned
