@@ -188,11 +188,9 @@ def measure(case: Case, n: int, words: str, folder: Path) -> Row:
 
 def measured(files: Files, quick: bool, kept: Path | None) -> list[Row]:
     """Every row in a process of its own, so that memory is that of the row; those that were ``kept`` as they are."""
-    lines = kept.read_text().splitlines() if kept is not None and kept.is_file() else []
-    rows = {(row.case, row.n, row.engine): row for row in (Row(**json.loads(line)) for line in lines)}
-    wanted = [
-        (case.name, n, words) for case in cases(files, quick) for n, some in case.engines.items() for words in some
-    ]
+    rows = read_rows(kept)
+    of = [(n, case.name, words) for case in cases(files, quick) for n, some in case.engines.items() for words in some]
+    wanted = [(name, n, words) for n, name, words in sorted(of)]  # those that take long at the end
     for key in wanted:
         if key not in rows:
             row = rows[key] = _apart(files, quick, *key)
@@ -200,6 +198,12 @@ def measured(files: Files, quick: bool, kept: Path | None) -> list[Row]:
                 with kept.open("a") as file:
                     print(json.dumps(asdict(row)), file=file)
     return [rows[key] for key in wanted]
+
+
+def read_rows(kept: Path | None) -> dict[tuple[str, int, str], Row]:
+    """By case, number and engine."""
+    lines = kept.read_text().splitlines() if kept is not None and kept.is_file() else []
+    return {(row.case, row.n, row.engine): row for row in (Row(**json.loads(line)) for line in lines)}
 
 
 def _apart(files: Files, quick: bool, name: str, n: int, words: str) -> Row:
@@ -212,6 +216,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="few datasets; nothing is written")
     parser.add_argument("--keep", type=Path, help="a file of rows: those in it are not measured again")
+    parser.add_argument("--kept-only", action="store_true", help="the tables of these rows; nothing is measured")
     parser.add_argument("--row", nargs=3, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -220,10 +225,13 @@ def main() -> None:
         case = next(case for case in cases(Files(args.folder), args.quick) if case.name == name)
         print(json.dumps(asdict(measure(case, int(n), words, args.folder))))
         return
-    with tempfile.TemporaryDirectory() as folder:
-        files = Files(Path(folder))
-        files.spectra(), files.spectra_with_backgrounds(), files.maps()
-        rows = measured(files, args.quick, args.keep)
+    if args.kept_only:
+        rows = list(read_rows(args.keep).values())
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            files = Files(Path(folder))
+            files.spectra(), files.spectra_with_backgrounds(), files.maps()
+            rows = measured(files, args.quick, args.keep)
     rows.sort(key=lambda row: (row.case, row.n, row.engine))
     text, model, worst = text_of(rows, (__doc__ or "").split("\n\n")[2].strip())
     print(text)

@@ -25,6 +25,7 @@ _FLAT = 0.1  # a rise of -2 ln L that is none
 _PART = 0.01  # weight of a parameter that takes part in a direction
 _SETTLED = 5e-6  # of -2 ln L: as good as at a limit
 _WEAK = 1e-4  # the same, below which more is asked
+_TOLD = 8  # limits and directions in a message
 _DEGENERATE = 1e-7  # smallest eigenvalue of the Hessian, scaled to a unit diagonal, that still measures something
 
 
@@ -266,7 +267,13 @@ class Errors:
 
     def directions(self) -> str:
         """The combinations without a constraint, in words."""
-        return "; ".join(map(str, self.degenerate))
+        return listed(list(map(str, self.degenerate)))
+
+
+def listed(texts: Sequence[str]) -> str:
+    """Some of them, and how many more there are."""
+    more = len(texts) - _TOLD
+    return "; ".join(texts[:_TOLD]) + (f"; and {more} more" if more > 0 else "")
 
 
 def measure_errors(
@@ -279,13 +286,14 @@ def measure_errors(
     hessian: Hessian | None = None,
     uneven: Mapping[int, GeneralizedGaussianPrior] = MappingProxyType({}),
     scale: Array | None = None,
+    idle: Mapping[int, str] = MappingProxyType({}),
 ) -> Errors:
     """Errors at the minimum ``vector`` (n_free,) from the observed Hessian over the parameters that no limit holds.
 
     kinked : from ``steps`` (n_free,) to the parameters that a step takes across a kink of the statistic, where it has
     no second derivative; they get that of the parabola which is as wide where the statistic has risen by 1; hessian :
     (n_free, n_free) where it is known already; uneven : priors that are no parabolas, by position; scale : (n_free,)
-    about one standard deviation of each, where that is known
+    about one standard deviation of each, where that is known; idle : parameters without any effect there, and why
     """
     scale = _scale(objective, vector) if scale is None else scale.copy()
     for k, prior in uneven.items():
@@ -294,8 +302,9 @@ def measure_errors(
     at_lower = _held(objective, vector, scale, lower, gradient)
     at_upper = _held(objective, vector, scale, upper, -gradient)
     kept = ~(at_lower | at_upper)
+    kept[list(idle)] = False
     if not kept.any():
-        return Errors(at_lower, at_upper, None, [])
+        return Errors(at_lower, at_upper, None, [], idle)
     inside, around = Restricted(objective, vector, kept), (vector[kept], scale[kept], lower[kept], upper[kept])
     index = {int(k): i for i, k in enumerate(np.flatnonzero(kept))}
     priors = {index[k]: prior for k, prior in uneven.items() if kept[k]}
@@ -313,7 +322,8 @@ def measure_errors(
         covariance, _ = invert(hessian, among, _DEGENERATE)
     vague = dict.fromkeys(index, "the second derivatives of the statistic say nothing there")
     is_known = covariance is not None or bool(degenerate)
-    return Errors(at_lower, at_upper, None if degenerate else covariance, degenerate, {} if is_known else vague)
+    vague = {**({} if is_known else vague), **idle}
+    return Errors(at_lower, at_upper, None if degenerate else covariance, degenerate, vague)
 
 
 def _unconstrained(

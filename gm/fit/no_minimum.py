@@ -8,6 +8,7 @@ import numpy as np
 
 from gm.arrays import Array, BoolArray
 from gm.fit.objective import Objective
+from gm.likelihood import JointLikelihood
 from gm.matrices import as_hessian
 
 _SIZES = 1e3 ** np.arange(-8.0, 4.0)  # of an amplitude in any unit: scoring mends a factor of a thousand in one step
@@ -60,3 +61,9 @@ def falls_without_bound(objective: Objective, vector: Array, way: Array, lower: 
         gains.append(value - found)
         value = found
     return len(gains) >= _ENOUGH and gains[-1] >= gains[0]
+
+
+def culprits(likelihood: JointLikelihood) -> str:
+    """Why the statistic is not finite at the start."""
+    bad = [s.name for s in likelihood.summarize(likelihood.layout.start) if not np.isfinite(s.statistic)]
+    return f"datasets {', '.join(bad)}" if bad else "a prior is infinite at the start value"

@@ -14,13 +14,14 @@ from gm.datasets import Datasets
 from gm.datasets.left_out import no_bin_is_left
 from gm.errors import DataError
 from gm.fit.beside import lowest_beside
-from gm.fit.covariance import Errors, measure_errors
+from gm.fit.covariance import Errors, listed, measure_errors
 from gm.fit.ellipses import free_ellipses, turned, upright
 from gm.fit.ellipsoid import Ellipsoid
 from gm.fit.intervals import Around, Intervals
 from gm.fit.kinks import across_kinks, stepped_across
 from gm.fit.lost_sources import lost_sources, put_where_wanted
 from gm.fit.minimizer import Minimizer, Minimum
+from gm.fit.no_minimum import culprits
 from gm.fit.objective import NothingToFit, Objective, Restricted, amplitudes
 from gm.fit.own_rises import rises_around
 from gm.fit.parts import MinimizerReport, Status
@@ -29,11 +30,13 @@ from gm.fit.report import fitted_components, fitted_parameters
 from gm.fit.result import FitResult
 from gm.fit.rises import Rises
 from gm.fit.simplex import Simplex
+from gm.fit.without_effect import left_there, of_backgrounds, reasons, without_effect
 from gm.likelihood import Engine, JointLikelihood
 from gm.models import Models
 
 Progress = Callable[[str, float], None]
 _GAIN = 1e-3  # of -2 ln L, worth another minimisation
+_TINY = 0.1  # of a conditional error
 _SIMPLEXES = 10  # that look for a way out of kinks
 
 
@@ -76,7 +79,7 @@ class FitRun:
         if not likelihood.n_bins:
             raise DataError(no_bin_is_left(datasets))
         if not np.isfinite(likelihood.value(likelihood.layout.start)):
-            raise DataError(f"the statistic is not finite at the start: {_culprits(likelihood)}")
+            raise DataError(f"the statistic is not finite at the start: {culprits(likelihood)}")
         active = likelihood.depends_on()
         if need_free and not active.any():
             raise NothingToFit("no dataset depends on any free parameter" if active.size else "no parameter is free")
@@ -183,6 +186,7 @@ class FitRun:
         if self.minimum.is_lost:
             return
         chosen, priors = np.flatnonzero(self.objective.active), self.layout.uneven_priors()
+        idle = self._put_back(self.layout.start[chosen])
         self.errors = measure_errors(
             self.objective,
             self.minimum.vector,
@@ -193,10 +197,19 @@ class FitRun:
             self.minimum.hessian,
             {i: prior for i, k in enumerate(chosen) if (prior := priors.get(int(k)))},
             self.minimizer.scale if self.minimum.name == "scoring" else None,
+            idle,
         )
         if not self.minimum.valid:
             why = dict.fromkeys(map(int, np.flatnonzero(self.errors.kept)), "the fit did not converge")
             self.errors = self.errors.without(why)
+
+    def _put_back(self, start: Array) -> Mapping[int, str]:
+        """What changes nothing at the minimum goes back to its start; why it has no error."""
+        among = of_backgrounds(self.likelihood.models, self.layout)[self.objective.active]
+        idle = without_effect(self.objective, self.minimum.vector, start, among)
+        self.minimum = replace(self.minimum, vector=np.where(idle, start, self.minimum.vector))
+        self.warnings += [text for text in left_there(idle, self.names) if text not in self.warnings]
+        return reasons(idle, self.names)
 
     def check_directions(self) -> None:
         """No saddle: where the statistic has no curvature it does not fall either, and no simplex finds something lower
@@ -227,9 +240,9 @@ class FitRun:
         ]
 
     def _suspects(self, rises: Rises) -> list[int]:
-        """Parameters in kinks, and those with errors larger than themselves."""
-        large = np.flatnonzero(rises.errors > np.abs(self.minimum.vector))
-        return [k for k in sorted({*self.minimum.kinks, *large.tolist()}) if rises.errors[k] > 0]
+        """Parameters in kinks, and those with errors larger than themselves, or far below the conditional one."""
+        odd = (rises.errors > np.abs(self.minimum.vector)) | (rises.errors < _TINY * self.minimizer.scale)
+        return [k for k in sorted({*self.minimum.kinks, *np.flatnonzero(odd).tolist()}) if rises.errors[k] > 0]
 
     def _rises(self) -> Rises:
         around = self.minimum.vector, self.lower, self.upper, self.errors.whole_covariance()
@@ -298,7 +311,7 @@ class FitRun:
             return "not_converged", self.minimum.message
         limits = [self._at(k, "lower") for k in np.flatnonzero(self.errors.at_lower).tolist()]
         limits += [self._at(k, "upper") for k in np.flatnonzero(self.errors.at_upper).tolist()]
-        return ("at_limit", "; ".join(limits)) if limits else ("converged", self.minimum.message)
+        return ("at_limit", listed(limits)) if limits else ("converged", self.minimum.message)
 
     def _along(self, way: Array) -> str:
         """The parameters in which a direction (n_free,) goes far."""
@@ -384,8 +397,3 @@ class FitRun:
 def _is_left(likelihood: JointLikelihood, objective: Restricted, vector: Array) -> bool:
     """Whether a source has left the reach of its responses."""
     return bool(likelihood.left_behind(objective.full(vector)))
-
-
-def _culprits(likelihood: JointLikelihood) -> str:
-    bad = [s.name for s in likelihood.summarize(likelihood.layout.start) if not np.isfinite(s.statistic)]
-    return f"datasets {', '.join(bad)}" if bad else "a prior is infinite at the start value"

@@ -246,3 +246,27 @@ def test_models_and_covariance_come_back_from_their_files(tmp_path: Path) -> Non
     assert isinstance(best.covariance, BorderedCovariance)
     np.testing.assert_allclose([p.error for p in again.parameters], [p.error for p in best.parameters], rtol=1e-12)
     np.testing.assert_allclose(again.covariance[:3, :3], best.covariance[:3, :3], rtol=1e-12)
+
+
+def test_runs_without_counts_do_not_spoil_the_others() -> None:
+    """A norm at its limit of 0 leaves its tilt without effect: the fit ends all the same, and says of what it knows
+    nothing; the rest is what it is without these tilts."""
+    empty = [run(k, np.zeros(7)) for k in range(3)]
+    empty = [one.with_(exposure=one.exposure * 1e-9) for one in empty]
+    datasets, limited = gm.Datasets([*empty, *RUNS[3:]]), norms(norm=Parameter("norm", 1.0, min=0.0))
+    result = gm.Fit(datasets).run(Models([power_law(), *limited]))
+    assert result.status == "at_limit", result.message
+    rows = {row.name: row for row in result.parameters}
+    for name in NAMES[:3]:
+        norm, tilt = rows[f"{name}-bkg.norm"], rows[f"{name}-bkg.tilt"]
+        assert (norm.value, norm.at_limit) == (0.0, "lower")
+        assert (tilt.value, tilt.error) == (0.0, None)
+        assert tilt.error_reason == f"it has no effect where {name}-bkg predicts nothing"
+    assert any("run-0-bkg.tilt, run-1-bkg.tilt, run-2-bkg.tilt: no effect" in text for text in result.warnings)
+    held = {f"{name}-bkg.tilt": {"frozen": True} for name in NAMES[:3]}
+    without = gm.Fit(datasets).run(Models([power_law(), *limited]).with_parameters(held))
+    for row in without.parameters:
+        if row.error is not None:
+            assert rows[row.name].value == pytest.approx(row.value, abs=0.02 * row.error)
+            assert rows[row.name].error == pytest.approx(row.error, rel=1e-3)
+    assert without.statistic == pytest.approx(result.statistic, abs=1e-4)

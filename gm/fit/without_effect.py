@@ -1,0 +1,53 @@
+"""Parameters of backgrounds that have no effect where a fit ends: a tilt, where its norm is at a limit of 0.
+
+The data say nothing of them, and all that others are is the same whatever they are: no reason to call a fit a failure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from gm.arrays import Array, BoolArray
+from gm.fit.objective import Restricted
+from gm.matrices import as_hessian
+from gm.models import Layout, Models, Role
+
+_FEW = 3  # names that are told
+
+
+def of_backgrounds(models: Models, layout: Layout) -> BoolArray:
+    """(n_free,) the free parameters of what corrects the background of one dataset."""
+    found = np.zeros(layout.n_free, dtype=bool)
+    slots = (layout.slots(component.name) for component in models if component.role is Role.BACKGROUND)
+    positions = (layout.free_position(k) for its in slots for k in range(its.start, its.stop))
+    found[[position for position in positions if position is not None]] = True
+    return found
+
+
+def without_effect(objective: Restricted, vector: Array, start: Array, among: BoolArray) -> BoolArray:
+    """Which parameters of those ``among`` (n_free,) could as well be where they are in ``start``, to the last bit of
+    the value, and have neither slope nor curvature at ``vector``."""
+    found = among & (objective.gradient(vector) == 0)
+    if found.any():
+        found &= as_hessian(objective.information(vector)).diagonal() == 0
+    value = objective.value(vector)
+    if found.any() and objective.value(np.where(found, start, vector)) != value:
+        for k in np.flatnonzero(found):
+            found[k] = objective.value(np.where(np.arange(found.size) == k, start, vector)) == value
+    return np.asarray(found)
+
+
+def reasons(found: BoolArray, names: Sequence[str]) -> dict[int, str]:
+    """Why such parameters (n_free,) have no error, by position."""
+    idle = np.flatnonzero(found).tolist()
+    return {k: f"it has no effect where {names[k].rpartition('.')[0]} predicts nothing" for k in idle}
+
+
+def left_there(found: BoolArray, names: Sequence[str]) -> list[str]:
+    """A sentence, if there are any, about which parameters are where they started."""
+    idle = [names[k] for k in np.flatnonzero(found).tolist()]
+    some = ", ".join(idle[:_FEW]) + (f" and {len(idle) - _FEW} more" if len(idle) > _FEW else "")
+    why = "no effect where the fit ends, since their backgrounds predict nothing there"
+    return [f"{some}: {why}; left at the start"] if idle else []
