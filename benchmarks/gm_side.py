@@ -118,9 +118,18 @@ def light_curve(edges: list[float], source: str) -> dict[str, Any]:
     return {"seconds": {"light_curve": seconds}, **columns}
 
 
+def read_models() -> Models:
+    """With their templates, which Gammapy reads with the models and gm when they are first used."""
+    models = Models.read(kept["models_file"])
+    for component in models.sources():
+        if component.spatial_model is not None:
+            component.spatial_model.position(component.spatial_model.values())
+    return models
+
+
 def ts_map(width: float, summed: bool, intervals: bool, without: str) -> dict[str, Any]:
     """A point source fitted at every pixel, beside the start models but for one. Seconds are those of the processor."""
-    models = Models.read(kept["models_file"]).without(without)
+    models = read_models().without(without)
     estimator = TSMapEstimator(kernel_width=width, sum_over_energy=summed, intervals=intervals)
     begin = time.process_time()
     maps = estimator.run(kept["datasets"], models)
@@ -130,7 +139,7 @@ def ts_map(width: float, summed: bool, intervals: bool, without: str) -> dict[st
 
 def excess_map(radius: float, intervals: bool) -> dict[str, Any]:
     """Counts in circles against the start models, in one band. Seconds are those of the processor."""
-    models = Models.read(kept["models_file"])
+    models = read_models()
     estimator = ExcessMapEstimator(correlation_radius=radius, intervals=intervals)
     begin = time.process_time()
     maps = estimator.run(kept["datasets"], models)

@@ -4,18 +4,21 @@ Each simulation draws a map from a model and measures it as ``gm localize`` and 
 background and amplitude. Positions: how many of the true ones lie within the ellipses of 68, 95 and 99 %. Sizes: how
 many limits of 95 % are above the true one.
 
-    python benchmarks/study_positions.py --positions 2000 --sizes 500        # writes results/study_positions.md
+    python benchmarks/study_positions.py --positions 2000 --sizes 2000       # writes results/study_positions.md
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import cos, log, radians, sqrt
 from pathlib import Path
 
 import numpy as np
+from alternate import table
+from cases import RESULTS
+from recorded import FOLDER, Record
 
 from gm.arrays import Array
 from gm.datasets import Datasets, MapDataset
@@ -31,7 +34,6 @@ from gm.models.spatial.gaussians import GaussianSpatialModel
 from gm.models.spatial.point import PointSpatialModel
 from gm.models.spectral.power_laws import PowerLawSpectralModel
 
-RESULTS = Path(__file__).resolve().parent / "results"
 LON, LAT, PIXEL, SIGMA = 83.63, 22.01, 0.05, 0.1  # deg; of a pixel and of the PSF
 
 
@@ -92,87 +94,95 @@ def truth(case: Case, dataset: MapDataset, lon: float, lat: float) -> tuple[Mode
     return models, predicted * (case.counts / predicted.sum()) + known
 
 
-def positions(case: Case, n: int, seed: int) -> list[int]:
-    """How many of ``n`` true positions lie within the ellipse of each share; positions differ within a pixel."""
-    random, dataset, inside, failed = np.random.default_rng(seed), empty_map(case.background), np.zeros(3, int), 0
-    rises = np.array([-2.0 * log(1.0 - share) for share in SHARES])
-    for _ in range(n):
-        lon, lat = LON + random.uniform(-0.5, 0.5) * PIXEL / cos(radians(LAT)), LAT + random.uniform(-0.5, 0.5) * PIXEL
-        models, expected = truth(case, dataset, lon, lat)
-        fit = Fit(Datasets([dataset.with_(counts=random.poisson(expected).astype(float))]), "exact").run(models)
-        names, matrix = fit.covariance or ((), np.zeros((0, 0)))
-        if not fit.success or "source.lon_0" not in names or "source.lat_0" not in names:
-            failed += 1
-            continue
-        at = [names.index("source.lon_0"), names.index("source.lat_0")]
-        shape = fit.models["source"].spatial_model
-        found = np.zeros(2) if shape is None else shape.values()[:2]
-        away = found - np.array([lon, lat])
-        inside += away @ np.linalg.solve(matrix[np.ix_(at, at)], away) < rises
-    return [*inside.tolist(), failed]
+def ellipses(case: Case, dataset: MapDataset, seed: int, number: int) -> list[bool] | None:
+    """Does the ellipse of each share hold the true position, anywhere in a pixel? None without errors."""
+    random = np.random.default_rng([seed, number])
+    lon, lat = LON + random.uniform(-0.5, 0.5) * PIXEL / cos(radians(LAT)), LAT + random.uniform(-0.5, 0.5) * PIXEL
+    models, expected = truth(case, dataset, lon, lat)
+    fit = Fit(Datasets([dataset.with_(counts=random.poisson(expected).astype(float))]), "exact").run(models)
+    names, matrix = fit.covariance or ((), np.zeros((0, 0)))
+    if not fit.success or "source.lon_0" not in names or "source.lat_0" not in names:
+        return None
+    at = [names.index("source.lon_0"), names.index("source.lat_0")]
+    shape = fit.models["source"].spatial_model
+    assert shape is not None
+    away = shape.values()[:2] - np.array([lon, lat])
+    distance = float(away @ np.linalg.solve(matrix[np.ix_(at, at)], away))
+    return [distance < -2.0 * log(1.0 - share) for share in SHARES]
 
 
-def sizes(case: Case, n: int, seed: int) -> tuple[int, int]:
-    """How many of ``n`` limits are above the true size, and how many could not be found."""
-    random, dataset, above, failed = np.random.default_rng(seed), empty_map(case.background), 0, 0
-    for _ in range(n):
-        models, expected = truth(case, dataset, LON, LAT)
-        drawn = Datasets([dataset.with_(counts=random.poisson(expected).astype(float))])
-        limit = Sizes(ExtensionEstimator(source="source"), drawn, models, None).limit()
-        failed += limit is None
-        above += limit is not None and limit >= case.size
-    return above, failed
+def limit(case: Case, dataset: MapDataset, seed: int, number: int) -> float | None:
+    """The limit [deg] on the size; None where there is none."""
+    random = np.random.default_rng([seed, number])
+    models, expected = truth(case, dataset, LON, LAT)
+    drawn = Datasets([dataset.with_(counts=random.poisson(expected).astype(float))])
+    return Sizes(ExtensionEstimator(source="source"), drawn, models, None).limit()
 
 
-def _share(k: int, n: int) -> str:
-    if not n:
+def _share(hits: list[bool]) -> str:
+    if not hits:
         return "-"
-    share = k / n
-    return f"{100 * share:.1f} ± {100 * sqrt(share * (1 - share) / n):.1f}"
+    share = sum(hits) / len(hits)
+    return f"{100 * share:.1f} ± {100 * sqrt(share * (1 - share) / len(hits)):.1f}"
 
 
-def report(n_positions: int, n_sizes: int, seed: int) -> str:
-    """The tables."""
-    lines = [
-        "# Positions and sizes",
-        "",
-        f"`python benchmarks/study_positions.py --positions {n_positions} --sizes {n_sizes} --seed {seed}`",
-        "",
-        f"Maps of 31 x 31 pixels of {PIXEL} deg and two energies, a Gaussian PSF of {SIGMA} deg; amplitude, position",
-        "and background are free. Shares in %, with the error of their binomial distribution.",
-        "",
-        "| source | counts | background | simulations | within 68 % | within 95 % | within 99 % | no error |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
+def rows_of_positions(record: Record, n: int, seed: int) -> Iterator[list[str]]:
+    """A row of the table for each case."""
     for case in POSITIONS:
-        *inside, failed = positions(case, n_positions, seed)
-        cells = " | ".join(_share(k, n_positions - failed) for k in inside)
-        head = f"| {case.name} | {case.counts:g} | {case.background:g} | {n_positions} |"
-        lines.append(f"{head} {cells} | {failed} |")
-        print(lines[-1], flush=True)
-    lines += [
-        "",
-        f"Limits of 95 % confidence on the size of a Gaussian: where -2 ln L has risen by {LIMIT:.4g}.",
-        "",
-        "| source | counts | background | size | simulations | limit above | no limit |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-    ]
+        dataset = empty_map(case.background)
+        found = record.of(
+            f"position {case.name} {seed}", n, lambda k, case=case, at=dataset: ellipses(case, at, seed, k)
+        )  # type: ignore[misc]
+        good = [one for one in found if one is not None]
+        cells = [_share([one[k] for one in good]) for k in range(len(SHARES))]
+        yield [case.name, f"{case.counts:g}", f"{case.background:g}", str(n), *cells, str(n - len(good))]
+
+
+def rows_of_sizes(record: Record, n: int, seed: int) -> Iterator[list[str]]:
+    """A row of the table for each case."""
     for case in SIZES:
-        above, failed = sizes(case, n_sizes, seed)
-        head = f"| {case.name} | {case.counts:g} | {case.background:g} | {case.size:g} | {n_sizes} |"
-        lines.append(f"{head} {_share(above, n_sizes - failed)} | {failed} |")
-        print(lines[-1], flush=True)
-    return "\n".join(lines) + "\n"
+        dataset = empty_map(case.background)
+        found = record.of(f"size {case.name} {seed}", n, lambda k, case=case, at=dataset: limit(case, at, seed, k))  # type: ignore[misc]
+        above = [one >= case.size for one in found if one is not None]
+        head = [case.name, f"{case.counts:g}", f"{case.background:g}", f"{case.size:g}", str(n)]
+        yield [*head, _share(above), str(n - len(above))]
+
+
+def report(record: Record, n_positions: int, n_sizes: int, seed: int) -> str:
+    """The tables."""
+    shares = [f"within {100 * share:.0f} %" for share in SHARES]
+    positions = table(
+        ["source", "counts", "background", "simulations", *shares, "no error"],
+        list(rows_of_positions(record, n_positions, seed)),
+    )
+    sizes = table(
+        ["source", "counts", "background", "size", "simulations", "limit above", "no limit"],
+        list(rows_of_sizes(record, n_sizes, seed)),
+    )
+    return f"""# Positions and sizes
+
+`python benchmarks/study_positions.py --positions {n_positions} --sizes {n_sizes} --seed {seed}`
+
+Maps of 31 x 31 pixels of {PIXEL} deg and two energies, a Gaussian PSF of {SIGMA} deg; amplitude, position
+and background are free. Shares in %, with the error of their binomial distribution.
+
+{positions}
+Limits of 95 % confidence on the size of a Gaussian: where -2 ln L has risen by {LIMIT:.4g}.
+
+{sizes}"""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--positions", type=int, default=2000)
-    parser.add_argument("--sizes", type=int, default=500)
+    parser.add_argument("--sizes", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--record", type=Path, default=FOLDER / "positions.jsonl", help="where simulations are kept")
     parser.add_argument("--output", type=Path, default=RESULTS / "study_positions.md")
     options = parser.parse_args(arguments)
-    options.output.write_text(report(options.positions, options.sizes, options.seed))
+    text = report(Record(options.record), options.positions, options.sizes, options.seed)
+    options.output.write_text(text, encoding="utf-8")
+    print(text)
 
 
 if __name__ == "__main__":

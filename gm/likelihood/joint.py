@@ -102,6 +102,7 @@ class JointLikelihood:
     ``conventions``: ``gammapy``, or ``exact`` for predicted counts as the responses say. ``for_fit``: free shapes are
     sampled so that the statistic is smooth in their parameters, and these stay between what the maps can tell apart.
     ``frozen_shapes``: they stay as they are in ``models`` whatever the vector says, which is all that is needed there.
+    ``counts_alone``: so do they, and nothing but `predicted` may be asked for, which takes less then.
     ``engine`` compiles the terms, by default in this process, and may take over what has not moved since ``before``,
     the terms of models that differ in values alone.
 
@@ -116,6 +117,7 @@ class JointLikelihood:
         *,
         for_fit: bool = False,
         frozen_shapes: bool = False,
+        counts_alone: bool = False,
         engine: Engine | None = None,
         before: Terms | None = None,
     ) -> None:
@@ -123,7 +125,7 @@ class JointLikelihood:
         self.layout, self._engine = Layout(models), engine or LocalEngine()
         if for_fit:
             keep_apart(datasets, models, self.layout, self.conventions)
-        treatment = Treatment(self.conventions, for_fit, frozen_shapes)
+        treatment = Treatment(self.conventions, for_fit, frozen_shapes or counts_alone, counts_alone)
         plan, self.terms = self._engine.compile(datasets, models, self.layout, treatment, before)
         self.own = own_parameters([dataset.name for dataset in datasets], models, self.layout)
         self.bank = FluxBank(plan, models, self.layout, self.conventions)

@@ -26,7 +26,8 @@ def predict_component(
     if is_background and dataset.known_background is None:
         return np.zeros_like(dataset.mask, dtype=np.float64)
     bare = Datasets([dataset.bare(keep_background=is_background)])
-    likelihood = JointLikelihood(bare, Models([component.alone_on(dataset.name)]), conventions, engine=engine)
+    alone = Models([component.alone_on(dataset.name)])
+    likelihood = JointLikelihood(bare, alone, conventions, counts_alone=True, engine=engine)
     return likelihood.predicted(likelihood.layout.start)[0]
 
 
@@ -34,6 +35,6 @@ def predicted_counts(
     datasets: Datasets, conventions: Conventions | str = Conventions.GAMMAPY, engine: Engine | None = None
 ) -> dict[str, Array]:
     """What the bound model predicts for every dataset, 0 in bins that the masks leave out. Raises `DataError`."""
-    likelihood = JointLikelihood(datasets, datasets.bound_models, conventions, engine=engine)
+    likelihood = JointLikelihood(datasets, datasets.bound_models, conventions, counts_alone=True, engine=engine)
     predicted = likelihood.predicted(likelihood.layout.start)
     return {dataset.name: counts for dataset, counts in zip(datasets, predicted, strict=True)}

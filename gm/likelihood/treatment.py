@@ -15,8 +15,10 @@ class Treatment:
 
     for_fit : whether free shapes are sampled so that the statistic is smooth in their parameters
     frozen_shapes : whether shapes stay as they are in the models, whatever the vector says
+    counts_alone : whether nothing but predicted counts is asked for, so that no source needs responses
     """
 
     conventions: Conventions = Conventions.GAMMAPY
     for_fit: bool = False
     frozen_shapes: bool = False
+    counts_alone: bool = False

@@ -98,7 +98,7 @@ class FoVBackgroundMaker:
 
     def _predicted(self, masked: MapDataset, sources: Sequence[Component]) -> float:
         alone = Datasets([masked.with_(background=None)])
-        likelihood = JointLikelihood(alone, Models(sources), self.conventions, engine=self.engine)
+        likelihood = JointLikelihood(alone, Models(sources), self.conventions, counts_alone=True, engine=self.engine)
         return float(likelihood.predicted(likelihood.layout.start)[0].sum())
 
     def _fitted(

@@ -73,7 +73,7 @@ class ExcessMapEstimator:
             raise DataError(
                 "maps with and without off counts do not sum up\n    select those of one kind with 'datasets'"
             )
-        likelihood = JointLikelihood(datasets, models, conventions, engine=self.engine)
+        likelihood = JointLikelihood(datasets, models, conventions, counts_alone=True, engine=self.engine)
         predicted = likelihood.predicted(likelihood.layout.start)
         exposed = [exposed_counts(dataset, self.spectrum, conventions) for dataset in bands.datasets]
         disk = disk_of(bands.geometry, self.correlation_radius, conventions)

@@ -155,7 +155,7 @@ class SkyProfileEstimator:
         return SkyProfile(self.bins.edges, bands.energy, data, fluxes, names, self.source, self.sigma, self.sigma_ul)
 
     def _predicted(self, datasets: Datasets, models: Models) -> list[Array]:
-        likelihood = JointLikelihood(datasets, models, self.conventions, engine=self.engine)
+        likelihood = JointLikelihood(datasets, models, self.conventions, counts_alone=True, engine=self.engine)
         return likelihood.predicted(likelihood.layout.start)
 
     def _band(

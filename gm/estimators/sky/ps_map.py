@@ -60,7 +60,7 @@ class PSMapEstimator:
         """
         conventions = Conventions(self.conventions)
         bands = Bands.of(datasets, self.energy_edges, needs_background=True)
-        likelihood = JointLikelihood(datasets, models, conventions, engine=self.engine)
+        likelihood = JointLikelihood(datasets, models, conventions, counts_alone=True, engine=self.engine)
         predicted = likelihood.predicted(likelihood.layout.start)
         found = [self._band(bands, predicted, ranges) for ranges in bands.ranges]
         return SkyMaps(

@@ -69,7 +69,7 @@ class TSMapEstimator:
         """
         conventions = Conventions(self.conventions)
         bands = Bands.of(datasets, self.energy_edges, needs_background=True)
-        likelihood = JointLikelihood(datasets, models, conventions, engine=self.engine)
+        likelihood = JointLikelihood(datasets, models, conventions, counts_alone=True, engine=self.engine)
         predicted = likelihood.predicted(likelihood.layout.start)
         sources = [
             _Source(

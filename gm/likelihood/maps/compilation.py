@@ -16,7 +16,8 @@ from gm.likelihood.flux_plan import FluxPlan, Phase
 from gm.likelihood.maps.bins import BackgroundBins, MapBackground, MapBins
 from gm.likelihood.maps.source_builder import SourceBuilder
 from gm.likelihood.maps.sources.counts import stored_sources
-from gm.likelihood.maps.sources.image import FixedSource, MapSource
+from gm.likelihood.maps.sources.fixed import FixedSource
+from gm.likelihood.maps.sources.image import MapSource
 from gm.likelihood.maps.sources.point import Shared
 from gm.likelihood.maps.term import MapTerm
 from gm.likelihood.maps.view import View, background_of, bins_of, correction_of

@@ -83,11 +83,23 @@ class MapPrediction:
 
     def of_component(self, flux: Array) -> Array:
         """Of all sources in the bins that enter, (n_bins,); those that have no flux are not asked."""
-        return np.asarray(self.of_sources(flux)[self._mask])
+        y, x = self._around
+        counts = np.zeros((len(self._mask), y.stop - y.start, x.stop - x.start))
+        for source in self.sources:
+            if flux[source.columns].any():
+                source.add_counts(flux, y, x, counts)
+        return np.asarray(counts[self._mask[:, y, x]])
+
+    @cached_property
+    def _around(self) -> tuple[slice, slice]:
+        """Rows and columns that hold all bins that enter."""
+        entering = self._mask.any(axis=0)
+        y, x = (np.flatnonzero(entering.any(axis=axis)) for axis in (1, 0))
+        return slice(int(y[0]), int(y[-1]) + 1), slice(int(x[0]), int(x[-1]) + 1)
 
     def background_counts(self, flux: Array) -> Array:
         """The background in the bins that enter, (n_bins,)."""
-        return np.asarray(self.background.factor(flux)[np.nonzero(self._mask)[0]] * self.background_whole)
+        return np.asarray(self._by_bin(self.background.factor(flux)) * self.background_whole)
 
     def of_columns(self, source: MapSource, flux: Array) -> Sequence[Array]:
         """Of each flux column of a source alone, with a flux of 1, in the bins that enter, (n_columns, n_bins).
@@ -120,7 +132,11 @@ class MapPrediction:
         counts = self.of_sources(self.instead(rest, signal))[self._mask]
         if self.background.columns is None:
             return counts
-        return np.asarray(counts + signal[self.background.columns][np.nonzero(self._mask)[0]] * self.background_whole)
+        return np.asarray(counts + self._by_bin(signal[self.background.columns]) * self.background_whole)
+
+    def _by_bin(self, values: Array) -> Array:
+        """Values (n_energy,) in the bins that enter, (n_bins,)."""
+        return np.repeat(values, np.count_nonzero(self._mask, axis=(1, 2)))
 
     def instead(self, rest: Array, signal: Array) -> Array:
         """The flux vector with the fluxes of ``signal`` and the shapes of both."""

@@ -20,7 +20,8 @@ from gm.likelihood.maps.folding.folding import Folding, RecoEnergyFolding, TrueE
 from gm.likelihood.maps.folding.shared_kernels import SharedKernels
 from gm.likelihood.maps.folding.window import Response
 from gm.likelihood.maps.sources.exact import ROOM, ExactParts
-from gm.likelihood.maps.sources.image import FixedSource, Image, ImageSource, MapSource, SharedImage
+from gm.likelihood.maps.sources.fixed import CountsSource, FixedSource
+from gm.likelihood.maps.sources.image import Image, ImageSource, MapSource, SharedImage
 from gm.likelihood.maps.sources.losses import DISPLACED, KernelLoss, exposed_shape
 from gm.likelihood.maps.sources.point import PointSource, Shared
 from gm.likelihood.maps.sources.shape_image import GROWTH, MARGIN, ShapeImage, ShapeReach, SmoothImage, sub_pixels
@@ -56,6 +57,7 @@ class SourceBuilder:
         moves = np.array([layout.free_position(k) is not None for k in self._slots(layout)], dtype=bool)
         self.may_move = bool(moves.any())
         self.is_free, self.moves = self.may_move and not treatment.frozen_shapes, moves & (not treatment.frozen_shapes)
+        self.counts_alone = treatment.counts_alone
         self.is_smooth = treatment.for_fit and self.is_free and not self.conventions.is_exact
         self.is_smooth &= isinstance(self.shape, RadialModel)
         times = times_of(component, view.dataset)
@@ -99,7 +101,7 @@ class SourceBuilder:
     @property
     def is_folding(self) -> bool:
         """Whether an image is folded when the source is built."""
-        return not self.is_free and not isinstance(self.shape, PointSpatialModel)
+        return not (self.is_free or self.counts_alone or isinstance(self.shape, PointSpatialModel))
 
     def is_like(self, other: SourceBuilder) -> bool:
         """Whether both, of models that differ in values alone, build sources of the same fixed shape."""
@@ -112,6 +114,10 @@ class SourceBuilder:
 
     def build(self) -> MapSource:
         """The source; one with a fixed shape keeps no more than its response."""
+        if self.counts_alone:
+            counted = CountsSource(self.columns, partial(SourceBuilder._again, self))
+            counted.name = self.component.name
+            return counted
         source = self._summed_source()
         source.name = self.component.name
         if self.is_free and self.shape is not None:

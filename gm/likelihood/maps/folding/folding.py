@@ -188,11 +188,13 @@ class TrueEnergyFolding(Folding):
     def counts(self, image: Array, spectrum: Array) -> Array:
         window = self.window
         counts = np.zeros((len(window.mask), window.shape[0] * window.shape[1]))
+        true, part = np.empty_like(counts[0]), np.empty_like(counts[0])  # new ones for each energy take longer
         for k, folded in self._convolver.fold_one_by_one(self._on_window(image)):
-            true = spectrum[self._seen[k]] * window.exposure[self._seen[k]] * folded.reshape(-1)
+            np.multiply(window.exposure[self._seen[k]], folded.reshape(-1), out=true)
+            true *= spectrum[self._seen[k]]
             for counted, share in zip(counts, self._edisp[k], strict=True):
                 if share:
-                    counted += share * true
+                    counted += np.multiply(true, share, out=part)
         return counts.reshape(-1, *window.shape)
 
 

@@ -20,8 +20,6 @@ from gm.parallel import Lock
 
 T = TypeVar("T")
 ByShape = tuple[Array, Sequence[ImageAdjoint]]  # derivatives, without those that are summed over all datasets
-Around = tuple[int, int, int, int]  # rows and columns, from first to last + 1
-Again = Callable[[Around | None], "MapSource | None"]
 _RECENT = 3
 _ALIKE = 0.2  # of the flux: what differs between shapes that are much the same
 _FINE, _ROUGH = 1e-7, 1e-5  # precision of folded first and second derivatives of an image
@@ -303,63 +301,6 @@ class ImageSource(MapSource):
         window = self._folding.window
         image = self._image.pixels(flux[self.shape_columns])
         return window.y, window.x, self._folding.counts(image, flux[self.columns])
-
-
-@final
-class FixedSource(MapSource):
-    """A component whose shape is fixed: its response is all that is kept.
-
-    ``totals`` : (n_energy, n_energy_true); ``again`` makes the source that it came from, for the rare prediction of
-    whole maps, or one that is right in some rows and columns, from first to last + 1; None: nothing is predicted there.
-    """
-
-    def __init__(self, columns: slice, response: Response, totals: Array, again: Again) -> None:
-        super().__init__(columns, slice(0, 0))
-        self._response, self._totals, self._again = response, totals, again
-        self._made: dict[Around | None, MapSource | None] = {}
-
-    def response(self, flux: Array) -> Response:
-        return self._response
-
-    def slopes(self, flux: Array) -> Sequence[Response | None]:
-        return []
-
-    def totals(self, flux: Array) -> Array:
-        return self._totals
-
-    def counts(self, flux: Array) -> tuple[slice, slice, Array]:
-        return self._whole().counts(flux)
-
-    def _whole(self) -> MapSource:
-        whole = self._part(None)
-        assert whole is not None
-        return whole
-
-    def _part(self, around: Around | None) -> MapSource | None:
-        """What ``again`` makes, made once."""
-        if around not in self._made:
-            self._made[around] = self._again(around)
-        return self._made[around]
-
-    def add_counts(self, flux: Array, y: slice, x: slice, counts: Array) -> None:
-        part = self._part((y.start, y.stop, x.start, x.stop))
-        if part is not None:
-            add_overlap(part.counts(flux), y, x, counts)
-
-    def cut(self, kept: IntArray, first: int, last: int) -> FixedSource:
-        response = self._response
-        totals = np.zeros_like(self._totals)
-        totals[first:last] = self._totals[first:last]
-        here = np.isin(response.rows, kept)
-        rows = np.searchsorted(kept, response.rows[here])
-        cut = replace(response, rows=rows, matrix=response.matrix[here], total=totals.sum(axis=0))
-        return FixedSource(self.columns, cut, totals, self._again)
-
-    def _respond(self, values: Array) -> Response:
-        return self._response
-
-    def _respond_slopes(self, values: Array) -> Sequence[Response | None]:
-        return []
 
 
 def add_overlap(part: tuple[slice, slice, Array], y: slice, x: slice, counts: Array) -> None:
