@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gm.arrays import Array
+from gm.arrays import Array, BoolArray
 from gm.datasets import Datasets, MapDataset, MapDatasetOnOff
 from gm.likelihood import JointLikelihood
 from gm.maps.pixel_grid import PixelGrid
@@ -298,3 +298,25 @@ def test_the_number_of_threads_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -
             found.append(everything())
     for alone, together in zip(*found, strict=True):
         np.testing.assert_array_equal(alone, together)
+
+
+@pytest.mark.parametrize("conventions", ["gammapy", "exact"])
+def test_what_is_compiled_for_its_counts_alone_predicts_the_same(conventions: str) -> None:
+    """Also where the mask leaves a part of the map, which is all that is looked at then; nothing else is known."""
+    datasets = Datasets([dataset.with_(mask_fit=_part_of(dataset)) for dataset in both()])
+    such = models(second=-0.3, moving=True)
+    whole = JointLikelihood(datasets, such, conventions)
+    alone = JointLikelihood(datasets, such, conventions, counts_alone=True)
+    expected, found = (one.predicted(one.layout.start) for one in (whole, alone))
+    for dataset, one, other in zip(datasets, expected, found, strict=True):
+        assert (other[~dataset.mask] == 0).all()
+        np.testing.assert_allclose(other, one, rtol=1e-10, atol=1e-13 * np.abs(one).max())
+    with pytest.raises(TypeError, match="first was compiled for its counts alone"):
+        alone.value(alone.layout.start)
+
+
+def _part_of(dataset: AnyMap) -> BoolArray:
+    mask = np.zeros(dataset.shape, dtype=np.bool_)
+    mask[:, 3:-4, 2:-7] = True
+    mask[0, 5:8] = False
+    return mask

@@ -5,8 +5,8 @@ With ``c = background / signal`` of each bin with counts ``n`` and ``M``, the si
     -2 ln L = 2 (F M - sum of n ln(F + c)) + constant
 
 which is convex for ``F > -min c``, and the norm is the root of ``S(F) = M`` with ``S = sum of n / (F + c)``. Since
-``1 / S`` is concave in ``F``, Newton's method on ``1 / S - 1 / M`` comes to the root from below without overshooting,
-and where one bin dominates in a single step.
+``1 / S`` is concave in ``F``, and a straight line where one bin dominates, few steps of Halley's method on
+``1 / S - 1 / M`` come to the root.
 """
 
 from __future__ import annotations
@@ -21,13 +21,15 @@ import numpy as np
 from gm.arrays import Array, BoolArray, IntArray
 from gm.estimators.sky.floor import lowest_norms
 from gm.estimators.sky.pairs import Pairs, Windows
-from gm.estimators.sky.planes import Plane
+from gm.estimators.sky.planes import Plane, seen_from
 from gm.estimators.sky.rises import Rise, distances, mirrored
 from gm.estimators.sky.series import Series, split
 from gm.parallel import side_by_side
 
 _AT_A_TIME = 1 << 17  # pairs, which stay in the cache
-_CLOSE = 1e-6  # of an error: the next step would be the square of that
+_CLOSE = 1e-6  # of an error
+_NEAR = 2e-3  # of an error: the next step would be about the cube of that
+_BEYOND = 0.1  # errors that a norm may be away from the first guess
 _STEPS = 60
 _NOISE = 1e-12  # of the largest sum: what a Fourier transform leaves where there is nothing
 
@@ -53,7 +55,7 @@ def fit_norms(planes: Sequence[Plane], pixels: IntArray, settings: NormSettings)
     """
     signal = _signal(planes)
     guess, width = _first_guess(planes, signal)
-    reached = np.abs(guess) + (settings.sigma_ul + 1.0) * width
+    reached = np.abs(guess) + (settings.sigma_ul + 1.0 if settings.intervals else _BEYOND) * width
     near, tails, whole = split(planes, reached)
     start = np.stack([signal, guess, reached]).reshape(3, -1)[:, pixels]
     floor = lowest_norms(planes, pixels)
@@ -77,17 +79,17 @@ def fit_norms(planes: Sequence[Plane], pixels: IntArray, settings: NormSettings)
 
 def _signal(planes: Sequence[Plane]) -> Array:
     """Counts of norm 1 at every pixel in all bins that enter, (n_y, n_x)."""
-    total = np.sum([plane.seen_from(plane.exposed) for plane in planes], axis=0)
+    total = seen_from(planes, [plane.exposed for plane in planes])
     return np.where(total > _NOISE * total.max(initial=0.0), total, 0.0)
 
 
 def _first_guess(planes: Sequence[Plane], signal: Array) -> tuple[Array, Array]:
     """The first step from 0, of sums over all pixels at once, and the error there, (n_y, n_x) each."""
-    first, second = np.zeros_like(signal), np.zeros_like(signal)
-    for plane in planes:
-        rate = np.where(np.isfinite(plane.rate), plane.rate, 0.0)
-        first += plane.seen_from(plane.counts * rate)
-        second += plane.seen_from(plane.counts * rate**2, power=2)
+    rates = [np.where(np.isfinite(plane.rate), plane.rate, 0.0) for plane in planes]
+    first, second = (
+        seen_from(planes, [plane.counts * rate**k for plane, rate in zip(planes, rates, strict=True)], k)
+        for k in (1, 2)
+    )
     with np.errstate(divide="ignore", invalid="ignore"):
         step, width = first * (first - signal) / (signal * second), 1.0 / np.sqrt(second)
     return np.nan_to_num(step, posinf=0.0, neginf=0.0), np.nan_to_num(width, posinf=0.0)
@@ -124,18 +126,25 @@ class _Sums:
         """``sum of counts / (norm + c)^k`` for k = 1 ... n, (n_pixels,) each."""
         found = self.series.powers(norms, n)
         for held in self.pairs:
-            weights = 1.0 / (held.at(norms) + held.poles)
+            weights = held.at(norms)
+            weights += held.poles
+            np.reciprocal(weights, out=weights)
             values = held.counts * weights
-            for k in range(n):
-                found[k] += held.sums(values)
+            found[0] += held.sums(values)
+            for k in range(1, n):
                 values *= weights
+                found[k] += held.sums(values)
         return found
 
     def logs(self, norms: Array) -> Array:
         """``sum of counts * ln(1 + norm / c)``, (n_pixels,)."""
         total = self.series.logs(norms)
         for held in self.pairs:
-            total += held.sums(held.counts * np.log1p(held.at(norms) / held.poles))
+            values = held.at(norms)
+            values /= held.poles
+            np.log1p(values, out=values)
+            values *= held.counts
+            total += held.sums(values)
         return total
 
     def pole(self) -> Array:
@@ -146,6 +155,13 @@ class _Sums:
     def only(self, kept: BoolArray) -> _Sums:
         pairs = [held.only(kept) for held in self.pairs]
         return _Sums(pairs, self.series.only(kept), int(np.count_nonzero(kept)))
+
+
+def _step(signal: Array, first: Array, second: Array, third: Array) -> tuple[Array, Array, Array]:
+    """To the root of ``1 / S - 1 / M``, by Halley's method; and S with its first derivative, without its sign."""
+    newton = first * (first - signal) / (signal * second)
+    bend = newton * (second / first - third / second)  # a step up, along a concave function, is a longer one
+    return newton / np.maximum(1.0 + bend, 0.5), first, second
 
 
 class _Chunk:
@@ -184,13 +200,12 @@ class _Chunk:
         moves = np.ones(at.size, dtype=np.bool_)
         for _ in range(_STEPS):
             here, signal, pole = norm[at], self.signal[at], self.pole[at]
-            first, second = sums.powers(here, 2)
-            step = first * (first - signal) / (signal * second)
+            step, first, second = _step(signal, *sums.powers(here, 3))
             step = np.where(here + step > pole, step, 0.5 * (pole - here))
             is_empty = ~(first > 0)
             norm[at] = np.where(is_empty, -np.inf, here + step)
             niter[at] += moves
-            moves = ~is_empty & (np.abs(step) > _CLOSE / np.sqrt(second))
+            moves = ~is_empty & (np.abs(step) > _NEAR / np.sqrt(second))
             if not moves.any():
                 break
             if 2 * np.count_nonzero(moves) < moves.size:
@@ -222,7 +237,8 @@ class _Chunk:
     def _lower(self, rise: Rise, norm: Array, parabola: Array) -> Array:
         """The lower error; NaN where the lowest norm is reached before -2 ln L has risen enough."""
         sigma, room = self.settings.sigma, norm - np.maximum(self.floor, self.pole)
-        has_end = (room > 0) & ((self.pole >= self.floor) | (rise(-room)[0] > sigma**2))
-
+        has_end = (room > 0) & ~(
+            rise(-room)[0] <= sigma**2
+        )  # at the pole, or beyond it by rounding, there is no number
         start = np.where(has_end, np.minimum(parabola, 0.5 * room), np.nan)
         return distances(mirrored(rise), sigma, start, room)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import final
+from typing import TypeAlias, final
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
 
 from gm.arrays import Array, BoolArray
+
+ComplexArray: TypeAlias = NDArray[np.complex128]
 
 
 @final
@@ -47,9 +52,36 @@ class Plane:
         """The same with another kernel or other counts."""
         return replace(self, **changes)
 
+    def cut(self, y: slice, x: slice) -> Plane:
+        """Some rows and columns."""
+        sent = None if self.sent is None else self.sent[y, x]
+        return replace(
+            self, counts=self.counts[y, x], background=self.background[y, x], exposed=self.exposed[y, x], sent=sent
+        )
+
     def seen_from(self, image: Array, power: int = 1) -> Array:
         """``sum over i of (kernel[i - p] * sent[p])^power * image[i]`` at every pixel ``p``, (n_y, n_x)."""
-        from scipy.signal import fftconvolve
+        return seen_from([self], [image], power)
 
-        seen = np.asarray(fftconvolve(image, self.kernel[::-1, ::-1] ** power, mode="same"))
-        return seen if self.sent is None else seen * self.sent**power
+
+def seen_from(planes: Sequence[Plane], images: Iterable[Array], power: int = 1) -> Array:
+    """The sum of `Plane.seen_from` over planes, with an image for each: those that send alike are transformed back
+    together."""
+    shape = planes[0].shape
+    half_y, half_x = (max(plane.kernel.shape[axis] for plane in planes) // 2 for axis in (0, 1))
+    size = fft.next_fast_len(shape[0] + half_y, real=True), fft.next_fast_len(shape[1] + half_x, real=True)
+
+    def back(spectrum: ComplexArray) -> Array:
+        whole = fft.irfft2(spectrum, s=size, overwrite_x=True)
+        return np.asarray(whole[half_y : half_y + shape[0], half_x : half_x + shape[1]])
+
+    total, alike = np.zeros(shape), np.zeros((size[0], size[1] // 2 + 1), dtype=np.complex128)
+    for plane, image in zip(planes, images, strict=True):
+        y, x = half_y - plane.kernel.shape[0] // 2, half_x - plane.kernel.shape[1] // 2
+        kernel = np.pad(plane.kernel[::-1, ::-1] ** power, ((y, 0), (x, 0)))
+        product = fft.rfft2(image, s=size) * fft.rfft2(kernel, s=size)
+        if plane.sent is None:
+            alike += product
+        else:
+            total += back(product) * plane.sent**power
+    return total + back(alike) if any(plane.sent is None for plane in planes) else total

@@ -13,14 +13,14 @@ from typing import final
 import numpy as np
 
 from gm.arrays import Array, BoolArray, IntArray
-from gm.estimators.sky.planes import Plane
+from gm.estimators.sky.planes import Plane, seen_from
 
 ORDER = 12
 LARGEST = 0.2  # of |F| / c: the first power that is left out is 4e-9 of what counts
 _APART = 5.0  # rates above so many times the usual ones are left to pairs, where their powers would drown the others
 _MOST = 1.0  # of |F| / c anywhere in the map, for the noise of the transforms
-_ENOUGH = 0.97  # of the pixels
-_FEW = 22.0  # pairs for each pixel, below which transforms take longer
+_ENOUGH = 0.995  # of the pixels
+_FEW = 15.0  # pairs for each pixel, below which transforms take longer
 
 
 @final
@@ -41,9 +41,9 @@ class Series:
         if not planes:
             return cls.none(pixels.size)
         moments, share, most = np.zeros((ORDER, pixels.size)), np.zeros(pixels.size), np.zeros(pixels.size)
+        for power in range(1, ORDER + 1):
+            moments[power - 1] = seen_from(planes, [p.counts * p.rate**power for p in planes], power).ravel()[pixels]
         for plane in planes:
-            for power in range(1, ORDER + 1):
-                moments[power - 1] += plane.seen_from(plane.counts * plane.rate**power, power).ravel()[pixels]
             near, anywhere = _shares(plane)
             share, most = np.maximum(share, near.ravel()[pixels]), np.maximum(most, anywhere.ravel()[pixels])
         with np.errstate(divide="ignore"):

@@ -164,13 +164,24 @@ def _patterns(mask: BoolArray) -> Iterator[tuple[BoolArray, BoolArray]]:
 
 
 def _fitted(planes: Sequence[Plane], shape: tuple[int, int], settings: NormSettings) -> dict[str, Array]:
-    """Images of one band."""
-    pixels: IntArray = np.empty(0, dtype=np.intp)
-    if planes:
-        pixels = np.flatnonzero(np.sum([plane.background for plane in planes], axis=0) > 0)
-    found = fit_norms(planes, pixels, settings) if pixels.size else dict.fromkeys(QUANTITIES, np.empty(0))
-    images = {name: np.full(shape, np.nan) for name in found}
-    for name, values in found.items():
-        images[name].ravel()[pixels] = values
+    """Images of one band; what no bin enters is not looked at."""
+    images = {name: np.full(shape, np.nan) for name in QUANTITIES}
+    around = _around(np.any([plane.exposed > 0 for plane in planes], axis=0)) if planes else None
+    if around is not None:
+        inside = [plane.cut(*around) for plane in planes]
+        pixels: IntArray = np.flatnonzero(np.sum([plane.background for plane in inside], axis=0) > 0)
+        found = fit_norms(inside, pixels, settings) if pixels.size else {}
+        for name, values in found.items():
+            part = np.full(inside[0].shape, np.nan)
+            part.ravel()[pixels] = values
+            images[name][around] = part
     images["sqrt_ts"] = np.where(np.isnan(images["ts"]), np.nan, signed_root(images["ts"], images["norm"]))
     return images
+
+
+def _around(inside: BoolArray) -> tuple[slice, slice] | None:
+    """Rows and columns that hold all pixels (n_y, n_x) that are; None where none is."""
+    if not inside.any():
+        return None
+    y, x = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
+    return slice(int(y[0]), int(y[-1]) + 1), slice(int(x[0]), int(x[-1]) + 1)

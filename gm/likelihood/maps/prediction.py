@@ -93,7 +93,7 @@ class MapPrediction:
     @cached_property
     def _around(self) -> tuple[slice, slice]:
         """Rows and columns that hold all bins that enter."""
-        entering = self._mask.any(axis=0)
+        entering: BoolArray = np.any(self._mask, axis=0)
         y, x = (np.flatnonzero(entering.any(axis=axis)) for axis in (1, 0))
         return slice(int(y[0]), int(y[-1]) + 1), slice(int(x[0]), int(x[-1]) + 1)
 

@@ -99,6 +99,15 @@ def test_equal_to_a_slow_search_at_each_pixel(case: str) -> None:
             assert found[name][at] == pytest.approx(expected[name], rel=1e-7, abs=1e-8, nan_ok=True), (name, y, x)
 
 
+@pytest.mark.parametrize("case", CASES)
+def test_where_zero_is_more_than_an_error_away_there_is_a_lower_error(case: str) -> None:
+    """Also where the bin that ends the norms has counts, and rounding decides which of both comes first."""
+    found = fit_norms(CASES[case], np.arange(SHAPE[0] * SHAPE[1]), NormSettings())
+    has_end = (found["norm"] > 0) & (found["ts"] > 1.0)
+    assert has_end.any()
+    assert (found["norm_errn"][has_end] < found["norm"][has_end]).all()
+
+
 def test_tails_of_kernels_are_convolved() -> None:
     """That the cases above are of both kinds."""
 
