@@ -151,7 +151,7 @@ def main() -> None:
     ]  # fmt: skip
     text = (
         f"# Pulls of the README's example\n\n`python benchmarks/study_pulls.py --n {given.n}`\n\n"
-        "Mean and width of (value - truth) / error, and the shift that the expected slope of W predicts without toys.\n\n"
+        "Mean and width of (value - truth) / error, and the shift that the slope of W lets expect without toys.\n\n"
         + table(["background", "parameter", "mean", "shift by W", "width"], cells)
     )
     write_results("study_pulls", {"n": given.n, "rows": rows}, text)

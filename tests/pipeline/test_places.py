@@ -13,6 +13,7 @@ import pytest
 from gm.config_schemas.reader import read_document
 from gm.config_schemas.validator import check
 from gm.datasets import Datasets
+from gm.io.fits import read_fits
 from gm.maps.reading import read_map
 from gm.models import Models
 from tests.map_samples import background, cube, held, point, source
@@ -74,6 +75,11 @@ def test_size_and_its_bands(gm: Command, folder: Path) -> None:
     assert found["parameter"] == "r_0"
     assert found["all"]["profile"]["rise"][0] == pytest.approx(found["all"]["ts_ext"], abs=1e-3)
     assert len(found["bands"]) == 1
+    profiles = read_fits(folder / "results/extension/x-ext.fits").get("PROFILE")
+    rows = [row for row in (found["all"], *found["bands"]) if row["profile"]]
+    for name in ("size", "rise"):
+        assert profiles.column(name).tolist() == [value for row in rows for value in row["profile"][name]]
+    assert profiles.column("e_min").tolist() == [row["e_min"] for row in rows for _ in range(3)]
     assert "95 % limit" in err
     assert "size of x as a disk" in gm("plan", "config.yaml")[0]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import sqrt
 from typing import Literal, final
 
@@ -149,6 +150,7 @@ class Sizes:
         flat = [replace(p, frozen=k != free) for k, p in enumerate(models.parameters)]
         return models.with_flat(flat)
 
+    @cached_property
     def best(self) -> tuple[float, FitResult] | FitResult:
         """The best size and the fit there; a fit that failed alone."""
         point, free = self._fitted(0.0), self._free_fit()
@@ -162,12 +164,21 @@ class Sizes:
 
     def limit(self) -> float | None:
         """The size [deg] that is too large at 95 % confidence; None where there is none."""
-        found = self.best()
+        found = self.best
         return None if isinstance(found, FitResult) else self._risen(*found, LIMIT)
+
+    def holds(self, size: float, rise: float = LIMIT) -> bool | None:
+        """Whether a size [deg] is not above the limit, which takes less than to find that; None where there is none."""
+        found = self.best
+        return None if isinstance(found, FitResult) else size <= found[0] or self._rise(size, found[1]) <= rise
+
+    def _rise(self, size: float, best: FitResult) -> float:
+        """Of -2 ln L from the best fit to a size [deg]."""
+        return self._fitted(float(size)).statistic - best.statistic
 
     def measured(self, e_min: float, e_max: float) -> Size:
         """The best size, its errors, its limit and its profile."""
-        found = self.best()
+        found = self.best
         if isinstance(found, FitResult):
             return Size(e_min, e_max, "failed", f"the fit did not converge: {found.message}")
         size, best = found
@@ -252,7 +263,7 @@ class Sizes:
         from scipy.optimize import brentq
 
         def missing(other: float) -> float:
-            return self._fitted(float(other)).statistic - best.statistic - rise
+            return self._rise(other, best) - rise
 
         low, high = size, size + self._step(size, best) * sqrt(rise)
         while missing(high) < 0:
@@ -266,7 +277,7 @@ class Sizes:
         from scipy.optimize import brentq
 
         def risen(other: float) -> float:
-            return self._fitted(float(other)).statistic - best.statistic - 1.0
+            return self._rise(other, best) - 1.0
 
         if size == 0.0 or risen(0.0) < 0:
             missing["errn"] = "a point is within one standard deviation" if size else "a point fits best"

@@ -1,13 +1,18 @@
-"""The extension stage: the sizes of a source as a document."""
+"""The extension stage: the sizes of a source as a document, and their profiles as a table."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from gm.errors import DataError
 from gm.estimators.sky.extension import SHAPES, ExtensionEstimator, Size
+from gm.io.fits_writer import write_fits
+from gm.io.tables import Column, Table
 from gm.pipeline.inputs import Inputs
 from gm.pipeline.results import finite, write_document
 from gm.pipeline.session import Session
@@ -39,7 +44,11 @@ def run_extension(session: Session, task: Task, settings: ExtensionSettings, inp
     whole, bands = estimator.run(datasets, session.start.models(), progress)
     seconds = time.perf_counter() - began
     document = extension_document(whole, bands, settings, [dataset.name for dataset in datasets], inputs)
-    session.begin(task.key, [task.result])
+    measured = [size for size in (whole, *bands) if size.sizes is not None]
+    files = task.outputs() if measured else [task.result]
+    session.begin(task.key, files)
+    if measured:
+        _write_profiles(files[1], measured)
     write_document(task.result, document)
     session.reporter.step(settings.name, document["message"], seconds)
     return document, {**session.seconds, "extension": seconds}
@@ -97,3 +106,18 @@ def _row(size: Size) -> dict[str, Any]:
         "stat_point": finite(size.stat_point),
         "profile": profile,
     }
+
+
+def _write_profiles(path: Path, measured: Sequence[Size]) -> None:
+    """A table with a row for each size of each band, the whole range of energies first. Raises `DataError`."""
+    rows = [
+        (size.e_min, size.e_max, one, None if size.stat is None else value - size.stat)
+        for size in measured
+        if size.sizes is not None and size.stats is not None
+        for one, value in zip(size.sizes.tolist(), size.stats.tolist(), strict=True)
+    ]
+    columns = zip(("e_min", "e_max", "size", "rise"), ("TeV", "TeV", "deg", ""), zip(*rows, strict=True), strict=True)
+    table = Table(
+        "PROFILE", tuple(Column(name, np.array(values, dtype=float), unit) for name, unit, values in columns), {}
+    )
+    write_fits(path, [table])

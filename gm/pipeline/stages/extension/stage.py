@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from gm.pipeline.analysis.declaration import Phase
@@ -53,7 +54,10 @@ EXTENSION = MeasuringSizes()
 
 @final
 class ExtensionTask(EntryTask["ExtensionSettings"]):
-    """``extension/NAME.yaml``."""
+    """``extension/NAME.yaml``, and the profiles as a table in ``extension/NAME.fits``."""
+
+    def outputs(self) -> list[Path]:
+        return [self.result, self.result.with_suffix(".fits")]
 
     def about(self, start: Start) -> str:
         return f"size of {self.settings.source} as a {self.settings.shape}, from {self.origin}"
