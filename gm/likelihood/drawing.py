@@ -104,5 +104,5 @@ def predict(
 
 
 def _predict(datasets: Datasets, models: Models, conventions: Conventions, engine: Engine | None) -> list[Array]:
-    likelihood = JointLikelihood(datasets, models, conventions, engine=engine)
+    likelihood = JointLikelihood(datasets, models, conventions, counts_alone=True, engine=engine)
     return likelihood.predicted(likelihood.layout.start)
