@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gm.cli.output import paint
-from gm.cli.tables import count, number, table
+from gm.cli.tables import count, number, table, wrapped
 
 _COLORS = {"ok": "green", "done": "green", "failed": "red"}
 _MANY = 40
@@ -17,7 +17,21 @@ def lines(document: Mapping[str, Any], color: bool = False) -> list[str]:
     rows = document["observations"]
     shown = rows if len(rows) <= _MANY else [row for row in rows if row["status"] != "ok"]
     head = ["observation", "dataset", "live time", "counts", "background", "norm", "status", "reason"]
-    return [*verdict_lines(document, color), "", *table(head, [_cells(row) for row in shown]), *_remarks(rows)]
+    return [
+        *verdict_lines(document, color),
+        "",
+        *table(head, [_cells(row) for row in shown]),
+        *_kept(rows),
+        *_remarks(rows),
+    ]
+
+
+def _kept(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Components that the config has already."""
+    names = [row["component"]["name"] for row in rows if (row.get("component") or {}).get("kept")]
+    if not names:
+        return []
+    return ["", *wrapped(f"kept as the config's models have them, not with the norm above: {', '.join(names)}")]
 
 
 def _remarks(rows: Sequence[Mapping[str, Any]]) -> list[str]:

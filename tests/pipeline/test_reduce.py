@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from gm import Component, Datasets, Models, Parameter
+from gm.cli.render_observations import lines
 from gm.config_schemas.reader import read_document
 from gm.config_schemas.validator import check
 from gm.datasets import MapDataset, SpectrumDatasetOnOff
@@ -180,6 +181,8 @@ def test_a_component_of_the_config_is_kept(folder: Path) -> None:
     assert norm_of(Models.read("out/models.yaml")["map-2-bkg"]).value == 3.0
     told = [row["component"]["kept"] for row in outcome.products[0].document["observations"]]
     assert told == [False, True, False]
+    shown = lines(outcome.products[0].document)
+    assert shown[-1] == "  kept as the config's models have them, not with the norm above: map-2-bkg"
 
 
 EDITS = """\
