@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gm.config_schemas.reader import read_document
+from tests.dl3_files import events, write_observation
 
 GAMMAPY = """
 general: {outdir: .}
@@ -139,6 +140,7 @@ def test_a_config_of_fermipy(gm: Any, tmp_path: Path, monkeypatch: Any) -> None:
     [
         ("joint-crab/spectra/hess/*.fits", 4),
         ("magic/rad_max/data/*DL3*.fits", 2),
+        ("joint-crab/dl3/magic/*.fits", 1),
         ("hawc/crab_flux/*.fits", 1),
         ("fermi-3fhl-crab/*data_Fermi-LAT.fits", 1),
     ],
@@ -152,3 +154,14 @@ def test_real_data_are_fitted_as_drafted(
     called = gm("fit", "own/config.yaml", "--json")
     assert (called.code, called.json["status"]) == (0, "converged")
     assert len(called.json["datasets"]) == datasets
+
+
+def test_observations_of_a_survey_have_no_target(gm: Any, tmp_path: Path) -> None:
+    """Their header has 0, 0: the region is where they point, and no place around it has the same background."""
+    for number, place in ((1, (0.0, 0.0)), (2, (83.6, 22.0))):
+        own = events(pointing=(83.6, 22.5), RA_OBJ=place[0], DEC_OBJ=place[1])
+        file = write_observation(tmp_path / f"{number}.fits", events=own)
+        assert gm("init", str(tmp_path / f"own-{number}"), "--from", str(file)).code == 0
+    entries = [read(tmp_path / f"own-{number}", "config.yaml")["observations"][0] for number in (1, 2)]
+    assert [entry["region"]["center"] for entry in entries] == [[83.6, 22.5], [83.6, 22.0]]
+    assert [entry["background"]["type"] for entry in entries] == ["irf", "reflected"]

@@ -190,8 +190,11 @@ def _observe(paths: Sequence[Path], folder: Path, draft: Draft) -> None:
         raise DataError(f"{paths[0]}: no observation")
     first = observations[0]
     center, said = _target(first)
-    has_cuts = first.has("rad_max")
-    circle = {"type": "circle", "center": list(center), "frame": "icrs", "radius": "0.11 deg"}
+    is_pointed_at = center == tuple(map(number, first.pointing_icrs()))
+    has_cuts, radius = first.has("rad_max"), _radius(first)
+    circle = {"type": "circle", "center": list(center), "frame": "icrs", "radius": f"{radius:.7g} deg"}
+    measured = {"type": "wobble", "n_off": 3} if has_cuts else {"type": "reflected"}
+    background = {"type": "irf"} if is_pointed_at and first.has("bkg") else measured
     draft.config["observations"] = [
         {
             "name": "run-{obs_id}",
@@ -203,18 +206,24 @@ def _observe(paths: Sequence[Path], folder: Path, draft: Draft) -> None:
             "energy_true": {"min": energy(_RANGE[0] / 2), "max": energy(_RANGE[1] * 2), "per_decade": 16},
             **({} if has_cuts else {"containment_correction": first.has("psf")}),
             "exclude": [{**circle, "radius": "0.5 deg"}],
-            "background": {"type": "wobble", "n_off": 3} if has_cuts else {"type": "reflected"},
+            "background": background,
             "safe_mask": [{"type": "aeff_max", "percent": 10}],
         }
     ]
     draft.notes.append(f"config.yaml: the region is {said}; its radius, exclusions and energies are guesses")
 
 
+def _radius(observation: Observation) -> float:
+    """Of a region [deg]: the cut of point-like responses where it is one, else a guess."""
+    cut = observation.rad_max
+    return float(cut.values.flat[0]) if cut is not None and cut.is_fixed else 0.11
+
+
 def _target(observation: Observation) -> tuple[tuple[float, float], str]:
-    """Where the source of an observation is said to be, ICRS [deg], and who says so."""
+    """Where the source of an observation is said to be, ICRS [deg], and who says so; surveys write 0, 0."""
     header = observation.extension("events").header
     lon, lat = header.number("RA_OBJ"), header.number("DEC_OBJ")
-    if lon is not None and lat is not None:
+    if lon is not None and lat is not None and (lon or lat):
         return (number(lon), number(lat)), f"at RA_OBJ and DEC_OBJ of observation {observation.obs_id}"
     lon, lat = observation.pointing_icrs()
     return (number(lon), number(lat)), f"where observation {observation.obs_id} points"
