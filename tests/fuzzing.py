@@ -29,6 +29,7 @@ from gm.cli import main
 from gm.config_schemas.reader import read_document
 from gm.datasets import write_dataset
 from gm.io.yaml_writer import dump_yaml
+from tests.estimators.test_light_curve import good_time
 from tests.map_samples import cube, write_template
 from tests.samples import flux_points, on_off
 
@@ -70,6 +71,74 @@ simulate:
     - {name: run, copies: 2, response: iact, livetime: 30 min, energy: {min: 1 TeV, max: 10 TeV, per_decade: 3}}
     - {name: like, response: {filename: gadf.fits}, acceptance_off: 5}
 fit: {}
+"""
+
+LATER = """\
+version: 1
+output: later
+datasets:
+  datasets:
+    - {name: gadf, type: SpectrumDatasetOnOff, filename: gadf.fits}
+    - {name: timed, type: SpectrumDatasetOnOff, filename: timed.fits}
+models: later-models.yaml
+fit: {}
+light_curves:
+  - {source: crab, name: light, datasets: timed, energy_range: [1 TeV, 10 TeV], time_bins: {width: 1 d},
+     confidence: {sigma: 2}}
+profiles:
+  - {parameter: crab.index, name: along, sigma: 2, n: 5}
+  - {quantity: "flux(crab, 1 TeV, 10 TeV)", name: flux, n: 3}
+impacts:
+  - {parameter: crab.amplitude, nuisances: "crab.*"}
+select:
+  - {component: crab, criterion: ts, sigma: 3,
+     spectral: [pl, {type: ecpl, name: hard, parameters: [{name: index, value: 1.5}]}]}
+sensitivity:
+  - {source: crab, name: seen, energy_edges: {min: 1 TeV, max: 10 TeV, per_decade: 1}}
+goodness: {simulations: 3, seed: 2}
+toys: {n: 3, seed: 3, from: best-fit, minos: [crab.index], test: [crab]}
+report: {title: A title}
+"""
+
+SKY = """\
+version: 1
+output: sky
+datasets: {datasets: [{name: map, type: MapDataset, filename: map.fits}]}
+models: sky-models.yaml
+maps:
+  - {type: ts, kernel: {spatial: {type: gauss, sigma: 0.1 deg}, spectral: {type: pl, index: 2.3}}}
+  - {type: excess, correlation_radius: 0.2 deg}
+  - {type: residual, correlation_radius: 0.2 deg}
+  - {type: profile, name: rings, source: crab, center: [83.63, 22.01], max: 1 deg, n: 4}
+  - {type: peaks, of: ts, threshold: 5, min_distance: 0.3 deg}
+localize:
+  - {source: crab}
+extension:
+  - {source: crab, shape: gauss, n: 3}
+find: {threshold: 6, iterations: 1, spectral: pl}
+"""
+
+LATER_MODELS = """\
+components:
+  - name: crab
+    type: SkyModel
+    spectral:
+      type: PowerLawSpectralModel
+      parameters: [{name: index, value: 2.3}, {name: amplitude, value: 1.0e-11, unit: cm-2 s-1 TeV-1}]
+"""
+
+SKY_MODELS = """\
+components:
+  - name: crab
+    type: SkyModel
+    spectral:
+      type: PowerLawSpectralModel
+      parameters: [{name: index, value: 2.3}, {name: amplitude, value: 1.0e-12, unit: cm-2 s-1 TeV-1}]
+    spatial:
+      type: PointSpatialModel
+      frame: icrs
+      parameters: [{name: lon_0, value: 83.63, unit: deg}, {name: lat_0, value: 22.01, unit: deg}]
+  - {name: map-bkg, type: FoVBackgroundModel, datasets_names: [map], spectral: {type: PowerLawNormSpectralModel}}
 """
 
 MODELS = """\
@@ -131,6 +200,10 @@ TEXTS = {
     "simulation.yaml": SIMULATION,
     "models.yaml": MODELS,
     "simulated-models.yaml": SIMULATED_MODELS,
+    "later.yaml": LATER,
+    "later-models.yaml": LATER_MODELS,
+    "sky.yaml": SKY,
+    "sky-models.yaml": SKY_MODELS,
     "datasets.yaml": DATASETS,
     "on.reg": REGION,
 }
@@ -144,6 +217,8 @@ def write_corpus(folder: Path) -> None:
     write_template(folder / "template.fits")
     write_dataset(on_off("gadf"), folder / "gadf.fits")
     write_dataset(on_off("ogip", seed=2, livetime=3600.0), folder / "pha_ogip.fits", "ogip")
+    timed = good_time((0.0, 0.02), (0.03, 0.04))
+    write_dataset(on_off("timed", seed=3, livetime=2592.0, gti=timed), folder / "timed.fits")
     write_dataset(cube("map").with_(mask_safe=None), folder / "map.fits")
     write_dataset(flux_points("points"), folder / "points.fits")
     table = Table.read(folder / "points.fits", hdu=1)
@@ -311,10 +386,22 @@ CONFIG_COMMANDS = tuple(
     (command, "config.yaml") for command in ("validate", "plan", "fit", "flux-points", "apply", "deps")
 )
 SIMULATION_COMMANDS = tuple((command, "simulation.yaml") for command in ("validate", "plan", "simulate", "fit"))
+LATER_COMMANDS = tuple(
+    (command, "later.yaml")
+    for command in (
+        *("validate", "plan", "light-curve", "profile", "impacts", "select", "sensitivity", "goodness", "toys"),
+        *("report", "deps"),
+    )
+)
+SKY_COMMANDS = tuple((command, "sky.yaml") for command in ("validate", "plan", "maps", "localize", "extension", "find"))
 COMMANDS: dict[str, tuple[tuple[str, str], ...]] = {
+    **dict.fromkeys(("later.yaml", "later-models.yaml", "timed.fits"), LATER_COMMANDS),
+    **dict.fromkeys(("sky.yaml", "sky-models.yaml"), SKY_COMMANDS),
     "simulation.yaml": SIMULATION_COMMANDS,
     "simulated-models.yaml": SIMULATION_COMMANDS,
-    **dict.fromkeys(("config.yaml", "models.yaml", "on.reg", "map.fits", "template.fits"), CONFIG_COMMANDS),
+    **dict.fromkeys(("config.yaml", "models.yaml", "on.reg", "template.fits"), CONFIG_COMMANDS),
+    "map.fits": (*CONFIG_COMMANDS, *SKY_COMMANDS),
+    "gadf.fits": (*CONFIG_COMMANDS[:3], *LATER_COMMANDS),
 }
 """What is tried on a mutant of a file; on others ``validate``, ``fit`` and ``show``."""
 
@@ -382,7 +469,7 @@ def _fault(command: tuple[str, ...], code: object, seconds: float, out: str, tol
     return ""
 
 
-_PLACE = re.compile(r"\.(yaml|fits|ecsv|reg|dat|gz)|--set|\$\.|dataset \S|'[^']+'")
+_PLACE = re.compile(r"\.(yaml|fits|ecsv|reg|dat|gz)|--set|\$\.|dataset \S|light curve \S|'[^']+'")
 
 
 def try_mutants(corpus: Path, scratch: Path, seed: int, numbers: range) -> Iterator[tuple[int, str, Ending]]:
@@ -410,10 +497,10 @@ def try_mutants(corpus: Path, scratch: Path, seed: int, numbers: range) -> Itera
 def prepare(folder: Path) -> Path:
     """The corpus, on which every command succeeds before anything is mutated."""
     write_corpus(folder)
-    for command in (*CONFIG_COMMANDS, *SIMULATION_COMMANDS):
+    for command in (*CONFIG_COMMANDS, *SIMULATION_COMMANDS, *LATER_COMMANDS, *SKY_COMMANDS):
         ending = run(command, folder)
         if ending.code != 0 or ending.fault:
             raise AssertionError(f"{command} {ending.fault or ending.code}: {ending.told}")
-    for made in (folder / "results", folder / "simulated"):
+    for made in (folder / name for name in ("results", "simulated", "later", "sky")):
         shutil.rmtree(made, ignore_errors=True)
     return folder

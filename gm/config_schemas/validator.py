@@ -19,7 +19,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gm.config_schemas.reader import Document
@@ -48,12 +48,14 @@ _OLD_BOOLEANS = {"yes", "no", "on", "off", "y", "n", "true", "false"}
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A departure from the schema: at the value of ``path``, or at its key."""
+    """A departure from the schema: at the value of ``path``, or at its key; ``taken``: what is worth nothing with it,
+    where that is more."""
 
     path: JsonPath
     message: str
     hint: str = ""
     at_key: bool = False
+    taken: JsonPath = ()
 
 
 def check(document: Document, schema: str) -> list[Problem]:
@@ -64,14 +66,15 @@ def check(document: Document, schema: str) -> list[Problem]:
 
 
 def sound_part(data: Any, schema: str) -> Any:
-    """What of plain data agrees with the schema of that name: other keys are left out, other items of lists are None.
+    """What of plain data agrees with the schema of that name: other keys are left out, other items of lists are None,
+    and lists of so many items, such as positions, count as a whole.
 
     Keys that are missing at the top stay so; data that are no mapping are an empty one.
     """
     root = load_schema(schema)
     if not _accepts(data, root, root):
         return {}
-    found = {item.path for item in _departures(data, root, (), root)} - {()}
+    found = {item.taken or item.path for item in _departures(data, root, (), root)} - {()}
     if not found:
         return data
     data, done = deepcopy(data), set[JsonPath]()
@@ -79,7 +82,7 @@ def sound_part(data: Any, schema: str) -> Any:
         for path in sorted(found - done, key=len, reverse=True):  # what is inside of something before that itself
             _take_out(data, path)
         done |= {path for path in found if isinstance(path[-1], int)}  # None departs from the schema too
-        found = {item.path for item in _departures(data, root, (), root)} - {()}
+        found = {item.taken or item.path for item in _departures(data, root, (), root)} - {()}
     return data
 
 
@@ -121,8 +124,10 @@ def _departures(value: Any, schema: Schema, path: JsonPath, root: Schema) -> lis
     elif kind == "array":
         found.extend(_list_departures(value, schema, path))
         if "items" in schema:
+            is_one = schema.get("minItems") == schema.get("maxItems", "any number")  # a position, a range
             for index, item in enumerate(value):
-                found.extend(_departures(item, schema["items"], (*path, index), root))
+                inside = _departures(item, schema["items"], (*path, index), root)
+                found.extend(replace(finding, taken=path) if is_one else finding for finding in inside)
     return found
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 
 from gm.estimators.spectral_starts import holds
-from gm.models import Component, Models
+from gm.models import Component, Layout, Models
 from gm.models.spectral.base import SpectralModel
 
 _EQUAL = 1e-9  # relative difference of numbers that are the same
@@ -37,6 +37,19 @@ def difference(first: tuple[float | None, float | None], second: tuple[float | N
     both, left = error_a**2 + error_b**2, abs(error_b**2 - error_a**2)
     shared = value / sqrt(left) if left > _EQUAL * both else 0.0 if value == 0 else None
     return Difference(value, value / sqrt(both), shared)
+
+
+def own_priors(models: Models, other: Models) -> float:
+    """What the priors add to -2 ln L at the values of ``models`` that the ``other`` models do not have.
+
+    No part of a comparison: a density has a unit, and nothing to be compared with.
+    """
+    theirs = dict(zip(other.parameters.addresses, other.parameters, strict=True))
+    pairs = zip(models.parameters.addresses, models.parameters, strict=True)
+    common = [p.prior is not None and name in theirs and theirs[name].prior == p.prior for name, p in pairs]
+    flat = [replace(p, prior=None) if both else p for p, both in zip(models.parameters, common, strict=True)]
+    layout = Layout(models.with_flat(flat))
+    return layout.prior_value(layout.start)
 
 
 def why_not_nested(poor: Models, rich: Models) -> str:

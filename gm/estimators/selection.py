@@ -13,7 +13,7 @@ from gm.errors import GmError, UsageError, suggest
 from gm.estimators.spectral_starts import bent, holds, translated
 from gm.fit import Fit, FitResult
 from gm.likelihood import Engine, JointLikelihood
-from gm.models import Component, Models
+from gm.models import Component, Layout, Models
 from gm.models.spectral.base import SpectralModel
 
 Criterion = Literal["aic", "bic", "ts"]
@@ -215,14 +215,19 @@ class _Comparison:
             if rich.result is None or poor.result is None or rich.name == poor.name:
                 return None
             if self._holds(rich.name, poor.name):
-                ts = poor.result.statistic - rich.result.statistic
+                ts = self._apart(poor.result) - self._apart(rich.result)
                 return nested_test(poor.name, rich.name, ts, rich.result.n_free - poor.result.n_free)
         return None
+
+    def _apart(self, result: FitResult) -> float:
+        """-2 ln L without the priors of the component, of which alternatives have others or none."""
+        layout = Layout(result.models)
+        return result.statistic - layout.prior_value(layout.start, self.settings.component)
 
     def selection(self) -> Selection:
         first = next(iter(self.candidates.values()))
         good = self._good()
-        aics = {c.name: c.result.statistic + 2 * c.result.n_free for c in good if c.result is not None}
+        aics = {c.name: self._apart(c.result) + 2 * c.result.n_free for c in good if c.result is not None}
         lowest = min(aics.values(), default=0.0)
         total = sum(exp(-0.5 * (aic - lowest)) for aic in aics.values())
         rows = tuple(
@@ -237,8 +242,8 @@ class _Comparison:
         assert result is not None  # only good ones are compared
         row = replace(
             candidate,
-            aic=result.statistic + 2 * result.n_free,
-            bic=result.statistic + result.n_free * log(result.n_bins),
+            aic=self._apart(result) + 2 * result.n_free,
+            bic=self._apart(result) + result.n_free * log(result.n_bins),
             weight=weight,
         )
         if candidate.name == first.name:
@@ -247,7 +252,7 @@ class _Comparison:
             return replace(row, why_no_test=f"there is no fit of '{first.name}'")
         test = self._test(candidate, first)
         why = "" if test is not None else f"neither it nor '{first.name}' is a special case of the other"
-        return replace(row, ts=first.result.statistic - result.statistic, test=test, why_no_test=why)
+        return replace(row, ts=self._apart(first.result) - self._apart(result), test=test, why_no_test=why)
 
     def _chosen(self, rows: Sequence[Candidate]) -> str | None:
         good = [row for row in rows if row.success]

@@ -209,7 +209,7 @@ class Minimizer:
         value = self._objective.value(vector)
         # MIGRAD with nothing left to move has no matrix and calls that a failure.
         cornered = all(minuit.fixed)
-        valid, message = (True, _CORNERED) if cornered else (bool(minuit.valid), _message(minuit))
+        valid, message = (True, _CORNERED) if cornered else (_is_there(minuit), _message(minuit))
         if not value <= best.value + _ROUNDING * abs(best.value):
             if valid and not value < best.value + _GAIN:
                 valid, message = False, _LOST
@@ -299,16 +299,25 @@ class Minimizer:
         return np.clip(np.asarray(scaled) * self._scale, self._lower, self._upper)
 
 
+def _is_there(minuit: Minuit) -> bool:
+    """Whether MIGRAD has found a minimum. One that lies at the end of a valley that falls by less and less takes all
+    calls there are, and is near enough long before."""
+    fmin = minuit.fmin
+    if fmin is None or fmin.is_valid:
+        return bool(minuit.valid)
+    return bool(fmin.has_reached_call_limit and not fmin.is_above_max_edm and fmin.edm < _SETTLED)
+
+
 def _message(minuit: Minuit) -> str:
     """Why MIGRAD stopped, in words."""
     fmin = minuit.fmin
     if fmin is None:
         return "no minimum"
+    if _is_there(minuit):
+        return _FOUND
     reasons: Sequence[tuple[bool, str]] = (
         (fmin.has_reached_call_limit, "the call limit was reached"),
         (fmin.is_above_max_edm, _NOT_THERE),
         (not fmin.has_posdef_covar, "the matrix of second derivatives is not positive definite"),
     )
-    if fmin.is_valid:
-        return _FOUND
     return "; ".join(text for holds, text in reasons if holds) or "the minimiser stopped"

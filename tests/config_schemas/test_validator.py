@@ -206,3 +206,11 @@ def test_nothing_where_a_mapping_belongs_makes_its_section_unsound() -> None:
     data = {"version": 1, "simulate": {"datasets": [{"name": "a", "response": "iact"}, None]}, "fit": {}}
     assert unsound_keys(data, "config") == {"simulate"}
     assert sound_part(data, "config") == data
+
+
+def test_half_a_position_is_none() -> None:
+    """A list of so many items is worth nothing with one that is wrong; of any number the others stay."""
+    data = {"version": 1, "maps": [{"type": "profile", "center": ["a", 22.0], "max": "1 deg", "n": 3}]}
+    assert sound_part(data, "config")["maps"] == [{"type": "profile", "max": "1 deg", "n": 3}]
+    data = {"version": 1, "maps": [{"type": "excess", "datasets": ["a", 3]}]}
+    assert sound_part(data, "config")["maps"] == [{"type": "excess", "datasets": ["a", None]}]

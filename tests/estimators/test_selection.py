@@ -15,7 +15,7 @@ from gm.estimators.selection import Alternative, ModelSelection, Selection, nest
 from gm.estimators.spectral_starts import bent, carried, holds, translated
 from gm.estimators.toys import Truth
 from gm.fit import Fit
-from gm.models import BrokenPowerLawSpectralModel, Models, SkyModel
+from gm.models import BrokenPowerLawSpectralModel, GaussianPrior, Models, SkyModel
 from gm.models.registry import find_model
 from gm.models.spectral.base import SpectralModel
 from tests.samples import log_parabola, on_off, power_law, read_json, read_reference
@@ -169,3 +169,18 @@ def test_a_broken_power_law_is_found_from_a_power_law() -> None:
     best = {p.name: p for p in (rows[1].result.parameters if rows[1].result else ())}
     for name, value in (("crab.index1", 2.0), ("crab.index2", 3.0), ("crab.ebreak", 3.0)):
         assert abs(best[name].value - value) < 4 * (best[name].error or 0)
+
+
+def test_priors_of_the_component_are_no_part_of_the_comparison() -> None:
+    """The normalisation of a prior that only the curved spectrum has; one so wide that fits do not feel it."""
+    datasets, models = Datasets([on_off(exposure=4e12)]), Models([log_parabola("crab")])
+    prior = {"crab.beta": {"prior": GaussianPrior(mu=0.1, sigma=1e4)}}
+    bare = select(datasets, models, ["pl", "lp"])
+    wide = select(datasets, models.with_parameters(prior), ["pl", "lp"])
+    for one, other in zip(bare.candidates, wide.candidates, strict=True):
+        assert other.aic == pytest.approx(one.aic, abs=1e-4)
+        assert other.bic == pytest.approx(one.bic, abs=1e-4)
+        assert other.ts == pytest.approx(one.ts, abs=1e-4)
+    assert bare.curvature is not None
+    assert wide.curvature is not None
+    assert wide.curvature.ts == pytest.approx(bare.curvature.ts, abs=1e-4)

@@ -136,3 +136,16 @@ def test_a_bias_that_hardly_matters_is_told_and_no_fault() -> None:
     summary = summarize(toys, {"x": (1.0, "")}, Observed(0.0, {}, {}))
     assert summary.deviations == ()
     assert summary.verdict.startswith("good to a tenth of an error, though no chance: x: pulls are +0.0")
+
+
+def test_a_spectrum_that_is_ever_steeper_ends() -> None:
+    """Counts above background in the first bin alone: the steeper, the better, by less and less."""
+    datasets = Datasets([on_off("run 1", 1, exposure=1e12), spectrum("run-2", 2, exposure=1e12)])
+    truth = Truth(datasets, Fit(datasets).run(Models([power_law("crab")])).models)
+    toy = ToyFit().run(truth, 3, 11)
+    limit = Fit(truth.draw(3, 11)[0]).optimize(
+        truth.models.with_parameters({"crab.index": {"value": 50.0, "frozen": True}})
+    )
+    assert toy.success, toy.reason
+    assert toy.statistic is not None
+    assert toy.statistic < limit.statistic + 1e-3

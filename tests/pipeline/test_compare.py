@@ -14,8 +14,8 @@ from scipy.stats import chi2
 from gm.cli import main
 from gm.config_schemas.reader import read_document
 from gm.datasets import Datasets
-from gm.estimators.comparison import difference, why_not_nested
-from gm.models import Models
+from gm.estimators.comparison import difference, own_priors, why_not_nested
+from gm.models import GaussianPrior, Models
 from tests.samples import log_parabola, on_off, power_law
 
 CONFIG = """\
@@ -84,6 +84,17 @@ def test_special_cases() -> None:
     assert why_not_nested(plain, fixed) == "'a': 'index' is fixed in the other"
     assert why_not_nested(plain, plain) == "it has no fewer free parameters"
     assert why_not_nested(plain, Models([log_parabola("a", datasets_names="x")])) == "'a': it is for other datasets"
+
+
+def test_priors_that_only_one_has_are_no_part_of_a_test() -> None:
+    prior, other = GaussianPrior(mu=2.0, sigma=0.5), GaussianPrior(mu=2.0, sigma=0.1)
+    bare = Models([log_parabola("crab"), power_law("halo")])
+    both = bare.with_parameters({"crab.alpha": {"prior": prior}, "halo.index": {"prior": prior}})
+    one, changed = (bare.with_parameters({"crab.alpha": {"prior": p}}) for p in (prior, other))
+    assert own_priors(bare, both) == 0.0
+    assert own_priors(both, one) == pytest.approx(prior.value(both["halo"].spectral_model.parameter("index").value))
+    assert own_priors(both, both) == 0.0
+    assert own_priors(changed, one) == pytest.approx(other.value(2.2))
 
 
 def test_a_nested_test(gm: Callable[..., Any]) -> None:

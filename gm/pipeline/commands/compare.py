@@ -240,10 +240,11 @@ def _test(first: Row | None, models: Models | None, other: Row | None, theirs: M
     why = _why_no_test(first, other, data)
     if why or first is None or other is None or models is None or theirs is None:
         return {**nothing, "reason": why or "there are no models beside a fit to compare"}
-    from gm.estimators.comparison import why_not_nested
+    from gm.estimators.comparison import own_priors, why_not_nested
     from gm.estimators.selection import nested_test
 
     totals, free = _two(first, other, "total"), _two(first, other, "free_parameters")
+    totals = totals[0] - own_priors(models, theirs), totals[1] - own_priors(theirs, models)
     for poor, rich, simpler in ((models, theirs, 0), (theirs, models, 1)):
         why = why_not_nested(poor, rich)
         more = free[1 - simpler] - free[simpler]

@@ -8,7 +8,7 @@ kernel.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,6 +73,10 @@ class KernelBasis:
     @property
     def n(self) -> int:
         return self.lacking.size - 1
+
+    def without_parts(self) -> KernelBasis:
+        """What says how much of it is `enough`, without the transforms, which were made something else of."""
+        return replace(self, parts={})
 
     def enough(self, envelope: Array, precision: float) -> int | None:
         """How many of the basis give images with amplitudes ``envelope`` (n_y, n_x) to a precision; None: it cannot."""

@@ -52,15 +52,16 @@ class PairedKernels:
         )
         return np.asarray(np.outer(by_row, by_column))
 
-    def fold(self, spectrum: ComplexArray, some: slice, folded: ComplexArray) -> None:
-        """Convolutions of an image, given by its spectrum (n_y, n_x), with some pairs of kernels, which go to their
-        places in ``folded`` (rows * columns, n_pairs)."""
+    def fold(self, spectrum: ComplexArray, some: slice, pixels: IntArray, folded: ComplexArray) -> None:
+        """Convolutions of an image, given by its spectrum (n_y, n_x), with some pairs of kernels, which at pixels
+        (n_pixels,) go to their places in ``folded`` (n_pixels, n_pairs)."""
         planes, inner = self._planes(some)
         np.multiply(self.pairs[some], spectrum, out=inner)
         _transform(fft.ifft, planes[:, :, : inner.shape[2]], 1)
         _transform(fft.ifft, planes, 2)
-        planes *= np.conjugate(self.phase)
-        folded[:, some] = planes.reshape(len(planes), -1).T
+        read = planes.reshape(len(planes), -1)[:, pixels]
+        read *= np.conjugate(self.phase.reshape(-1)[pixels])
+        folded[:, some] = read.T
 
     def send(self, weights: Array, y: IntArray, x: IntArray, some: slice) -> ComplexArray:
         """The adjoint of `fold`: a spectrum (n_y, n_x) whose product with that of an image is the sum over pixels, each

@@ -58,13 +58,17 @@ class DatasetAdjoint:
 
 @dataclass(frozen=True, eq=False)
 class _Plan:
-    """What folds images within ``part`` of their support: transforms of one size, and few kernels."""
+    """What folds images within ``part`` of their support: transforms of one size, and few kernels.
+
+    pixels : (n_pixels,) of the transforms, that any dataset reads; nothing else of a folded image is kept
+    """
 
     part: Part
     basis: KernelBasis
     paired: PairedKernels
     blocks: list[_Block]
-    _by_pixel: list[tuple[csr_array, IntArray]] = field(default_factory=list)
+    pixels: IntArray
+    _by_pixel: list[csr_array] = field(default_factory=list)
     _room: list[ComplexArray] = field(default_factory=list)
 
     @classmethod
@@ -76,7 +80,11 @@ class _Plan:
         some = [slice(k[0], k[-1] + 1) for k in (np.flatnonzero(block_of == block) for block in np.unique(block_of))]
         blocks = [_Block(basis, members[k], grids[k], _lengths(part)) for k in some]
         TaskGroup(partial(block.fill, k) for block in blocks for k in range(block.n)).finish()
-        return cls(part, basis, PairedKernels.of(basis), blocks)
+        pixels, paired = np.unique(np.concatenate([block.index.ravel() for block in blocks])), PairedKernels.of(basis)
+        basis = basis.without_parts()
+        for block in blocks:
+            block.settle(basis, pixels)
+        return cls(part, basis, paired, blocks, pixels)
 
     def __getstate__(self) -> dict[str, object]:
         return self.__dict__ | {"_room": []}
@@ -86,28 +94,26 @@ class _Plan:
         return self.basis.frequencies.size
 
     def plane(self, n_pairs: int) -> ComplexArray:
-        """Memory for a folded image (n_pixels, n_pairs), always the same."""
+        """Memory for a folded image where it is read (n_pixels, n_pairs), always the same."""
         if not self._room:
-            self._room.append(np.empty(len(self.paired.pairs) * prod(self.size), dtype=np.complex128))
-        return self._room[0][: n_pairs * prod(self.size)].reshape(prod(self.size), n_pairs)
+            self._room.append(np.empty(len(self.paired.pairs) * self.pixels.size, dtype=np.complex128))
+        return self._room[0][: n_pairs * self.pixels.size].reshape(self.pixels.size, n_pairs)
 
-    def by_pixel(self) -> tuple[csr_array, IntArray]:
-        """The sum over the rows of all datasets by pixel, (n_pixels, n_rows), and the pixels in the transforms."""
+    def by_pixel(self) -> csr_array:
+        """The sum over the rows of all datasets by pixel, (n_pixels, n_rows)."""
         if not self._by_pixel:
-            pixels = np.concatenate([block.index.ravel() for block in self.blocks])
-            order = np.argsort(pixels, kind="stable")
-            found, first = np.unique(pixels[order], return_index=True)
-            sums = csr_array((np.ones(pixels.size), order, np.append(first, pixels.size)), (found.size, pixels.size))
-            self._by_pixel.append((sums, found))
+            pixels, n = np.concatenate([block.index.ravel() for block in self.blocks]), self.pixels.size
+            order, first = np.argsort(pixels, kind="stable"), np.append(0, np.bincount(pixels, minlength=n).cumsum())
+            self._by_pixel.append(csr_array((np.ones(pixels.size), order, first), (n, pixels.size)))
         return self._by_pixel[0]
 
 
 class _Block:
     """Some datasets in arrays of one size, so that each step is one operation for all of them.
 
-    index : (n, n_rows) pixels in the transforms; per_row : (n, n_rows, n_seen) counts there per flux; coefficients :
-    (n, n_basis, n_seen), None where the basis is the kernels; in_all : (n, n_seen, n_box) counts in all bins per flux
-    in each pixel of the bounding box of images
+    index : (n, n_rows) pixels in the transforms, then their places among those that any dataset reads; per_row :
+    (n, n_rows, n_seen) counts there per flux; coefficients : (n, n_basis, n_seen), None where the basis is the kernels;
+    in_all : (n, n_seen, n_box) counts in all bins per flux in each pixel of the bounding box of images
     """
 
     def __init__(self, basis: KernelBasis, members: Sequence[_Member], grids: Sequence[Grid], box_size: Size) -> None:
@@ -133,6 +139,10 @@ class _Block:
             self.coefficients[k, :, seen] = own.T
         self.in_all[k, seen] = self._sent(grid, own, member.response.per_pixel()).reshape(-1, prod(self._box))
 
+    def settle(self, basis: KernelBasis, pixels: IntArray) -> None:
+        """All is written: keep what of the basis is still needed, and places among pixels (n_pixels,) that are read."""
+        self._basis, self.index = basis, np.searchsorted(pixels, self.index)
+
     def _sent(self, grid: Grid, coefficients: Array | None, weights: Array) -> Array:
         """The adjoint of the fold, (n_seen, *box): weights (n_seen, ny, nx) of folded images as those of the image."""
         frequencies = self._basis.frequencies
@@ -152,7 +162,8 @@ class _Block:
         return np.asarray(fft.irfft(by_row, n=grid.size[1], axis=2, overwrite_x=True)[..., : self._box[1]])
 
     def see(self, plane: ComplexArray, image: Array, seen: list[list[_Seen]]) -> None:
-        """Append to what each dataset sees; plane : a folded image (n_pixels, n_pairs); image : (n_box,)."""
+        """Append to what each dataset sees; plane : a folded image where it is read, (n_pixels, n_pairs); image :
+        (n_box,)."""
         folded = own_room(*self.index.shape, plane.shape[1])
         np.take(plane, self.index, axis=0, out=folded, mode="clip")  # the other modes take a buffer
         values = self._by_kernel(folded.view(np.float64))
@@ -210,7 +221,9 @@ class _Folded:
         seen: list[list[_Seen]] = [[] for _ in range(sum(block.n for block in plan.blocks))]
         plane = plan.plane(n_pairs)
         for spectrum, image in zip(self.spectra, self.images, strict=True):
-            fold = (partial(plan.paired.fold, spectrum, some, plane) for some in plan.paired.chunks(n_pairs))
+            fold = (
+                partial(plan.paired.fold, spectrum, some, plan.pixels, plane) for some in plan.paired.chunks(n_pairs)
+            )
             TaskGroup(fold, light=True).finish()
             TaskGroup((partial(block.see, plane, image, seen) for block in plan.blocks), light=True).finish()
         return seen
@@ -220,8 +233,7 @@ class _Folded:
         plan, blocks = self.plan, self.plan.blocks
         starts = np.cumsum([0, *(block.n for block in blocks)])
         parts = side_by_side(lambda k: blocks[k].weigh(sent[starts[k] : starts[k + 1]]), range(len(blocks)), light=True)
-        by_pixel, pixels = plan.by_pixel()
-        y, x = np.divmod(pixels, plan.size[1])
+        by_pixel, (y, x) = plan.by_pixel(), np.divmod(plan.pixels, plan.size[1])
 
         def send(some: slice) -> ComplexArray:
             pair = slice(2 * some.start, 2 * some.stop)

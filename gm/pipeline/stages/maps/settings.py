@@ -125,12 +125,13 @@ def _bins(section: Section, index: int, entry: Mapping[str, Any]) -> ProfileBins
     """Rings around ``center``, or boxes from ``start`` to ``stop``."""
     n, frame = entry.get("n", _N_BINS), entry.get("frame", "icrs")
     if (entry.get("center") is None) == (entry.get("start") is None or entry.get("stop") is None):
-        hint = "rings: center and max; boxes along a line: start, stop and width"
-        section.add((index,), "a profile is around a center, or from start to stop", hint)
+        if section.is_whole:  # else what is missing may be what was left out
+            hint = "rings: center and max; boxes along a line: start, stop and width"
+            section.add((index,), "a profile is around a center, or from start to stop", hint)
         return None
     length = "max" if entry.get("center") is not None else "width"
     size = _angle(section, (index, length), entry.get(length))
-    if entry.get(length) is None:
+    if entry.get(length) is None and section.is_whole:
         section.add((index,), f"key '{length}' is missing", "an angle with a unit: 1 deg")
     if size is None:
         return None
