@@ -65,7 +65,7 @@ INNER_FLOORS = {
         "functions to_spectrum",
     ),
     "likelihood": (
-        "flux_plan lattice line products times treatment maps.folding maps.sources.losses",
+        "energy_parts flux_plan lattice line products times treatment maps.folding maps.sources.losses",
         "fluxes blocks report remarks by_dataset",
         "by_energy contract own_parameters bending",
         "spectra maps",

@@ -8,19 +8,22 @@ from itertools import pairwise
 
 import numpy as np
 
-from gm.arrays import Array, IntArray
+from gm.arrays import Array
 from gm.conventions import Conventions
 from gm.datasets import Datasets
 from gm.errors import UsageError, suggest
 from gm.estimators.bands import EnergyBands, band_edges, refuse_moved
 from gm.estimators.norm import NoMinimum, NormEstimate, NormProfile
 from gm.estimators.nuisances import with_nuisance_priors
+from gm.estimators.point_covariance import through_priors
+from gm.estimators.point_datasets import point_datasets, reports_of
 from gm.estimators.points import FluxPoints
 from gm.estimators.reference import Reference
 from gm.estimators.reoptimized import estimate_reoptimized
 from gm.estimators.result import FluxPoint, PointDataset, PointStatus, ReferenceFlux
 from gm.estimators.upper_limits import LimitMethod
-from gm.likelihood import Engine, JointLikelihood, TermReport, Terms
+from gm.estimators.verdict import verdict
+from gm.likelihood import Engine, JointLikelihood, Terms
 from gm.likelihood.line import Line
 from gm.models import Layout, Models, SkyModel
 from gm.values import read_only
@@ -82,12 +85,12 @@ class FluxPointsEstimator:
         """
         if not len(datasets):
             raise UsageError(f"flux points of '{self.source}': no dataset was given")
-        component, edges, told = self._component(models), self.requested_edges(), tuple[str, ...]()
+        component, edges, told = self.component(models), self.requested_edges(), tuple[str, ...]()
         by_energy = Datasets(dataset.by_energy() for dataset in datasets)
         if self.strict:
             refuse_moved(by_energy, edges)
         if self.nuisance_prior is not None:
-            models, told = with_nuisance_priors(models, self.source, self.nuisance_prior)
+            models, told = with_nuisance_priors(models, [self.source], self.nuisance_prior)
         likelihood = JointLikelihood(by_energy, models, self.conventions, engine=self.engine)
         bands = _Bands(self, likelihood, component, edges)
         measured = []
@@ -106,6 +109,7 @@ class FluxPointsEstimator:
             sigma_sensitivity=self.sigma_sensitivity,
             reoptimize=self.reoptimize,
             nuisance_prior=self.nuisance_prior,
+            covariance=through_priors([band.estimate for band in measured], self.sigma),
             datasets=tuple(dataset.name for dataset in datasets),
             warnings=(*bands.reference.warnings(), *told, *likelihood.remarks()),
         )
@@ -122,11 +126,12 @@ class FluxPointsEstimator:
 
     def reference(self, models: Models) -> Reference:
         """The spectrum that norms are relative to. Raises `UsageError` where the source has none."""
-        component, layout = self._component(models), Layout(models)
+        component, layout = self.component(models), Layout(models)
         values = layout.expand(layout.start)[layout.slots(component.name)]
         return Reference(component, values, Conventions(self.conventions))
 
-    def _component(self, models: Models) -> SkyModel:
+    def component(self, models: Models) -> SkyModel:
+        """The source. Raises `UsageError` where it is no sky component."""
         sky = {component.name: component for component in models.sources()}
         if self.source not in sky:
             if self.source in models:
@@ -205,11 +210,11 @@ class _Bands:
         if size < _LEAST:
             return self._without_signal(e_min, e_max, size)
         estimate, rest = self._estimate(terms, lines)
-        reports = self._reports(terms, rest + estimate.norm * self.signal)
+        reports = reports_of(terms, rest + estimate.norm * self.signal, {self.name: self.shapes + self.signal})
         seeing = [report.dataset for report in reports if report.components[self.name] != 0]
         edges = self.bands.energies(k, seeing) or (e_min, e_max)
-        datasets = self._datasets(self.bands.ranges[k], reports, estimate.norm)
-        return _Band(*edges, *self._verdict(estimate), estimate, datasets)
+        datasets = point_datasets(self.likelihood, self.bands.ranges[k], reports, self.name, estimate.norm)
+        return _Band(*edges, *verdict(estimate, self.estimator.sigma_ul), estimate, datasets)
 
     def _without_signal(self, e_min: float, e_max: float, size: float) -> _Band:
         [reference] = self.reference.fluxes(np.array([[e_min, e_max]]))
@@ -217,23 +222,6 @@ class _Bands:
             reason = f"the reference spectrum is {reference.dnde:.3g} cm-2 s-1 TeV-1 here, too little for a norm of it"
             return _Band(e_min, e_max, "failed", reason)
         return _Band(e_min, e_max, "no_data", f"no dataset with bins here sees {self.name}")
-
-    def _verdict(self, estimate: NormEstimate) -> tuple[PointStatus, str | None]:
-        if not np.isfinite([estimate.norm, estimate.stat, estimate.stat_null]).all():
-            return "failed", "the statistic is not finite"
-        if estimate.norm_errp is None and estimate.norm_err is None:
-            return "failed", "the norm is not constrained"
-        threshold = self.estimator.sigma_ul**2
-        if estimate.norm <= 0:
-            if estimate.norm_ul is not None and estimate.norm_ul < 0:
-                return (
-                    "upper_limit",
-                    f"norm {estimate.norm:.3g}: a deficit of TS {estimate.ts:.3g}, its limit is below 0",
-                )
-            return "upper_limit", f"norm {estimate.norm:.3g} is not above 0, TS {estimate.ts:.3g}"
-        if estimate.ts < threshold:
-            return "upper_limit", f"TS {estimate.ts:.3g} is below {threshold:.3g}"
-        return "ok", None
 
     def _estimate(self, terms: Terms, lines: Sequence[Line]) -> tuple[NormEstimate, Array]:
         """The norm, and the flux vector of the other components that goes with it."""
@@ -247,23 +235,3 @@ class _Bands:
         profile = NormProfile(lines, self.likelihood.layout.prior_value(self.vector))
         sigmas = estimator.sigma, estimator.sigma_ul
         return profile.estimate(*sigmas, scan, estimator.sigma_sensitivity, LimitMethod(estimator.ul)), self.rest
-
-    def _reports(self, terms: Terms, best: Array) -> list[TermReport]:
-        """Of the datasets that have bins in the band, in their order; the source with a norm of 1."""
-        source = {self.name: self.shapes + self.signal}
-        return sorted(terms.report(best, source), key=lambda report: report.dataset)
-
-    def _datasets(self, ranges: IntArray, reports: Sequence[TermReport], norm: float) -> dict[str, PointDataset]:
-        """Energies, counts and predicted counts of each dataset that has bins in the band."""
-        found = {}
-        for report in reports:
-            dataset, (first, last) = self.likelihood.datasets[report.dataset], ranges[report.dataset]
-            inside = np.zeros_like(dataset.mask)
-            inside[first:last] = dataset.mask[first:last]
-            energies, counts = dataset.energies_of(first, last), dataset.counts_in(inside)
-            if counts is None:
-                found[dataset.name] = PointDataset(*energies, None, None, None)
-            else:
-                excess = norm * report.components[self.name]
-                found[dataset.name] = PointDataset(*energies, counts, report.predicted, excess)
-        return found

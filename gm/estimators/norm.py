@@ -48,6 +48,7 @@ class NormEstimate:
 
     missing : why the norm's numbers that are None do not exist, by their names
     told_ts : the test statistic of a published point that tells no -2 ln L
+    along_priors : how far the norm goes with one sigma of each other parameter that has a prior, by their names
     """
 
     norm: float
@@ -61,6 +62,7 @@ class NormEstimate:
     norm_sensitivity: float | None = None
     missing: dict[str, str] = field(default_factory=dict)
     told_ts: float | None = None
+    along_priors: dict[str, float] = field(default_factory=dict)
 
     @property
     def ts(self) -> float:

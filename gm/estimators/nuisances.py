@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gm.errors import DataError, UsageError
 from gm.models import GaussianPrior, Layout, Models
 
@@ -13,8 +15,8 @@ def own_addresses(models: Models, layout: Layout, source: str) -> list[str]:
     return [layout.addresses[k] for k in sorted(leaders)]
 
 
-def with_nuisance_priors(models: Models, source: str, factor: float) -> tuple[Models, tuple[str, ...]]:
-    """The models with a Gaussian prior on each free parameter that is not of the ``source``.
+def with_nuisance_priors(models: Models, sources: Sequence[str], factor: float) -> tuple[Models, tuple[str, ...]]:
+    """The models with a Gaussian prior on each free parameter that is not of the ``sources``.
 
     -2 ln L of a band becomes ``-2 ln L(band) + sum over k of ((theta_k - t_k) / (factor s_k))^2``, but for a constant,
     with ``t_k`` the values and ``s_k`` the errors of the fit of all energies. That fit holds the parameters' own priors
@@ -27,7 +29,7 @@ def with_nuisance_priors(models: Models, source: str, factor: float) -> tuple[Mo
     if not factor > 0:
         raise UsageError(f"nuisance_prior is {factor}, expected a factor above 0")
     layout = Layout(models)
-    own = own_addresses(models, layout, source)
+    own = {address for source in sources for address in own_addresses(models, layout, source)}
     others = [address for address in layout.free_addresses if address not in own]
     values = dict(zip(layout.free_addresses, zip(layout.start, layout.error, strict=True), strict=True))
     known = {name: values[name] for name in others if values[name][1] > 0}

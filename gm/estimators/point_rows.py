@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from gm.arrays import Array
+from gm.errors import DataError
 from gm.estimators.norm import NormEstimate
 from gm.estimators.result import FLUX_UNITS, FluxPoint, PointDataset, ReferenceFlux
 from gm.values import finite
@@ -116,3 +117,15 @@ def _number(value: float | None) -> float:
 
 def _count(value: float | None) -> int | float | None:
     return int(value) if value is not None and float(value).is_integer() else value
+
+
+def matrix_rows(matrix: Array) -> list[list[float | None]]:
+    """A matrix (n, n) as rows of a document; None where it has no number."""
+    return [[finite(value) for value in row] for row in matrix.tolist()]
+
+
+def matrix_from(rows: Sequence[Sequence[float | None]]) -> Array:
+    """The matrix of such rows, (n, n), NaN where there is no number. Raises `DataError` for one that is not square."""
+    if any(len(row) != len(rows) for row in rows):
+        raise DataError(f"the covariance is not square: {len(rows)} rows, the first of {len(rows[0])} numbers")
+    return np.array([[np.nan if value is None else value for value in row] for row in rows], dtype=np.float64)

@@ -16,9 +16,10 @@ from gm.arrays import Array
 from gm.config_schemas.reader import read_document
 from gm.config_schemas.validator import check
 from gm.errors import DataError, InvalidInput
-from gm.estimators.point_rows import first_scan, point_from, point_row
+from gm.estimators.point_rows import first_scan, matrix_from, matrix_rows, point_from, point_row
+from gm.estimators.points_method import PointsMethod
 from gm.estimators.result import FLUX_UNITS, FluxPoint, PointStatus
-from gm.estimators.sed_columns import check_sed_type, rows_of_an_axis, sed_columns, sed_header
+from gm.estimators.sed_columns import check_sed_type, covariance_column, rows_of_an_axis, sed_columns, sed_header
 from gm.estimators.sed_reading import points_from_table
 from gm.estimators.upper_limits import LimitMethod
 from gm.html import html_table
@@ -46,6 +47,9 @@ class FluxPoints:
     sigma_sensitivity : the significance that ``norm_sensitivity`` expects
     nuisance_prior : how many errors wide the priors of the other parameters were in each band; None without these
     datasets : those that were used, by name; warnings : what a reader should know
+    method : what was fitted at once, see `PointsMethod`; smoothness : weight of the penalty on it, see `Smoothness`
+    covariance : between the norms of points, (n, n), of one sigma, NaN where there is none; None where points are
+    independent
     """
 
     source: str
@@ -60,6 +64,9 @@ class FluxPoints:
     warnings: tuple[str, ...] = ()
     ul: LimitMethod = LimitMethod.LIKELIHOOD
     nuisance_prior: float | None = None
+    method: PointsMethod = PointsMethod.BANDS
+    smoothness: float = 0.0
+    covariance: Array | None = None
 
     @property
     def deabsorbed(self) -> bool:
@@ -96,8 +103,11 @@ class FluxPoints:
             "reoptimize": self.reoptimize,
             **({} if self.nuisance_prior is None else {"nuisance_prior": self.nuisance_prior}),
             **({"deabsorbed": True} if self.deabsorbed else {}),
+            **({} if self.method is PointsMethod.BANDS else {"method": self.method.value}),
+            **({"smoothness": self.smoothness} if self.smoothness else {}),
             "datasets": list(self.datasets),
             "points": [point_row(point, self.norm_scan) for point in self.points],
+            **({} if self.covariance is None else {"covariance": matrix_rows(self.covariance)}),
             **({} if inputs is None else {"inputs": dict(inputs)}),
         }
 
@@ -105,8 +115,11 @@ class FluxPoints:
     def from_dict(cls, data: Mapping[str, Any], directory: Path = Path()) -> Self:
         """The points that a ``gm/flux-points/1`` document holds; ``directory`` : what names of files are relative to.
 
-        Raises `DataError` for a reference model that cannot be made.
+        Raises `DataError` for a reference model that cannot be made, and for points of several sources.
         """
+        if "sources" in data:
+            names = ", ".join(data["sources"])
+            raise DataError(f"points of several sources, {names}\n    each has a table (.fits, .ecsv) of its own")
         scan, confidence = first_scan(data["points"]), data["confidence"]
         return cls(
             source=data["source"],
@@ -121,6 +134,9 @@ class FluxPoints:
             warnings=tuple(data.get("warnings") or ()),
             ul=LimitMethod(data["ul"]["method"]) if "ul" in data else LimitMethod.LIKELIHOOD,
             nuisance_prior=data.get("nuisance_prior"),
+            method=PointsMethod(data.get("method", "bands")),
+            smoothness=data.get("smoothness", 0.0),
+            covariance=matrix_from(data["covariance"]) if "covariance" in data else None,
         )
 
     # In files
@@ -159,8 +175,14 @@ class FluxPoints:
             write_atomic(path, dump_yaml(self.to_dict(path.stem)))
             return
         rows, with_edges = rows_of_an_axis(self.points)
-        columns = sed_columns(rows, self.norm_scan, self.datasets, sed_type, with_edges=with_edges)
+        columns = sed_columns(rows, self.norm_scan, self._counted_in(), sed_type, with_edges=with_edges)
+        if self.covariance is not None:
+            columns.append(covariance_column(self.points, rows, self.covariance, sed_type))
         write_sed(path, columns, sed_header(sed_type, self.sigma, self.sigma_ul))
+
+    def _counted_in(self) -> tuple[str, ...]:
+        """The datasets whose counts a table tells: events have no true energies."""
+        return () if self.method is PointsMethod.UNFOLD else self.datasets
 
     # In a notebook
 
@@ -173,7 +195,7 @@ class FluxPoints:
         from astropy.table import Table
 
         table = Table(meta=sed_header(sed_type, self.sigma, self.sigma_ul))
-        for column in sed_columns(self.points, self.norm_scan, self.datasets, sed_type):
+        for column in sed_columns(self.points, self.norm_scan, self._counted_in(), sed_type):
             table[column.name] = np.asarray(column.values)
             if column.unit:
                 table[column.name].unit = column.unit

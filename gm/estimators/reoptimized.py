@@ -10,18 +10,19 @@ that the minimiser keeps off the plateau beyond the poles.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import replace
 
 import numpy as np
 
-from gm.arrays import Array, BoolArray
-from gm.estimators.branches import Branches
+from gm.arrays import Array, BoolArray, IntArray
+from gm.estimators.band_objective import NORM, BandObjective
 from gm.estimators.norm import NoMinimum, NormEstimate
 from gm.estimators.nuisances import own_addresses
 from gm.estimators.surroundings import Surroundings
 from gm.estimators.upper_limits import LimitMethod
 from gm.fit.covariance import Errors, measure_errors
-from gm.fit.minimizer import Minimizer, Minimum
+from gm.fit.minimizer import Minimum
 from gm.fit.objective import Objective, Restricted, amplitudes, spectral_shapes
 from gm.fit.profile import LowerMinimum, Profile
 from gm.fit.steps import errors_alone
@@ -31,7 +32,6 @@ from gm.likelihood.own_parameters import OwnParameters, own_parameters
 from gm.matrices import BorderedHessian, Covariance, Matrix, along, as_hessian
 from gm.models import Layout
 
-NORM = "norm of the source"
 _SHARE = 1e-3  # of the norm in a direction without effect
 _LOWER_MINIMA = 4
 _LOWER = 1e-3  # of -2 ln L, by which a minimum is another one
@@ -40,7 +40,7 @@ _KINK = 0.01  # slope per sigma
 _ALIKE = 0.1  # relative difference of the mean of both errors to one from second derivatives
 
 
-class NormObjective:
+class NormObjective(BandObjective):
     """-2 ln L of a band as a function of (norm of the source, all other free parameters); shape (1 + n_other,).
 
     ``terms`` are those of the ``likelihood``, cut to the band.
@@ -59,15 +59,15 @@ class NormObjective:
         self._source_flux = signal
         self.lower = np.concatenate([[-np.inf], self.layout.lower])
         self.upper = np.concatenate([[np.inf], self.layout.upper])
-        self._amplitudes = np.concatenate([[True], amplitudes(likelihood.models, self.layout)])
-        self._shapes = np.concatenate([[False], spectral_shapes(likelihood.models, self.layout)])
+        self.amplitudes = np.concatenate([[True], amplitudes(likelihood.models, self.layout)])
+        self.shapes = np.concatenate([[False], spectral_shapes(likelihood.models, self.layout)])
 
     @property
     def start(self) -> Array:
         return np.concatenate([[1.0], self.layout.start])
 
-    def is_amplitude(self, name: str) -> bool:
-        return bool(self._amplitudes[self.names.index(name)])
+    def prior_curvature(self, vector: Array) -> Array:
+        return np.concatenate([[0.0], self.layout.prior_curvature(vector[1:])])
 
     def value(self, vector: Array) -> float:
         return self._terms.value(self._flux(vector)) + self.layout.prior_value(vector[1:])
@@ -84,7 +84,7 @@ class NormObjective:
             return self._by_dataset(self._own, vector, flux, slopes, expected=expected)
         others = self.layout.reduce(slopes.jacobian())
         jacobian = np.column_stack([self._source_flux, others])
-        information = np.diag(np.concatenate([[0.0], self.layout.prior_curvature(vector[1:])]))
+        information = np.diag(self.prior_curvature(vector))
         for block in self._terms.information(flux, jacobian, expected=expected):
             block.add_to(information)
         return information
@@ -95,37 +95,10 @@ class NormObjective:
         """The same without a matrix over all parameters."""
         narrow = np.column_stack([self._source_flux, own.narrow_jacobian(slopes)])
         parts = self._terms.information_by_dataset(flux, narrow, own.n_shared + 1, expected=expected)
-        prior = np.concatenate([[0.0], self.layout.prior_curvature(vector[1:])])
-        return own.after_a_shared_one().hessian(parts).plus_diagonal(prior)
-
-    def second_derivatives(self, vector: Array, steps: Array) -> None:
-        """Left to differences of the gradient."""
+        return own.after_a_shared_one().hessian(parts).plus_diagonal(self.prior_curvature(vector))
 
     def n_cut_off(self, vector: Array) -> int:
         return self._terms.n_cut_off(self._flux(vector))
-
-    def branches(self, active: BoolArray) -> Branches:
-        """Where other minima over the ``active`` parameters (n,) may be."""
-        others = active & (np.arange(active.size) > 0)
-        among = others & self._shapes, others & self._amplitudes
-        return Branches(self, self.start, self.lower, self.upper, *among)
-
-    def minimize(self, objective: Objective, start: Array, active: BoolArray) -> Minimum:
-        """The minimum of the objective, this one restricted to the ``active`` parameters (n,), from their ``start``."""
-        return self._minimizer(objective, active).minimize(start)
-
-    def approach(self, start: Array, active: BoolArray) -> tuple[float, Array]:
-        """The lowest that scoring finds over the ``active`` parameters (n,) from ``start`` (n,), and where, (n,)."""
-        vector = start.copy()
-        if not active.any():
-            return self.value(vector), vector
-        objective = Restricted(self, start, active)
-        value, vector[active] = self._minimizer(objective, active).approach(start[active])
-        return (value if np.isfinite(value) and not self.n_cut_off(vector) else np.inf), vector
-
-    def _minimizer(self, objective: Objective, active: BoolArray) -> Minimizer:
-        among = self.lower[active], self.upper[active], self._amplitudes[active]
-        return Minimizer(objective, *among, n_cut_off=objective.n_cut_off)
 
     def other_flux(self, vector: Array) -> Array:
         """The flux vector of all components but the source."""
@@ -135,15 +108,15 @@ class NormObjective:
         return np.asarray(vector[0] * self._source_flux + self.other_flux(vector))
 
 
-class _Minimum:
-    """The minimum of a band over the norm and the other parameters that the band depends on, (n_active,) of them.
+class BandMinimum:
+    """The minimum of bands over the norm and the other parameters that the band depends on, (n_active,) of them.
 
     information : (n,) that is expected at the start. is_rough : whether derivatives say little, there or around it.
     covariance : (n_told, n_told) of those whose second derivatives tell something, as `told` (n_active,) says, the norm
     first; None where that is not so of the norm. missing : why.
     """
 
-    def __init__(self, objective: NormObjective, start: Array, active: BoolArray, information: Array) -> None:
+    def __init__(self, objective: BandObjective, start: Array, active: BoolArray, information: Array) -> None:
         self.objective, self.active, self.information = objective, active, information
         self.among = Restricted(objective, start.copy(), active)
         self.found = objective.minimize(self.among, start[active], active)
@@ -179,6 +152,19 @@ class _Minimum:
             large = [name for name, weight in weights.items() if weight > 0.5 * max(weights.values())]
             told[self.names.index(min(large, key=self.objective.is_amplitude))] = False
         return None, told
+
+    def seen_from(self, objective: BandObjective, order: IntArray) -> BandMinimum:
+        """The same minimum for an ``objective`` with the parameters in another ``order`` (n,); all are told."""
+        other, number = copy(self), np.cumsum(self.active) - 1
+        whole, other.active, other.information = self.vector[order], self.active[order], self.information[order]
+        among = number[order][other.active]
+        other.objective, other.among = objective, Restricted(objective, whole, other.active)
+        other.found = replace(self.found, vector=self.found.vector[among], hessian=None)
+        other.lower, other.upper = objective.lower[other.active], objective.upper[other.active]
+        other.names = [name for name, is_active in zip(objective.names, other.active, strict=True) if is_active]
+        other.missing, other.told = {}, self.told[among]
+        other.covariance = None if self.covariance is None else np.asarray(self.covariance)[np.ix_(among, among)]
+        return other
 
     def _errors(self, told: BoolArray) -> Errors:
         vector, names = self.found.vector, [name for name, stays in zip(self.names, told, strict=True) if stays]
@@ -234,6 +220,18 @@ class _Minimum:
             direction[self.told] = step * self.covariance[0, :] / self.covariance[0, 0]
         return direction
 
+    def along_priors(self) -> dict[str, float]:
+        """How far the norm goes with one sigma of each other parameter that has a prior, by their names.
+
+        For a Gaussian prior around ``a`` of width s: ``s d norm / d a = covariance(norm, parameter) / s``.
+        """
+        if self.covariance is None:
+            return {}
+        curvature = self.objective.prior_curvature(self.vector)[self.active][self.told]
+        names = [name for name, is_told in zip(self.names, self.told, strict=True) if is_told]
+        steps = np.asarray(self.covariance[0, :]) * np.sqrt(0.5 * np.maximum(curvature, 0.0))
+        return {name: float(step) for name, step in zip(names[1:], steps[1:], strict=True) if step}
+
     def sizes(self) -> Array:
         """First steps of a search of all parameters, (n,): an expected error at the start, or their size."""
         start = self.objective.start
@@ -276,10 +274,10 @@ def estimate_reoptimized(
         return None
     start = objective.start
     for _ in range(_LOWER_MINIMA):
-        minimum = _Minimum(objective, start, active, information)
+        minimum = BandMinimum(objective, start, active, information)
         step = minimum.error() or float(errors_alone(information[:1], np.ones(1))[0])
         try:
-            estimate = _around(minimum, step, sigma, sigma_ul, scan, limit)
+            estimate = around(minimum, step, sigma, sigma_ul, scan, limit)
         except LowerMinimum as lower:
             start = minimum.among.full(lower.vector)
             continue
@@ -287,8 +285,8 @@ def estimate_reoptimized(
     raise NoMinimum("profiles lead to ever lower minima")
 
 
-def _around(
-    minimum: _Minimum, step: float, sigma: float, sigma_ul: float, scan: Array, limit: LimitMethod
+def around(
+    minimum: BandMinimum, step: float, sigma: float, sigma_ul: float, scan: Array, limit: LimitMethod
 ) -> NormEstimate:
     """Errors, limit and profile around a minimum. Raises `LowerMinimum`."""
     among, found, missing = minimum.among, minimum.found, minimum.missing
@@ -314,7 +312,7 @@ def _around(
         ends[name], near[name] = None if end.reason else step * end.distance, among.full(end.vector)
         if end.reason:
             missing[name] = end.reason
-    if minimum.is_rough:
+    if minimum.is_rough and minimum.objective.looks_around:
         _look_around(minimum, values, ends, near, rises)
     errn, errp, to_limit = (ends[name] for name in ("norm_errn", "norm_errp", "norm_ul"))
     if minimum.is_rough and errn is not None and errp is not None:
@@ -334,11 +332,12 @@ def _around(
         stat_null=values[0.0],
         stat_scan=np.array([values[norm] for norm in scan.tolist()]),
         missing=missing,
+        along_priors=minimum.along_priors(),
     )
 
 
 def _look_around(
-    minimum: _Minimum,
+    minimum: BandMinimum,
     values: dict[float, float],
     ends: dict[str, float | None],
     near: dict[str, Array],

@@ -14,8 +14,10 @@ from statistics import NormalDist
 import numpy as np
 
 from gm.arrays import Array
+from gm.datasets.sed_covariance import squared
 from gm.errors import UsageError, suggest
 from gm.estimators.result import FLUX_UNITS, FluxPoint, ReferenceFlux
+from gm.io.sed_table import COVARIANCE
 from gm.io.tables import CardValue, Column
 
 SED_TYPES = ("likelihood", "dnde", "e2dnde", "flux", "eflux")
@@ -67,6 +69,19 @@ def sed_columns(
         Column("is_ul", np.array([row.status != "ok" for row in rows], dtype=np.bool_)),
         Column("success", np.array([row.status in ("ok", "upper_limit") for row in rows], dtype=np.bool_)),
     ]
+
+
+def covariance_column(
+    points: Sequence[FluxPoint], rows: Sequence[FluxPoint], covariance: Array, sed_type: str
+) -> Column:
+    """That of the quantity of one type in ``rows``, from that of the norms of all ``points``, (n, n); of one sigma."""
+    places = {id(point): k for k, point in enumerate(points)}
+    order = np.array([places[id(row)] for row in rows], dtype=np.intp)
+    among = covariance[np.ix_(order, order)]
+    if sed_type == "likelihood":
+        return Column(f"norm{COVARIANCE}", among)
+    scale = _of_reference(rows, sed_type)
+    return Column(f"{sed_type}{COVARIANCE}", among * np.outer(scale, scale), squared(FLUX_UNITS[sed_type]))
 
 
 def sed_header(sed_type: str, sigma: float, sigma_ul: float) -> dict[str, CardValue]:

@@ -8,6 +8,7 @@ gamma-astro-data-formats, flux points; Gammapy 2.1, ``FluxPoints.from_table``.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from gm.errors import UsageError
 from gm.estimators.norm import NormEstimate
 from gm.estimators.reference import Reference
 from gm.estimators.result import FluxPoint, PointStatus, ReferenceFlux
+from gm.io.sed_table import COVARIANCE
 from gm.io.tables import Table
 from gm.models import SkyModel, SpectralModel
 from gm.models.spectral.power_laws import PowerLawSpectralModel
@@ -57,6 +59,7 @@ def points_from_table(table: Table, source: str, model: SpectralModel | None) ->
         "sigma": sigma,
         "sigma_ul": 2.0 if sed.n_sigma_ul is None else sed.n_sigma_ul,
         "warnings": tuple(_remarks(sed, table)),
+        "covariance": None if sed.covariance is None else _of_norms(sed, references),
     }
 
 
@@ -101,6 +104,13 @@ def _norms(sed: SedTable, references: Sequence[ReferenceFlux], end: str) -> Arra
     between = 1 / sed.e_min - 1 / sed.e_max if sed.sed_type == "flux" else np.log(sed.e_max / sed.e_min) * TEV_IN_ERG
     stored = values * sed.energy**INDEX * between  # `SedTable` has them at e_ref, along a power law of its own
     return np.asarray(stored / np.array([getattr(one, sed.sed_type) for one in references]))
+
+
+def _of_norms(sed: SedTable, references: Sequence[ReferenceFlux]) -> Array:
+    """The covariance of norms, (n, n)."""
+    assert sed.covariance is not None
+    scale = _norms(replace(sed, dnde=np.ones(sed.n_points)), references, "")
+    return np.asarray(sed.covariance * np.outer(scale, scale))
 
 
 def _point(
@@ -158,7 +168,7 @@ def _remarks(sed: SedTable, table: Table) -> Iterator[str]:
     """What a reader should know."""
     quantity = "norm" if sed.sed_type == "likelihood" else sed.sed_type
     known = {*_KNOWN, *(f"{quantity}{end}" for end in _ENDS)}
-    other = [name for name in table.names if name.lower() not in known]
+    other = [name for name in table.names if name.lower() not in known and not name.lower().endswith(COVARIANCE)]
     if other:
         yield f"columns of the table that are not taken over: {', '.join(other)}"
     if sed.n_sigma_ul is None and np.isfinite(sed.dnde_ul).any():

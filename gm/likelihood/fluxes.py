@@ -10,6 +10,7 @@ import numpy as np
 
 from gm.arrays import Array, IntArray
 from gm.conventions import Conventions
+from gm.likelihood.energy_parts import parts_of_integrals, parts_of_points
 from gm.likelihood.flux_plan import Block, FluxPlan, times_key
 from gm.models import Component, EnergyBins, Layout, Models, SpectralModel, TemporalModel
 from gm.models.temporal.intervals import TimeIntervals
@@ -41,6 +42,14 @@ class _Share:
             return model.band_integrals(self.bins, own)
         return np.concatenate([model.band_integrals(self.bins, own), model.evaluate(self.points, own)])
 
+    def parts(self, values: Array, edges: Array) -> Array:
+        """Which part of the flux in each column is of which band of true energy, (n_bands, n)."""
+        points = parts_of_points(self.points, edges)
+        if self.bins is None:
+            return points
+        integrals = parts_of_integrals(self.component.spectral_model, values[self.slots], self.bins, edges)
+        return np.concatenate([integrals, points], axis=1)
+
     def slopes(self, values: Array) -> _Slopes:
         """The flux, and its derivatives by the component's spectral parameters."""
         model, own = self.component.spectral_model, values[self.slots]
@@ -66,6 +75,9 @@ class _TimedShare:
     @property
     def columns(self) -> IntArray | slice:
         return self.share.columns
+
+    def parts(self, values: Array, edges: Array) -> Array:
+        return self.share.parts(values, edges)
 
     def flux(self, values: Array) -> Array:
         return self.model.average(self.times, values[self.slots]) * self.share.flux(values)
@@ -234,6 +246,16 @@ class FluxBank:
         if components is None:
             return self._every
         return (share for name in components for share in self._shares.get(name, ()))
+
+    def by_energy(self, values: Array, component: str, edges: Array) -> Array:
+        """What a component adds to the flux vector from bands of true energy, (n_bands, n_columns), without shapes.
+
+        edges : (n_bands + 1,) [TeV]; a column that an edge divides is divided as the spectrum says
+        """
+        flux = np.zeros((edges.size - 1, self.n_columns))
+        for share in self._shares.get(component, ()):
+            flux[:, share.columns] += share.parts(values, edges) * share.flux(values)
+        return flux
 
     def slots(self) -> list[slice]:
         """Positions of the parameters that the flux vector depends on, a slice per component."""

@@ -109,14 +109,14 @@ class EnergyBins:
 
     def __init__(self, *axes: Array, conventions: Conventions = Conventions.GAMMAPY) -> None:
         self._edges = [np.asarray(axis, dtype=np.float64) for axis in axes]
-        self._is_exact = conventions.is_exact
+        self.conventions = conventions
         self.lo: Array = np.concatenate([axis[:-1] for axis in self._edges])
         self.hi: Array = np.concatenate([axis[1:] for axis in self._edges])
         self.offsets = tuple(np.cumsum([0, *(len(axis) - 1 for axis in self._edges)]).tolist())
 
     @cached_property
     def fine(self) -> GaussRule | LogLogRule:
-        if self._is_exact:
+        if self.conventions.is_exact:
             return GaussRule(self._edges)
         widest = [np.max(NODES_PER_DECADE * np.log10(axis[1:] / axis[:-1])) for axis in self._edges]
         return LogLogRule(self._edges, [int(max(width, 2)) for width in widest])

@@ -1,0 +1,80 @@
+"""Flux points that were fitted together, as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gm.arrays import Array
+from gm.estimators.fitted_norms import Levels
+from gm.estimators.point_rows import matrix_rows
+from gm.estimators.points import FluxPoints
+from gm.estimators.points_method import PointsMethod
+from gm.values import finite
+
+_SHARED = ("confidence", "ul", "reoptimize", "nuisance_prior", "deabsorbed", "method", "smoothness", "datasets")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is measured, and how: see `JointFluxPointsEstimator`; ``told`` : what a reader should know of that."""
+
+    sources: Sequence[str]
+    method: PointsMethod
+    smoothness: float
+    reoptimize: bool
+    nuisance_prior: float | None
+    deabsorbed: bool
+    levels: Levels
+    told: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class JointFluxPoints:
+    """Flux points of one or several sources that were fitted together.
+
+    tables : those of each source, in the order asked for, which have the covariance between their own points
+    covariance : of all norms, of one sigma, (n, n) with n = n_sources * n_bands, source after source; NaN where there
+    is none
+    """
+
+    tables: tuple[FluxPoints, ...]
+    covariance: Array
+
+    def to_dict(self, name: str = "", inputs: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The ``gm/flux-points/1`` document: that of the one source, or the rows of all, which tell theirs."""
+        if len(self.tables) == 1:
+            return self.tables[0].to_dict(name, inputs)
+        documents = [table.to_dict(name, inputs) for table in self.tables]
+        names, statuses = [table.source for table in self.tables], [document["status"] for document in documents]
+        counted = [f"{source}: {one['message']}" for source, one in zip(names, documents, strict=True)]
+        rows = [
+            {"source": source, **row} for source, one in zip(names, documents, strict=True) for row in one["points"]
+        ]
+        return {
+            "schema": documents[0]["schema"],
+            "name": name or "-".join([*names, "sed"]),
+            "sources": names,
+            "status": statuses[0] if len(set(statuses)) == 1 else "incomplete",
+            "message": "; ".join(counted),
+            "warnings": list(dict.fromkeys(text for table in self.tables for text in table.warnings)),
+            "reference_models": {source: one["reference_model"] for source, one in zip(names, documents, strict=True)},
+            **{key: documents[0][key] for key in _SHARED if key in documents[0]},
+            "points": [self._with_correlations(row, k) for k, row in enumerate(rows)],
+            "covariance": matrix_rows(self.covariance),
+            **({} if inputs is None else {"inputs": dict(inputs)}),
+        }
+
+    def _with_correlations(self, row: dict[str, Any], number: int) -> dict[str, Any]:
+        """With what the other sources have to do with it in its band."""
+        n_bands = len(self.tables[0].points)
+        error = np.sqrt(np.diag(self.covariance))
+        found = {}
+        for source, table in enumerate(self.tables):
+            other = source * n_bands + number % n_bands
+            if other != number:
+                found[table.source] = finite(self.covariance[number, other] / (error[number] * error[other]))
+        return {**row, "correlations": found}

@@ -1,0 +1,26 @@
+"""How flux points of several bands are measured."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from gm.errors import UsageError, suggest
+
+
+class PointsMethod(Enum):
+    """What is fitted at once.
+
+    - ``bands``: each band of reconstructed energy by itself;
+    - ``joint``: all bands of reconstructed energy, with one value of every other parameter for all of them;
+    - ``unfold``: bands of true energy: the spectrum is the reference times a norm that is constant in each, and all
+      data that enter the fit see all of them through the energy dispersion.
+    """
+
+    BANDS = "bands"
+    JOINT = "joint"
+    UNFOLD = "unfold"
+
+    @classmethod
+    def _missing_(cls, value: object) -> PointsMethod:
+        known = [method.value for method in cls]
+        raise UsageError(f"'{value}' is no method for flux points; {suggest(value, known, 'known')}")
