@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -65,3 +65,33 @@ def asked_energies(point: Mapping[str, Any]) -> str:
         return ""
     is_moved = any(abs(point[end] / asked[end] - 1.0) > 1e-6 for end in ("e_min", "e_max"))
     return energies(asked["e_min"], asked["e_max"]) if is_moved else ""
+
+
+def sources_of(points: Mapping[str, Any]) -> list[str]:
+    """Whose flux points a document has."""
+    return list(points.get("sources") or [points["source"]])
+
+
+def fitted_together(points: Mapping[str, Any]) -> str:
+    """What of flux points was one fit, and how much they have to do with each other; empty where they are alone."""
+    said = {"joint": "all bands in one fit", "unfold": "bands of true energy in one fit"}
+    parts = [said[points["method"]]] if points.get("method") in said else []
+    if len(sources_of(points)) > 1:
+        parts.append("norms of all sources fitted together")
+    if points.get("smoothness"):
+        parts.append(f"smoothed with a weight of {points['smoothness']:g}")
+    largest = largest_correlation(points.get("covariance") or ())
+    if largest is not None:
+        parts.append(f"correlations of up to {largest:.2f}" if abs(largest) >= 0.005 else "points are independent")
+    return ", ".join(parts)
+
+
+def largest_correlation(covariance: Sequence[Sequence[float | None]]) -> float | None:
+    """Of two points, with its sign; None where there are no two with errors."""
+    found: list[float] = []
+    for k, row in enumerate(covariance):
+        for j, value in enumerate(row[:k]):
+            errors = row[k], covariance[j][j]
+            if value is not None and errors[0] and errors[1]:
+                found.append(value / math.sqrt(errors[0] * errors[1]))
+    return max(found, key=abs, default=None)

@@ -7,7 +7,7 @@ from typing import Any
 
 from gm.cli.output import paint
 from gm.cli.tables import number, table, with_error
-from gm.readable import asked_energies, energies
+from gm.readable import asked_energies, energies, fitted_together, sources_of
 
 
 def lines(document: Mapping[str, Any], color: bool = False) -> list[str]:
@@ -16,6 +16,7 @@ def lines(document: Mapping[str, Any], color: bool = False) -> list[str]:
     style = "green" if status in ("ok", "done") else "yellow"
     points = document["points"]
     columns = {
+        "source": [point.get("source", "") for point in points],
         "energy": [energies(point["e_min"], point["e_max"]) for point in points],
         "dnde": [_value(point)[0] for point in points],
         "error": [_value(point)[1] for point in points],
@@ -23,16 +24,20 @@ def lines(document: Mapping[str, Any], color: bool = False) -> list[str]:
         "TS": [number(point.get("ts")) for point in points],
         "status": [point["status"] for point in points],
         "deabsorbed": [_deabsorbed(point) for point in points],
+        "correlated": [_correlations(point) for point in points],
         "asked": [asked_energies(point) for point in points],
         "reason": [_reason(point) for point in points],
     }
-    shown = [name for name, cells in columns.items() if name not in ("asked", "deabsorbed") or any(cells)]
+    optional = ("source", "correlated", "asked", "deabsorbed")
+    shown = [name for name, cells in columns.items() if name not in optional or any(cells)]
     rows = [list(row) for row in zip(*(columns[name] for name in shown), strict=True)]
     unit = next((point["dnde_unit"] for point in points if point.get("dnde_unit")), "cm-2 s-1 TeV-1")
     name = document.get("name", "flux points")
-    head = f"{name}: {document['source']}, dnde in {unit}   {paint(status, style, color)}"
+    head = f"{name}: {', '.join(sources_of(document))}, dnde in {unit}   {paint(status, style, color)}"
+    together = fitted_together(document)
+    heads = [head, f"  {together}", ""] if together else [head, ""]
     warnings = [f"  warning: {text}" for text in document.get("warnings", ())]
-    return [head, "", *table(shown, rows), *([""] if warnings else []), *warnings]
+    return [*heads, *table(shown, rows), *([""] if warnings else []), *warnings]
 
 
 def _value(point: Mapping[str, Any]) -> tuple[str, str]:
@@ -49,6 +54,12 @@ def _deabsorbed(point: Mapping[str, Any]) -> str:
     if row is None:
         return ""
     return _limit(row) if point["status"] == "upper_limit" else " ± ".join(_value(row))
+
+
+def _correlations(point: Mapping[str, Any]) -> str:
+    """Of the norm with those of the other sources in its band."""
+    found = point.get("correlations") or {}
+    return ", ".join(f"{number(value, 2)} with {source}" for source, value in found.items() if value is not None)
 
 
 def _reason(point: Mapping[str, Any]) -> str:

@@ -27,7 +27,8 @@ STAT_TYPES = ("chi2", "distrib", "profile")
 class FluxPointsDataset(OneDimensional):
     """Flux points and how they are compared with a model.
 
-    stat_type: ``chi2`` (symmetric errors, or the covariance between points where the table has one; no upper limits),
+    stat_type: ``chi2`` (symmetric errors, or the covariance between points where the table has one, then
+    upper limits with their fluxes too, else none),
     ``distrib`` (asymmetric errors, upper limits) or ``profile`` (the likelihood profile of each point); masks : (n,) or
     None. Raises `DataError` when sizes or columns do not fit.
     """
@@ -52,17 +53,16 @@ class FluxPointsDataset(OneDimensional):
     def unusable(self) -> list[tuple[str, BoolArray]]:
         """Which points ``(n,)`` the statistic has no use for, by reason.
 
-        chi2 needs a finite flux with an error and takes no upper limit, distrib the same or an upper limit with a
-        value, profile a finite profile.
+        chi2 needs a finite flux with an error and takes no upper limit, unless the covariance has it; distrib the same
+        or an upper limit with a value, profile a finite profile.
         """
         points = self.points
         if self.stat_type == "profile":
             return [("without a likelihood profile", ~points.has_profile())]
         if self.stat_type == "chi2":
-            limits = points.is_ul & (np.isfinite(points.dnde_ul) | np.isfinite(points.dnde))
-            reason, measured, errors = "upper limits, which chi2 has no use for", ~limits, _positive(points.error())
-            if points.covariance is not None:
-                errors = errors & known(points.covariance)
+            limits = points.is_ul & (np.isfinite(points.dnde_ul) | np.isfinite(points.dnde)) & ~self._in_covariance()
+            error = points.error() if points.covariance is None else np.sqrt(np.diag(points.covariance))
+            reason, measured, errors = "upper limits, which chi2 has no use for", ~limits, _positive(error)
         else:
             low, high = points.errors()
             limits = points.is_ul & ~_positive(points.dnde_ul)
@@ -74,6 +74,14 @@ class FluxPointsDataset(OneDimensional):
             ("without a flux", np.asarray(measured & ~np.isfinite(points.dnde))),
             ("without an error above 0", np.asarray(measured & ~errors)),
         ]
+
+    def _in_covariance(self) -> BoolArray:
+        """Points ``(n,)`` that have a flux, and an error in the covariance: there upper limits are measurements too,
+        and their neighbours would lose what they know of them."""
+        points = self.points
+        if points.covariance is None:
+            return np.zeros(points.n_points, dtype=np.bool_)
+        return np.isfinite(points.dnde) & known(points.covariance)
 
     @property
     def is_correlated(self) -> bool:

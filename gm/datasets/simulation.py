@@ -24,7 +24,7 @@ from gm.datasets.files.formats import read_dataset
 from gm.datasets.flux_points import FluxPointsDataset
 from gm.datasets.kinds import has_counts, is_points
 from gm.datasets.map_simulation import map_of_instrument
-from gm.datasets.sed_covariance import correlated
+from gm.datasets.sed_covariance import correlated, known
 from gm.datasets.spectrum import SpectrumDataset
 from gm.errors import DataError
 from gm.irf.parametric import Instrument, log_normal_edisp
@@ -266,7 +266,8 @@ def _draw_flux_points(
     error = points.error()
     normal = np.zeros(predicted.size) if asimov else random.standard_normal(predicted.size)
     drawn = predicted + (error * normal if points.covariance is None else correlated(points.covariance, normal))
-    measured = np.isfinite(points.dnde) & np.isfinite(drawn) & np.isfinite(error) & ~points.is_ul
+    is_flux = ~points.is_ul if points.covariance is None else known(points.covariance)
+    measured = np.isfinite(points.dnde) & np.isfinite(drawn) & np.isfinite(error) & is_flux
     dnde = np.where(measured, drawn, points.dnde)
     points = replace(
         points, dnde=dnde, ts=None, sqrt_ts=None, stat=None, stat_null=None, norm_scan=None, stat_scan=None

@@ -2,6 +2,8 @@
 
 from gm.estimators.flux_points import FluxPointsEstimator
 from gm.estimators.impacts import Impact, ImpactEstimator, Impacts
+from gm.estimators.joint_points import JointFluxPointsEstimator
+from gm.estimators.joint_result import JointFluxPoints
 from gm.estimators.light_curve import LightCurve, LightCurveEstimator, LightCurveRow
 from gm.estimators.norm import NormEstimate
 from gm.estimators.points import FluxPoints
@@ -21,6 +23,8 @@ __all__ = [
     "Impact",
     "ImpactEstimator",
     "Impacts",
+    "JointFluxPoints",
+    "JointFluxPointsEstimator",
     "LightCurve",
     "LightCurveEstimator",
     "LightCurveRow",

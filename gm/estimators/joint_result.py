@@ -38,16 +38,17 @@ class JointFluxPoints:
 
     tables : those of each source, in the order asked for, which have the covariance between their own points
     covariance : of all norms, of one sigma, (n, n) with n = n_sources * n_bands, source after source; NaN where there
-    is none
+    is none, and None where the points of one source are independent
     """
 
     tables: tuple[FluxPoints, ...]
-    covariance: Array
+    covariance: Array | None
 
     def to_dict(self, name: str = "", inputs: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The ``gm/flux-points/1`` document: that of the one source, or the rows of all, which tell theirs."""
         if len(self.tables) == 1:
             return self.tables[0].to_dict(name, inputs)
+        assert self.covariance is not None  # norms of several sources are fitted together
         documents = [table.to_dict(name, inputs) for table in self.tables]
         names, statuses = [table.source for table in self.tables], [document["status"] for document in documents]
         counted = [f"{source}: {one['message']}" for source, one in zip(names, documents, strict=True)]
@@ -63,18 +64,18 @@ class JointFluxPoints:
             "warnings": list(dict.fromkeys(text for table in self.tables for text in table.warnings)),
             "reference_models": {source: one["reference_model"] for source, one in zip(names, documents, strict=True)},
             **{key: documents[0][key] for key in _SHARED if key in documents[0]},
-            "points": [self._with_correlations(row, k) for k, row in enumerate(rows)],
+            "points": [self._with_correlations(row, k, self.covariance) for k, row in enumerate(rows)],
             "covariance": matrix_rows(self.covariance),
             **({} if inputs is None else {"inputs": dict(inputs)}),
         }
 
-    def _with_correlations(self, row: dict[str, Any], number: int) -> dict[str, Any]:
+    def _with_correlations(self, row: dict[str, Any], number: int, covariance: Array) -> dict[str, Any]:
         """With what the other sources have to do with it in its band."""
         n_bands = len(self.tables[0].points)
-        error = np.sqrt(np.diag(self.covariance))
+        error = np.sqrt(np.diag(covariance))
         found = {}
         for source, table in enumerate(self.tables):
             other = source * n_bands + number % n_bands
             if other != number:
-                found[table.source] = finite(self.covariance[number, other] / (error[number] * error[other]))
+                found[table.source] = finite(covariance[number, other] / (error[number] * error[other]))
         return {**row, "correlations": found}

@@ -117,8 +117,8 @@ class FluxPoints:
 
         Raises `DataError` for a reference model that cannot be made, and for points of several sources.
         """
-        if "sources" in data:
-            names = ", ".join(data["sources"])
+        if "source" not in data or "reference_model" not in data:
+            names = ", ".join(data.get("sources", ["without names"]))
             raise DataError(f"points of several sources, {names}\n    each has a table (.fits, .ecsv) of its own")
         scan, confidence = first_scan(data["points"]), data["confidence"]
         return cls(

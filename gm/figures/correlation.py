@@ -1,4 +1,4 @@
-"""The correlation matrix of the free parameters."""
+"""The correlation matrix of free parameters, or of flux points."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-HELP = "correlation matrix of the free parameters"
+HELP = "correlation matrix of the free parameters, or of flux points"
 _WRITTEN = 12  # parameters, up to which numbers are written into the cells
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Correlation:
-    """names : (n,) of parameters; matrix : (n, n)."""
+    """names : (n,) of parameters or points; matrix : (n, n)."""
 
     label: str
     names: tuple[str, ...]

@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from gm.arrays import Array
+from gm.figures.correlation import Correlation
 from gm.figures.look import Look
 from gm.figures.profiles import ProfileLine
 from gm.figures.results import Result
 from gm.figures.sed import Points
+from gm.readable import largest_correlation, sources_of
 
 
 def sed(result: Result, look: Look) -> Iterator[Points]:
     """Those with a flux or a limit, under the name of their source; without absorption on the way, where told, too."""
-    rows = [row for row in result.document["points"] if row["status"] in ("ok", "upper_limit")]
-    if rows:
-        yield _points(result.name, rows, rows)
-    if rows and result.document.get("deabsorbed"):
-        yield _points(f"{result.name} deabsorbed", rows, [row["deabsorbed"] for row in rows])
+    document = result.document
+    sources = sources_of(document)
+    told = _told(document)
+    for source in sources:
+        name = f"{result.name} {source}" if len(sources) > 1 else result.name
+        mine = [row for row in document["points"] if row.get("source", source) == source]
+        rows = [row for row in mine if row["status"] in ("ok", "upper_limit")]
+        if rows:
+            yield _points(f"{name}{told}", rows, rows)
+        if rows and document.get("deabsorbed"):
+            yield _points(f"{name} deabsorbed{told}", rows, [row["deabsorbed"] for row in rows])
+
+
+def _told(document: Mapping[str, Any]) -> str:
+    """That points are no independent measurements, for a legend."""
+    largest = largest_correlation(document.get("covariance") or ())
+    return "" if largest is None or abs(largest) < 0.005 else f" (correlated, up to {largest:.2f})"
 
 
 def _points(label: str, rows: list[Any], fluxes: list[Any]) -> Points:
@@ -46,13 +60,27 @@ def profiles(result: Result, look: Look) -> Iterator[ProfileLine]:
     for row in result.document["points"]:
         if row.get("stat_scan"):
             norm, stat = np.array(row["norm_scan"]), np.array(row["stat_scan"], dtype=np.float64)
-            label = f"{row['e_min']:.3g} - {row['e_max']:.3g} TeV"
+            label = f"{row.get('source', '')} {row['e_min']:.3g} - {row['e_max']:.3g} TeV".strip()
             best = np.array([np.nan if row["norm"] is None else row["norm"]])
             yield ProfileLine(label, ("norm",), ("",), (norm,), stat - row["stat"], best)
+
+
+def correlation(result: Result, look: Look) -> Iterator[Correlation]:
+    """Of the norms that were fitted together."""
+    document, covariance = result.document, result.document.get("covariance")
+    if not covariance:
+        return
+    matrix = np.array(covariance, dtype=np.float64)
+    known = np.diag(matrix) > 0
+    rows = [row for row, is_known in zip(document["points"], known, strict=True) if is_known]
+    if len(rows) > 1:
+        error = np.sqrt(np.diag(matrix)[known])
+        names = tuple(f"{row.get('source', '')} {row['e_min']:.3g} - {row['e_max']:.3g} TeV".strip() for row in rows)
+        yield Correlation(result.name, names, matrix[np.ix_(known, known)] / np.outer(error, error))
 
 
 def _column(rows: list[Any], name: str) -> Array:
     return np.array([np.nan if row.get(name) is None else row[name] for row in rows], dtype=np.float64)
 
 
-PARTS = {"sed": sed, "profiles": profiles}
+PARTS = {"sed": sed, "profiles": profiles, "correlation": correlation}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gm.readable import asked_energies, energies, number, with_error
-from gm.report.html import Cell, table
+from gm.readable import asked_energies, energies, fitted_together, number, sources_of, with_error
+from gm.report.html import Cell, paragraph, table
 
 _UNIT = "cm-2 s-1 TeV-1"
 
@@ -17,6 +17,7 @@ def section(document: Mapping[str, Any]) -> str:
     head = ["energies", f"dN/dE [{_UNIT}]", f"upper limit [{_UNIT}]", "TS", "status", "reason"]
     if is_deabsorbed:
         head += [f"without absorption [{_UNIT}]", f"its limit [{_UNIT}]"]
+    many = len(sources_of(document)) > 1
     rows = []
     for point in points:
         asked = asked_energies(point)
@@ -28,8 +29,11 @@ def section(document: Mapping[str, Any]) -> str:
             point["status"].replace("_", " "),
             point.get("reason") or "",
         ]
+        row = [point["source"], *row] if many else row
         rows.append(row + _flux(point.get("deabsorbed") or {}) if is_deabsorbed else row)
-    return table(head, rows)
+    together = fitted_together(document)
+    told = paragraph(f"{together[0].upper()}{together[1:]}.") if together else ""
+    return told + table(["source", *head] if many else head, rows)
 
 
 def _flux(row: Mapping[str, Any]) -> list[Cell]:

@@ -14,6 +14,7 @@ from typing import Any, final
 from gm.figures.look import Look, figure_bytes
 from gm.figures.registry import apart, draw, offers
 from gm.figures.results import Result
+from gm.readable import sources_of
 from gm.report.html import COLORS, Cell, inline_figure, light_file, paragraph, table
 from gm.report.usual import usual_section
 
@@ -128,8 +129,8 @@ def _caption(name: str, result: Result, parts: Sequence[Any]) -> str:
 
 
 def _bands(fit: Result, points: Result) -> Iterable[Any]:
-    """The spectrum of the source that points were measured of."""
-    return offers("fit")["sed"](fit, Look(colors=COLORS, components=[points.document["source"]], datasets=[]))
+    """The spectra of the sources that points were measured of."""
+    return offers("fit")["sed"](fit, Look(colors=COLORS, components=sources_of(points.document), datasets=[]))
 
 
 def _distinct(name: str, taken: Mapping[str, str]) -> str:

@@ -102,9 +102,9 @@ def test_of_some_points_it_is_the_part() -> None:
 @pytest.mark.parametrize("mask", [None, [True, False, True, True, True]])
 @pytest.mark.parametrize("limit", [False, True])
 def test_the_statistic_is_the_dense_one(mask: list[bool] | None, limit: bool) -> None:
-    """Points that are masked and upper limits take rows and columns along; gradient by differences, and Hessian."""
+    """Masked points take rows and columns along, upper limits take part; gradient by differences, and Hessian."""
     dataset = points(limit=limit).with_(mask_fit=None if mask is None else np.array(mask))
-    assert dataset.n_bins() == 5 - limit - (mask is not None)
+    assert dataset.n_bins() == 5 - (mask is not None)
     likelihood = JointLikelihood(Datasets([dataset]), power_law())
     start = likelihood.layout.start
     assert likelihood.value(start) == pytest.approx(dense(dataset, power_law()), rel=1e-12)
@@ -120,6 +120,16 @@ def test_the_statistic_is_the_dense_one(mask: list[bool] | None, limit: bool) ->
     jacobian = jacobian[:5][dataset.mask[: len(jacobian)]] if len(jacobian) == 5 else jacobian
     expected = 2 * jacobian.T @ np.linalg.inv(covariance(dataset)) @ jacobian
     np.testing.assert_allclose(np.asarray(likelihood.information(start)), expected, rtol=1e-10)
+
+
+def test_upper_limits_without_an_error_in_it_are_left_out() -> None:
+    dataset = points(limit=True)
+    matrix = covariance(dataset).copy()
+    matrix[4] = matrix[:, 4] = np.nan
+    dataset = dataset.with_(points=replace(dataset.points, covariance=matrix))
+    assert dataset.mask.tolist() == [True] * 4 + [False]
+    likelihood = JointLikelihood(Datasets([dataset]), power_law())
+    assert likelihood.value(likelihood.layout.start) == pytest.approx(dense(dataset, power_law()), rel=1e-12)
 
 
 def test_a_band_of_it_is_that_of_its_points() -> None:

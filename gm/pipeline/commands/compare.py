@@ -57,7 +57,8 @@ def compare(paths: Sequence[str]) -> Row:
     }
     if "fit" in shared:
         compared["fit"] = _fits(sources, compared["data"])
-    compared["series"] = [_series(name, sources) for name in shared if name != "fit" and name.split()[0] in _SERIES]
+    series = [name for name in shared if name != "fit" and name.split()[0] in _SERIES]
+    compared["series"] = [_series(name, sources, of) for name in series for of in _measured_of(name, sources)]
     return compared
 
 
@@ -277,11 +278,20 @@ def _why_no_test(first: Row | None, other: Row | None, data: str) -> str:
     return "" if data == "same" else "the data are not the same bytes"
 
 
-def _series(name: str, sources: Sequence[Source]) -> Row:
-    """Flux points or light curves, bin by bin; bins of one energy and time stand beside each other."""
+def _measured_of(name: str, sources: Sequence[Source]) -> list[str | None]:
+    """The components whose points results hold, where that are several; else None, for all rows."""
+    documents = [source.documents.get(name, {}) for source in sources]
+    return list(dict.fromkeys(one for document in documents for one in document.get("sources") or [None]))
+
+
+def _series(name: str, sources: Sequence[Source], of: str | None) -> Row:
+    """Flux points or light curves, bin by bin; bins of one energy and time stand beside each other.
+
+    of : the component whose points are compared, where results hold those of several
+    """
     from gm.estimators.comparison import difference
 
-    rows = [_bins(source.documents.get(name)) for source in sources]
+    rows = [_bins(source.documents.get(name), of) for source in sources]
     places: list[tuple[float, ...]] = []
     for own in rows:
         places += [place for place in own if not any(_alike(place, known) for known in places)]
@@ -302,13 +312,15 @@ def _series(name: str, sources: Sequence[Source]) -> Row:
             }
         )
     quantity = next((row["quantity"] for own in rows for row in own.values()), "flux")
-    return {"name": name, "quantity": quantity, "bins": compared}
+    return {"name": name if of is None else f"{name} {of}", "quantity": quantity, "bins": compared}
 
 
-def _bins(document: Row | None) -> dict[tuple[float, ...], Row]:
-    """The bins of a document by where they are."""
+def _bins(document: Row | None, of: str | None = None) -> dict[tuple[float, ...], Row]:
+    """The bins of a document, or of one component in it, by where they are."""
     found: dict[tuple[float, ...], Row] = {}
     for row in (document or {}).get("points") or ():
+        if row.get("source") != of:
+            continue
         quantity = "dnde" if "time_min" not in row and "dnde" in row else "flux"
         place = tuple(row[axis] for axis in _AXES if isinstance(row.get(axis), int | float))
         cell = {axis: row[axis] for axis in _AXES if axis in row}

@@ -30,6 +30,9 @@ class MeasuringFlux(Stage["tuple[FluxPointsSettings, ...]"]):
     is_always_shown = True
     defaults: ClassVar[Mapping[str, Any]] = {
         "source": None,
+        "sources": None,
+        "method": "bands",
+        "smoothness": 0,
         "name": None,
         "datasets": "*",
         "energy_edges": None,
@@ -68,13 +71,26 @@ FLUX_POINTS = MeasuringFlux()
 
 @final
 class FluxPointsTask(EntryTask["FluxPointsSettings"]):
-    """The flux points of one source: ``flux_points/NAME.yaml``, and the same as FITS and ECSV tables."""
+    """The flux points of one source: ``flux_points/NAME.yaml``, and the same as FITS and ECSV tables.
+
+    Of several sources there are tables for each, ``NAME-SOURCE.fits``.
+    """
+
+    def tables(self) -> list[list[Path]]:
+        """The tables of each source."""
+        from gm.pipeline.stages.flux_points.settings import table_stems
+
+        stems = table_stems(self.entry, self.settings.sources)
+        return [[self.result.with_name(f"{stem}.{kind}") for kind in ("fits", "ecsv")] for stem in stems]
 
     def outputs(self) -> list[Path]:
-        return [self.result, *(self.result.with_name(f"{self.entry}.{kind}") for kind in ("fits", "ecsv"))]
+        return [self.result, *(file for files in self.tables() for file in files)]
 
     def about(self, start: Start) -> str:
-        return f"{len(self.settings.energy_edges) - 1} bins, from {self.origin}"
+        n, sources, method = len(self.settings.energy_edges) - 1, self.settings.sources, self.settings.method
+        how = {"bands": "", "joint": " in one fit", "unfold": " of true energy in one fit"}[method]
+        of = f" of {len(sources)} sources together" if len(sources) > 1 else ""
+        return f"{n} bins{of}{how}, from {self.origin}"
 
     def run(self, session: Session, inputs: Inputs) -> Ran:
         from gm.pipeline.stages.flux_points.run import run_flux_points
