@@ -58,10 +58,12 @@ class JointFluxPoints:
         return {
             "schema": documents[0]["schema"],
             "name": name or "-".join([*names, "sed"]),
+            "source": None,
             "sources": names,
             "status": statuses[0] if len(set(statuses)) == 1 else "incomplete",
             "message": "; ".join(counted),
             "warnings": list(dict.fromkeys(text for table in self.tables for text in table.warnings)),
+            "reference_model": None,
             "reference_models": {source: one["reference_model"] for source, one in zip(names, documents, strict=True)},
             **{key: documents[0][key] for key in _SHARED if key in documents[0]},
             "points": [self._with_correlations(row, k, self.covariance) for k, row in enumerate(rows)],

@@ -117,7 +117,7 @@ class FluxPoints:
 
         Raises `DataError` for a reference model that cannot be made, and for points of several sources.
         """
-        if "source" not in data or "reference_model" not in data:
+        if data["source"] is None or data["reference_model"] is None:
             names = ", ".join(data.get("sources", ["without names"]))
             raise DataError(f"points of several sources, {names}\n    each has a table (.fits, .ecsv) of its own")
         scan, confidence = first_scan(data["points"]), data["confidence"]

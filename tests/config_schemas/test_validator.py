@@ -28,7 +28,7 @@ KNOWN = {
     *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
     *("x-expected", "x-planned", "x-not-finite", "x-schema"),
 }
-FREE = {"metadata", "reference_model"}  # what others write there is theirs
+FREE = {"metadata", "reference_model", "reference_models"}  # what others write there is theirs
 
 
 def subschemas(schema: dict[str, Any], name: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
