@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,16 +18,16 @@ from gm.models import Models
 from gm.pipeline.inputs import Inputs
 from gm.pipeline.results import write_document
 from gm.pipeline.session import Session
-from gm.pipeline.stages.base import Ran
+from gm.pipeline.stages.base import Ran, Task
 from gm.pipeline.stages.flux_points.settings import FluxPointsSettings
 from gm.pipeline.start import Start
 
-if TYPE_CHECKING:
-    from gm.pipeline.stages.flux_points.stage import FluxPointsTask
 
-
-def run_flux_points(session: Session, task: FluxPointsTask, settings: FluxPointsSettings, inputs: Inputs) -> Ran:
-    """Estimate, and write the document after its tables. Raises `DataError` where no dataset is left."""
+def run_flux_points(
+    session: Session, task: Task, settings: FluxPointsSettings, tables: Sequence[Sequence[Path]], inputs: Inputs
+) -> Ran:
+    """Estimate, and write the document after the ``tables`` of each source. Raises `DataError` where no dataset is
+    left."""
     models, files = session.start.models(), task.outputs()
     datasets = session.start.datasets().select(settings.datasets)
     if not len(datasets):
@@ -41,7 +43,7 @@ def run_flux_points(session: Session, task: FluxPointsTask, settings: FluxPoints
     seconds = time.perf_counter() - began
     document = points.to_dict(settings.name, inputs)
     session.begin(task.key, files)
-    for table, its_files in zip(points.tables, task.tables(), strict=True):
+    for table, its_files in zip(points.tables, tables, strict=True):
         for file in its_files:
             table.write(file, overwrite=True, sed_type=settings.sed_type)
     write_document(files[0], document)

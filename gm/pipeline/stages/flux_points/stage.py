@@ -95,4 +95,4 @@ class FluxPointsTask(EntryTask["FluxPointsSettings"]):
     def run(self, session: Session, inputs: Inputs) -> Ran:
         from gm.pipeline.stages.flux_points.run import run_flux_points
 
-        return run_flux_points(session, self, self.settings, inputs)
+        return run_flux_points(session, self, self.settings, self.tables(), inputs)
