@@ -162,9 +162,12 @@ class CountsDataset(Dataset):
         if edisp is None:
             return None
         axis, counted = self.energy_true, self.energy.edges
+        dark = ~edisp.reshape(axis.n_bins, -1).any(axis=1)
+        if not dark.any():
+            return None
         inside = (axis.center > counted[0]) & (axis.center < counted[-1])
         exposed = self.exposure.reshape(axis.n_bins, -1).any(axis=1)
-        lost = np.flatnonzero(inside & exposed & ~edisp.reshape(axis.n_bins, -1).any(axis=1))
+        lost = np.flatnonzero(inside & exposed & dark)
         return (float(axis.lo[lost[0]]), float(axis.hi[lost[-1]])) if lost.size else None
 
     def sees_nothing(self) -> bool:

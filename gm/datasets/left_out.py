@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,12 +41,15 @@ def _part(dataset: Dataset, where: BoolArray, reason: str) -> LeftOut:
     return LeftOut(reason, int(where.sum()), dataset.counts_in(where))
 
 
-def data_warnings(datasets: Iterable[Dataset]) -> list[str]:
-    """What of the data does not enter a fit, and which datasets see no source: one sentence for each reason."""
+def data_warnings(datasets: Sequence[Dataset], known: Sequence[Sequence[LeftOut]] | None = None) -> list[str]:
+    """What of the data does not enter a fit, and which datasets see no source: one sentence for each reason.
+
+    known : what is `left_out` of each, where that is known
+    """
     parts: dict[str, list[tuple[str, LeftOut]]] = {}
     blind: list[str] = []
-    for dataset in datasets:
-        for part in left_out(dataset):
+    for dataset, left in zip(datasets, [left_out(one) for one in datasets] if known is None else known, strict=True):
+        for part in left:
             parts.setdefault(part.reason, []).append((dataset.name, part))
         if dataset.sees_nothing():
             blind.append(dataset.name)
@@ -56,7 +59,7 @@ def data_warnings(datasets: Iterable[Dataset]) -> list[str]:
     return texts
 
 
-def no_bin_is_left(datasets: Iterable[Dataset]) -> str:
+def no_bin_is_left(datasets: Sequence[Dataset]) -> str:
     """Why nothing can be fitted."""
     why = data_warnings(datasets) or ["there are no datasets"]
     return "\n    ".join(["no bin is left in any dataset", *why])

@@ -136,10 +136,13 @@ def _held(objective: Objective, vector: Array, scale: Array, limit: Array, push:
 
 
 def _hessian(objective: Restricted, vector: Array, scale: Array, lower: Array, upper: Array) -> Hessian:
-    """Second derivatives: those that the objective knows, where no limit is near, or of its gradient."""
+    """Second derivatives: those that the objective knows, where no limit is near, or of its gradient.
+
+    Along a parameter without any the statistic may have a kink right there, over which differences reach.
+    """
     around = vector, scale, lower, upper
     known = known_hessian(objective, *around)
-    if known is not None:
+    if known is not None and (known.diagonal() > NOTHING).all():
         return known
     if vector.size > MANY and isinstance(like := objective.information(vector), BorderedHessian):
         return bordered_hessian(like, objective.gradient, *around)
@@ -244,6 +247,8 @@ class Errors:
         if self.covariance is None:
             return None
         kept = self.kept
+        if kept.all():
+            return self.covariance
         return placed(self.covariance, np.where(kept, np.cumsum(kept) - 1, -1))
 
     def covariance_over(self, active: BoolArray, *, is_dense: bool) -> Covariance:
@@ -251,7 +256,7 @@ class Errors:
         whole = self.whole_covariance()
         if whole is None:
             return no_covariance(active.size, is_dense=is_dense)
-        return placed(whole, np.where(active, np.cumsum(active) - 1, -1))
+        return whole if active.all() else placed(whole, np.where(active, np.cumsum(active) - 1, -1))
 
     def side(self, index: int) -> Literal["lower", "upper"] | None:
         """The limit that holds a parameter."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import final
+
 import numpy as np
 
 from gm.arrays import Array
@@ -9,6 +12,25 @@ from gm.models import SpectralModel
 
 _N_GRID = 400
 _LEVEL = 1e-6  # relative change of a variance that is none: where only a norm is free all energies are known alike
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class FittedShape:
+    """A fitted spectrum between two energies [TeV].
+
+    values : (n_par,) in internal units; covariance : (n_par, n_par)
+    """
+
+    model: SpectralModel
+    values: Array
+    covariance: Array
+    e_min: float
+    e_max: float
+
+    def decorrelation_energy(self) -> float | None:
+        """Where it is known best [TeV]: see the function of this name."""
+        return decorrelation_energy(self.model, self.values, self.covariance, self.e_min, self.e_max)
 
 
 def decorrelation_energy(
@@ -19,13 +41,14 @@ def decorrelation_energy(
     ``values`` (n_par,) and ``covariance`` (n_par, n_par) in internal units. The error is propagated linearly,
     ``sigma_f^2 = grad f . C . grad f``. None where the error is smallest at an end or everywhere: none is known best.
     """
-    energy = np.geomspace(e_min, e_max, _N_GRID)
-    gradient = model.gradient(energy, values)
+    energy = np.power(10.0, np.linspace(np.log10(e_min), np.log10(e_max), _N_GRID))
+    energy[0], energy[-1] = e_min, e_max
+    flux, gradient = model.evaluate_with_gradient(energy, values)
     variance = np.einsum("ie,ij,je->e", gradient, covariance, gradient)
-    flux = model.evaluate(energy, values)
-    if not ((flux > 0) & (flux**2 > 0)).all() or not (variance > 0).all():
+    square = flux**2
+    if not ((flux > 0) & (square > 0)).all() or not (variance > 0).all():
         return None
-    relative = variance / flux**2
+    relative = variance / square
     k = int(np.argmin(relative))
     if k in (0, _N_GRID - 1) or relative.max() <= (1 + _LEVEL) * relative[k]:
         return None

@@ -198,7 +198,7 @@ def component_from(row: Mapping[str, Any], kind: str) -> FittedComponent:
         degrees_of_freedom=row["degrees_of_freedom"],
         ts=row["ts"],
         ts_reason=row.get("ts_reason", ""),
-        decorrelation_energy=row["decorrelation_energy"],
+        shape=row["decorrelation_energy"],
     )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 from gm.arrays import Array
+from gm.fit.decorrelation import FittedShape
 
 Status = Literal["converged", "at_limit", "not_converged", "failed"]
 
@@ -34,7 +36,10 @@ class FittedParameter:
 
 @dataclass(frozen=True)
 class FittedComponent:
-    """A component: its predicted counts per dataset, and where asked for its test statistic against absence."""
+    """A component: its predicted counts per dataset, and where asked for its test statistic against absence.
+
+    shape : its spectrum, or the energy [TeV] where that is known best; None where there is none
+    """
 
     name: str
     type: str
@@ -42,7 +47,12 @@ class FittedComponent:
     degrees_of_freedom: int
     ts: float | None = None
     ts_reason: str = ""
-    decorrelation_energy: float | None = None
+    shape: FittedShape | float | None = field(default=None, repr=False, compare=False)
+
+    @cached_property
+    def decorrelation_energy(self) -> float | None:
+        """Where the relative error of the flux is smallest [TeV], looked for when it is asked for; None: nowhere."""
+        return self.shape.decorrelation_energy() if isinstance(self.shape, FittedShape) else self.shape
 
 
 @dataclass(frozen=True)

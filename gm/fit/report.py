@@ -8,7 +8,7 @@ import numpy as np
 
 from gm.arrays import Array, BoolArray
 from gm.fit.covariance import Errors
-from gm.fit.decorrelation import decorrelation_energy
+from gm.fit.decorrelation import FittedShape
 from gm.fit.ellipsoid import Interval
 from gm.fit.parts import FittedComponent, FittedParameter
 from gm.likelihood import DatasetSummary, JointLikelihood
@@ -78,13 +78,13 @@ def fitted_components(
             degrees_of_freedom=sum(position in free for position in range(slots.start, slots.stop)),
             ts=ts,
             ts_reason=why,
-            decorrelation_energy=_decorrelation_energy(models, layout, component, ranges),
+            shape=_fitted_shape(models, layout, component, ranges),
         )
 
 
-def _decorrelation_energy(
+def _fitted_shape(
     models: Models, layout: Layout, component: Component, ranges: Mapping[str, tuple[float, float]]
-) -> float | None:
+) -> FittedShape | None:
     """Of a sky component, between the energies of the datasets that it applies to, of which all have ``ranges``."""
     if component.role is not Role.SOURCE or models.covariance is None or not models.covariance.any():
         return None
@@ -94,7 +94,7 @@ def _decorrelation_energy(
     slots, spectral = layout.slots(component.name, "spectral"), component.spectral_model
     covariance: Array = models.covariance[slots, slots] * np.outer(spectral.factors, spectral.factors)
     e_min, e_max = min(low for low, _ in seen), max(high for _, high in seen)
-    return decorrelation_energy(spectral, spectral.values(), covariance, e_min, e_max)
+    return FittedShape(spectral, spectral.values(), covariance, e_min, e_max)
 
 
 def _finite(number: float) -> float | None:

@@ -5,25 +5,37 @@ from __future__ import annotations
 import numpy as np
 
 from gm.arrays import Array, IntArray
-from gm.likelihood.fluxes import FluxBank
+from gm.likelihood.fluxes import FluxBank, FluxSlopes
 from gm.models import Layout, Models
 
 
 def bent_by_component(
-    bank: FluxBank, models: Models, layout: Layout, values: Array, d_flux: Array, steps: Array
+    bank: FluxBank, models: Models, layout: Layout, values: Array, slopes: FluxSlopes, d_flux: Array, steps: Array
 ) -> Array:
-    """What curved spectra add, (n_par, n_par): the derivative of their pullback of a fixed ``d_flux`` (n_columns,), by
-    differences over ``steps`` (n_par,)."""
-    bent = np.zeros((len(values), len(values)))
+    """What curved spectra add, (n_par, n_par): the derivative of the pullback of a fixed ``d_flux`` (n_columns,).
+
+    ``values`` (n_par,), and ``slopes`` of the fluxes there. Fluxes are proportional to amplitudes and do not depend on
+    shapes on the sky; by others they are differenced over ``steps`` (n_par,).
+    """
+    bent, gradient = np.zeros((len(values), len(values))), slopes.pullback_of_spectra(d_flux)
     for component in models:
-        own = layout.slots(component.name)
-        for k in (k for k in range(own.start, own.stop) if steps[k] > 0):
+        own, amplitude = layout.slots(component.name), layout.amplitude(component)
+        shape = () if component.spatial_model is None else range(*_ends(layout.slots(component.name, "spatial")))
+        for k in (k for k in range(*_ends(own)) if steps[k] > 0 and k not in shape):
+            if k == amplitude and values[k] != 0:
+                bent[k, own] = gradient[own] / values[k]
+                bent[k, k] = 0.0
+                continue
             low, high = values.copy(), values.copy()
             low[k], high[k] = values[k] - steps[k], values[k] + steps[k]
             rise = bank.slopes(high, [component.name]).pullback(d_flux)
             rise -= bank.slopes(low, [component.name]).pullback(d_flux)
             bent[k, own] += rise[own] / (2 * steps[k])
     return bent
+
+
+def _ends(slots: slice) -> tuple[int, int]:
+    return slots.start, slots.stop
 
 
 def bent_pairs(

@@ -30,6 +30,8 @@ class Block:
     @classmethod
     def of(cls, whole: Array) -> Block:
         """Of a matrix over all parameters, (n_free, n_free)."""
+        if whole.diagonal().all():
+            return cls(np.arange(len(whole)), whole)
         used = np.flatnonzero(whole.any(axis=0) | whole.any(axis=1))
         return cls(used, whole if used.size == len(whole) else whole[np.ix_(used, used)])
 

@@ -180,11 +180,16 @@ class FluxSlopes:
 
     def pullback(self, d_flux: Array) -> Array:
         """Gradient (n_par,) from the derivative with respect to each flux (n_columns,)."""
+        gradient = self.pullback_of_spectra(d_flux)
+        for columns, slots in self.shapes:
+            gradient[slots] += d_flux[columns]
+        return gradient
+
+    def pullback_of_spectra(self, d_flux: Array) -> Array:
+        """The same, but for what shapes that are columns themselves add, (n_par,)."""
         gradient = np.zeros(self.n_parameters)
         for share in self.shares:
             share.pull_back(d_flux, gradient)
-        for columns, slots in self.shapes:
-            gradient[slots] += d_flux[columns]
         return gradient
 
     def jacobian(self) -> Array:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import final
 
 import numpy as np
@@ -17,40 +18,14 @@ from gm.likelihood.engine import Engine, LocalEngine
 from gm.likelihood.fluxes import FluxBank, FluxSlopes
 from gm.likelihood.lattice import Lattice
 from gm.likelihood.maps.limits import keep_apart
-from gm.likelihood.maps.sources.losses import FluxLoss
 from gm.likelihood.own_parameters import OwnParameters, own_parameters
 from gm.likelihood.remarks import remarks
 from gm.likelihood.report import TermReport
+from gm.likelihood.summary import DatasetSummary
 from gm.likelihood.terms import Terms
 from gm.likelihood.treatment import Treatment
 from gm.matrices import BorderedHessian, Matrix
 from gm.models import Component, Layout, Models, Role
-
-
-@dataclass(frozen=True)
-class DatasetSummary:
-    """One dataset at one point of the parameter space; counts are sums over the bins that enter the fit.
-
-    ``counts``, ``predicted`` and ``background`` are None for flux points, which have no counts. is_correlated : whether
-    the statistic is that of their covariance.
-    """
-
-    name: str
-    type: str
-    bins: int
-    statistic: float
-    counts: float | None = None
-    predicted: float | None = None
-    background: float | None = None
-    components: dict[str, float] = field(default_factory=dict)
-    losses: dict[str, FluxLoss] = field(default_factory=dict)
-    left_out: tuple[LeftOut, ...] = ()
-    missing_responses: tuple[str, ...] = ()
-    is_correlated: bool = False
-
-    def warnings(self) -> list[str]:
-        """Predicted counts that PSF kernels lose or displace, where that matters."""
-        return [text for name, loss in self.losses.items() for text in loss.describe(name, self.name)]
 
 
 @final
@@ -142,6 +117,8 @@ class JointLikelihood:
     def value(self, vector: Array) -> float:
         """-2 ln L at ``vector`` (n_free,); the last one is kept."""
         key = vector.tobytes()
+        if self._last is not None and self._last[0] == key:
+            return self._last[1]
         if self._last_value is None or self._last_value[0] != key:
             with _untold():
                 value = self.terms.value(self._flux(self._at(vector))) + self.layout.prior_value(vector)
@@ -220,16 +197,16 @@ class JointLikelihood:
         if not self.terms.knows_second_derivatives:
             return None
         point = self._at(vector)
-        jacobian = self.layout.reduce(self._slopes(point).jacobian())
+        slopes = self._slopes(point)
+        jacobian = self.layout.reduce(slopes.jacobian())
         by_parameter = self.layout.reduce(np.eye(len(point.values)))
         steps_of_flux = np.abs(jacobian) @ steps
         blocks = self.terms.second_derivatives(self._flux(point), jacobian, steps_of_flux)
         if blocks is None:
             return None
         _, d_flux = self._pullback(point)
-        bent = bent_by_component(
-            self.bank, self.models, self.layout, point.values, d_flux, np.abs(by_parameter) @ steps
-        )
+        steps_of_all = np.abs(by_parameter) @ steps
+        bent = bent_by_component(self.bank, self.models, self.layout, point.values, slopes, d_flux, steps_of_all)
         total = by_parameter.T @ bent @ by_parameter + np.diag(bent_priors(self.layout, vector, steps))
         for block in blocks:
             block.add_to(total)
@@ -346,7 +323,9 @@ class JointLikelihood:
         by_component = {name: self.bank.fluxes(point.values, [name]) for name in sky}
         with _untold():
             reports = {report.dataset: report for report in self.terms.report(self._flux(point), by_component)}
-        return [self._summary(i, reports.get(i)) for i in range(len(self.datasets))]
+        applied = ([component.name for component in self.models.select(name)] for name in self.datasets.names)
+        rows = zip(self.datasets, applied, self._left_out, strict=True)
+        return [DatasetSummary.of(*row, reports.get(k, TermReport(k, 0, 0.0, 0.0, {}))) for k, row in enumerate(rows)]
 
     def by_energy(self, vector: Array) -> ByEnergy:
         """Counts and predictions of every dataset by energy; takes as long as predicting all bins of all maps."""
@@ -365,36 +344,12 @@ class JointLikelihood:
 
     def remarks(self, models: Models | None = None) -> list[str]:
         """What the predictions take for granted or leave out, for models with other values than at the start."""
-        return remarks(self.datasets, models or self.models, self.conventions)
+        return remarks(self.datasets, models or self.models, self.conventions, self._left_out)
 
-    def _summary(self, index: int, report: TermReport | None) -> DatasetSummary:
-        dataset = self.datasets[index]
-        report = report or TermReport(index, 0, 0.0, 0.0, {})
-        counts = dataset.n_counts() if report.counts is None else report.counts
-        if counts is None:
-            return DatasetSummary(
-                name=dataset.name,
-                type=dataset.type,
-                bins=report.bins,
-                statistic=report.statistic,
-                left_out=left_out(dataset),
-                is_correlated=dataset.is_correlated,
-            )
-        applied = {component.name for component in self.models.select(dataset.name)}
-        parts = {name: value for name, value in report.components.items() if name in applied}
-        return DatasetSummary(
-            name=dataset.name,
-            type=dataset.type,
-            bins=report.bins,
-            statistic=report.statistic,
-            counts=counts,
-            predicted=report.predicted,
-            background=report.predicted - sum(parts.values()),
-            components=parts,
-            losses=report.losses,
-            left_out=left_out(dataset),
-            missing_responses=dataset.missing_responses(),
-        )
+    @cached_property
+    def _left_out(self) -> list[tuple[LeftOut, ...]]:
+        """What masks keep and the statistic cannot use, of each dataset."""
+        return [left_out(dataset) for dataset in self.datasets]
 
 
 def _untold() -> np.errstate:

@@ -9,7 +9,7 @@ import numpy as np
 from gm.conventions import Conventions
 from gm.datasets import Dataset
 from gm.datasets.kinds import is_map
-from gm.datasets.left_out import data_warnings, listed
+from gm.datasets.left_out import LeftOut, data_warnings, listed
 from gm.datasets.map_dataset import SkyMap
 from gm.likelihood.times import uncovered
 from gm.models import Models, SkyModel
@@ -20,14 +20,22 @@ _AROUND = 2.0  # [deg] from a position that are looked at
 _TORN = 20.0  # times the distance that a projection stretches nowhere
 
 
-def remarks(datasets: Sequence[Dataset], models: Models, conventions: Conventions) -> list[str]:
+def remarks(
+    datasets: Sequence[Dataset],
+    models: Models,
+    conventions: Conventions,
+    known: Sequence[Sequence[LeftOut]] | None = None,
+) -> list[str]:
     """One sentence for each: of data that are left out, of responses that are missing, of files with values that are
-    not used, of sources without a shape or beyond the border of a map, of templates that end before the data do."""
+    not used, of sources without a shape or beyond the border of a map, of templates that end before the data do.
+
+    known : what is left out of each dataset, where that is known
+    """
     told: dict[str, list[str]] = {}
     for dataset in datasets:
         for text in (*dataset.remarks(), *_of_responses(dataset)):
             told.setdefault(text, []).append(dataset.name)
-    texts = data_warnings(datasets) + [f"{listed(names)}: {text}" for text, names in told.items()]
+    texts = data_warnings(datasets, known) + [f"{listed(names)}: {text}" for text, names in told.items()]
     sources = {component.name: component for component in models.sources()}
     by_name = {dataset.name: dataset for dataset in datasets}
     for component in models:

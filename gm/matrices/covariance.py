@@ -169,6 +169,6 @@ def placed(
     whole, known = np.zeros((source.size, source.size)), source >= 0
     if variances is not None:
         np.fill_diagonal(whole, np.where(known, 0.0, variances))
-    part = covariance[np.ix_(source[known], source[known])]
-    whole[np.ix_(known, known)] = part * np.outer(slope[known], slope[known])
+    here = source[known]
+    whole[np.ix_(known, known)] = covariance[here][:, here] * np.outer(slope[known], slope[known])
     return whole

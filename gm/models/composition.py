@@ -45,6 +45,9 @@ class Parameters(Sequence[Parameter]):
     def __getitem__(self, key: int | str | slice) -> Parameter | Sequence[Parameter]:
         return self._parameters[self._index.resolve(key) if isinstance(key, str) else key]
 
+    def __iter__(self) -> Iterator[Parameter]:
+        return iter(self._parameters)
+
     def __len__(self) -> int:
         return len(self._parameters)
 

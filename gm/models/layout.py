@@ -6,6 +6,7 @@ import numpy as np
 
 from gm.arrays import Array, BoolArray, IntArray
 from gm.matrices import BorderedCovariance, Covariance
+from gm.models.components.base import Component
 from gm.models.models import Models
 from gm.models.prior import GeneralizedGaussianPrior, Prior
 
@@ -29,16 +30,17 @@ class Layout:
         self.free: IntArray = np.array(
             [k for k, p in enumerate(parameters) if not p.frozen and k not in roots], dtype=np.intp
         )
-        self.free_addresses = tuple(self.addresses[k] for k in self.free)
-        self.start = np.array([parameters[int(k)].value for k in self.free])
-        self.error = np.array([parameters[int(k)].error for k in self.free])
-        limits = np.array([between[int(k)] for k in self.free]).reshape(-1, 2)
+        positions = self.free.tolist()
+        chosen = [parameters[k] for k in positions]
+        self.free_addresses = tuple(self.addresses[k] for k in positions)
+        self.start, self.error = np.array([p.value for p in chosen]), np.array([p.error for p in chosen])
+        limits = np.array([between[k] for k in positions]).reshape(-1, 2)
         self.lower, self.upper = limits[:, 0].copy(), limits[:, 1].copy()
-        own = np.array([parameters[int(k)].limits() for k in self.free]).reshape(-1, 2)
+        own = np.array([p.limits() for p in chosen]).reshape(-1, 2)
         lower, upper = (set(np.flatnonzero(changed).tolist()) for changed in (own != limits).T)
         self.not_own: dict[str, set[int]] = {"lower": lower, "upper": upper}
 
-        number = {int(k): i for i, k in enumerate(self.free)}
+        number = {k: i for i, k in enumerate(positions)}
         self._factors = np.array(factors)
         self._constant = np.array([p.value for p in parameters])
         self._slope, self._source = np.zeros(n_par), np.zeros(n_par, dtype=np.intp)
@@ -117,11 +119,16 @@ class Layout:
             return matrix.placed(np.where(self._slope != 0, self._source, -1), self._slope)
         if not len(self.free):
             return np.zeros((len(self._constant), len(self._constant)))
-        return np.asarray(np.outer(self._slope, self._slope) * matrix[np.ix_(self._source, self._source)])
+        return np.asarray(np.outer(self._slope, self._slope) * matrix[self._source][:, self._source])
 
     def slots(self, component: str, section: str | None = None) -> slice:
         """Where a component's values, or those of its ``spectral``, ``spatial`` or ``temporal`` model, lie."""
         return self._slots[component, section]
+
+    def amplitude(self, component: Component) -> int | None:
+        """Where the parameter that the spectrum of a component is proportional to lies, or None: it has none."""
+        position = component.spectral_model.amplitude_position()
+        return None if position is None else self._slots[component.name, "spectral"].start + position
 
     def prior_value(self, vector: Array, component: str | None = None) -> float:
         """Sum of the priors, -2 ln L: every parameter that has one counts once, frozen ones too; of one component."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from abc import ABC
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -90,6 +89,10 @@ class ParametricModel(ABC):
         )
 
     def _set_parameters(self, parameters: Sequence[Parameter]) -> None:
+        before = vars(self).get("parameters")
+        if before and [(p.name, p.unit) for p in before] == [(p.name, p.unit) for p in parameters]:
+            self._set(parameters=tuple(parameters))  # paths and factors stay
+            return
         factors = tuple(
             factor(parameter.unit, self.internal_unit(default, parameter.unit))
             for default, parameter in zip(self.defaults, parameters, strict=True)
@@ -119,7 +122,8 @@ class ParametricModel(ABC):
 
     def with_parameters(self, parameters: Sequence[Parameter]) -> Self:
         """The same model with other parameters, in the same order. Raises `UnitError`."""
-        changed = copy.copy(self)
+        changed = object.__new__(type(self))
+        vars(changed).update(vars(self))
         changed._set_parameters(parameters)
         return changed
 

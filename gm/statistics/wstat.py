@@ -38,9 +38,11 @@ class WStat(Statistic):
         self._twice = 2.0 * alpha * self._one_alpha
         self._four_off = 2.0 * self._twice * n_off
         self._sum = alpha * (n_on + n_off)
-        self._constant = 2.0 * (_n_log_n(n_on) - n_on + _n_log_n(n_off) - n_off)
+        counts = np.concatenate([n_on, n_off])
+        on, off = _n_log_n(counts).reshape(2, -1)
+        self._constant = 2.0 * (on - n_on + off - n_off)
         self._whole_constant = float(np.add.reduce(self._constant))
-        self._twice_counts = np.concatenate([2.0 * n_on, 2.0 * n_off])
+        self._twice_counts = 2.0 * counts
         self._twice_on, self._twice_off = self._twice_counts.reshape(2, -1)
         self._no_on = n_on == 0
         self._any_no_on = bool(self._no_on.any())

@@ -12,7 +12,7 @@ import numpy as np
 from gm.arrays import Array, BoolArray, IntArray
 from gm.datasets import Datasets
 from gm.likelihood.by_dataset import ByDataset
-from gm.likelihood.contract import Block, LikelihoodTerm, PredictedBins, Pullback
+from gm.likelihood.contract import Block, Curvature, LikelihoodTerm, PredictedBins, Pullback
 from gm.likelihood.fluxes import as_slice
 from gm.likelihood.line import RowLine
 from gm.likelihood.maps.folding.image_adjoints import ImageAdjoint
@@ -174,7 +174,9 @@ class Term(LikelihoodTerm):
 
     def report(self, flux: Array, by_component: dict[str, Array]) -> list[TermReport]:
         """Statistic and predicted counts per dataset; ``by_component`` are flux vectors with one component each."""
-        datasets, index = np.unique(self.dataset, return_inverse=True)
+        starts = np.flatnonzero(np.diff(self.dataset, prepend=-1))
+        datasets = self.dataset[starts]
+        index = np.repeat(np.arange(starts.size), np.diff(starts, append=self.dataset.size))
 
         def sums(rows: Array) -> Array:
             return np.bincount(index, weights=rows, minlength=datasets.size).astype(np.float64)
@@ -280,6 +282,14 @@ class Term(LikelihoodTerm):
     ) -> ByDataset:
         return ByDataset.of_rows(*self._curved(flux, flux_jacobian, expected=expected), n_shared)
 
+    @property
+    def knows_second_derivatives(self) -> bool:
+        return self.statistic.knows_curvature
+
+    def second_derivatives(self, flux: Array, flux_jacobian: Array, steps: Array) -> Curvature | None:
+        """The observed information, since predictions are linear in the vector."""
+        return Curvature(self.information(flux, flux_jacobian)) if self.knows_second_derivatives else None
+
     def second_derivatives_by_dataset(
         self, flux: Array, flux_jacobian: Array, n_shared: int, steps: Array
     ) -> tuple[ByDataset, Sequence[ImageAdjoint]] | None:
@@ -321,6 +331,8 @@ class _Summed:
 
 def _in_order(columns: Sequence[IntArray | slice]) -> IntArray | slice:
     """All columns that folds read, each once, in the order of the folds."""
+    if len(columns) == 1 and isinstance(columns[0], slice):
+        return columns[0]
     every = [np.arange(part.start, part.stop) if isinstance(part, slice) else part for part in columns]
     found, first = np.unique(np.concatenate(every or [np.empty(0, dtype=np.intp)]), return_index=True)
     return as_slice(found[np.argsort(first)])
