@@ -135,7 +135,10 @@ _COMMON_SYMBOLS: dict[str, tuple[Fraction, str]] = {
     "min": (Fraction(60), "s"),
     "h": (Fraction(3600), "s"),
     "d": (Fraction(86400), "s"),
+    "yr": (Fraction(31557600), "s"),
     "deg": (Fraction(1), "deg"),
+    "arcmin": (Fraction(1, 60), "deg"),
+    "arcsec": (Fraction(1, 3600), "deg"),
     "sr": (Fraction(1), "sr"),
 }
 # A sign belongs to the digits of a power, so that there is one way to read any text: a pattern with many ways to match

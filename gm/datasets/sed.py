@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from gm.arrays import Array, BoolArray, IntArray
+from gm.arrays import Array, BoolArray, IntArray, distinct
 from gm.datasets.sed_covariance import covariance_of, squared
 from gm.datasets.sed_profiles import baselines, rises, usable
 from gm.errors import DataError
@@ -186,7 +186,7 @@ def _number(value: Any) -> float | None:
 def _undefined_left_out(errors: Array) -> Array:
     """Errors to one side, NaN where they are undefined: below 0, unless all of them have a sign (catalogues)."""
     known = errors[np.isfinite(errors) & (errors != 0)]
-    is_signed = bool((known < 0).all()) and np.unique(known).size > 1
+    is_signed = bool((known < 0).all()) and distinct(known).size > 1
     return np.abs(errors) if is_signed else np.where(errors < 0, np.nan, errors)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gm.arrays import Array
+from gm.arrays import Array, distinct
 from gm.errors import DataError
 from gm.io.fits import Extension, FitsFile
 from gm.io.tables import CardValue, Column, Table
@@ -86,7 +86,7 @@ def _read_axis(bands: Extension, number: int, name: str) -> GadfAxis:
     lower, upper = bands.floats(columns[0]), bands.floats(columns[-1])
     if not (np.isfinite(lower).all() and np.isfinite(upper).all() and lower.size):
         bands.fail(f"axis {name} has values that are not finite, or none")
-    lows, unit = np.unique(lower), bands.unit(columns[0])
+    lows, unit = distinct(lower), bands.unit(columns[0])
     if "AXCOLS2" not in bands.header and not np.array_equal(lows, lower):
         bands.fail(f"column {columns[0]} does not increase from row to row", "bins are stored in increasing order")
     interp = bands.header.text(f"INTERP{number}", "lin").lower()

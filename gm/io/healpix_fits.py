@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gm.arrays import distinct
 from gm.io.fits import Extension, FitsFile
 from gm.io.gadf import GadfAxis, axis_cards, band_table
 from gm.io.map_fits import FileMap, read_map_axes, read_meta, sparse_array, sparse_columns
@@ -69,7 +70,7 @@ def parse_region(extension: Extension, region: str) -> tuple[str, list[str]]:
 def _nside(file: FitsFile, extension: Extension) -> int:
     bands = file.find(extension.header.text("BANDSHDU"))
     if bands is not None and bands.is_table and bands.find("NSIDE") is not None:
-        numbers = np.unique(bands.floats("NSIDE"))
+        numbers = distinct(bands.floats("NSIDE"))
         if numbers.size != 1 or not 0 < numbers[0] <= MAX_NSIDE:
             bands.fail("NSIDE differs from bin to bin", "the pixels must be the same in every bin")
         return int(numbers[0])
@@ -141,7 +142,7 @@ def _pixels(
         return within
     else:
         extension.fail(f"INDXSCHM is {scheme!r}, expected IMPLICIT, EXPLICIT, LOCAL or SPARSE")
-    if pixels.size != n_rows or not 0 <= pixels.min() <= pixels.max() < n_sky or np.unique(pixels).size != n_rows:
+    if pixels.size != n_rows or not 0 <= pixels.min() <= pixels.max() < n_sky or distinct(pixels).size != n_rows:
         extension.fail(f"PIX are not different pixels of the {n_sky} of the sky")
     return pixels
 

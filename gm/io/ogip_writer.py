@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gm.arrays import Array, BoolArray
+from gm.arrays import Array, BoolArray, distinct
 from gm.io.tables import CardValue, Column, Table
 from gm.units import factor
 
@@ -34,7 +34,7 @@ def pha_tables(
         "CORRFILE": "none", "CORRSCAL": 1.0, "EXPOSURE": float(exposure), "OBS_ID": name,
         "ANCRFILE": "none", "BACKFILE": "none", "RESPFILE": "none", **files,
     }  # fmt: skip
-    scales = np.unique(backscal[good] if good.any() and as_cards else backscal)  # channels that are bad do not count
+    scales = distinct(backscal[good] if good.any() and as_cards else backscal)  # channels that are bad do not count
     if scales.size == 1:
         header["BACKSCAL"] = float(scales[0])
     whole = np.array_equal(counts, np.round(counts)) and bool((np.abs(counts) < 2**31).all())

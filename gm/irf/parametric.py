@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
-from scipy.special import ndtr
 
 from gm.arrays import Array
 from gm.errors import GmError, suggest
@@ -37,6 +36,8 @@ def log_normal_edisp(energy_true_edges: Array, energy_edges: Array, sigma: float
     median of E / E_true minus one. Returns (n_energy_true, n_energy): the probability of each bin; a row sums to the
     part that is reconstructed inside the axis.
     """
+    from scipy.special import ndtr  # which takes longer to import than a fit
+
     t_edges = np.log(energy_true_edges) + np.log1p(bias)
     u = (np.log(energy_edges)[None, :] - t_edges[:, None]) / sigma
     primitive = u * ndtr(u) + np.exp(-0.5 * u**2) / np.sqrt(2.0 * np.pi)

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gm.arrays import Array, IntArray
+from gm.arrays import Array, IntArray, distinct
 from gm.irf.psf_kernel import CONTAINMENT, PsfKernel, odd_pixels
 from gm.maps.axes import NodeAxis
 from gm.maps.geometry import WcsGeometry
@@ -175,7 +175,7 @@ class PointSpread:
         scale = max(geometry.pixel_scales())
         n_parts = self._parts(np.hypot(y - at_y, x - at_x) * scale, scale)
         parts = []
-        for n in np.unique(n_parts[n_parts > 0]).tolist():
+        for n in distinct(n_parts[n_parts > 0]).tolist():
             chosen = np.flatnonzero(n_parts == n)
             order = _ORDER * n
             parts.append((chosen, PixelQuadrature.of(geometry, y[chosen], x[chosen], order)))

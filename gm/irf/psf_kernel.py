@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gm.arrays import Array, BoolArray, IntArray
+from gm.arrays import Array, BoolArray, IntArray, distinct
 from gm.errors import DataError
 from gm.irf.interpolation import linear_weights
 from gm.maps.axes import NodeAxis
@@ -178,7 +178,7 @@ def build_kernel(
     paired[: len(radii)] = radii[:n_energy]
     sizes = np.array([odd_pixels(radius, grid.scale) for radius in radii[:n_energy].tolist()])
     factors = np.array(upsampling(r68, grid.scale))[: sizes.size]
-    for factor in np.unique(factors):
+    for factor in distinct(factors):
         own = np.flatnonzero(factors == factor)
         images = grid.images(int(factor), int(sizes[own].max()), rad, profiles[own])
         for i, image in zip(own, images, strict=True):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gm.arrays import IntArray
+from gm.arrays import IntArray, distinct
 from gm.datasets.operations.outcome import Refused
 from gm.maps.axes import EnergyAxis
 
@@ -17,7 +17,7 @@ def snapped(axis: EnergyAxis, energies: Sequence[float]) -> IntArray:
     Half-way goes to the even edge; beyond the axis is its end. Source: Gammapy 2.1, ``MapAxis.group_table``.
     """
     position = np.interp(np.log(energies), np.log(axis.edges), np.arange(len(axis.edges)))
-    return np.unique(np.round(position).astype(np.intp))
+    return distinct(np.round(position).astype(np.intp))
 
 
 def between(axis: EnergyAxis, low: float | None, high: float | None, dataset: str) -> IntArray:

@@ -9,7 +9,7 @@ from typing import final
 
 import numpy as np
 
-from gm.arrays import Array, IntArray, MapArray
+from gm.arrays import Array, IntArray, MapArray, distinct
 from gm.likelihood.by_dataset import ByDataset
 from gm.likelihood.contract import Block, Curvature, LikelihoodTerm, PredictedBins, Pullback
 from gm.likelihood.lattice import Lattice
@@ -172,7 +172,7 @@ class MapTerm(LikelihoodTerm):
         """Those of the flux vector that the term reads."""
         parts = [part for source in self.sources for part in (source.columns, source.shape_columns)]
         parts += [] if self.background.columns is None else [self.background.columns]
-        return np.unique(np.concatenate([np.empty(0, dtype=np.intp), *(np.arange(p.start, p.stop) for p in parts)]))
+        return distinct(np.concatenate([np.empty(0, dtype=np.intp), *(np.arange(p.start, p.stop) for p in parts)]))
 
     def _alone_curvature(self, flux: Array, flux_jacobian: Array, *, expected: bool = False) -> Array:
         """What bins without a source add to the second derivatives, (n_par, n_par)."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from gm.arrays import BoolArray, IntArray
+from gm.arrays import BoolArray, IntArray, distinct
 from gm.likelihood.maps.folding.frequencies import ComplexArray, Part, Size, spectra_of
 from gm.parallel import TaskGroup
 
@@ -86,7 +86,7 @@ class KernelGroup:
         bounds = np.sort(halves)[[-(-len(halves) * part // _GROUPS) - 1 for part in range(1, _GROUPS + 1)]]
         bounds = bounds[np.append(bounds[1:] > _WIDER * bounds[:-1], True)]
         group_of, center, groups = np.searchsorted(bounds, halves), kernels.shape[-1] // 2, []
-        for members in (np.flatnonzero(group_of == g) for g in np.unique(group_of)):
+        for members in (np.flatnonzero(group_of == g) for g in distinct(group_of)):
             half = int(halves[members].max())
             inner = slice(center - half, center + half + 1)
             groups.append(cls(members, half, kernels[members, inner, inner], {}))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import fft
 from scipy.sparse import csr_array
 
-from gm.arrays import Array, IntArray
+from gm.arrays import Array, IntArray, distinct
 from gm.likelihood.maps.folding.frequencies import ComplexArray, Part, Size, bounding_box, envelope
 from gm.likelihood.maps.folding.kernel_basis import KernelBasis
 from gm.likelihood.maps.folding.kernel_groups import Grid, moved, trimmed
@@ -77,7 +77,7 @@ class _Plan:
         basis = KernelBasis.of([member.kernels for member in members], size, (half, half), light)
         grids = [member.grid(part, half).with_size(size) for member in members]
         block_of = np.cumsum([member.response.n_rows for member in members]) // _ROWS_AT_ONCE
-        some = [slice(k[0], k[-1] + 1) for k in (np.flatnonzero(block_of == block) for block in np.unique(block_of))]
+        some = [slice(k[0], k[-1] + 1) for k in (np.flatnonzero(block_of == block) for block in distinct(block_of))]
         blocks = [_Block(basis, members[k], grids[k], _lengths(part)) for k in some]
         TaskGroup(partial(block.fill, k) for block in blocks for k in range(block.n)).finish()
         pixels, paired = np.unique(np.concatenate([block.index.ravel() for block in blocks])), PairedKernels.of(basis)

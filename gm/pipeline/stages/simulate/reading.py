@@ -8,31 +8,29 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gm.datasets import MapDataset, SpectrumDataset
 from gm.datasets.simulation import FileRecipe, FormulaRecipe, Recipe, Simulation
 from gm.errors import DataError, JsonPath, suggest
 from gm.irf.parametric import INSTRUMENTS, CherenkovArray, Instrument
-from gm.makers.planned import ResponseRecipe
-from gm.makers.safe_mask import SafeMaskMaker
-from gm.makers.spectra import empty_spectrum
-from gm.makers.target import PIXEL_IRF, empty_map
 from gm.maps.axes import EnergyAxis
 from gm.maps.geometry import WcsGeometry
 from gm.maps.rotation import rotate
 from gm.maps.sky_region import SkyRegion
-from gm.observations import Observation
-from gm.observations.planned import planned, planned_from
 from gm.pipeline.analysis.findings import Report
 from gm.pipeline.analysis.paths import expand, with_file
 from gm.pipeline.analysis.sections import Section, texts
 from gm.pipeline.inputs import with_companions
 from gm.pipeline.stages.reading import Reader, Unusable
-from gm.pipeline.stages.safe_masks import safe_mask_makers
 from gm.units import UnitError, convert
+
+if TYPE_CHECKING:  # most simulations do without makers and observations
+    from gm.datasets import MapDataset, SpectrumDataset
+    from gm.makers.planned import ResponseRecipe
+    from gm.makers.safe_mask import SafeMaskMaker
+    from gm.observations import Observation
 
 INSTRUMENT_SETTINGS = ("area_scale", "resolution", "bias", "background_scale")
 MAX_BINS = 10_000
@@ -76,6 +74,10 @@ def response_files(section: Section) -> Iterator[Path]:
     regions = [recipe.get("region") or {} for recipe in section.data.get("datasets") or ()]
     yield from (section.directory / expand(region["filename"]) for region in regions if "filename" in region)
     dl3 = [(section.directory / expand(it["irfs"]), it.get("id")) for it in responses if "irfs" in it]
+    if not dl3:
+        return
+    from gm.observations.planned import planned_from
+
     yield from dict.fromkeys(file for irfs in dict.fromkeys(dl3) for file in planned_from(*irfs))
 
 
@@ -224,6 +226,8 @@ class _Entry:
 
     def _observed(self, response: Mapping[str, Any]) -> ResponseRecipe | None:
         """Spectra of a region and maps from DL3 responses."""
+        from gm.makers.planned import ResponseRecipe
+
         is_map = self._is_map("SpectrumDataset")
         on_off = self.data.get("type") == "SpectrumDatasetOnOff"
         self._refuse_acceptances(on_off)
@@ -249,6 +253,8 @@ class _Entry:
             return None
 
     def _planned(self, response: Mapping[str, Any]) -> Observation | None:
+        from gm.observations.planned import planned
+
         path = self.directory / expand(response["irfs"])
         if not path.exists():
             self.note((*self.path, "response", "irfs"), f"no such file: {response['irfs']}", "")
@@ -265,6 +271,8 @@ class _Entry:
 
     def _safe_mask(self) -> tuple[SafeMaskMaker, ...] | None:
         """Makers in order, or None with the problem reported."""
+        from gm.pipeline.stages.safe_masks import safe_mask_makers
+
         reader = Reader(lambda path, *told: self.note((*self.path, *path), *told), self.directory, self.data)
         with suppress(Unusable):
             return tuple(safe_mask_makers(reader))
@@ -276,6 +284,9 @@ class _Entry:
 
     def _target(self, is_map: bool) -> SpectrumDataset | MapDataset | None:
         """The dataset without data that says which bins, and which region or pixels, are wanted."""
+        from gm.makers.spectra import empty_spectrum
+        from gm.makers.target import empty_map
+
         if "energy" not in self.data:
             self.note(self.path, "no energy", "energy: {min: 0.1 TeV, max: 100 TeV, per_decade: 8}")
         energy = self._axis("energy", {}) if "energy" in self.data else None
@@ -299,6 +310,8 @@ class _Entry:
 
     def _pixel_irf(self) -> float | None:
         """Side of the pixels of PSF and energy dispersion [deg]."""
+        from gm.makers.target import PIXEL_IRF
+
         given = self.data["geometry"].get("pixel_irf")
         return PIXEL_IRF if given is None else self._positive(given, "deg", (*self.path, "geometry", "pixel_irf"))
 
