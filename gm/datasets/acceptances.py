@@ -36,6 +36,6 @@ def stacked_acceptance_off(acceptance: Any, counts_off: Any, background: Any, ac
 
 
 def scaled(counts: MapArray, acceptance: MapArray, of: MapArray) -> MapArray:
-    """Counts seen with one acceptance to those with another; nothing where nothing could be seen."""
+    """Counts seen with one acceptance to those with another, in the same shape; nothing where nothing could be seen."""
     nothing = np.zeros(counts.shape, np.result_type(counts, acceptance, np.float32))
     return counts * np.divide(acceptance, of, out=nothing, where=of > 0)

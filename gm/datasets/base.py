@@ -54,8 +54,8 @@ class Seen:
 class Dataset(ABC):
     """Data with what is needed to compare them with a model; a value that never changes.
 
-    Bins, or points, are those of the masks and of what is predicted: ``mask_safe`` says which the data are good in,
-    ``mask_fit`` which are wanted; None for all.
+    Bins, or points, are those of the masks and of what is predicted, in the shape of ``shape``: ``mask_safe`` says
+    which the data are good in, ``mask_fit`` which are wanted; None for all.
     """
 
     name: str
@@ -171,7 +171,8 @@ class Dataset(ABC):
 
     @abstractmethod
     def nearest_bins(self, energies: Array) -> IntArray:
-        """The energy bins that begin nearest to energies [TeV], or the first points from there on, by number."""
+        """The energy bins that begin nearest to energies (n,) [TeV], or the first points from there on, by number,
+        (n,)."""
 
     @abstractmethod
     def energy_mask(self, e_min: float | None = None, e_max: float | None = None) -> BoolArray:

@@ -262,7 +262,10 @@ class MeasuredBackground(CountsDataset):
         return MeasuredOnOff(*(part.ravel() for part in parts))
 
     def alpha(self) -> MapArray:
-        """Acceptance ON / OFF: 0 where both are 0, the largest number of its precision where only OFF is 0."""
+        """Acceptance ON / OFF: 0 where both are 0, the largest number of its precision where only OFF is 0.
+
+        In the shape of the counts.
+        """
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.nan_to_num(self.acceptance / self.acceptance_off)
 

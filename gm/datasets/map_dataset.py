@@ -212,7 +212,7 @@ class MapDatasetOnOff(SkyMap, MeasuredBackground):
 
 
 def stored(counts: Array) -> MapArray:
-    """Counts as files hold them: in single precision, which is exact up to 16 million."""
+    """Counts as files hold them, in the same shape: in single precision, which is exact up to 16 million."""
     return counts.astype(np.float32 if counts.max(initial=0.0) < 1 << 24 else np.float64)
 
 

@@ -20,7 +20,10 @@ def map_of_instrument(
     energy_true: EnergyAxis,
     livetime: float,
 ) -> MapDataset:
-    """A parametrised array that looks at the centre of the map. Raises `DataError` for other instruments."""
+    """A parametrised array that looks at the centre of the map for ``livetime`` [s].
+
+    Raises `DataError` for other instruments.
+    """
     if not isinstance(instrument, CherenkovArray):
         raise DataError(f"{name}: only 'iact' is simulated on a map")
     view = field_of_view(instrument, geometry, energy, energy_true, livetime)

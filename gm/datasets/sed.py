@@ -126,12 +126,7 @@ def sed_from_table(table: Table) -> SedTable:
     if succeeded is not None:
         fluxes |= {suffix: np.where(succeeded, fluxes[suffix], np.nan) for suffix in ("", "_err")}
     ts, sqrt_ts = (_plain(table, name) for name in ("ts", "sqrt_ts"))
-    stat_scan = _scan(table, "stat_scan") if table.find("stat_scan") else None
-    norm_scan = _scan(table, "norm_scan") if table.find("norm_scan") else None
-    if stat_scan is not None and norm_scan is not None and stat_scan.shape != norm_scan.shape:
-        raise DataError(
-            f"norm_scan has {norm_scan.shape[1]} values in a row, the scan of the likelihood {stat_scan.shape[1]}"
-        )
+    norm_scan, stat_scan = _scans(table)
     return SedTable(
         energy=energy,
         e_min=e_min,
@@ -147,8 +142,8 @@ def sed_from_table(table: Table) -> SedTable:
         sqrt_ts=sqrt_ts,
         stat=_plain(table, "stat"),
         stat_null=_plain(table, "stat_null"),
-        norm_scan=norm_scan if stat_scan is not None else None,
-        stat_scan=stat_scan if norm_scan is not None else None,
+        norm_scan=norm_scan,
+        stat_scan=stat_scan,
         ref_flux=_optional(table, "ref_flux", FLUX, len(energy)) if table.find("ref_flux") else None,
         ref_eflux=_optional(table, "ref_eflux", EFLUX, len(energy)) if table.find("ref_eflux") else None,
         covariance=covariance_of(table, quantity, UNITS[sed_type], to_dnde),
@@ -156,6 +151,16 @@ def sed_from_table(table: Table) -> SedTable:
         n_sigma_ul=_n_sigma_ul(table),
         meta=dict(table.header),
     )
+
+
+def _scans(table: Table) -> tuple[Array | None, Array | None]:
+    """Norms and -2 ln L of the profiles, (n_rows, n) each, where the table has both. Raises `DataError`."""
+    stat, norm = (_scan(table, name) if table.find(name) else None for name in ("stat_scan", "norm_scan"))
+    if norm is None or stat is None:
+        return None, None
+    if stat.shape != norm.shape:
+        raise DataError(f"norm_scan has {norm.shape[1]} values in a row, the scan of the likelihood {stat.shape[1]}")
+    return norm, stat
 
 
 def n_sigma_of(table: Table) -> float:

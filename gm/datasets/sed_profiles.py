@@ -38,7 +38,7 @@ def baselines(norm: Array, stat_scan: Array, stat: Array | None) -> Array:
 
 
 def usable(norm: Array, scan: Array) -> BoolArray:
-    """Rows with three values or more, all of them finite, at norms that increase."""
+    """Rows (n_rows,) with three values or more, all finite, at norms that increase; norm, scan : (n_rows, n)."""
     finite = np.isfinite(norm).all(axis=1) & np.isfinite(scan).all(axis=1)
     return np.asarray(finite & (np.diff(norm, axis=1) > 0).all(axis=1) & (norm.shape[1] > 2))
 

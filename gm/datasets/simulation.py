@@ -239,7 +239,7 @@ def stream(seed: int, name: str) -> np.random.Generator:
 
 
 def poisson_counts(name: str, random: np.random.Generator, asimov: bool = False) -> Callable[[Array], Array]:
-    """Expected counts to counts; a negative expectation, from a negative component, is zero."""
+    """Expected counts of any shape to counts; a negative expectation, from a negative component, is zero."""
 
     def counts(expected: Array) -> Array:
         if not np.isfinite(expected).all():

@@ -75,7 +75,10 @@ Along = tuple[int, IntArray, Array]
 
 @final
 class ShardTerms:
-    """The terms of a shard. Each answer is a list with one part for each term, to be added elsewhere."""
+    """The terms of a shard. Each answer is a list with one part for each term, to be added elsewhere.
+
+    Questions are those of `Terms`, with flux vectors (n_columns,) in the columns of the shard.
+    """
 
     def __init__(self, plan: FluxPlan, terms: LocalTerms, firsts: Sequence[int] | None = None) -> None:
         self._plan, self._terms = plan, terms
@@ -174,7 +177,7 @@ class ShardTerms:
 
 @final
 class ShardLines:
-    """The terms of a shard along one norm."""
+    """The terms of a shard along one norm; ``norms`` are (n,)."""
 
     def __init__(self, lines: Sequence[Line]) -> None:
         self._lines = lines

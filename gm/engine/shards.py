@@ -70,7 +70,7 @@ def _memory(dataset: Dataset) -> float:
 
 
 def spread(memory: Array, n_workers: int) -> IntArray:
-    """Which of some equal workers gets each shard: the largest first, to whoever has least."""
+    """Which of some equal workers gets each shard, (n_shards,): the largest first, to whoever has least."""
     load, found = np.zeros(n_workers), np.zeros(memory.size, dtype=np.intp)
     for number in np.argsort(-memory, kind="stable"):
         found[number] = np.argmin(load)

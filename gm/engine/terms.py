@@ -35,7 +35,7 @@ class Part:
     columns: IntArray
 
     def own(self, by_component: Mapping[str, Array]) -> dict[str, Array]:
-        """Of flux vectors by component those of its own components, in its own columns."""
+        """Of flux vectors (n_columns,) by component those of its own components, in its own columns."""
         there = {name for block in self.facts.plan.blocks.values() for name in block.components}
         return {name: whole[self.columns] for name, whole in by_component.items() if name in there}
 

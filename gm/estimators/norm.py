@@ -79,7 +79,7 @@ class NormProfile:
         self.domain: tuple[float, float] = max(lower), min(upper)
 
     def values(self, norms: Array) -> Array:
-        """-2 ln L at each norm."""
+        """-2 ln L at each norm, (n,)."""
         return np.asarray(self._constant + np.sum([line.values(norms) for line in self._lines], axis=0))
 
     def slope(self, norm: float) -> float:
@@ -137,7 +137,7 @@ class NormProfile:
     ) -> NormEstimate:
         """Everything about the norm: minimum, Hessian and profile errors, upper limit, TS, scan and sensitivity.
 
-        Raises `NoMinimum`.
+        scan : (n,) norms. Raises `NoMinimum`.
         """
         norm, step, values = self._minimum(scan)
         stat, stat_null, *stat_scan = values.tolist()
@@ -234,6 +234,8 @@ def intervals(
     """Lower and upper error (positive) and upper limit: where -2 ln L has risen by ``sigma**2``; None: never, and why.
 
     Outside of the ``domain`` it is infinite.
+
+    values : of norms (n,)
     """
 
     is_bounded = domain != (-inf, inf)

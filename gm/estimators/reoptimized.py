@@ -262,7 +262,7 @@ def estimate_reoptimized(
     scan: Array,
     limit: LimitMethod = LimitMethod.LIKELIHOOD,
 ) -> tuple[NormEstimate, Array] | None:
-    """The norm with the other free parameters profiled, and the flux vector of the others at its minimum.
+    """The norm with the other free parameters profiled, and the flux vector (n_columns,) of the others there.
 
     ``terms`` are those of the ``likelihood``, cut to the band. None when it depends on none of the others. Raises
     `NoMinimum`.

@@ -21,6 +21,8 @@ def distances(rise: Callable[[Array], Array], sides: Sequence[tuple[float, float
 
     A rise is close to a power of the distance, a straight line in log-log; it may end in a pole, beyond which it is
     infinite. All sides are asked for together, in one call of ``rise``.
+
+    rise : of distances (n,), the rises (n,)
     """
     searches = [_rising_crossing() for _ in sides]
     asked = {k: next(search) for k, search in enumerate(searches)}

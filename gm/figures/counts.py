@@ -137,7 +137,7 @@ def _sum(group: Sequence[Counts]) -> Counts:
 
 
 def significance(counts: Array, predicted: Array) -> Array:
-    """Signed root of the deviance of Poisson counts; 0 where nothing is predicted."""
+    """Signed root of the deviance of Poisson counts, in the same shape; 0 where nothing is predicted."""
     mu = np.where(predicted > 0, predicted, 1.0)
     deviance = 2.0 * (mu - counts + counts * np.log(np.where(counts > 0, counts, mu) / mu))
     return np.where(predicted > 0, np.sign(counts - mu) * np.sqrt(np.maximum(deviance, 0.0)), 0.0)

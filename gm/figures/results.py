@@ -39,7 +39,7 @@ class Result:
         return read_fits(self.folder / name)
 
     def table(self, name: str) -> dict[str, NDArray[Any]] | None:
-        """Columns of a table, by name; None where there is none."""
+        """Columns of a table, (n_rows, ...), by name; None where there is none."""
         found = None if self.tables is None else self.tables.find(name)
         if found is None or not found.is_table:
             return None

@@ -32,7 +32,7 @@ class Part(ABC):
 
     @abstractmethod
     def fluxes(self) -> Array:
-        """The values of ``E^2 dN/dE`` [TeV cm-2 s-1] that axes should hold; some may be NaN."""
+        """The values (n,) of ``E^2 dN/dE`` [TeV cm-2 s-1] that axes should hold; some may be NaN."""
 
 
 @final

@@ -80,7 +80,10 @@ def bordered_hessian(
     lower: Array,
     upper: Array,
 ) -> BorderedHessian:
-    """The same of parameters that meet as in ``like``: those that do not meet are moved together."""
+    """The same of parameters that meet as in ``like``: those that do not meet are moved together.
+
+    vector, scale, lower, upper : (n_free,)
+    """
     grouping, hessian = like.grouping, BorderedHessian.zeros(like.grouping)
     for moved in like.together():
         step = np.zeros(vector.size)
@@ -142,7 +145,7 @@ def _hessian(objective: Restricted, vector: Array, scale: Array, lower: Array, u
     """
     around = vector, scale, lower, upper
     known = known_hessian(objective, *around)
-    if known is not None and (known.diagonal() > NOTHING).all():
+    if known is not None and (not known.is_dense or (known.diagonal() > NOTHING).all()):
         return known
     if vector.size > MANY and isinstance(like := objective.information(vector), BorderedHessian):
         return bordered_hessian(like, objective.gradient, *around)

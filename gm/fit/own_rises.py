@@ -27,7 +27,10 @@ def rises_around(
     covariance: Covariance | None,
 ) -> Rises:
     """Of a likelihood, ``objective`` of its active parameters, from its minimum; those of own parameters are looked at
-    together. Raises `LowerMinimum`."""
+    together. Raises `LowerMinimum`.
+
+    vector, lower, upper : (n_active,)
+    """
     own, rising = likelihood.own, np.zeros(vector.size, dtype=bool)
     if own is not None and isinstance(covariance, BorderedCovariance):
         grouping = own.grouping.among(objective.active)

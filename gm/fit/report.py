@@ -60,7 +60,7 @@ def fitted_components(
     summaries: Sequence[DatasetSummary],
     tested: Mapping[str, tuple[float | None, str]],
 ) -> Iterable[FittedComponent]:
-    """All components in order; tested : TS by name, or None and why."""
+    """All components in order; tested : TS by name, or None and why. active : (n_free,)"""
     layout = likelihood.layout
     free = {int(position) for position in layout.free[active]}
     by_component: dict[str, dict[str, float]] = {}

@@ -235,7 +235,7 @@ def _complete(information: Hessian, gradient: Array, size: Array) -> Hessian:
 
 
 def all_finite(value: float, gradient: Array, information: Hessian) -> bool:
-    """Whether a fit may go on from there."""
+    """Whether a fit may go on from there. gradient : (n_free,)"""
     return bool(np.isfinite(value) and np.isfinite(gradient).all() and information.is_finite())
 
 

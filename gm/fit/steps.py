@@ -115,6 +115,8 @@ def candidates(
     Along the logarithms of positive amplitudes; when that is far, also straight. Then an amplitude keeps a part of
     itself while there is much to gain elsewhere, since the model of a wrong spectrum takes it through zero and back;
     later, where one goes through zero the shapes stay, of which the model says the opposite of what holds beyond.
+
+    All arrays are (n_free,).
     """
     positive = amplitudes & (vector > 0)
     change = np.zeros_like(vector)

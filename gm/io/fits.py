@@ -190,7 +190,7 @@ class Extension:
         return np.where(values == null, np.nan, scaled.astype(np.float64))
 
     def heap_column(self, name: str) -> list[NDArray[Any]]:
-        """A column of variable length, one array per row; a fixed column gives its rows."""
+        """A column of variable length, an array (n of the row,) for each row; a fixed column gives its rows."""
         layout = self.columns
         key = self.find(name)
         if key is None or layout[key].code not in "PQ":
@@ -226,7 +226,10 @@ class Extension:
         return self.header.text(f"TUNIT{self.columns[key].number}") if key is not None else ""
 
     def floats(self, name: str, unit: str | None = None, default: str = "") -> Array:
-        """A numeric column as ``float64``, in ``unit`` when given (``default``: the unit of a column without one)."""
+        """A numeric column as ``float64``, in ``unit`` when given (``default``: the unit of a column without one).
+
+        Returns (n_rows, ...). Raises `DataError`.
+        """
         values = self.column(name)
         if values.dtype.kind not in "iufb":
             self.fail(f"column {name} is not numeric")

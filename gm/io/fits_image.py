@@ -30,7 +30,7 @@ def image_shape(extension: Extension) -> tuple[int, ...]:
 
 
 def read_image(extension: Extension) -> NDArray[Any]:
-    """The array, slowest axis first, in native byte order and the type that the file has.
+    """The array (..., n_y, n_x), slowest axis first, in native byte order and the type that the file has.
 
     ``BSCALE``, ``BZERO`` and ``BLANK`` (-> NaN) are applied, in float64. Raises `DataError`.
     """

@@ -96,7 +96,7 @@ def _read_axis(bands: Extension, number: int, name: str) -> GadfAxis:
 
 
 def read_values(file: FitsFile, name: str, shape: tuple[int, ...], unit: str | None = None) -> Array | None:
-    """Values of the map ``name``, ``shape`` slowest axis first, in ``unit``; None when the file has no such map.
+    """Values of the map ``name``, in the shape of ``shape`` slowest axis first, in ``unit``; None without such a map.
 
     Raises `DataError` when the sizes differ or the unit does not convert.
     """

@@ -82,7 +82,7 @@ def _nside(file: FitsFile, extension: Extension) -> int:
 def read_healpix(
     file: FitsFile, extension: Extension, n_sky: int, region: Callable[[], NDArray[np.intp] | None]
 ) -> tuple[FileMap, NDArray[np.intp] | None]:
-    """Values and the numbers of the pixels that they belong to (None: all ``n_sky`` of the sky, in order).
+    """Values (..., n_pixels), and the numbers of their pixels (n_pixels,), None for all ``n_sky`` in order.
 
     ``region``: gives the numbers of the pixels of ``HPX_REG``, None when the header has none; it is asked only where
     nothing else says which pixels there are. Raises `DataError`.
@@ -150,7 +150,10 @@ def _pixels(
 def healpix_extensions(
     name: str, grid: HealpixHeader, pixels: NDArray[np.intp] | None, file_map: FileMap, sparse: bool = False
 ) -> list[Image | Table]:
-    """The table ``NAME`` and, with axes, ``NAME_BANDS``; ``sparse``: a row per value that is not 0."""
+    """The table ``NAME`` and, with axes, ``NAME_BANDS``; ``sparse``: a row per value that is not 0.
+
+    pixels : (n_pixels,) their numbers, None for the whole sky
+    """
     axes = tuple(reversed(file_map.axes))
     data = file_map.data.reshape(-1, file_map.data.shape[-1])
     values: tuple[Column, ...]

@@ -115,7 +115,8 @@ def _refuse_what_is_no_counts(spectrum: Extension) -> None:
 
 
 def channels(extension: Extension) -> tuple[int | None, IntArray | None]:
-    """The number of the first channel, and the rows in the order of CHANNEL; None: no such column, or in order."""
+    """The number of the first channel, and the rows (n_rows,) in the order of CHANNEL; None: no such column, or in
+    order."""
     if extension.find("CHANNEL") is None:
         return None, None
     numbers = extension.floats("CHANNEL")
@@ -166,7 +167,7 @@ def _file_name(spectrum: Extension, card: str) -> str:
 
 
 def edges_of(extension: Extension, lower: str, upper: str) -> Array:
-    """All lower edges and the last upper one [TeV], by CHANNEL where there is one. Raises `DataError`."""
+    """All lower edges and the last upper one, (n_bins + 1,) [TeV], by CHANNEL if there is one. Raises `DataError`."""
     low, high = extension.floats(lower, "TeV", "keV"), extension.floats(upper, "TeV", "keV")
     if not low.size:
         extension.fail("has no rows")

@@ -25,6 +25,8 @@ def pha_tables(
     """The tables of a PHA file, or of a background file. ``files``: cards ANCRFILE, BACKFILE, RESPFILE.
 
     ``as_cards``: where BACKSCAL is one number it has no column; elisa wants that, and Gammapy the column.
+
+    counts, backscal, good : (n_bins,); edges : (n_bins + 1,) [TeV]
     """
     n_channels = len(counts)
     header: dict[str, CardValue] = {
@@ -64,7 +66,10 @@ def arf_tables(edges_true: Array, area: Array) -> list[Table]:
 
 
 def rmf_tables(edges_true: Array, edges: Array, matrix: Array) -> list[Table]:
-    """The tables of an RMF; zeros are compressed into groups, values are float32 as usual."""
+    """The tables of an RMF; zeros are compressed into groups, values are float32 as usual.
+
+    edges_true : (n_true + 1,) [TeV]; edges : (n_energy + 1,) [TeV]; matrix : (n_true, n_energy)
+    """
     firsts: list[NDArray[Any]] = []
     sizes: list[NDArray[Any]] = []
     values: list[NDArray[Any]] = []

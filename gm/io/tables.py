@@ -44,14 +44,14 @@ class Table:
         return next((column for column in self.columns if column.name.lower() == name.lower()), None)
 
     def array(self, name: str) -> NDArray[Any]:
-        """Values of a fixed-length column; `DataError` lists the columns that exist."""
+        """Values of a fixed-length column, (n_rows, ...). Raises `DataError`, which lists the columns that exist."""
         column = self.find(name)
         if column is None:
             raise DataError(f"no column {name}\n    {suggest(name, self.names, 'found')}")
         return np.asarray(column.values)
 
     def flags(self, name: str) -> BoolArray | None:
-        """A column of truth values, one for each row, or None without it: logicals, 0 and 1, or such words as ``F``.
+        """A column of truth values, (n_rows,), or None without it: logicals, 0 and 1, or such words as ``F``.
 
         Raises `DataError` for anything else; what is missing (NaN, an empty text) is not true.
         """

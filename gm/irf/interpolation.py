@@ -13,7 +13,8 @@ from gm.maps.axes import Axis
 
 
 def linear_weights(position: Array, size: int) -> tuple[IntArray, Array]:
-    """Index ``i`` and weight ``w`` of ``v[i] (1 - w) + v[i + 1] w`` at pixel coordinates; ``size`` is at least 2."""
+    """Index ``i`` and weight ``w`` of ``v[i] (1 - w) + v[i + 1] w`` at pixel coordinates of any shape; ``size`` is 2 or
+    more."""
     index: IntArray = np.clip(np.floor(position), 0, size - 2).astype(np.intp)
     return index, position - index
 
@@ -40,14 +41,15 @@ def center_matrix(axis: Axis, coordinate: Array) -> Array:
 
 
 def in_scale(axis: Axis, coordinate: Array) -> Array:
-    """The coordinate, its logarithm or its root: that in which the axis is linear."""
+    """A coordinate of any shape, its logarithm or its root: that in which the axis is linear."""
     if axis.interp == "log":
         return np.asarray(np.log(coordinate))
     return np.asarray(np.sqrt(coordinate)) if axis.interp == "sqrt" else coordinate
 
 
 def bilinear(shape: tuple[int, int], x: float, y: float) -> tuple[IntArray, IntArray, Array]:
-    """Rows, columns and weights of the linear interpolation at a pixel; along a side of one pixel there is none."""
+    """Rows, columns and weights, (n,) each, of the linear interpolation at a pixel; along a side of one pixel there is
+    none."""
     rows, row_weights = _side(y, shape[0])
     columns, column_weights = _side(x, shape[1])
     grid = np.meshgrid(rows, columns, indexing="ij")

@@ -14,7 +14,7 @@ class Observed(Protocol):
     """An observation: where it looked, and for how long."""
 
     def offsets(self, lon: Array, lat: Array) -> Array:
-        """Distances [deg] of ICRS positions [deg] from the pointing."""
+        """Distances [deg] of ICRS positions [deg] from the pointing, broadcast."""
 
     def ontime(self) -> float:
         """Good time [s]."""

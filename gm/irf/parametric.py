@@ -88,7 +88,7 @@ class CherenkovArray:
         return self.effective_area(centers(energy_true_edges)) * livetime
 
     def background(self, energy_true_edges: Array, energy_edges: Array, livetime: float) -> Array:
-        """Expected background counts (n_energy,) in the ON region."""
+        """Expected background counts (n_energy,) in the ON region; edges [TeV], livetime [s]."""
         rate = power_law_integral(energy_edges, 2e-3, 2.7)
         return self.background_scale * rate * livetime
 
@@ -123,7 +123,7 @@ class FermiLat:
         return self.effective_area(centers(energy_true_edges)) * (0.15 * livetime)
 
     def background(self, energy_true_edges: Array, energy_edges: Array, livetime: float) -> Array:
-        """Expected diffuse counts (n_energy,) in the region."""
+        """Expected diffuse counts (n_energy,) in the region; edges [TeV], livetime [s]."""
         solid_angle = np.pi * np.radians(1.0) ** 2
         flux = power_law_integral(energy_true_edges, 2e-3 * solid_angle, 2.4, reference=1e-3)
         edisp = log_normal_edisp(energy_true_edges, energy_edges, self.resolution, self.bias)
@@ -146,5 +146,5 @@ def build_instrument(name: str, **settings: float) -> Instrument:
 
 
 def centers(edges: Array) -> Array:
-    """Logarithmic centres (n,) of the bins between the edges (n + 1,)."""
+    """Logarithmic centres (n,) [TeV] of the bins between the edges (n + 1,)."""
     return np.sqrt(edges[:-1] * edges[1:])

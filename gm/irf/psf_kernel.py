@@ -59,7 +59,7 @@ MAX_VALUES = 2**29
 
 
 def odd_pixels(radius: float, scale: float) -> int:
-    """Pixels of size ``scale`` across a circle of ``radius``, rounded up to an odd number."""
+    """Pixels of size ``scale`` [deg] across a circle of ``radius`` [deg], rounded up to an odd number."""
     return int(ceil(2.0 * radius / scale) // 2 * 2 + 1)
 
 

@@ -22,9 +22,10 @@ _GRID = ("CTYPE1", "CTYPE2", "CRVAL1", "CRVAL2")  # equal for all parts of a gri
 
 
 def blocks(datasets: Iterable[Dataset], models: Models, layout: Layout, treatment: Treatment) -> list[IntArray]:
-    """The smallest parts that can be compiled apart without a change of any bit, as positions, by their first.
+    """The smallest parts that can be compiled apart without a change of any bit, by their first.
 
-    Maps stay together where they may see the same free image of a component on the same pixels.
+    Each as positions of its datasets, (n,). Maps stay together where they may see the same free image of a component on
+    the same pixels.
     """
     maps, others = list[tuple[int, SkyMap]](), list[int]()
     for index, dataset in enumerate(datasets):

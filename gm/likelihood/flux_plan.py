@@ -80,7 +80,10 @@ class FluxPlan:
     def block(
         self, kind: Kind, components: tuple[str, ...], energy: Array, times: TimeIntervals | None = None
     ) -> Block:
-        """The block for these components on this axis, averaged over these times; made on the first request."""
+        """The block for these components on this axis, averaged over these times; made on the first request.
+
+        energy : (n + 1,) edges or (n,) energies [TeV]
+        """
         key: BlockKey = (kind, components, energy.tobytes(), b"" if times is None else times_key(times))
         if key not in self.blocks:
             columns = self._next(energy.size - (kind == "integral"))

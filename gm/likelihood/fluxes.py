@@ -349,7 +349,7 @@ def _share(component: Component, blocks: list[Block], layout: Layout, convention
 
 
 def as_slice(indices: IntArray) -> IntArray | slice:
-    """Consecutive indices as a slice, which NumPy reads and writes without a copy; others unchanged."""
+    """Consecutive indices (n,) as a slice, which NumPy reads and writes without a copy; others unchanged."""
     if not indices.size:
         return indices
     first, last = int(indices[0]), int(indices[-1])

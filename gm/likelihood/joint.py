@@ -71,8 +71,8 @@ class _Point:
 class JointLikelihood:
     """-2 ln L of `datasets` under `models`, compiled: only the vector of free parameters changes afterwards.
 
-    The vector holds the free parameters in their own units, in the order of ``layout.free_addresses``. Priors are
-    included, each counted once per parameter.
+    The ``vector`` (n_free,) holds the free parameters in their own units, in the order of ``layout.free_addresses``.
+    Priors are included, each counted once per parameter.
 
     ``conventions``: ``gammapy``, or ``exact`` for predicted counts as the responses say. ``for_fit``: free shapes are
     sampled so that the statistic is smooth in their parameters, and these stay between what the maps can tell apart.
@@ -235,7 +235,7 @@ class JointLikelihood:
         return np.asarray(values + self.own.grouping.split(own)[1].sum(axis=1))
 
     def energy_bins(self) -> list[IntArray]:
-        """The energy bins of each dataset, or its flux points, that enter the statistic, in order."""
+        """The energy bins of each dataset, or its flux points, that enter the statistic, in order, (n,) each."""
         found = dict(self.terms.energy_bins())
         return [found.get(k, np.empty(0, dtype=np.intp)) for k in range(len(self.datasets))]
 

@@ -20,7 +20,7 @@ def predict_component(
 ) -> Array:
     """Predicted counts (fluxes for flux points) of a component at its values, whatever the masks of the dataset.
 
-    Shape of the dataset's counts; a background component gives the corrected background.
+    In the shape of the dataset's counts; a background component gives the corrected background.
     """
     is_background = component.role is Role.BACKGROUND
     if is_background and dataset.known_background is None:
@@ -34,7 +34,10 @@ def predict_component(
 def predicted_counts(
     datasets: Datasets, conventions: Conventions | str = Conventions.GAMMAPY, engine: Engine | None = None
 ) -> dict[str, Array]:
-    """What the bound model predicts for every dataset, 0 in bins that the masks leave out. Raises `DataError`."""
+    """What the bound model predicts for every dataset, in the shape of its counts, 0 in bins that the masks leave out.
+
+    Raises `DataError`.
+    """
     likelihood = JointLikelihood(datasets, datasets.bound_models, conventions, counts_alone=True, engine=engine)
     predicted = likelihood.predicted(likelihood.layout.start)
     return {dataset.name: counts for dataset, counts in zip(datasets, predicted, strict=True)}

@@ -34,7 +34,7 @@ def product(matrix: Array, columns: Array) -> Array:
 
 
 def inner(first: Array, second: Array) -> float:
-    """``first @ second`` of two vectors."""
+    """``first @ second`` of two vectors, (n,)."""
     return float(np.einsum("i,i->", first, second))
 
 

@@ -31,5 +31,5 @@ class NoBackground(NothingLeft):
 
 
 def safe_bins(dataset: MapDataset | MapDatasetOnOff | SpectrumDataset | SpectrumDatasetOnOff) -> BoolArray:
-    """The safe mask, all bins without one."""
+    """The safe mask, in the shape of the counts; all bins without one."""
     return np.ones(dataset.counts.shape, dtype=np.bool_) if dataset.mask_safe is None else dataset.mask_safe

@@ -214,7 +214,7 @@ def _measured(dataset: MapDataset, counts_off: Array, acceptance: MapArray, acce
 def on_off_map(
     dataset: MapDataset, counts_off: MapArray, acceptance: MapArray, acceptance_off: MapArray, safe: BoolArray
 ) -> MapDatasetOnOff:
-    """The dataset with an off measurement instead of a background, and another safe mask."""
+    """The dataset with an off measurement, in the shape of its counts, instead of a background; another safe mask."""
     shared = {name: getattr(dataset, name) for name in _SHARED}
     return MapDatasetOnOff(
         **shared, counts_off=counts_off, acceptance=acceptance, acceptance_off=acceptance_off, mask_safe=safe

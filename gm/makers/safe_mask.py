@@ -200,7 +200,7 @@ def energy_bias(edisp: Array, energy: EnergyAxis, energy_true: EnergyAxis) -> Ar
 
 
 def first_crossing(energy: Array, values: Array, level: float) -> float | None:
-    """The lowest energy at which values ``(n,)`` have a level, with power laws between their energies; None: nowhere.
+    """Lowest energy [TeV] where values ``(n,)`` have a level, with power laws between their energies; None: nowhere.
 
     Values that are not above 0 are taken for the smallest number.
     """

@@ -122,7 +122,7 @@ class EnergyAxis(_Bins):
 
 
 def within(lo: Array, hi: Array, e_min: float | None = None, e_max: float | None = None) -> BoolArray:
-    """``(n,)``: which bins ``lo`` to ``hi`` lie between two energies as a whole; None: no bound.
+    """``(n,)``: which bins ``lo`` to ``hi`` [TeV] lie between two energies as a whole; None: no bound.
 
     Energies that agree to `SAME_ENERGY` are equal: files hold 10 GeV as 0.00999999978 TeV, or as exp(ln 0.01).
     """
@@ -161,7 +161,7 @@ class NodeAxis(_Bins):
 
     @classmethod
     def from_edges(cls, name: str, edges: ArrayLike, unit: str = "", interp: str = "lin") -> NodeAxis:
-        """Bins between edges; nodes half-way in the scale. Raises `DataError`."""
+        """Bins between edges, (n + 1,) in ``unit``; nodes half-way in the scale. Raises `DataError`."""
         edges = _checked(name, edges, interp, 2)
         forward, back = _SCALES[interp]
         scaled = forward(edges)

@@ -20,7 +20,7 @@ def resample_mask(mask: Map, grid: WcsGeometry, outside: bool = False) -> BoolAr
 
 
 def mask_at(mask: Map, lon: Array, lat: Array, frame: str, outside: bool = False) -> BoolArray:
-    """The value (not 0) of an image at positions [deg] in a frame; ``outside`` beyond its border.
+    """The value (not 0) of an image at positions [deg] in a frame, broadcast; ``outside`` beyond its border.
 
     Raises `DataError` when the mask has bins before its pixels.
     """

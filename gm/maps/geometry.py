@@ -124,13 +124,13 @@ class WcsGeometry:
         return self.projection.pixel(*rotate(lon, lat, frame or self.frame, self.frame))
 
     def index(self, lon: ArrayLike, lat: ArrayLike, frame: str | None = None) -> tuple[IntArray, IntArray]:
-        """Indices (y, x) of the pixels that hold positions; both -1 outside."""
+        """Indices (y, x) of the pixels that hold positions [deg], broadcast; both -1 outside."""
         x, y = (np.floor(np.atleast_1d(value) + 0.5) for value in self.position(lon, lat, frame))
         inside = (x >= 0) & (x < self.shape[1]) & (y >= 0) & (y < self.shape[0])
         return np.where(inside, y, -1).astype(np.intp), np.where(inside, x, -1).astype(np.intp)
 
     def contains(self, lon: ArrayLike, lat: ArrayLike, frame: str | None = None) -> BoolArray:
-        """Whether positions lie on a pixel."""
+        """Whether positions [deg] lie on a pixel, broadcast."""
         return self.index(lon, lat, frame)[0] >= 0
 
     def sub_pixels(self, k: int = 1) -> tuple[Array, Array]:
@@ -260,7 +260,7 @@ class WcsGeometry:
         return self.window(slice(-n_y, self.shape[0] + n_y), slice(-n_x, self.shape[1] + n_x))
 
     def center_on(self, lon: float, lat: float, shape: tuple[int, int]) -> WcsGeometry:
-        """The same projection and frame around another position, with square pixels of the larger scale."""
+        """The same projection and frame around another position [deg], with square pixels of the larger scale."""
         code = self.projection.code
         return WcsGeometry.create(lon, lat, max(self.pixel_scales()), shape=shape, frame=self.frame, projection=code)
 

@@ -165,7 +165,7 @@ class Projection:
         return wcs
 
     def sky(self, x: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
-        """Longitude in [0, 360) and latitude [deg] of pixel coordinates."""
+        """Longitude in [0, 360) and latitude [deg] of pixel coordinates, broadcast."""
         x, y = np.broadcast_arrays(np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64))
         if not self.is_native:
             with _WCSLIB:
@@ -197,7 +197,7 @@ class Projection:
         return unit_vectors(np.where(self._is_outside(x, y), np.nan, x), y)
 
     def pixel(self, lon: ArrayLike, lat: ArrayLike) -> tuple[Array, Array]:
-        """Pixel coordinates of positions [deg]."""
+        """Pixel coordinates of positions [deg], broadcast."""
         lon, lat = np.broadcast_arrays(np.asarray(lon, dtype=np.float64), np.asarray(lat, dtype=np.float64))
         if not self.is_native:
             with _WCSLIB:

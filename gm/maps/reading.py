@@ -117,7 +117,7 @@ def _build_axis(axis: GadfAxis) -> Axis:
 
 
 def converted(values: Array, unit: str, target: str, what: str) -> Array:
-    """``values`` in another unit, with their type kept; `DataError` names ``what`` when the unit does not convert."""
+    """``values`` in another unit, same shape and type; `DataError` names ``what`` when the unit does not convert."""
     try:
         scale = factor(unit, target)
     except UnitError as error:

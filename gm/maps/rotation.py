@@ -23,7 +23,7 @@ _GALACTIC_LON_OF_POLE = 122.9319185680026  # Galactic longitude of the FK5 pole 
 
 
 def rotate(lon: ArrayLike, lat: ArrayLike, frame_from: str, frame_to: str) -> tuple[Array, Array]:
-    """Longitude in [0, 360) and latitude [deg] in ``frame_to`` of positions [deg] in ``frame_from``.
+    """Longitude in [0, 360) and latitude [deg] in ``frame_to`` of positions [deg] in ``frame_from``, broadcast.
 
     Raises `DataError` when a frame is unknown.
     """

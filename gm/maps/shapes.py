@@ -101,7 +101,7 @@ class PixelShape:
         return float(self.x.min()) - reach, float(self.x.max()) + reach
 
     def contains(self, x: Array, y: Array) -> BoolArray:
-        """Whether points are inside."""
+        """Whether points, in pixels, are inside, broadcast."""
         return np.asarray(_INSIDE[self.kind](self, x, y))
 
     def area(self) -> float:

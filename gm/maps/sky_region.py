@@ -98,7 +98,8 @@ class SkyRegion:
         return mask
 
     def contains_pixels(self, grid: WcsGeometry, x: Array, y: Array) -> BoolArray:
-        """Whether points at pixel coordinates of a grid are inside; a point holds what is closer than a pixel."""
+        """Whether points at pixel coordinates of a grid are inside, broadcast; a point holds what is closer than a
+        pixel."""
         inside: dict[bool, BoolArray] = {include: np.zeros(x.shape, dtype=np.bool_) for include in (True, False)}
         for shape in self.shapes:
             with suppress(DataError):  # on the other side of the sky

@@ -23,7 +23,10 @@ def lon_lat(vectors: Array) -> tuple[Array, Array]:
 
 
 def separation(lon: ArrayLike, lat: ArrayLike, other_lon: ArrayLike, other_lat: ArrayLike) -> Array:
-    """Great-circle separation [deg], exact at every distance (Vincenty's formula on the sphere)."""
+    """Great-circle separation [deg] of positions [deg], broadcast; exact at every distance.
+
+    Source: Vincenty's formula on the sphere (1975, Survey Review 23, 88).
+    """
     d_lon = np.radians(np.subtract(other_lon, lon, dtype=np.float64))
     lat, other_lat = np.radians(lat, dtype=np.float64), np.radians(other_lat, dtype=np.float64)
     sine, cosine, other_sine, other_cosine = np.sin(lat), np.cos(lat), np.sin(other_lat), np.cos(other_lat)
@@ -42,7 +45,7 @@ def offset_north(lon: float, lat: float, distance: float) -> tuple[float, float]
 
 
 def position_angle(lon: ArrayLike, lat: ArrayLike, other_lon: ArrayLike, other_lat: ArrayLike) -> Array:
-    """Direction [deg] in [0, 360) from a position to the other, from north (+lat) towards east (+lon)."""
+    """Direction in [0, 360) [deg] from a position to the other [deg], broadcast: from north (+lat) to east (+lon)."""
     d_lon = np.radians(np.subtract(other_lon, lon, dtype=np.float64))
     lat, other_lat = np.radians(lat, dtype=np.float64), np.radians(other_lat, dtype=np.float64)
     across = np.sin(d_lon) * np.cos(other_lat)

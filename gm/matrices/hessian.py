@@ -89,7 +89,7 @@ class Hessian(ABC):
 
     @abstractmethod
     def together(self) -> list[IntArray]:
-        """Positions of all parameters, those together of which no two meet."""
+        """Positions of all parameters, (n,) those together of which no two meet."""
 
     @property
     def is_dense(self) -> bool:

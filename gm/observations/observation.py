@@ -173,7 +173,7 @@ class Observation:
         return self._drifted if self.pointing.is_drift else (self.pointing.lon, self.pointing.lat)
 
     def offsets(self, lon: Array, lat: Array) -> Array:
-        """Distances [deg] of ICRS positions [deg] from the pointing."""
+        """Distances [deg] of ICRS positions [deg] from the pointing, broadcast."""
         return separation(*self.pointing_icrs(), lon, lat)
 
     @cached_property

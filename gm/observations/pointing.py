@@ -64,7 +64,7 @@ class Pointing:
         return float(place.ra.deg), float(place.dec.deg)
 
     def altaz(self, time: ArrayLike, reference: TimeReference) -> tuple[Array, Array]:
-        """Azimuth and altitude [deg] at times [s] after a reference. Raises `DataError` without a site."""
+        """Azimuth and altitude [deg] at times [s] of any shape after a reference. Raises `DataError` without a site."""
         if self.is_drift:
             return np.full(np.shape(time), self.lon), np.full(np.shape(time), self.lat)
         return altaz(self.lon, self.lat, self.site, time, reference)

@@ -12,7 +12,7 @@ from gm.maps.axes import EnergyAxis
 
 
 def snapped(axis: EnergyAxis, energies: Sequence[float]) -> IntArray:
-    """The edges of an axis nearest to energies [TeV] in the logarithm, by number: increasing, each once.
+    """The edges of an axis nearest to energies [TeV] in the logarithm, by number, (n,): increasing, each once.
 
     Half-way goes to the even edge; beyond the axis is its end. Source: Gammapy 2.1, ``MapAxis.group_table``.
     """
@@ -21,7 +21,7 @@ def snapped(axis: EnergyAxis, energies: Sequence[float]) -> IntArray:
 
 
 def between(axis: EnergyAxis, low: float | None, high: float | None, dataset: str) -> IntArray:
-    """First and last edge of the bins between two energies [TeV]; None is the end of the axis. Raises `Refused`."""
+    """First and last edge, (2,), of bins between two energies [TeV]; None: the end of the axis. Raises `Refused`."""
     first = axis.edges[0] if low is None else low
     last = axis.edges[-1] if high is None else high
     if not first < last:
@@ -36,7 +36,7 @@ def between(axis: EnergyAxis, low: float | None, high: float | None, dataset: st
 
 
 def every(axis: EnergyAxis, factor: int, dataset: str) -> IntArray:
-    """The edges that remain when ``factor`` bins at a time are joined. Raises `Refused` when they do not divide."""
+    """The edges (n,) that stay where ``factor`` bins at a time are joined. Raises `Refused` when they do not divide."""
     if axis.n_bins % factor:
         raise Refused(
             f"dataset {dataset}: {axis.n_bins} energy bins cannot be joined {factor} by {factor}",

@@ -64,13 +64,13 @@ def check_axes(first: Any, other: Any) -> None:
 
 
 def joined_safe(masks: Sequence[BoolArray | None]) -> BoolArray | None:
-    """A bin is safe when it is in any dataset; no mask means that all bins are."""
+    """A bin is safe when it is in any dataset, (n_energy,); no mask means that all bins are."""
     known = [mask for mask in masks if mask is not None]
     return np.logical_or.reduce(known) if known and len(known) == len(masks) else None
 
 
 def joined_fit(masks: Sequence[BoolArray | None]) -> BoolArray | None:
-    """A bin is fitted when it is in any dataset that has a fit mask."""
+    """A bin is fitted when it is in any dataset that has a fit mask, (n_energy,)."""
     known = [mask for mask in masks if mask is not None]
     return np.logical_or.reduce(known) if known else None
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from gm.errors import suggest
 from gm.maps.sky_region import SkyRegion
 from gm.models import Component, Models, Role
 from gm.models.spatial.templates import TemplateSpatialModel
+
+Folded: TypeAlias = dict[str, dict[str, float | None]]
+"""Counts of components by dataset that went into its background; None: its background takes nothing."""
 
 
 def to_spectrum_dataset(
@@ -53,19 +56,10 @@ def to_spectrum_dataset(
     chosen = _targets(models, target)
     revision, edits, known = Revision(models), list[Edit](), backgrounds(models)
     made: list[tuple[tuple[str, ...], Dataset]] = []
-    folded: dict[str, dict[str, float | None]] = {}
+    folded: Folded = {}
     for dataset, new in zip(maps, task.names, strict=True):
-        inside = region_mask(dataset, region)
         data: SkyMap = as_map(corrected(dataset, known.get(dataset.name)), "")
-        for component in _foreign(models, dataset, region, chosen):
-            total = folded.setdefault(component.name, {})
-            total[dataset.name] = None
-            if data.has_known_background:
-                counts = _predicted(predict, dataset, component)
-                total[dataset.name] = float(
-                    np.sum(counts, where=inside if dataset.mask_safe is None else dataset.mask_safe & inside)
-                )
-                data = added_background(data, counts)
+        data = _with_foreign(data, dataset, _foreign(models, dataset, region, chosen), region, predict, folded)
         if dataset.name in known:
             edits += dissolve(revision, [known[dataset.name]], new, keep=keep)
         made.append(((dataset.name,), spectrum_of(data, new, region, containment_correction=containment_correction)))
@@ -78,6 +72,30 @@ def to_spectrum_dataset(
     products = tuple(Product(names, output.name, note) for (names, output), note in zip(made, notes, strict=True))
     accuracy = "mean exposure, response at the centre of the region"
     return Outcome(after, revision.finish(), tuple(edits), products, accuracy)
+
+
+def _with_foreign(
+    data: SkyMap,
+    dataset: SkyMap,
+    foreign: Iterable[Component],
+    region: SkyRegion,
+    predict: Predict | None,
+    folded: Folded,
+) -> SkyMap:
+    """The ``data`` of a dataset with what other components predict there in a known background; entered in ``folded``.
+
+    A measured background takes nothing.
+    """
+    inside = region_mask(dataset, region)
+    safe = inside if dataset.mask_safe is None else dataset.mask_safe & inside
+    for component in foreign:
+        total = folded.setdefault(component.name, {})
+        total[dataset.name] = None
+        if data.has_known_background:
+            counts = _predicted(predict, dataset, component)
+            total[dataset.name] = float(np.sum(counts, where=safe))
+            data = added_background(data, counts)
+    return data
 
 
 def _targets(models: Models, target: Sequence[str] | str | None) -> set[str] | None:

@@ -198,7 +198,7 @@ def disk_of(geometry: WcsGeometry, radius: float, conventions: Conventions) -> A
 
 
 def around(image: Array, disk: Array) -> Array:
-    """Sums over the disk around each pixel, nothing beyond the border."""
+    """Sums over the disk (k, k) around each pixel, in the shape of the image; nothing beyond the border."""
     from scipy.signal import fftconvolve
 
     return np.asarray(fftconvolve(image, disk, mode="same"))

@@ -53,5 +53,5 @@ def with_fluxes(data: Mapping[str, Array], reference: Array) -> dict[str, Array]
 
 
 def signed_root(ts: Array, excess: Array) -> Array:
-    """The significance: the root of a TS, with the sign of the excess."""
+    """The significance, in the same shape: the root of a TS, with the sign of the excess."""
     return np.where(excess > 0, 1.0, -1.0) * np.sqrt(np.maximum(ts, 0.0))

@@ -16,7 +16,7 @@ _STEPS = 60
 
 
 def distances(rise: Rise, sigma: float, start: Array, room: Array | None = None) -> Array:
-    """The distances at which it is ``sigma^2``, by Newton's method from ``start`` (NaN stays NaN); below ``room``."""
+    """Where it is ``sigma^2``, distances (n,) by Newton's method from ``start`` (NaN stays NaN); below ``room``."""
     away = start
     for _ in range(_STEPS):
         value, slope = rise(away)

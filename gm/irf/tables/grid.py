@@ -71,19 +71,20 @@ class Grid:
         return np.asarray(total)
 
     def outside(self, axis: int, coordinate: ArrayLike) -> BoolArray:
-        """Where a coordinate lies beyond the first or the last edge of an axis, or is not finite."""
+        """Where a coordinate, of any shape, lies beyond the first or the last edge of an axis, or is not finite."""
         edges, values = self.axes[axis].edges, np.asarray(coordinate, dtype=np.float64)
         return np.asarray(~((values >= edges[0]) & (values <= edges[-1])))
 
     def masked(self, *coordinates: ArrayLike) -> Array:
-        """`at`, not below 0, and 0 outside the edges of any axis. Cells below 0 are the noise of their maker."""
+        """`at`, broadcast, not below 0, and 0 outside the edges of any axis. Cells below 0 are the noise of their
+        maker."""
         values = self.at(*coordinates)
         np.maximum(values, 0.0, out=values)
         self.clear_outside(values, coordinates)
         return values
 
     def clear_outside(self, values: Array, coordinates: Sequence[ArrayLike]) -> None:
-        """Set values at these coordinates to 0 beyond the edges of any axis."""
+        """Set values at these coordinates, broadcast to the same shape, to 0 beyond the edges of any axis."""
         for axis, coordinate in enumerate(coordinates):
             outside = self.outside(axis, coordinate)
             if outside.any():

@@ -64,7 +64,10 @@ def _read_axis(extension: Extension, name: str) -> Axis:
 
 
 def build_axis(name: str, lo: Array, hi: Array, unit: str) -> Axis:
-    """Nodes where all lower edges are the upper ones, else bins: all lower edges and the last upper one."""
+    """Nodes where all lower edges are the upper ones, else bins: all lower edges and the last upper one.
+
+    lo, hi : (n_bins,)
+    """
     if lo.shape != hi.shape or not lo.size:
         raise DataError(f"axis {name}: {lo.size} lower and {hi.size} upper edges")
     if not (np.isfinite(lo).all() and np.isfinite(hi).all()):
@@ -79,7 +82,7 @@ def build_axis(name: str, lo: Array, hi: Array, unit: str) -> Axis:
 
 
 def row(extension: Extension, column: str, unit: str | None, default: str = "") -> Array:
-    """The cell of a column in the first row, slowest axis first, in ``unit`` (None: as stored).
+    """The cell of a column in the first row, (..., n), slowest axis first, in ``unit`` (None: as stored).
 
     default : the unit of a column that says none, if it is not ``unit``
     """
@@ -90,7 +93,8 @@ def row(extension: Extension, column: str, unit: str | None, default: str = "") 
 
 
 def read_cell(extension: Extension, column: str, axes: Sequence[Axis], unit: str | None, default: str = "") -> Array:
-    """Values over ``axes``, slowest first, as the cell of a column holds them. Raises `DataError` for NaN."""
+    """Values over ``axes``, in the shape of their lengths, as the cell of a column holds them. Raises `DataError` for
+    NaN."""
     values = row(extension, column, unit, default)
     shape = tuple(axis.n_bins for axis in axes)
     if values.size != np.prod(shape):
@@ -106,7 +110,7 @@ def read_cell(extension: Extension, column: str, axes: Sequence[Axis], unit: str
 
 
 def check_finite(extension: Extension, column: str, values: Array, axes: Sequence[Axis]) -> None:
-    """Raise `DataError` that names the first bin that is NaN or infinite."""
+    """Raise `DataError` that names the first bin of ``values``, of any shape, that is NaN or infinite."""
     bad = ~np.isfinite(values)
     if bad.any():
         at = ", ".join(f"{a.name} {i}" for a, i in zip(axes, np.argwhere(bad)[0].tolist(), strict=True))

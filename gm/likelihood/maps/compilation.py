@@ -22,7 +22,7 @@ from gm.likelihood.maps.sources.point import Shared
 from gm.likelihood.maps.term import MapTerm
 from gm.likelihood.maps.view import View, background_of, bins_of, correction_of
 from gm.likelihood.treatment import Treatment
-from gm.models import Layout, Models
+from gm.models import Layout, Models, SkyModel
 from gm.parallel import side_by_side
 
 
@@ -67,19 +67,13 @@ def compile_maps(
     pairs = [pair for index, dataset in maps if (pair := known.view(index, dataset)) is not None]
     views, block = [view for view, _ in pairs], {index: k // MAPS for k, (index, _) in enumerate(maps)}
     shared = [Shared(known.kernels, len(pairs)) for _ in range(0, len(maps), MAPS)]
+
+    def builder_of(view: View, finest: View, component: SkyModel) -> SourceBuilder:
+        plan.turn(Phase.SOURCES, view.index)
+        return SourceBuilder.of(view, finest, component, plan, layout, shared[block[view.index]], treatment)
+
     builders = [
-        [
-            SourceBuilder.of(
-                view,
-                finest,
-                component,
-                plan.turn(Phase.SOURCES, view.index),
-                layout,
-                shared[block[view.index]],
-                treatment,
-            )
-            for component in models.sources(view.dataset.name)
-        ]
+        [builder_of(view, finest, component) for component in models.sources(view.dataset.name)]
         for view, finest in pairs
     ]
     every = [builder for row in builders for builder in row]

@@ -129,7 +129,7 @@ class SourceBuilder:
         return self.fixed(*source.in_full(np.zeros(self.columns.stop)))
 
     def fixed(self, response: Response, totals: Array) -> FixedSource:
-        """The source of a fixed shape, from its response and counts by energy."""
+        """The source of a fixed shape, from its response and counts in all bins, (n_energy, n_energy_true)."""
         fixed = FixedSource(self.columns, response, totals, partial(SourceBuilder._again, self))
         fixed.name, fixed.loss = self.component.name, self.loss
         return fixed

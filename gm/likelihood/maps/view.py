@@ -70,7 +70,7 @@ class View:
         return self._grids.setdefault((y.start, y.stop, x.start, x.stop), PixelGrid(self.dataset.geometry.window(y, x)))
 
     def window(self, y: slice, x: slice, edisp: Array, exposed: bool) -> MapWindow:
-        """The window of these rows and columns."""
+        """The window of these rows and columns. edisp : (n_energy_true, n_energy)"""
         dataset, bins = self.dataset, self.bins
         n_x = dataset.geometry.shape[1]
         row, column = np.divmod(bins.pixel, n_x)
@@ -92,7 +92,7 @@ class View:
 def correction_of(
     view: View, models: Models, plan: FluxPlan, layout: Layout
 ) -> tuple[MapArray | None, BackgroundIRFModel | None, slice | None]:
-    """Background counts of the dataset, what corrects them, and the columns of its factors.
+    """Background counts (n_energy, n_y, n_x) of the dataset, what corrects them, and the columns of its factors.
 
     No counts with On/Off data, where they are profiled, nor with a free shape, which makes them a source.
     """
@@ -109,7 +109,7 @@ def correction_of(
 def background_of(
     view: View, stored: MapArray | None, model: BackgroundIRFModel | None, columns: slice | None
 ) -> MapBackground:
-    """The background of a dataset from what `correction_of` gives."""
+    """The background of a dataset from what `correction_of` gives. stored : (n_energy, n_y, n_x)"""
     bins = view.bins
     counts = np.zeros(bins.mask.shape, dtype=np.float32) if stored is None else stored
     if model is not None and model.spatial_model is not None:

@@ -22,7 +22,10 @@ WHOLE = 500  # parameters with errors of which all covariances are written, wher
 
 
 def format_covariance(names: tuple[str, ...], matrix: Array) -> str:
-    """The file's text, byte for byte what astropy's ``ascii.fixed_width`` gives for the same numbers."""
+    """The file's text, byte for byte what astropy's ``ascii.fixed_width`` gives for the same numbers.
+
+    matrix : (n_par, n_par)
+    """
     columns = [["Parameters", *names]]
     columns += [[str(k), *map(repr, column)] for k, column in enumerate(matrix.T.tolist())]
     widths = [max(map(len, column)) for column in columns]

@@ -81,7 +81,7 @@ class SpatialModel(ParametricModel):
         return np.array([p.value * f for p, f in zip(self.parameters, self.factors, strict=True)])
 
     def position(self, values: Array) -> tuple[float, float] | None:
-        """Longitude and latitude [deg] in the model's frame; None for shapes that are everywhere."""
+        """Longitude and latitude [deg] in the model's frame; None for shapes that are everywhere. values : (n_par,)"""
         return float(values[0]), float(values[1])
 
     @property
@@ -99,7 +99,7 @@ class SpatialModel(ParametricModel):
 
     @abstractmethod
     def evaluation_radius(self, values: Array) -> float | None:
-        """Radius [deg] beyond which nothing is evaluated, None for no bound."""
+        """Radius [deg] beyond which nothing is evaluated, None for no bound. values : (n_par,)"""
 
     def at_pixels(self, grid: PixelGrid, values: Array, energy: Array | None = None) -> Array:
         """Density at pixel centres, (ny, nx) or (n_energy, ny, nx). Raises `ModelError` for a point."""
@@ -134,11 +134,11 @@ class ExtendedModel(SpatialModel):
         """Density, and its derivatives (n_par, ...)."""
 
     def bin_min(self, values: Array) -> float | None:
-        """Size [deg] of the pixels that resolve the shape, None where that is no question."""
+        """Size [deg] of the pixels that resolve the shape, None where that is no question. values : (n_par,)"""
         return None
 
     def at(self, lon: Array, lat: Array, energy: Array | None = None) -> Array:
-        """Density [sr-1] at the parameters' own values; positions [deg] in the model's frame."""
+        """Density [sr-1] at the parameters' own values; positions [deg] in the model's frame, of any shape."""
         return self.evaluate(unit_vectors(lon, lat), self.values(), energy)
 
     def at_pixels(self, grid: PixelGrid, values: Array, energy: Array | None = None) -> Array:
@@ -167,6 +167,7 @@ class ExtendedModel(SpatialModel):
         """Where, and on how many sub-pixels, the shape is evaluated.
 
         ``k = ceil(pixel / bin_min)`` up to 200; with k = 1, or a shape outside the map, all pixel centres.
+        values : (n_par,)
         """
         bin_min, radius, place = self.bin_min(values), self.evaluation_radius(values), self.position(values)
         if bin_min is None or radius is None or place is None or not isfinite(bin_min):
@@ -190,22 +191,28 @@ class RadialModel(ExtendedModel):
 
     @abstractmethod
     def surface(self, at: Offsets, shape: Array) -> Array:
-        """Density [sr-1]."""
+        """Density [sr-1], in the shape of ``at``. shape : (n_shape,)"""
 
     @abstractmethod
     def surface_gradient(self, at: Offsets, shape: Array) -> tuple[Array, Array, Array | None, list[Array]]:
-        """Density, and its derivatives by the versine, by the position angle (None: round), by every shape value."""
+        """Density, and its derivatives by the versine, by the position angle (None: round), by every shape value.
+
+        shape : (n_shape,); all have the shape of ``at``
+        """
 
     @abstractmethod
     def rings(self, shape: Array) -> Rings:
-        """The ellipses of the shape, and the radii where its density has an edge."""
+        """The ellipses of the shape, (n_shape,), and the radii [deg] where its density has an edge."""
 
     def sized(self, values: Array, least: float = LEAST) -> Array:
-        """Values that are a shape: at least ``least`` [deg] in size."""
+        """Values (n_par,) that are a shape: at least ``least`` [deg] in size."""
         return np.concatenate([values[:2], [least], values[3:]]) if values[2] < least else values
 
     def resolution(self, values: Array) -> float | None:
-        """Size [deg] of sub-pixels on which sums do not feel where the shape is; None: only integrals are so smooth."""
+        """Size [deg] of sub-pixels on which sums do not feel where the shape is; None: only integrals are so smooth.
+
+        values : (n_par,)
+        """
         return None
 
     @abstractmethod
@@ -216,9 +223,8 @@ class RadialModel(ExtendedModel):
         """
 
     def edges(self, vectors: Array, values: Array) -> tuple[Array, float, bool] | None:
-        """Distances [deg] of directions to the nearest edge, how finely [deg] it has to be resolved, and whether
-        derivatives are unbounded there; None for a shape without edges.
-        """
+        """Distances [deg], (n,), of directions to the nearest edge, how finely [deg] it has to be resolved, and whether
+        derivatives are unbounded there; None for a shape without edges. vectors : (n, 3); values : (n_par,)"""
         return None
 
     def evaluate(self, vectors: Array, values: Array, energy: Array | None = None) -> Array:

@@ -115,13 +115,13 @@ def _differences(shape: Shape, grid: PixelGrid, values: Array) -> Array:
 
 
 def step_aside(shape: Shape, values: Array, k: int) -> tuple[Array, Array, float]:
-    """Values with more and less of one parameter of a shape that has a size, and their difference."""
+    """Values (n_par,) with more and less of one parameter of a shape that has a size, and their difference."""
     size = shape.rings(values[2:]).major
     return sides(shape, values, k, _STEP * (float(values[k]) if shape.paths[k] == "eta" else size), 0.0)
 
 
 def divide(shape: Shape, grid: PixelGrid, values: Array) -> Iterator[tuple[Cells, Array]]:
-    """Cells that need no further division, and their integrals."""
+    """Cells that need no further division, and their integrals, (n,)."""
     n_x = grid.shape[1]
     pixel = np.flatnonzero(_within_reach(shape, grid, values))
     cells = Cells((pixel % n_x).astype(np.float64), (pixel // n_x).astype(np.float64), pixel, 1.0)

@@ -93,7 +93,7 @@ def _sines(lon: float, lat: float) -> tuple[float, float, float, float]:
 
 
 def effective_radius(at: Offsets, major: float, e: float, phi: float) -> tuple[Array, Array, Array]:
-    """Radius of an ellipse at the position angles of some directions, and its derivatives by e and phi; angles [rad].
+    """Radius of an ellipse at position angles of any shape, and its derivatives by e and phi; angles [rad].
 
     ``a b / sqrt(a^2 sin^2(phi - PA) + b^2 cos^2(phi - PA))`` with ``b = a sqrt(1 - e^2)``; phi is the position angle of
     the major axis. The derivative by PA is minus that by phi, the one by the major axis is radius / major.

@@ -19,7 +19,8 @@ class PointSpatialModel(SpatialModel):
         return 0.0
 
     def pixels(self, grid: PixelGrid, values: Array, place: tuple[Array, Array] | None = None) -> PointPixels:
-        """The four pixels around the position. ``place``: what `place` says of it, where that is known."""
+        """The four pixels around the position. values : (n_par,); ``place``: what `place` says of it, where that is
+        known."""
         return PointPixels.at(grid, self.place(grid, values) if place is None else place)
 
     def place(self, grid: PixelGrid, values: Array) -> tuple[Array, Array]:

@@ -122,7 +122,7 @@ class RingLayout:
 
 
 def core_part(at: Offsets, core: float) -> Array:
-    """1 in the centre of a shape, 0 some widths ``core`` [deg] off, and smooth."""
+    """1 in the centre of a shape, 0 some widths ``core`` [deg] off, and smooth; in the shape of ``at``."""
     return np.asarray(np.exp(at.versine / -(radians(core) ** 2)))
 
 
@@ -143,6 +143,8 @@ def sides(model: RingedShape, values: Array, k: int, step: float, least: float) 
     """Values with more and less of one parameter, and their difference: one-sided where it ends, 0 where none counts.
 
     least : size [deg] that a shape has at least
+
+    values : (n_par,)
     """
     steps = np.eye(len(values))[k] * step
     more, less = model.sized(values + steps, least), model.sized(values - steps, least)

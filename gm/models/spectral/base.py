@@ -168,12 +168,12 @@ _LEAST, _MOST = -600.0, 300.0  # exponents
 
 
 def exponential(x: Array) -> Array:
-    """exp(x) kept between 1e-261 and 1e130, so that squares, ratios and sums of spectra stay finite."""
+    """exp(x), of any shape, kept between 1e-261 and 1e130, so that squares, ratios and sums of spectra stay finite."""
     return np.exp(np.minimum(np.maximum(x, _LEAST), _MOST))
 
 
 def exponential_with_slope(x: Array, amplitude: float | Array) -> tuple[Array, Array]:
-    """`exponential` of x, and ``amplitude`` times its derivative: nothing where it is kept at a limit."""
+    """`exponential` of x, of any shape, and ``amplitude`` times its derivative: nothing where it is kept at a limit."""
     value = exponential(x)
     slope = amplitude * value
     flat = x.reshape(-1)
@@ -183,5 +183,5 @@ def exponential_with_slope(x: Array, amplitude: float | Array) -> tuple[Array, A
 
 
 def power(log_base: Array, exponent: float) -> Array:
-    """``exp(exponent * log_base)``, kept below 1e130."""
+    """``exp(exponent * log_base)``, of any shape, kept below 1e130."""
     return np.exp(np.minimum(exponent * log_base, 300.0))

@@ -45,7 +45,7 @@ def given_defaults(model: str, given: Collection[object]) -> tuple[Parameter, ..
 
 
 def in_axis_order(axes: Sequence[Axis], names: tuple[str, ...], values: Array, source: str) -> Array:
-    """Values of parameters in the order of the axes. Raises `DataError` when both differ in names."""
+    """Values of parameters, (n_axes,), in the order of the axes. Raises `DataError` when both differ in names."""
     found = [axis.name for axis in parameter_axes(axes)]
     if sorted(found) != sorted(names):
         wrong = next((name for name in names if name not in found), ", ".join(names) or "none")
@@ -54,7 +54,7 @@ def in_axis_order(axes: Sequence[Axis], names: tuple[str, ...], values: Array, s
 
 
 def collapse(table: NDArray[Any], axes: Sequence[Axis], values: Array) -> tuple[NDArray[Any], list[NDArray[Any]]]:
-    """The table at values of the axes that are not energy, without these axes, and its derivatives by each value.
+    """The table at values (n_axes,) of the axes that are not energy, without these axes, and its derivatives by each.
 
     ``axes``: the leading ones of ``table``. Linear in the axes' own scale, the end segments continued.
     """

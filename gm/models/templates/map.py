@@ -165,7 +165,7 @@ class TemplateMap:
         return np.asarray(np.where(value > 0, self._loaded[3] * slope, 0.0))
 
     def evaluate_with_slopes(self, lon: Array, lat: Array, energy: Array | None) -> tuple[Array, Array, Array]:
-        """Values, and their derivatives by lon and lat [1/deg]."""
+        """Values, and their derivatives by lon and lat [deg-1]; positions [deg] and energies [TeV] are broadcast."""
         value = self.evaluate(lon, lat, energy)
         if isinstance(self.geometry, HealpixGeometry):
             h = 1e-3 / self.geometry.nside
@@ -263,7 +263,7 @@ class TemplateMap:
         return np.asarray(value)
 
     def covers(self, energy: Array) -> BoolArray:
-        """Whether the map reaches energies [TeV]: up to half a pixel beyond the outermost centres."""
+        """Whether the map reaches energies [TeV], of any shape: up to half a pixel beyond the outermost centres."""
         axis = self.energy_axis
         if axis is None:
             return np.ones(np.shape(energy), dtype=np.bool_)

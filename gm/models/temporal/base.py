@@ -47,7 +47,7 @@ class TemporalModel(ParametricModel):
         return np.array([p.value * f for p, f in zip(self.parameters, self.factors, strict=True)])
 
     def average(self, intervals: TimeIntervals, values: Array) -> float:
-        """Mean of f over the intervals."""
+        """Mean of f over the intervals. values : (n_par,)"""
         start, stop = self._elapsed(intervals, values)
         return float(np.sum(self.integral(start, stop, values)) / intervals.total)
 
@@ -62,11 +62,11 @@ class TemporalModel(ParametricModel):
         return float(np.sum(integral) / intervals.total), gradient / intervals.total
 
     def covered(self, intervals: TimeIntervals, values: Array) -> float:
-        """Part of the intervals in which the model says what f is; elsewhere it is 0."""
+        """Part of the intervals in which the model says what f is; elsewhere it is 0. values : (n_par,)"""
         return 1.0
 
     def reference(self, values: Array) -> float:
-        """Reference time, a Modified Julian Date [d] on the model's scale."""
+        """Reference time, a Modified Julian Date [d] on the model's scale. values : (n_par,)"""
         return float(values[self.paths.index("t_ref")]) if "t_ref" in self.paths else _J2000
 
     def _elapsed(self, intervals: TimeIntervals, values: Array) -> tuple[Array, Array]:
@@ -77,7 +77,7 @@ class TemporalModel(ParametricModel):
 
     @abstractmethod
     def evaluate(self, elapsed: Array, values: Array) -> Array:
-        """f at times [d] since the reference time."""
+        """f at times [d] since the reference time, of any shape. values : (n_par,)"""
 
     @abstractmethod
     def integral(self, start: Array, stop: Array, values: Array) -> Array:
@@ -85,7 +85,8 @@ class TemporalModel(ParametricModel):
 
     @abstractmethod
     def integral_gradient(self, start: Array, stop: Array, values: Array) -> tuple[Array, list[Array]]:
-        """`integral`, and its derivatives by every parameter; that by t_ref is left to `average_gradient`."""
+        """`integral`, and its derivatives by every parameter, the same shape each; that by t_ref is left to
+        `average_gradient`."""
 
 
 class ConstantTemporalModel(TemporalModel):

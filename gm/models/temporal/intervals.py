@@ -71,7 +71,7 @@ def header_number(header: Any, name: str) -> float:
 
 
 def to_tt(mjd: object, scale: str) -> Array:
-    """Modified Julian Dates in TT from those on another scale. Raises `DataError` for a scale that does not exist."""
+    """Modified Julian Dates [d], of any shape, in TT from another scale. Raises `DataError` for an unknown one."""
     days = np.atleast_1d(np.asarray(mjd, dtype=np.float64))
     if scale == "tt":
         return days

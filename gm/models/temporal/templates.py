@@ -116,7 +116,7 @@ class TemplatePhaseCurveTemporalModel(TemporalModel):
         return Polyline(phase, norm / mean), 1.0
 
     def phase(self, elapsed: Array, values: Array) -> Array:
-        """Turns since phase 0, at times [d] since the reference time."""
+        """Turns since phase 0, at times [d] of any shape since the reference time."""
         dt = elapsed * DAY
         return np.asarray(values[1] + dt * (values[2] + dt / 2 * (values[3] + dt / 3 * values[4])))
 

@@ -58,7 +58,7 @@ def read_edges(edges: Any, path: JsonPath, report: Report) -> tuple[float, ...]:
 
 
 def log_edges(e_min: float, e_max: float, per_decade: float) -> tuple[float, ...]:
-    """Edges equally spaced in log energy: the nearest whole number of bins, at least one; the ends are exact."""
+    """Edges equally spaced in log energy [TeV]: the nearest whole number of bins, at least one; the ends are exact."""
     n_bins = max(round(per_decade * math.log10(e_max / e_min)), 1)
     inner = (e_min * (e_max / e_min) ** (index / n_bins) for index in range(1, n_bins))
     return (e_min, *inner, e_max)

@@ -40,7 +40,7 @@ class Folding(ABC):
         return [self.respond(image) for image in images]
 
     def respond_in_full(self, image: Array) -> tuple[Response, Array]:
-        """`respond` and `totals`, for an image that is needed once."""
+        """`respond` and `totals`, for an image (ny, nx) or (n_energy_true, ny, nx) that is needed once."""
         return self.respond(image), self.totals(image)
 
     def along(
@@ -51,7 +51,10 @@ class Folding(ABC):
         return times(images.reshape(len(images), -1), by_pixel.reshape(-1))
 
     def adjoint_part(self, spectrum: Array, weights: Array, slope: float) -> DatasetAdjoint:
-        """What a member adds to derivatives along images, from derivatives by counts in the rows and in all bins."""
+        """What a member adds to derivatives along images, from derivatives by counts in the rows and in all bins.
+
+        spectrum : (n_energy_true,); weights : (n_rows,)
+        """
         raise TypeError("no other dataset sees the same images")
 
     @abstractmethod

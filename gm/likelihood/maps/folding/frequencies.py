@@ -72,7 +72,7 @@ def spectra_of(images: Array, size: Size) -> ComplexArray:
 
 
 def images_of(spectra: ComplexArray, size: Size, part: Part) -> Array:
-    """The reverse, but for rows and columns outside of a part; ``spectra`` are overwritten."""
+    """The reverse, (..., ny, nx), but for what is outside of a part; ``spectra`` are overwritten."""
     by_row = fft.ifft(spectra, axis=-2, overwrite_x=True)[..., part[0], :]
     return np.asarray(fft.irfft(by_row, n=size[1], axis=-1)[..., part[1]])
 

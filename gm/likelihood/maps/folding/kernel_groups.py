@@ -62,7 +62,7 @@ class Grid:
         return y, x
 
     def index(self, y: IntArray, x: IntArray) -> tuple[IntArray, BoolArray]:
-        """Positions of a window's pixels in the transforms, 0 for those that are not reached; which are."""
+        """Positions of a window's pixels (n,) in the transforms, 0 for those that are not reached; which are, (n,)."""
         (rows, columns), (y0, x0) = self.reach, self.origin
         inside = (y >= rows.start) & (y < rows.stop) & (x >= columns.start) & (x < columns.stop)
         return np.where(inside, (y - y0) * self.size[1] + x - x0, 0), inside

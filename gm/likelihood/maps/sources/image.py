@@ -87,7 +87,7 @@ class SharedImage:
         return np.asarray(self.alone(values)[0])
 
     def is_negative(self, pixels: Array) -> bool:
-        """Whether it is somewhere, with these pixels."""
+        """Whether it is somewhere, with these pixels, (ny, nx) or (n_energy_true, ny, nx)."""
         return self._image.may_be_negative and bool(pixels.min() < 0)
 
     def alone(self, values: Array) -> Array:
@@ -96,7 +96,7 @@ class SharedImage:
             return self._alone.get(values, lambda _: self._image.pixels(values)[None])
 
     def changes(self, values: Array, moves: BoolArray | None) -> tuple[IntArray, Array]:
-        """Which values of the shape move and change the image, and its derivatives with respect to them."""
+        """Which values of the shape (n_par,) move and change the image, (n,), and its derivatives by them, (n, ...)."""
 
         def make(_: Array) -> tuple[IntArray, Array]:
             d_image = self._image.pixels_gradient(values)

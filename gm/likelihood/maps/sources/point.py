@@ -193,7 +193,7 @@ class Shared:
         self._supports: dict[tuple[Any, ...], Part | None] = {}
 
     def point(self, name: str, shape: PointSpatialModel, geometry: WcsGeometry, values: Array, is_free: bool) -> _Point:
-        """The point on the pixels of a map."""
+        """The point on the pixels of a map. values : (n_par,)"""
         x, y = (floor(float(geometry.cards[name])) for name in ("CRPIX1", "CRPIX2"))
         x = geometry.shape[1] // 2 if geometry.projection.middle else x  # nearer than half of the sky
         base = geometry.window(slice(y, y + 1), slice(x, x + 1))
@@ -205,7 +205,7 @@ class Shared:
         return self._images.setdefault(key, (SharedImage(make()), SharedKernels()))
 
     def support(self, name: str, shape: SpatialModel | None, grid: PixelGrid, values: Array) -> Part | None:
-        """As `support_of`."""
+        """As `support_of`. values : (n_par,)"""
         key = name, grid.geometry.key
         if key not in self._supports:
             self._supports[key] = support_of(shape, grid, values)

@@ -20,7 +20,10 @@ _NOTHING = 1e-10  # of a shape's flux
 
 
 def support_of(shape: SpatialModel | None, grid: PixelGrid, values: Array) -> tuple[slice, slice] | None:
-    """Rows and columns of a window that hold all of a compact shape, with room to move and grow; None: everything."""
+    """Rows and columns of a window that hold all of a compact shape, with room to move and grow; None: everything.
+
+    values : (n_par,)
+    """
     if not isinstance(shape, RadialModel):
         return None
     place, radius = shape.position(values), shape.evaluation_radius(values)
@@ -86,7 +89,7 @@ class ShapeReach:
 
 
 def sub_pixels(shape: RadialModel, pixel: float, values: Array) -> int:
-    """Into how many parts the sides of pixels [deg] are cut in a fit of a shape."""
+    """Into how many parts the sides of pixels [deg] are cut in a fit of a shape. values : (n_par,)"""
     size = shape.resolution(shape.sized(values))
     assert size is not None
     return oversampling(pixel, size)
