@@ -76,7 +76,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def own_room(*shape: int) -> NDArray[np.complex128]:
-    """Memory of this thread, in the shape asked for, with whatever is in it until it asks again: new memory takes longer."""
+    """Memory of this thread, in the shape asked for, with whatever is in it, until it asks again; new takes longer."""
     n = prod(shape)
     if _HERE.room.size < n:
         _HERE.room = np.empty(n, dtype=np.complex128)
