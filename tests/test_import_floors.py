@@ -67,7 +67,7 @@ INNER_FLOORS = {
     "likelihood": (
         "energy_parts flux_plan lattice line products times treatment maps.folding maps.sources.losses",
         "fluxes blocks report remarks by_dataset",
-        "by_energy contract own_parameters bending",
+        "by_energy contract own_parameters bending summary",
         "spectra maps",
         "terms",
         "compilation",
