@@ -29,12 +29,25 @@ class Bands:
     ranges: IntArray
 
     @classmethod
-    def of(cls, datasets: Datasets, edges: Sequence[object] | None, *, needs_background: bool = False) -> Bands:
+    def of(
+        cls,
+        datasets: Datasets,
+        edges: Sequence[object] | None,
+        *,
+        needs_background: bool = False,
+        one_kind: bool = False,
+    ) -> Bands:
         """Between edges (numbers in TeV, or quantities), moved to the nearest of the first dataset; None: one band.
 
-        Raises `DataError` for datasets that are no maps or on different pixels, and `UsageError` for the edges.
+        Raises `DataError` for datasets that are no maps or on different pixels, with off counts where they
+        ``need`` a background that is known, or both with and without where they are to be of ``one_kind``; and
+        `UsageError` for the edges.
         """
         maps = _maps(datasets, needs_background)
+        if one_kind and len({dataset.has_known_background for dataset in maps}) > 1:
+            raise DataError(
+                "maps with and without off counts do not sum up\n    select those of one kind with 'datasets'"
+            )
         own = maps[0].energy.edges
         if edges is not None:
             wanted = np.array([convert(edge, "TeV") for edge in edges])
@@ -70,7 +83,7 @@ def _maps(datasets: Datasets, needs_background: bool) -> tuple[SkyMap, ...]:
             )
         if needs_background and not dataset.has_known_background:
             raise DataError(
-                f"dataset {dataset.name} has a background that off counts measure; a TS map needs a known one"
-                "\n    an excess map (type: excess) has the significance of on and off counts"
+                f"dataset {dataset.name} has a background that off counts measure; this needs a known one"
+                "\n    maps of type ts, excess and residual take off counts"
             )
     return maps

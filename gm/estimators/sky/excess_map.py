@@ -12,7 +12,7 @@ from gm.arrays import Array, BoolArray, MapArray
 from gm.conventions import Conventions
 from gm.datasets import Datasets
 from gm.datasets.map_dataset import SkyMap
-from gm.errors import DataError, UsageError
+from gm.errors import UsageError
 from gm.estimators.sky.bands import Bands
 from gm.estimators.sky.result import SkyMaps, signed_root, with_fluxes
 from gm.estimators.sky.significance import Excess, KnownExcess, MeasuredExcess
@@ -67,12 +67,7 @@ class ExcessMapEstimator:
         Raises `DataError` for datasets that are no maps on the same pixels, or of both statistics.
         """
         conventions = Conventions(self.conventions)
-        bands = Bands.of(datasets, self.energy_edges)
-        kinds = {dataset.has_known_background for dataset in bands.datasets}
-        if len(kinds) > 1:
-            raise DataError(
-                "maps with and without off counts do not sum up\n    select those of one kind with 'datasets'"
-            )
+        bands = Bands.of(datasets, self.energy_edges, one_kind=True)
         likelihood = JointLikelihood(datasets, models, conventions, counts_alone=True, engine=self.engine)
         predicted = likelihood.predicted(likelihood.layout.start)
         exposed = [exposed_counts(dataset, self.spectrum, conventions) for dataset in bands.datasets]
@@ -83,7 +78,7 @@ class ExcessMapEstimator:
                 Part(dataset, part, signal, first, last)
                 for dataset, part, signal, (first, last) in zip(bands.datasets, predicted, exposed, ranges, strict=True)
             ]
-            found.append(self._band(parts, disk, known=kinds == {True}))
+            found.append(self._band(parts, disk, known=bands.datasets[0].has_known_background))
         data = {name: np.stack([maps[name] for maps in found]) for name in found[0]}
         fluxes = reference_fluxes(self.spectrum, bands, conventions)
         return SkyMaps(

@@ -37,6 +37,11 @@ class Plane:
     def shape(self) -> tuple[int, int]:
         return self.counts.shape[0], self.counts.shape[1]
 
+    @property
+    def enters(self) -> BoolArray:
+        """(n_y, n_x): pixels at which a source is fitted."""
+        return self.background > 0
+
     @cached_property
     def has_counts(self) -> BoolArray:
         """(n_y, n_x): pixels with counts in which a source may be seen."""

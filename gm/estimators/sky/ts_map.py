@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 
-from gm.arrays import Array, BoolArray, IntArray
+from gm.arrays import Array, BoolArray, IntArray, MapArray
 from gm.conventions import Conventions
 from gm.datasets import Datasets
+from gm.datasets.map_dataset import SkyMap
 from gm.estimators.reference import Reference
 from gm.estimators.sky.bands import Bands
+from gm.estimators.sky.measured_norms import MeasuredPlane, fit_measured_norms
 from gm.estimators.sky.norms import QUANTITIES, NormSettings, fit_norms
 from gm.estimators.sky.planes import Plane
 from gm.estimators.sky.result import SkyMaps, signed_root, with_fluxes
@@ -22,6 +25,10 @@ from gm.models import Models, SkyModel
 from gm.values import read_only
 
 Progress = Callable[[str, float], None]
+_SHARED = (
+    "off counts are taken as measured for each bin alone; where neighbours share them, as those of a ring, errors "
+    "leave that out"
+)
 
 
 @read_only("make another TSMapEstimator")
@@ -31,7 +38,8 @@ class TSMapEstimator:
 
     In the bins of each band of energy, on all datasets together, ``predicted = background + norm * source``; the
     background is what the global model predicts, sources included, and stays as it is. The norm is the minimum of -2 ln
-    L (Cash), at least that with which nothing negative is predicted, and the TS that of the norm against 0.
+    L (Cash), at least that with which nothing negative is predicted, and the TS that of the norm against 0. With off
+    counts -2 ln L is W, whose background is profiled in each bin, at each norm, and the norm may be anything.
 
     kernel : its shape on the sky and its spectrum, whose integral over the band is the flux of norm 1
     energy_edges : of the bands, moved to the nearest edges of the first dataset; None: one band over all energies
@@ -65,10 +73,10 @@ class TSMapEstimator:
     def run(self, datasets: Datasets, models: Models, progress: Progress | None = None) -> SkyMaps:
         """The maps of each band; NaN where no bin enters or nothing is expected.
 
-        Raises `DataError` for datasets that are no maps with a known background on the same pixels.
+        Raises `DataError` for datasets that are no maps on the same pixels, or with and without off counts.
         """
         conventions = Conventions(self.conventions)
-        bands = Bands.of(datasets, self.energy_edges, needs_background=True)
+        bands = Bands.of(datasets, self.energy_edges, one_kind=True)
         likelihood = JointLikelihood(datasets, models, conventions, counts_alone=True, engine=self.engine)
         predicted = likelihood.predicted(likelihood.layout.start)
         sources = [
@@ -80,23 +88,24 @@ class TSMapEstimator:
         ]
         fluxes = reference_fluxes(self.kernel, bands, conventions)
         settings = NormSettings(self.sigma, self.sigma_ul, self.intervals, self.threshold)
-        found = []
+        is_known, found = bands.datasets[0].has_known_background, []
         for k, ranges in enumerate(bands.ranges):
             if progress is not None:
                 progress(bands.label(k), k / len(bands.ranges))
-            planes = [
-                plane
-                for dataset, source, background, (first, last) in zip(
+            parts = [
+                (view, dataset, slice(first, last), counts[first:last])
+                for dataset, source, counts, (first, last) in zip(
                     bands.datasets, sources, predicted, ranges, strict=True
                 )
-                for plane in self._planes(
-                    dataset.mask[first:last],
-                    dataset.counts[first:last].astype(np.float64),
-                    background[first:last],
-                    source.cut(first, last),
-                )
+                for view in self._views(dataset.mask[first:last], source.cut(first, last))
             ]
-            found.append(_fitted(planes, bands.geometry.shape, settings))
+            shape = bands.geometry.shape
+            if is_known:
+                known = [view.known(dataset.counts[part], counts) for view, dataset, part, counts in parts]
+                found.append(_fitted(known, fit_norms, shape, settings))
+            else:
+                off = [view.measured(one.counts[part], counts, _off(one, part)) for view, one, part, counts in parts]
+                found.append(_fitted(off, fit_measured_norms, shape, settings))
         data = {name: np.stack([maps[name] for maps in found]) for name in found[0]}
         return SkyMaps(
             "ts",
@@ -107,15 +116,15 @@ class TSMapEstimator:
             self.sigma,
             self.sigma_ul,
             fluxes,
-            tuple(likelihood.remarks()),
+            (*likelihood.remarks(), *(() if is_known else (_SHARED,))),
         )
 
-    def _planes(self, mask: BoolArray, counts: Array, background: Array, source: _Source) -> Iterator[Plane]:
+    def _views(self, mask: BoolArray, source: _Source) -> Iterator[_View]:
         """The images of one dataset in one band."""
         is_exact = Conventions(self.conventions).is_exact
         if not self.sum_over_energy:
-            for k in range(len(mask)):
-                yield _plane(mask[k], counts[k], background[k], source.exposed[k], source.kernels[k], is_exact)
+            for k, alone in enumerate(np.eye(len(mask), dtype=np.bool_)):
+                yield _View.of(alone, mask[k], source.exposed[k], source.kernels[k], is_exact)
             return
         expected = source.exposed.sum(axis=(1, 2))
         for together, inside in _patterns(mask):
@@ -123,8 +132,43 @@ class TSMapEstimator:
             kernel = np.einsum("k,kyx->yx", weights, source.kernels[together])
             kernel /= weights.sum() if not is_exact else expected.sum()
             exposed = (source.exposed if is_exact else source.exposed[together]).sum(axis=0)
-            counted, known = (np.where(inside, part[together].sum(axis=0), 0.0) for part in (counts, background))
-            yield _plane(inside, counted, known, exposed, kernel, is_exact)
+            yield _View.of(together, inside, exposed, kernel, is_exact)
+
+
+@dataclass(frozen=True, eq=False)
+class _View:
+    """Energies that are summed (n_energy,), the pixels in which all of these enter and no others do, and what a source
+    predicts there: see `Plane`."""
+
+    energies: BoolArray
+    inside: BoolArray
+    exposed: Array
+    kernel: Array
+    sent: Array | None
+
+    @classmethod
+    def of(cls, energies: BoolArray, inside: BoolArray, exposed: Array, kernel: Array, is_exact: bool) -> _View:
+        if is_exact:
+            return cls(energies, inside, inside.astype(np.float64), kernel, exposed)
+        return cls(energies, inside, np.where(inside, exposed, 0.0), kernel, None)
+
+    def summed(self, values: Array | MapArray) -> Array:
+        """(n_y, n_x) of (n_energy, n_y, n_x)."""
+        return np.where(self.inside, values[self.energies].sum(axis=0, dtype=np.float64), 0.0)
+
+    def known(self, counts: Array | MapArray, predicted: Array) -> Plane:
+        """With the counts of a dataset in these energies, and what the model predicts there."""
+        return Plane(self.summed(counts), self.summed(predicted), self.exposed, self.kernel, self.sent)
+
+    def measured(self, counts: Array | MapArray, predicted: Array, off: Sequence[MapArray]) -> MeasuredPlane:
+        """With off counts, and the acceptances of both; ``alpha`` of a sum keeps the expected background."""
+        counts_off, acceptance, acceptance_off = (np.asarray(part, dtype=np.float64) for part in off)
+        alpha = np.divide(acceptance, acceptance_off, out=np.zeros(acceptance.shape), where=acceptance_off > 0)
+        total, background = self.summed(counts_off), self.summed(alpha * counts_off)
+        plain = self.summed(alpha) / np.count_nonzero(self.energies)
+        mean = np.divide(background, total, out=np.where(plain > 0, plain, 1.0), where=total > 0)
+        seen = self.exposed, self.kernel, self.sent
+        return MeasuredPlane(self.summed(counts), total, mean, self.summed(predicted), *seen)
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,13 +190,6 @@ def reference_fluxes(component: SkyModel, bands: Bands, conventions: Conventions
     return np.array([band.flux for band in Reference(component, values, conventions).fluxes(edges)])
 
 
-def _plane(mask: BoolArray, counts: Array, background: Array, exposed: Array, kernel: Array, is_exact: bool) -> Plane:
-    counts, background = np.where(mask, counts, 0.0), np.where(mask, background, 0.0)
-    if is_exact:
-        return Plane(counts, background, mask.astype(np.float64), kernel, exposed)
-    return Plane(counts, background, np.where(mask, exposed, 0.0), kernel)
-
-
 def _patterns(mask: BoolArray) -> Iterator[tuple[BoolArray, BoolArray]]:
     """Which energies enter together, (n_energy,), and the pixels in which these do and no others, (n_y, n_x)."""
     columns = np.packbits(mask.reshape(len(mask), -1), axis=0)
@@ -163,16 +200,28 @@ def _patterns(mask: BoolArray) -> Iterator[tuple[BoolArray, BoolArray]]:
             yield energies, (of_pixel.reshape(-1) == k).reshape(mask.shape[1:])
 
 
-def _fitted(planes: Sequence[Plane], shape: tuple[int, int], settings: NormSettings) -> dict[str, Array]:
+def _off(dataset: SkyMap, part: slice) -> list[MapArray]:
+    """Off counts and the acceptances on and off in some energies."""
+    return [getattr(dataset, name)[part] for name in ("counts_off", "acceptance", "acceptance_off")]
+
+
+AnyPlane = TypeVar("AnyPlane", Plane, MeasuredPlane)
+
+
+def _fitted(
+    planes: Sequence[AnyPlane],
+    fit: Callable[[Sequence[AnyPlane], IntArray, NormSettings], dict[str, Array]],
+    shape: tuple[int, int],
+    settings: NormSettings,
+) -> dict[str, Array]:
     """Images of one band; what no bin enters is not looked at."""
     images = {name: np.full(shape, np.nan) for name in QUANTITIES}
     around = _around(np.any([plane.exposed > 0 for plane in planes], axis=0)) if planes else None
     if around is not None:
         inside = [plane.cut(*around) for plane in planes]
-        pixels: IntArray = np.flatnonzero(np.sum([plane.background for plane in inside], axis=0) > 0)
-        found = fit_norms(inside, pixels, settings) if pixels.size else {}
-        for name, values in found.items():
-            part = np.full(inside[0].shape, np.nan)
+        pixels: IntArray = np.flatnonzero(np.any([plane.enters for plane in inside], axis=0))
+        for name, values in (fit(inside, pixels, settings) if pixels.size else {}).items():
+            part = np.full(inside[0].exposed.shape, np.nan)
             part.ravel()[pixels] = values
             images[name][around] = part
     images["sqrt_ts"] = np.where(np.isnan(images["ts"]), np.nan, signed_root(images["ts"], images["norm"]))

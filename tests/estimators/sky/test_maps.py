@@ -11,6 +11,7 @@ from gm.datasets import Datasets, MapDataset
 from gm.errors import DataError, UsageError
 from gm.estimators.sky.excess_map import ExcessMapEstimator
 from gm.estimators.sky.peaks import candidates, find_peaks
+from gm.estimators.sky.ps_map import PSMapEstimator
 from gm.estimators.sky.residual_map import ResidualMapEstimator
 from gm.estimators.sky.result import SkyMaps
 from gm.estimators.sky.sources import default_kernel
@@ -182,8 +183,10 @@ def test_peaks_keep_their_distance() -> None:
 def test_what_cannot_be_mapped_is_refused() -> None:
     with pytest.raises(DataError, match="has no pixels"):
         TSMapEstimator().run(Datasets([on_off()]), Models())
-    with pytest.raises(DataError, match=r"off counts measure.*\n.*excess map"):
-        TSMapEstimator().run(Datasets([on_off_cube()]), Models())
+    with pytest.raises(DataError, match=r"off counts measure.*\n.*ts, excess and residual take off counts"):
+        PSMapEstimator().run(Datasets([on_off_cube()]), Models())
+    with pytest.raises(DataError, match="with and without off counts"):
+        TSMapEstimator().run(Datasets([cube(), on_off_cube()]), Models())
     with pytest.raises(DataError, match="on different pixels"):
         TSMapEstimator().run(Datasets([cube(), cube("other", grid="galactic")]), Models())
     with pytest.raises(DataError, match="with and without off counts"):
