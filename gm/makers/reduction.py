@@ -12,10 +12,10 @@ import numpy as np
 from gm.datasets import MapDataset, MapDatasetOnOff, SpectrumDataset, SpectrumDatasetOnOff
 from gm.datasets.operations.backgrounds import corrected, neutral
 from gm.datasets.operations.stacking import stacked
-from gm.makers.cut_events import lost_counts
 from gm.makers.maker import Maker, NothingLeft, safe_bins
 from gm.makers.maps import MapDatasetMaker
 from gm.makers.pixels import Pixels
+from gm.makers.remarks import remarks
 from gm.makers.rings import on_off_map
 from gm.makers.safe_mask import SafeMaskMaker
 from gm.makers.target import cut_target
@@ -56,8 +56,8 @@ class Reduction:
                 raise NothingLeft(f"observation {observation.obs_id}: no exposure, the field of view is elsewhere")
             if not safe_bins(dataset).any():
                 raise NothingLeft(f"observation {observation.obs_id}: {_named(maker)} leaves no safe bin")
-        for told in lost_counts(dataset, observation):
-            log.warning(told)
+        for remark in remarks(dataset, observation):
+            log.warning(remark)
         return dataset, component
 
     def prepared(self) -> Reduction:

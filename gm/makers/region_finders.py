@@ -93,7 +93,10 @@ class _Image:
         """Angle [rad] from the pointing over the pixels of the region."""
         x, y = _pixels(self.shape, self.grid)
         if not x.size:
-            raise DataError("reflected regions: no pixel of their image lies in the region\n    take a smaller binsz")
+            step = f"{self.grid.pixel_scales()[0]:g} deg"
+            raise DataError(
+                f"reflected regions: the region holds no pixel of their image, of {step}\n    a larger region"
+            )
         angle = np.arctan2(self.x - x, self.y - y)
         size = float(np.ptp(angle))
         return size if size <= np.pi else float(np.ptp(np.where(angle >= 0.0, angle - 2.0 * np.pi, angle)))

@@ -24,7 +24,9 @@ PARTS = ("counts", "exposure", "background", "edisp")
 
 
 def empty_spectrum(name: str, energy: EnergyAxis, energy_true: EnergyAxis, region: SkyRegion) -> SpectrumDataset:
-    """What a reduction starts from: axes and a region, no counts and no exposure."""
+    """What a reduction starts from: axes and a region, no counts and no exposure. Raises `DataError`."""
+    if not all(shape.has_size() for shape in region.shapes):
+        raise DataError("the region has no size, and holds no event")
     return SpectrumDataset(
         name=name,
         energy=energy,

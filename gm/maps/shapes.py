@@ -57,6 +57,10 @@ class SkyShape:
         """Distance [deg] from the centre, or from the vertices, that the shape may have points at."""
         return 0.5 * hypot(*self.sizes) if self.kind in ("ellipse", "rectangle") else max(self.sizes, default=0.0)
 
+    def has_size(self) -> bool:
+        """Whether it has an area, or is a point, which has none by itself."""
+        return all(size > 0.0 for size in (self.sizes[1:] if self.kind == "annulus" else self.sizes))
+
     def to_pixels(self, grid: WcsGeometry) -> PixelShape:
         """The shape in the pixels of a grid. Raises `DataError` when its centre has no place there."""
         lon, lat = rotate(np.array(self.lon), np.array(self.lat), self.frame, grid.frame)

@@ -597,6 +597,16 @@ def test_a_selection_that_means_nothing_is_told_at_its_place(folder: Path, keys:
             "0.5 deg is not above r_in, 0.5 deg",
         ),
         (
+            SPECTRA.replace("radius: 0.2 deg", "radius: 0 deg"),
+            "region",
+            "the region has no size, and holds no event",
+        ),
+        (
+            SPECTRA.replace("{type: aeff_default}", "{type: aeff_max, percent: 101}"),
+            "safe_mask[0].percent",
+            "must be at most 100, found 101",
+        ),
+        (
             MAPS.replace("radius: 0.3 deg}]", "radius: 0.3 deg}, {type: file, filename: ids.txt, radius: 1 deg}]"),
             "exclude[1]",
             "ids.txt: holds regions, for which a radius means nothing",

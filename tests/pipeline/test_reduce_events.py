@@ -91,6 +91,14 @@ def test_counts_that_a_selection_takes_away_are_told(folder: Path, entry: str, s
     assert (row["status"], row["remarks"]) == ("ok", [told] if remark else [])
 
 
+def test_true_energies_that_do_not_reach_over_the_measured_ones_are_told(folder: Path) -> None:
+    narrow = SPECTRA.replace("{min: 0.15 TeV, max: 80 TeV, n_bins: 8}", "{min: 1 TeV, max: 20 TeV, n_bins: 8}")
+    for entry in (narrow, MAPS.replace("{min: 0.15 TeV, max: 80 TeV", "{min: 1 TeV, max: 20 TeV")):
+        rows = reduce(config(entry)).products[0].document["observations"]
+        assert [row["status"] for row in rows] == ["ok"] * 3
+        assert all("TeV reach beyond energy_true, 1 to 20 TeV" in row["remarks"][0] for row in rows)
+
+
 EVENT_TYPES = """
 import json, sys
 import numpy as np, astropy.units as u

@@ -1,8 +1,9 @@
-"""What a selection of events does to a dataset whose responses are those of all events."""
+"""What is worth to be known of a dataset: counts that it cannot have, or that nothing in it can predict."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TypeAlias
 
 import numpy as np
 
@@ -12,16 +13,18 @@ from gm.maps.rotation import rotate
 from gm.maps.sky_region import SkyRegion
 from gm.observations import Observation
 
+Measured: TypeAlias = SpectrumDataset | SpectrumDatasetOnOff | MapDataset | MapDatasetOnOff
 _ROUNDING = 1e-9  # relative, of edges in different units
 
 
-def lost_counts(
-    dataset: SpectrumDataset | SpectrumDatasetOnOff | MapDataset | MapDatasetOnOff, observation: Observation
-) -> Iterator[str]:
-    """Where safe bins reach beyond the energies or offsets of the selected events.
+def remarks(dataset: Measured, observation: Observation) -> Iterator[str]:
+    """All of them, a sentence each. Datasets stay as Gammapy 2.1 makes them, which does not tell."""
+    yield from _narrow_energies(dataset)
+    yield from _lost_counts(dataset, observation)
 
-    Counts are missing there, exposure and background are not. They stay as Gammapy 2.1 makes them, which does not tell.
-    """
+
+def _lost_counts(dataset: Measured, observation: Observation) -> Iterator[str]:
+    """Where safe bins reach beyond the energies or offsets of the selected events, and the exposure with them."""
     energy, offset, safe = observation.selection.energy, observation.selection.offset, safe_bins(dataset)
     if energy is not None:
         beyond = dataset.energy.lo < energy[0] * (1.0 - _ROUNDING)
@@ -35,16 +38,23 @@ def lost_counts(
         yield _told(f"{offset[0]:g} to {offset[1]:g} deg from the pointing", part)
 
 
+def _narrow_energies(dataset: Measured) -> Iterator[str]:
+    """Where safe bins reach beyond the true energies: photons from there are counted, and not predicted."""
+    safe = safe_bins(dataset).reshape(dataset.energy.n_bins, -1).any(axis=1)
+    true = dataset.energy_true.edges
+    low, high = float(dataset.energy.lo[safe].min()), float(dataset.energy.hi[safe].max())
+    if low < true[0] * (1.0 - _ROUNDING) or high > true[-1] * (1.0 + _ROUNDING):
+        yield (
+            f"safe energies from {low:g} to {high:g} TeV reach beyond energy_true, {true[0]:g} to {true[-1]:g} TeV: "
+            "photons from there are counted, and not predicted"
+        )
+
+
 def _told(kept: str, what: str) -> str:
     return f"only events {kept} are selected, but {what} beyond: counts are missing there, exposure is not"
 
 
-def _reaches_beyond(
-    dataset: SpectrumDataset | SpectrumDatasetOnOff | MapDataset | MapDatasetOnOff,
-    observation: Observation,
-    low: float,
-    high: float,
-) -> bool:
+def _reaches_beyond(dataset: Measured, observation: Observation, low: float, high: float) -> bool:
     """Whether a safe pixel, or part of the region, is nearer to or farther from the pointing [deg] than the events."""
     if isinstance(dataset, MapDataset | MapDatasetOnOff):
         distances = dataset.geometry.separation(*observation.pointing_icrs(), "icrs")
