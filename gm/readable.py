@@ -43,6 +43,17 @@ def link_text(link: Mapping[str, Any]) -> str:
     return f"= {scale}{link['equals']}{shift}"
 
 
+def prior_text(prior: Mapping[str, Any] | None) -> str:
+    """What a prior says: ``1 ± 0.05`` for a Gaussian one, else its name and numbers; the weight where it is not 1."""
+    if prior is None:
+        return ""
+    weight = "" if prior.get("weight", 1.0) == 1.0 else f", weight {prior['weight']:g}"
+    if prior["type"] == "GaussianPrior":
+        return f"{prior['mu']:.6g} ± {prior['sigma']:.3g}{weight}"
+    numbers = ", ".join(f"{name} {value:.4g}" for name, value in prior.items() if name not in ("type", "weight"))
+    return f"{prior['type'].removesuffix('Prior')}: {numbers}{weight}"
+
+
 def energy(value: float | None) -> str:
     """An energy given in TeV, in the unit that reads best."""
     if value is None or not math.isfinite(value):

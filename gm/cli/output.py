@@ -47,6 +47,11 @@ def visible(text: str) -> str:
     return _STYLE.sub("\x1b[\\1m", _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
+def printed_width(line: str) -> int:
+    """How many columns a line takes; styles take none."""
+    return len(_STYLE.sub("", line))
+
+
 def print_result(text: str) -> None:
     """Write to standard output at once, `visible`. A reader that has gone away is no error; a full disk is."""
     if sys.stdout is None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gm.cli.failures import count_text, problem_lines
 from gm.cli.options import Display
 from gm.cli.output import paint, print_json, print_text
+from gm.cli.tables import fitted
 
 if TYPE_CHECKING:
     from gm.pipeline.commands.validate import Checked
@@ -23,7 +24,9 @@ def show_checks(checks: Sequence[Checked], display: Display) -> int:
         elif check.exit_code:
             print_text(check.message)
         elif not display.quiet:
-            print_text(f"{check.config}: {paint('valid', 'green', display.color)}: {check.message}")
+            print_text(
+                "\n".join(fitted([f"{check.config}: {paint('valid', 'green', display.color)}: {check.message}"]))
+            )
     bad = sum(max(len(check.problems), 1) for check in checks if check.exit_code)
     if bad:
         print_text(paint(count_text(bad), "red", display.color) + "      gm schema config | models | datasets")

@@ -8,6 +8,7 @@ from typing import Any
 from gm.cli.output import paint
 from gm.cli.room import room
 from gm.cli.tables import count, energy, link_text, number, shortened, table, with_error, without, wrapped
+from gm.readable import prior_text
 
 _COLORS = {"converged": "green", "at_limit": "yellow", "not_converged": "red", "failed": "red"}
 
@@ -104,10 +105,11 @@ def _parameter_lines(document: Mapping[str, Any]) -> list[str]:
         note = link_text(row["link"]) if row.get("link") else ""
         if row.get("at_limit"):
             note = f"at its {row['at_limit']}"
-        rows.append([row["name"], value, error, _minos(row.get("minos"), row["value"]), f"{unit}  {note}".strip()])
-    lines = table(["parameter", "value", "error", "MINOS", "unit"], shortened(rows)) if rows else []
-    if not any(row.get("minos") for row in document["parameters"]) and rows:
-        lines = table(["parameter", "value", "error", "unit"], [[*r[:3], r[4]] for r in shortened(rows)])
+        beside = _minos(row.get("minos"), row["value"]), prior_text(row.get("prior"))
+        rows.append([row["name"], value, error, *beside, f"{unit}  {note}".strip()])
+    head = ["parameter", "value", "error", "MINOS", "prior", "unit"]
+    shown = [k for k, name in enumerate(head) if name not in ("MINOS", "prior") or any(row[k] for row in rows)]
+    lines = table([head[k] for k in shown], [[row[k] for k in shown] for row in shortened(rows)]) if rows else []
     if frozen:
         more = f", ... ({len(frozen)})" if len(frozen) > 4 else ""
         lines += wrapped(f"(frozen: {', '.join(frozen[:4])}{more})")

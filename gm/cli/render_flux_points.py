@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from gm.cli.output import paint
+from gm.cli.room import room
 from gm.cli.tables import number, table, with_error
 from gm.readable import asked_energies, energies, fitted_together, sources_of
+
+_WIDE = 80  # columns that value, error and limit take side by side
 
 
 def lines(document: Mapping[str, Any], color: bool = False) -> list[str]:
@@ -15,12 +18,18 @@ def lines(document: Mapping[str, Any], color: bool = False) -> list[str]:
     status = str(document.get("status", ""))
     style = "green" if status in ("ok", "done") else "yellow"
     points = document["points"]
-    columns = {
-        "source": [point.get("source", "") for point in points],
-        "energy": [energies(point["e_min"], point["e_max"]) for point in points],
+    fluxes = {
         "dnde": [_value(point)[0] for point in points],
         "error": [_value(point)[1] for point in points],
         "upper limit": [_limit(point) for point in points],
+    }
+    width = room().width
+    if width is not None and width < _WIDE:  # a limit must not go before the value that it stands for
+        fluxes = {"dnde": [_told(point) for point in points]}
+    columns = {
+        "source": [point.get("source", "") for point in points],
+        "energy": [energies(point["e_min"], point["e_max"]) for point in points],
+        **fluxes,
         "TS": [number(point.get("ts")) for point in points],
         "status": [point["status"] for point in points],
         "deabsorbed": [_deabsorbed(point) for point in points],
@@ -48,12 +57,17 @@ def _limit(point: Mapping[str, Any]) -> str:
     return "-" if point.get("dnde_ul") is None else f"< {number(point['dnde_ul'])}"
 
 
+def _told(point: Mapping[str, Any]) -> str:
+    """The flux with its error, or the limit of a point that is one."""
+    return _limit(point) if point["status"] == "upper_limit" else " ± ".join(_value(point))
+
+
 def _deabsorbed(point: Mapping[str, Any]) -> str:
     """dnde without the absorption on the way, or its limit."""
     row = point.get("deabsorbed")
     if row is None:
         return ""
-    return _limit(row) if point["status"] == "upper_limit" else " ± ".join(_value(row))
+    return _told({**row, "status": point["status"]})
 
 
 def _correlations(point: Mapping[str, Any]) -> str:

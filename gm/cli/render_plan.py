@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gm.cli.options import Display
 from gm.cli.output import print_json, print_result, print_text
 from gm.cli.render_edits import operation_lines
-from gm.cli.tables import count, link_text, number, shortened, table, without
+from gm.cli.tables import count, fitted, link_text, number, shortened, table, without
 from gm.pipeline.analysis.settings import plural
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def show_plan(plan: Plan, display: Display) -> int:
     if display.json:
         print_json(asdict(plan))
     else:
-        print_result("\n".join(plan_lines(plan)))
+        print_result("\n".join(fitted(plan_lines(plan))))
         if not display.quiet:
             print_text("Nothing was run.")
     return 0

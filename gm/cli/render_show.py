@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gm.cli.rendering import has_lines, result_lines
-from gm.cli.tables import count, energy, link_text, number, shortened, table, with_error
+from gm.cli.tables import count, energy, fitted, link_text, number, shortened, table, with_error
+from gm.readable import prior_text
 
 if TYPE_CHECKING:
     from gm.pipeline.commands.show import Description
@@ -28,7 +29,7 @@ def text_of(description: Description, color: bool = False) -> str:
         "observation": _observations,
         "observation-index": _observations,
     }.get(description.kind, _outline)(data)
-    return "\n".join([head, "", *lines])
+    return "\n".join(fitted([head, "", *lines]))
 
 
 def _models(data: Any) -> list[str]:
@@ -41,11 +42,15 @@ def _models(data: Any) -> list[str]:
         value, error = with_error(row["value"], row["error"])
         limits = "" if row["min"] is None and row["max"] is None else f"{number(row['min'])} ... {number(row['max'])}"
         state = link_text(row["link"]) if row["link"] else "frozen" if row["frozen"] else "free"
-        parameters.append([row["name"], value, error, limits, state, row["unit"]])
+        parameters.append([row["name"], value, error, limits, prior_text(row["prior"]), state, row["unit"]])
+    head = ["parameter", "value", "error", "limits", "prior", "state", "unit"]
+    if not any(row["prior"] for row in data["parameters"]):
+        head.remove("prior")
+        parameters = [[*cells[:4], *cells[5:]] for cells in parameters]
     return [
         *table(["component", "type", "spectrum", "datasets"], shortened(components), left=4),
         "",
-        *table(["parameter", "value", "error", "limits", "state", "unit"], shortened(parameters, 60)),
+        *table(head, shortened(parameters, 60)),
     ]
 
 

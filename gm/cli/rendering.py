@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from gm.cli.output import paint
+from gm.cli.tables import fitted
 
 _COLORS = {"ok": "green", "converged": "green", "done": "green", "failed": "red"}
 
@@ -16,7 +17,7 @@ def result_lines(kind: str, document: Mapping[str, Any], color: bool = False) ->
     """A result as a person reads it."""
     module = _module(kind)
     lines: list[str] = module.lines(document, color) if module is not None else _usual_lines(document, color)
-    return lines
+    return fitted(lines)
 
 
 def verdict_lines(kind: str, document: Mapping[str, Any], color: bool = False) -> list[str]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import TextIO
 
 from gm.cli.output import is_terminal
 
@@ -29,11 +30,14 @@ def room() -> Room:
 
 
 @contextmanager
-def room_of_terminal(*, every_row: bool) -> Iterator[None]:
-    """The width that ``COLUMNS`` says, or a terminal has; what is no terminal has no end."""
+def room_of_terminal(*, every_row: bool, stream: TextIO | None = None) -> Iterator[None]:
+    """The width that ``COLUMNS`` says, or a terminal has; what is no terminal has no end.
+
+    stream : where tables go, by default standard error
+    """
     told = os.environ.get("COLUMNS", "")
     width = int(told) if told.isdigit() and int(told) else None
-    if width is None and is_terminal():
+    if width is None and is_terminal(stream):
         width = shutil.get_terminal_size().columns
     before = _ROOM.set(Room(width, every_row))
     try:

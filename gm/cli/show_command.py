@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from gm.cli.options import Display, display_options
 from gm.cli.output import print_json, print_result
+from gm.cli.room import room_of_terminal
 
 
 @click.command("show")
@@ -22,5 +25,7 @@ def command(files: tuple[str, ...], display: Display) -> int:
         every = [{"file": each.source, "kind": each.kind, "data": each.data} for each in found]
         print_json(found[0].data if one else every)
     else:
-        print_result("\n\n".join(text_of(each, display.painted_results) for each in found))
+        with room_of_terminal(every_row=bool(display.verbose), stream=sys.stdout):
+            text = "\n\n".join(text_of(each, display.painted_results) for each in found)
+        print_result(text)
     return 0

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from textwrap import wrap
 from typing import Any
 
+from gm.cli.output import printed_width
 from gm.cli.room import room
 from gm.readable import count, energy, link_text, number, with_error
 
-__all__ = ["count", "energy", "link_text", "number", "shortened", "table", "with_error", "without", "wrapped"]
+__all__ = ["count", "energy", "fitted", "link_text", "number", "shortened", "table", "with_error", "without", "wrapped"]
 
 
 _WORDS = ("target", "unit", "status", "reason", "state", "missing", "")
 _LEAST = (
     "asked", "bins", "type", "limits", "livetime [h]", "off or background", "deviance", "statistic", "MINOS",
-    "responses", "target", "offset [deg]", "background", "upper limit", "TS", "missing", "state", "status", "reason",
+    "prior", "responses", "target", "offset [deg]", "background", "upper limit", "TS", "missing", "state", "status", "reason",
     "unit", "error",
 )  # fmt: skip
 """Columns that a narrow terminal goes without, the first one first."""
@@ -65,6 +67,27 @@ def wrapped(text: str, indent: int = 2) -> list[str]:
         text, max(width, 20), initial_indent=space, subsequent_indent=space, break_long_words=False,
         break_on_hyphens=False,
     )  # fmt: skip
+
+
+def fitted(lines: Iterable[str]) -> list[str]:
+    """Lines that are no wider than the room there is: longer ones go on, further in; words and styles stay whole."""
+    width = room().width
+    return [part for line in lines for part in ([line] if width is None else _folded(line, max(width, 20)))]
+
+
+def _folded(line: str, width: int) -> Iterator[str]:
+    if printed_width(line) <= width:
+        yield line
+        return
+    indent = " " * (len(line) - len(line.lstrip()))
+    part = ""
+    for gap, word in re.findall(r"(\s*)(\S+)", line):
+        if part.strip() and printed_width(part + gap + word) > width:
+            yield part
+            part = f"{indent}    {word}"
+        else:
+            part += gap + word
+    yield part
 
 
 def without(row: Mapping[str, Any]) -> str:

@@ -14,13 +14,14 @@ from gm.fit.spectra import FittedSpectrum, RangeFlux
 from gm.likelihood import DatasetSummary
 from gm.matrices import BorderedCovariance, Covariance
 from gm.models.links import Link
+from gm.models.prior import Prior
 from gm.values import finite
 
 SCHEMA = "gm/fit/1"
 _WHOLE = 500  # free parameters up to which the whole matrix is written
 
 
-def parameter_row(parameter: FittedParameter, link: Link | None) -> dict[str, Any]:
+def parameter_row(parameter: FittedParameter, link: Link | None, prior: Prior | None) -> dict[str, Any]:
     row: dict[str, Any] = {
         "name": parameter.name,
         "value": finite(parameter.value),  # a template without a position is at the centre of its map
@@ -36,6 +37,8 @@ def parameter_row(parameter: FittedParameter, link: Link | None) -> dict[str, An
         row["shape"] = {"at_2_sigma": parameter.rise_at_2_sigma}
     if parameter.at_limit is not None:
         row["at_limit"] = {"lower": "min", "upper": "max"}[parameter.at_limit]
+    if prior is not None:
+        row["prior"] = prior.row()
     if link is not None:
         row["link"] = {"equals": link.equals, "scale": link.scale, "offset": link.offset}
     if parameter.minos is not None:

@@ -91,6 +91,7 @@ class FitResult:
         deviances = [None] * len(self.datasets) if self.by_energy is None else self.by_energy.deviances()
         addresses = self.models.addresses()
         links = {addresses.short[addresses.resolve(link.parameter)]: link for link in self.models.links}
+        priors = {name: p.prior for name, p in zip(addresses.short, self.models.parameters, strict=True)}
         return {
             "schema": SCHEMA,
             "name": name,
@@ -105,7 +106,7 @@ class FitResult:
                 "bins": self.n_bins,
                 "free_parameters": self.n_free,
             },
-            "parameters": [parameter_row(parameter, links.get(parameter.name)) for parameter in self.parameters],
+            "parameters": [parameter_row(p, links.get(p.name), priors.get(p.name)) for p in self.parameters],
             "covariance": None if self.covariance is None else covariance_rows(*self.covariance),
             "minimizer": {
                 "name": self.minimizer.name,

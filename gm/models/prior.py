@@ -22,6 +22,10 @@ class Prior(ABC):
     has_peak: ClassVar[bool]
     weight: float
 
+    def row(self) -> dict[str, float | str]:
+        """Its type and its numbers, as results have them."""
+        return {"type": self.tag, **{field.name: getattr(self, field.name) for field in fields(self)}}  # type: ignore[arg-type]  # every kind is a dataclass
+
     @property
     def support(self) -> tuple[float, float] | None:
         """The lowest and highest value that it allows; None where it allows all."""

@@ -126,6 +126,7 @@ def _models(document: Document) -> Any:
                 "min": low if low > -float("inf") else None,
                 "max": high if high < float("inf") else None,
                 "frozen": parameter.frozen,
+                "prior": None if parameter.prior is None else parameter.prior.row(),
                 "link": None if link is None else {"equals": link.equals, "scale": link.scale, "offset": link.offset},
             }
         )

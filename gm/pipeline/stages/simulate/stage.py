@@ -117,7 +117,9 @@ class SimulationTask(Task):
         return super().why_stale(recorded, inputs, asked)
 
     def about(self, start: Start) -> str:
-        return f"{len(self.analysis.dataset_names)} datasets"
+        from gm.pipeline.analysis.settings import plural
+
+        return plural(len(self.analysis.dataset_names), "dataset")
 
     def run(self, session: Session, inputs: Inputs) -> Ran:
         from gm.pipeline.stages.simulate.run import run_simulation
