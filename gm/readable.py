@@ -93,7 +93,7 @@ def fitted_together(points: Mapping[str, Any]) -> str:
         parts.append(f"smoothed with a weight of {points['smoothness']:g}")
     largest = largest_correlation(points.get("covariance") or ())
     if largest is not None:
-        parts.append(f"correlations of up to {largest:.2f}" if abs(largest) >= 0.005 else "points are independent")
+        parts.append(f"correlations of up to {largest:.2f}" if abs(largest) >= 0.005 else "no correlation above 0.005")
     return ", ".join(parts)
 
 
