@@ -21,7 +21,6 @@ if TYPE_CHECKING:
         FluxPointsEstimator,
         ImpactEstimator,
         JointFluxPoints,
-        JointFluxPointsEstimator,
         LightCurveEstimator,
         ModelSelection,
         ProfileEstimator,
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
         ToyFit,
         Truth,
     )
+    from gm.estimators.joint_points import JointFluxPointsEstimator
     from gm.estimators.posterior.sampler import Posterior, PosteriorSampler
     from gm.estimators.sky.excess_map import ExcessMapEstimator
     from gm.estimators.sky.extension import ExtensionEstimator
@@ -285,7 +285,8 @@ _HOMES = {
     **dict.fromkeys(("Fit", "FitResult"), "gm.fit"),
     "Conventions": "gm.conventions",
     **dict.fromkeys(("FluxPoints", "FluxPointsEstimator", "ImpactEstimator", "LightCurveEstimator"), "gm.estimators"),
-    **dict.fromkeys(("JointFluxPoints", "JointFluxPointsEstimator"), "gm.estimators"),
+    "JointFluxPoints": "gm.estimators",
+    "JointFluxPointsEstimator": "gm.estimators.joint_points",
     **dict.fromkeys(("ProfileEstimator", "SensitivityEstimator"), "gm.estimators"),
     "TSMapEstimator": "gm.estimators.sky.ts_map",
     "ExcessMapEstimator": "gm.estimators.sky.excess_map",

@@ -2,7 +2,6 @@
 
 from gm.estimators.flux_points import FluxPointsEstimator
 from gm.estimators.impacts import Impact, ImpactEstimator, Impacts
-from gm.estimators.joint_points import JointFluxPointsEstimator
 from gm.estimators.joint_result import JointFluxPoints
 from gm.estimators.light_curve import LightCurve, LightCurveEstimator, LightCurveRow
 from gm.estimators.norm import NormEstimate
@@ -24,7 +23,6 @@ __all__ = [
     "ImpactEstimator",
     "Impacts",
     "JointFluxPoints",
-    "JointFluxPointsEstimator",
     "LightCurve",
     "LightCurveEstimator",
     "LightCurveRow",

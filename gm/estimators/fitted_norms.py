@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from gm.fit.steps import errors_alone
 from gm.likelihood.line import Line
 from gm.matrices import as_hessian
 
+T = TypeVar("T")
 _LOWER_MINIMA = 4
 _LOWER = 1e-3  # of -2 ln L, by which a minimum is another one
 _ALIKE = 0.1  # relative difference of the mean of both errors to one from second derivatives
@@ -60,9 +62,23 @@ def fit_norms(objective: NormsObjective, levels: Levels, progress: Callable[[int
     active = (information > 0) | (objective.value_and_gradient(start)[1] != 0)
     if np.count_nonzero(active) == 1 and active[: objective.n_norms].any():
         return _alone(objective, int(np.argmax(active)), levels)
+    return _settled(lambda vector: _Together(objective, vector, active, information).measure(levels, progress), start)
+
+
+def null_statistics(objective: NormsObjective) -> tuple[float, Array]:
+    """-2 ln L at the minimum, and with each norm at 0 and all else fitted again, (n_norms,), NaN where nothing depends
+    on it. Raises `NoMinimum`."""
+    start = objective.start
+    information = as_hessian(objective.information(start, expected=True)).diagonal()
+    active = (information > 0) | (objective.value_and_gradient(start)[1] != 0)
+    return _settled(lambda vector: _Together(objective, vector, active, information).nulls(), start)
+
+
+def _settled(measure: Callable[[Array], T], start: Array) -> T:
+    """What is measured around a minimum, from others where these lead to lower ones."""
     for _ in range(_LOWER_MINIMA):
         try:
-            return _Together(objective, start, active, information).measure(levels, progress)
+            return measure(start)
         except _Lower as lower:
             start = lower.vector
     raise NoMinimum("profiles lead to ever lower minima")
@@ -117,6 +133,20 @@ class _Together:
             except LowerMinimum as lower:
                 raise _Lower(view.back(minimum.among.full(lower.vector))) from lower
         return FittedNorms(tuple(estimates), _as_errors_say(self._covariance(), estimates, levels.sigma), self._best)
+
+    def nulls(self) -> tuple[float, Array]:
+        """Raises `_Lower`."""
+        stat, found = self._lead.found.value, np.full(self._objective.n_norms, np.nan)
+        for norm in self._seen:
+            view = OneFirst(self._objective, norm)
+            if (self._active & (np.arange(self._active.size) != norm)).any():
+                [(found[norm], vector)] = self._seen_from(view).others(np.zeros(1))
+            else:
+                vector = np.where(np.arange(self._best.size) == norm, 0.0, self._best)[view.order]
+                found[norm] = view.value(vector)
+            if found[norm] < stat - _LOWER:
+                raise _Lower(view.back(vector))
+        return stat, found
 
     def _seen_from(self, view: OneFirst) -> BandMinimum:
         """That minimum with another norm first; where directions have no effect which are told depends on it."""

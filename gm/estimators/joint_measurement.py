@@ -10,17 +10,32 @@ import numpy as np
 
 from gm.arrays import Array, IntArray
 from gm.estimators.bands import EnergyBands
-from gm.estimators.fitted_norms import FittedNorms, fit_norms
+from gm.estimators.fitted_norms import FittedNorms, Levels, fit_norms
 from gm.estimators.flux_points import Progress
-from gm.estimators.joint_result import Asked, JointFluxPoints
+from gm.estimators.joint_result import JointFluxPoints
 from gm.estimators.norm import NoMinimum, NormEstimate
 from gm.estimators.norms_objective import NormsObjective
 from gm.estimators.point_covariance import between_bands
 from gm.estimators.points import FluxPoints
+from gm.estimators.points_method import PointsMethod
 from gm.estimators.reference import Reference
 from gm.estimators.result import FluxPoint, PointDataset, PointStatus, ReferenceFlux
 from gm.estimators.verdict import verdict
 from gm.likelihood import JointLikelihood
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is measured, and how: see `JointFluxPointsEstimator`; ``told`` : what a reader should know of that."""
+
+    sources: Sequence[str]
+    method: PointsMethod
+    smoothness: float
+    reoptimize: bool
+    nuisance_prior: float | None
+    deabsorbed: bool
+    levels: Levels
+    told: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,8 @@ from gm.errors import UsageError
 from gm.estimators.bands import EnergyBands, band_edges, refuse_moved
 from gm.estimators.fitted_norms import Levels
 from gm.estimators.flux_points import DEFAULT_SCAN, FluxPointsEstimator, Progress
-from gm.estimators.joint_result import Asked, JointFluxPoints
+from gm.estimators.joint_measurement import Asked
+from gm.estimators.joint_result import JointFluxPoints
 from gm.estimators.measured_energies import MeasuredEnergies
 from gm.estimators.nuisances import with_nuisance_priors
 from gm.estimators.points_method import PointsMethod

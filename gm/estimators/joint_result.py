@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from gm.arrays import Array
-from gm.estimators.fitted_norms import Levels
 from gm.estimators.point_rows import matrix_rows
 from gm.estimators.points import FluxPoints
-from gm.estimators.points_method import PointsMethod
 from gm.values import finite
 
 _SHARED = ("confidence", "ul", "reoptimize", "nuisance_prior", "deabsorbed", "method", "smoothness", "datasets")
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What is measured, and how: see `JointFluxPointsEstimator`; ``told`` : what a reader should know of that."""
-
-    sources: Sequence[str]
-    method: PointsMethod
-    smoothness: float
-    reoptimize: bool
-    nuisance_prior: float | None
-    deabsorbed: bool
-    levels: Levels
-    told: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from typing import final
 import numpy as np
 
 from gm.arrays import Array
-from gm.estimators.fitted_norms import FittedNorms, fit_norms
+from gm.estimators.fitted_norms import FittedNorms, null_statistics
 from gm.estimators.flux_points import Progress
 from gm.estimators.joint_measurement import Group, JointMeasurement, Told
 from gm.estimators.norm import NormEstimate
@@ -62,9 +62,9 @@ class TrueEnergies(JointMeasurement):
         fitted = super().fit(group, progress)
         if not self.asked.smoothness:
             return fitted
-        bare = fit_norms(self._objective([]), replace(self.asked.levels, scan=np.empty(0)))
-        pairs = zip(fitted.estimates, bare.estimates, strict=True)
-        return replace(fitted, estimates=tuple(_with_statistic(one, other) for one, other in pairs))
+        stat, nulls = null_statistics(self._objective([]))
+        pairs = zip(fitted.estimates, nulls.tolist(), strict=True)
+        return replace(fitted, estimates=tuple(_with_statistic(one, stat, null) for one, null in pairs))
 
     def told(self, number: int, estimate: NormEstimate, vector: Array, group: Group) -> Told:
         low, high = self.asked_edges(number)
@@ -110,8 +110,7 @@ def _beyond(source: str) -> str:
     return f"beyond {source}"
 
 
-def _with_statistic(estimate: NormEstimate | None, bare: NormEstimate | None) -> NormEstimate | None:
-    if estimate is None or bare is None:
-        return estimate
-    scan = estimate.stat_scan - estimate.stat + bare.stat
-    return replace(estimate, stat=bare.stat, stat_null=bare.stat_null, stat_scan=scan)
+def _with_statistic(estimate: NormEstimate | None, stat: float, null: float) -> NormEstimate | None:
+    if estimate is None:
+        return None
+    return replace(estimate, stat=stat, stat_null=null, stat_scan=estimate.stat_scan - estimate.stat + stat)

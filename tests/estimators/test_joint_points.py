@@ -15,7 +15,8 @@ from scipy.optimize import minimize
 from gm.arrays import Array
 from gm.datasets import Datasets, FluxPointsDataset, SpectrumDataset, read_dataset
 from gm.errors import DataError, UsageError
-from gm.estimators import FluxPoints, FluxPointsEstimator, JointFluxPoints, JointFluxPointsEstimator, NormEstimate
+from gm.estimators import FluxPoints, FluxPointsEstimator, JointFluxPoints, NormEstimate
+from gm.estimators.joint_points import JointFluxPointsEstimator
 from gm.estimators.norms_objective import NormsObjective, Part
 from gm.estimators.smoothness import Smoothness
 from gm.fit import Fit

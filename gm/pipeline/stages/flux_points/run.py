@@ -11,7 +11,7 @@ import numpy as np
 
 from gm.datasets import Datasets
 from gm.errors import DataError
-from gm.estimators import FluxPointsEstimator, JointFluxPoints, JointFluxPointsEstimator
+from gm.estimators import FluxPointsEstimator, JointFluxPoints
 from gm.estimators.bands import refuse_moved
 from gm.estimators.flux_points import Progress
 from gm.models import Models
@@ -70,6 +70,8 @@ def _measured(
     if len(settings.sources) == 1 and settings.method == "bands":
         points = FluxPointsEstimator(source=settings.sources[0], **how).run(datasets, models, progress)
         return JointFluxPoints((points,), points.covariance)
+    from gm.estimators.joint_points import JointFluxPointsEstimator
+
     together = JointFluxPointsEstimator(
         sources=settings.sources, method=settings.method, smoothness=settings.smoothness, **how
     )
