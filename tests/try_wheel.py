@@ -22,7 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VERSIONS = ("3.11", "3.12", "3.13", "3.14")
 TESTED = ("tests/io", "tests/matrices", "tests/statistics", "tests/pipeline/test_joint_crab.py")
-EXTRAS = "dask,plot,report"
+EXTRAS = "dask,plot,report,sample"
 
 
 def pythons() -> list[str]:

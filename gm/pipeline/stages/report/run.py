@@ -36,7 +36,7 @@ def run_report(session: Session, task: Task, told: Iterable[Task], title: str | 
         raise DataError("no result to report of\n    declare what is to be computed in the config, such as fit: {}")
     provenance = read_result(session.record.file, SCHEMA) or {}
     stages = {key: record for key, record in (provenance.get("stages") or {}).items() if key != task.key}
-    config = dump_yaml(dict(analysis.resolved), allow_nan=True)
+    config = dump_yaml(task.config(), allow_nan=True)
     page = build_page(title or analysis.settings.name, results, config, stages)
     figures = {task.result.with_name("figures") / name: text for name, text in page.figures.items()}
     session.begin(task.key, [task.result, *figures])

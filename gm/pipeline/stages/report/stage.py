@@ -43,6 +43,7 @@ class Reporting(Stage[ReportSettings]):
 
 
 REPORT = Reporting()
+_ELSEWHERE = ("output", "engine")
 
 
 @final
@@ -60,7 +61,8 @@ class ReportTask(Task):
                 yield from (task for task in stage.tasks(self.analysis) if task.result.is_file())
 
     def config(self) -> dict[str, Any]:
-        return dict(self.analysis.resolved)
+        """All of it, but for where results are put and what computes them: neither changes the page."""
+        return {key: value for key, value in self.analysis.resolved.items() if key not in _ELSEWHERE}
 
     def files(self, start: Start) -> list[Path]:
         return [file for task in self.told() for file in task.outputs() if file.is_file()]
