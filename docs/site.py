@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import shutil
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,34 +43,60 @@ def build(target: Path) -> int:
     for page in sources.rglob("*.md"):
         page.write_text(_OUTSIDE.sub(r"\1 (`\2`)", page.read_text("utf-8")), "utf-8")
     index = sources / "index.md"
-    index.write_text(index.read_text("utf-8") + _contents(index, made), "utf-8")
+    index.write_text(index.read_text("utf-8") + _contents(index.read_text("utf-8")), "utf-8")
     return sphinx_build(["-W", "--keep-going", "-q", "-b", "html", str(sources), str(target / "site")])
 
 
-def _contents(index: Path, made: Iterable[str]) -> str:
-    """The table of contents: pages in the order in which the index links them, then those that are made."""
-    linked = re.findall(r"\]\(([\w/-]+)\.md\)", index.read_text("utf-8"))
-    pages = [path.removesuffix(".md") for path in made if path.endswith(".md")]
-    groups = {"Guide": list(dict.fromkeys(linked))}
-    for folder, caption in (("models", "Models"), ("commands", "Commands"), ("config", "Keys of the config")):
-        groups[caption] = [page for page in pages if page.startswith(f"{folder}/")]
-    return "".join(
-        f"\n```{{toctree}}\n:hidden:\n:caption: {caption}\n\n" + "\n".join(group) + "\n```\n"
-        for caption, group in groups.items()
-    )
+def _contents(index: str) -> str:
+    """The table of contents: under each heading of the index the pages that it links, then the lists of made pages."""
+    told = ""
+    for part in re.split(r"^## ", index, flags=re.MULTILINE)[1:]:
+        pages = list(dict.fromkeys(re.findall(r"\]\(([\w/-]+)\.md\)", part)))
+        told += _toctree(pages, part.splitlines()[0])
+    return told + _toctree(["models/index", "commands/index", "config/index"], "One page each")
+
+
+def _toctree(pages: Iterable[str], caption: str = "") -> str:
+    """What the side bar shows, without a list in the text."""
+    options = ":hidden:\n" + (f":caption: {caption}\n" if caption else "")
+    return f"\n```{{toctree}}\n{options}\n" + "\n".join(pages) + "\n```\n"
 
 
 def _made() -> Iterator[tuple[str, str]]:
+    listed = list[str]()
     for section in SECTIONS:
+        rows = list[str]()
         for path, kind in _models(section):
             figure = model_figure(kind)
             yield path, _model_page(kind, figure is not None)
+            rows.append(_model_row(kind, figure is not None))
             if figure is not None:
                 yield path.replace(".md", ".svg"), figure
+        listed.append(f"## {section.capitalize()}\n\n| | model |\n| --- | --- |\n" + "".join(rows))
+    names = [path.stem for section in SECTIONS for path, _ in ((Path(p), k) for p, k in _models(section))]
+    yield "models/index.md", "# Every model\n\n" + "\n".join(listed) + _toctree(names)
     for name in command_names():
         yield f"commands/{name}.md", _command_page(name)
-    for name, schema in load_schema("config")["properties"].items():
+    yield "commands/index.md", _list_page("Every command", "command", {n: _help(n) for n in command_names()}, "gm ")
+    sections = load_schema("config")["properties"]
+    for name, schema in sections.items():
         yield f"config/{name}.md", _section_page(name, schema)
+    about = {name: schema.get("description", "") for name, schema in sections.items()}
+    yield "config/index.md", _list_page("Every key of the config", "key", about)
+
+
+def _list_page(title: str, head: str, about: Mapping[str, str], before: str = "") -> str:
+    """A page that lists others of its folder, with a line of each."""
+    rows = "".join(f"| [`{before}{name}`]({name}.md) | {_cell(text)} |\n" for name, text in about.items())
+    return f"# {title}\n\n| {head} | what |\n| --- | --- |\n{rows}{_toctree(about)}"
+
+
+def _model_row(kind: Any, has_figure: bool) -> str:
+    """In the list of models: its figure, small, and what it is."""
+    name = kind.__name__
+    figure = f"![{name}]({name}.svg){{width=200px}}" if has_figure else ""
+    first = (kind.__doc__ or "").strip().splitlines()[0]
+    return f"| {figure} | [{name}]({name}.md)<br>{_cell(first)} |\n"
 
 
 def _models(section: str) -> list[tuple[str, Any]]:
@@ -88,12 +114,23 @@ def _model_page(kind: Any, has_figure: bool) -> str:
     return f"{text}\n![{kind.__name__}]({kind.__name__}.svg)\n\n{caption}\n"
 
 
-def _command_page(name: str) -> str:
-    """The help of a command, as ``gm COMMAND --help`` has it."""
+def _help(name: str) -> str:
+    """What a command does, in one line."""
+    _, command = _command(name)
+    return (command.help or "").split(chr(8))[0].strip().split("\n\n")[0].replace("\n", " ")
+
+
+def _command(name: str) -> tuple[click.Context, click.Command]:
     group = Gm()
     context = click.Context(group, info_name="gm")
     command = group.get_command(context, name)
     assert command is not None
+    return context, command
+
+
+def _command_page(name: str) -> str:
+    """The help of a command, as ``gm COMMAND --help`` has it."""
+    context, command = _command(name)
     own = click.Context(command, info_name=name, parent=context, terminal_width=80)
     return f"# gm {name}\n\n{(command.help or '').split(chr(8))[0].strip()}\n\n```text\n{command.get_help(own)}\n```\n"
 
