@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any, TypeVar, final
 
-from gm.engine.messages import Ask, Forget, See
+from gm.engine.messages import Again, Ask, Forget, Planned, See
 from gm.engine.parcels import Packing, Unseen
 from gm.engine.placement import Placement
 from gm.engine.pool import Lost, Pool, Reply, Worker
@@ -40,6 +40,14 @@ class Question:
 
     def message(self) -> Message:
         return Ask(self.recipe.place(self.shard), self.name, self.arguments)
+
+    def answer(self, told: Any) -> Any:
+        """What it was answered; where that has consequences, it is asked again where its shard is made again."""
+        if not isinstance(told, Planned):
+            return told
+        steps = self.recipe.derivation(self.shard)
+        self.recipe.root.past[self.shard.number].append(Again([*(make() for _, make in steps), self.message()]))
+        return told.answer
 
 
 @dataclass
@@ -192,7 +200,7 @@ class Crew:
         n_made = len(batch.makes)
         self.held[batch.worker.name].update(batch.makes[: len(found)])
         told = found[n_made:]
-        answers.update((k, answer) for (k, _), answer in zip(batch.questions, told, strict=False))
+        answers.update((k, question.answer(one)) for (k, question), one in zip(batch.questions, told, strict=False))
         self._placement.did(shards[: len(told)])
         if failure is not None:
             self._fail(shards[len(told)], failure.error)

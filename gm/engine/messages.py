@@ -12,6 +12,7 @@ from gm.engine.parcels import Parcel, Unseen, unseen
 from gm.engine.shard import ShardTerms
 from gm.engine.worker_state import Message, Place, WorkerState
 from gm.likelihood import LocalEngine
+from gm.likelihood.maps.folding.shared_kernels import SharedKernels
 from gm.likelihood.terms import LocalTerms
 
 
@@ -85,7 +86,30 @@ class Ask(Message):
     arguments: Sequence[Any]
 
     def act(self, state: WorkerState) -> Any:
-        return getattr(state.held[self.of], self.name)(*self.arguments)
+        before = SharedKernels.n_plans
+        answer = getattr(state.held[self.of], self.name)(*self.arguments)
+        return answer if SharedKernels.n_plans == before else Planned(answer)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Planned:
+    """An answer for which it was decided anew how images are folded: what is asked later depends on that it was asked,
+    in its last digits."""
+
+    answer: Any
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Again(Message):
+    """What was asked elsewhere, and is asked again for what it leaves behind."""
+
+    messages: Sequence[Message]
+
+    def act(self, state: WorkerState) -> None:
+        for message in self.messages:
+            message.act(state)
 
 
 @final

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, final
 
 from gm.engine.messages import Compile, Derive, Learn
@@ -27,6 +28,15 @@ class Recipe(ABC):
     def steps(self, shard: Shard) -> list[Step]:
         """All that has to be held for it, in order, and the messages that make it."""
 
+    @property
+    @abstractmethod
+    def root(self) -> Compilation:
+        """What it is made of in the end."""
+
+    @abstractmethod
+    def derivation(self, shard: Shard) -> list[Step]:
+        """The steps that follow those of its root."""
+
     def place(self, shard: Shard) -> Place:
         """Where a worker holds it."""
         return self.number, shard.number
@@ -35,19 +45,29 @@ class Recipe(ABC):
 @final
 @dataclass(frozen=True, eq=False)
 class Compilation(Recipe):
-    """Terms of datasets. setup : pickled; before : a compilation of which something may be taken over"""
+    """Terms of datasets. setup : pickled; before : a compilation of which something may be taken over; past : by shard,
+    what was asked that decides how images are folded, and is asked again where it is made again"""
 
     number: int
     setup: bytes
     packing: Packing
     before: Recipe | None = None
+    past: defaultdict[int, list[Message]] = field(default_factory=lambda: defaultdict(list))
+
+    @property
+    def root(self) -> Compilation:
+        return self
+
+    def derivation(self, shard: Shard) -> list[Step]:
+        return []
 
     def steps(self, shard: Shard) -> list[Step]:
         def make() -> Message:
             known = None if self.before is None else self.before.place(shard)
             return Compile(self.place(shard), [self.packing.pack(dataset) for dataset in shard.datasets], known)
 
-        return [((self.number, SETUP), lambda: Learn(self.number, self.setup)), (self.place(shard), make)]
+        again = [(self.place(shard), lambda message=message: message) for message in self.past.get(shard.number, ())]
+        return [((self.number, SETUP), lambda: Learn(self.number, self.setup)), (self.place(shard), make), *again]
 
 
 @final
@@ -60,8 +80,15 @@ class Derived(Recipe):
     name: str
     arguments: Callable[[Shard], Sequence[Any]]
 
-    def steps(self, shard: Shard) -> list[Step]:
+    @property
+    def root(self) -> Compilation:
+        return self.of.root
+
+    def derivation(self, shard: Shard) -> list[Step]:
         def make() -> Message:
             return Derive(self.place(shard), self.of.place(shard), self.name, self.arguments(shard))
 
-        return [*self.of.steps(shard), (self.place(shard), make)]
+        return [*self.of.derivation(shard), (self.place(shard), make)]
+
+    def steps(self, shard: Shard) -> list[Step]:
+        return [*self.root.steps(shard), *self.derivation(shard)]

@@ -12,13 +12,14 @@ import pytest
 import gm
 from gm.engine.processes import ProcessEngine
 from gm.engine.shard import ShardTerms
+from gm.engine.terms import ShardedTerms
 from gm.engine.worker_state import WorkerState
 from gm.errors import DataError, EngineError
 from gm.likelihood import JointLikelihood
 from gm.matrices import BorderedHessian
 from gm.models import ExpDecayTemporalModel, Models
 from tests.engine.sameness import DATASETS, DISK, MAPS, SKY, SMOOTH, assert_same_fit, many_spectra
-from tests.map_samples import background
+from tests.map_samples import background, gauss, source
 from tests.samples import on_off, power_law, spectrum
 
 
@@ -128,6 +129,29 @@ def test_a_process_is_killed(engine: ProcessEngine) -> None:
     assert_same_fit(gm.Fit(DATASETS, engine=engine).run(SMOOTH, progress=at_step(2, kill)), here)
     assert killed
     assert killed[0] not in processes(engine)
+
+
+def test_a_process_is_killed_that_folds_a_free_shape(engine: ProcessEngine) -> None:
+    """How images are folded is decided by the shapes that there were, and after the loss it is as if nothing had been
+    lost."""
+    datasets = gm.Datasets([*MAPS, on_off("run")])
+    models = Models([source("wide", gauss()), background("one"), power_law("other", datasets_names=["run"])])
+    here = JointLikelihood(datasets, models, for_fit=True)
+    there = JointLikelihood(datasets, models, for_fit=True, engine=engine)
+    start, at = here.layout.start, here.layout.free_addresses.index("wide.sigma")
+    plans = []
+    for k, sigma in enumerate([0.28, 0.08, 0.09, 0.095, 0.098, 0.3]):
+        vector = np.where(np.arange(start.size) == at, sigma, start)
+        assert there.value_and_gradient(vector)[0] == here.value_and_gradient(vector)[0]
+        np.testing.assert_array_equal(there.gradient(vector), here.gradient(vector))
+        np.testing.assert_array_equal(there.information(vector), here.information(vector))
+        assert engine.crew is not None
+        assert isinstance(there.terms, ShardedTerms)
+        plans.append(sum(map(len, there.terms.recipe.root.past.values())))
+        if k == 2:
+            (name,) = [name for name, held in engine.crew.held.items() if any(number == 0 for _, number in held)]
+            os.kill(int(name), signal.SIGKILL)
+    assert plans[0] < plans[3] < plans[-1], "at the start, and again for shapes that are much smaller or larger"
 
 
 def test_a_process_that_hangs(engine: ProcessEngine) -> None:

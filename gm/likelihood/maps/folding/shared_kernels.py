@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from math import ceil, prod
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -250,8 +251,13 @@ class SharedKernels:
     """All kernels that fold the same images, for datasets that see these on the same pixels.
 
     A transform is just so large that nothing that is read has wrapped around, and only the bounding box of an image is
-    transformed. A plan is kept while images have much the same bounding box and much the same frequency support.
+    transformed. A plan is kept while images have much the same bounding box and much the same frequency support: of its
+    rounding it depends for which images plans were made.
+
+    n_plans : that were made by all of them in this process
     """
+
+    n_plans: ClassVar[int] = 0
 
     def __init__(self) -> None:
         self._members: list[_Member] = []
@@ -300,6 +306,7 @@ class SharedKernels:
             self._plan = None  # not both at a time
             self._known.clear()
             plan = self._plan = _Plan.of(part, size, self._members, half, light)
+            SharedKernels.n_plans += 1
             n = plan.basis.enough(light, precision)
             assert n is not None
         return _Folded(plan, images, plan.basis.frequencies.cut(whole), n)
