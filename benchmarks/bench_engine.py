@@ -131,7 +131,7 @@ class Measured:
 def ask(question: Callable[[Array], Any], start: Array, engine: Engine, workers: list[psutil.Process]) -> Measured:
     """The fastest of some parts, of different vectors all."""
     walls, traffic, count, found = list[float](), _traffic(engine), 0, list[tuple[int, Spent]]()
-    idle = Spent.by(lambda: time.sleep(IDLE), workers)
+    quiet = [Spent.by(lambda: time.sleep(IDLE), workers)]
     for part in range(PARTS):
         own = list[float]()
 
@@ -145,7 +145,9 @@ def ask(question: Callable[[Array], Any], start: Array, engine: Engine, workers:
         spent = Spent.by(work, workers)
         found.append((len(own), spent))
         walls, count = walls + own, count + len(own)
-    parts = [spent.each(n, idle) for n, spent in found]
+    quiet.append(Spent.by(lambda: time.sleep(IDLE), workers))
+    rates = [min(getattr(one, what) / one.wall for one in quiet) for what in ("client", "worker")]
+    parts = [spent.each(n, Spent(1.0, *rates)) for n, spent in found]
     sent, received = (after - before for after, before in zip(_traffic(engine), traffic, strict=True))
     client, worker = min(one.client for one in parts), min(one.worker for one in parts)
     return Measured(min(walls), client, worker, sent // count, received // count)
