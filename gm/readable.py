@@ -80,7 +80,7 @@ def asked_energies(point: Mapping[str, Any]) -> str:
 
 def sources_of(points: Mapping[str, Any]) -> list[str]:
     """Whose flux points a document has."""
-    return list(points.get("sources") or [points["source"]])
+    return list(points.get("sources") or filter(None, [points["source"]]))
 
 
 def fitted_together(points: Mapping[str, Any]) -> str:

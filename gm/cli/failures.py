@@ -37,12 +37,18 @@ class Manner:
         return cls("--json" in given, "--traceback" in given, use_color(mode))
 
 
+def error_lines(error: BaseException, color: bool) -> list[str]:
+    """What an error says, for eyes."""
+    _, text, problems = _describe(error)
+    return [*problem_lines(problems, color), text]
+
+
 def exit_code_of(error: BaseException, manner: Manner) -> int:
     """Tell ``error`` on standard error (and as a JSON document on standard output); return its exit code."""
     code, text, problems = _describe(error)
     if manner.traceback or code == 70:
         print_text("".join(traceback.format_exception(error)).rstrip())
-    print_text("\n".join([*problem_lines(problems, manner.color), text]))
+    print_text("\n".join(error_lines(error, manner.color)))
     if manner.json:
         document = {"status": "error", "exit_code": code, "message": text, "problems": [asdict(p) for p in problems]}
         with contextlib.suppress(OSError):  # standard error has told it

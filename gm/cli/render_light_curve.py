@@ -26,17 +26,19 @@ def lines(document: Mapping[str, Any], color: bool = False) -> list[str]:
         *table(head, shortened(rows, _MANY), left=2 if n_bands > 1 else 1),
         "",
     ]
-    together = [[one["name"], *with_error(one["value"], one["error"]), one["unit"]] for one in document["parameters"]]
+    together = [
+        [one["name"], *with_error(one["value"], one["error"]), one["unit"]] for one in document.get("parameters") or ()
+    ]
     if together:
         told += [*table(["all bins", "value", "error", "unit"], together), ""]
-    for row in document["variability"]:
+    for row in document.get("variability") or ():
         told += _variability(row)
     return [*told, *(f"  warning: {text}" for text in document.get("warnings", ()))]
 
 
 def _cells(point: Mapping[str, Any], with_energy: bool, fitted: Sequence[str]) -> list[str]:
     start, stop = point["time_min_utc"], point["time_max_utc"]
-    when = ", ".join(point["datasets"]) if start is None else f"{start:.4f} - {stop:.4f}"
+    when = ", ".join(point["datasets"]) if None in (start, stop) else f"{start:.4f} - {stop:.4f}"
     values = {one["name"]: " ± ".join(with_error(one["value"], one["error"])) for one in point.get("parameters", ())}
     value, error = ("-", "-") if point.get("flux") is None else with_error(point["flux"], point.get("flux_err"))
     return [

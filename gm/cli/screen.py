@@ -7,6 +7,7 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from gm.cli.failures import error_lines
 from gm.cli.options import Display
 from gm.cli.output import is_terminal, paint, print_json, print_result, print_text, visible
 
@@ -77,6 +78,8 @@ def show_outcome(outcome: Outcome, display: Display) -> int:
             lines = verdict_lines(kind, product.document, display.color)
         if lines:
             print_text("\n".join(lines))
+    for failure in outcome.failures:
+        print_text("\n".join(error_lines(failure.error, display.color)))
     if outcome.message:
         print_text(paint(outcome.message, "yellow", display.color))
     if display.json:

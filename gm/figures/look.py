@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
@@ -135,7 +136,9 @@ def check_matplotlib() -> None:
 def figure_bytes(figure: Figure, kind: str) -> bytes:
     """The file of a figure as ``pdf``, ``svg`` or ``png``; the same figure gives the same bytes."""
     held = io.BytesIO()
-    figure.savefig(held, format=kind, metadata=dict(_METADATA[kind]))
+    with warnings.catch_warnings():  # of a busy machine: Matplotlib says so after a second
+        warnings.filterwarnings("ignore", 'Creating legend with loc="best" can be slow')
+        figure.savefig(held, format=kind, metadata=dict(_METADATA[kind]))
     return _clips_by_content(held.getvalue()) if kind == "svg" else held.getvalue()
 
 

@@ -95,9 +95,9 @@ def contours(result: Result, look: Look) -> Iterator[Contours]:
             first, second = contour["parameters"]
             pairs.setdefault((first, second), []).append((contour["delta_statistic"], points))
     for pair, lines in pairs.items():
-        units = rows[pair[0]]["unit"], rows[pair[1]]["unit"]
-        best = np.array([rows[name]["value"] for name in pair], dtype=np.float64)
-        yield Contours(result.name, pair, units, best, tuple(lines))
+        of = [rows.get(name, {"unit": "", "value": None}) for name in pair]
+        best = np.array([np.nan if row["value"] is None else row["value"] for row in of], dtype=np.float64)
+        yield Contours(result.name, pair, (of[0]["unit"], of[1]["unit"]), best, tuple(lines))
 
 
 PARTS = {

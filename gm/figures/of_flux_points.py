@@ -60,9 +60,9 @@ def profiles(result: Result, look: Look) -> Iterator[ProfileLine]:
     for row in result.document["points"]:
         if row.get("stat_scan"):
             norm, stat = np.array(row["norm_scan"]), np.array(row["stat_scan"], dtype=np.float64)
-            label = f"{row.get('source', '')} {row['e_min']:.3g} - {row['e_max']:.3g} TeV".strip()
             best = np.array([np.nan if row["norm"] is None else row["norm"]])
-            yield ProfileLine(label, ("norm",), ("",), (norm,), stat - row["stat"], best)
+            lowest = np.nanmin(stat) if row["stat"] is None else row["stat"]
+            yield ProfileLine(_label(row), ("norm",), ("",), (norm,), stat - lowest, best)
 
 
 def correlation(result: Result, look: Look) -> Iterator[Correlation]:
@@ -75,8 +75,14 @@ def correlation(result: Result, look: Look) -> Iterator[Correlation]:
     rows = [row for row, is_known in zip(document["points"], known, strict=True) if is_known]
     if len(rows) > 1:
         error = np.sqrt(np.diag(matrix)[known])
-        names = tuple(f"{row.get('source', '')} {row['e_min']:.3g} - {row['e_max']:.3g} TeV".strip() for row in rows)
+        names = tuple(map(_label, rows))
         yield Correlation(result.name, names, matrix[np.ix_(known, known)] / np.outer(error, error))
+
+
+def _label(row: Mapping[str, Any]) -> str:
+    """Source, where there are several, and energies."""
+    ends = [row["e_min"], row["e_max"]] if None not in (row["e_min"], row["e_max"]) else [row["e_ref"]]
+    return f"{row.get('source') or ''} {' - '.join(f'{end:.3g}' for end in ends if end is not None)} TeV".strip()
 
 
 def _column(rows: list[Any], name: str) -> Array:

@@ -12,11 +12,13 @@ from gm.figures.light_curve import Flux
 from gm.figures.look import Look
 from gm.figures.results import Result
 
+_WHERE = ("time_min_utc", "time_max_utc", "e_min", "e_max")
+
 
 def light_curve(result: Result, look: Look) -> Iterator[Flux]:
     """The bins of time with a flux or a limit, for each band of energies."""
     rows = [row for row in result.document["points"] if row["status"] in ("ok", "upper_limit")]
-    rows = [row for row in rows if row["time_min_utc"] is not None]
+    rows = [row for row in rows if all(row[key] is not None for key in _WHERE)]
     bands = dict.fromkeys((row["e_min"], row["e_max"]) for row in rows)
     for low, high in bands:
         own = [row for row in rows if (row["e_min"], row["e_max"]) == (low, high)]

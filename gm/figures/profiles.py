@@ -78,7 +78,8 @@ def _finish(axes: Axes, group: Sequence[ProfileLine], look: Look) -> None:
         margin = 0.2 * max(float(np.ptp(ends)), float(np.ptp(group[0].values[0])) / 20)
         axes.set_xlim(ends.min() - margin, ends.max() + margin)
     axes.set(xlabel=with_unit(group[0].names[0], group[0].units[0]), ylabel="$\\Delta(-2\\ln L)$")
-    axes.set_ylim(min(0.0, *(float(np.nanmin(part.rise, initial=0.0)) for part in group)), min(1.1 * highest, _SHOWN))
+    lowest = min(float(np.nanmin(part.rise, initial=0.0)) for part in group)
+    axes.set_ylim(lowest, min(1.1 * highest, _SHOWN) if highest > lowest else lowest + 1)
     axes.legend(fontsize=8.5 if len(group) < 8 else 6)
 
 

@@ -124,10 +124,10 @@ def draw_on(axes: Axes, parts: Sequence[Part], look: Look) -> None:
     of_energy, of_flux = scale("TeV", look.energy), scale("TeV cm-2 s-1", look.flux)
     for number, part in enumerate(parts):
         part.draw(axes, number, of_energy, of_flux)
-    axes.set(xscale="log", yscale="log", xlabel=with_unit("Energy", look.energy))
+    axes.set(xscale="log", xlabel=with_unit("Energy", look.energy))
     axes.set_ylabel(with_unit("$E^2\\,\\mathrm{d}N/\\mathrm{d}E$", look.flux))
     values = np.concatenate([np.empty(0), *(of_flux * part.fluxes().ravel() for part in parts)])
     values = values[np.isfinite(values) & (values > 0)]
     if values.size:  # a band that widens without end takes no decades for itself
-        axes.set_ylim(max(values.min() / 3, values.max() * 1e-6), values.max() * 3)
+        axes.set(yscale="log", ylim=(max(values.min() / 3, values.max() * 1e-6), values.max() * 3))
     axes.legend()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gm.errors import InvalidInput
+from gm.errors import DataError, GmError, InvalidInput, UsageError
 from gm.io.locking import alone_in
+from gm.pipeline.analysis.declaration import Phase
 from gm.pipeline.analysis.load import Analysis, load
 from gm.pipeline.analysis.request import Request
 from gm.pipeline.inputs import Inputs
@@ -41,6 +42,14 @@ class Product:
 
 
 @dataclass(frozen=True)
+class Failure:
+    """A result that could not be made, and why; others do not rest on it."""
+
+    task: Task
+    error: GmError
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What a command produced of the stages that it asked for; ``message`` says why something is not there."""
 
@@ -48,10 +57,11 @@ class Outcome:
     products: tuple[Product, ...]
     exit_code: int
     message: str = ""
+    failures: tuple[Failure, ...] = ()
 
     def document(self) -> dict[str, Any]:
         """All results as one document, in lists where a stage makes several; a single one of its stage as it is."""
-        if len(self.products) == 1 and self.products[0].task.index is None:
+        if len(self.products) == 1 and self.products[0].task.index is None and not self.failures:
             return self.products[0].document
         found: dict[str, Any] = {}
         for product in self.products:
@@ -60,6 +70,11 @@ class Outcome:
                 found[name] = product.document
             else:
                 found.setdefault(name, []).append(product.document)
+        if self.failures:
+            found["errors"] = [
+                {"result": failure.task.key, "exit_code": failure.error.exit_code, "message": str(failure.error)}
+                for failure in self.failures
+            ]
         return found or {stage.name: [] for stage in self.asked}
 
 
@@ -131,12 +146,20 @@ def _run(analysis: Analysis, reporter: Reporter, asked: Stages) -> Outcome:
             return _run_tasks(session, tasks, asked)
 
 
-def _run_tasks(session: Session, tasks: Iterable[Task], asked: Stages) -> Outcome:
-    products, exit_code = list[Product](), 0
+def _run_tasks(session: Session, tasks: Sequence[Task], asked: Stages) -> Outcome:
+    products, failures, exit_code = list[Product](), list[Failure](), 0
     for task in tasks:
         stage = task.stage
         session.start = stage.seen(session.analysis, session.start)
-        product = _run_task(task, session, asked=stage in asked)
+        try:
+            product = _run_task(task, session, asked=stage in asked)
+        except (DataError, InvalidInput, UsageError) as error:
+            if (task is tasks[-1] and not products) or stage.phase is not Phase.MEASUREMENT:
+                raise
+            session.reporter.say(f"{task.label}: failed")
+            failures.append(Failure(task, error))
+            exit_code = max(exit_code, error.exit_code)
+            continue
         session.start = stage.made(session, task)
         if stage in asked:
             products.append(product)
@@ -146,7 +169,9 @@ def _run_tasks(session: Session, tasks: Iterable[Task], asked: Stages) -> Outcom
             left = [other.name.replace("_", " ") for other in asked if other.phase > stage.phase]
             message = f"{', '.join(left)} were not computed: {why}" if left else ""
             return Outcome(tuple(asked), tuple(products), stage.exit_code(product.document), message)
-    return Outcome(tuple(asked), tuple(products), exit_code)
+    if failures and not products:
+        raise failures[0].error
+    return Outcome(tuple(asked), tuple(products), exit_code, failures=tuple(failures))
 
 
 def _run_task(task: Task, session: Session, *, asked: bool) -> Product:

@@ -24,7 +24,7 @@ def _bin(point: Mapping[str, Any]) -> list[str | Cell]:
     known, limit = point.get("flux") is not None, point.get("flux_ul")
     value = " ± ".join(with_error(point["flux"], point.get("flux_err"))) if known else "-"
     return [
-        *(Cell(f"{time:.5f}", time) for time in times),
+        *(Cell("-" if time is None else f"{time:.5f}", time) for time in times),
         Cell(number(point.get("livetime")), point.get("livetime")),
         Cell(f"{energy(point['e_min'])} - {energy(point['e_max'])}", point["e_min"]),
         Cell(value, point.get("flux")),
