@@ -2,8 +2,36 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+
+
+class Shown(ABC):
+    """What shows itself in one line, and in a notebook as a table."""
+
+    @abstractmethod
+    def told(self) -> str:
+        """What it holds, in a few words."""
+
+    @abstractmethod
+    def shown_rows(self) -> Iterable[Mapping[str, object]]:
+        """The rows of its table."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.told()})"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{escape(repr(self))}</p>" + html_table(self.shown_rows(), UNITS)
+
+
+UNITS = {
+    **dict.fromkeys(("e_min", "e_max"), "TeV"),
+    **dict.fromkeys(("time_min", "time_max"), "MJD TT"),
+    **dict.fromkeys(("flux", "flux_err", "flux_ul"), "cm-2 s-1"),
+    "dnde": "cm-2 s-1 TeV-1",
+}
+"""Units of columns, by their names."""
 
 
 def html_table(rows: Iterable[Mapping[str, object]], units: Mapping[str, str] | None = None) -> str:

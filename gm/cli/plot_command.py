@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from gm.cli.completion import figure_names
 from gm.cli.options import Display, display_options
 from gm.cli.output import print_json, print_result
 
@@ -11,7 +12,10 @@ from gm.cli.output import print_json, print_result
 @click.command("plot")
 @click.argument("results", nargs=-1, required=True, type=click.Path(), metavar="RESULT...")
 @click.option("-o", "--output", metavar="FILE", help="A pdf, svg or png file. Default: RESULT-KIND.pdf, here.")
-@click.option("-k", "--kind", metavar="KIND", help="Which figure: sed, counts, residual-map, contours, ...")
+@click.option(
+    "-k", "--kind", metavar="KIND", shell_complete=figure_names,
+    help="Which figure, such as sed, counts, contours or residual-map. Default: the first there is.",
+)  # fmt: skip
 @click.option("--style", metavar="FILE", help="A style file of Matplotlib, or the name of one.")
 @click.option("--scheme", type=click.Choice(["light", "dark"]), default="light", show_default=True)
 @click.option("--energy-unit", metavar="UNIT", default="TeV", show_default=True, help="Of energies.")

@@ -17,8 +17,8 @@ __all__ = ["count", "energy", "fitted", "link_text", "number", "shortened", "tab
 _WORDS = ("target", "unit", "status", "reason", "state", "missing", "")
 _LEAST = (
     "asked", "bins", "type", "limits", "livetime [h]", "off or background", "deviance", "statistic", "MINOS",
-    "prior", "responses", "target", "offset [deg]", "background", "upper limit", "TS", "missing", "state", "status", "reason",
-    "unit", "error",
+    "prior", "responses", "target", "offset [deg]", "background", "upper limit", "TS", "missing", "state", "status",
+    "reason", "unit", "error",
 )  # fmt: skip
 """Columns that a narrow terminal goes without, the first one first."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -20,6 +21,7 @@ from gm.estimators.quantity import Quantity
 from gm.estimators.result import FittedValue, FluxPoint
 from gm.estimators.time_bins import BayesianBlocks, Binned, GoodTimes, TimeBin, TimeBinning, time_binning
 from gm.fit import NothingToFit
+from gm.html import Shown
 from gm.likelihood import Engine
 from gm.models import Models
 from gm.models.temporal.intervals import DAY
@@ -37,8 +39,8 @@ class LightCurveRow:
     points: tuple[FluxPoint, ...] | None
 
 
-@dataclass(frozen=True, eq=False)
-class LightCurve:
+@dataclass(frozen=True, eq=False, repr=False)
+class LightCurve(Shown):
     """A light curve relative to the reference model of the flux points of all bins together, ``constant``.
 
     constant : one point for each band of energy, with the norm that fits all bins best
@@ -56,6 +58,21 @@ class LightCurve:
     covariance: Array | None = None
     parameters: tuple[FittedValue, ...] = ()
     joint_stat: tuple[float, float] | None = None
+
+    def told(self) -> str:
+        statuses = Counter(point.status for row in self.rows for point in row.points or ())
+        counted = ", ".join(f"{number} {status.replace('_', ' ')}" for status, number in statuses.items())
+        return f"{self.constant.source!r}, {len(self.rows)} bins of time: {counted}"
+
+    def shown_rows(self) -> Iterator[dict[str, object]]:
+        """A row for each bin of time and band of energy."""
+        for row in self.rows:
+            for point in row.points or ():
+                flux, norm = point.reference.flux, point.estimate
+                parts = {} if norm is None else {"": norm.norm, "_err": norm.norm_err, "_ul": norm.norm_ul}
+                fluxes = {f"flux{end}": None if part is None else part * flux for end, part in parts.items()}
+                when = {"time_min": row.bin.start, "time_max": row.bin.stop, "e_min": point.e_min, "e_max": point.e_max}
+                yield {**when, **fluxes, "status": point.status, "reason": point.reason}
 
 
 @read_only("make another LightCurveEstimator")

@@ -20,6 +20,7 @@ from gm.fit.intervals import contour_rise
 from gm.fit.parts import Contour
 from gm.fit.profile import LowerMinimum, ProfilePoint
 from gm.fit.run import FitRun
+from gm.html import Shown
 from gm.likelihood import Engine
 from gm.models import Models
 from gm.values import read_only
@@ -52,8 +53,8 @@ class ProfileRow:
     parameters: Array | None
 
 
-@dataclass(frozen=True, eq=False)
-class LikelihoodProfile:
+@dataclass(frozen=True, eq=False, repr=False)
+class LikelihoodProfile(Shown):
     """-2 ln L over a grid of values of one or two axes, minimised over all else; rows in C order of the axes.
 
     stat : at the minimum; stat_start : of the models given. intervals : of one axis, with ends relative to its best
@@ -68,6 +69,16 @@ class LikelihoodProfile:
     intervals: dict[float, Interval]
     contours: dict[float, Contour]
     warnings: tuple[str, ...] = ()
+
+    def told(self) -> str:
+        size = " x ".join(str(axis.values.size) for axis in self.axes)
+        return f"{', '.join(axis.name for axis in self.axes)}: {size} points, statistic {self.stat:.2f}"
+
+    def shown_rows(self) -> Iterator[dict[str, object]]:
+        """The axes, with the intervals of one."""
+        for axis in self.axes:
+            ends = {f"within {level:g} sigma": [one.lower, one.upper] for level, one in self.intervals.items()}
+            yield {"axis": axis.name, "best": axis.best, "error": axis.error, **ends, "unit": axis.unit}
 
 
 @read_only("make another ProfileEstimator")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import exp, inf, isfinite, log, sqrt
 from typing import Literal
@@ -12,6 +12,7 @@ from gm.datasets import Datasets
 from gm.errors import GmError, UsageError, suggest
 from gm.estimators.spectral_starts import bent, holds, translated
 from gm.fit import Fit, FitResult
+from gm.html import Shown
 from gm.likelihood import Engine, JointLikelihood
 from gm.models import Component, Layout, Models
 from gm.models.spectral.base import SpectralModel
@@ -74,8 +75,8 @@ class Candidate:
         return self.status in ("converged", "at_limit")
 
 
-@dataclass(frozen=True, eq=False)
-class Selection:
+@dataclass(frozen=True, eq=False, repr=False)
+class Selection(Shown):
     """All candidates in order, the one that is chosen, and the test of curvature."""
 
     component: str
@@ -84,6 +85,17 @@ class Selection:
     chosen: str | None
     curvature: NestedTest | None
     why_no_curvature: str = ""
+
+    def told(self) -> str:
+        names = ", ".join(candidate.name for candidate in self.candidates)
+        chosen = "none is chosen" if self.chosen is None else f"{self.chosen} is chosen"
+        return f"{self.component!r}, {chosen} of {names} by {self.criterion}"
+
+    def shown_rows(self) -> Iterator[dict[str, object]]:
+        """The candidates."""
+        for one in self.candidates:
+            numbers = {"TS": one.ts, "AIC": one.aic, "BIC": one.bic, "weight": one.weight}
+            yield {"name": one.name, "type": one.type, "status": one.status, **numbers, "reason": one.reason or None}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import isfinite, sqrt
 from statistics import NormalDist
@@ -18,6 +18,7 @@ from gm.errors import UsageError, suggest
 from gm.estimators.bands import EnergyBands, band_edges
 from gm.estimators.reference import Reference
 from gm.estimators.result import ReferenceFlux
+from gm.html import Shown
 from gm.likelihood import Engine, JointLikelihood, Terms
 from gm.likelihood.line import Line
 from gm.maps.axes import SAME_ENERGY
@@ -59,8 +60,8 @@ class SensitivityBand:
         return sqrt(self.e_min * self.e_max)
 
 
-@dataclass(frozen=True, eq=False)
-class Sensitivity:
+@dataclass(frozen=True, eq=False, repr=False)
+class Sensitivity(Shown):
     """By band; and ``integral``, above the lower edge of each band up to the last."""
 
     source: str
@@ -69,6 +70,18 @@ class Sensitivity:
     integral: tuple[SensitivityBand, ...]
     datasets: tuple[str, ...]
     warnings: tuple[str, ...] = ()
+
+    def told(self) -> str:
+        known = sum(band.status == "ok" for band in self.bands)
+        return f"{self.source!r}, {len(self.bands)} bands, {known} of them known"
+
+    def shown_rows(self) -> Iterator[dict[str, object]]:
+        """The bands."""
+        for band in self.bands:
+            known = None if band.reference is None or band.norm is None else band.norm * band.reference.dnde
+            numbers = {"dnde": known, "excess": band.excess, "background": band.background}
+            row = {"e_min": band.e_min, "e_max": band.e_max, **numbers, "decided_by": band.criterion}
+            yield {**row, "status": band.status, "reason": band.reason}
 
 
 def detection(significance: float, sigma: float) -> float:

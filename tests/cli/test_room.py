@@ -89,6 +89,9 @@ def test_verbose_shows_steps(gm: Any, analysis: Path) -> None:
         ("gm fit -s fit.mi", ["fit.minos="]),
         ("gm fit -s conventions=", ["conventions=gammapy", "conventions=exact"]),
         ("gm init --example one", ["one-run"]),
+        ("gm fit -s flux_points.0.na", ["flux_points.0.name="]),
+        ("gm fit -s flux_points[2].na", ["flux_points[2].name="]),
+        ("gm plot x.yaml --kind corr", ["correlation"]),
     ],
 )
 def test_completion(
@@ -102,3 +105,32 @@ def test_completion(
     with pytest.raises(SystemExit):
         main([])
     assert [line.partition(",")[2] for line in capsys.readouterr().out.split()] == expected
+
+
+def test_parameters_of_the_models_are_completed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from gm.cli import main
+    from gm.models import Models
+    from tests.samples import power_law
+
+    Models([power_law("crab")]).write(tmp_path / "models.yaml")
+    (tmp_path / "config.yaml").write_text("version: 1\ndatasets: d.yaml\nmodels: models.yaml\n")
+    monkeypatch.setenv("_GM_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", f"gm fit {tmp_path / 'config.yaml'} --set parameters.crab.in")
+    monkeypatch.setenv("COMP_CWORD", "4")
+    with pytest.raises(SystemExit):
+        main([])
+    found = [line.partition(",")[2] for line in capsys.readouterr().out.split()]
+    assert found[:2] == ["parameters.crab.index.value=", "parameters.crab.index.min="]
+
+
+def test_help_tells_whole_sentences(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from gm.cli import main
+
+    monkeypatch.setenv("COLUMNS", "60")
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    commands = capsys.readouterr().out.partition("Commands:")[2]
+    assert "..." not in commands
+    assert max(map(len, commands.splitlines())) <= 60

@@ -9,6 +9,7 @@ from typing import final
 import numpy as np
 
 from gm.arrays import Array
+from gm.html import Shown
 from gm.maps.axes import EnergyAxis
 from gm.maps.geometry import WcsGeometry
 from gm.maps.map import Map
@@ -18,8 +19,8 @@ UNITS = {"flux": FLUX, "flux_err": FLUX, "flux_errn": FLUX, "flux_errp": FLUX, "
 
 
 @final
-@dataclass(frozen=True, eq=False)
-class SkyMaps:
+@dataclass(frozen=True, eq=False, repr=False)
+class SkyMaps(Shown):
     """Quantities on one grid of pixels, in bands of energy.
 
     energy : the bands [TeV]; data : (n_bands, n_y, n_x) of each quantity, NaN in pixels that have none; reference_flux
@@ -35,6 +36,17 @@ class SkyMaps:
     sigma_ul: float = 2.0
     reference_flux: Array = field(default_factory=lambda: np.empty(0))
     remarks: tuple[str, ...] = ()
+
+    def told(self) -> str:
+        n_bands, *shape = next(iter(self.data.values()), np.empty((0, 0, 0))).shape
+        return f"{self.kind}, {' x '.join(map(str, shape))} pixels, {n_bands} bands: {', '.join(self.data)}"
+
+    def shown_rows(self) -> Iterator[dict[str, object]]:
+        """The quantities, of all bands together."""
+        for name, values in self.data.items():
+            known = values[np.isfinite(values)]
+            ends = {"min": float(known.min()), "max": float(known.max())} if known.size else {"min": None, "max": None}
+            yield {"quantity": name, "unit": UNITS.get(name, ""), "pixels": known.size, **ends}
 
     def __getitem__(self, quantity: str) -> Array:
         return self.data[quantity]
