@@ -81,7 +81,7 @@ def responses() -> dict[str, Table]:
     edges = np.geomspace(E_MIN, E_MAX, 11)
     rate = power_law_integral(np.array([E_MIN, E_MAX]), 1.0, BACKGROUND_INDEX)[0]
     density = background_rate() / rate * np.sqrt(edges[1:] * edges[:-1]) ** -BACKGROUND_INDEX  # s-1 deg-2 TeV-1
-    background = density[:, None] * acceptance(offset) / (1e6 * np.radians(1.0) ** 2)
+    background = density * acceptance(offset)[:, None] / (1e6 * np.radians(1.0) ** 2)
     bkg_axes = [*axes[2:], *bins("ENERG", edges, "TeV")]
     tables = {
         "aeff": response("AEFF", axes, "EFFAREA", area, "m2", "EFF_AREA", "FULL-ENCLOSURE", "AEFF_2D",

@@ -15,6 +15,7 @@ from gm.makers.spectra import SpectrumDatasetMaker, empty_spectrum
 from gm.maps.axes import EnergyAxis
 from gm.maps.sky_region import SkyRegion
 from gm.observations import DataStore
+from gm.observations.field_of_view import expected_background
 from tests.make_hess_like import EXAMPLE, POINTINGS, SOURCE, make
 
 STORE = EXAMPLE / "dl3"
@@ -90,3 +91,26 @@ def test_gammapy_reduces_the_same(gammapy: Callable[..., Any]) -> None:
         assert_allclose(made.exposure, row["exposure"], rtol=1e-6)
         assert_allclose(made.edisp.sum(axis=1), row["edisp"], rtol=1e-6, atol=1e-9)
         assert_allclose(expected.background, row["expected"], rtol=1e-6)
+
+
+def test_the_background_of_the_responses_is_that_of_the_events() -> None:
+    """Of all runs together, in rings around the pointing and in bins of energy, outside of the source."""
+    store, energy = DataStore.open(STORE), EnergyAxis(np.array([0.5, 1.0, 3.0, 50.0]))
+    rings = np.array([0.0, 0.5, 1.0, 1.5, 2.0])
+    counts, expected = np.zeros((3, 4)), np.zeros((3, 4))
+    for number, (lon, lat) in POINTINGS.items():
+        observation = store.observation(number)
+        events, offset = observation.events, observation.events.separation(lon, lat)
+        away = events.separation(*SOURCE) > 0.3
+        counts += np.histogram2d(events.energy[away], offset[away], [energy.edges, rings])[0]
+        fine = np.linspace(0.0, 2.0, 401)
+        at, area = 0.5 * (fine[1:] + fine[:-1]), 2.0 * np.pi * np.radians(1.0) ** 2 * np.diff(fine)
+        density = expected_background(observation, energy, np.full(at.shape, lon), lat + at) * area * at
+        x, y = np.meshgrid(*2 * [np.linspace(-0.3, 0.3, 61)])
+        lost = np.hypot(x, y) < 0.3
+        near = np.hypot(x, y + 0.5)[lost]  # of the circle around the source, 0.5 deg from the pointing
+        cell = np.radians(0.01) ** 2
+        missing = expected_background(observation, energy, np.full(near.shape, lon), lat + near) * cell
+        expected += np.add.reduceat(density, np.arange(0, 400, 100), axis=1)
+        expected -= np.array([np.histogram(near, rings, weights=row)[0] for row in missing])
+    assert ((counts - expected) ** 2 / expected).sum() < 30.0  # of 12 bins: once in 300
