@@ -469,7 +469,8 @@ def _fault(command: tuple[str, ...], code: object, seconds: float, out: str, tol
     return ""
 
 
-_PLACE = re.compile(r"\.(yaml|fits|ecsv|reg|dat|gz)|--set|\$\.|dataset \S|light curve \S|'[^']+'")
+_ENTRIES = "light_curves|light curve|maps|profiles|localize|extension|select|sensitivity|impacts"
+_PLACE = re.compile(rf"\.(yaml|fits|ecsv|reg|dat|gz)|--set|\$\.|dataset \S|({_ENTRIES}) \S|'[^']+'")
 
 
 def try_mutants(corpus: Path, scratch: Path, seed: int, numbers: range) -> Iterator[tuple[int, str, Ending]]:

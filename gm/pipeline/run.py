@@ -184,7 +184,10 @@ def _run_task(task: Task, session: Session, *, asked: bool) -> Product:
         return Product(task, document, False)
     session.reporter.say(f"{task.label}: {reason}")
     check_writable(task.outputs())
-    document, seconds = task.run(session, inputs)
+    try:
+        document, seconds = task.run(session, inputs)
+    except (DataError, UsageError) as error:
+        raise task.speaking_of(error) from error
     session.finish(task.key, inputs, seconds)
     return Product(task, document, True)
 

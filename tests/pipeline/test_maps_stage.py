@@ -164,6 +164,12 @@ print(json.dumps({name: float(getattr(maps, name).data[at]) for name in ("flux",
 """
 
 
+def test_an_entry_that_fails_says_which_it_is(gm: Command, folder: Path) -> None:
+    far = "maps=[{type: profile, name: rings, center: [200.0, 22.0], max: 1 deg}]"
+    _, err = gm("maps", "config.yaml", "-s", far, code=4)
+    assert "gm: maps rings: no pixel of the map lies in the profile" in err
+
+
 def test_gammapy_reads_the_maps(gm: Command, folder: Path, gammapy: Callable[..., Any]) -> None:
     """With the power law of index 2 that it takes for its reference, fluxes are the same."""
     gm("maps", "config.yaml", "-s", "maps[0].kernel=null")

@@ -181,6 +181,17 @@ def test_what_is_wrong_has_its_place(gm: Command, folder: Path) -> None:
     ]
 
 
+def test_a_component_that_others_follow_is_not_tested_when_it_is_named(gm: Command, folder: Path) -> None:
+    Models([power_law("crab"), power_law("halo")]).write(folder / "models.yaml", overwrite=True)
+    links = "links: [{parameter: halo.index, equals: crab.index}]"
+    config = CONFIG + links + "\nparameters: {halo.amplitude: {frozen: true}}\n"
+    (folder / "config.yaml").write_text(config.replace("seed: 3}", "seed: 3, test: [halo, crab]}"))
+    _, err = gm("validate", "config.yaml", code=3)
+    assert "$.toys.test[1]: 'halo.index' follows 'crab.index', which would go with component 'crab'" in err
+    (folder / "config.yaml").write_text(config.replace("seed: 3}", 'seed: 3, test: "*"}'))
+    gm("validate", "config.yaml")
+
+
 def test_data_that_cannot_be_drawn_end_with_a_word(gm: Command) -> None:
     Datasets([flux_points(stat_type="profile")]).write("datasets.yaml", overwrite=True)
     _, err = gm("toys", "config.yaml", code=4)

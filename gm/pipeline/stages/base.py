@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, TypeVar
 
+from gm.errors import DataError, GmError
 from gm.pipeline.analysis.declaration import Declaration, S
 
 if TYPE_CHECKING:
@@ -171,6 +172,10 @@ class Task(ABC):
     def run(self, session: Session, inputs: Inputs) -> Ran:
         """Compute, then `Session.begin`, then write."""
 
+    def speaking_of(self, error: GmError) -> GmError:
+        """The error as it is told: one of many entries says which one it is of."""
+        return error
+
     def _shaping(self) -> list[Declaration[Any]]:
         """The earlier stages whose sections say how this one sees the datasets."""
         return [stage for stage in self.analysis.stages if stage.shapes_later and stage.phase < self.stage.phase]
@@ -193,6 +198,10 @@ class EntryTask(Task, Generic[E]):
     def __init__(self, stage: Stage[tuple[E, ...]], analysis: Analysis, settings: E, index: int) -> None:
         super().__init__(stage, analysis, settings.name, index)
         self.settings = settings
+
+    def speaking_of(self, error: GmError) -> GmError:
+        """No entry of a config is a wrong command line."""
+        return DataError(str(error) if self.settings.name in str(error) else f"{self.label}: {error}")
 
     @classmethod
     def each(cls, stage: Stage[tuple[E, ...]], analysis: Analysis) -> list[Self]:

@@ -42,7 +42,7 @@ def read_toys(section: Section) -> ToySettings:
 
 def check_toys(section: Section, known: Known) -> None:
     """Every pattern means a parameter that may have asymmetric errors, or a source."""
-    from gm.models.asked import minos_problems
+    from gm.models.asked import minos_problems, test_problems
     from gm.patterns import matching
 
     if known.models is None:
@@ -54,3 +54,7 @@ def check_toys(section: Section, known: Known) -> None:
         for place, pattern in texts(section.resolved[key], (key,)):
             if pattern != "*" and not matching(known.sky or (), pattern):
                 known.check_source(section, place, pattern)
+    for place, name in texts(section.resolved["test"], ("test",)):
+        if name in (known.sky or ()):  # of a pattern those are tested that can be
+            for problem in test_problems(known.models, name):
+                section.add(place, *problem)
