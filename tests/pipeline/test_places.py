@@ -15,8 +15,8 @@ from gm.config_schemas.validator import check
 from gm.datasets import Datasets
 from gm.io.fits import read_fits
 from gm.maps.reading import read_map
-from gm.models import Models
-from tests.map_samples import background, cube, held, point, source
+from gm.models import Models, TemplateSpatialModel
+from tests.map_samples import background, cube, held, point, source, write_template
 from tests.samples import power_law
 
 CONFIG = """\
@@ -98,3 +98,12 @@ def test_what_is_wrong_has_its_place(gm: Command, folder: Path) -> None:
     ]
     assert told[3].startswith("$.extension[0].shape: 'box' is not")
     assert "$.extension[1].datasets: no dataset matches 'cub'" in told
+
+
+def test_a_template_without_a_position_cannot_be_moved(gm: Command, folder: Path) -> None:
+    """Its file says where it is; a position that is not given is no place to start from."""
+    template = TemplateSpatialModel(filename=str(write_template(folder / "template.fits")))
+    Models([source("x", template), background()]).write(folder / "models.yaml", overwrite=True)
+    (folder / "config.yaml").write_text(CONFIG.split("localize:")[0] + "localize: [{source: x}]\n")
+    err = gm("localize", "config.yaml", code=3)[1]
+    assert "$.localize[0].source: 'x' has no values of lon_0 and lat_0, from which it could be moved" in err

@@ -179,7 +179,7 @@ def _whole(counts: Array) -> Array:
 
 
 def disk_of(geometry: WcsGeometry, radius: float, conventions: Conventions) -> Array:
-    """1 in the pixels whose centre is within a radius [deg] of the middle one, (k, k).
+    """1 in the pixels whose centre is within a radius [deg] of the middle one, (k, k), no further than a map reaches.
 
     Whether a pixel at the radius itself is inside is a matter of rounding in Gammapy, and its choice is kept.
     """
@@ -187,7 +187,7 @@ def disk_of(geometry: WcsGeometry, radius: float, conventions: Conventions) -> A
     if not size > 0:
         raise UsageError(f"correlation_radius {radius} deg is not above 0")
     size += _SAME if conventions.is_exact else 0.0
-    half = ceil(size - _SAME)
+    half = min(ceil(size - _SAME), max(geometry.shape))
     y, x = np.ogrid[-half : half + 1, -half : half + 1]
     return np.where(x**2 + y**2 <= size**2, 1.0, 0.0)
 

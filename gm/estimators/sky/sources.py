@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import ceil
+from math import ceil, isfinite
 
 import numpy as np
 
@@ -137,6 +137,8 @@ def position_of(models: Models, source: str) -> Place:
         raise UsageError(f"{follower} follows another parameter by a link, and has no position of its own")
     values, factors = shape.values(), [shape.factors[names.index(name)] for name in ("lon_0", "lat_0")]
     lon, lat = (float(values[names.index(name)]) for name in ("lon_0", "lat_0"))
+    if not (isfinite(lon) and isfinite(lat)):  # a template stays where its file has it
+        raise UsageError(f"'{source}' has no values of lon_0 and lat_0, from which it could be moved")
     return Place(lon, lat, shape.frame, (known.short[found[0]], known.short[found[1]]), (factors[0], factors[1]))
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gm.conventions import Conventions
 from gm.datasets import Datasets, MapDataset
 from gm.errors import DataError, UsageError
-from gm.estimators.sky.excess_map import ExcessMapEstimator
+from gm.estimators.sky.excess_map import ExcessMapEstimator, around, disk_of
 from gm.estimators.sky.peaks import candidates, find_peaks
 from gm.estimators.sky.ps_map import PSMapEstimator
 from gm.estimators.sky.residual_map import ResidualMapEstimator
@@ -17,6 +18,7 @@ from gm.estimators.sky.result import SkyMaps
 from gm.estimators.sky.sources import default_kernel
 from gm.estimators.sky.ts_map import TSMapEstimator
 from gm.likelihood import JointLikelihood
+from gm.maps.geometry import WcsGeometry
 from gm.models import Models, PointSpatialModel, PowerLawSpectralModel, SkyModel
 from gm.models.parameter import Parameter
 from gm.statistics import Cash, WStat
@@ -195,3 +197,12 @@ def test_what_cannot_be_mapped_is_refused() -> None:
         TSMapEstimator(energy_edges=[1.0]).run(Datasets([cube()]), Models())
     with pytest.raises(UsageError, match="no dataset"):
         TSMapEstimator().run(Datasets(), Models())
+
+
+def test_a_circle_larger_than_the_map_is_the_map() -> None:
+    """Whatever the radius, no more is summed than there is: a larger one takes neither time nor memory."""
+    geometry = WcsGeometry.create(83.63, 22.01, 0.02, shape=(9, 12))
+    image = np.random.default_rng(1).random(geometry.shape)
+    disk = disk_of(geometry, 180.0, Conventions.GAMMAPY)
+    assert disk.size < 1000
+    np.testing.assert_allclose(around(image, disk), image.sum(), rtol=1e-12)

@@ -53,11 +53,12 @@ def find_document(
 ) -> dict[str, Any]:
     """The ``gm/find/1`` document; numbers that do not exist are None."""
     kept = [step for step in found.steps if step.kept]
+    why = "" if found.fit.success else f"; the fit failed: {found.fit.message}"
     return {
         "schema": SCHEMA,
         "name": "find",
         "status": "ok" if found.fit.success else "failed",
-        "message": f"{len(kept)} sources: {found.stopped}",
+        "message": f"{len(kept)} sources: {found.stopped}{why}",
         "threshold": settings.threshold,
         "iterations": settings.iterations,
         "datasets": datasets,
