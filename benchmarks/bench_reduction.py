@@ -40,9 +40,14 @@ RING_SUMS = ("off counts", "off acceptance", "safe bins")
 MAP_SUMS = ("counts", "background", "exposure in cm2 s", "safe bins", "background norms")
 
 
-def sides() -> tuple[Side, Side]:
-    """gm's and Gammapy's, each a new process."""
-    return Side(sys.executable, "reduction_gm.py"), Side(peer_python(), "reduction_gammapy.py")
+def gm_side() -> Side:
+    """A new process."""
+    return Side(sys.executable, "reduction_gm.py")
+
+
+def gammapy_side() -> Side:
+    """A new process."""
+    return Side(peer_python(), "reduction_gammapy.py")
 
 
 def fewest(rounds: list[dict[str, Any]], step: str) -> float:
@@ -55,10 +60,11 @@ def map_rounds(n: int) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {"gm": [], "gm, 2 workers": [], "Gammapy": []}
     for _ in range(n):
         for name, rounds in found.items():
-            ours, theirs = sides()
-            with ours, theirs:
-                extra = {} if name == "Gammapy" else {"workers": 1 + (name != "gm")}
-                rounds.append((theirs if name == "Gammapy" else ours).ask("maps", **NEBULA, **extra))
+            extra = {} if name == "Gammapy" else {"workers": 1 + (name != "gm")}
+            with (
+                gammapy_side() if name == "Gammapy" else gm_side() as side
+            ):  # alone: the other one would start beside it
+                rounds.append(side.ask("maps", **NEBULA, **extra))
     return found
 
 
@@ -77,6 +83,12 @@ def ring_rows(pair: tuple[Side, Side], n_rounds: int) -> tuple[list[dict[str, An
     return rows, sums[0]
 
 
+def priority() -> str:
+    """Whether both sides went before whatever else ran (``chrt -f 10 python ...``)."""
+    is_usual = not hasattr(os, "sched_getscheduler") or os.sched_getscheduler(0) == os.SCHED_OTHER
+    return "" if is_usual else ", of others: both sides had real-time priority"
+
+
 def sums_table(names: tuple[str, ...], ours: list[float], theirs: list[float]) -> str:
     rows = [[name, f"{a:.9g}", f"{b:.9g}"] for name, a, b in zip(names, ours, theirs, strict=True)]
     return table(["sum of all", "gm", "Gammapy"], rows)
@@ -89,7 +101,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--map-rounds", type=int, default=2)
     args = parser.parse_args()
-    ours, theirs = pair = sides()
+    ours, theirs = pair = gm_side(), gammapy_side()
     with ours, theirs:
         versions = machine(pair)
         rounds = [[side.ask("spectra", n=args.spectra, **CRAB) for side in pair] for _ in range(args.rounds)]
@@ -123,8 +135,9 @@ def main() -> None:
         ]
         for name in maps
     ]
-    note = "Seconds of the processor, the best of all rounds; the files are read anew for each dataset. The load was "
-    text = f"# Spectra and maps from observations\n\n{note}{versions['load']:g} on {versions['cores']} cores.\n\n"
+    load = f"The load was {versions['load']:g} on {versions['cores']} cores{priority()}."
+    note = f"Seconds of the processor, the best of all rounds; the files are read anew for each dataset. {load}"
+    text = f"# Spectra and maps from observations\n\n{note}\n\n"
     text += comparison(rows) + f"\n{label}; of two workers the larger one, besides the memory that they share:\n\n"
     text += "What takes longest is the busiest process and what is done once: the clock where nothing else runs.\n\n"
     head = [
