@@ -130,7 +130,7 @@ def of_kind(kind: str, runs: int, rounds: int, folder: Path) -> dict[str, Any]:
     best = {key: min(one[key] for one in found) for key in ("read", "models", "fit", "peak")}
     told = {key: found[0][key] for key in ("status", "free", "steps", "statistic")}
     whole = {f"gm fit, {key}": min(one[key] for one in commands) for key in ("cpu", "peak")}
-    return {"kind": kind, "runs": runs, **told, **best, **whole, "results_MiB": size}
+    return {"kind": kind, "runs": runs, **told, **best, **whole, "results_MiB": size, "load": os.getloadavg()[0]}
 
 
 def exponents(rows: list[dict[str, Any]], kind: str) -> dict[str, float]:
@@ -140,8 +140,37 @@ def exponents(rows: list[dict[str, Any]], kind: str) -> dict[str, float]:
     return {key: float(np.log(many[key] / few[key]) / ratio) for key in ("read", "fit", "gm fit, cpu")}
 
 
+def write(rows: list[dict[str, Any]]) -> None:
+    """``results/own_parameters.*``."""
+    columns = ["runs", "", "free", "read", "fit", "fit / read", "`gm fit`", "its memory", "results", "load"]
+    lines = [
+        [
+            f"{row['runs']:,}",
+            row["kind"],
+            f"{row['free']:,}",
+            f"{row['read']:.2f} s",
+            f"{row['fit']:.2f} s",
+            f"{row['fit'] / row['read']:.2f}",
+            f"{row['gm fit, cpu']:.1f} s",
+            f"{row['gm fit, peak']:.0f} MiB",
+            f"{row['results_MiB']:.1f} MiB",
+            f"{row['load']:.0f}",
+        ]
+        for row in rows
+    ]
+    text = (
+        "# Many runs, one fit\n\nSeconds of the processor; the fit has its covariance. Load: programs in want of the "
+    )
+    text += f"{os.cpu_count()} processors, which touches these seconds by what caches hold.\n\n" + table(columns, lines)
+    kinds = [kind for kind in KINDS if len({row["runs"] for row in rows if row["kind"] == kind}) > 1]
+    growth = {kind: exponents(rows, kind) for kind in kinds}
+    for kind, found in growth.items():
+        powers = ", ".join(f"{key} {value:.2f}" for key, value in found.items())
+        text += f"\n{kind}: times grow with the number of runs to the power of: {powers}.\n"
+    write_results("own_parameters", {"cores": os.cpu_count(), "rows": rows, "exponents": growth}, text)
+
+
 def main() -> None:
-    """Write ``results/own_parameters.*``."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, nargs="+", default=[100, 1000, 10000])
     parser.add_argument("--rounds", type=int, default=1)
@@ -158,28 +187,7 @@ def main() -> None:
                 folder = (args.folder or Path(temporary)) / f"{kind.replace(' ', '-')}-{runs}"
                 rows.append(of_kind(kind, runs, args.rounds, folder))
                 print(rows[-1], file=sys.stderr, flush=True)
-    columns = ["runs", "", "free", "read", "fit", "fit / read", "`gm fit`", "its memory", "results"]
-    lines = [
-        [
-            str(row["runs"]),
-            row["kind"],
-            str(row["free"]),
-            f"{row['read']:.2f} s",
-            f"{row['fit']:.2f} s",
-            f"{row['fit'] / row['read']:.2f}",
-            f"{row['gm fit, cpu']:.1f} s",
-            f"{row['gm fit, peak']:.0f} MiB",
-            f"{row['results_MiB']:.1f} MiB",
-        ]
-        for row in rows
-    ]
-    text = "# Many runs, one fit\n\nSeconds of the processor; the fit has its covariance.\n\n"
-    text += table(columns, lines)
-    growth = {kind: exponents(rows, kind) for kind in KINDS} if len(args.runs) > 1 else {}
-    for kind, found in growth.items():
-        powers = ", ".join(f"{key} {value:.2f}" for key, value in found.items())
-        text += f"\n{kind}: times grow with the number of runs to the power of: {powers}.\n"
-    write_results("own_parameters", {"cores": os.cpu_count(), "rows": rows, "exponents": growth}, text)
+    write(rows)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from alternate import table
+from engine_cases import ONE
 from scipy.optimize import nnls
 
 TARGET = 0.2  # relative, of what the model predicts
@@ -165,7 +166,7 @@ def text_of(rows: Sequence[Row], about: str) -> tuple[str, CostModel, float]:
         f"The client takes {ms(once)} ms, {ms(shard)} ms for each shard, {ms(worker)} ms for each worker",
         f"that is asked, and {1e9 * byte:.3g} µs for each kB that travels;",
         f"a worker takes {ms(model.worker[0])} ms for a message, {ms(model.worker[1])} ms for each shard, and",
-        "\n".join(each),
+        "\n".join(line for line in each if ONE not in line),
         f"from all rows but those with the most datasets of each case. What this says of these others: {verdict}.",
         predicted,
         "## On 1000 cores",

@@ -27,19 +27,31 @@ log = getLogger(__name__)
 _SIGNALS = {signal.SIGINT: signal.SIG_IGN, signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL}
 
 
+LEAST = 3
+"""Processors for which processes may be faster than threads: on two both take as long."""
+
+
+def may_pay(n_workers: int, n_shards: int) -> bool:
+    """Whether there is anything to share out."""
+    return n_workers > 1 and n_shards > 1
+
+
 @final
 class ProcessEngine(ShardedEngine):
-    """Processes for datasets in several shards: maps, each with kernels of its own, and thousands of spectra."""
+    """Processes for datasets in several shards: maps, each with kernels of its own, and thousands of spectra.
 
-    def __init__(self, n_workers: int, deadline: float = DEADLINE, tell: Tell | None = None) -> None:
+    least : processors for which processes are taken; with fewer, threads of this one
+    """
+
+    def __init__(self, n_workers: int, deadline: float = DEADLINE, tell: Tell | None = None, least: int = 1) -> None:
         super().__init__(deadline, tell)
-        self.n_workers = n_workers
+        self.n_workers, self.least = n_workers, least
 
     def open(self, datasets: Datasets) -> Pool:
         return ProcessPool(datasets, self.n_workers)
 
     def is_worth(self, shards: Sequence[Shard]) -> bool:
-        return self.n_workers > 1 and can_fork() and len(shards) > 1
+        return can_fork() and n_threads() >= self.least and may_pay(self.n_workers, len(shards))
 
 
 @final

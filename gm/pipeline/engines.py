@@ -19,9 +19,9 @@ def build_engine(settings: EngineSettings, tell: Callable[[int, int], None]) -> 
     if settings.is_dask:
         return _dask_engine(settings, tell)
     if settings.workers is not None and settings.workers > 1:
-        from gm.engine.processes import ProcessEngine
+        from gm.engine.processes import LEAST, ProcessEngine
 
-        return ProcessEngine(settings.workers, tell=tell)
+        return ProcessEngine(settings.workers, tell=tell, least=LEAST)
     return LocalEngine()
 
 

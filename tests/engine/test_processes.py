@@ -5,19 +5,27 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import gm
+from gm.conventions import Conventions
 from gm.engine.processes import ProcessEngine
 from gm.engine.shard import ShardTerms
+from gm.engine.shards import shards_of
 from gm.engine.terms import ShardedTerms
 from gm.engine.worker_state import WorkerState
 from gm.errors import DataError, EngineError
 from gm.likelihood import JointLikelihood
+from gm.likelihood.treatment import Treatment
 from gm.matrices import BorderedHessian
-from gm.models import ExpDecayTemporalModel, Models
+from gm.models import ExpDecayTemporalModel, Layout, Models
+from gm.pipeline.analysis.engine import EngineSettings
+from gm.pipeline.analysis.settings import Settings
+from gm.pipeline.commands.distribution import distribution
+from gm.pipeline.engines import build_engine
 from tests.engine.sameness import DATASETS, DISK, MAPS, SKY, SMOOTH, assert_same_fit, many_spectra
 from tests.map_samples import background, gauss, source
 from tests.samples import on_off, power_law, spectrum
@@ -195,6 +203,24 @@ def test_what_is_not_needed_is_forgotten(engine: ProcessEngine) -> None:
         likelihood.value(start * 1.01)
         del cut
     assert {number for held in engine.crew.held.values() for number, _ in held} == {0}
+
+
+@pytest.mark.parametrize(("processors", "is_worth"), [(2, False), (3, True)])
+def test_where_processes_pay(monkeypatch: pytest.MonkeyPatch, processors: int, is_worth: bool) -> None:
+    """What the command line takes, and what `gm plan` says of it: on two processors threads are as fast."""
+    for module in ("gm.engine.processes", "gm.pipeline.commands.distribution"):
+        monkeypatch.setattr(f"{module}.n_threads", lambda: processors)
+    settings = EngineSettings(workers=2)
+    layout = Layout(SMOOTH)
+    shards = shards_of(DATASETS, SMOOTH, layout, Treatment(Conventions.GAMMAPY, for_fit=True))
+    engine = build_engine(settings, lambda _done, _all: None)
+    assert isinstance(engine, ProcessEngine)
+    assert engine.is_worth(shards) is is_worth
+    assert not engine.is_worth(shards[:1])
+    told = distribution(
+        list(DATASETS), SMOOTH, Settings("x", Path("x"), None, Conventions.GAMMAPY, {}, (), engine=settings)
+    )
+    assert ("shards" in told) is is_worth
 
 
 def test_a_term_alone(engine: ProcessEngine) -> None:

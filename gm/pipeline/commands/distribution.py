@@ -10,6 +10,7 @@ import numpy as np
 from gm.datasets import Dataset
 from gm.datasets.kinds import has_counts
 from gm.engine.parcels import travels
+from gm.engine.processes import LEAST, may_pay
 from gm.engine.shards import Shard, shards_of, spread
 from gm.likelihood.treatment import Treatment
 from gm.models import Layout, Models
@@ -28,9 +29,9 @@ def distribution(datasets: Sequence[Dataset], models: Models, settings: Settings
     since no file holds them.
     """
     engine, layout = settings.engine, Layout(models)
-    several = engine.is_dask or (engine.workers or 1) > 1
+    several = engine.is_dask or ((engine.workers or 1) > 1 and n_threads() >= LEAST)
     shards = shards_of(datasets, models, layout, Treatment(settings.conventions, for_fit=True)) if several else []
-    if not shards or (len(shards) == 1 and not engine.is_dask):
+    if not shards or not (engine.is_dask or may_pay(engine.workers or 1, len(shards))):
         return {"kind": engine.kind}
     memory = np.array([shard.memory for shard in shards])
     n_workers = engine.workers or (n_threads() if engine.scheduler is None else None)
