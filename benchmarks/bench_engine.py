@@ -191,8 +191,7 @@ def measure(case: Case, n: int, words: str, folder: Path) -> Row:
 def measured(files: Files, quick: bool, kept: Path | None) -> list[Row]:
     """Every row in a process of its own, so that memory is that of the row; those that were ``kept`` as they are."""
     rows = read_rows(kept)
-    of = [(n, case.name, words) for case in cases(files, quick) for n, some in case.engines.items() for words in some]
-    wanted = [(name, n, words) for n, name, words in sorted(of)]  # those that take long at the end
+    wanted = wanted_of(cases(files, quick))
     for key in wanted:
         if key not in rows:
             row = rows[key] = _apart(files, quick, *key)
@@ -200,6 +199,12 @@ def measured(files: Files, quick: bool, kept: Path | None) -> list[Row]:
                 with kept.open("a") as file:
                     print(json.dumps(asdict(row)), file=file)
     return [rows[key] for key in wanted]
+
+
+def wanted_of(every: list[Case]) -> list[tuple[str, int, str]]:
+    """Case, number and engine of each row; those that take long at the end."""
+    of = [(n, case.name, words) for case in every for n, some in case.engines.items() for words in some]
+    return [(name, n, words) for n, name, words in sorted(of)]
 
 
 def read_rows(kept: Path | None) -> dict[tuple[str, int, str], Row]:
@@ -227,8 +232,12 @@ def main() -> None:
         case = next(case for case in cases(Files(args.folder), args.quick) if case.name == name)
         print(json.dumps(asdict(measure(case, int(n), words, args.folder))))
         return
+    missing: list[str] = []
     if args.kept_only:
-        rows = list(read_rows(args.keep).values())
+        found = read_rows(args.keep)
+        rows = list(found.values())
+        absent = [key for key in wanted_of(cases(Files(Path()), args.quick)) if key not in found]
+        missing = [f"{name}, {n:,}, {words}" for name, n, words in absent]
     else:
         with tempfile.TemporaryDirectory() as folder:
             files = Files(Path(folder))
@@ -236,6 +245,8 @@ def main() -> None:
             rows = measured(files, args.quick, args.keep)
     rows.sort(key=lambda row: (row.case, row.n, row.engine))
     text, model, worst = text_of(rows, (__doc__ or "").split("\n\n")[2].strip())
+    if missing:
+        text += f"\nRows of the benchmark that were not measured: {'; '.join(missing)}.\n"
     print(text)
     if not args.quick:
         document: dict[str, Any] = {"rows": [asdict(row) for row in rows], "model": asdict(model), "worst": worst}
