@@ -29,7 +29,7 @@ INSTALL = ("python3 -m venv gm-env", 'gm-env/bin/pip install -c constraints.txt 
 def steps(text: str) -> Iterator[tuple[str, str]]:
     """Heading and command of every line of the page's console blocks."""
     heading = ""
-    for found in re.finditer(r"^## (.*)$|^```console\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+    for found in re.finditer(r"^## ([^\n]*)$|^```console\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
         heading = found[1] or heading
         for line in (found[2] or "").splitlines():
             yield heading, line

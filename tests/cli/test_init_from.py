@@ -104,10 +104,15 @@ def test_a_config_of_asgardpy(gm: Any, tmp_path: Path, monkeypatch: Any) -> None
     monkeypatch.chdir(tmp_path)
     Path("a.yaml").write_text(
         "general: {n_jobs: 3}\n"
-        "target: {source_name: crab, sky_position: {frame: icrs, lon: 83.63 deg, lat: 22.01 deg}}\n"
+        "target:\n  source_name: crab\n  sky_position: {frame: icrs, lon: 83.63 deg, lat: 22.01 deg}\n"
+        "  components:\n"
+        "    - {name: crab, spectral: {type: PowerLawSpectralModel, ebl_abs: {reference: dominguez, redshift: 0.1}}}\n"
+        "dataset3d: {instruments: [{name: LAT, input_dl3: [{input_dir: f}]}]}\n"
         "dataset1d:\n  instruments:\n"
         "    - {name: MAGIC, input_dl3: [{type: gadf-dl3, input_dir: d, glob_pattern: {dl3: '*DL3*.fits'}}],\n"
-        "       dataset_info: {background: {method: reflected, region_finder_method: wobble}, stack: true}}\n"
+        "       dataset_info: {background: {method: reflected, region_finder_method: wobble}, stack: true,\n"
+        "       geom: {axes: [{name: energy_true, axis: {min: 10 GeV, max: 10 TeV, nbins: 12, per_decade: true}}]}},\n"
+        "       dl4_dataset_info: {spectral_energy_range: {axis: {min: 80 GeV, max: 9 TeV, nbins: 11}}}}\n"
         "fit_params: {fit_range: {min: 100 GeV, max: 5 TeV}}\n"
     )
     called = gm("init", "own", "--from", "a.yaml")
@@ -116,6 +121,12 @@ def test_a_config_of_asgardpy(gm: Any, tmp_path: Path, monkeypatch: Any) -> None
     assert (entry["name"], entry["data"]) == ("MAGIC-{obs_id}", "d/*DL3*.fits")
     assert entry["background"] == {"type": "wobble", "n_off": 1}
     assert entry["region"]["center"] == [83.63, 22.01]
+    assert entry["energy"] == {"min": "80 GeV", "max": "9 TeV", "n_bins": 11}
+    assert entry["energy_true"] == {"min": "10 GeV", "max": "10 TeV", "per_decade": 12}
+    assert "not carried over: dataset3d.instruments[0]: LAT; an entry of observations" in called.err
+    assert "ebl_abs: dominguez, redshift 0.1; multiply the spectrum" in called.err
+    (component,) = read(tmp_path / "own", "models.yaml")["components"]
+    assert component["spectral"] == {"type": "PowerLawSpectralModel"}
     assert "not carried over: dataset1d.instruments[0].dataset_info.stack: True" in called.err
 
 

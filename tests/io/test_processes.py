@@ -75,8 +75,9 @@ def test_no_more_copies_can_be_started(caplog: pytest.LogCaptureFixture) -> None
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
 def test_copies_end_with_their_parent(number: int) -> None:
     code = """
-import os, time
+import os, signal, time
 from gm.io.processes import in_processes
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which nohup has set aside
 def work(x):
     os.write(1, b"%d\\n" % os.getpid())  # at once: two copies write here
     time.sleep(0.01)

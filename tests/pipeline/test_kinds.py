@@ -18,6 +18,8 @@ from gm.pipeline.analysis.kinds import check_is_config
         ("datasets: [{name: a, type: b, filename: c}]", "is a file of datasets, expected a config"),
         ("schema: gm/fit/1\nname: a", r"is a result \(gm/fit/1\), expected a config"),
         ("general: {log: {level: info}}\ndatasets: {type: 1d}", "is an AnalysisConfig of Gammapy, expected a config"),
+        ("observations: {datastore: d}\ndatasets: {type: 3d}", "is an AnalysisConfig of Gammapy, expected a config"),
+        ("datasets: {type: 1d}\nfit: {}", "is an AnalysisConfig of Gammapy, expected a config"),
         ("general: {}\ndataset1d: {}", "is a config of asgardpy, expected a config"),
         ("data: {}\nbinning: {}\nselection: {}", "is a config of fermipy, expected a config"),
     ],

@@ -33,8 +33,12 @@ def foreign_kind(data: Any) -> str:
     if "version" in keys:
         return ""
     found = next((kind for marks, kind in _FOREIGN if marks & keys), "")
-    is_analysis = "general" in keys and isinstance(data.get("datasets", {}), dict)
-    return found or ("an AnalysisConfig of Gammapy" if is_analysis else "")
+    if found or not keys & {"general", "observations", "datasets"}:
+        return found
+    reduced, observed = data.get("datasets", {}), data.get("observations", [])
+    has_own = isinstance(observed, dict) or (isinstance(reduced, dict) and "general" in keys)
+    is_typed = isinstance(reduced, dict) and isinstance(reduced.get("type"), str)
+    return "an AnalysisConfig of Gammapy" if has_own or is_typed else ""
 
 
 def check_is_config(document: Document) -> None:

@@ -13,7 +13,7 @@ _RANGE = ("0.1 TeV", "10 TeV")
 
 def draft_of(data: dict[str, Any]) -> Draft:
     """The draft: one-dimensional instruments from DL3 files, the target, the range of the fit."""
-    given = Settings({key: value for key, value in data.items() if key != "general"})
+    given = Settings({key: value for key, value in data.items() if key not in ("general", "dataset3d")})
     source = given.take("target", "source_name") or "source"
     frame, lon, lat = given.take_all("target", "sky_position", names=("frame", "lon", "lat"))
     position = None if lon is None or lat is None else (convert(lon, "deg"), convert(lat, "deg"))
@@ -31,8 +31,24 @@ def draft_of(data: dict[str, Any]) -> Draft:
     draft = Draft(config, {"components": components or [sky_component(source, spectral)]})
     if not entries:
         draft.notes.append("no instrument of dataset1d has DL3 files: datasets are still to be named")
-    draft.notes += [f"not carried over: {text}" for text in given.left()]
+    draft.notes += [f"not carried over: {text}" for text in (*_maps(data), *_absorbed(data), *given.left())]
     return draft
+
+
+def _maps(data: dict[str, Any]) -> Iterator[str]:
+    """The three-dimensional instruments, each as a whole."""
+    for index, instrument in enumerate((data.get("dataset3d") or {}).get("instruments") or []):
+        name = instrument.get("name") or "unnamed"
+        how = "an entry of observations with 'dataset: map' reduces maps of DL3 files"
+        yield f"dataset3d.instruments[{index}]: {name}; {how}"
+
+
+def _absorbed(data: dict[str, Any]) -> Iterator[str]:
+    """Absorption by background light, which is a factor of its own here."""
+    for index, part in enumerate((data.get("target") or {}).get("components") or []):
+        if absorption := (part.get("spectral") or {}).get("ebl_abs"):
+            at, how = f"target.components[{index}].spectral.ebl_abs", "multiply the spectrum with type: ebl-norm"
+            yield f"{at}: {absorption.get('reference', 'yes')}, redshift {absorption.get('redshift', '?')}; {how}"
 
 
 def _entries(
@@ -55,8 +71,11 @@ def _entries(
         if ids := given.take(*info, "observation", "obs_ids"):
             entry["ids"] = ids
         entry |= {"dataset": "spectrum", "region": region}
-        entry["energy"] = {"min": _RANGE[0], "max": _RANGE[1], "per_decade": 5}
-        entry["energy_true"] = {"min": "50 GeV", "max": "20 TeV", "per_decade": 10}
+        axes = _axes(given, info)
+        spectral = _axis(given, (*at, "dl4_dataset_info", "spectral_energy_range", "axis"))
+        default = {"min": _RANGE[0], "max": _RANGE[1], "per_decade": 5}
+        entry["energy"] = spectral or axes.get("energy") or default
+        entry["energy_true"] = axes.get("energy_true") or {"min": "50 GeV", "max": "20 TeV", "per_decade": 10}
         corrected = given.take(*info, "containment_correction")
         entry["containment_correction"] = bool(corrected)
         n_off = given.take(*info, "background", "region_finder_method") == "wobble" and (
@@ -67,6 +86,27 @@ def _entries(
         yield entry
 
 
+def _axes(given: Settings, info: tuple[str | int, ...]) -> dict[str, dict[str, Any]]:
+    """The axes of an instrument's geometry by their names."""
+    found = {}
+    for index in range(2):
+        at = (*info, "geom", "axes", index)
+        name, axis = given.take(*at, "name"), _axis(given, (*at, "axis"))
+        if name and axis:
+            found[str(name)] = axis
+    return found
+
+
+def _axis(given: Settings, at: tuple[str | int, ...]) -> dict[str, Any] | None:
+    """Energy bins; None where they are not all given."""
+    low, high, n_bins, is_per_decade = (given.take(*at, key) for key in ("min", "max", "nbins", "per_decade"))
+    if low is None or high is None or n_bins is None:
+        return None
+    return {"min": str(low), "max": str(high), "per_decade" if is_per_decade else "n_bins": n_bins}
+
+
 def _component(part: dict[str, Any]) -> dict[str, Any]:
-    """A component as Gammapy writes it, which asgardpy's are."""
-    return {"type": "SkyModel", **{key: value for key, value in part.items() if value not in (None, {}, [])}}
+    """A component as Gammapy writes it, which asgardpy's are but for absorption."""
+    known = {key: value for key, value in part.items() if value not in (None, {}, [])}
+    spectral = {key: value for key, value in known["spectral"].items() if key != "ebl_abs"}
+    return {"type": "SkyModel", **known, "spectral": spectral}

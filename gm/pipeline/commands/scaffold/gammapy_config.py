@@ -68,7 +68,8 @@ def _region(given: Settings) -> dict[str, Any]:
 def _geometry(given: Settings) -> dict[str, Any]:
     wcs = ("datasets", "geom", "wcs")
     center = _circle(given, *wcs, "skydir") or {"center": [0.0, 0.0]}
-    width, height = given.take_all(*wcs, "width", names=("width", "height"))
+    named = given.take_all(*wcs, "width", names=("width", "height"))
+    width, height = named if any(named) else given.take_all(*wcs, "fov", names=("width", "height"))  # of older versions
     geometry = {**center, "width": [str(width or "5 deg"), str(height or "5 deg")]}
     geometry["pixel"] = str(given.take(*wcs, "binsize") or "0.02 deg")
     if pixel := given.take(*wcs, "binsize_irf"):
@@ -114,12 +115,18 @@ def _safe_masks(given: Settings) -> list[dict[str, Any]]:
     path = ("datasets", "safe_mask")
     percents = {"aeff-max": "aeff_percent", "edisp-bias": "bias_percent"}
     masks: list[dict[str, Any]] = []
+
+    def setting(name: str) -> Any:
+        """Older versions call them settings."""
+        value = given.take(*path, "parameters", name)
+        return given.take(*path, "settings", name) if value is None else value
+
     for method in given.take(*path, "methods") or ["aeff-default"]:
         if method == "offset-max":
-            offset = given.take(*path, "parameters", "offset_max") or "3 deg"
+            offset = setting("offset_max") or "3 deg"
             masks.append({"type": "offset_max", "offset": str(offset)})
         elif method in _MASKS:
-            percent = given.take(*path, "parameters", percents.get(method, ""))
+            percent = setting(percents.get(method, ""))
             masks.append({"type": _MASKS[method], **({} if percent is None else {"percent": percent})})
     offset = given.take("datasets", "geom", "selection", "offset_max")
     if offset and not any(mask["type"] == "offset_max" for mask in masks):
