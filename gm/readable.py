@@ -18,6 +18,11 @@ def number(value: float | None, digits: int = 4) -> str:
     return f"{value:.{decimals}f}"
 
 
+def degrees(value: float | None, form: str = ".5f") -> str:
+    """An angle for eyes; ``-`` for one that does not exist."""
+    return "-" if value is None or not math.isfinite(value) else f"{value:{form}}"
+
+
 def count(value: float | None) -> str:
     """A number of events: whole where it is whole."""
     return f"{value:.0f}" if value is not None and float(value).is_integer() else number(value, 6)
@@ -74,7 +79,9 @@ def asked_energies(point: Mapping[str, Any]) -> str:
     asked = point.get("asked")
     if asked is None or point.get("e_min") is None:
         return ""
-    is_moved = any(abs(point[end] / asked[end] - 1.0) > 1e-6 for end in ("e_min", "e_max"))
+    is_moved = point.get("e_max") is None or any(
+        abs(point[end] / asked[end] - 1.0) > 1e-6 for end in ("e_min", "e_max")
+    )
     return energies(asked["e_min"], asked["e_max"]) if is_moved else ""
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from gm.cli.output import paint
 from gm.cli.tables import count, energy, number, shortened, table, with_error
+from gm.readable import degrees
 
 
 def lines(document: Mapping[str, Any], color: bool = False) -> list[str]:
@@ -39,7 +40,7 @@ def _highest(document: Mapping[str, Any]) -> list[str]:
     rows = []
     for band in document["bands"]:
         top = band.get("maximum") or {}
-        place = f"{top['lon']:.4f} {top['lat']:+.4f}" if top else "-"
+        place = f"{degrees(top['lon'], '.4f')} {degrees(top['lat'], '+.4f')}" if top else "-"
         flux, error = number(top.get("flux")), number(top.get("flux_err"))
         rows.append([_energies(band), str(band["pixels"]), number(top.get("sqrt_ts")), place, flux, error])
     frame = document["geometry"]["frame"]
