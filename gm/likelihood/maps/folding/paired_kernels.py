@@ -52,16 +52,21 @@ class PairedKernels:
         )
         return np.asarray(np.outer(by_row, by_column))
 
-    def fold(self, spectrum: ComplexArray, some: slice, pixels: IntArray, folded: ComplexArray) -> None:
+    def without_phase(self, pixels: IntArray) -> ComplexArray:
+        """What takes the phase off at pixels, (n_pixels,)."""
+        return np.asarray(np.conjugate(self.phase.reshape(-1)[pixels]))
+
+    def fold(
+        self, spectrum: ComplexArray, some: slice, pixels: IntArray, without_phase: ComplexArray, folded: ComplexArray
+    ) -> None:
         """Convolutions of an image, given by its spectrum (n_y, n_x), with some pairs of kernels, which at pixels
         (n_pixels,) go to their places in ``folded`` (n_pixels, n_pairs)."""
         planes, inner = self._planes(some)
         np.multiply(self.pairs[some], spectrum, out=inner)
         _transform(fft.ifft, planes[:, :, : inner.shape[2]], 1)
         _transform(fft.ifft, planes, 2)
-        read = planes.reshape(len(planes), -1)[:, pixels]
-        read *= np.conjugate(self.phase.reshape(-1)[pixels])
-        folded[:, some] = read.T
+        for k, plane in enumerate(planes.reshape(len(planes), -1), some.start):
+            np.multiply(plane.take(pixels, mode="clip"), without_phase, out=folded[:, k])
 
     def send(self, weights: Array, y: IntArray, x: IntArray, some: slice) -> ComplexArray:
         """The adjoint of `fold`: a spectrum (n_y, n_x) whose product with that of an image is the sum over pixels, each

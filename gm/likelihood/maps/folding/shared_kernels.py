@@ -62,6 +62,7 @@ class _Plan:
     """What folds images within ``part`` of their support: transforms of one size, and few kernels.
 
     pixels : (n_pixels,) of the transforms, that any dataset reads; nothing else of a folded image is kept
+    without_phase : (n_pixels,) what takes the phase of transforms off there
     """
 
     part: Part
@@ -69,6 +70,7 @@ class _Plan:
     paired: PairedKernels
     blocks: list[_Block]
     pixels: IntArray
+    without_phase: ComplexArray
     _by_pixel: list[csr_array] = field(default_factory=list)
     _room: list[ComplexArray] = field(default_factory=list)
 
@@ -85,7 +87,7 @@ class _Plan:
         basis = basis.without_parts()
         for block in blocks:
             block.settle(basis, pixels)
-        return cls(part, basis, paired, blocks, pixels)
+        return cls(part, basis, paired, blocks, pixels, paired.without_phase(pixels))
 
     def __getstate__(self) -> dict[str, object]:
         return self.__dict__ | {"_room": []}
@@ -222,9 +224,8 @@ class _Folded:
         seen: list[list[_Seen]] = [[] for _ in range(sum(block.n for block in plan.blocks))]
         plane = plan.plane(n_pairs)
         for spectrum, image in zip(self.spectra, self.images, strict=True):
-            fold = (
-                partial(plan.paired.fold, spectrum, some, plan.pixels, plane) for some in plan.paired.chunks(n_pairs)
-            )
+            read = plan.pixels, plan.without_phase, plane
+            fold = (partial(plan.paired.fold, spectrum, some, *read) for some in plan.paired.chunks(n_pairs))
             TaskGroup(fold, light=True).finish()
             TaskGroup((partial(block.see, plane, image, seen) for block in plan.blocks), light=True).finish()
         return seen
