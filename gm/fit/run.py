@@ -78,7 +78,7 @@ class FitRun:
         likelihood = JointLikelihood(datasets, models, conventions, for_fit=True, engine=engine)
         if not likelihood.n_bins:
             raise DataError(no_bin_is_left(datasets))
-        if not np.isfinite(likelihood.value_and_gradient(likelihood.layout.start)[0]):  # both are wanted there
+        if not np.isfinite(likelihood.value(likelihood.layout.start)):
             raise DataError(f"the statistic is not finite at the start: {culprits(likelihood)}")
         active = likelihood.depends_on()
         if need_free and not active.any():

@@ -103,6 +103,11 @@ class LikelihoodTerm(ABC):
         """Whether an evaluation takes so long that terms are worth a thread each."""
         return False
 
+    @property
+    def is_light(self) -> bool:
+        """Whether a value with its derivative costs hardly more than a value."""
+        return False
+
     @abstractmethod
     def value(self, flux: Array) -> float:
         """-2 ln L."""

@@ -121,7 +121,9 @@ class JointLikelihood:
             return self._last[1]
         if self._last_value is None or self._last_value[0] != key:
             with _untold():
-                value = self.terms.value(self._flux(self._at(vector))) + self.layout.prior_value(vector)
+                point = self._at(vector)
+                value = self._pullback(point)[0] if self.terms.is_light else self.terms.value(self._flux(point))
+                value += self.layout.prior_value(vector)
             self._last_value = key, value
         return self._last_value[1]
 

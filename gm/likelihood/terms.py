@@ -41,6 +41,11 @@ class Terms(ABC):
     def energy_bins(self) -> list[tuple[int, IntArray]]:
         """Each dataset with the energy bins, or flux points, that enter the statistic, in order."""
 
+    @property
+    def is_light(self) -> bool:
+        """Whether a value with its derivative costs hardly more than a value, so that both are best asked together."""
+        return False
+
     @abstractmethod
     def value(self, flux: Array) -> float:
         """-2 ln L."""
@@ -158,6 +163,10 @@ class LocalTerms(Terms):
 
     def energy_bins(self) -> list[tuple[int, IntArray]]:
         return [pair for term in self.terms for pair in term.energy_bins()]
+
+    @property
+    def is_light(self) -> bool:
+        return all(term.is_light for term in self.terms)
 
     def value(self, flux: Array) -> float:
         return sum(self.each(lambda term: term.value(flux)))

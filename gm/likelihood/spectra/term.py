@@ -283,6 +283,10 @@ class Term(LikelihoodTerm):
         return ByDataset.of_rows(*self._curved(flux, flux_jacobian, expected=expected), n_shared)
 
     @property
+    def is_light(self) -> bool:
+        return True
+
+    @property
     def knows_second_derivatives(self) -> bool:
         return self.statistic.knows_curvature
 
