@@ -4,7 +4,7 @@
     python benchmarks/compare_speed.py OTHER                   # OTHER is a checkout of the version to compare with
     python benchmarks/compare_speed.py OTHER --only "Crab"     # cases whose names hold this
 
-The lowest of several rounds counts, since whatever else runs on the machine only adds to it. Commands find their modules
+The lowest of several rounds counts, since whatever else runs on the machine only adds to it. Commands find modules
 compiled, as they do where gm is installed.
 """
 
