@@ -9,11 +9,12 @@ import numpy as np
 
 from gm.arrays import Array, BoolArray
 from gm.conventions import Conventions
-from gm.datasets import MapDataset
+from gm.datasets import MapDataset, overlap_matrix
 from gm.datasets.map_dataset import SkyMap, no_counts
 from gm.errors import DataError, UsageError, suggest
 from gm.irf.positions import nearest_values
 from gm.likelihood import predict_component
+from gm.maps.axes import EnergyAxis
 from gm.maps.geometry import WcsGeometry
 from gm.maps.rotation import rotate
 from gm.models import Models, SkyModel
@@ -49,7 +50,25 @@ def exposed_counts(dataset: SkyMap, component: SkyModel, conventions: Convention
         spectral_model=component.spectral_model,
         apply_irf={"exposure": True, "psf": False, "edisp": True},
     )
-    return predict_component(dataset.without_data(), spectrum, conventions)
+    if conventions.is_exact or dataset.finer is not None:
+        return predict_component(dataset.without_data(), spectrum, conventions)
+    true, exposure = dataset.energy_true, np.asarray(dataset.exposure, dtype=np.float64)
+    pixel = _window(dataset.geometry, 1)
+    alone = MapDataset(
+        name=dataset.name,
+        geometry=pixel,
+        energy=EnergyAxis(true.edges),
+        energy_true=true,
+        counts=no_counts(true, pixel),
+        exposure=np.ones((true.n_bins, 1, 1)),
+        gti=dataset.gti,
+    )
+    flux = predict_component(alone, spectrum, conventions).ravel()
+    edisp = overlap_matrix(true, dataset.energy)
+    if dataset.edisp is not None:
+        edisp = dataset.edisp.kernel(dataset.energy, None, None, None, conventions)
+    counts = (edisp.T * flux) @ exposure.reshape(true.n_bins, -1)
+    return np.asarray(counts.reshape(-1, *dataset.geometry.shape))
 
 
 def kernels_of(dataset: SkyMap, component: SkyModel, width: float | None, conventions: Conventions) -> Array:

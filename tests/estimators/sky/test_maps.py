@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,9 +16,9 @@ from gm.estimators.sky.peaks import candidates, find_peaks
 from gm.estimators.sky.ps_map import PSMapEstimator
 from gm.estimators.sky.residual_map import ResidualMapEstimator
 from gm.estimators.sky.result import SkyMaps
-from gm.estimators.sky.sources import default_kernel
+from gm.estimators.sky.sources import default_kernel, exposed_counts
 from gm.estimators.sky.ts_map import TSMapEstimator
-from gm.likelihood import JointLikelihood
+from gm.likelihood import JointLikelihood, predict_component
 from gm.maps.geometry import WcsGeometry
 from gm.models import Models, PointSpatialModel, PowerLawSpectralModel, SkyModel
 from gm.models.parameter import Parameter
@@ -206,3 +207,17 @@ def test_a_circle_larger_than_the_map_is_the_map() -> None:
     disk = disk_of(geometry, 180.0, Conventions.GAMMAPY)
     assert disk.size < 1000
     np.testing.assert_allclose(around(image, disk), image.sum(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("response", ["psf", "psf only", "reco"])
+@pytest.mark.parametrize("make", [cube, on_off_cube])
+def test_counts_of_a_flux_in_every_pixel_are_those_of_a_component_without_a_shape(make: Any, response: str) -> None:
+    dataset = make("one", response=response)
+    flat = SkyModel(
+        name="flat",
+        spectral_model=default_kernel().spectral_model,
+        apply_irf={"exposure": True, "psf": False, "edisp": True},
+    )
+    expected = predict_component(dataset.without_data(), flat, "gammapy")
+    found = exposed_counts(dataset, default_kernel(), Conventions.GAMMAPY)
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-14 * expected.max())
