@@ -14,6 +14,7 @@ from gm.estimators.toys import Toy
 
 _FALSE_ALARM = 0.01  # how often a verdict on a perfect fit finds something, all tests together
 _SMALL = 0.1  # of an error: a bias that matters little; half of it for widths, a fifth for coverage
+_TOLD = 0.01  # of an error: a shift that is told
 _FEWEST = 20  # toys without which there is nothing to say
 _QUANTILES = (0.05, 0.16, 0.5, 0.84, 0.95)
 _NORMAL = NormalDist()
@@ -165,11 +166,13 @@ def summarize(
     *,
     sigma_ul: float = 2.0,
     threshold: float = 25.0,
+    shifts: Mapping[str, float] | None = None,
 ) -> ToySummary:
     """What the toys say; those that failed count as failed and for nothing else.
 
     truth : value and unit of every free parameter, by address
     sigma_ul : level of the upper limits in the toys; threshold : TS of a detection
+    shifts : of the parameters in their errors, by W: see `shifts_by_profiling`
     """
     good = [toy for toy in toys if toy.success]
     names = list(dict.fromkeys(name for toy in good for name in toy.values))
@@ -183,7 +186,7 @@ def summarize(
         Comparison.of(observed.deviance, (toy.deviance for toy in good)),
     )
     datasets = tuple(_goodness(name, observed, good) for name in observed.statistics)
-    deviations = tuple(_deviations(parameters, limits))
+    deviations = tuple(_deviations(parameters, limits, shifts or {}))
     return ToySummary(
         n=len(toys),
         failed=len(toys) - len(good),
@@ -247,7 +250,9 @@ def _goodness(name: str, observed: Observed, toys: Sequence[Toy]) -> GoodnessStu
     )
 
 
-def _deviations(parameters: Sequence[ParameterStudy], limits: Mapping[str, Share]) -> Iterator[tuple[str, bool]]:
+def _deviations(
+    parameters: Sequence[ParameterStudy], limits: Mapping[str, Share], shifts: Mapping[str, float]
+) -> Iterator[tuple[str, bool]]:
     """What chance does not explain: errors that cover too little, pulls that are off, limits that do not hold; and
     whether it is so small that it matters little.
 
@@ -260,7 +265,10 @@ def _deviations(parameters: Sequence[ParameterStudy], limits: Mapping[str, Share
         if pulls.n < _FEWEST or pulls.mean is None or pulls.mean_error is None or pulls.width is None:
             continue
         if abs(pulls.mean) > far * pulls.mean_error:
-            yield f"{study.name}: pulls are {pulls.mean:+.2f} ± {pulls.mean_error:.2f} off", abs(pulls.mean) < _SMALL
+            shift = shifts.get(study.name, 0.0)
+            by_w = f", {shift:+.2f} of it by W at few off counts" if abs(shift) >= _TOLD else ""
+            text = f"{study.name}: pulls are {pulls.mean:+.2f} ± {pulls.mean_error:.2f} off{by_w}"
+            yield text, abs(pulls.mean) < _SMALL
         if pulls.width_error is not None and abs(pulls.width - 1) > far * pulls.width_error:
             what = "small" if pulls.width > 1 else "large"
             text = f"{study.name}: pulls are {pulls.width:.2f} ± {pulls.width_error:.2f} wide, so errors are too {what}"

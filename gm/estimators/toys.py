@@ -65,6 +65,7 @@ class Truth:
     under the models, not around those that were measured, and so is the background in the ON counts. The centre of a
     Gaussian prior is a measurement too: it is drawn around the true value. Other priors, limits and links stay.
 
+    expected : of each dataset, what its counts are drawn around
     statistic : -2 ln L of the datasets with priors; ``statistics`` and ``deviances`` : of each, as in a `Toy`
 
     Raises `DataError` for datasets that cannot be drawn (flux points with profiles), and without a bin.
@@ -86,7 +87,7 @@ class Truth:
         self.statistics = {summary.name: summary.statistic for summary in summaries}
         self.deviances = deviances(datasets, summaries)
         pairs = zip(datasets, predicted, strict=True)
-        self._expected = [Expectation.of(dataset, counts) for dataset, counts in pairs]
+        self.expected = [Expectation.of(dataset, counts) for dataset, counts in pairs]
 
     def draw(self, seed: int, number: int) -> tuple[Datasets, Models]:
         """Toy ``number``: the datasets, and the models that it is fitted with. The same seed and number: the same bits.
@@ -94,7 +95,7 @@ class Truth:
         Raises `DataError`.
         """
         own = int(np.random.SeedSequence([seed, number]).generate_state(1, np.uint64)[0])
-        drawn = Datasets(expected.draw(own) for expected in self._expected)
+        drawn = Datasets(expected.draw(own) for expected in self.expected)
         return drawn, _with_drawn_priors(self.models, stream(own, _PRIORS))
 
 

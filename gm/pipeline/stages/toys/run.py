@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from gm.estimators.profiled_bias import shifts_by_profiling
 from gm.estimators.toy_summary import summarize
 from gm.estimators.toys import ToyFit, Truth
 from gm.models import Models
@@ -35,7 +36,8 @@ def run_toys(session: Session, task: Task, settings: ToySettings, inputs: Inputs
     toys = fit_toys(session, "toys", task.result.parent, key, (truth, fit, settings.seed), settings.n, before, retry)
     addresses = truth.models.parameters.addresses
     about = {name: (p.value, p.unit) for name, p in zip(addresses, truth.models.parameters, strict=True)}
-    summary = summarize(toys, about, observed, sigma_ul=settings.sigma_ul)
+    shifts = shifts_by_profiling(truth, session.analysis.settings.conventions)
+    summary = summarize(toys, about, observed, sigma_ul=settings.sigma_ul, shifts=shifts)
     document = toys_document(summary, session.analysis.settings.name, settings, inputs)
     session.begin(task.key, task.outputs())
     write_toys(table, toys, {name: unit for name, (_, unit) in about.items()}, key)
