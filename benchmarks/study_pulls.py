@@ -3,10 +3,10 @@
 
     python benchmarks/study_pulls.py [--n 4000]        # writes results/study_pulls.*
 
-Toys of the fit of ``gm init``'s example, drawn from one truth and measured in four ways: as they are, with off counts of
-a few in a bin; with a hundred times the off region, so that the background is all but known; with the background known,
-under Cash; and this for 25 times the time, when the bias of the maximum itself goes, which is of one over the counts.
-What W does is also computed without any toy, as ``gm toys`` does (`shifts_by_profiling`).
+Toys of the fit of ``gm init``'s example, drawn from one truth and measured in four ways: as they are, with off counts
+of a few in a bin; with a hundred times the off region, so that the background is all but known; with the background
+known, under Cash; and this for 25 times the time, when the bias of the maximum itself is less, which is of one over the
+counts. What W does is also computed without any toy, as ``gm toys`` does (`shifts_by_profiling`).
 """
 
 from __future__ import annotations

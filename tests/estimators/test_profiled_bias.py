@@ -49,6 +49,19 @@ def test_shift_of_toys() -> None:
     assert np.mean(pulls) == pytest.approx(shift, abs=3.0 / 400**0.5 + 0.1 * abs(shift))
 
 
+def test_units_do_not_matter() -> None:
+    """An amplitude of 1e-11 beside an index, and one of 1: the same shifts, some of them of the index."""
+    dataset, index = run(3.0).with_(mask_fit=np.arange(N_BINS) < 600), Parameter("index", 2.0)
+    for unit, times in (("TeV-1 s-1 cm-2", 1.0), ("TeV-1 s-1 m-2", 1e4)):
+        models = Models([power_law("source", index=index, amplitude=f"{1e-11 * times} {unit}")])
+        one = shifts_by_profiling(Truth(Datasets([dataset]), models))
+        large = dataset.with_(exposure=dataset.exposure * 1e-11)
+        models = Models([power_law("source", index=index, amplitude=f"{times} {unit}")])
+        other = shifts_by_profiling(Truth(Datasets([large]), models))
+        assert abs(one["source.amplitude"]) > 0.02
+        assert other == pytest.approx(one, rel=1e-4, abs=1e-6)
+
+
 def test_a_background_that_is_known_shifts_nothing() -> None:
     assert shifts_by_profiling(Truth(Datasets([spectrum("known")]), MODELS)) == {}
     assert shifts_by_profiling(Truth(Datasets([run(1000.0)]), MODELS)) == {}
