@@ -34,6 +34,7 @@ _CLOSE = 1e-12  # of the way to a pole
 _ALIKE = 0.1  # relative difference of the mean of both errors to one from second derivatives
 _KINK = 1e-3  # slope per sigma that no minimum has
 _FAR_AWAY = 1e3  # times the limit
+_NOISE = 1e3 * float(np.finfo(np.float64).eps)  # of -2 ln L, for each count
 _EQUAL = 1e-12  # of -2 ln L: rounding
 _LOWER = 1e-6  # of -2 ln L: more than rounding
 
@@ -144,7 +145,8 @@ class NormProfile:
         error = self.error(norm)
         size = step if error is None else error
         rise = sqrt(limit.rise(sigma_ul, norm, stat, stat_null))
-        errn, errp, ul, missing = intervals(self.values, norm, stat, size, sigma, rise, self.domain)
+        per_norm = sum(line.signal_size() for line in self._lines)
+        errn, errp, ul, missing = intervals(self.values, norm, stat, size, sigma, rise, self.domain, per_norm)
         if limit is LimitMethod.CLS:
             missing.pop("norm_ul", None)
             ul = self._cls_limit(norm, stat, stat_null, size, sigma_ul)
@@ -230,12 +232,13 @@ def intervals(
     sigma: float,
     sigma_ul: float,
     domain: tuple[float, float],
+    per_norm: float = 0.0,
 ) -> tuple[float | None, float | None, float | None, dict[str, str]]:
     """Lower and upper error (positive) and upper limit: where -2 ln L has risen by ``sigma**2``; None: never, and why.
 
-    Outside of the ``domain`` it is infinite.
+    Outside of the ``domain`` it is infinite. A rise that may be the rounding of the counts there is none.
 
-    values : of norms (n,)
+    values : of norms (n,); per_norm : counts for a norm of 1
     """
 
     is_bounded = domain != (-inf, inf)
@@ -250,7 +253,12 @@ def intervals(
         return rise
 
     sides = {"norm_errn": (-1.0, sigma), "norm_errp": (1.0, sigma), "norm_ul": (1.0, sigma_ul)}
-    errn, errp, to_limit = found = distances(lambda away: risen(norm + away), list(sides.values()), step)
+    found = distances(lambda away: risen(norm + away), list(sides.values()), step)
+    for k, (sign, n_sigma) in enumerate(sides.values()):
+        distance = found[k]
+        if distance is not None and _NOISE * per_norm * abs(norm + sign * distance) > n_sigma**2:
+            found[k] = None
+    errn, errp, to_limit = found
     missing = {
         name: f"the statistic never rises by {n_sigma**2:.4g} towards {'lower' if sign < 0 else 'higher'} norms"
         for (name, (sign, n_sigma)), distance in zip(sides.items(), found, strict=True)
