@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import copysign, sqrt
+from math import sqrt
 from typing import Literal
 
 from gm.arrays import Array
@@ -84,8 +84,11 @@ class FluxPoint:
 
     @property
     def sqrt_ts(self) -> float | None:
-        """Significance with the sign of the norm."""
-        return None if self.estimate is None else copysign(sqrt(max(self.estimate.ts, 0.0)), self.estimate.norm)
+        """Significance with the sign of the norm; negative, as Gammapy has it, where that is not known."""
+        if self.estimate is None:
+            return None
+        size = sqrt(max(self.estimate.ts, 0.0))
+        return size if self.estimate.norm > 0 or size == 0 else -size
 
     @property
     def transmission(self) -> float | None:

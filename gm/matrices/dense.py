@@ -89,8 +89,10 @@ class DenseHessian(Hessian):
 
     def explained(self, k: int) -> float:
         others = np.arange(len(self.matrix)) != k
-        whole = self.matrix
-        return float(whole[k, others] @ np.linalg.pinv(whole[np.ix_(others, others)]) @ whole[others, k])
+        size = np.sqrt(np.abs(self.matrix.diagonal()[others]))
+        size[size == 0] = 1.0  # units may be far apart
+        cross, among = self.matrix[k, others] / size, self.matrix[np.ix_(others, others)] / np.outer(size, size)
+        return float(cross @ np.linalg.pinv(among) @ cross)
 
     def dense(self) -> Array:
         return self.matrix
