@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 
-from gm.datasets import Datasets
 from gm.errors import DataError, UsageError
 from gm.estimators.impacts import ImpactEstimator
 from gm.pipeline.inputs import Inputs
 from gm.pipeline.results import write_document
 from gm.pipeline.session import Session
 from gm.pipeline.stages.base import Ran, Task
-from gm.pipeline.stages.fit.stage import FIT
+from gm.pipeline.stages.fit.datasets import datasets_of
 from gm.pipeline.stages.impacts.document import impacts_document, write_table
 from gm.pipeline.stages.impacts.settings import ImpactSettings
 
@@ -19,7 +18,7 @@ from gm.pipeline.stages.impacts.settings import ImpactSettings
 def run_impacts(session: Session, task: Task, settings: ImpactSettings, inputs: Inputs) -> Ran:
     """Compute, and write the document after its table. Raises `DataError`."""
     began = time.perf_counter()
-    datasets = _datasets(session, settings)
+    datasets = datasets_of(session, settings.datasets, f"impacts {settings.name}")
     estimator = ImpactEstimator(
         parameter=settings.parameter,
         nuisances=settings.nuisances,
@@ -41,12 +40,3 @@ def run_impacts(session: Session, task: Task, settings: ImpactSettings, inputs: 
     seconds = time.perf_counter() - began
     session.reporter.step("impacts", document["message"], seconds)
     return document, {**session.seconds, "impacts": seconds}
-
-
-def _datasets(session: Session, settings: ImpactSettings) -> Datasets:
-    """Those of the entry, or of the fit."""
-    fit = session.analysis.of(FIT)
-    datasets = session.start.datasets().select(settings.datasets or ("*" if fit is None else fit.datasets))
-    if not len(datasets):
-        raise DataError(f"impacts {settings.name}: no dataset is left")
-    return datasets

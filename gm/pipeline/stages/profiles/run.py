@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import time
 
-from gm.datasets import Datasets
-from gm.errors import DataError
 from gm.estimators import ProfileEstimator
 from gm.pipeline.inputs import Inputs
 from gm.pipeline.results import write_document
 from gm.pipeline.session import Session
 from gm.pipeline.stages.base import Ran, Task
-from gm.pipeline.stages.fit.stage import FIT
+from gm.pipeline.stages.fit.datasets import datasets_of
 from gm.pipeline.stages.profiles.document import profile_document
 from gm.pipeline.stages.profiles.settings import ProfileSettings
 
 
 def run_profile(session: Session, task: Task, settings: ProfileSettings, inputs: Inputs) -> Ran:
     """Compute and write. Raises `DataError` where no dataset is left."""
-    datasets = _datasets(session, settings)
+    datasets = datasets_of(session, settings.datasets, f"profile {settings.name}")
     estimator = ProfileEstimator(
         parameters=settings.parameters,
         quantity=settings.quantity,
@@ -41,12 +39,3 @@ def run_profile(session: Session, task: Task, settings: ProfileSettings, inputs:
     write_document(task.result, document)
     session.reporter.step("profiles", document["message"], seconds)
     return document, {**session.seconds, "profiles": seconds}
-
-
-def _datasets(session: Session, settings: ProfileSettings) -> Datasets:
-    """Those of the entry, or of the fit."""
-    fit = session.analysis.of(FIT)
-    datasets = session.start.datasets().select(settings.datasets or ("*" if fit is None else fit.datasets))
-    if not len(datasets):
-        raise DataError(f"profile {settings.name}: no dataset is left")
-    return datasets

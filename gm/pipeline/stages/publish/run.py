@@ -12,7 +12,7 @@ from gm.io.files import write_atomic
 from gm.pipeline.analysis.settings import plural
 from gm.pipeline.session import Session
 from gm.pipeline.stages.base import Task
-from gm.pipeline.stages.fit.stage import FIT
+from gm.pipeline.stages.fit.datasets import datasets_of
 from gm.pipeline.stages.publish.settings import PublishSettings
 
 _HEAD = """\
@@ -39,10 +39,10 @@ Channels hold the bins that were fitted, no others.
 
 def run_publish(session: Session, task: Task, settings: Sequence[PublishSettings]) -> dict[str, float]:
     """Compute all, then write all; return the wall times. Raises `DataError`."""
-    began, fit = time.perf_counter(), session.analysis.of(FIT)
+    began = time.perf_counter()
     workspaces, models = [], session.start.models()
     for entry in settings:
-        datasets = session.start.datasets().select(entry.datasets or ("*" if fit is None else fit.datasets))
+        datasets = datasets_of(session, entry.datasets, f"publish {entry.name}")
         conventions = session.analysis.settings.conventions
         builder = WorkspaceBuilder(
             source=entry.source, per_decade=entry.per_decade, conventions=conventions, engine=session.engine

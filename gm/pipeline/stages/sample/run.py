@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from gm.errors import DataError
 from gm.estimators.posterior.draws import Chain
 from gm.estimators.posterior.sampler import Posterior, PosteriorSampler, Work
 from gm.io.netcdf import Group, write_draws
@@ -17,8 +16,7 @@ from gm.pipeline.journal import Journal, Row
 from gm.pipeline.results import write_document
 from gm.pipeline.session import Session
 from gm.pipeline.stages.base import Ran, Task
-from gm.pipeline.stages.fit.settings import FitSettings
-from gm.pipeline.stages.fit.stage import FIT
+from gm.pipeline.stages.fit.datasets import datasets_of
 from gm.pipeline.stages.sample.document import sample_document
 from gm.pipeline.stages.sample.settings import SampleSettings
 from gm.pipeline.stages.toys.rows import engine_of_toys, forget, unfinished_folder
@@ -27,10 +25,7 @@ from gm.pipeline.stages.toys.rows import engine_of_toys, forget, unfinished_fold
 def run_sample(session: Session, task: Task, settings: SampleSettings, inputs: Inputs) -> Ran:
     """Draw, and write draws and document. Raises `DataError` and `UsageError`."""
     began, analysis = time.perf_counter(), session.analysis
-    fit = analysis.of(FIT) or FitSettings()
-    datasets = session.start.datasets().select(fit.datasets)
-    if not len(datasets):
-        raise DataError("sample: no dataset is left")
+    datasets = datasets_of(session, None, "sample")
     sampler = PosteriorSampler(
         method=settings.method,
         draws=settings.draws,
