@@ -326,7 +326,9 @@ def test_points_show_themselves() -> None:
 
 
 def test_points_draw_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("matplotlib").use("Agg")
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    pyplot.close("all")
+    pyplot.switch_backend("Agg")
     axes = run(absorbed(), deabsorbed=True).plot(flux="TeV cm-2 s-1")
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
     assert labels == ["source-sed", "source-sed deabsorbed"]
