@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,7 +146,7 @@ def _run(analysis: Analysis, reporter: Reporter, asked: Stages) -> Outcome:
             return _run_tasks(session, tasks, asked)
 
 
-def _run_tasks(session: Session, tasks: Sequence[Task], asked: Stages) -> Outcome:
+def _run_tasks(session: Session, tasks: Iterable[Task], asked: Stages) -> Outcome:
     products, failures, exit_code = list[Product](), list[Failure](), 0
     for task in tasks:
         stage = task.stage
@@ -154,7 +154,7 @@ def _run_tasks(session: Session, tasks: Sequence[Task], asked: Stages) -> Outcom
         try:
             product = _run_task(task, session, asked=stage in asked)
         except (DataError, InvalidInput, UsageError) as error:
-            if (task is tasks[-1] and not products) or stage.phase is not Phase.MEASUREMENT:
+            if stage.phase is not Phase.MEASUREMENT:
                 raise
             session.reporter.say(f"{task.label}: failed")
             failures.append(Failure(task, error))
@@ -169,7 +169,7 @@ def _run_tasks(session: Session, tasks: Sequence[Task], asked: Stages) -> Outcom
             left = [other.name.replace("_", " ") for other in asked if other.phase > stage.phase]
             message = f"{', '.join(left)} were not computed: {why}" if left else ""
             return Outcome(tuple(asked), tuple(products), stage.exit_code(product.document), message)
-    if failures and not products:
+    if len(failures) == 1 and not products:
         raise failures[0].error
     return Outcome(tuple(asked), tuple(products), exit_code, failures=tuple(failures))
 

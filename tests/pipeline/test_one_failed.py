@@ -53,6 +53,18 @@ def test_alone_it_is_an_error(command: Any, folder: Path) -> None:
     assert json.loads(command("sensitivity", "config.yaml", "--json", code=4)[0])["status"] == "error"
 
 
+def test_where_all_fail_each_is_told(command: Any, folder: Path) -> None:
+    (folder / "config.yaml").write_text(
+        CONFIG.replace('name: of-runs, datasets: "run*"', "name: again, datasets: points")
+    )
+    out, err = command("sensitivity", "config.yaml", code=4)
+    assert out == ""
+    assert "gm: sensitivity of-points: " in err
+    assert "gm: sensitivity again: " in err
+    document = json.loads(command("sensitivity", "config.yaml", "--json", code=4)[0])
+    assert [row["result"] for row in document["errors"]] == ["sensitivity/of-points", "sensitivity/again"]
+
+
 def test_a_fit_that_cannot_be_made_ends_it(command: Any, folder: Path) -> None:
     out, _ = command("run", "config.yaml", "--set", "fit.energy_range=[{min: 90 TeV}]", code=4)
     assert out == ""
