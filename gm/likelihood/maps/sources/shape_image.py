@@ -81,7 +81,7 @@ class ShapeReach:
         return moved <= min(before, now) + MARGIN and moved + now <= before * GROWTH + MARGIN
 
     def _resolves(self, values: Array) -> bool:
-        """Whether the sub-pixels of the start are hardly larger than what the shape asks for now."""
+        """Whether the sub-pixels of the start are hardly larger than what the shape asks for at ``values``."""
         if self._pixel is None or not isinstance(self._shape, RadialModel):
             return True
         needed = sub_pixels(self._shape, self._pixel, values)
