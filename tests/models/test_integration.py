@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from gm.conventions import Conventions
 from gm.models.spectral.integration import EnergyBins, logarithmic_mean_slope
 
 EDGES = np.array([1.0, 10.0])
@@ -75,6 +76,48 @@ def test_the_closed_form_holds_for_ordinary_power_laws_alone() -> None:
     assert all(closed.holds(index, 1.0) for index in (-5.0, 0.0, 1.5, 2.0, 4.0, 20.0))
     assert not any(closed.holds(index, 1.0) for index in (1.0, 1.001, 1e3, -1e3, np.nan, np.inf))
     assert not any(closed.holds(2.0, reference) for reference in (0.0, -1.0, np.nan, 1e-200))
+
+
+@given(st.floats(-8, 8), st.floats(-1.5, 1.5), st.floats(1e-3, 1e3))
+def test_log_parabolas_from_their_segments_are_those_of_the_rule(a: float, b: float, reference: float) -> None:
+    bins = EnergyBins(np.geomspace(0.01, 100.0, 9), np.array([0.5, 0.6, 7.0]), np.array([1.0, 1.003]))
+    segments, rule = bins.log_parabola, bins.fine
+    assert segments is not None
+    assume(segments.hold(a, b, reference))
+    x = np.log(rule.nodes / reference)
+    y = np.exp(-x * (a + b * x))
+    integral, gradient = rule.integrate_with_gradient(y, np.stack([-x * y, -x * x * y]))
+    own, slopes = segments.integrate_with_slopes(a, b, reference)
+    np.testing.assert_array_equal(own, segments.integrate(a, b, reference))
+    np.testing.assert_allclose(own, integral, rtol=1e-12)
+    farthest = np.abs(x).max()
+    np.testing.assert_allclose(slopes[0], gradient[0], rtol=1e-12, atol=1e-12 * farthest * integral.max())
+    np.testing.assert_allclose(slopes[1], gradient[1], rtol=1e-12, atol=1e-12 * farthest**2 * integral.max())
+
+
+def test_segments_on_which_a_log_parabola_is_flat_are_summed_as_all_others() -> None:
+    """E f(E) is flat where a + 2 b x is 1: there terms of the closed form cancel, and at 0 there is no quotient."""
+    bins = EnergyBins(np.geomspace(0.1, 10.0, 41))
+    segments = bins.log_parabola
+    assert segments is not None
+    for a, b in ((1.0, 0.0), (1.0 + 1e-9, 0.0), (1.0, 1e-9), (1.0, 0.4), (1.7, 0.4)):
+        own, slopes = segments.integrate_with_slopes(a, b, 1.0)
+        step = 1e-5
+        by_a = (segments.integrate(a + step, b, 1.0) - segments.integrate(a - step, b, 1.0)) / (2 * step)
+        by_b = (segments.integrate(a, b + step, 1.0) - segments.integrate(a, b - step, 1.0)) / (2 * step)
+        np.testing.assert_allclose(slopes, [by_a, by_b], rtol=1e-8, atol=1e-9 * own.max())
+        x = np.log(bins.fine.nodes)
+        np.testing.assert_allclose(own, bins.fine.integrate(np.exp(-x * (a + b * x))), rtol=1e-13)
+
+
+def test_segments_hold_for_ordinary_log_parabolas_alone() -> None:
+    bins = EnergyBins(np.geomspace(0.1, 100.0, 61))
+    assert bins.log_parabola is not None
+    assert all(bins.log_parabola.hold(a, b, 1.0) for a, b in ((2.0, 0.1), (1.0, 0.0), (-5.0, 0.5), (20.0, -1.0)))
+    strange = ((np.nan, 0.1), (2.0, np.nan), (1e3, 0.1), (2.0, -1e2), (np.inf, 0.0))
+    assert not any(bins.log_parabola.hold(a, b, 1.0) for a, b in strange)
+    assert not any(bins.log_parabola.hold(2.0, 0.1, reference) for reference in (0.0, -1.0, np.nan, 1e-200))
+    assert EnergyBins(np.geomspace(0.1, 100.0, 61), conventions=Conventions.EXACT).log_parabola is None
 
 
 @given(st.floats(-30, 30))

@@ -20,6 +20,7 @@ import numpy as np
 from gm.arrays import Array, BoolArray
 from gm.conventions import Conventions
 from gm.models.spectral.gauss_rule import GaussRule
+from gm.models.spectral.log_parabola_segments import LogParabolaSegments
 from gm.models.spectral.power_law_bins import PowerLawBins
 
 NODES_PER_DECADE = 100
@@ -103,6 +104,7 @@ class EnergyBins:
     fine : rule with about 100 nodes per decade: ``int(max(100 log10(hi / lo), 2))`` per bin, the axis's widest deciding
     coarse : rule with the bin edges as nodes, exact for single power laws
     power_law : the closed form for these
+    log_parabola : the segments of ``fine`` for log parabolas; None under ``exact`` conventions
 
     Rules are made when they are asked for. With ``exact`` conventions ``fine`` is good to 1e-6, see `GaussRule`.
     """
@@ -118,8 +120,7 @@ class EnergyBins:
     def fine(self) -> GaussRule | LogLogRule:
         if self.conventions.is_exact:
             return GaussRule(self._edges)
-        widest = [np.max(NODES_PER_DECADE * np.log10(axis[1:] / axis[:-1])) for axis in self._edges]
-        return LogLogRule(self._edges, [int(max(width, 2)) for width in widest])
+        return LogLogRule(self._edges, self._n_nodes())
 
     @cached_property
     def coarse(self) -> LogLogRule:
@@ -128,6 +129,15 @@ class EnergyBins:
     @cached_property
     def power_law(self) -> PowerLawBins:
         return PowerLawBins(self.lo, self.hi)
+
+    @cached_property
+    def log_parabola(self) -> LogParabolaSegments | None:
+        return None if self.conventions.is_exact else LogParabolaSegments(self._edges, self._n_nodes())
+
+    def _n_nodes(self) -> list[int]:
+        """On each bin of each axis."""
+        widest = [np.max(NODES_PER_DECADE * np.log10(axis[1:] / axis[:-1])) for axis in self._edges]
+        return [int(max(width, 2)) for width in widest]
 
     @property
     def n_bins(self) -> int:

@@ -27,22 +27,24 @@ class _LogParabola(SpectralModel):
         gradient[3] = x * gradient[2]
         return gradient
 
-    def integral_gradient(self, bins: EnergyBins, values: Array) -> tuple[Array, Array]:
-        """With ``x = ln(E / E0)`` all derivatives are sums of the integrals of f, x f and x^2 f."""
+    def band_integrals(self, bins: EnergyBins, values: Array) -> Array:
         amplitude, reference, alpha, beta = values.tolist()
-        if amplitude == 0:
+        segments = bins.log_parabola
+        if segments is None or not segments.hold(alpha, beta, reference):
+            return super().band_integrals(bins, values)
+        return np.asarray(amplitude * segments.integrate(alpha, beta, reference))
+
+    def integral_gradient(self, bins: EnergyBins, values: Array) -> tuple[Array, Array]:
+        amplitude, reference, alpha, beta = values.tolist()
+        segments = bins.log_parabola
+        if segments is None or not segments.hold(alpha, beta, reference):
             return super().integral_gradient(bins, values)
-        rule = self._rule(bins)
-        x = np.log(rule.nodes / reference)
-        shape, f = exponential_with_slope(-x * (alpha + beta * x), amplitude)
-        by_slopes = np.empty((2, x.size))
-        np.multiply(-x, f, out=by_slopes[0])
-        np.multiply(x, by_slopes[0], out=by_slopes[1])
-        integral, by_slopes = rule.integrate_with_gradient(amplitude * shape, by_slopes)
-        gradient = np.empty((4, integral.size))
-        np.divide(integral, amplitude, out=gradient[0])
-        gradient[1] = (alpha * integral - (2 * beta) * by_slopes[0]) / reference
-        gradient[2:] = by_slopes
+        shape, slopes = segments.integrate_with_slopes(alpha, beta, reference)
+        integral = amplitude * shape
+        gradient = np.empty((4, shape.size))
+        gradient[0] = shape
+        np.multiply(amplitude, slopes, out=gradient[2:])
+        gradient[1] = ((alpha / reference) * integral) - ((2.0 * beta / reference) * gradient[2])
         return integral, gradient
 
 
