@@ -27,15 +27,18 @@ def of_backgrounds(models: Models, layout: Layout) -> BoolArray:
 
 
 def without_effect(objective: Restricted, vector: Array, start: Array, among: BoolArray) -> BoolArray:
-    """Which parameters of those ``among`` (n_free,) could as well be where they are in ``start``, to the last bit of
-    the value, and have neither slope nor curvature at ``vector``."""
+    """Which parameters of those ``among`` (n_free,) could as well be where they are in ``start``, all of them at once,
+    to the last bit of the value, and have neither slope nor curvature at ``vector``."""
     found = among & (objective.gradient(vector) == 0)
     if found.any():
         found &= as_hessian(objective.information(vector)).diagonal() == 0
     value = objective.value(vector)
     if found.any() and objective.value(np.where(found, start, vector)) != value:
-        for k in np.flatnonzero(found):
-            found[k] = objective.value(np.where(np.arange(found.size) == k, start, vector)) == value
+        there = vector.copy()
+        for k in np.flatnonzero(found):  # one after the other: a norm and its tilt may each have no effect, but both
+            there[k] = start[k]
+            if objective.value(there) != value:
+                there[k], found[k] = vector[k], False
     return np.asarray(found)
 
 

@@ -119,7 +119,7 @@ class WStat(Statistic):
         below = 4.0 * self.alpha**2 * self.n_on * self.n_off / (d * (d + np.abs(e)))
         curvature = np.asarray(self.n_on * np.where(e < 0, below, 1.0 + np.minimum(e / d, 1.0)) / total**2)
         if self._any_no_on:
-            curvature = self._without_on(predicted, curvature, lambda s: self._twice_off / s**2)
+            curvature = self._without_on(predicted, curvature, lambda s: self._twice_off / s / s)
         return curvature
 
     def expected_curvature(self, predicted: Array) -> Array:

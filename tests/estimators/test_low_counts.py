@@ -33,6 +33,11 @@ def test_fits_leave_kinks_where_it_is_lower_and_say_nothing_of_what_is_lost(seed
     assert wrong_with_fit(analysis(seed))[1] == []
 
 
+@pytest.mark.parametrize("seed", [522, 615])
+def test_a_norm_and_its_tilt_go_back_to_the_start_where_both_together_have_no_effect(seed: int) -> None:
+    assert wrong_with_fit(analysis(seed))[1] == []
+
+
 @pytest.mark.parametrize("seed", [2, 6, 22, 24, 36, 700, 1000, 1738])
 def test_reoptimized_norms_are_those_of_simplexes(seed: int) -> None:
     assert wrong_with_reoptimized(analysis(seed)) == []

@@ -204,3 +204,8 @@ def test_nothing_expected_where_nothing_is_counted_costs_nothing() -> None:
     nothing = wstat(0.0, 0.0, 0.3)
     assert nothing.value(at(0.0)).tolist() == [0.0]
     assert nothing.total(at(0.0)) == 0.0
+
+
+def test_curvature_of_bins_without_counts_where_the_square_of_a_signal_is_no_number_any_more() -> None:
+    with np.errstate(all="raise", under="ignore"):
+        assert WStat(np.zeros(1), np.zeros(1), np.ones(1)).curvature(np.array([-1e-200])).tolist() == [0.0]
