@@ -22,8 +22,9 @@ from recorded import FOLDER, Record
 
 from gm.arrays import Array
 from gm.datasets import Datasets, MapDataset
-from gm.estimators.sky.extension import LIMIT, ExtensionEstimator, Sizes
+from gm.estimators.sky.extension import ExtensionEstimator, Sizes
 from gm.estimators.sky.localization import SHARES
+from gm.estimators.sky.size_limits import LIMIT, SizeLimit
 from gm.fit import Fit
 from gm.irf.psf import PsfMap
 from gm.likelihood import predict_component
@@ -48,7 +49,13 @@ class Case:
 
 
 POSITIONS = (Case("bright", 300.0, 1.0), Case("faint", 40.0, 0.3))
-SIZES = (Case("seen", 300.0, 0.3, 0.1), Case("small", 300.0, 0.3, 0.05), Case("faint", 60.0, 0.3, 0.1))
+SIZES = (
+    Case("seen", 300.0, 0.3, 0.1),
+    Case("small", 300.0, 0.3, 0.05),
+    Case("faint", 60.0, 0.3, 0.1),
+    Case("faint and small", 60.0, 0.3, 0.05),
+    Case("faint and large", 60.0, 0.3, 0.2),
+)
 
 
 def empty_map(background: float) -> MapDataset:
@@ -111,16 +118,16 @@ def ellipses(case: Case, dataset: MapDataset, seed: int, number: int) -> list[bo
     return [distance < -2.0 * log(1.0 - share) for share in SHARES]
 
 
-def holds(case: Case, dataset: MapDataset, seed: int, number: int) -> bool | None:
-    """Is the limit on the size above the true one? None where there is none; each tenth limit is looked for, too."""
+def holds(case: Case, dataset: MapDataset, seed: int, number: int) -> dict[str, bool | None]:
+    """Is each limit on the size above the true one? None where there is none; each tenth is looked for, too."""
     random = np.random.default_rng([seed, number])
     models, expected = truth(case, dataset, LON, LAT)
     drawn = Datasets([dataset.with_(counts=random.poisson(expected).astype(float))])
     sizes = Sizes(ExtensionEstimator(source="source"), drawn, models, None)
-    found = sizes.holds(case.size)
-    if number % 10 == 0 and found is not None:
+    found = {method.value: sizes.holds(case.size, method) for method in SizeLimit}
+    if number % 10 == 0 and found["marginal"] is not None:
         limit = sizes.limit()
-        assert limit is None or found == (limit >= case.size), (case, number, limit)
+        assert limit is None or found["marginal"] == (limit >= case.size), (case, number, limit)
     return found
 
 
@@ -148,9 +155,9 @@ def rows_of_sizes(record: Record, n: int, seed: int) -> Iterator[list[str]]:
     for case in SIZES:
         dataset = empty_map(case.background)
         found = record.of(f"size {case.name} {seed}", n, lambda k, case=case, at=dataset: holds(case, at, seed, k))  # type: ignore[misc]
-        above = [one for one in found if one is not None]
+        above = {m.value: [one[m.value] for one in found if one[m.value] is not None] for m in SizeLimit}
         head = [case.name, f"{case.counts:g}", f"{case.background:g}", f"{case.size:g}", str(n)]
-        yield [*head, _share(above), str(n - len(above))]
+        yield [*head, *map(_share, above.values()), str(n - len(above["marginal"]))]
 
 
 def report(record: Record, n_positions: int, n_sizes: int, seed: int) -> str:
@@ -161,7 +168,7 @@ def report(record: Record, n_positions: int, n_sizes: int, seed: int) -> str:
         list(rows_of_positions(record, n_positions, seed)),
     )
     sizes = table(
-        ["source", "counts", "background", "size", "simulations", "limit above", "no limit"],
+        ["source", "counts", "background", "size", "simulations", *(method.value for method in SizeLimit), "no limit"],
         list(rows_of_sizes(record, n_sizes, seed)),
     )
     return f"""# Positions and sizes
@@ -172,7 +179,8 @@ Maps of 31 x 31 pixels of {PIXEL} deg and two energies, a Gaussian PSF of {SIGMA
 and background are free. Shares in %, with the error of their binomial distribution.
 
 {positions}
-Limits of 95 % confidence on the size of a Gaussian: where -2 ln L has risen by {LIMIT:.4g}.
+Limits of 95 % confidence on the size of a Gaussian that are above the true one: where -2 ln L has risen by {LIMIT:.4g},
+integrated over the position (`marginal`, what `gm extension` has by default) or lowest over it (`profile`).
 
 {sizes}"""
 

@@ -20,7 +20,7 @@ def lines(document: Mapping[str, Any], color: bool = False) -> list[str]:
             f"{energy(row['e_min'])} - {energy(row['e_max'])}",
             number(row["size"], 3),
             _errors(row),
-            "-" if row["size_ul"] is None else f"< {number(row['size_ul'], 3)}",
+            "-" if row["size_ul"] is None else f"< {number(row['size_ul'], 3)} {row['ul_method']}",
             number(row["ts_ext"]),
             row["status"],
             row["reason"] or "; ".join(f"{name}: {why}" for name, why in row["missing"].items()),

@@ -16,6 +16,7 @@ from gm.datasets import Dataset, Datasets
 from gm.datasets.kinds import is_map
 from gm.errors import DataError, UsageError, suggest
 from gm.estimators.sky.bands import Bands
+from gm.estimators.sky.size_limits import LIMIT, SizeLimit, Widening
 from gm.estimators.sky.sources import position_of, sky_source
 from gm.fit import Fit, FitResult
 from gm.likelihood import Engine
@@ -32,8 +33,6 @@ SHAPES: dict[str, tuple[type[SpatialModel], str]] = {
     "disk": (DiskSpatialModel, "r_0"),
 }
 """Shapes, and the parameter that is the size of each."""
-LIMIT = 2.705543454095404
-"""Rise of -2 ln L at a limit of 95 % confidence, one-sided: the square of 1.645."""
 _DETECTED = 4.0
 _LARGEST = 10.0  # deg
 _CLOSE = 1e-4  # of a size
@@ -46,8 +45,9 @@ class Size:
     """The size of a source in a band of energy [TeV].
 
     status : ``ok``, ``upper_limit`` where ``ts`` is below 4, or ``failed``; ts : -2 ln L of a point less that of the
-    best size; size, errn, errp, ul : [deg], None where a number does not exist, and ``missing`` why; sizes, stats :
-    (n,) the profile: sizes [deg] and -2 ln L, everything else fitted again; models : the best fit
+    best size; size, errn, errp, ul : [deg], None where a number does not exist, and ``missing`` why; ul_method : what
+    the limit is, a `SizeLimit`; ``missing`` has why it is not ``marginal``; sizes, stats : (n,) the profile: sizes
+    [deg] and -2 ln L, everything else fitted again; models : the best fit
     """
 
     e_min: float
@@ -60,6 +60,7 @@ class Size:
     errn: float | None = None
     errp: float | None = None
     ul: float | None = None
+    ul_method: Literal["marginal", "profile"] | None = None
     sizes: Array | None = None
     stats: Array | None = None
     missing: dict[str, str] | None = None
@@ -80,16 +81,19 @@ class ExtensionEstimator:
     All that is free in the model is fitted again at each size. In each of the bands between ``energy_edges`` only the
     size and the amplitude of the source are free, at the best fit of all energies.
 
-    n : sizes of the profile, from 0 to three errors or twice the limit
+    n : sizes of the profile, from 0 to three errors or twice the limit; ul : a `SizeLimit` or its name, what the
+    limit of 95 % confidence is
     """
 
     source: str
     shape: str = "gauss"
     energy_edges: Sequence[object] | None = None
     n: int = 15
+    ul: SizeLimit | str = SizeLimit.MARGINAL
     engine: Engine | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "ul", SizeLimit(self.ul))
         if self.shape not in SHAPES:
             raise UsageError(f"'{self.shape}' is no shape; {suggest(self.shape, SHAPES, 'shapes')}")
 
@@ -138,7 +142,7 @@ class Sizes:
         self.source, self.progress = estimator.source, progress
         self.shape, self.parameter = SHAPES[estimator.shape]
         self.n, self.fit = estimator.n, Fit(datasets, Conventions.EXACT, estimator.engine)
-        self.models, self.known = models, dict[float, FitResult]()
+        self.models, self.known, self.method = models, dict[float, FitResult](), SizeLimit(estimator.ul)
 
     def alone(self, models: Models) -> Models:
         """Only size and amplitude free."""
@@ -165,12 +169,15 @@ class Sizes:
     def limit(self) -> float | None:
         """The size [deg] that is too large at 95 % confidence; None where there is none."""
         found = self.best
-        return None if isinstance(found, FitResult) else self._risen(*found, LIMIT)
+        return None if isinstance(found, FitResult) else self._limit(*found)[0]
 
-    def holds(self, size: float, rise: float = LIMIT) -> bool | None:
+    def holds(self, size: float, method: SizeLimit | None = None) -> bool | None:
         """Whether a size [deg] is not above the limit, which takes less than to find that; None where there is none."""
         found = self.best
-        return None if isinstance(found, FitResult) else size <= found[0] or self._rise(size, found[1]) <= rise
+        if isinstance(found, FitResult):
+            return None
+        wider = self._widening(found[0], method).at(size) or 0.0
+        return size <= found[0] or self._rise(size, found[1]) - wider <= LIMIT
 
     def _rise(self, size: float, best: FitResult) -> float:
         """Of -2 ln L from the best fit to a size [deg]."""
@@ -183,10 +190,12 @@ class Sizes:
             return Size(e_min, e_max, "failed", f"the fit did not converge: {found.message}")
         size, best = found
         missing: dict[str, str] = {}
-        ul, upper = self._risen(size, best, LIMIT), self._risen(size, best, 1.0)
+        (ul, widening), upper = self._limit(size, best), self._risen(size, best, 1.0)
         for name, end, rise in (("ul", ul, LIMIT), ("errp", upper, 1.0)):
             if end is None:
                 missing[name] = f"-2 ln L rises by less than {rise:.3g} up to {_LARGEST:g} deg"
+        if self.method is SizeLimit.MARGINAL and widening.reason:
+            missing["marginal"] = widening.reason
         errn = self._lower(size, best, missing)
         sizes = np.linspace(0.0, max(2.0 * (ul or 0.0), size + 3.0 * ((upper or size) - size)), self.n)
         stats = np.array([self._fitted(float(one)).statistic for one in sizes])
@@ -204,6 +213,7 @@ class Sizes:
             errn=errn,
             errp=None if upper is None else upper - size,
             ul=ul,
+            ul_method=widening.method,
             sizes=sizes,
             stats=stats,
             missing=missing,
@@ -258,12 +268,27 @@ class Sizes:
         address = next((row for row in best.parameters if row.name.endswith(f".{self.parameter}") and row.error), None)
         return float(address.error) if address is not None and address.error else max(0.3 * size, self._pixel())
 
-    def _risen(self, size: float, best: FitResult, rise: float) -> float | None:
-        """The larger size at which -2 ln L has risen."""
+    def _widening(self, size: float, method: SizeLimit | None = None) -> Widening:
+        """From the best size on."""
+
+        def fitted(other: float) -> FitResult:
+            return self.fit.run(self._shaped(other, frozen=True, models=self._fitted(other).models))
+
+        return Widening(self.source, size, fitted, method or self.method)
+
+    def _limit(self, size: float, best: FitResult) -> tuple[float | None, Widening]:
+        """The limit, None where there is none, and what it is."""
+        widening = self._widening(size)
+        method = widening.method
+        limit = self._risen(size, best, LIMIT, widening)
+        return (limit if widening.method == method else self._risen(size, best, LIMIT)), widening
+
+    def _risen(self, size: float, best: FitResult, rise: float, widening: Widening | None = None) -> float | None:
+        """The larger size at which -2 ln L has risen, less what the position has more room for."""
         from scipy.optimize import brentq
 
         def missing(other: float) -> float:
-            return self._rise(other, best) - rise
+            return self._rise(other, best) - rise - ((widening.at(other) if widening else None) or 0.0)
 
         low, high = size, size + self._step(size, best) * sqrt(rise)
         while missing(high) < 0:

@@ -10,8 +10,9 @@ import pytest
 
 from gm.datasets import Datasets, MapDataset
 from gm.errors import DataError, UsageError
-from gm.estimators.sky.extension import LIMIT, ExtensionEstimator
+from gm.estimators.sky.extension import ExtensionEstimator, Size
 from gm.estimators.sky.localization import SHARES, Ellipse, Localizer
+from gm.estimators.sky.size_limits import LIMIT, SizeLimit, Widening
 from gm.fit import Fit
 from gm.likelihood import predict_component
 from gm.models import Models
@@ -84,8 +85,9 @@ def test_few_counts_are_no_parabola() -> None:
 def test_size_errors_and_limit(shape: str) -> None:
     """Each is where -2 ln L, everything else fitted again, has risen by as much."""
     datasets = Datasets([dataset(0.25)])
-    whole, bands = ExtensionEstimator(source="x", shape=shape, n=3).run(datasets, start())
+    whole, bands = ExtensionEstimator(source="x", shape=shape, n=3, ul="profile").run(datasets, start())
     assert bands == []
+    assert whole.ul_method == "profile"
     assert whole.status == "ok"
     assert whole.size is not None
     assert whole.models is not None
@@ -101,6 +103,59 @@ def test_size_errors_and_limit(shape: str) -> None:
         assert Fit(datasets, "exact").optimize(there).statistic - whole.stat == pytest.approx(rise, abs=0.01)
     point_like = Fit(datasets, "exact").optimize(start())
     assert whole.ts == pytest.approx(point_like.statistic - whole.stat, abs=1e-3)
+
+
+def integrated(datasets: Datasets, found: Size, size: float) -> float:
+    """-2 ln of the likelihood summed over 5 x 5 positions to 3 errors, everything else fitted again at each."""
+    assert found.models is not None
+    held_size = found.models.with_parameters({"x.sigma": {"value": size, "frozen": True}})
+    best = Fit(datasets, "exact").run(held_size)
+    errors = [
+        best.models.parameters[k].error for k in (best.models.addresses().resolve(f"x.{c}_0") for c in ("lon", "lat"))
+    ]
+    at = [best.models["x"].spatial_model.values()[k] for k in (0, 1)]  # type: ignore[union-attr]
+    stats = []
+    for east in np.linspace(-3.0, 3.0, 5) * errors[0]:
+        for north in np.linspace(-3.0, 3.0, 5) * errors[1]:
+            place = {"x.lon_0": at[0] + east, "x.lat_0": at[1] + north}
+            there = best.models.with_parameters({k: {"value": v, "frozen": True} for k, v in place.items()})
+            stats.append(Fit(datasets, "exact").optimize(there).statistic)
+    weight = np.exp(-0.5 * (np.array(stats) - min(stats))).sum() * errors[0] * errors[1]
+    return float(min(stats) - 2.0 * np.log(weight))
+
+
+def test_marginal_limit_integrates_over_the_position() -> None:
+    """Summed over positions one by one the likelihood falls by as much; that of the best position has a lower limit."""
+    few = dataset(0.25, 60.0)
+    datasets = Datasets([few.with_(counts=np.random.default_rng(3).poisson(few.counts).astype(float))])
+    found, _ = ExtensionEstimator(source="x", n=3).run(datasets, start("gauss"))
+    profile, _ = ExtensionEstimator(source="x", n=3, ul="profile").run(datasets, start("gauss"))
+    assert (found.ul_method, profile.ul_method) == ("marginal", "profile")
+    assert found.ul is not None
+    assert found.size is not None
+    assert profile.ul is not None
+    assert found.ul > profile.ul
+    risen = integrated(datasets, found, found.ul) - integrated(datasets, found, found.size)
+    assert risen == pytest.approx(LIMIT, abs=0.05)
+
+
+def test_what_has_no_error_is_not_integrated_over() -> None:
+    """A position that is held, or has no error at a size: the limit is that of the profile, and the result says so."""
+    datasets = Datasets([dataset(0.25)])
+    held_position = start("gauss").with_parameters({f"x.{name}": {"frozen": True} for name in ("lon_0", "lat_0")})
+    found, _ = ExtensionEstimator(source="x", n=3).run(datasets, held_position)
+    profile, _ = ExtensionEstimator(source="x", n=3, ul="profile").run(datasets, held_position)
+    assert (found.ul_method, found.missing) == ("profile", {"marginal": "the position is not free"})
+    assert (found.ul, profile.missing) == (profile.ul, {})
+    best = Fit(datasets, "exact").run(start("gauss"))
+    wider = Widening(
+        "x", 0.2, lambda size: replace(best, covariance=best.covariance if size < 0.3 else None), SizeLimit("marginal")
+    )
+    assert (wider.at(0.25), wider.method) == (0.0, "marginal")
+    assert (wider.at(0.4), wider.method) == (None, "profile")
+    assert wider.reason == "the position has no errors at a size of 0.4 deg"
+    with pytest.raises(UsageError, match="'feldman' is no kind of limit on a size"):
+        ExtensionEstimator(source="x", ul="feldman")
 
 
 def test_a_point_has_a_limit() -> None:

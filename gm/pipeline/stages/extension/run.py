@@ -32,6 +32,7 @@ def run_extension(session: Session, task: Task, settings: ExtensionSettings, inp
         shape=settings.shape,
         energy_edges=settings.energy_edges,
         n=settings.n,
+        ul=settings.ul,
         engine=session.engine,
     )
     began, done = time.perf_counter(), 0
@@ -81,7 +82,7 @@ def extension_document(
 def _message(whole: Size, bands: list[Size], n_failed: int) -> str:
     if whole.size is None:
         return str(whole.reason)
-    limit = "" if whole.ul is None else f", 95 % limit {whole.ul:.3g} deg"
+    limit = "" if whole.ul is None else f", 95 % limit {whole.ul:.3g} deg ({whole.ul_method})"
     size = f"size {whole.size:.3g} deg, TS {whole.ts:.3g}{limit}"
     return size if not bands else f"{size}; {len(bands)} bands, {n_failed} failed"
 
@@ -101,6 +102,7 @@ def _row(size: Size) -> dict[str, Any]:
         "size_errn": finite(size.errn),
         "size_errp": finite(size.errp),
         "size_ul": finite(size.ul),
+        "ul_method": size.ul_method,
         "missing": dict(size.missing or {}),
         "stat": finite(size.stat),
         "stat_point": finite(size.stat_point),

@@ -19,6 +19,7 @@ class ExtensionSettings:
     shape: str
     energy_edges: tuple[float, ...] | None
     n: int
+    ul: str
 
 
 def read_extension(section: Section) -> tuple[ExtensionSettings, ...]:
@@ -33,6 +34,7 @@ def read_extension(section: Section) -> tuple[ExtensionSettings, ...]:
             if entry["energy_edges"] is None
             else read_edges(entry["energy_edges"], (index, "energy_edges"), section.add),
             n=entry["n"],
+            ul=entry["ul"]["method"],
         )
         for index, entry in section.entries()
     )

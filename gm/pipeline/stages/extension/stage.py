@@ -33,6 +33,7 @@ class MeasuringSizes(Stage["tuple[ExtensionSettings, ...]"]):
         "shape": "gauss",
         "energy_edges": None,
         "n": 15,
+        "ul": {"method": "marginal"},
     }
 
     def read(self, section: Section) -> tuple[ExtensionSettings, ...]:
