@@ -29,3 +29,7 @@ class Record:
                     self._known[case, number] = found = simulate(number)
                     print(json.dumps({"case": case, "number": number, "found": found}), file=lines, flush=True)
         return [self._known[case, number] for number in range(n)]
+
+    def known(self, case: str) -> dict[int, Any]:
+        """What is on record of a case, by number."""
+        return {number: found for (name, number), found in self._known.items() if name == case}

@@ -131,7 +131,7 @@ def holds(case: Case, dataset: MapDataset, seed: int, number: int) -> dict[str, 
     return found
 
 
-def _share(hits: list[bool]) -> str:
+def share_of(hits: list[bool]) -> str:
     if not hits:
         return "-"
     share = sum(hits) / len(hits)
@@ -146,7 +146,7 @@ def rows_of_positions(record: Record, n: int, seed: int) -> Iterator[list[str]]:
             f"position {case.name} {seed}", n, lambda k, case=case, at=dataset: ellipses(case, at, seed, k)
         )  # type: ignore[misc]
         good = [one for one in found if one is not None]
-        cells = [_share([one[k] for one in good]) for k in range(len(SHARES))]
+        cells = [share_of([one[k] for one in good]) for k in range(len(SHARES))]
         yield [case.name, f"{case.counts:g}", f"{case.background:g}", str(n), *cells, str(n - len(good))]
 
 
@@ -157,7 +157,7 @@ def rows_of_sizes(record: Record, n: int, seed: int) -> Iterator[list[str]]:
         found = record.of(f"size {case.name} {seed}", n, lambda k, case=case, at=dataset: holds(case, at, seed, k))  # type: ignore[misc]
         above = {m.value: [one[m.value] for one in found if one[m.value] is not None] for m in SizeLimit}
         head = [case.name, f"{case.counts:g}", f"{case.background:g}", f"{case.size:g}", str(n)]
-        yield [*head, *map(_share, above.values()), str(n - len(above["marginal"]))]
+        yield [*head, *map(share_of, above.values()), str(n - len(above["marginal"]))]
 
 
 def report(record: Record, n_positions: int, n_sizes: int, seed: int) -> str:
