@@ -11,6 +11,7 @@ from inspect import cleandoc
 from pathlib import Path
 
 from gm.model_types import SECTIONS, model_types
+from gm.models.instrument import InstrumentResponse
 from gm.models.parametric import ParametricModel
 from gm.models.registry import all_models
 
@@ -24,6 +25,14 @@ _HEAD = """\
 The types of models with their parameters and defaults, as `docs/models.py` writes them. In YAML `type` is the heading
 or the short name in brackets; in Python the class is in `gm`.
 """
+_INSTRUMENT = """\
+## Instruments
+
+A component `type: InstrumentModel` with `name`, `datasets_names` (none: all datasets) and `parameters` is what the
+instrument of these datasets may be off by; in Python it is `gm.InstrumentModel(name=..., datasets_names=[...],
+response=...)`. It is gm's own: `gm models convert MODELS --to gammapy -o FILE` writes models without it, and says which
+were dropped.
+"""
 _BLOCK = r"(?ms)(# models, by docs/models.py\n).*?(^ *# end of models$)"
 
 
@@ -33,6 +42,7 @@ def page() -> str:
     for section in SECTIONS:
         parts.append(f"## {section.capitalize()} models\n")
         parts += [entry(model) for model in sorted(all_models(section), key=lambda model: model.__name__)]
+    parts += [_INSTRUMENT, entry(InstrumentResponse)]
     return "\n".join(parts)
 
 
@@ -46,7 +56,7 @@ def entry(model: type[ParametricModel]) -> str:
     table = f"| parameter | default | unit | limits | frozen |\n| --- | --- | --- | --- | --- |\n{rows}" if rows else ""
     settings = ", ".join(f"`{name}`" for name in model.setting_names)
     keys = settings and f"Other keys: {settings}."
-    parts = (f"### {model.__name__} ({tags})", text, keys, table)
+    parts = (f"### {model.__name__}" + (f" ({tags})" if tags else ""), text, keys, table)
     return "\n\n".join(part.rstrip() for part in parts if part) + "\n"
 
 

@@ -35,6 +35,7 @@ INNER_FLOORS = {
         "errors prior parameter documents.plain",
         "links parametric templates documents.parameter_reading",
         "registry spatial spectral temporal",
+        "instrument",
         "documents.block_reading",
         "components",
         "addresses asked composition sky_flux spectrum_errors",
@@ -65,7 +66,8 @@ INNER_FLOORS = {
         "functions to_spectrum",
     ),
     "likelihood": (
-        "energy_parts flux_plan lattice line products times treatment maps.folding maps.sources.losses",
+        "energy_parts factors lattice line products times treatment maps.folding maps.sources.losses",
+        "flux_plan instruments",
         "fluxes blocks report remarks by_dataset",
         "by_energy contract own_parameters bending summary",
         "spectra maps",

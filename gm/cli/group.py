@@ -21,7 +21,7 @@ from gm.errors import suggest
 from gm.pipeline.stages.registry import STAGES
 
 _BEFORE_STAGES = ("init", "validate", "plan")
-_AFTER_STAGES = ("run", "show", "plot", "convert", "compare", "verify", "schema", "deps")
+_AFTER_STAGES = ("run", "show", "plot", "convert", "models", "compare", "verify", "schema", "deps")
 
 _THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, final
@@ -68,6 +68,8 @@ class Dataset(ABC):
     """Whether its values belong to bins of energy, not to points."""
     responses: ClassVar[tuple[str, ...]]
     """The responses that predictions go through, of ``exposure``, ``psf`` and ``edisp``."""
+    refused_nuisances: ClassVar[Mapping[str, tuple[str, str]]] = {}
+    """Nuisance parameters of instruments that mean nothing here: by name the reason, and what to do instead."""
 
     @property
     @abstractmethod

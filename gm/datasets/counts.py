@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Self, TypeAlias, TypeVar
 
@@ -250,6 +250,12 @@ class MeasuredBackground(CountsDataset):
     stat_type: ClassVar[str] = "wstat"
     has_known_background: ClassVar[bool] = False
     background_arrays: ClassVar[tuple[str, ...]] = ("counts_off", "acceptance", "acceptance_off")
+    refused_nuisances: ClassVar[Mapping[str, tuple[str, str]]] = {
+        "background_norm": (
+            "its off counts measure the background, so that no number of it is known",
+            "remove background_norm, or leave datasets with off counts out of datasets_names",
+        )
+    }
 
     def unusable(self) -> Sequence[tuple[str, BoolArray]]:
         return (

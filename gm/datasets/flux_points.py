@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, final
 
@@ -39,6 +39,12 @@ class FluxPointsDataset(OneDimensional):
     type: ClassVar[str] = "FluxPointsDataset"
     is_binned: ClassVar[bool] = False
     responses: ClassVar[tuple[str, ...]] = ()
+    refused_nuisances: ClassVar[Mapping[str, tuple[str, str]]] = {
+        "background_norm": (
+            "flux points have no background",
+            "remove background_norm, or leave flux points out of datasets_names",
+        )
+    }
 
     def __post_init__(self) -> None:
         if self.stat_type not in STAT_TYPES:

@@ -31,6 +31,14 @@ def is_spectrum(dataset: Dataset) -> TypeGuard[Spectrum]:
     return isinstance(dataset, Spectrum)
 
 
+def class_of(word: object) -> type[Dataset] | None:
+    """The class of datasets that a datasets.yaml calls by this word, or None."""
+    below: list[type[Dataset]] = [Dataset]  # type: ignore[type-abstract]  # those with a word are concrete
+    for kind in below:
+        below += kind.__subclasses__()
+    return next((kind for kind in below if vars(kind).get("type") == word), None)
+
+
 def one_dimensional(dataset: Dataset) -> OneDimensional:
     """The dataset, which has no pixels. Raises `TypeError` for a kind that is neither."""
     if not isinstance(dataset, OneDimensional):

@@ -90,7 +90,7 @@ def _alone(objective: NormsObjective, norm: int, levels: Levels) -> FittedNorms:
     lines, rest = list[Line](), objective.other_flux(start)
     for part in objective.parts:
         for place in np.flatnonzero(part.norms == norm):
-            lines += part.terms.lines(rest, part.signals[place])
+            lines += part.terms.lines(rest, objective.signals_of(part, start)[place])
     profile = NormProfile(lines, objective.prior_value(start))
     estimate = profile.estimate(levels.sigma, levels.sigma_ul, levels.scan, levels.sensitivity, levels.limit)
     covariance = np.full((n, n), np.nan)

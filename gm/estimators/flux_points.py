@@ -209,8 +209,8 @@ class _Bands:
         size = sum(line.signal_size() for line in lines)
         if size < _LEAST:
             return self._without_signal(e_min, e_max, size)
-        estimate, rest = self._estimate(terms, lines)
-        reports = reports_of(terms, rest + estimate.norm * self.signal, {self.name: self.shapes + self.signal})
+        estimate, rest, signal = self._estimate(terms, lines)
+        reports = reports_of(terms, rest + estimate.norm * signal, {self.name: self.shapes + signal})
         seeing = [report.dataset for report in reports if report.components[self.name] != 0]
         edges = self.bands.energies(k, seeing) or (e_min, e_max)
         datasets = point_datasets(self.likelihood, self.bands.ranges[k], reports, self.name, estimate.norm)
@@ -223,8 +223,8 @@ class _Bands:
             return _Band(e_min, e_max, "failed", reason)
         return _Band(e_min, e_max, "no_data", f"no dataset with bins here sees {self.name}")
 
-    def _estimate(self, terms: Terms, lines: Sequence[Line]) -> tuple[NormEstimate, Array]:
-        """The norm, and the flux vector of the other components that goes with it."""
+    def _estimate(self, terms: Terms, lines: Sequence[Line]) -> tuple[NormEstimate, Array, Array]:
+        """The norm, and the flux vectors of the other components and of the source that go with it."""
         estimator = self.estimator
         scan = np.asarray(estimator.norm_scan, dtype=float)
         if estimator.reoptimize:
@@ -234,4 +234,5 @@ class _Bands:
                 return found
         profile = NormProfile(lines, self.likelihood.layout.prior_value(self.vector))
         sigmas = estimator.sigma, estimator.sigma_ul
-        return profile.estimate(*sigmas, scan, estimator.sigma_sensitivity, LimitMethod(estimator.ul)), self.rest
+        found_alone = profile.estimate(*sigmas, scan, estimator.sigma_sensitivity, LimitMethod(estimator.ul))
+        return found_alone, self.rest, self.signal

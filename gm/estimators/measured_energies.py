@@ -49,7 +49,8 @@ class MeasuredEnergies(JointMeasurement):
         place = int(np.flatnonzero(group.numbers == number)[0])
         part = next(part for part in objective.parts if place in part.norms)
         name, best = self.sources[source], objective.flux_of(part, vector, objective.other_flux(vector))
-        reports = reports_of(part.terms, best, {name: self.shapes + self.signals[source]})
+        signal = objective.signals_of(part, vector)[int(np.flatnonzero(part.norms == place)[0])]
+        reports = reports_of(part.terms, best, {name: self.shapes + signal})
         seeing = [report.dataset for report in reports if report.components[name] != 0]
         edges = self.bands.energies(k, seeing) or self.asked_edges(number)
         return Told(edges, point_datasets(self.likelihood, self.bands.ranges[k], reports, name, estimate.norm))

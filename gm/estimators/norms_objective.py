@@ -11,6 +11,7 @@ import numpy as np
 from gm.arrays import Array, IntArray
 from gm.estimators.band_objective import NORM, BandObjective
 from gm.estimators.nuisances import own_addresses
+from gm.estimators.scaled_signals import ScaledSignals
 from gm.estimators.smoothness import Smoothness
 from gm.fit.objective import amplitudes, spectral_shapes
 from gm.likelihood import JointLikelihood, Terms
@@ -54,7 +55,9 @@ class NormsObjective:
         smoothness: Sequence[Smoothness] = (),
     ) -> None:
         models = likelihood.models
-        self.parts, self.n_norms, self._constant, self._penalties = tuple(parts), len(labels), constant, smoothness
+        self.parts, self.n_norms, self._penalties = tuple(parts), len(labels), smoothness
+        self._constant = ScaledSignals(likelihood, sources, constant[None])
+        self._signals = [ScaledSignals(likelihood, sources, part.signals) for part in self.parts]
         self._bank, self._others = likelihood.bank, [c.name for c in models if c.name not in sources]
         self.layout = Layout(_frozen(likelihood, sources, reoptimize))
         unlimited = np.full(self.n_norms, np.inf)
@@ -75,14 +78,22 @@ class NormsObjective:
     def _split(self, vector: Array) -> tuple[Array, Array]:
         return vector[: self.n_norms], vector[self.n_norms :]
 
+    def values(self, vector: Array) -> Array:
+        """All parameters of the models in internal units, (n_par,)."""
+        return self.layout.expand(self._split(vector)[1])
+
     def other_flux(self, vector: Array) -> Array:
         """The flux vector of everything that no norm scales, (n_columns,)."""
-        values = self.layout.expand(self._split(vector)[1])
-        return np.asarray(self._constant + self._bank.fluxes(values, self._others))
+        values = self.values(vector)
+        return np.asarray(self._constant.at(values)[0] + self._bank.fluxes(values, self._others))
+
+    def signals_of(self, part: Part, vector: Array) -> Array:
+        """The flux vectors that norms scale in the bins of a part, (n, n_columns), as instruments see them."""
+        return self._signals[self.parts.index(part)].at(self.values(vector))
 
     def flux_of(self, part: Part, vector: Array, rest: Array) -> Array:
         """The flux vector in the bins of a part, (n_columns,), on top of the ``rest``."""
-        return np.asarray(rest + vector[part.norms] @ part.signals)
+        return np.asarray(rest + vector[part.norms] @ self.signals_of(part, vector))
 
     def value(self, vector: Array) -> float:
         """-2 ln L with priors and penalties."""
@@ -118,16 +129,27 @@ class NormsObjective:
         _, others = self._split(vector)
         slopes, rest = self._slopes(others), self.other_flux(vector)
         value, along, gradient = 0.0, np.zeros(rest.size), np.zeros(vector.size)
+        by_factor = np.zeros(rest.size)
         for part in self.parts:
             its, d_flux = part.terms.pullback(self.flux_of(part, vector, rest))
             value += its
             along += d_flux
-            gradient[part.norms] += part.signals @ d_flux
+            gradient[part.norms] += self.signals_of(part, vector) @ d_flux
+            if self._constant.changes:
+                by_factor += d_flux * self._bare(part, vector)
         for penalty in self._penalties:
             value += penalty.value(vector[penalty.norms])
             gradient[penalty.norms] += penalty.gradient(vector[penalty.norms])
-        gradient[self.n_norms :] = self.layout.reduce(slopes.pullback(along)) + self.layout.prior_gradient(others)
+        by_all = slopes.pullback(along)
+        if self._constant.changes:
+            by_all += self._constant.factors(self.layout.expand(others)).pullback(by_factor)
+        gradient[self.n_norms :] = self.layout.reduce(by_all) + self.layout.prior_gradient(others)
         return value + self.layout.prior_value(others), gradient
+
+    def _bare(self, part: Part, vector: Array) -> Array:
+        """What factors of instruments multiply in the bins of a part, (n_columns,)."""
+        signals = self._signals[self.parts.index(part)]
+        return signals.bare(vector[part.norms]) + self._constant.bare(np.ones(1))
 
     def _slopes(self, others: Array) -> FluxSlopes:
         return self._bank.slopes(self.layout.expand(others), self._others)
@@ -135,11 +157,14 @@ class NormsObjective:
     def information(self, vector: Array, *, expected: bool = False) -> Array:
         """Approximate second derivatives, (n, n)."""
         _, others = self._split(vector)
-        by_others, rest = self.layout.reduce(self._slopes(others).jacobian()), self.other_flux(vector)
+        by_others, rest = self._slopes(others).jacobian(), self.other_flux(vector)
+        by_factor = self._constant.factors(self.layout.expand(others)).jacobian() if self._constant.changes else None
         information = np.diag(self.prior_curvature(vector))
         for part in self.parts:
             jacobian = np.zeros((rest.size, vector.size))
-            jacobian[:, part.norms], jacobian[:, self.n_norms :] = part.signals.T, by_others
+            jacobian[:, part.norms] = self.signals_of(part, vector).T
+            whole = by_others if by_factor is None else by_others + self._bare(part, vector)[:, None] * by_factor
+            jacobian[:, self.n_norms :] = self.layout.reduce(whole)
             flux = self.flux_of(part, vector, rest)
             for block in part.terms.information(flux, jacobian, expected=expected):
                 block.add_to(information)

@@ -19,6 +19,7 @@ from gm.arrays import Array, BoolArray, IntArray
 from gm.estimators.band_objective import NORM, BandObjective
 from gm.estimators.norm import NoMinimum, NormEstimate
 from gm.estimators.nuisances import own_addresses
+from gm.estimators.scaled_signals import ScaledSignals
 from gm.estimators.surroundings import Surroundings
 from gm.estimators.upper_limits import LimitMethod
 from gm.fit.covariance import Errors, measure_errors
@@ -56,7 +57,7 @@ class NormObjective(BandObjective):
         self._others = [component.name for component in likelihood.models if component.name != source]
         self._own = own_parameters([d.name for d in likelihood.datasets], likelihood.models, self.layout)
         self.names = [NORM, *self.layout.free_addresses]
-        self._source_flux = signal
+        self._signals = ScaledSignals(likelihood, [source], signal[None])
         self.lower = np.concatenate([[-np.inf], self.layout.lower])
         self.upper = np.concatenate([[np.inf], self.layout.upper])
         self.amplitudes = np.concatenate([[True], amplitudes(likelihood.models, self.layout)])
@@ -74,16 +75,18 @@ class NormObjective(BandObjective):
 
     def value_and_gradient(self, vector: Array) -> tuple[float, Array]:
         value, d_flux = self._terms.pullback(self._flux(vector))
-        others = self.layout.reduce(self._bank.slopes(self.layout.expand(vector[1:]), self._others).pullback(d_flux))
-        others = others + self.layout.prior_gradient(vector[1:])
-        return value + self.layout.prior_value(vector[1:]), np.concatenate([[self._source_flux @ d_flux], others])
+        values = self.layout.expand(vector[1:])
+        by_all = self._bank.slopes(values, self._others).pullback(d_flux)
+        if self._signals.changes:
+            by_all += self._signals.factors(values).pullback(d_flux * self._signals.bare(vector[:1]))
+        others = self.layout.reduce(by_all) + self.layout.prior_gradient(vector[1:])
+        return value + self.layout.prior_value(vector[1:]), np.concatenate([[self.signal(vector) @ d_flux], others])
 
     def information(self, vector: Array, *, expected: bool = False) -> Matrix:
         flux, slopes = self._flux(vector), self._bank.slopes(self.layout.expand(vector[1:]), self._others)
         if self._own is not None:
             return self._by_dataset(self._own, vector, flux, slopes, expected=expected)
-        others = self.layout.reduce(slopes.jacobian())
-        jacobian = np.column_stack([self._source_flux, others])
+        jacobian = np.column_stack([self.signal(vector), self._by_others(vector, slopes)])
         information = np.diag(self.prior_curvature(vector))
         for block in self._terms.information(flux, jacobian, expected=expected):
             block.add_to(information)
@@ -93,19 +96,35 @@ class NormObjective(BandObjective):
         self, own: OwnParameters, vector: Array, flux: Array, slopes: FluxSlopes, *, expected: bool
     ) -> BorderedHessian:
         """The same without a matrix over all parameters."""
-        narrow = np.column_stack([self._source_flux, own.narrow_jacobian(slopes)])
+        others = own.narrow_jacobian(slopes)
+        if self._signals.changes:
+            factors = self._signals.factors(self.layout.expand(vector[1:]))
+            others += self._signals.bare(vector[:1])[:, None] * own.narrow_jacobian(factors)
+        narrow = np.column_stack([self.signal(vector), others])
         parts = self._terms.information_by_dataset(flux, narrow, own.n_shared + 1, expected=expected)
         return own.after_a_shared_one().hessian(parts).plus_diagonal(self.prior_curvature(vector))
 
+    def _by_others(self, vector: Array, slopes: FluxSlopes) -> Array:
+        """Derivatives of the flux vector by the other parameters, (n_columns, n_other)."""
+        jacobian = slopes.jacobian()
+        if self._signals.changes:
+            factors = self._signals.factors(self.layout.expand(vector[1:]))
+            jacobian += self._signals.bare(vector[:1])[:, None] * factors.jacobian()
+        return self.layout.reduce(jacobian)
+
     def n_cut_off(self, vector: Array) -> int:
         return self._terms.n_cut_off(self._flux(vector))
+
+    def signal(self, vector: Array) -> Array:
+        """The flux vector of the source with a norm of 1, (n_columns,), as instruments see it."""
+        return np.asarray(self._signals.at(self.layout.expand(vector[1:]))[0])
 
     def other_flux(self, vector: Array) -> Array:
         """The flux vector of all components but the source."""
         return self._bank.fluxes(self.layout.expand(vector[1:]), self._others)
 
     def _flux(self, vector: Array) -> Array:
-        return np.asarray(vector[0] * self._source_flux + self.other_flux(vector))
+        return np.asarray(vector[0] * self.signal(vector) + self.other_flux(vector))
 
 
 class BandMinimum:
@@ -261,8 +280,9 @@ def estimate_reoptimized(
     sigma_ul: float,
     scan: Array,
     limit: LimitMethod = LimitMethod.LIKELIHOOD,
-) -> tuple[NormEstimate, Array] | None:
-    """The norm with the other free parameters profiled, and the flux vector (n_columns,) of the others there.
+) -> tuple[NormEstimate, Array, Array] | None:
+    """The norm with the other free parameters profiled, and the flux vectors (n_columns,) of the others and of the
+    source with a norm of 1 there.
 
     ``terms`` are those of the ``likelihood``, cut to the band. None when it depends on none of the others. Raises
     `NoMinimum`.
@@ -281,7 +301,7 @@ def estimate_reoptimized(
         except LowerMinimum as lower:
             start = minimum.among.full(lower.vector)
             continue
-        return estimate, objective.other_flux(minimum.vector)
+        return estimate, objective.other_flux(minimum.vector), objective.signal(minimum.vector)
     raise NoMinimum("profiles lead to ever lower minima")
 
 

@@ -22,7 +22,7 @@ from gm.html import Shown
 from gm.likelihood import Engine, JointLikelihood, Terms
 from gm.likelihood.line import Line
 from gm.maps.axes import SAME_ENERGY
-from gm.models import Models, Role, SkyModel
+from gm.models import Models, SkyModel
 
 Criterion = Literal["significance", "min_counts", "background_systematic"]
 Progress = Callable[[str, float], None]
@@ -177,7 +177,7 @@ class _Asimov:
         self.shapes = bank.fluxes(values, [])
         self.signal = self.reference.sign * (bank.fluxes(values, [component.name]) - self.shapes)
         self.rest = bank.fluxes(values, [c.name for c in likelihood.models if c.name != component.name])
-        sky = (c.name for c in likelihood.models if c.role is not Role.BACKGROUND and c.name != component.name)
+        sky = (c.name for c in likelihood.models if c.role.is_sky and c.name != component.name)
         self.others = {name: bank.fluxes(values, [name]) for name in sky}
 
     def row(self, k: int) -> SensitivityBand:

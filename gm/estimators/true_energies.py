@@ -16,6 +16,7 @@ from gm.estimators.norm import NormEstimate
 from gm.estimators.norms_objective import NormsObjective, Part
 from gm.estimators.point_datasets import reports_of
 from gm.estimators.result import PointDataset
+from gm.estimators.scaled_signals import ScaledSignals
 from gm.estimators.smoothness import Smoothness
 from gm.likelihood import TermReport
 
@@ -81,9 +82,11 @@ class TrueEnergies(JointMeasurement):
         if self._told is None or not np.array_equal(self._told[0], vector):
             [part] = objective.parts
             best = objective.flux_of(part, vector, objective.other_flux(vector))
-            fluxes = {_band(number): self.shapes + signal for number, signal in enumerate(self.parts)}
-            by_source = np.split(self.parts, len(self.sources))
-            for name, whole, its in zip(self.sources, self.signals, by_source, strict=True):
+            parts = objective.signals_of(part, vector)
+            fluxes = {_band(number): self.shapes + signal for number, signal in enumerate(parts)}
+            wholes = ScaledSignals(self.likelihood, self.sources, np.array(self.signals)).at(objective.values(vector))
+            by_source = np.split(parts, len(self.sources))
+            for name, whole, its in zip(self.sources, wholes, by_source, strict=True):
                 fluxes[_beyond(name)] = self.shapes + whole - its.sum(axis=0)
             self._told = vector, reports_of(part.terms, best, fluxes)
         return self._told[1]

@@ -9,7 +9,7 @@ import numpy as np
 from gm.arrays import Array, BoolArray
 from gm.errors import GmError
 from gm.matrices import Hessian, Matrix
-from gm.models import Layout, Models
+from gm.models import Layout, Models, Role
 
 
 class NothingToFit(GmError):
@@ -98,6 +98,8 @@ def spectral_shapes(models: Models, layout: Layout) -> BoolArray:
     """Which free parameters shape a spectrum: all of a spectrum but its amplitude, (n_free,)."""
     found = np.zeros(layout.n_free, dtype=bool)
     for component in models:
+        if component.role is Role.INSTRUMENT:
+            continue
         spectral = layout.slots(component.name, "spectral")
         free = [layout.free_position(slot) for slot in range(spectral.start, spectral.stop)]
         found[[position for position in free if position is not None]] = True

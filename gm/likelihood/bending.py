@@ -6,7 +6,7 @@ import numpy as np
 
 from gm.arrays import Array, IntArray
 from gm.likelihood.fluxes import FluxBank, FluxSlopes
-from gm.models import Layout, Models
+from gm.models import Layout, Models, Role
 
 
 def bent_by_component(
@@ -18,7 +18,11 @@ def bent_by_component(
     shapes on the sky; by others they are differenced over ``steps`` (n_par,).
     """
     bent, gradient = np.zeros((len(values), len(values))), slopes.pullback_of_spectra(d_flux)
-    for component in models:
+    for first, second, by_both in bank.bends(values, d_flux):
+        bent[first, second] += by_both
+        if first != second:
+            bent[second, first] += by_both.T
+    for component in (component for component in models if component.role is not Role.INSTRUMENT):
         own, amplitude = layout.slots(component.name), layout.amplitude(component)
         shape = () if component.spatial_model is None else range(*_ends(layout.slots(component.name, "spatial")))
         for k in (k for k in range(*_ends(own)) if steps[k] > 0 and k not in shape):
@@ -46,11 +50,14 @@ def bent_pairs(
     different components do not feel each other.
     """
     follows, slope = layout.followed()
+    rows, columns, parts = _of_instruments(bank, follows, slope, values, d_flux)
+    instruments = [layout.slots(component.name) for component in models.instruments()]
     moves = np.where(follows >= 0, np.abs(slope) * steps[follows], 0.0)
     sizes = np.array([len(component.parameters) for component in models])
+    for its in instruments:
+        moves[its] = 0.0
     start = np.repeat(np.cumsum(sizes) - sizes, sizes)
     place, size = np.arange(len(values)) - start, np.repeat(sizes, sizes)
-    rows, columns, parts = [], [], []
     for k in range(int(sizes.max(initial=0))):
         moved = np.flatnonzero((place == k) & (moves > 0))
         if not moved.size:
@@ -67,6 +74,22 @@ def bent_pairs(
     if not rows:
         return np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp), np.empty(0)
     return np.concatenate(rows), np.concatenate(columns), np.concatenate(parts)
+
+
+def _of_instruments(
+    bank: FluxBank, follows: IntArray, slope: Array, values: Array, d_flux: Array
+) -> tuple[list[IntArray], list[IntArray], list[Array]]:
+    """Positions of pairs of free parameters, one of an instrument, and what is added."""
+    rows, columns, parts = list[IntArray](), list[IntArray](), list[Array]()
+    for first, second, by_both in bank.bends(values, d_flux):
+        one, other = (grid.ravel() for grid in np.meshgrid(range(*_ends(first)), range(*_ends(second)), indexing="ij"))
+        moves = (follows[one] >= 0) & (follows[other] >= 0)
+        one, other, added = one[moves], other[moves], by_both.ravel()[moves]
+        for a, b in ((one, other),) if first == second else ((one, other), (other, one)):
+            rows.append(follows[a])
+            columns.append(follows[b])
+            parts.append(slope[a] * slope[b] * added)
+    return rows, columns, parts
 
 
 def bent_priors(layout: Layout, vector: Array, steps: Array) -> Array:

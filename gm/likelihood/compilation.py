@@ -18,6 +18,7 @@ from gm.likelihood.blocks import SPECTRA
 from gm.likelihood.contract import LikelihoodTerm
 from gm.likelihood.flux_plan import Block, FluxPlan, Phase
 from gm.likelihood.fluxes import as_slice
+from gm.likelihood.instruments import Effects, Instruments
 from gm.likelihood.spectra.correlated import CorrelatedTerm
 from gm.likelihood.spectra.term import DiagonalFold, Fold, MatrixFold, Term
 from gm.likelihood.terms import LocalTerms
@@ -48,7 +49,7 @@ def compile_terms(
     plan = FluxPlan()
     builders: dict[TermKey, _TermBuilder] = {}
     maps: list[tuple[int, SkyMap]] = []
-    corrections = models.backgrounds()
+    corrections, instruments = models.backgrounds(), Instruments(models, layout)
     for index, one in enumerate(datasets):
         if is_map(one):
             maps.append((index, one))
@@ -65,7 +66,8 @@ def compile_terms(
         key = statistic, arrays[-1].ndim and arrays[-1][0].size, block, alone
         if (builder := builders.get(key)) is None:
             builder = builders[key] = _TermBuilder(statistic, covariance)
-        offset = _add_folds(builder, plan, dataset, models.sources(one.name), corrections.get(one.name), bins, part)
+        seen_by = models.sources(one.name), corrections.get(one.name), instruments.on(one)
+        offset = _add_folds(builder, plan, dataset, *seen_by, bins, part)
         builder.add_bins(index, bins, arrays, offset)
     terms: list[LikelihoodTerm] = []
     compiled = None
@@ -73,7 +75,7 @@ def compile_terms(
         from gm.likelihood.maps.compilation import CompiledMaps, compile_maps
 
         known = CompiledMaps() if before is None or before.maps is None else before.maps
-        found, compiled = compile_maps(maps, models, plan, layout, treatment, known)
+        found, compiled = compile_maps(maps, models, plan, layout, instruments, treatment, known)
         terms.extend(found)
     terms.extend(builder.build(plan.n_columns) for builder in builders.values())
     return plan, LocalTerms(terms, plan.n_columns, compiled)
@@ -160,6 +162,7 @@ def _add_folds(
     dataset: OneDimensional,
     sources: Sequence[SkyModel],
     correction: BackgroundIRFModel | None,
+    effects: Effects,
     bins: IntArray,
     part: IntArray | slice,
 ) -> Array:
@@ -169,7 +172,8 @@ def _add_folds(
     """
     for responses, names, times in _by_response(sources, dataset):
         seen = dataset.seen(responses)
-        block = plan.block(seen.quantity, names, seen.energy, times)
+        factors = effects.exposure if "exposure" in responses or not dataset.responses else ()
+        block = plan.block(seen.quantity, names, seen.energy, times, factors)
         if seen.edisp is None:
             builder.add_diagonal(block, bins, np.ones(bins.size))
         else:
@@ -177,9 +181,11 @@ def _add_folds(
     if dataset.known_background is None:
         return np.zeros(bins.size)
     known = dataset.known_background[part].astype(np.float64, copy=False)
-    if correction is None:
+    corrected_by = effects.corrected_by(correction)
+    if corrected_by is None:
         return known
-    builder.add_diagonal(plan.block("point", (correction.name,), dataset.energies()), bins, known)
+    block = plan.block("point", (corrected_by,), dataset.energies(), factors=effects.background)
+    builder.add_diagonal(block, bins, known)
     return np.zeros(bins.size)
 
 

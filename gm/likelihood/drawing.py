@@ -58,9 +58,9 @@ def predicted(
         return dict(zip(datasets.names, predict(blank, models, how, engine), strict=True))
     if component not in models:
         raise UsageError(f"no component is called '{component}'; {suggest(component, models.names, 'components')}")
-    one = models[component]
+    one, instruments = models[component], models.instruments()
     return {
-        dataset.name: predict_component(dataset, one, how, engine) * float(one.applies_to(dataset.name))
+        dataset.name: predict_component(dataset, one, how, engine, instruments) * float(one.applies_to(dataset.name))
         for dataset in datasets
     }
 

@@ -10,10 +10,11 @@ from typing import Literal
 import numpy as np
 
 from gm.arrays import Array, IntArray
+from gm.likelihood.factors import FactorKey
 from gm.models.temporal.intervals import TimeIntervals
 
 Kind = Literal["integral", "point", "shape"]
-BlockKey = tuple[Kind, tuple[str, ...], bytes, bytes]  # kind, components, energies, times
+BlockKey = tuple[Kind, tuple[str, ...], bytes, bytes, FactorKey]  # kind, components, energies, times, factors
 
 
 class Phase(IntEnum):
@@ -32,8 +33,8 @@ class Block:
     ``integral``: integrals over the bins of ``energy`` (n_bins + 1 edges) [cm-2 s-1], or ``point``: values at
     ``energy`` [cm-2 s-1 TeV-1, or dimensionless for a background norm]. ``shape``: the values of one component's
     spatial parameters, which ride along so that a term is a function of one vector; ``energy`` is empty.
-    times : the intervals over which a variable component is averaged, or None; turn : who has asked for it first, as in
-    `FluxPlan.turn`.
+    times : the intervals over which a variable component is averaged, or None; factors : of instruments, by which all
+    is multiplied; turn : who has asked for it first, as in `FluxPlan.turn`.
     """
 
     kind: Kind
@@ -42,6 +43,11 @@ class Block:
     columns: slice
     times: TimeIntervals | None = None
     turn: tuple[Phase, int] = (Phase.SPECTRA, 0)
+    factors: FactorKey = ()
+
+    def energies(self) -> Array:
+        """(n_columns,) [TeV] : of bins the middle of their logarithms."""
+        return np.asarray(np.sqrt(self.energy[:-1] * self.energy[1:])) if self.kind == "integral" else self.energy
 
 
 class FluxPlan:
@@ -78,21 +84,27 @@ class FluxPlan:
         return self
 
     def block(
-        self, kind: Kind, components: tuple[str, ...], energy: Array, times: TimeIntervals | None = None
+        self,
+        kind: Kind,
+        components: tuple[str, ...],
+        energy: Array,
+        times: TimeIntervals | None = None,
+        factors: FactorKey = (),
     ) -> Block:
-        """The block for these components on this axis, averaged over these times; made on the first request.
+        """The block for these components on this axis, averaged over these times, times these factors; made on the
+        first request.
 
         energy : (n + 1,) edges or (n,) energies [TeV]
         """
-        key: BlockKey = (kind, components, energy.tobytes(), b"" if times is None else times_key(times))
+        key: BlockKey = (kind, components, energy.tobytes(), b"" if times is None else times_key(times), factors)
         if key not in self.blocks:
             columns = self._next(energy.size - (kind == "integral"))
-            self._add(key, Block(kind, components, energy, columns, times, self._turn))
+            self._add(key, Block(kind, components, energy, columns, times, self._turn, factors))
         return self.blocks[key]
 
     def shape(self, component: str, n_parameters: int) -> Block:
         """The block that carries a component's spatial parameters."""
-        key: BlockKey = ("shape", (component,), b"", b"")
+        key: BlockKey = ("shape", (component,), b"", b"", ())
         if key not in self.blocks:
             self._add(key, Block("shape", (component,), np.empty(0), self._next(n_parameters), turn=self._turn))
         return self.blocks[key]

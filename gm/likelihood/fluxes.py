@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import final
 
@@ -11,8 +11,9 @@ import numpy as np
 from gm.arrays import Array, IntArray
 from gm.conventions import Conventions
 from gm.likelihood.energy_parts import parts_of_integrals, parts_of_points
+from gm.likelihood.factors import Factor, FactorKey
 from gm.likelihood.flux_plan import Block, FluxPlan, times_key
-from gm.models import Component, EnergyBins, Layout, Models, SpectralModel, TemporalModel
+from gm.models import Component, EnergyBins, Layout, Models, Role, SpectralModel, TemporalModel
 from gm.models.temporal.intervals import TimeIntervals
 
 _MANY = 32  # components that are worth to be computed together
@@ -27,6 +28,10 @@ class _Share:
     bins: EnergyBins | None
     points: Array
     columns: IntArray | slice = field(repr=False)
+
+    def own_slots(self) -> list[slice]:
+        """Positions of the parameters that it depends on."""
+        return [self.slots]
 
     @property
     def is_like(self) -> tuple[type[SpectralModel], int] | None:
@@ -76,6 +81,9 @@ class _TimedShare:
     def columns(self) -> IntArray | slice:
         return self.share.columns
 
+    def own_slots(self) -> list[slice]:
+        return [*self.share.own_slots(), self.slots]
+
     def parts(self, values: Array, edges: Array) -> Array:
         return self.share.parts(values, edges)
 
@@ -89,6 +97,64 @@ class _TimedShare:
         ((slots, gradient),) = steady.gradients
         gradients = [(slots, average * gradient), (self.slots, np.outer(by_time, steady.flux))]
         return _Slopes(self.columns, average * steady.flux, gradients)
+
+
+@dataclass(frozen=True, eq=False)
+class _Constant:
+    """1 at ``points`` (n,) [TeV]: what a background without a correction is multiplied by."""
+
+    points: Array
+    columns: IntArray | slice = field(repr=False)
+
+    def own_slots(self) -> list[slice]:
+        return []
+
+    def parts(self, values: Array, edges: Array) -> Array:
+        return parts_of_points(self.points, edges)
+
+    def flux(self, values: Array) -> Array:
+        return np.ones(self.points.size)
+
+    def slopes(self, values: Array) -> _Slopes:
+        return _Slopes(self.columns, self.flux(values), [])
+
+
+@dataclass(frozen=True, eq=False)
+class _FactoredShare:
+    """A share times what instruments make of the exposure, or of the background, at the energy of each column."""
+
+    share: _Share | _TimedShare | _Constant
+    factor: Factor
+
+    @property
+    def columns(self) -> IntArray | slice:
+        return self.share.columns
+
+    def own_slots(self) -> list[slice]:
+        return [*self.share.own_slots(), *self.factor.own_slots()]
+
+    def parts(self, values: Array, edges: Array) -> Array:
+        return self.share.parts(values, edges)
+
+    def flux(self, values: Array) -> Array:
+        return self.factor.value(values) * self.share.flux(values)
+
+    def slopes(self, values: Array) -> _Slopes:
+        """As of a share, and by the parameters of the instruments."""
+        factor, inner = self.factor.value(values), self.share.slopes(values)
+        gradients = [(slots, factor * gradient) for slots, gradient in inner.gradients]
+        gradients += [(slots, by_own * inner.flux) for slots, by_own in self.factor.gradients(values)]
+        return _FactoredSlopes(self.columns, factor * inner.flux, gradients)
+
+    def bends(self, values: Array, d_flux: Array) -> Iterator[_Bend]:
+        """Second derivatives of ``d_flux @ flux``, with d_flux (n_columns,) fixed, by parameters of instruments and all
+        others."""
+        here, inner = d_flux[self.columns], self.share.slopes(values)
+        for slots, by_own in self.factor.gradients(values):
+            for other, gradient in inner.gradients:
+                yield slots, other, (here * by_own) @ gradient.T
+        for slots, other, curvature in self.factor.curvatures(values):
+            yield slots, other, curvature @ (here * inner.flux)
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,6 +183,15 @@ class _Slopes:
             for column, factor, row in zip(target[slots].tolist(), slope[slots].tolist(), by_own, strict=True):
                 if column >= 0:
                     narrow[self.columns, column] += factor * row
+
+
+@dataclass(frozen=True, eq=False)
+class _FactoredSlopes(_Slopes):
+    """Slopes that several shares of the same columns have by the same parameters."""
+
+    def fill(self, jacobian: Array) -> None:
+        for slots, by_own in self.gradients:
+            jacobian[self.columns, slots] += by_own.T
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +237,9 @@ class _SlopesAlike:
             narrow[self.columns[moves], target[slots][moves][:, None]] += rows[moves]
 
 
-_AnyShare = _Share | _TimedShare | _SharesAlike
+_OneShare = _Share | _TimedShare | _FactoredShare
+_AnyShare = _OneShare | _SharesAlike
+_Bend = tuple[slice, slice, Array]  # slots of two components, and second derivatives (n_first, n_second) by them
 
 
 @final
@@ -226,11 +303,16 @@ class FluxBank:
     ) -> None:
         self.n_columns = plan.n_columns
         self.n_parameters = len(layout.addresses)
-        self._shares: dict[str, list[_Share | _TimedShare]] = {}
+        self._shares: dict[str, list[_OneShare]] = {}
         blocks_of = _by_component(plan)
         for component in models:
             if blocks := blocks_of.get(component.name):
-                self._shares[component.name] = _shares(component, blocks, layout, conventions)
+                self._shares[component.name] = _factored(component, blocks, models, layout, conventions)
+        self._factored = [
+            (block, Factor.of(block.factors, block.energies(), models, layout))
+            for block in plan.blocks.values()
+            if block.factors
+        ]
         self._every = _alike([share for its in self._shares.values() for share in its], self.n_columns)
         self._shapes = [
             (block.columns, layout.slots(block.components[0], "spatial"))
@@ -265,9 +347,28 @@ class FluxBank:
     def slots(self) -> list[slice]:
         """Positions of the parameters that the flux vector depends on, a slice per component."""
         shares = [share for its in self._shares.values() for share in its]
-        spectra = [share.share.slots if isinstance(share, _TimedShare) else share.slots for share in shares]
-        times = [share.slots for share in shares if isinstance(share, _TimedShare)]
-        return spectra + times + [slots for _, slots in self._shapes]
+        return [slots for share in shares for slots in share.own_slots()] + [slots for _, slots in self._shapes]
+
+    def is_factored(self, component: str) -> bool:
+        """Whether instruments multiply what a component adds."""
+        return any(component in block.components for block, _ in self._factored)
+
+    def factors(self, values: Array, components: Iterable[str]) -> FluxSlopes:
+        """What instruments multiply the columns of some components by, (n_columns,), with derivatives; elsewhere 1."""
+        flux, found, names = np.ones(self.n_columns), list[_Slopes](), set(components)
+        for block, factor in self._factored:
+            if names.intersection(block.components):
+                flux[block.columns] = value = factor.value(values)
+                found.append(_FactoredSlopes(block.columns, value, list(factor.gradients(values))))
+        return FluxSlopes(flux, found, (), self.n_parameters)
+
+    def bends(self, values: Array, d_flux: Array) -> Iterator[_Bend]:
+        """Of ``d_flux @ fluxes(values)``, with d_flux (n_columns,) fixed, the second derivatives by parameters of
+        instruments and any others, each pair of slots once."""
+        for its in self._shares.values():
+            for share in its:
+                if isinstance(share, _FactoredShare):
+                    yield from share.bends(values, d_flux)
 
     def parameter_at(self, column: int) -> int:
         """The parameter that a column of a shape carries."""
@@ -284,6 +385,27 @@ class FluxBank:
         for share in shares:
             flux[share.columns] += share.flux
         return FluxSlopes(flux, shares, self._shapes, self.n_parameters)
+
+
+def _factored(
+    component: Component, blocks: list[Block], models: Models, layout: Layout, conventions: Conventions
+) -> list[_OneShare]:
+    """Shares of blocks without factors, then of those with the same ones."""
+    groups: dict[FactorKey, list[Block]] = {(): []}
+    for block in blocks:
+        groups.setdefault(block.factors, []).append(block)
+    shares: list[_OneShare] = [*_shares(component, groups.pop(()), layout, conventions)]
+    for key, group in groups.items():
+        inner: Iterable[_Share | _TimedShare | _Constant]
+        if component.role is Role.INSTRUMENT:
+            inner = [_Constant(block.energy, block.columns) for block in group]
+        else:
+            inner = _shares(component, group, layout, conventions)
+        energies = np.empty(max(block.columns.stop for block in group))
+        for block in group:
+            energies[block.columns] = block.energies()
+        shares += [_FactoredShare(one, Factor.of(key, energies[one.columns], models, layout)) for one in inner]
+    return shares
 
 
 def _shares(
@@ -314,7 +436,7 @@ def _by_component(plan: FluxPlan) -> dict[str, list[Block]]:
     return found
 
 
-def _alike(shares: Sequence[_Share | _TimedShare], n_columns: int) -> list[_AnyShare]:
+def _alike(shares: Sequence[_OneShare], n_columns: int) -> list[_AnyShare]:
     """The shares, with many that differ in numbers alone as one."""
     found: dict[object, list[_Share]] = {}
     for share in shares:

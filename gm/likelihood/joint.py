@@ -25,7 +25,7 @@ from gm.likelihood.summary import DatasetSummary
 from gm.likelihood.terms import Terms
 from gm.likelihood.treatment import Treatment
 from gm.matrices import BorderedHessian, Matrix
-from gm.models import Component, Layout, Models, Role
+from gm.models import Component, Layout, Models
 
 
 @final
@@ -321,7 +321,7 @@ class JointLikelihood:
     def summarize(self, vector: Array) -> list[DatasetSummary]:
         """Counts, predicted counts and statistic of every dataset, in the order of the datasets."""
         point = self._at(vector)
-        sky = [c.name for c in self.models if c.role is not Role.BACKGROUND]
+        sky = [c.name for c in self.models if c.role.is_sky]
         by_component = {name: self.bank.fluxes(point.values, [name]) for name in sky}
         with _untold():
             reports = {report.dataset: report for report in self.terms.report(self._flux(point), by_component)}
@@ -332,8 +332,8 @@ class JointLikelihood:
     def by_energy(self, vector: Array) -> ByEnergy:
         """Counts and predictions of every dataset by energy; takes as long as predicting all bins of all maps."""
         point = self._at(vector)
-        sky = [c for c in self.models if c.role is not Role.BACKGROUND]
-        below = self.bank.fluxes(point.values, [c.name for c in self.models if c.role is Role.BACKGROUND])
+        sky = [c for c in self.models if c.role.is_sky]
+        below = self.bank.fluxes(point.values, [c.name for c in self.models if not c.role.is_sky])
         by_component = {c.name: self.bank.fluxes(point.values, [c.name]) for c in sky}
         with _untold():
             reports = self.terms.by_energy(self._flux(point), below, by_component)

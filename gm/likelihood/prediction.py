@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from gm.arrays import Array
@@ -9,7 +11,7 @@ from gm.conventions import Conventions
 from gm.datasets import Dataset, Datasets
 from gm.likelihood.engine import Engine
 from gm.likelihood.joint import JointLikelihood
-from gm.models import Component, Models, Role
+from gm.models import Component, InstrumentModel, Models, Role
 
 
 def predict_component(
@@ -17,16 +19,21 @@ def predict_component(
     component: Component,
     conventions: Conventions | str = Conventions.GAMMAPY,
     engine: Engine | None = None,
+    instruments: Iterable[InstrumentModel] = (),
 ) -> Array:
     """Predicted counts (fluxes for flux points) of a component at its values, whatever the masks of the dataset.
 
-    In the shape of the dataset's counts; a background component gives the corrected background.
+    In the shape of the dataset's counts; a background component gives the corrected background. ``instruments`` : whose
+    nuisances act, at their values, where they apply to the dataset.
     """
+    if component.role is Role.INSTRUMENT:
+        return np.zeros_like(dataset.mask, dtype=np.float64)
     is_background = component.role is Role.BACKGROUND
     if is_background and dataset.known_background is None:
         return np.zeros_like(dataset.mask, dtype=np.float64)
     bare = Datasets([dataset.bare(keep_background=is_background)])
-    alone = Models([component.alone_on(dataset.name)])
+    acting = (one for one in instruments if one.applies_to(dataset.name))
+    alone = Models([component.alone_on(dataset.name), *acting])
     likelihood = JointLikelihood(bare, alone, conventions, counts_alone=True, engine=engine)
     return likelihood.predicted(likelihood.layout.start)[0]
 

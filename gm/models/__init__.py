@@ -11,9 +11,11 @@ from gm.models.addresses import Addresses
 from gm.models.components.background import BackgroundIRFModel, FoVBackgroundModel
 from gm.models.components.base import Component, Role
 from gm.models.components.counts import TemplateNPredModel
+from gm.models.components.instrument import InstrumentModel
 from gm.models.components.sky import SkyModel
 from gm.models.composition import Parameters
 from gm.models.errors import AddressError, LinkError, ModelError
+from gm.models.instrument import InstrumentResponse
 from gm.models.layout import Layout
 from gm.models.links import Link
 from gm.models.models import Models
@@ -37,6 +39,8 @@ __all__ = [
     "FoVBackgroundModel",
     "GaussianPrior",
     "GeneralizedGaussianPrior",
+    "InstrumentModel",
+    "InstrumentResponse",
     "Layout",
     "Link",
     "LinkError",

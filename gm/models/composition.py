@@ -19,6 +19,7 @@ from gm.models.addresses import Addresses
 from gm.models.components.background import BackgroundIRFModel
 from gm.models.components.base import Component
 from gm.models.components.counts import TemplateNPredModel
+from gm.models.components.instrument import InstrumentModel
 from gm.models.components.sky import SkyModel
 from gm.models.errors import ModelError
 from gm.models.links import Link, Root, resolve_links
@@ -112,7 +113,7 @@ class Composition:
         known, taken = self._by_name() if self._components else {}, set[str]()
         for component in components:
             if not isinstance(component, Component):
-                allowed = "a SkyModel, a BackgroundIRFModel or a TemplateNPredModel"
+                allowed = "a SkyModel, a BackgroundIRFModel, a TemplateNPredModel or an InstrumentModel"
                 raise ModelError(f"{type(component).__name__} is not a component", allowed)
             if component.name in taken or component.name in known:
                 raise ModelError(f"two components are called '{component.name}'", "names are unique")
@@ -191,6 +192,10 @@ class Composition:
     def backgrounds(self) -> dict[str, BackgroundIRFModel]:
         """The corrections of backgrounds by the name of their dataset."""
         return {c.dataset_name: c for c in self._components if isinstance(c, BackgroundIRFModel)}
+
+    def instruments(self, dataset_name: str | None = None) -> list[InstrumentModel]:
+        """The nuisances of instruments, or those that apply to a dataset, in order."""
+        return [c for c in self._of(dataset_name) if isinstance(c, InstrumentModel)]
 
     def _of(self, dataset_name: str | None) -> Iterable[Component]:
         return self._components if dataset_name is None else self.select(dataset_name)

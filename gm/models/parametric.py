@@ -142,6 +142,10 @@ class ParametricModel(ABC):
             raise UnitError(f"'{unit}' {expected}") from error
         return default.unit
 
+    def leaves_out(self, parameter: Parameter) -> bool:
+        """Whether a document need not tell a parameter, since it is what it is when nothing is said of it."""
+        return False
+
     def limits(self) -> list[tuple[float, float]]:
         """Between which values a fit keeps every parameter, in own units.
 

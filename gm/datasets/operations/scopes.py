@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -14,9 +14,18 @@ OnOrphan = Literal["drop", "keep"]
 
 
 def rescope(revision: Revision, models: Models, renamed: Mapping[str, str], *, keep: bool) -> list[Edit]:
-    """Components with a list of datasets follow ``renamed`` (input -> result); with ``keep`` the inputs stay listed."""
+    """Sources and instruments with a list of datasets follow ``renamed`` (input -> result); with ``keep`` the inputs
+    stay listed."""
+    followed = [component for component in models if component.role in (Role.SOURCE, Role.INSTRUMENT)]
+    return rescoped(revision, followed, renamed, keep=keep)
+
+
+def rescoped(
+    revision: Revision, components: Iterable[Component], renamed: Mapping[str, str], *, keep: bool
+) -> list[Edit]:
+    """The same for some components."""
     edits = []
-    for component in models.sources():
+    for component in components:
         if component.datasets_names is None:
             continue
         names: list[str] = []
@@ -60,14 +69,14 @@ def copy_scoped(revision: Revision, models: Models, original: str, name: str) ->
             revision.copy(component.name, twin)
             text = f"copied to {twin.name} with its own parameters, for {name} alone"
             edits.append(Edit("copied", component.name, text, {"to": twin.name, "dataset": name}))
-        elif component.role is Role.SOURCE and original in component.datasets_names:
+        elif component.role in (Role.SOURCE, Role.INSTRUMENT) and original in component.datasets_names:
             edits.append(set_scope(revision, component, [*(scope_of(revision, component.name) or ()), name]))
     return edits
 
 
 def check_whole(models: Models, inputs: Sequence[str], name: str) -> None:
     """Refuse a stack in which a component of some inputs would apply to the whole."""
-    for component in models.sources():
+    for component in (*models.sources(), *models.instruments()):
         if component.datasets_names is None:
             continue
         missing = [n for n in inputs if n not in component.datasets_names]

@@ -18,7 +18,7 @@ from gm.datasets.operations.naming import in_place
 from gm.datasets.operations.outcome import Edit, Outcome, Predict, Product, Refused
 from gm.datasets.operations.region_sums import added_background, holds, region_mask, spectrum_of
 from gm.datasets.operations.revision import Revision
-from gm.datasets.operations.scopes import OnOrphan, set_scope
+from gm.datasets.operations.scopes import OnOrphan, rescoped, set_scope
 from gm.errors import suggest
 from gm.maps.sky_region import SkyRegion
 from gm.models import Component, Models, Role
@@ -59,13 +59,16 @@ def to_spectrum_dataset(
     folded: Folded = {}
     for dataset, new in zip(maps, task.names, strict=True):
         data: SkyMap = as_map(corrected(dataset, known.get(dataset.name)), "")
-        data = _with_foreign(data, dataset, _foreign(models, dataset, region, chosen), region, predict, folded)
+        foreign = _foreign(models, dataset, region, chosen)
+        _check_background_norm(models, dataset, foreign)
+        data = _with_foreign(data, dataset, foreign, region, predict, folded)
         if dataset.name in known:
             edits += dissolve(revision, [known[dataset.name]], new, keep=keep)
         made.append(((dataset.name,), spectrum_of(data, new, region, containment_correction=containment_correction)))
     renamed = {names[0]: output.name for names, output in made}
     after = in_place(datasets, made, keep=keep)
-    for sky in (component for component in models if component.role is not Role.BACKGROUND):
+    edits += rescoped(revision, models.instruments(), renamed, keep=keep)
+    for sky in (component for component in models if component.role.is_sky):
         totals = folded.get(sky.name, {})
         edits += _follow(revision, sky, renamed, totals, after.names, keep=keep, on_orphan=on_orphan)
     notes = [masks_note([dataset], "in where any pixel is") for dataset in task.inputs]
@@ -98,6 +101,18 @@ def _with_foreign(
     return data
 
 
+def _check_background_norm(models: Models, dataset: SkyMap, foreign: Collection[Component]) -> None:
+    """Raises `Refused` where a norm of the background would be one of what is folded too."""
+    for component in models.instruments(dataset.name):
+        norm = component.response.background_norm
+        if foreign and norm.value != 1.0 and dataset.has_known_background:
+            raise Refused(
+                f"{component.name}.background_norm is {norm.value:g} and would scale what is folded into the "
+                f"background of {dataset.name}: {', '.join(one.name for one in foreign)}",
+                "set it to 1, or take the dataset off the component's datasets_names",
+            )
+
+
 def _targets(models: Models, target: Sequence[str] | str | None) -> set[str] | None:
     if target is None:
         return None
@@ -110,7 +125,7 @@ def _targets(models: Models, target: Sequence[str] | str | None) -> set[str] | N
 
 def _foreign(models: Models, dataset: SkyMap, region: SkyRegion, chosen: set[str] | None) -> list[Component]:
     """The components of a dataset, but for its background, that are not what the spectrum is of."""
-    found = [component for component in models.select(dataset.name) if component.role is not Role.BACKGROUND]
+    found = [component for component in models.select(dataset.name) if component.role.is_sky]
     if chosen is not None:
         return [component for component in found if component.name not in chosen]
     return [component for component in found if not _is_inside(component, region, dataset)]

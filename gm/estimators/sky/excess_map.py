@@ -70,7 +70,7 @@ class ExcessMapEstimator:
         bands = Bands.of(datasets, self.energy_edges, one_kind=True)
         likelihood = JointLikelihood(datasets, models, conventions, counts_alone=True, engine=self.engine)
         predicted = likelihood.predicted(likelihood.layout.start)
-        exposed = [exposed_counts(dataset, self.spectrum, conventions) for dataset in bands.datasets]
+        exposed = [exposed_counts(dataset, self.spectrum, conventions, models) for dataset in bands.datasets]
         disk = disk_of(bands.geometry, self.correlation_radius, conventions)
         found = []
         for ranges in bands.ranges:

@@ -135,7 +135,7 @@ class SkyProfileEstimator:
             sky_source(models, self.source)
         whole = self._predicted(datasets, models)
         rest = self._predicted(datasets, models.without(self.source)) if self.source else whole
-        exposed = [exposed_counts(dataset, self.spectrum, conventions) for dataset in bands.datasets]
+        exposed = [exposed_counts(dataset, self.spectrum, conventions, models) for dataset in bands.datasets]
         places = self.bins.places(bands.geometry)
         if not (places >= 0).any():
             raise DataError("no pixel of the map lies in the profile")

@@ -43,15 +43,19 @@ def placed(component: SkyModel, lon: float, lat: float, frame: str) -> SkyModel:
     return component.with_parameters(parameters)
 
 
-def exposed_counts(dataset: SkyMap, component: SkyModel, conventions: Conventions) -> Array:
-    """Counts in every bin of a sky on which every pixel has the flux of a component, unspread; (n_energy, n_y, n_x)."""
+def exposed_counts(dataset: SkyMap, component: SkyModel, conventions: Conventions, models: Models) -> Array:
+    """Counts in every bin of a sky on which every pixel has the flux of a component, unspread; (n_energy, n_y, n_x).
+
+    models : whose nuisances of instruments act
+    """
+    instruments = models.instruments(dataset.name)
     spectrum = SkyModel(
         name="exposed",
         spectral_model=component.spectral_model,
         apply_irf={"exposure": True, "psf": False, "edisp": True},
     )
     if conventions.is_exact or dataset.finer is not None:
-        return predict_component(dataset.without_data(), spectrum, conventions)
+        return predict_component(dataset.without_data(), spectrum, conventions, instruments=instruments)
     true, exposure = dataset.energy_true, np.asarray(dataset.exposure, dtype=np.float64)
     pixel = _window(dataset.geometry, 1)
     alone = MapDataset(
@@ -63,7 +67,7 @@ def exposed_counts(dataset: SkyMap, component: SkyModel, conventions: Convention
         exposure=np.ones((true.n_bins, 1, 1)),
         gti=dataset.gti,
     )
-    flux = predict_component(alone, spectrum, conventions).ravel()
+    flux = predict_component(alone, spectrum, conventions, instruments=instruments).ravel()
     edisp = overlap_matrix(true, dataset.energy)
     if dataset.edisp is not None:
         edisp = dataset.edisp.kernel(dataset.energy, None, None, None, conventions)

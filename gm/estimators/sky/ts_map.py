@@ -81,7 +81,7 @@ class TSMapEstimator:
         predicted = likelihood.predicted(likelihood.layout.start)
         sources = [
             _Source(
-                exposed_counts(dataset, self.kernel, conventions),
+                exposed_counts(dataset, self.kernel, conventions, models),
                 kernels_of(dataset, self.kernel, self.kernel_width, conventions),
             )
             for dataset in bands.datasets

@@ -13,8 +13,9 @@ from gm.datasets.map_dataset import SkyMap
 from gm.irf.psf_kernel import KernelGrids
 from gm.likelihood.blocks import MAPS
 from gm.likelihood.flux_plan import FluxPlan, Phase
+from gm.likelihood.instruments import Instruments
 from gm.likelihood.maps.bins import BackgroundBins, MapBackground, MapBins
-from gm.likelihood.maps.source_builder import SourceBuilder
+from gm.likelihood.maps.source_builder import Asked, SourceBuilder
 from gm.likelihood.maps.sources.counts import stored_sources
 from gm.likelihood.maps.sources.fixed import FixedSource
 from gm.likelihood.maps.sources.image import MapSource
@@ -56,6 +57,7 @@ def compile_maps(
     models: Models,
     plan: FluxPlan,
     layout: Layout,
+    instruments: Instruments,
     treatment: Treatment,
     known: CompiledMaps,
 ) -> tuple[list[MapTerm], CompiledMaps]:
@@ -67,10 +69,12 @@ def compile_maps(
     pairs = [pair for index, dataset in maps if (pair := known.view(index, dataset)) is not None]
     views, block = [view for view, _ in pairs], {index: k // MAPS for k, (index, _) in enumerate(maps)}
     shared = [Shared(known.kernels, len(pairs)) for _ in range(0, len(maps), MAPS)]
+    effects = {view.index: instruments.on(view.dataset) for view in views}
 
     def builder_of(view: View, finest: View, component: SkyModel) -> SourceBuilder:
         plan.turn(Phase.SOURCES, view.index)
-        return SourceBuilder.of(view, finest, component, plan, layout, shared[block[view.index]], treatment)
+        asked = Asked(plan, layout, treatment, effects[view.index])
+        return SourceBuilder.of(view, finest, component, asked, shared[block[view.index]])
 
     builders = [
         [builder_of(view, finest, component) for component in models.sources(view.dataset.name)]
@@ -82,10 +86,14 @@ def compile_maps(
         if found is not None:
             builder.take(found[0])
     stored = [
-        stored_sources(view.dataset, view.bins, models, plan.turn(Phase.STORED, view.index), layout) for view in views
+        stored_sources(
+            view.dataset, view.bins, models, plan.turn(Phase.STORED, view.index), layout, effects[view.index]
+        )
+        for view in views
     ]
     corrected = [
-        (view, *correction_of(view, models, plan.turn(Phase.BACKGROUNDS, view.index), layout)) for view in views
+        (view, *correction_of(view, models, plan.turn(Phase.BACKGROUNDS, view.index), layout, effects[view.index]))
+        for view in views
     ]
     backgrounds = side_by_side(lambda parts: background_of(*parts), corrected)
     apart = [_apart(*parts) for parts in zip(views, builders, stored, backgrounds, strict=True)]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from gm.irf.point_spread import PointSpread
 from gm.irf.psf import PsfMap
 from gm.irf.psf_kernel import PsfKernel
 from gm.likelihood.flux_plan import FluxPlan
+from gm.likelihood.instruments import Effects
 from gm.likelihood.maps.folding.convolution import Convolver
 from gm.likelihood.maps.folding.folding import Folding, RecoEnergyFolding, TrueEnergyFolding
 from gm.likelihood.maps.folding.shared_kernels import SharedKernels
@@ -38,6 +39,17 @@ _SMALL = 1 << 17  # numbers of an image that are kept for predictions of whole m
 _At = tuple[float | None, float | None, str | None]
 
 
+@final
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """How a dataset is compiled: the flux vector's columns, positions of parameters, and what acts on the dataset."""
+
+    plan: FluxPlan
+    layout: Layout
+    treatment: Treatment
+    effects: Effects
+
+
 class SourceBuilder:
     """One sky component on one map dataset: where it is, its responses there, and its source."""
 
@@ -45,11 +57,10 @@ class SourceBuilder:
         self,
         view: View,
         component: SkyModel,
-        plan: FluxPlan,
-        layout: Layout,
+        asked: Asked,
         shared: Shared,
-        treatment: Treatment,
     ) -> None:
+        plan, layout, treatment = asked.plan, asked.layout, asked.treatment
         self.view, self.component, self.shared, self.conventions = view, component, shared, treatment.conventions
         self.shape = component.spatial_model
         self.loss: KernelLoss | None = None
@@ -61,7 +72,9 @@ class SourceBuilder:
         self.is_smooth = treatment.for_fit and self.is_free and not self.conventions.is_exact
         self.is_smooth &= isinstance(self.shape, RadialModel)
         times = times_of(component, view.dataset)
-        self.columns = plan.block("integral", (component.name,), view.dataset.energy_true.edges, times).columns
+        factors = asked.effects.exposure if component.apply_irf["exposure"] else ()
+        edges = view.dataset.energy_true.edges
+        self.columns = plan.block("integral", (component.name,), edges, times, factors).columns
         self.shape_columns = slice(0, 0)
         if self.is_free:
             self.shape_columns = plan.shape(component.name, self.values.size).columns
@@ -72,16 +85,14 @@ class SourceBuilder:
         view: View,
         finest: View,
         component: SkyModel,
-        plan: FluxPlan,
-        layout: Layout,
+        asked: Asked,
         shared: Shared,
-        treatment: Treatment,
     ) -> SourceBuilder:
         """On the bins as they are, or turned where the ends of a map all around the sky would cut the component."""
-        builder = cls(finest, component, plan, layout, shared, treatment)
+        builder = cls(finest, component, asked, shared)
         if not (finest.dataset.geometry.is_closed and builder._is_cut):
             return builder
-        return cls(view.turned(), component, plan, layout, shared, treatment)
+        return cls(view.turned(), component, asked, shared)
 
     @property
     def _is_cut(self) -> bool:

@@ -10,6 +10,7 @@ from gm.arrays import Array, MapArray
 from gm.datasets.finer_bins import FinerBins
 from gm.datasets.map_dataset import MapDataset, SkyMap
 from gm.likelihood.flux_plan import FluxPlan
+from gm.likelihood.instruments import Effects
 from gm.likelihood.maps.bins import MapBackground, MapBins
 from gm.likelihood.maps.folding.window import MapWindow
 from gm.likelihood.maps.sources.counts import has_free_shape
@@ -90,7 +91,7 @@ class View:
 
 
 def correction_of(
-    view: View, models: Models, plan: FluxPlan, layout: Layout
+    view: View, models: Models, plan: FluxPlan, layout: Layout, effects: Effects
 ) -> tuple[MapArray | None, BackgroundIRFModel | None, slice | None]:
     """Background counts (n_energy, n_y, n_x) of the dataset, what corrects them, and the columns of its factors.
 
@@ -99,11 +100,13 @@ def correction_of(
     dataset = view.dataset
     model = models.backgrounds().get(dataset.name)
     stored = dataset.known_background
-    if stored is None or model is None:
+    corrected_by = effects.corrected_by(model)
+    if stored is None or corrected_by is None:
         return stored, None, None
-    if has_free_shape(model, layout):
+    if model is not None and has_free_shape(model, layout):
         return None, None, None
-    return stored, model, plan.block("point", (model.name,), dataset.energy.center).columns
+    block = plan.block("point", (corrected_by,), dataset.energy.center, factors=effects.background)
+    return stored, model, block.columns
 
 
 def background_of(

@@ -33,6 +33,12 @@ class Role(Enum):
     SOURCE = "a flux on the sky, seen through the responses"
     BACKGROUND = "a factor of the background that a dataset holds"
     COUNTS = "counts, seen through no response"
+    INSTRUMENT = "a factor of the responses or of the background of datasets"
+
+    @property
+    def is_sky(self) -> bool:
+        """Whether it predicts counts by itself."""
+        return self in (Role.SOURCE, Role.COUNTS)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -41,11 +47,13 @@ class Component(ABC):
 
     tags : names of the kind in YAML, the one that is written first
     role : how it enters what is predicted
+    sections : of the models that it may have; without any its parameters stand in the entry of a document itself
     datasets_names : the datasets that it applies to, or None for all
     """
 
     tags: ClassVar[tuple[str, ...]]
     role: ClassVar[Role]
+    sections: ClassVar[tuple[str, ...]] = ("spectral", "spatial", "temporal")
 
     name: str
     datasets_names: Sequence[str] | str | None = None
@@ -55,7 +63,7 @@ class Component(ABC):
     parameters: tuple[Parameter, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        for section in ("spectral", "spatial", "temporal"):
+        for section in self.sections:
             model = getattr(self, f"{section}_model")
             if model is not None and getattr(model, "section", "") != section:
                 raise ModelError(f"'{self.name}': {section}_model is {model!r}", f"expected a {section} model")

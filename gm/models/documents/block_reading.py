@@ -16,6 +16,7 @@ from gm.maps.rotation import FRAMES
 from gm.models.documents.parameter_reading import Report, read_parameter
 from gm.models.documents.plain import entry, mapping, names, rows, text
 from gm.models.errors import ModelError
+from gm.models.instrument import InstrumentResponse
 from gm.models.parameter import Parameter
 from gm.models.parametric import ParametricModel
 from gm.models.registry import all_models, find_model, model_tags, not_evaluated
@@ -60,6 +61,13 @@ class BlockReader:
     def temporal(self, data: Mapping[str, Any], path: JsonPath, component: str) -> TemporalModel | None:
         """The variation of a component with time, which may have none."""
         return cast(TemporalModel | None, self._section("temporal", data, path, component))
+
+    def response(self, data: Mapping[str, Any], path: JsonPath, component: str) -> InstrumentResponse:
+        """The nuisance parameters of an instrument, which stand in the component itself."""
+        parameters = self._read_parameters(
+            InstrumentResponse, data.get("parameters", []), path, f"{component}.{InstrumentResponse.section}"
+        )
+        return InstrumentResponse(**parameters)
 
     def norm(self, data: Mapping[str, Any], path: JsonPath, name: str, kind: str) -> SpectralModel | None:
         """A spectrum that is a factor, by default a power law, whose parameters once stood in the component itself."""

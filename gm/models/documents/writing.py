@@ -164,7 +164,11 @@ def _component_to_dict(
     start = 0
     for section, model in component.blocks():
         stop = start + len(model.parameters)
-        data[section] = _model_to_dict(model, labels[start:stop], rename)
+        block = _model_to_dict(model, labels[start:stop], rename)
+        if section in component.sections:
+            data[section] = block
+        else:
+            data["parameters"] = block["parameters"]
         start = stop
     return data
 
@@ -187,7 +191,9 @@ def _model_to_dict(
         defaults = [model.named_by_document(default.name) or default for default in model.defaults]
         rows = zip(defaults, model.parameters, labels, strict=True)
         is_told = model.writes_defaults or model.parameters != model.defaults
-        data["parameters"] = [_parameter_to_dict(*row) for row in rows if is_told and not isnan(row[1].value)]
+        told = [row for row in rows if is_told and not isnan(row[1].value)]
+        told = [row for row in told if row[2] is not None or not model.leaves_out(row[1])]
+        data["parameters"] = [_parameter_to_dict(*row) for row in told]
     return data | settings
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gm.models import Models
 
 _BACKGROUND_TYPES = ("FoVBackgroundModel", "fov-bkg", "BackgroundIRFModel")
+_INSTRUMENT_TYPES = ("InstrumentModel",)
 
 
 def named_datasets(parts: Iterable[Part], findings: Findings) -> list[str]:
@@ -56,21 +57,49 @@ def check_datasets_names(parts: Iterable[Part], names: Sequence[str], findings: 
                     findings.add(part.document, place, f"no dataset is called '{name}'", hint)
 
 
+def check_instruments(
+    parts: Iterable[Part], datasets: Iterable[Part], models: Models, names: Sequence[str], findings: Findings
+) -> None:
+    """No nuisance parameter of an instrument is for a dataset of a type that it cannot act on.
+
+    Where the types are known before anything runs: those of the entries of datasets documents.
+    """
+    from gm.datasets.kinds import class_of
+
+    types = {entry["name"]: entry.get("type") for part in datasets for _, entry in _rows(part, "datasets")}
+    acting = {component.name: component.response.told() for component in models.instruments()}
+    for part in parts:
+        for path, component in _rows(part, "components"):
+            if component["type"] not in _INSTRUMENT_TYPES:
+                continue
+            named = [name for _, name in texts(component.get("datasets_names"), path)] or list(names)
+            first = {types.get(name): name for name in reversed(named)}
+            refused = [(name, kind.refused_nuisances) for word, name in first.items() if (kind := class_of(word))]
+            for index, row in enumerate(component["parameters"]):
+                for which, reasons in refused if row["name"] in acting[component["name"]] else ():
+                    if row["name"] in reasons:
+                        message, hint = reasons[row["name"]]
+                        place = (*path, "parameters", index, "name")
+                        findings.add(
+                            part.document, place, f"{row['name']} cannot act on dataset '{which}': {message}", hint
+                        )
+
+
 def named_components(parts: Iterable[Part]) -> tuple[list[str], list[str]]:
     """The names of the sky components, and those of all others, as far as the documents say them."""
-    sky, others = [], []
+    sky, others = list[str](), list[str]()
     for part in parts:
         for path, component in _rows(part, "components"):
             if component["type"] in _BACKGROUND_TYPES:
                 others += [f"{owner}-bkg" for _, owner in texts(component.get("datasets_names"), path)]
             elif "name" in component:
-                sky.append(component["name"])
+                (others if component["type"] in _INSTRUMENT_TYPES else sky).append(component["name"])
     return sky, others
 
 
 def sky_and_other(models: Models) -> tuple[list[str], list[str]]:
     """The names of the sky components, and those of all others, of models that are there."""
-    others = [component.name for component in models if component.tags[0] in _BACKGROUND_TYPES]
+    others = [component.name for component in models if component.tags[0] in (*_BACKGROUND_TYPES, *_INSTRUMENT_TYPES)]
     known = set(others)
     return [component.name for component in models if component.name not in known], others
 

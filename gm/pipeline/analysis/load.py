@@ -14,6 +14,7 @@ from gm.pipeline.analysis.build import build_models, edit_added, edit_models
 from gm.pipeline.analysis.checks import (
     check_datasets_names,
     check_files,
+    check_instruments,
     named_components,
     named_datasets,
     sky_and_other,
@@ -84,6 +85,7 @@ def load(request: Request, stages: Stages) -> Analysis:
     if spoken_of is not None:
         check_datasets_names(parts, spoken_of, findings)
     if models is not None:
+        check_instruments(documents.models, documents.datasets, models, spoken_of or (), findings)
         models = edit_models(models, documents, settings, findings, _to_come(stages, sections, own))
     known = Known(datasets=names)
     if not any(own.get(stage.name) and stage.edits_models for stage in stages) and "models" not in documents.unread:

@@ -12,6 +12,7 @@ import numpy as np
 from gm.arrays import Array, BoolArray, IntArray, MapArray
 from gm.datasets.map_dataset import SkyMap
 from gm.likelihood.flux_plan import FluxPlan
+from gm.likelihood.instruments import Effects
 from gm.likelihood.maps.bins import MapBins
 from gm.likelihood.maps.folding.window import Response
 from gm.likelihood.maps.sources.image import MapSource
@@ -96,7 +97,9 @@ def has_free_shape(component: Component, layout: Layout) -> bool:
     return any(layout.free_position(k) is not None for k in range(slots.start, slots.stop))
 
 
-def stored_sources(dataset: SkyMap, bins: MapBins, models: Models, plan: FluxPlan, layout: Layout) -> list[MapSource]:
+def stored_sources(
+    dataset: SkyMap, bins: MapBins, models: Models, plan: FluxPlan, layout: Layout, effects: Effects
+) -> list[MapSource]:
     """The templates of predicted counts of a dataset, and its background when the factor of the position is free."""
     found: list[tuple[Component, MapArray, dict[str, Any]]] = [
         (component, component.template(dataset.geometry, dataset.energy), {})
@@ -109,7 +112,8 @@ def stored_sources(dataset: SkyMap, bins: MapBins, models: Models, plan: FluxPla
         found.append((correction, known, {"factor": factor, "slopes": slopes}))
     sources: list[MapSource] = []
     for component, stored, where in sorted(found, key=lambda row: models.names.index(row[0].name)):
-        columns = plan.block("point", (component.name,), dataset.energy.center).columns
+        factors = effects.background if where else ()
+        columns = plan.block("point", (component.name,), dataset.energy.center, factors=factors).columns
         shape = slice(0, 0)
         if where and component.spatial_model is not None:
             shape = plan.shape(component.name, len(component.spatial_model.parameters)).columns

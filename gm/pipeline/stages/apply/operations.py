@@ -48,7 +48,8 @@ def apply_operations(
     """
     steps = list[Step]()
     for settings in wanted:
-        predict = partial(predict_component, conventions=conventions, engine=engine)
+        instruments = models.instruments()
+        predict = partial(predict_component, conventions=conventions, engine=engine, instruments=instruments)
         outcome = _apply(section, settings, datasets, models, predict)
         steps.append(Step(settings, datasets, models, outcome))
         datasets, models = outcome.datasets, outcome.models
@@ -147,4 +148,9 @@ def _background(dataset: Dataset, models: Models) -> float:
     counts = corrected(dataset, backgrounds(models).get(dataset.name)).expected_background()
     if counts is None:
         return 0.0
-    return float(np.sum(counts, dtype=np.float64, where=True if dataset.mask_safe is None else dataset.mask_safe))
+    norm = 1.0
+    for component in models.instruments(dataset.name):
+        norm *= component.response.background_norm.value
+    return norm * float(
+        np.sum(counts, dtype=np.float64, where=True if dataset.mask_safe is None else dataset.mask_safe)
+    )

@@ -1,0 +1,268 @@
+"""Nuisances of instruments against datasets whose responses were changed by hand, and their derivatives."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gm.arrays import Array
+from gm.conventions import Conventions
+from gm.datasets import Dataset, Datasets, MapDataset, MapDatasetOnOff
+from gm.datasets.counts import CountsDataset
+from gm.errors import DataError
+from gm.likelihood import JointLikelihood
+from gm.models import (
+    BackgroundIRFModel,
+    GaussianPrior,
+    InstrumentModel,
+    InstrumentResponse,
+    Link,
+    Models,
+    Parameter,
+    PowerLawNormSpectralModel,
+)
+from tests import map_samples, samples
+from tests.likelihood.test_gradient import check
+
+NORM, TILT, REFERENCE, BACKGROUND = 1.13, 0.21, 2.0, 0.87
+
+
+def instrument(*names: str, name: str = "inst", **values: Any) -> InstrumentModel:
+    """With these values, all of them free."""
+    values = values or {"exposure_norm": NORM, "exposure_tilt": TILT, "background_norm": BACKGROUND}
+    values = {key: value for key, value in values.items() if value is not None}
+    response = InstrumentResponse(reference=f"{REFERENCE} TeV", **values)
+    return InstrumentModel(name=name, datasets_names=names or None, response=response)
+
+
+def exposures(*names: str, **values: Any) -> InstrumentModel:
+    return instrument(*names, exposure_norm=NORM, exposure_tilt=TILT, **values)
+
+
+def by_hand(dataset: CountsDataset, **more: float) -> CountsDataset:
+    """The dataset with another exposure and another background."""
+    factor = NORM * (dataset.energy_true.center / REFERENCE) ** -TILT
+    exposure = dataset.exposure * factor.reshape(-1, *[1] * (dataset.exposure.ndim - 1))
+    known = dataset.known_background
+    changed = (
+        {} if known is None else {"background": np.asarray(known, dtype=np.float64) * more.get("norm", BACKGROUND)}
+    )
+    return dataset.with_(exposure=exposure, **changed)
+
+
+def source_on_maps(free: bool = True) -> Any:
+    shape = map_samples.free(map_samples.gauss()) if free else map_samples.held(map_samples.gauss())
+    return map_samples.source(shape)
+
+
+SPECTRA = {
+    "cash": (samples.spectrum("a"), instrument("a")),
+    "wstat": (samples.on_off("a"), exposures("a")),
+}
+MAPS = {
+    "cash": (map_samples.cube("a"), instrument("a")),
+    "reco psf": (map_samples.cube("a", response="reco"), instrument("a")),
+    "wstat": (map_samples.on_off_cube("a"), exposures("a")),
+}
+
+
+@pytest.mark.parametrize("case", SPECTRA)
+@pytest.mark.parametrize("corrected", [False, True])
+def test_spectra_are_those_of_changed_responses(case: str, corrected: bool) -> None:
+    dataset, model = SPECTRA[case]
+    sky = [samples.power_law("one"), samples.log_parabola("two")]
+    if corrected and dataset.known_background is not None:
+        sky.append(BackgroundIRFModel(dataset_name="a", spectral_model=PowerLawNormSpectralModel(norm=1.3, tilt=0.2)))
+    compare(dataset, by_hand(dataset), Models([*sky, model]), Models(sky))
+
+
+@pytest.mark.parametrize("case", MAPS)
+@pytest.mark.parametrize("conventions", list(Conventions))
+@pytest.mark.parametrize("corrected", [False, True])
+def test_maps_are_those_of_changed_responses(case: str, conventions: Conventions, corrected: bool) -> None:
+    dataset, model = MAPS[case]
+    sky: list[Any] = [source_on_maps(), replace(map_samples.source(map_samples.point()), name="point")]
+    if corrected and dataset.known_background is not None:
+        sky.append(map_samples.background("a"))
+    compare(
+        dataset, by_hand(dataset), Models([*sky, model]), Models(sky), conventions, 1e-6
+    )  # exposures of maps are float32
+
+
+def compare(
+    dataset: Dataset,
+    changed: Dataset,
+    models: Models,
+    without: Models,
+    conventions: Conventions = Conventions.GAMMAPY,
+    rel: float = 1e-11,
+) -> None:
+    own = JointLikelihood(Datasets([dataset]), models, conventions)
+    other = JointLikelihood(Datasets([changed]), without, conventions)
+    found, expected = own.predicted(own.layout.start)[0], other.predicted(other.layout.start)[0]
+    assert found == pytest.approx(expected, rel=rel, abs=1e-9 * expected.max())
+    assert own.value(own.layout.start) == pytest.approx(other.value(other.layout.start), rel=rel)
+    n = len(other.layout.free)  # the nuisances come last
+    gradient = other.gradient(other.layout.start)
+    assert own.gradient(own.layout.start)[:n] == pytest.approx(gradient, rel=1e-5, abs=1e-9 * abs(gradient).max())
+
+
+DATASETS = Datasets(
+    [samples.on_off("a", 1), samples.spectrum("b", 2), samples.spectrum("c", 3, n_true=5), samples.flux_points("d", 4)]
+)
+
+
+def everything() -> Models:
+    """Two sources, one with a prior, a corrected background, nuisances of one, of two and of all datasets, a link."""
+    prior = GaussianPrior(mu=1.0, sigma=0.1)
+    whole = exposures("a", "b", "d", name="whole")
+    own = instrument("b", name="own", background_norm=Parameter("background_norm", 1.1, prior=prior), exposure_norm=0.9)
+    every = exposures(name="every")
+    correction = BackgroundIRFModel(dataset_name="b", spectral_model=PowerLawNormSpectralModel(norm=1.2))
+    other = instrument("c", name="other", background_norm=1.2)
+    models = Models([samples.power_law("one"), samples.log_parabola("two"), correction, whole, own, other, every])
+    return models.with_links([Link("every.exposure_tilt", "whole.exposure_tilt", scale=0.5, offset=0.1)])
+
+
+def test_gradient() -> None:
+    likelihood = JointLikelihood(DATASETS, everything())
+    check(likelihood, likelihood.layout.start)
+    check(likelihood, likelihood.layout.start * 1.07)
+
+
+@pytest.mark.parametrize("conventions", list(Conventions))
+def test_gradient_on_maps(conventions: Conventions) -> None:
+    models = Models([source_on_maps(), instrument("a"), exposures(name="all"), map_samples.background("b")])
+    datasets = Datasets([map_samples.cube("a"), map_samples.cube("b", seed=2), map_samples.on_off_cube("c", seed=3)])
+    likelihood = JointLikelihood(datasets, models, conventions)
+    check(likelihood, likelihood.layout.start * 1.01)
+
+
+def test_second_derivatives() -> None:
+    likelihood = JointLikelihood(DATASETS, everything())
+    start = likelihood.layout.start
+    agree_with_differences(likelihood, start, np.asarray(likelihood.second_derivatives(start, 1e-4 * abs(start))))
+
+
+def agree_with_differences(likelihood: JointLikelihood, vector: Array, found: Array) -> None:
+    steps = np.diag(1e-4 * abs(vector))
+    rows = [(likelihood.gradient(vector + h) - likelihood.gradient(vector - h)) / (2 * h.max()) for h in steps]
+    size = np.outer(vector, vector)
+    assert found * size == pytest.approx(np.array(rows) * size, rel=1e-5, abs=1e-7 * abs(found * size).max())
+
+
+def test_second_derivatives_of_many_datasets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bordered by what datasets share, the same as from the whole matrix."""
+    names = [f"run-{k}" for k in range(60)]
+    datasets = Datasets([samples.spectrum(name, k) for k, name in enumerate(names)])
+    own = [instrument(name, name=f"{name}-inst", exposure_norm=1.1, background_norm=0.9) for name in names]
+    models = Models([samples.power_law(), *own, exposures(name="every")])
+    likelihood = JointLikelihood(datasets, models)
+    assert likelihood.own is not None
+    start = likelihood.layout.start
+    found = likelihood.second_derivatives(start, 1e-4 * abs(start))
+    assert found is not None
+    monkeypatch.setattr("gm.likelihood.own_parameters.MANY", 1000)
+    whole = JointLikelihood(datasets, models)
+    assert whole.own is None
+    expected = np.asarray(whole.second_derivatives(start, 1e-4 * abs(start)))
+    size = np.outer(start, start)
+    dense = np.array([found.times(column) for column in np.eye(start.size)])
+    assert dense * size == pytest.approx(expected * size, rel=1e-9, abs=1e-9 * abs(expected * size).max())
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_neutral_values_change_no_bit(frozen: bool) -> None:
+    names = ("exposure_norm", "exposure_tilt", "background_norm")
+    neutral = {p.name: replace(p, frozen=frozen) for p in InstrumentResponse.defaults if p.name in names}
+    on_off = {name: p for name, p in neutral.items() if name != "background_norm"}
+    datasets = Datasets([*DATASETS, map_samples.cube("m"), map_samples.on_off_cube("n")])
+    sky = [samples.power_law("one"), replace(source_on_maps(), datasets_names=("m", "n"))]
+    sky += [BackgroundIRFModel(dataset_name=name) for name in ("b", "m")]
+    known = InstrumentModel(name="known", datasets_names=("b", "c", "m"), response=InstrumentResponse(**neutral))
+    measured = InstrumentModel(name="measured", datasets_names=("a", "d", "n"), response=InstrumentResponse(**on_off))
+    bare, more = JointLikelihood(datasets, Models(sky)), JointLikelihood(datasets, Models([*sky, known, measured]))
+    n = len(bare.layout.free)
+    assert len(more.layout.free) == n + (0 if frozen else 5)
+    assert more.value(more.layout.start) == bare.value(bare.layout.start)
+    for found, expected in zip(more.predicted(more.layout.start), bare.predicted(bare.layout.start), strict=True):
+        assert (found == expected).all()
+    if frozen:
+        assert (more.gradient(more.layout.start) == bare.gradient(bare.layout.start)).all()
+
+
+def test_flux_points_follow_the_exposure() -> None:
+    """A published flux is too high by what the exposure is larger than it was thought to be."""
+    datasets, sky = Datasets([samples.flux_points("a")]), samples.power_law()
+    bare, more = JointLikelihood(datasets, Models(sky)), JointLikelihood(datasets, Models([sky, exposures("a")]))
+    factor = NORM * (datasets[0].energies() / REFERENCE) ** -TILT
+    expected = bare.predicted(bare.layout.start)[0] * factor
+    assert more.predicted(more.layout.start)[0] == pytest.approx(np.where(datasets[0].mask, expected, 0.0), rel=1e-12)
+
+
+def test_counts_without_exposure_do_not_change() -> None:
+    sky = samples.power_law(
+        amplitude=Parameter("amplitude", 1.0, "TeV-1"), apply_irf={"exposure": False, "edisp": True}
+    )
+    sky = replace(sky, apply_irf={"exposure": False, "edisp": True, "psf": True})
+    datasets = Datasets([samples.spectrum("a", background=None)])
+    bare, more = JointLikelihood(datasets, Models(sky)), JointLikelihood(datasets, Models([sky, exposures("a")]))
+    assert (more.predicted(more.layout.start)[0] == bare.predicted(bare.layout.start)[0]).all()
+
+
+def test_a_background_with_a_free_shape() -> None:
+    dataset = map_samples.cube("a")
+    shape = map_samples.free(map_samples.gauss(sigma=1.5), sigma=1.5)
+    correction = BackgroundIRFModel(dataset_name="a", spatial_model=shape)
+    sky = [source_on_maps(free=False), correction]
+    changed = dataset.with_(background=np.asarray(dataset.background, dtype=np.float64) * BACKGROUND)
+    compare(dataset, changed, Models([*sky, instrument("a", background_norm=BACKGROUND)]), Models(sky), rel=1e-6)
+
+
+def test_derivatives_of_factors_in_extended_precision() -> None:
+    response = instrument().response
+    energy, values = np.geomspace(0.05, 80.0, 9, dtype=np.longdouble), response.values().astype(np.longdouble)
+    step = np.longdouble(1e-6)
+    for effect in ("exposure", "background"):
+
+        def factor(*moved: int, up: tuple[int, ...] = ()) -> Array:
+            shifts = [sum(sign * (k == m) for m, sign in zip(moved, up, strict=True)) for k in range(values.size)]
+            return response.factor(effect, energy, values + step * np.array(shifts))  # noqa: B023 - used at once
+
+        gradient = response.factor_gradient(effect, energy.astype(float), values.astype(float))
+        curvature = response.factor_curvature(effect, energy.astype(float), values.astype(float))
+        for k in range(values.size):
+            slope = (factor(k, up=(1,)) - factor(k, up=(-1,))) / (2 * step)
+            assert gradient[k] == pytest.approx(slope.astype(float), rel=1e-9, abs=1e-11)
+            for m in range(values.size):
+                corners = [s * t * factor(k, m, up=(s, t)) for s in (1, -1) for t in (1, -1)]
+                assert curvature[k, m] == pytest.approx(
+                    (sum(corners) / (4 * step**2)).astype(float), rel=1e-5, abs=1e-5
+                )
+
+
+@pytest.mark.parametrize("dataset", [samples.on_off("a"), samples.flux_points("a"), map_samples.on_off_cube("a")])
+def test_what_means_nothing_is_refused(dataset: Dataset) -> None:
+    models = Models([samples.power_law(), instrument("a", background_norm=1.0)])
+    with pytest.raises(DataError, match=r"dataset a: inst.background_norm cannot act on it: .*\n    remove"):
+        JointLikelihood(Datasets([dataset]), models)
+    JointLikelihood(Datasets([dataset]), Models([samples.power_law(), instrument("b", background_norm=1.0)]))
+
+
+def test_free_parameters_that_no_data_depend_on() -> None:
+    """A background that is not there, and datasets that are not fitted."""
+    datasets = Datasets([samples.spectrum("a", background=None), samples.spectrum("b")])
+    models = Models([samples.power_law(), instrument("a"), instrument("elsewhere", name="other")])
+    likelihood = JointLikelihood(datasets, models)
+    depends = dict(zip(likelihood.layout.free_addresses, likelihood.depends_on(), strict=True))
+    assert {name for name, seen in depends.items() if not seen} == {
+        "inst.background_norm", "other.exposure_norm", "other.exposure_tilt", "other.background_norm"
+    }  # fmt: skip
+
+
+def test_maps_and_spectra_know_the_type_of_the_factor() -> None:
+    for dataset in (MapDataset, MapDatasetOnOff):
+        assert ("background_norm" in dataset.refused_nuisances) != dataset.has_known_background
