@@ -136,7 +136,9 @@ class JointLikelihood:
                 slopes = self._slopes(point)
                 value, d_flux = self._pullback(point)
                 value += self.layout.prior_value(vector)
-                gradient = self.layout.reduce(slopes.pullback(d_flux)) + self.layout.prior_gradient(vector)
+                gradient = self.layout.reduce(slopes.pullback(d_flux))
+                if self.layout.has_priors:
+                    gradient += self.layout.prior_gradient(vector)
             self._last = key, value, gradient
         return self._last[1], self._last[2].copy()
 

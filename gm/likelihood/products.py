@@ -58,6 +58,8 @@ def narrow_product(matrix: Array, columns: Array) -> Array:
 def weighted_square(matrix: Array, weights: Array) -> Array:
     """``matrix.T @ diag(weights) @ matrix``, (n_columns, n_columns); weights are not negative."""
     scaled = matrix * weights[:, None]
+    if matrix.size <= _SMALL:
+        return np.asarray(scaled.T.dot(matrix))
     return np.asarray(np.einsum("ij,ik->jk", scaled, matrix) if matrix.shape[1] <= 8 else scaled.T @ matrix)
 
 

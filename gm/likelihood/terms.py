@@ -173,6 +173,8 @@ class LocalTerms(Terms):
 
     def pullback(self, flux: Array) -> tuple[float, Array]:
         parts = self.each(lambda term: term.pullback(flux))
+        if len(parts) == 1 and not parts[0].shared:
+            return parts[0].value, parts[0].d_flux
         value, d_flux = 0.0, np.zeros(self.n_columns)
         for part in parts:
             value += part.value

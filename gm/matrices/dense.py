@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Self, final
 
 import numpy as np
@@ -9,13 +10,27 @@ import numpy as np
 from gm.arrays import Array, BoolArray, IntArray
 from gm.matrices.hessian import NOTHING, Hessian, Matrix, Weak
 
+_NONE = 1e-14  # of the largest eigenvalue: those below are 0
+
 
 @final
 class DenseHessian(Hessian):
-    """All elements of it, ``matrix`` (n, n)."""
+    """All elements of it, ``matrix`` (n, n). Its eigenvectors are kept once they were asked for: steps with any
+    damping, the verdict on directions and the inverse all follow from them."""
 
     def __init__(self, matrix: Array) -> None:
         self.matrix = matrix
+
+    @cached_property
+    def _eigen(self) -> tuple[Array, Array, Array]:
+        """Units (n,) in which the diagonal is 1, and in these the eigenvalues (n,), the smallest first, with their
+        vectors (n, n), a column each; where they are no numbers, the eigenvalues are as negative as can be."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            scale = 1.0 / np.sqrt(self.matrix.diagonal())
+            scaled = self.matrix * (scale[:, None] * scale)
+        if not np.isfinite(scaled).all():
+            return scale, np.full(scale.size, -np.inf), np.eye(scale.size)
+        return scale, *np.linalg.eigh(scaled)
 
     def diagonal(self) -> Array:
         return self.matrix.diagonal()
@@ -56,19 +71,17 @@ class DenseHessian(Hessian):
         return type(self)(inverse.T @ self.matrix @ inverse)
 
     def newton(self, gradient: Array, damping: float = 0.0) -> Array:
-        scale = 1.0 / np.sqrt(self.matrix.diagonal())
-        scaled = self.matrix * (scale[:, None] * scale)
-        scaled.flat[:: scale.size + 1] += damping
-        return np.asarray(-scale * np.linalg.lstsq(scaled, scale * gradient, rcond=1e-14)[0])
+        scale, eigenvalues, vectors = self._eigen
+        damped, along = eigenvalues + damping, (scale * gradient) @ vectors
+        size = np.abs(damped)
+        kept = size > _NONE * size.max(initial=0.0)
+        along = along / damped if kept.all() else np.where(kept, along / np.where(kept, damped, 1.0), 0.0)
+        return np.asarray(-scale * (vectors @ along))
 
     def is_regular(self, above: float) -> bool:
-        diagonal = self.matrix.diagonal()
-        if not ((diagonal > NOTHING).all() and self.is_finite()):
+        if not (self.matrix.diagonal() > NOTHING).all():
             return False
-        if not diagonal.size:
-            return True
-        scaled = self.matrix / np.sqrt(np.outer(diagonal, diagonal))
-        return bool(np.isfinite(scaled).all() and np.linalg.eigvalsh(scaled)[0] > above)
+        return not self.matrix.size or bool(self._eigen[1][0] > above)
 
     def learned(self, step: Array, rise: Array, absurd: float) -> Self:
         """By the formula of Broyden, Fletcher, Goldfarb and Shanno."""
@@ -79,8 +92,7 @@ class DenseHessian(Hessian):
         return type(self)(self.matrix + np.outer(rise, rise) / seen - np.outer(bent, bent) / expected)
 
     def inverse(self, degenerate_below: float) -> tuple[Array | None, Weak]:
-        scale = 1.0 / np.sqrt(self.matrix.diagonal())
-        eigenvalues, vectors = np.linalg.eigh(self.matrix * np.outer(scale, scale))
+        scale, eigenvalues, vectors = self._eigen
         weak = [(float(eigenvalues[k]), vectors[:, k]) for k in np.flatnonzero(eigenvalues < degenerate_below)]
         if weak:
             return None, weak

@@ -130,6 +130,11 @@ class Layout:
         position = component.spectral_model.amplitude_position()
         return None if position is None else self._slots[component.name, "spectral"].start + position
 
+    @property
+    def has_priors(self) -> bool:
+        """Whether any parameter has a prior."""
+        return bool(self._priors)
+
     def prior_value(self, vector: Array, component: str | None = None) -> float:
         """Sum of the priors, -2 ln L: every parameter that has one counts once, frozen ones too; of one component."""
         if not self._priors:

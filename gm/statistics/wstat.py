@@ -61,9 +61,9 @@ class WStat(Statistic):
         d = self._four_off * signal
         d += c * c
         d = np.sqrt(np.maximum(d, 0.0))
-        b = (c + d) / self._twice
-        if np.fmin.reduce(c, axis=None, initial=0.0) < 0:
-            b = np.where(c < 0, self._twice_off * signal / np.maximum(d - c, _TINY), b)
+        b = np.add(c, d)
+        b /= self._twice
+        np.divide(self._twice_off * signal, d - c, out=b, where=c < 0)
         return b, c, d
 
     def _expected(self, signal: Array) -> tuple[Array, Array]:

@@ -24,7 +24,10 @@ _FAR = 250.0  # largest exponent: beyond, the model keeps its values within limi
 
 class LogParabolaSegments:
     """Segments of the bins of some energy axes, edges (n_bins + 1,) [TeV] each, with ``n_nodes`` on every bin of each
-    axis, both ends included."""
+    axis, both ends included.
+
+    Where they are seen from the last reference energy is kept: that of a fit hardly ever changes.
+    """
 
     def __init__(self, axes: list[Array], n_nodes: list[int]) -> None:
         lower, widths, counts = [], [], []
@@ -35,11 +38,20 @@ class LogParabolaSegments:
             widths.append(np.repeat(width, n - 1))
             counts.append(np.full(ratio.size, n - 1))
         self._log_lo, self._width = np.concatenate(lower), np.concatenate(widths)
-        self._twice_width, self._width_squared = 2.0 * self._width, self._width**2
         self._moment = np.exp(self._log_lo) * self._width
         self._starts = np.concatenate([[0], np.cumsum(np.concatenate(counts))[:-1]])
         self._range = float(self._log_lo.min()), float((self._log_lo + self._width).max())
         self._widths = float(self._width.min()), float(self._width.max())
+        self._last = np.nan, self._log_lo, self._width
+
+    def _seen_from(self, reference: float) -> tuple[Array, Array]:
+        """x and M of each segment, (n_segments,)."""
+        last, x, m = self._last
+        if last != reference:
+            x = self._log_lo - log(reference)
+            m = (2.0 * x + self._width) * self._width
+            self._last = reference, x, m
+        return x, m
 
     def hold(self, a: float, b: float, reference: float) -> bool:
         """Whether nothing overflows."""
@@ -57,7 +69,8 @@ class LogParabolaSegments:
     def integrate_with_slopes(self, a: float, b: float, reference: float) -> tuple[Array, Array]:
         """The integrals, (n_bins,), and their derivatives by a and b, (2, n_bins)."""
         parts = np.empty((3, self._width.size))
-        parts[0], x, m, d, growth = self._segments(a, b, reference)
+        x, m = self._seen_from(reference)
+        parts[0], d, growth = self._segments(a, b, reference)
         q = 1.0 / growth
         q -= 1.0 / d
         q += 1.0
@@ -73,11 +86,9 @@ class LogParabolaSegments:
         sums = np.add.reduceat(parts, self._starts, axis=1)
         return sums[0], np.negative(sums[1:], out=sums[1:])
 
-    def _segments(self, a: float, b: float, reference: float) -> tuple[Array, Array, Array, Array, Array]:
-        """Of each segment the integral, x, M, d and ``expm1(d)``, (n_segments,)."""
-        x = self._log_lo - log(reference)
-        m = x * self._twice_width
-        m += self._width_squared
+    def _segments(self, a: float, b: float, reference: float) -> tuple[Array, Array, Array]:
+        """Of each segment the integral, d and ``expm1(d)``, (n_segments,)."""
+        x, m = self._seen_from(reference)
         d = (1.0 - a) * self._width
         d -= b * m
         if self._has_flat(a, b, reference):
@@ -90,7 +101,7 @@ class LogParabolaSegments:
         integral *= self._moment
         integral *= growth
         integral /= d
-        return integral, x, m, d, growth
+        return integral, d, growth
 
     def _has_flat(self, a: float, b: float, reference: float) -> bool:
         """Whether there may be segments on which E f(E) is all but flat: |d| below 1e-3."""
