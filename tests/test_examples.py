@@ -40,8 +40,8 @@ def truth(folder: Path) -> dict[str, float]:
     values = {}
     for component in read_document(folder / "models.yaml").data["components"]:
         name = component.get("name") or f"{component['datasets_names'][0]}-bkg"
-        for part in ("spectral", "spatial"):
-            rows = component.get(part, {}).get("parameters", [])
+        for part in (component, component.get("spectral", {}), component.get("spatial", {})):
+            rows = part.get("parameters", [])
             values |= {f"{name}.{row['name']}": float(row["value"]) for row in rows}
     return values
 

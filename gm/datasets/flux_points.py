@@ -43,7 +43,11 @@ class FluxPointsDataset(OneDimensional):
         "background_norm": (
             "flux points have no background",
             "remove background_norm, or leave flux points out of datasets_names",
-        )
+        ),
+        "energy_scale": (
+            "flux points tell no energy dispersion",
+            "remove energy_scale, or leave flux points out of datasets_names; exposure_norm acts on them",
+        ),
     }
 
     def __post_init__(self) -> None:

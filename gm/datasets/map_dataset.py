@@ -39,6 +39,14 @@ _NOISE = 1e-9  # of the largest value: what a Fourier transform leaves below 0
 _SAME_ENERGY = 1e-5  # files before Gammapy 2.0 hold energies in single precision
 
 
+NO_ENERGY_SCALE = {
+    "energy_scale": (
+        "energies of maps are not scaled",
+        "remove energy_scale, or leave maps out of datasets_names; to_spectrum_dataset makes a spectrum of one",
+    )
+}
+
+
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class SkyMap(CountsDataset, ABC):
     """What both kinds share. Sizes and values are checked when made, or when read: `DataError`."""
@@ -191,6 +199,7 @@ class MapDataset(SkyMap, KnownBackground):
     background: MapArray | None = deferrable(None)
 
     type: ClassVar[str] = "MapDataset"
+    refused_nuisances: ClassVar[Mapping[str, tuple[str, str]]] = NO_ENERGY_SCALE
     spectrum_type: ClassVar[Callable[..., Spectrum]] = SpectrumDataset
 
 
@@ -208,6 +217,10 @@ class MapDatasetOnOff(SkyMap, MeasuredBackground):
     acceptance_off: MapArray = deferrable()
 
     type: ClassVar[str] = "MapDatasetOnOff"
+    refused_nuisances: ClassVar[Mapping[str, tuple[str, str]]] = {
+        **MeasuredBackground.refused_nuisances,
+        **NO_ENERGY_SCALE,
+    }
     spectrum_type: ClassVar[Callable[..., Spectrum]] = SpectrumDatasetOnOff
 
 

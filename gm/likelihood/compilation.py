@@ -14,12 +14,15 @@ from gm.datasets.base import OneDimensional
 from gm.datasets.kinds import is_map, one_dimensional
 from gm.datasets.map_dataset import SkyMap
 from gm.datasets.measurement import Columns
+from gm.errors import DataError
+from gm.irf.scaled_edisp import ScaledDispersion
 from gm.likelihood.blocks import SPECTRA
 from gm.likelihood.contract import LikelihoodTerm
 from gm.likelihood.flux_plan import Block, FluxPlan, Phase
 from gm.likelihood.fluxes import as_slice
 from gm.likelihood.instruments import Effects, Instruments
 from gm.likelihood.spectra.correlated import CorrelatedTerm
+from gm.likelihood.spectra.scaled_fold import ScaledFold
 from gm.likelihood.spectra.term import DiagonalFold, Fold, MatrixFold, Term
 from gm.likelihood.terms import LocalTerms
 from gm.likelihood.times import check_light, times_of
@@ -62,11 +65,12 @@ def compile_terms(
         measurement, part = dataset.measurement(), as_slice(bins)
         statistic, arrays = measurement.kind, measurement.columns(part)
         covariance = measurement.covariance(part)
-        alone = 0 if covariance is None else index + 1
+        acting = instruments.on(one)
+        alone = -int(acting.energy is not None) if covariance is None else index + 1
         key = statistic, arrays[-1].ndim and arrays[-1][0].size, block, alone
         if (builder := builders.get(key)) is None:
             builder = builders[key] = _TermBuilder(statistic, covariance)
-        seen_by = models.sources(one.name), corrections.get(one.name), instruments.on(one)
+        seen_by = models.sources(one.name), corrections.get(one.name), acting
         offset = _add_folds(builder, plan, dataset, *seen_by, bins, part)
         builder.add_bins(index, bins, arrays, offset)
     terms: list[LikelihoodTerm] = []
@@ -93,6 +97,7 @@ class _TermBuilder:
         self._bins: list[IntArray] = []
         self._responses: dict[Block, list[_Response]] = defaultdict(list)
         self._diagonals: list[tuple[IntArray, IntArray, Array]] = []
+        self._scaled: list[ScaledFold] = []
 
     def add_bins(self, dataset: int, bins: IntArray, arrays: Columns, offset: Array) -> None:
         self.n_rows += bins.size
@@ -107,12 +112,21 @@ class _TermBuilder:
         """Exposure (n_columns,) and energy dispersion (n_columns, n_energy) for the bins that are added next."""
         self._responses[block].append(_Response(self.n_rows, bins, n_bins, exposure, edisp))
 
+    def add_scaled(
+        self, block: Block, bins: IntArray, exposure: Array | None, edisp: ScaledDispersion, scale: int
+    ) -> None:
+        """As `add_response`, with the scale of energies in a column of the flux vector."""
+        rows = np.arange(self.n_rows, self.n_rows + bins.size)
+        seen = np.ones(block.columns.stop - block.columns.start) if exposure is None else exposure
+        self._scaled.append(ScaledFold(rows, block.columns, scale, bins, np.asarray(seen, dtype=np.float64), edisp))
+
     def add_diagonal(self, block: Block, bins: IntArray, weight: Array) -> None:
         rows = np.arange(self.n_rows, self.n_rows + bins.size)
         self._diagonals.append((rows, block.columns.start + bins, weight))
 
     def build(self, n_columns: int) -> Term | CorrelatedTerm:
         folds: list[Fold] = [_matrix_fold(block, responses) for block, responses in self._responses.items()]
+        folds += self._scaled
         if self._diagonals:
             folds.append(DiagonalFold(*(np.concatenate(parts) for parts in zip(*self._diagonals, strict=True))))
         statistic = self._statistic(*(np.concatenate(parts) for parts in zip(*self._arrays, strict=True)))
@@ -176,6 +190,9 @@ def _add_folds(
         block = plan.block(seen.quantity, names, seen.energy, times, factors)
         if seen.edisp is None:
             builder.add_diagonal(block, bins, np.ones(bins.size))
+        elif effects.energy is not None and "edisp" in responses:
+            scale = plan.nuisance(effects.energy, "energy_scale", "energy").columns.start
+            builder.add_scaled(block, bins, seen.exposure, scaled_dispersion(dataset, seen.edisp), scale)
         else:
             builder.add_response(block, part, bins.size, seen.exposure, seen.edisp)
     if dataset.known_background is None:
@@ -187,6 +204,18 @@ def _add_folds(
     block = plan.block("point", (corrected_by,), dataset.energies(), factors=effects.background)
     builder.add_diagonal(block, bins, known)
     return np.zeros(bins.size)
+
+
+def scaled_dispersion(dataset: OneDimensional, edisp: Array) -> ScaledDispersion:
+    """The energy dispersion (n_energy_true, n_energy) of a dataset with a scale. Raises `DataError` without any."""
+    low, high = dataset.energy_edges()
+    scaled = ScaledDispersion(edisp, np.append(low, high[-1]))
+    if "edisp" in dataset.missing_responses() or not scaled.is_resolved:
+        raise DataError(
+            f"dataset {dataset.name}: energy_scale needs an energy dispersion that the bins of energy resolve\n"
+            "    remove energy_scale, or leave the dataset out of its datasets_names"
+        )
+    return scaled
 
 
 def _by_response(

@@ -11,6 +11,7 @@ import numpy as np
 
 from gm.arrays import Array, IntArray
 from gm.likelihood.factors import FactorKey
+from gm.models.instrument import Effect
 from gm.models.temporal.intervals import TimeIntervals
 
 Kind = Literal["integral", "point", "shape"]
@@ -34,7 +35,8 @@ class Block:
     ``energy`` [cm-2 s-1 TeV-1, or dimensionless for a background norm]. ``shape``: the values of one component's
     spatial parameters, which ride along so that a term is a function of one vector; ``energy`` is empty.
     times : the intervals over which a variable component is averaged, or None; factors : of instruments, by which all
-    is multiplied; turn : who has asked for it first, as in `FluxPlan.turn`.
+    is multiplied; turn : who has asked for it first, as in `FluxPlan.turn`; parameter : the one of an instrument that a
+    ``shape`` carries in place of spatial ones.
     """
 
     kind: Kind
@@ -44,6 +46,7 @@ class Block:
     times: TimeIntervals | None = None
     turn: tuple[Phase, int] = (Phase.SPECTRA, 0)
     factors: FactorKey = ()
+    parameter: str = ""
 
     def energies(self) -> Array:
         """(n_columns,) [TeV] : of bins the middle of their logarithms."""
@@ -107,6 +110,14 @@ class FluxPlan:
         key: BlockKey = ("shape", (component,), b"", b"", ())
         if key not in self.blocks:
             self._add(key, Block("shape", (component,), np.empty(0), self._next(n_parameters), turn=self._turn))
+        return self.blocks[key]
+
+    def nuisance(self, component: str, name: str, effect: Effect) -> Block:
+        """The block that carries one parameter of an instrument, as shapes are carried."""
+        factors: FactorKey = ((component, effect),)
+        key: BlockKey = ("shape", (component,), name.encode(), b"", factors)
+        if key not in self.blocks:
+            self._add(key, Block("shape", (component,), np.empty(0), self._next(1), None, self._turn, factors, name))
         return self.blocks[key]
 
     def _next(self, n_columns: int) -> slice:

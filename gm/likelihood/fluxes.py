@@ -311,13 +311,11 @@ class FluxBank:
         self._factored = [
             (block, Factor.of(block.factors, block.energies(), models, layout))
             for block in plan.blocks.values()
-            if block.factors
+            if block.factors and block.kind != "shape"
         ]
         self._every = _alike([share for its in self._shares.values() for share in its], self.n_columns)
         self._shapes = [
-            (block.columns, layout.slots(block.components[0], "spatial"))
-            for block in plan.blocks.values()
-            if block.kind == "shape"
+            (block.columns, _carried(block, models, layout)) for block in plan.blocks.values() if block.kind == "shape"
         ]
 
     def fluxes(self, values: Array, components: Iterable[str] | None = None) -> Array:
@@ -425,6 +423,15 @@ def _shares(
         slots = layout.slots(component.name, "temporal")
         shares.append(_TimedShare(_share(component, group, layout, conventions), model, slots, times))
     return shares
+
+
+def _carried(block: Block, models: Models, layout: Layout) -> slice:
+    """Positions of the parameters that a block carries."""
+    if not block.parameter:
+        return layout.slots(block.components[0], "spatial")
+    component = models[block.components[0]]
+    place = layout.slots(component.name).start + [p.name for p in component.parameters].index(block.parameter)
+    return slice(place, place + 1)
 
 
 def _by_component(plan: FluxPlan) -> dict[str, list[Block]]:

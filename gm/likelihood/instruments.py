@@ -16,10 +16,12 @@ from gm.models.instrument import Effect
 @final
 @dataclass(frozen=True)
 class Effects:
-    """What acts on one dataset: factors of its exposure, and of its known background."""
+    """What acts on one dataset: factors of its exposure, and of its known background; the component, by name, that has
+    the scale of its energies."""
 
     exposure: FactorKey = ()
     background: FactorKey = ()
+    energy: str | None = None
 
     def corrected_by(self, correction: BackgroundIRFModel | None) -> str | None:
         """The component, by name, that the known background is a factor of; None where nothing changes it."""
@@ -46,7 +48,7 @@ class Instruments:
         """What acts on a dataset. Raises `DataError` where it is not a dataset that this could act on."""
         if not any(self._acting.values()):
             return NOTHING
-        found: Mapping[Effect, list[tuple[str, Effect]]] = {"exposure": [], "background": []}
+        found: Mapping[Effect, list[tuple[str, Effect]]] = {"exposure": [], "background": [], "energy": []}
         for component in self._models.instruments(dataset.name):
             for name in self._acting[component.name]:
                 if (why := dataset.refused_nuisances.get(name)) is not None:
@@ -56,7 +58,13 @@ class Instruments:
                 effect = component.response.acting[name]
                 if (component.name, effect) not in found[effect]:
                     found[effect].append((component.name, effect))
-        return Effects(tuple(found["exposure"]), tuple(found["background"]))
+        scales = [name for name, _ in found["energy"]]
+        if len(scales) > 1:
+            raise DataError(
+                f"dataset {dataset.name}: its energies have several scales: {', '.join(scales)}\n"
+                "    one of them, by datasets_names"
+            )
+        return Effects(tuple(found["exposure"]), tuple(found["background"]), next(iter(scales), None))
 
 
 def _acting(component: InstrumentModel, layout: Layout) -> Iterator[str]:

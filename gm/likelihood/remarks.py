@@ -8,9 +8,10 @@ import numpy as np
 
 from gm.conventions import Conventions
 from gm.datasets import Dataset
-from gm.datasets.kinds import is_map
+from gm.datasets.kinds import is_map, is_spectrum
 from gm.datasets.left_out import LeftOut, data_warnings, listed
 from gm.datasets.map_dataset import SkyMap
+from gm.irf.scaled_edisp import ScaledDispersion
 from gm.likelihood.times import uncovered
 from gm.models import Models, SkyModel
 from gm.models.spatial.templates import TemplateShape
@@ -35,6 +36,8 @@ def remarks(
     for dataset in datasets:
         for text in (*dataset.remarks(), *_of_responses(dataset)):
             told.setdefault(text, []).append(dataset.name)
+    for name, text in _of_scales(datasets, models):
+        told.setdefault(text, []).append(name)
     texts = data_warnings(datasets, known) + [f"{listed(names)}: {text}" for text, names in told.items()]
     sources = {component.name: component for component in models.sources()}
     by_name = {dataset.name: dataset for dataset in datasets}
@@ -54,6 +57,23 @@ def _of_responses(dataset: Dataset) -> Iterable[str]:
     if (lost := dataset.lost_energies()) is not None:
         at = f"between {lost[0]:.3g} and {lost[1]:.3g} TeV"
         yield f"no energy dispersion at true energies {at}: nothing is predicted from there"
+
+
+def _of_scales(datasets: Sequence[Dataset], models: Models) -> Iterable[tuple[str, str]]:
+    """Names of datasets whose energies have a scale that bins of energy are too wide for, with what there is to say."""
+    if not any("energy_scale" in component.response.told() for component in models.instruments()):
+        return
+    for dataset in datasets:
+        scales = [c for c in models.instruments(dataset.name) if "energy_scale" in c.response.told()]
+        if scales and is_spectrum(dataset):
+            low, high = dataset.energy_edges()
+            dispersion = ScaledDispersion(dataset.matrix(), np.append(low, high[-1]))
+            if n := dispersion.n_unresolved():
+                name = f"{scales[0].name}.energy_scale"
+                yield (
+                    dataset.name,
+                    f"{n} true energies are each reconstructed in one bin, where {name} has little effect",
+                )
 
 
 def _on_maps(component: SkyModel, datasets: Iterable[Dataset], conventions: Conventions) -> Iterable[str]:

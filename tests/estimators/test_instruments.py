@@ -58,8 +58,11 @@ def check_derivatives(objective: Any, vector: Array) -> None:
 def likelihoods() -> Sequence[JointLikelihood]:
     maps = gm.Datasets([cube("m"), spectrum("b", 2)])
     sky = source("crab", held(gauss()))
+    scale = InstrumentResponse(energy_scale=Parameter("energy_scale", 1.02, prior=GaussianPrior(mu=1.0, sigma=0.05)))
+    scaled = InstrumentModel(name="scaled", datasets_names=("b",), response=scale)
     return (
         JointLikelihood(SPECTRA, MODELS),
+        JointLikelihood(SPECTRA, Models([*MODELS, scaled])),
         JointLikelihood(maps, Models([sky, background("m"), instrument("m"), instrument(name="all")])),
     )
 
@@ -136,3 +139,17 @@ def test_sky_maps_are_of_the_flux(tmp_path: Any) -> None:
     both = np.isfinite(fluxes[0]) & np.isfinite(fluxes[1])
     assert both.any()
     assert fluxes[0][both] == pytest.approx(1.25 * fluxes[1][both], rel=1e-6)
+
+
+def test_points_that_are_fitted_again_have_the_error_of_the_energies() -> None:
+    """With an index of 3 a flux is known to twice the precision of the scale; fixed points do not know of it."""
+    prior = Parameter("energy_scale", 1.0, prior=GaussianPrior(mu=1.0, sigma=0.1))
+    instruments = InstrumentModel(name="inst", response=InstrumentResponse(energy_scale=prior))
+    datasets = gm.Datasets([spectrum("b", 2, n_energy=14, n_true=40, exposure=4e14)])
+    sky = power_law("crab", index=Parameter("index", 3.0, frozen=True))
+    errors = []
+    for reoptimize in (False, True):
+        points = gm.FluxPointsEstimator(source="crab", energy_edges=[1.0, 8.0], reoptimize=reoptimize)
+        errors.append(points.run(datasets, Models([sky, instruments])).points[0].estimate.norm_err)
+    assert errors[0] < 0.03
+    assert 0.1 < errors[1] < 0.22

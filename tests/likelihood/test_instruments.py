@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,10 @@ from gm.arrays import Array
 from gm.conventions import Conventions
 from gm.datasets import Dataset, Datasets, MapDataset, MapDatasetOnOff
 from gm.datasets.counts import CountsDataset
+from gm.engine.processes import ProcessEngine
 from gm.errors import DataError
+from gm.fit import Fit
+from gm.irf.scaled_edisp import ScaledDispersion
 from gm.likelihood import JointLikelihood
 from gm.models import (
     BackgroundIRFModel,
@@ -266,3 +270,137 @@ def test_free_parameters_that_no_data_depend_on() -> None:
 def test_maps_and_spectra_know_the_type_of_the_factor() -> None:
     for dataset in (MapDataset, MapDatasetOnOff):
         assert ("background_norm" in dataset.refused_nuisances) != dataset.has_known_background
+
+
+def scaled(*names: str, **values: Any) -> InstrumentModel:
+    return instrument(*names, **{"energy_scale": 1.06, **values})
+
+
+SCALED = Datasets([samples.on_off("a", 1), samples.spectrum("b", 2), samples.spectrum("c", 3, n_true=5)])
+
+
+def with_scales() -> Models:
+    prior = GaussianPrior(mu=1.0, sigma=0.1)
+    first = scaled("a", "b", energy_scale=Parameter("energy_scale", 1.04, prior=prior), exposure_norm=1.1)
+    other = scaled("c", name="other", energy_scale=0.95, background_norm=1.2)
+    correction = BackgroundIRFModel(dataset_name="b")
+    return Models([samples.power_law("one"), samples.log_parabola("two"), correction, first, other])
+
+
+def test_spectra_are_those_of_a_scaled_dispersion() -> None:
+    """As with a dataset whose matrix has been scaled before; what is not dispersed does not move."""
+    for dataset in (samples.spectrum("a"), samples.on_off("a")):
+        matrix = ScaledDispersion(dataset.matrix(), dataset.energy.edges).at(1.06)[0]
+        sky = [samples.power_law("one"), samples.log_parabola("two")]
+        sky.append(replace(samples.power_law("sharp"), apply_irf={"exposure": True, "edisp": False, "psf": True}))
+        compare(dataset, dataset.with_(edisp=matrix), Models([*sky, scaled("a")]), Models(sky))
+
+
+def test_gradient_of_scales() -> None:
+    likelihood = JointLikelihood(SCALED, with_scales())
+    for vector in (likelihood.layout.start, likelihood.layout.start * 1.03):
+        check(likelihood, vector)
+
+
+def test_information_of_scales() -> None:
+    """That of data as predicted is ``J^T diag(1 / mu) J`` times two, with J by differences of what is predicted."""
+    datasets = Datasets([samples.spectrum("b", 2)])
+    likelihood = JointLikelihood(datasets, Models([samples.power_law("one"), scaled("b")]))
+    start = likelihood.layout.start
+    steps = np.diag(1e-5 * abs(start))
+    rows = [(likelihood.predicted(start + h)[0] - likelihood.predicted(start - h)[0]) / (2 * h.max()) for h in steps]
+    jacobian, predicted = np.array(rows), likelihood.predicted(start)[0]
+    counts = datasets[0].measurement().columns(slice(None))[0]
+    expected = (jacobian * (2 * counts / predicted**2)) @ jacobian.T
+    size = np.outer(start, start)
+    assert np.asarray(likelihood.information(start)) * size == pytest.approx(expected * size, rel=1e-6)
+
+
+def test_a_line_has_the_scale_of_the_rest() -> None:
+    likelihood = JointLikelihood(SCALED, with_scales())
+    layout, bank = likelihood.layout, likelihood.bank
+    values = layout.expand(layout.start)
+    shapes = bank.fluxes(values, [])
+    signal, rest = bank.fluxes(values, ["one"]) - shapes, bank.fluxes(values, ["two", "b-bkg", "inst", "other"])
+    for norm in (0.0, 0.5, 2.0):
+        along = sum(line.values(np.array([norm]))[0] for line in likelihood.terms.lines(rest, signal))
+        assert along == pytest.approx(likelihood.terms.value(rest + norm * signal), rel=1e-12)
+
+
+def test_bands_of_energy_have_the_scale() -> None:
+    likelihood = JointLikelihood(SCALED, with_scales())
+    flux = likelihood.bank.fluxes(likelihood.layout.expand(likelihood.layout.start))
+    cuts = [likelihood.terms.cut(np.array([[low, high]] * 3)) for low, high in ((0, 3), (3, 9))]
+    parts = [cut.value(flux) for cut in cuts if cut is not None]
+    assert sum(parts) == pytest.approx(likelihood.terms.value(flux), rel=1e-12)
+
+
+def test_a_neutral_scale_changes_no_bit() -> None:
+    sky = [samples.power_law("one"), BackgroundIRFModel(dataset_name="b")]
+    frozen = scaled(energy_scale=Parameter("energy_scale", 1.0, frozen=True))
+    bare, more = JointLikelihood(SCALED, Models(sky)), JointLikelihood(SCALED, Models([*sky, frozen]))
+    start = bare.layout.start
+    assert more.value(start) == bare.value(start)
+    assert (more.gradient(start) == bare.gradient(start)).all()
+    free = JointLikelihood(SCALED, Models([*sky, scaled(energy_scale=1.0)]))
+    for found, expected in zip(free.predicted(free.layout.start), bare.predicted(start), strict=True):
+        assert found == pytest.approx(expected, rel=1e-14)
+
+
+def test_a_fit_finds_the_scale() -> None:
+    """Of a log parabola that another instrument knows; errors from differences of the exact gradient."""
+    other = Datasets([samples.spectrum(n, k, exposure=1e14) for k, n in enumerate("ab")])
+    truth = Models([samples.log_parabola("one"), scaled("a", energy_scale=1.08)])
+    likelihood = JointLikelihood(other, truth)
+    counts = likelihood.predicted(likelihood.layout.start)
+    asimov = Datasets(dataset.with_(counts=values) for dataset, values in zip(other, counts, strict=True))
+    prior = Parameter("energy_scale", 1.0, prior=GaussianPrior(mu=1.08, sigma=0.2))
+    result = Fit(asimov).run(Models([samples.log_parabola("one", alpha=2.4), scaled("a", energy_scale=prior)]))
+    assert result.status == "converged"
+    found = result.models.parameters["inst.energy_scale"]
+    assert found.value == pytest.approx(1.08, abs=0.02 * found.error)
+    assert 0 < found.error < 0.1
+
+
+@pytest.mark.parametrize("dataset", [map_samples.cube("a"), map_samples.on_off_cube("a"), samples.flux_points("a")])
+def test_energies_that_are_not_scaled(dataset: Dataset) -> None:
+    with pytest.raises(DataError, match=r"dataset a: inst.energy_scale cannot act on it: "):
+        JointLikelihood(Datasets([dataset]), Models([samples.power_law(), scaled("a")]))
+
+
+def test_a_dispersion_that_says_nothing_of_a_scale() -> None:
+    sharp = samples.spectrum("a", n_energy=9, n_true=9).with_(edisp=None)
+    with pytest.raises(DataError, match="energy_scale needs an energy dispersion that the bins of energy resolve"):
+        JointLikelihood(Datasets([sharp]), Models([samples.power_law(), scaled("a")]))
+    both = Models([samples.power_law(), scaled("a"), scaled(name="other")])
+    with pytest.raises(DataError, match="its energies have several scales: inst, other"):
+        JointLikelihood(Datasets([samples.spectrum("a")]), both)
+
+
+def test_scales_in_processes() -> None:
+    engine = ProcessEngine(2)
+    try:
+        here = JointLikelihood(SCALED, with_scales())
+        there = JointLikelihood(SCALED, with_scales(), engine=engine)
+        start = here.layout.start
+        assert there.value(start) == here.value(start)
+        assert (there.gradient(start) == here.gradient(start)).all()
+    finally:
+        engine.close()
+
+
+def test_compiled_scales_travel() -> None:
+    likelihood = JointLikelihood(SCALED, with_scales())
+    there = pickle.loads(pickle.dumps(likelihood))
+    assert there.value(there.layout.start) == likelihood.value(likelihood.layout.start)
+
+
+def test_bins_that_are_too_wide_are_told() -> None:
+    dataset = samples.spectrum("a", n_energy=9, n_true=9)
+    sharp = np.array(dataset.edisp)
+    sharp[4] = np.eye(9)[4]
+    likelihood = JointLikelihood(Datasets([dataset.with_(edisp=sharp)]), Models([samples.power_law(), scaled("a")]))
+    text = "a: 1 true energies are each reconstructed in one bin, where inst.energy_scale has little effect"
+    assert text in likelihood.remarks()
+    resolved = JointLikelihood(Datasets([dataset]), Models([samples.power_law(), scaled("a")]))
+    assert not [remark for remark in resolved.remarks() if "energy_scale" in remark]

@@ -135,3 +135,32 @@ def test_gm_show_has_them_in_the_table_of_models(command: Command, folder: Path)
     assert "InstrumentModel" in out
     assert "inst.exposure_norm" in out
     assert "1 ± 0.1" in out
+
+
+def test_a_scale_of_energies_from_a_config_to_impacts(command: Command, folder: Path) -> None:
+    scale = InstrumentModel(
+        name="scale",
+        datasets_names=("known",),
+        response=InstrumentResponse(energy_scale=prior("energy_scale", 1.0, 0.1)),
+    )
+    Models([*models(), scale]).write(folder / "models.yaml", overwrite=True)
+    (folder / "config.yaml").write_text(CONFIG + "impacts: [{parameter: crab.amplitude, name: amplitude}]\n")
+    command("run", "config.yaml")
+    fit = {row["name"]: row for row in read_document(folder / "results/fit/fit.yaml").data["parameters"]}
+    assert 0.0 < fit["scale.energy_scale"]["error"] < 0.11
+    rows = read_document(folder / "results/impacts/amplitude.yaml").data["nuisances"]
+    assert next(row for row in rows if row["name"] == "scale.energy_scale")["post_fit"]["up"]["shift"]
+    command("fit", "config.yaml", "-o", "there", "-s", "engine={kind: local, workers: 2}")
+    texts = [(folder / name / "fit/models.yaml").read_text() for name in ("results", "there")]
+    assert texts[0] == texts[1]
+
+
+def test_energies_of_flux_points_have_no_scale(command: Command, folder: Path) -> None:
+    scale = InstrumentModel(
+        name="scale",
+        datasets_names=("points",),
+        response=InstrumentResponse(energy_scale=prior("energy_scale", 1.0, 0.1)),
+    )
+    Models([*models(), scale]).write(folder / "models.yaml", overwrite=True)
+    told = " ".join(command("validate", "config.yaml", code=3)[1].split())
+    assert "energy_scale cannot act on dataset 'points': flux points tell no energy dispersion" in told

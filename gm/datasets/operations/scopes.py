@@ -33,9 +33,21 @@ def rescoped(
             names += [name] if keep or name not in renamed else []
             names += [renamed[name]] if name in renamed else []
         names = list(dict.fromkeys(names))
+        _check_scale(component, [name for name in component.datasets_names if name in renamed])
         if any(name in renamed for name in component.datasets_names):
             edits.append(set_scope(revision, component, names))
     return edits
+
+
+def _check_scale(component: Component, inputs: Sequence[str]) -> None:
+    """Raises `Refused` where the energies of datasets have a scale: other bins know their energies otherwise."""
+    scale = next((p.value for p in component.parameters if p.name == "energy_scale"), 1.0)
+    if component.role is Role.INSTRUMENT and inputs and scale != 1.0:
+        raise Refused(
+            f"{component.name}.energy_scale is {scale:g}, which is only kept to the precision of bins of energy by "
+            f"what changes {_listed(inputs)}",
+            "set it to 1, and fit it after the operation",
+        )
 
 
 def set_scope(revision: Revision, component: Component, names: Sequence[str]) -> Edit:

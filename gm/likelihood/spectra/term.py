@@ -40,6 +40,15 @@ class Fold(ABC):
     def add_jacobian(self, flux_jacobian: Array, jacobian: Array) -> None:
         """Add the map of each column of ``flux_jacobian`` (n_columns, n_free) to ``jacobian`` (n_rows, n_free)."""
 
+    @property
+    def is_linear(self) -> bool:
+        """Whether it is the same map for every flux vector."""
+        return True
+
+    def at(self, flux: Array) -> Fold:
+        """The linear map that it is at a flux vector (n_columns,); its derivative there where it is not linear."""
+        return self
+
     @abstractmethod
     def take(self, keep: BoolArray) -> Fold:
         """The fold onto the kept rows, renumbered; ``keep`` is (n_rows of the term,)."""
@@ -124,12 +133,13 @@ class Term(LikelihoodTerm):
     ) -> None:
         self.statistic, self.folds, self.offset, self.dataset, self.bin = statistic, folds, offset, dataset, bin
         self._columns = _columns_of(folds)
+        self._is_linear = all(fold.is_linear for fold in folds)
         self._is_negative_anyway = bool((offset < 0).any()) or not all(fold.is_positive() for fold in folds)
         self._sparse = self._summed(n_columns)
 
     def _summed(self, n_columns: int) -> _Summed | None:
         linear = self.statistic.linear()
-        if linear is None or not linear[0].any() or self._is_negative_anyway:
+        if linear is None or not linear[0].any() or self._is_negative_anyway or not self._is_linear:
             return None
         empty, slope, intercept = linear
         d_flux = np.zeros(n_columns)
@@ -227,7 +237,8 @@ class Term(LikelihoodTerm):
 
     def line(self, rest: Array, signal: Array) -> RowLine:
         """-2 ln L where the flux vector is ``rest + norm * signal``."""
-        return RowLine(self.statistic, _predict(self.folds, np.zeros_like(self.offset), signal), self.predict(rest))
+        folds = self.folds if self._is_linear else _at(self.folds, rest)
+        return RowLine(self.statistic, _predict(folds, np.zeros_like(self.offset), signal), self.predict(rest))
 
     def _is_negative(self, flux: Array) -> bool:
         if np.minimum.reduce(flux, initial=0.0) >= 0:
@@ -258,9 +269,10 @@ class Term(LikelihoodTerm):
         """-2 ln L, and its derivative with respect to each flux."""
         sparse = self._sparse
         if sparse is None or self._is_negative(flux):
-            value, weights = self.statistic.total_and_derivative(self.predict(flux))
+            folds = self.folds if self._is_linear else _at(self.folds, flux)
+            value, weights = self.statistic.total_and_derivative(_predict(folds, self.offset, flux))
             d_flux = np.zeros(flux.size)
-            _pull_back(self.folds, weights, d_flux)
+            _pull_back(folds, weights, d_flux)
             return Pullback(value, d_flux)
         value, weights = sparse.statistic.total_and_derivative(_predict(sparse.folds, sparse.offset, flux))
         d_flux = sparse.d_flux.copy()
@@ -288,7 +300,7 @@ class Term(LikelihoodTerm):
 
     @property
     def knows_second_derivatives(self) -> bool:
-        return self.statistic.knows_curvature
+        return self._is_linear and self.statistic.knows_curvature
 
     def second_derivatives(self, flux: Array, flux_jacobian: Array, steps: Array) -> Curvature | None:
         """The observed information, since predictions are linear in the vector."""
@@ -298,15 +310,16 @@ class Term(LikelihoodTerm):
         self, flux: Array, flux_jacobian: Array, n_shared: int, steps: Array
     ) -> tuple[ByDataset, Sequence[ImageAdjoint]] | None:
         """The observed information, since predictions are linear in the vector."""
-        if not self.statistic.knows_curvature:
+        if not self.knows_second_derivatives:
             return None
         return self.information_by_dataset(flux, flux_jacobian, n_shared), ()
 
     def _curved(self, flux: Array, flux_jacobian: Array, *, expected: bool) -> tuple[Array, Array, IntArray]:
         """Derivatives of the rows (n_rows, n_free) that have a curvature, that (n_rows,), and their datasets."""
         rows = self if expected or self._sparse is None or self._is_negative(flux) else self._sparse
-        predicted = _predict(rows.folds, rows.offset, flux)
-        jacobian = _jacobian(rows.folds, predicted.size, flux_jacobian)
+        folds = rows.folds if self._is_linear else _at(rows.folds, flux)
+        predicted = _predict(folds, rows.offset, flux)
+        jacobian = _jacobian(folds, predicted.size, flux_jacobian)
         statistic = rows.statistic
         curvature = statistic.expected_curvature(predicted) if expected else statistic.curvature(predicted)
         return jacobian, curvature, rows.dataset
@@ -351,6 +364,10 @@ def _predict(folds: Sequence[Fold], offset: Array, flux: Array) -> Array:
     for fold in folds:
         fold.add_predicted(flux, predicted)
     return predicted
+
+
+def _at(folds: Sequence[Fold], flux: Array) -> list[Fold]:
+    return [fold.at(flux) for fold in folds]
 
 
 def _pull_back(folds: Sequence[Fold], weights: Array, d_flux: Array) -> None:

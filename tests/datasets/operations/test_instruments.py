@@ -132,3 +132,14 @@ def test_measured_backgrounds() -> None:
     maps = Datasets([on_off_map("a", 1)])
     models = Models([source("sky"), instrument("a")])
     assert scope(ops.to_image(maps, models, "a", name="x", predict=predict_component), "inst") == ["x"]
+
+
+def test_energies_with_a_scale() -> None:
+    """At 1 a scale goes on with the dataset; elsewhere bins of other sizes would know the energies otherwise."""
+    neutral = instrument("a", energy_scale=Parameter("energy_scale", 1.0, prior=PRIOR))
+    outcome = ops.slice_energy(runs("a"), Models([power_law(), neutral]), "a", name="x", min=1.0)
+    assert outcome.models["inst"].parameters == neutral.parameters
+    scaled = Models([power_law(), instrument("a", energy_scale=1.05)])
+    with pytest.raises(ops.Refused, match=r"inst.energy_scale is 1.05, .* what changes \[a\]"):
+        ops.slice_energy(runs("a"), scaled, "a", name="x", min=1.0)
+    keeps_counts(runs("a"), scaled, COMMON["copy"])
