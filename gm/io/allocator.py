@@ -26,3 +26,14 @@ def keep_freed_memory() -> None:
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(_MMAP_THRESHOLD, _LARGEST_BLOCK)
         mallopt(_TRIM_THRESHOLD, _KEPT)
+
+
+def give_back_freed_memory() -> None:
+    """What is free goes back to the system, in between what is in use too; elsewhere than on glibc nothing.
+
+    It takes milliseconds, and pages to be cleared again: for where much more is asked for than fits between.
+    """
+    if sys.platform != "linux":
+        return
+    with suppress(AttributeError, OSError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)

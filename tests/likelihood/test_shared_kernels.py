@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy.signal import convolve
 
 from gm.arrays import Array
+from gm.likelihood.maps.folding import paired_kernels, shared_kernels
 from gm.likelihood.maps.folding.frequencies import Part, envelope
 from gm.likelihood.maps.folding.kernel_basis import KernelBasis, sums_of_few
 from gm.likelihood.maps.folding.shared_kernels import DatasetAdjoint, Member, SharedKernels
@@ -74,8 +75,9 @@ class Group:
             self.shared.join(response, k[response.seen], support) for response, k, support in parts
         ]
 
-    def check(self, images: Array, precision: float) -> None:
-        """What each sees of images (m, 40, 44), and what all send back, to a precision of the brightest."""
+    def check(self, images: Array, precision: float, of_sums: float = 1e-9) -> None:
+        """What each sees of images (m, 40, 44), and what all send back, to a precision of the brightest; sums over all
+        bins to a part of them."""
         random = np.random.default_rng(5)
         sent, terms = [], np.zeros(len(images))
         for member, response, kernels, support in zip(
@@ -87,7 +89,9 @@ class Group:
             for j, ((rows, totals), image) in enumerate(zip(seen, images, strict=True)):
                 every_row, every_total, scale = expected(response.window, kernels, support, image)
                 np.testing.assert_allclose(rows, every_row[:, response.seen], rtol=0, atol=precision * scale)
-                np.testing.assert_allclose(totals, every_total[response.seen], rtol=1e-9, atol=10 * precision * scale)
+                np.testing.assert_allclose(
+                    totals, every_total[response.seen], rtol=of_sums, atol=10 * precision * scale
+                )
                 terms[j] += weights @ rows @ spectrum + 1.7 * totals @ spectrum
         back = self.shared.along(images, sent[::-1], precision)
         np.testing.assert_allclose(back, terms, rtol=1e-10, atol=1e-10 * np.abs(terms).max())
@@ -120,6 +124,22 @@ def test_smooth_images(symmetric: bool) -> None:
     assert folded[1e-4] < folded[1e-8] <= first.basis.n < sum(map(len, group.kernels))
     group.check(gaussians(0.7), 1e-8)
     assert group.shared._plan is not first
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_large_plans(symmetric: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of the pairs of symmetric kernels, and sums over all bins in single precision, say the same."""
+    monkeypatch.setattr(shared_kernels, "_LARGE", 0)
+    monkeypatch.setattr(paired_kernels, "_LARGE", 0)
+    group = Group(symmetric=symmetric)
+    for images in (gaussians(2.5), np.random.default_rng(1).uniform(size=(1, 40, 44))):
+        group.check(images, 1e-8, 1e-7)
+        plan = group.shared._plan
+        assert plan is not None
+        assert {block.in_all.dtype for block in plan.blocks} == {np.dtype(np.float32)}
+        rows = [pairs.shape[1] for _, pairs in plan.paired.pieces]
+        assert (len(rows) == 2) == symmetric
+        assert sum(rows) == plan.basis.frequencies.shape[0]
 
 
 @pytest.mark.parametrize("more", [1e-2, 1e-6])

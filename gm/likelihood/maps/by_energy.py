@@ -50,7 +50,7 @@ def map_by_energy(
 def _add_component(prediction: MapPrediction, flux: Array, bins: MapBins, image: Array) -> Array:
     """What one component predicts in each energy, (n_energy,), and added to the image (ny, nx)."""
     total = np.zeros(len(bins.mask))
-    for y, x, part in prediction.parts(flux):
+    for y, x, part in prediction.parts_once(flux):
         entering = part * bins.mask[:, y, x]
         total += entering.sum(axis=(1, 2))
         image[y, x] += entering.sum(axis=0)

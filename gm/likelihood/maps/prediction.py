@@ -64,15 +64,18 @@ class MapPrediction:
     def of_sources(self, flux: Array) -> Array:
         """In every bin of the map, (n_energy, ny, nx), without the background."""
         counts = np.zeros(self._mask.shape)
-        for y, x, part in self.parts(flux):
-            counts[:, y, x] += part
-        return counts
-
-    def parts(self, flux: Array) -> Iterator[tuple[slice, slice, Array]]:
-        """Of each source that has a flux: rows and columns, and counts in every bin of these, (n_energy, ...)."""
         for source in self.sources:
             if flux[source.columns].any():
-                yield source.counts(flux)
+                y, x, part = source.counts(flux)
+                counts[:, y, x] += part
+        return counts
+
+    def parts_once(self, flux: Array) -> Iterator[tuple[slice, slice, Array]]:
+        """Of each source that has a flux: rows and columns, and counts in every bin of these, (n_energy, ...), where
+        they are needed once."""
+        for source in self.sources:
+            if flux[source.columns].any():
+                yield source.counts_once(flux)
 
     def of_source(self, source: MapSource, flux: Array) -> Array:
         """Of one source in the bins that enter, (n_bins,)."""

@@ -60,6 +60,7 @@ class KernelBasis:
                 if parity in parts:
                     np.multiply(parts[parity][:, in_band], weights[in_band], out=matrix[first : first + len(stack), i])
             first += len(stack)
+        del found, parts  # as large as the matrix, each
         sums, basis, lacking = sums_of_few(matrix.reshape(first, matrix[0].size), _PRECISION)
         is_each = len(stacks) == 1 and len(basis) >= first
         if is_each:
@@ -73,6 +74,11 @@ class KernelBasis:
     @property
     def n(self) -> int:
         return self.lacking.size - 1
+
+    @property
+    def is_even_in_y(self) -> bool:
+        """Whether all are the same at frequencies of both signs in y, but for the phase of their centre."""
+        return not any(odd_y for odd_y, _ in self.parts)
 
     def without_parts(self) -> KernelBasis:
         """What says how much of it is `enough`, without the transforms, which were made something else of."""
@@ -92,8 +98,7 @@ class KernelBasis:
         """Of some of the basis, or of sums of it with coefficients (n, n_basis): (n, n_y, n_x), or (n, n_y, n_half)."""
         y, x = self.frequencies.y, self.frequencies.half if half else self.frequencies.x
         rows, columns = np.abs(y).astype(np.intp), np.abs(x).astype(np.intp)
-        turns = (-2j * np.pi * at / n for at, n in zip(self.center, self.frequencies.size, strict=True))
-        by_row, by_column = (np.exp(turn * k) for turn, k in zip(turns, (y, x), strict=True))
+        by_row, by_column = self.turn(0, y), self.turn(1, x)
         n = len(range(self.n)[some]) if coefficients is None else len(coefficients)
         spectra: ComplexArray = np.zeros((n, y.size, x.size), dtype=np.complex128)
         for (odd_y, odd_x), part in self.parts.items():
@@ -104,6 +109,19 @@ class KernelBasis:
             factor = np.outer(by_row * (-1j * np.sign(y)) ** odd_y, by_column * (-1j * np.sign(x)) ** odd_x)
             spectra += factor * part[:, rows][:, :, columns]
         return spectra
+
+    def spectra_by_distance(self, some: slice) -> ComplexArray:
+        """Of some of a basis that `is_even_in_y`, at the frequencies 0, 1, 2 ... in y, without the `turn` of its rows:
+        (n, l_y + 1, n_x)."""
+        x, spectra = self.frequencies.x, np.zeros((), dtype=np.complex128)
+        columns = np.abs(x).astype(np.intp)
+        for (_, odd_x), part in self.parts.items():
+            spectra = spectra + self.turn(1, x) * (-1j * np.sign(x)) ** odd_x * part[some][..., columns]
+        return spectra
+
+    def turn(self, axis: int, frequencies: Array) -> ComplexArray:
+        """The phase of the centre at frequencies (n,) along rows (0) or columns (1), (n,)."""
+        return np.asarray(np.exp(-2j * np.pi * self.center[axis] / self.frequencies.size[axis] * frequencies))
 
 
 def _widened(envelope: Array, highest: Size) -> Array:

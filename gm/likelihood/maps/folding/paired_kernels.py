@@ -20,28 +20,52 @@ from gm.likelihood.maps.folding.kernel_basis import KernelBasis
 from gm.parallel import own_room
 
 _CACHED = 1 << 17  # complex numbers that are transformed at a time
+_LARGE = 1 << 20  # complex numbers in all pairs: of more, and of symmetric kernels, only a half is kept
 
 
 @dataclass(frozen=True, eq=False)
 class PairedKernels:
     """Spectra of pairs of kernels, (n_pairs, n_y, n_x), at low frequencies.
 
+    pieces : rows of them, and the pairs there (n_pairs, n_rows, n_x); where kernels are symmetric and many, those at
+    negative and positive frequencies are the same memory
+    turn : (n_y,) by which spectra of images are multiplied before, else None: what of the phase of the kernels' centre
+    depends on the row alone
+
     Counted from the lowest frequency, a plane of pixels has the phase ``exp(2 pi i lowest p / size)`` at the pixel p,
     which is taken off where it is read.
     """
 
     frequencies: Frequencies
-    pairs: ComplexArray
+    pieces: list[tuple[slice, ComplexArray]]
+    turn: ComplexArray | None
 
     @classmethod
     def of(cls, basis: KernelBasis) -> PairedKernels:
         """Of a basis, which has an even number of kernels, some at a time."""
-        pairs = np.empty((basis.n // 2, *basis.frequencies.shape), dtype=np.complex128)
-        step = max(_CACHED // prod(basis.frequencies.shape), 1)
+        (n_y, n_x), lowest = basis.frequencies.shape, basis.frequencies.lowest[0]
+        is_half = basis.is_even_in_y and basis.n // 2 * n_y * n_x > _LARGE
+        pairs = np.empty((basis.n // 2, lowest + 1 if is_half else n_y, n_x), dtype=np.complex128)
+        step = max(_CACHED // (n_y * n_x), 1)
         for start in range(0, len(pairs), step):
-            spectra = basis.spectra(some=slice(2 * start, 2 * (start + step)))
+            some = slice(2 * start, 2 * (start + step))
+            spectra = basis.spectra_by_distance(some) if is_half else basis.spectra(some=some)
             pairs[start : start + step] = spectra[::2] + 1j * spectra[1::2]
-        return cls(basis.frequencies, pairs)
+        if not is_half:
+            return cls(basis.frequencies, [(slice(0, n_y), pairs)], None)
+        below, above = (slice(0, lowest), pairs[:, lowest:0:-1]), (slice(lowest, n_y), pairs[:, : n_y - lowest])
+        return cls(basis.frequencies, [below, above], basis.turn(0, basis.frequencies.y))
+
+    @property
+    def n(self) -> int:
+        """How many pairs there are."""
+        return len(self.pieces[0][1])
+
+    def turned(self, spectra: ComplexArray) -> ComplexArray:
+        """Spectra (m, n_y, n_x) of images as `fold` takes them, in the same memory."""
+        if self.turn is not None:
+            spectra *= self.turn[:, None]
+        return spectra
 
     @cached_property
     def phase(self) -> ComplexArray:
@@ -59,18 +83,19 @@ class PairedKernels:
     def fold(
         self, spectrum: ComplexArray, some: slice, pixels: IntArray, without_phase: ComplexArray, folded: ComplexArray
     ) -> None:
-        """Convolutions of an image, given by its spectrum (n_y, n_x), with some pairs of kernels, which at pixels
-        (n_pixels,) go to their places in ``folded`` (n_pixels, n_pairs)."""
+        """Convolutions of an image, given by its `turned` spectrum (n_y, n_x), with some pairs of kernels, which at
+        pixels (n_pixels,) go to their places in ``folded`` (n_pixels, n_pairs)."""
         planes, inner = self._planes(some)
-        np.multiply(self.pairs[some], spectrum, out=inner)
+        for rows, pairs in self.pieces:
+            np.multiply(pairs[some], spectrum[rows], out=inner[:, rows])
         _transform(fft.ifft, planes[:, :, : inner.shape[2]], 1)
         _transform(fft.ifft, planes, 2)
         for k, plane in enumerate(planes.reshape(len(planes), -1), some.start):
             np.multiply(plane.take(pixels, mode="clip"), without_phase, out=folded[:, k])
 
     def send(self, weights: Array, y: IntArray, x: IntArray, some: slice) -> ComplexArray:
-        """The adjoint of `fold`: a spectrum (n_y, n_x) whose product with that of an image is the sum over pixels, each
-        given once, of weights (n_pixels, n) times the convolutions with the kernels of some pairs.
+        """The adjoint of `fold`: a spectrum (n_y, n_x) whose product with the `turned` one of an image is the sum over
+        pixels, each given once, of weights (n_pixels, n) times the convolutions with the kernels of some pairs.
 
         Read backwards and conjugate, a plane of weights has the conjugate transform, which the transposed convolution
         asks for.
@@ -82,7 +107,8 @@ class PairedKernels:
         planes.reshape(len(planes), -1)[:, y * columns + x] = sent.T
         _transform(fft.fft, planes, 2)
         _transform(fft.fft, planes[:, :, : inner.shape[2]], 1)
-        inner *= self.pairs[some]
+        for part, pairs in self.pieces:
+            inner[:, part] *= pairs[some]
         return np.asarray(inner.sum(axis=0) / prod(self.frequencies.size))
 
     def chunks(self, n: int) -> list[slice]:
@@ -95,7 +121,8 @@ class PairedKernels:
         """Zeros for some pairs (*size), in the memory of this thread, and the part for their frequencies."""
         planes = own_room(some.stop - some.start, *self.frequencies.size)
         planes.fill(0.0)
-        return planes, planes[:, : self.pairs.shape[1], : self.pairs.shape[2]]
+        n_y, n_x = self.frequencies.shape
+        return planes, planes[:, :n_y, :n_x]
 
 
 def _transform(transform: Callable[..., ComplexArray], planes: ComplexArray, axis: int) -> None:

@@ -14,6 +14,7 @@ from scipy import fft
 from scipy.sparse import csr_array
 
 from gm.arrays import Array, IntArray, distinct
+from gm.io.allocator import give_back_freed_memory
 from gm.likelihood.maps.folding.frequencies import ComplexArray, Part, Size, bounding_box, envelope
 from gm.likelihood.maps.folding.kernel_basis import KernelBasis
 from gm.likelihood.maps.folding.kernel_groups import Grid, moved, trimmed
@@ -26,8 +27,13 @@ PRECISION = 1e-8  # of folded images: kernels are of single precision, and beyon
 _ROOM = 16  # a plan is made for images that are larger by this part on each side
 _SMALL = 0.5  # of the pixels that a plan was made for: an image for which it is made again
 _KEPT = 2  # sets of folded images
+_LARGE = (
+    1 << 21
+)  # sums over all bins, by dataset, energy and pixel: of more, single precision is kept, that of exposures
+_AT_ONCE = 1 << 18  # pixels of transforms of one dataset that are sent back at a time
 _ROWS_AT_ONCE = 1 << 13  # rows of several datasets that are seen at a time
 
+_ONE_AT_A_TIME = Lock()  # for large plans: what they are made of takes more memory than they do
 _Seen = tuple[Array, Array]  # counts per flux in the rows of a dataset (n_rows, n_seen), and in all bins (n_seen,)
 
 
@@ -77,11 +83,28 @@ class _Plan:
     @classmethod
     def of(cls, part: Part, size: Size, members: Sequence[_Member], half: int, light: Array) -> _Plan:
         """For images with an envelope of their spectrum."""
+        n_sums = sum(member.response.seen.size for member in members) * prod(_lengths(part))
+        if n_sums <= _LARGE:
+            return cls._of(part, size, members, half, light, np.float64)
+        with _ONE_AT_A_TIME:
+            give_back_freed_memory()
+            return cls._of(part, size, members, half, light, np.float32)
+
+    @classmethod
+    def _of(
+        cls,
+        part: Part,
+        size: Size,
+        members: Sequence[_Member],
+        half: int,
+        light: Array,
+        sums: type[np.float32 | np.float64],
+    ) -> _Plan:
         basis = KernelBasis.of([member.kernels for member in members], size, (half, half), light)
         grids = [member.grid(part, half).with_size(size) for member in members]
         block_of = np.cumsum([member.response.n_rows for member in members]) // _ROWS_AT_ONCE
         some = [slice(k[0], k[-1] + 1) for k in (np.flatnonzero(block_of == block) for block in distinct(block_of))]
-        blocks = [_Block(basis, members[k], grids[k], _lengths(part)) for k in some]
+        blocks = [_Block(basis, members[k], grids[k], _lengths(part), sums) for k in some]
         TaskGroup(partial(block.fill, k) for block in blocks for k in range(block.n)).finish()
         pixels, paired = np.unique(np.concatenate([block.index.ravel() for block in blocks])), PairedKernels.of(basis)
         basis = basis.without_parts()
@@ -99,7 +122,7 @@ class _Plan:
     def plane(self, n_pairs: int) -> ComplexArray:
         """Memory for a folded image where it is read (n_pixels, n_pairs), always the same."""
         if not self._room:
-            self._room.append(np.empty(len(self.paired.pairs) * self.pixels.size, dtype=np.complex128))
+            self._room.append(np.empty(self.paired.n * self.pixels.size, dtype=np.complex128))
         return self._room[0][: n_pairs * self.pixels.size].reshape(self.pixels.size, n_pairs)
 
     def by_pixel(self) -> csr_array:
@@ -116,10 +139,17 @@ class _Block:
 
     index : (n, n_rows) pixels in the transforms, then their places among those that any dataset reads; per_row :
     (n, n_rows, n_seen) counts there per flux; coefficients : (n, n_basis, n_seen), None where the basis is the kernels;
-    in_all : (n, n_seen, n_box) counts in all bins per flux in each pixel of the bounding box of images
+    in_all : (n, n_seen, n_box) counts in all bins per flux in each pixel of the bounding box of images, as ``sums``
     """
 
-    def __init__(self, basis: KernelBasis, members: Sequence[_Member], grids: Sequence[Grid], box_size: Size) -> None:
+    def __init__(
+        self,
+        basis: KernelBasis,
+        members: Sequence[_Member],
+        grids: Sequence[Grid],
+        box_size: Size,
+        sums: type[np.float32 | np.float64],
+    ) -> None:
         self._basis, self._members, self._grids, self._box = basis, members, grids, box_size
         n = self.n = len(members)
         n_rows, n_seen = (
@@ -128,7 +158,7 @@ class _Block:
         n_rows += -n_rows % ROWS
         self.index, self.per_row = np.zeros((n, n_rows), dtype=np.intp), np.zeros((n, n_rows, n_seen))
         self.coefficients = None if basis.coefficients is None else np.zeros((n, basis.n, n_seen))
-        self.in_all = np.zeros((n, n_seen, prod(box_size)))
+        self.in_all = np.zeros((n, n_seen, prod(box_size)), dtype=sums)
 
     def fill(self, k: int) -> None:
         """Write a dataset's part of the arrays."""
@@ -140,14 +170,18 @@ class _Block:
         if self._basis.coefficients is not None and self.coefficients is not None:
             own = self._basis.coefficients[member.rows]
             self.coefficients[k, :, seen] = own.T
-        self.in_all[k, seen] = self._sent(grid, own, member.response.per_pixel()).reshape(-1, prod(self._box))
+        weights, in_all = member.response.per_pixel(), self.in_all[k, seen].reshape(-1, *self._box)
+        step = max(_AT_ONCE // prod(grid.size), 1)
+        for some in (slice(start, min(start + step, len(weights))) for start in range(0, len(weights), step)):
+            in_all[some] = self._sent(grid, None if own is None else own[some], some, weights[some])
 
     def settle(self, basis: KernelBasis, pixels: IntArray) -> None:
         """All is written: keep what of the basis is still needed, and places among pixels (n_pixels,) that are read."""
         self._basis, self.index = basis, np.searchsorted(pixels, self.index)
 
-    def _sent(self, grid: Grid, coefficients: Array | None, weights: Array) -> Array:
-        """The adjoint of the fold, (n_seen, *box): weights (n_seen, ny, nx) of folded images as those of the image."""
+    def _sent(self, grid: Grid, coefficients: Array | None, some: slice, weights: Array) -> Array:
+        """The adjoint of the fold with some kernels, (n, *box): weights (n, ny, nx) of folded images as those of the
+        image."""
         frequencies = self._basis.frequencies
         x = np.arange(grid.cut[1].start, grid.cut[1].stop)
         waves = np.exp(-2j * np.pi / grid.size[1] * np.outer(x, frequencies.half)).view(np.float64)
@@ -156,7 +190,7 @@ class _Block:
         by_row[:, grid.cut[0]] = (
             product(reached.reshape(-1, x.size), waves).view(np.complex128).reshape(*reached.shape[:2], -1)
         )
-        sent = self._basis.spectra(coefficients, slice(len(weights)), half=True)
+        sent = self._basis.spectra(coefficients, some, half=True)
         np.conjugate(sent, out=sent)
         sent *= fft.fft(by_row, axis=1, overwrite_x=True)[:, frequencies.rows]
         by_row = np.zeros((len(weights), grid.size[0], frequencies.half.size), dtype=np.complex128)
@@ -207,7 +241,8 @@ class _Block:
 
 
 class _Folded:
-    """Images (m, *box) with spectra (m, n_y, n_x), and what every dataset sees of them with ``n`` of the basis."""
+    """Images (m, *box) with spectra (m, n_y, n_x) as pairs of kernels take them, and what every dataset sees of them
+    with ``n`` of the basis."""
 
     def __init__(self, plan: _Plan, images: Array, spectra: ComplexArray, n: int) -> None:
         self.plan, self.images, self.spectra, self.n = plan, images.reshape(len(images), -1), spectra, n
@@ -297,20 +332,21 @@ class SharedKernels:
 
     def _fold(self, images: Array, precision: float) -> _Folded:
         half = max(member.kernels.shape[-1] // 2 for member in self._members)
-        part, plan = self._around(images), self._plan
+        part, plan, n = self._around(images), self._plan, None
         size = plan.size if plan is not None and plan.part == part else self._size(part, half)
         images = images[(..., *part)]
         whole = fft.fft2(images, s=size)
         light = envelope(whole)
-        n = plan.basis.enough(light, precision) if plan is not None and plan.part == part else None
+        if plan is not None and plan.part == part:
+            n = plan.basis.enough(light, precision)
         if plan is None or n is None:
-            self._plan = None  # not both at a time
+            plan = self._plan = None  # not both at a time
             self._known.clear()
             plan = self._plan = _Plan.of(part, size, self._members, half, light)
             SharedKernels.n_plans += 1
             n = plan.basis.enough(light, precision)
             assert n is not None
-        return _Folded(plan, images, plan.basis.frequencies.cut(whole), n)
+        return _Folded(plan, images, plan.paired.turned(plan.basis.frequencies.cut(whole)), n)
 
     def _size(self, part: Part, half: int) -> Size:
         """Of transforms that are large enough for all."""

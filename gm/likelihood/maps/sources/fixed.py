@@ -40,6 +40,12 @@ class MadeAgain(MapSource, ABC):
         assert whole is not None
         return whole.counts(flux)
 
+    def counts_once(self, flux: Array) -> tuple[slice, slice, Array]:
+        """Kernels and windows of all datasets at a time would be many: what is made for this is not kept."""
+        whole = self._made[None] if None in self._made else self._again(None)
+        assert whole is not None
+        return whole.counts(flux)
+
     def _part(self, around: Around | None) -> MapSource | None:
         """What ``again`` makes, made once."""
         if around not in self._made:

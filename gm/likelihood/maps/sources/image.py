@@ -210,6 +210,10 @@ class MapSource(ABC):
     def counts(self, flux: Array) -> tuple[slice, slice, Array]:
         """Predicted counts in every bin: the window's ``y`` and ``x``, and (n_energy, ny, nx)."""
 
+    def counts_once(self, flux: Array) -> tuple[slice, slice, Array]:
+        """`counts`, where they are needed once."""
+        return self.counts(flux)
+
     def add_counts(self, flux: Array, y: slice, x: slice, counts: Array) -> None:
         """Add what it predicts in some rows and columns to the counts there, (n_energy, ...)."""
         add_overlap(self.counts(flux), y, x, counts)
