@@ -15,15 +15,16 @@ def lines(document: Mapping[str, Any], color: bool = False) -> list[str]:
     """A row for each time bin of a ``gm/light-curve/1`` document: flux or upper limit, TS; then whether it varies."""
     status = str(document.get("status", ""))
     style = "green" if status == "ok" else "yellow"
-    n_bands = max(len(document["variability"]), 1)
+    edges = {(point["e_min"], point["e_max"]) for point in document["points"] if point.get("flux") is not None}
+    has_energies = len(edges) > 1 or len(document["variability"]) > 1
     fitted = list(dict.fromkeys(one["name"] for point in document["points"] for one in point.get("parameters", ())))
-    band = ["energy"] if n_bands > 1 else []
+    band = ["energy"] if has_energies else []
     head = ["MJD (UTC)", *band, "flux", "error", "upper limit", "TS", *fitted, "status", "reason"]
-    rows = [_cells(point, n_bands > 1, fitted) for point in document["points"]]
+    rows = [_cells(point, has_energies, fitted) for point in document["points"]]
     told = [
         f"{document['name']}: {document['source']}, flux in cm-2 s-1   {paint(status, style, color)}",
         "",
-        *table(head, shortened(rows, _MANY), left=2 if n_bands > 1 else 1),
+        *table(head, shortened(rows, _MANY), left=2 if has_energies else 1),
         "",
     ]
     together = [

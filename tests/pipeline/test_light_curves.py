@@ -47,6 +47,25 @@ def gm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Any) -> Command
     return command
 
 
+def test_bins_of_other_energies_are_told(gm: Command, tmp_path: Path) -> None:
+    """The flux of a run that ends at a lower energy is that up to there: the screen and a warning say so."""
+    first, second, third = Datasets.read(tmp_path / "datasets.yaml")
+    ends = np.asarray(second.energy_mask(0.0, 2.0))
+    Datasets([first, second.with_(mask_fit=ends), third]).write(tmp_path / "datasets.yaml", overwrite=True)
+    config = (tmp_path / "config.yaml").read_text().replace("[0.5 TeV, 2 TeV, 8 TeV]", "[0.5 TeV, 8 TeV]")
+    (tmp_path / "config.yaml").write_text(config)
+    _, err = gm("light-curve", "config.yaml")
+    document = read_document(tmp_path / "results/light_curves/crab-lc.yaml").data
+    inside, shorter, _ = document["points"]
+    assert shorter["e_max"] < inside["e_max"]
+    assert shorter["flux"] / shorter["norm"] < inside["flux"] / inside["norm"]
+    said = "fluxes of some bins are between other energies, where their datasets end: run-1 "
+    assert [warning for warning in document["warnings"] if warning.startswith(said)]
+    assert said.split(":")[0] in " ".join(err.split())
+    [head] = [line for line in err.splitlines() if line.lstrip().startswith("MJD (UTC)")][:1]
+    assert "energy" in head
+
+
 def test_rows_tables_and_variability(gm: Command, tmp_path: Path) -> None:
     out, err = gm("light-curve", "config.yaml")
     assert out.splitlines() == ["results/light_curves/crab-lc.yaml", "results/light_curves/nights.yaml"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from math import isclose
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,7 @@ def light_curve_document(
         "source": settings.source,
         "status": "ok" if not failed else "failed" if failed == len(statuses) else "incomplete",
         "message": f"{bins}: " + ", ".join(f"{number} {kind}" for number, kind in counted if number),
-        "warnings": list(curve.warnings),
+        "warnings": [*curve.warnings, *_other_energies(curve, points)],
         "reference_model": Models([curve.constant.reference_model]).to_dict()["components"][0]["spectral"],
         "confidence": {"sigma": estimator.sigma, "sigma_ul": estimator.sigma_ul},
         "free": list(settings.free),
@@ -63,6 +64,22 @@ def light_curve_document(
         "variability": [_variability(curve, points[band::n_bands], band, settings) for band in range(n_bands)],
         "inputs": dict(inputs),
     }
+
+
+def _other_energies(curve: LightCurve, points: Points) -> list[str]:
+    """Datasets that do not reach over the whole band: their fluxes are those of fewer energies."""
+    n_bands, told = len(curve.constant.points), []
+    for k, point in enumerate(points):
+        whole = curve.constant.points[k % n_bands]
+        if point.get("flux") is None:
+            continue
+        edges = [(point["e_min"], whole.e_min), (point["e_max"], whole.e_max)]
+        if not all(isclose(own, other, rel_tol=1e-6) for own, other in edges):
+            told.append(f"{', '.join(point['datasets'])} ({point['e_min']:.4g} - {point['e_max']:.4g} TeV)")
+    if not told:
+        return []
+    shown = ", ".join(dict.fromkeys(told[:8])) + (f" and {len(told) - 8} more" if len(told) > 8 else "")
+    return [f"fluxes of some bins are between other energies, where their datasets end: {shown}; their norms compare"]
 
 
 def rows_of(curve: LightCurve, kept: Points) -> Points:
@@ -136,7 +153,7 @@ def _variability(curve: LightCurve, points: Points, band: int, settings: LightCu
             "fvar_err": finite(excess.error),
             "squared": finite(excess.squared),
             "squared_err": finite(excess.squared_err),
-            "reason": None if excess.value is not None else "the fluxes scatter no more than their errors say",
+            "reason": None if excess.value is not None else "their variance is no larger than their mean squared error",
         }
     )
     row["doubling_time"] = _pace(fastest(fluxes, rising=True), "rises")
