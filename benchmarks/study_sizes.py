@@ -29,6 +29,7 @@ EAST, NORTH, SQUARE, SOURCE, BACKGROUND = range(5)
 HELD = [EAST, NORTH, SOURCE, BACKGROUND]
 _CHUNK = 500
 _CLOSE = 1e-8  # of -2 ln L, left to gain
+_SINGULAR = 1e-12  # of the largest diagonal element, added to all
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,8 @@ def _step(vector: Array, gradient: Array, information: Array, free: Sequence[int
         gradient[stays, k] = 0.0
         information[stays, k, :] = information[stays, :, k] = 0.0
         information[stays, k, k] = 1.0
+    largest = np.einsum("naa->na", information).max(1)  # of a source that is gone nothing is known
+    information += _SINGULAR * largest[:, None, None] * np.eye(len(free))
     step = -np.linalg.solve(information, gradient[..., None])[..., 0]
     return step, -(gradient * step).sum(1)
 
@@ -142,6 +145,8 @@ def spread(counts: Array, found: Predicted) -> Array:
         matrix[:, a, b] += term
         if a != b:
             matrix[:, b, a] += term
+    gone = ~np.isfinite(np.linalg.slogdet(matrix)[1])
+    matrix[gone] = np.eye(len(HELD))
     return np.asarray(np.linalg.slogdet(np.linalg.inv(matrix)[:, :2, :2])[1])
 
 
