@@ -89,6 +89,11 @@ class PixelGrid:
     def solid_angle(self) -> Array:
         return np.nan_to_num(np.asarray(self.geometry.solid_angle(), dtype=np.float64))
 
+    @cached_property
+    def sky_along(self) -> tuple[Array, Array] | None:
+        """Longitudes (n_x,) of columns and latitudes (n_y,) of rows [deg]; None where these are other lines."""
+        return self.geometry.projection.sky_along(*(np.arange(n, dtype=np.float64) for n in self.shape[::-1]))
+
     @property
     def everything(self) -> Window:
         """The window of all pixels, not cut."""

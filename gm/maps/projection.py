@@ -186,6 +186,26 @@ class Projection:
         is_upright = self.code == "CAR" and abs(self.rotation[2, 2] - 1.0) < _UPRIGHT
         return float(np.degrees(np.arctan2(self.rotation[1, 0], self.rotation[0, 0]))) if is_upright else None
 
+    @property
+    def _is_straight(self) -> bool:
+        """Whether columns of pixels are meridians, and rows parallels."""
+        return self.turn is not None and self.linear[0, 1] == self.linear[1, 0] == 0.0
+
+    def sky_along(self, x: Array, y: Array) -> tuple[Array, Array] | None:
+        """Longitudes (n_x,) of columns and latitudes (n_y,) of rows [deg], as `sky` has them where these are meridians
+        and parallels; None: they are not."""
+        if not self._is_straight:
+            return None
+        middle = self.origin[0] + self.middle / self.linear[0, 0]
+        return self.sky(x, self.origin[1])[0], self.sky(middle, y)[1]
+
+    def pixels_along(self, lon: Array, lat: Array) -> tuple[Array, Array] | None:
+        """Columns (n_x,) of longitudes and rows (n_y,) of latitudes [deg], as `pixel` has them where these are
+        meridians and parallels; None: they are not."""
+        if not self._is_straight or (np.abs(lat) > 90.0).any():
+            return None
+        return self.pixel(lon, 0.0)[0], self.pixel(self.turn or 0.0, lat)[1]
+
     def _is_outside(self, x: Array, y: Array) -> BoolArray:
         """Off the sky in the plane of a CAR projection."""
         return np.asarray((np.abs(x - self.middle) > _CAR_BOUND) | (np.abs(y) > _CAR_BOUND - 90.0))

@@ -15,6 +15,7 @@ from gm.maps.axes import NodeAxis
 from gm.maps.geometry import WcsGeometry
 from gm.maps.healpix import HealpixGeometry
 from gm.maps.map import Map
+from gm.maps.pixel_grid import PixelGrid
 from gm.maps.reading import read_map
 from gm.maps.sphere import unit_vectors
 from gm.maps.writing import write_map
@@ -136,3 +137,30 @@ def test_tables_of_a_spectrum_with_values_that_are_no_flux(tmp_path: Path) -> No
     write_map(path, Map(RegionGeometry(None), axes, data, "TeV-1 s-1 cm-2"))
     model = TemplateNDSpectralModel(filename=str(path))
     assert model.remarks() == (f"{path}: 2 of 6 values are negative or no numbers, and taken for 0",)
+
+
+@pytest.mark.parametrize("axes", [(), (ENERGY,)])
+@pytest.mark.parametrize("shift", [0.0, 0.7, 3.0])
+@pytest.mark.parametrize("projection", ["CAR", "TAN"])
+def test_lines_between_pixels_along_both_axes_are_those_at_each_position(
+    tmp_path: Path, axes: Any, shift: float, projection: str
+) -> None:
+    """To rounding; where rows and columns of both are parallels and meridians, and elsewhere."""
+    data = np.random.default_rng(5).uniform(0.0, 2.0, (*(axis.n_bins for axis in axes), *GRID.shape))
+    model = template(tmp_path / "t.fits", data, axes=axes, normalize=False)
+    values = model.values() + np.array([shift, -0.3 * shift])
+    grid = PixelGrid(WcsGeometry.create(0.4, -0.2, 0.13, shape=(50, 44), projection=projection))
+    energy = np.array([0.1, 0.9, 1.0, 1.7, 3.9, 5.0, 60.0]) if axes else None
+    expected = model.evaluate(unit_vectors(*grid.geometry.grid()), values, energy) * grid.solid_angle
+    found = model.integrate(grid, values, energy)
+    assert found.any()
+    np.testing.assert_allclose(found, expected, rtol=1e-11)
+
+
+def test_lines_between_pixels_of_an_axis_that_is_a_parameter(tmp_path: Path) -> None:
+    size = NodeAxis.from_nodes("size", [1.0, 2.0, 3.0], "", "lin")
+    data = np.random.default_rng(6).uniform(0.5, 2.0, (3, *GRID.shape))
+    write_map(tmp_path / "t.fits", Map(GRID, (size,), data, "sr-1"))
+    model, grid = TemplateNDSpatialModel(filename=str(tmp_path / "t.fits")), PixelGrid(GRID.upsample(3))
+    expected = model.evaluate(unit_vectors(*grid.geometry.grid()), np.array([1.3])) * grid.solid_angle
+    np.testing.assert_allclose(model.integrate(grid, np.array([1.3])), expected, rtol=1e-11)

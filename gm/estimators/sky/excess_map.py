@@ -8,7 +8,7 @@ from math import ceil
 
 import numpy as np
 
-from gm.arrays import Array, BoolArray, MapArray
+from gm.arrays import Array, BoolArray, MapArray, distinct
 from gm.conventions import Conventions
 from gm.datasets import Datasets
 from gm.datasets.map_dataset import SkyMap
@@ -25,6 +25,7 @@ from gm.values import read_only
 
 _LEAST = 1e-300
 Sums = Callable[[str], Array]
+_MANY_ROWS = 64  # of a circle, above which a transform takes less than sums of rows
 _SAME = 1e-6  # pixels: a pixel at the radius is inside, whatever the rounding
 
 
@@ -194,6 +195,20 @@ def disk_of(geometry: WcsGeometry, radius: float, conventions: Conventions) -> A
 
 def around(image: Array, disk: Array) -> Array:
     """Sums over the disk (k, k) around each pixel, in the shape of the image; nothing beyond the border."""
-    from scipy.signal import fftconvolve
+    if len(disk) > _MANY_ROWS:
+        from scipy.signal import fftconvolve
 
-    return np.asarray(fftconvolve(image, disk, mode="same"))
+        return np.asarray(fftconvolve(image, disk, mode="same"))
+    n_y, n_x = image.shape
+    half, widths = len(disk) // 2, np.count_nonzero(disk, axis=1)
+    before = np.zeros((n_y, n_x + 2 * half + 2))  # the sum of all pixels to the left, beyond both ends too
+    np.cumsum(image, axis=1, out=before[:, half + 1 : half + 1 + n_x])
+    before[:, half + 1 + n_x :] = before[:, half + n_x, None]
+    total, in_row = np.zeros(image.shape), np.empty(image.shape)
+    for width in distinct(widths[widths > 0]).tolist():
+        left = half - width // 2
+        np.subtract(before[:, left + width : left + width + n_x], before[:, left : left + n_x], out=in_row)
+        for dy in range(max(-half, 1 - n_y), min(half, n_y - 1) + 1):
+            if widths[dy + half] == width:
+                total[max(-dy, 0) : n_y - max(dy, 0)] += in_row[max(dy, 0) : n_y - max(-dy, 0)]
+    return total

@@ -25,6 +25,7 @@ from gm.models import Models, SkyModel
 from gm.values import read_only
 
 Progress = Callable[[str, float], None]
+_KINDS = 1 << 16  # numbers of kinds of pixels, from where those that there are are counted again
 _SHARED = (
     "off counts are taken as measured for each bin alone; where neighbours share them, as those of a ring, errors "
     "leave that out"
@@ -192,12 +193,17 @@ def reference_fluxes(component: SkyModel, bands: Bands, conventions: Conventions
 
 def _patterns(mask: BoolArray) -> Iterator[tuple[BoolArray, BoolArray]]:
     """Which energies enter together, (n_energy,), and the pixels in which these do and no others, (n_y, n_x)."""
-    columns = np.packbits(mask.reshape(len(mask), -1), axis=0)
-    kinds, of_pixel = np.unique(columns, axis=1, return_inverse=True)
-    together = np.unpackbits(kinds, axis=0, count=len(mask)).astype(np.bool_)
-    for k, energies in enumerate(together.T):
+    flat = mask.reshape(len(mask), -1)
+    kind: IntArray = np.zeros(flat.shape[1], dtype=np.intp)
+    for entering in flat:
+        kind = 2 * kind + entering
+        if kind.max(initial=0) >= _KINDS:
+            kind = (np.cumsum(np.bincount(kind) > 0) - 1)[kind]
+    for number in np.flatnonzero(np.bincount(kind)).tolist():
+        pixels = kind == number
+        energies = flat[:, int(np.argmax(pixels))]
         if energies.any():
-            yield energies, (of_pixel.reshape(-1) == k).reshape(mask.shape[1:])
+            yield energies, pixels.reshape(mask.shape[1:])
 
 
 def _off(dataset: SkyMap, part: slice) -> list[MapArray]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gm.arrays import Array
+from gm.maps.pixel_grid import PixelGrid
 from gm.models.parametric import Default
 from gm.models.spatial.base import ExtendedModel
 
@@ -22,6 +23,9 @@ class ConstantSpatialModel(ExtendedModel):
 
     def evaluation_radius(self, values: Array) -> None:
         return None
+
+    def integrate(self, grid: PixelGrid, values: Array, energy: Array | None = None) -> Array:
+        return np.asarray(values[0] * grid.solid_angle)
 
     def evaluate(self, vectors: Array, values: Array, energy: Array | None = None) -> Array:
         return np.full(vectors.shape[1:], values[0])

@@ -7,12 +7,14 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 from math import isnan
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gm.arrays import Array
 from gm.maps.map import Map
+from gm.maps.pixel_grid import PixelGrid
 from gm.maps.sphere import lon_lat
 from gm.models.errors import ModelError
 from gm.models.parameter import Parameter
@@ -55,6 +57,25 @@ class TemplateShape(ExtendedModel):
 
     def remarks(self) -> tuple[str, ...]:
         return self.template.remarks
+
+    def integrate(self, grid: PixelGrid, values: Array, energy: Array | None = None) -> Array:
+        """Where both have meridians as columns and parallels as rows, lines between pixels are those of both axes."""
+        along = grid.sky_along if grid.geometry.frame == self.frame else None
+        if along is not None:
+            lon, lat = self._shift(values)
+            area = grid.solid_angle
+            found = self.template.integrate(along[0] - lon, along[1] - lat, area, energy, self._slices(values))
+            if found is not None:
+                return found
+        return super().integrate(grid, values, energy)
+
+    @abstractmethod
+    def _shift(self, values: Array) -> tuple[float, float]:
+        """Longitude and latitude [deg] by which the map is moved."""
+
+    @abstractmethod
+    def _slices(self, values: Array) -> NDArray[Any] | None:
+        """What is interpolated, see `TemplateMap.evaluate`."""
 
     @abstractmethod
     def total(self, values: Array, energy: Array) -> Array:
@@ -113,10 +134,15 @@ class TemplateSpatialModel(TemplateShape):
 
     def _shifted(self, vectors: Array, values: Array) -> tuple[Array, Array]:
         """Positions [deg] on the map that are seen at directions: longitude and latitude less the shift."""
-        lon, lat = lon_lat(vectors)
-        center = self.template.center()
-        place = self.position(values)
-        return lon - (place[0] - center[0]), lat - (place[1] - center[1])
+        (lon, lat), by = lon_lat(vectors), self._shift(values)
+        return lon - by[0], lat - by[1]
+
+    def _shift(self, values: Array) -> tuple[float, float]:
+        place, center = self.position(values), self.template.center()
+        return place[0] - center[0], place[1] - center[1]
+
+    def _slices(self, values: Array) -> None:
+        return None
 
 
 class TemplateNDSpatialModel(TemplateShape):
@@ -153,8 +179,13 @@ class TemplateNDSpatialModel(TemplateShape):
         return self.template.total(energy, self.template.collapsed(self._in_order(values))[0])
 
     def evaluate(self, vectors: Array, values: Array, energy: Array | None = None) -> Array:
-        slices, _ = self.template.collapsed(self._in_order(values))
-        return self.template.evaluate(*lon_lat(vectors), energy, slices)
+        return self.template.evaluate(*lon_lat(vectors), energy, self._slices(values))
+
+    def _shift(self, values: Array) -> tuple[float, float]:
+        return 0.0, 0.0
+
+    def _slices(self, values: Array) -> NDArray[Any]:
+        return self.template.collapsed(self._in_order(values))[0]
 
     def evaluate_with_gradient(self, vectors: Array, values: Array, energy: Array | None = None) -> tuple[Array, Array]:
         lon, lat = lon_lat(vectors)

@@ -8,6 +8,7 @@ outermost energies, where a straight line would soon be below 0, they go on as o
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -22,6 +23,7 @@ from gm.maps.healpix import HealpixGeometry
 from gm.maps.map import Map
 from gm.maps.reading import read_map
 from gm.models.templates.axis_interpolation import ENERGY, collapse
+from gm.models.templates.between import Between
 from gm.models.templates.files import read_template
 from gm.units import UnitError, factor
 
@@ -29,6 +31,7 @@ Geometry: TypeAlias = WcsGeometry | HealpixGeometry
 
 _UNITS = ("sr-1", "TeV-1 cm-2 s-1 sr-1", "TeV-1 sr-1", "")
 _UNSEEN = -1.6375e30  # HEALPix: no value
+_LARGEST = 700.0  # logarithm
 _STEP = 1e-5  # deg, for the derivatives of pixel coordinates by sky coordinates
 
 
@@ -135,6 +138,35 @@ class TemplateMap:
         index, weight, inside = self._corners(lon, lat)
         return self._finish(self._interpolate(index, weight, energy, slices), inside, energy)
 
+    def integrate(
+        self, lon: Array, lat: Array, area: Array, energy: Array | None, slices: NDArray[Any] | None = None
+    ) -> Array | None:
+        """`evaluate` at all pairs of longitudes (n_x,) and latitudes (n_y,) times an area (n_y, n_x), quickly; None:
+        the map has other rows and columns. What is no number counts 0."""
+        geometry = self.geometry
+        along = geometry.projection.pixels_along(lon, lat) if isinstance(geometry, WcsGeometry) else None
+        if along is None:
+            return None
+        columns, rows = (Between.of(at, n) for at, n in zip(along, geometry.shape[::-1], strict=True))
+        factor = self._loaded[3] * (rows.inside[:, None] * columns.inside) * area
+        slices = self.scaled if slices is None else slices
+
+        def at(one: NDArray[Any]) -> Array:
+            return columns.along(rows.along(one.reshape(geometry.shape), 0), 1)
+
+        if self.energy_axis is None or energy is None:
+            each, factors = iter([at(slices)]), np.ones(1)
+        else:
+            each, factors = self._each_energy(at, energy, slices), self.covers(energy).astype(np.float64)
+        values = np.zeros((factors.size, *area.shape))
+        for value, found, covered in zip(values, each, factors.tolist(), strict=True):
+            if covered:
+                np.exp(np.minimum(found, _LARGEST, out=found), out=value)
+                value *= factor
+        if not np.isfinite(values).all():
+            values = np.nan_to_num(values, posinf=0.0, neginf=0.0)
+        return values if self.energy_axis is not None else values[0]
+
     def total(self, energy: Array, slices: NDArray[Any] | None = None) -> Array:
         """The integral over the map at energies [TeV], (n_energy,), in `unit` times sr; ``slices`` as in `evaluate`."""
         pixel = np.arange(self.scaled.shape[-1])[None]
@@ -225,18 +257,27 @@ class TemplateMap:
             return _weighted(slices, index, weight)
         if energy is None:
             raise ValueError("a template with an energy axis needs energies")
-        node, share = self._energy_nodes(energy)
         values = np.empty((energy.size, *index.shape[1:]))
-        known: dict[int, Array] = {}  # of the last nodes: neighbours share theirs
-        for value, lower, part in zip(values, node.tolist(), share.tolist(), strict=True):
-            ends = lower, min(lower + 1, len(slices) - 1)
-            known = {k: known[k] if k in known else _weighted(slices[k], index, weight) for k in ends}
-            if is_light and isinstance(self.geometry, HealpixGeometry) and not 0.0 <= part <= 1.0:
-                value[:] = _power(known[ends[0]], known[ends[1]], part)
-                continue
-            np.multiply(known[ends[0]], 1.0 - part, out=value)
-            value += known[ends[1]] * part
+        each = self._each_energy(lambda one: _weighted(one, index, weight), energy, slices, is_light=is_light)
+        for value, found in zip(values, each, strict=True):
+            value[:] = found
         return values
+
+    def _each_energy(
+        self, at: Callable[[NDArray[Any]], Array], energy: Array, slices: NDArray[Any], *, is_light: bool = True
+    ) -> Iterator[Array]:
+        """Energy after energy what is interpolated between slices, ``at`` the same positions of each."""
+        node, share = self._energy_nodes(energy)
+        known: dict[int, Array] = {}  # of the last nodes: neighbours share theirs
+        for lower, part in zip(node.tolist(), share.tolist(), strict=True):
+            ends = lower, min(lower + 1, len(slices) - 1)
+            known = {k: known[k] if k in known else at(slices[k]) for k in ends}
+            if is_light and isinstance(self.geometry, HealpixGeometry) and not 0.0 <= part <= 1.0:
+                yield _power(known[ends[0]], known[ends[1]], part)
+            else:
+                found = known[ends[1]] * part
+                found += known[ends[0]] * (1.0 - part)
+                yield found
 
     def _energy_nodes(self, energy: Array) -> tuple[IntArray, Array]:
         axis = self.energy_axis
@@ -253,7 +294,7 @@ class TemplateMap:
         """Values from what was interpolated: not below 0, and 0 outside of the map and its energies."""
         scale = self._loaded[3]
         is_log = isinstance(self.geometry, WcsGeometry)
-        value = np.minimum(scaled, 700.0) if is_log else np.maximum(scaled, 0.0)
+        value = np.minimum(scaled, _LARGEST) if is_log else np.maximum(scaled, 0.0)
         if is_log:
             np.exp(value, out=value)
         value *= inside * scale

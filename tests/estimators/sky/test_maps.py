@@ -17,7 +17,7 @@ from gm.estimators.sky.ps_map import PSMapEstimator
 from gm.estimators.sky.residual_map import ResidualMapEstimator
 from gm.estimators.sky.result import SkyMaps
 from gm.estimators.sky.sources import default_kernel, exposed_counts
-from gm.estimators.sky.ts_map import TSMapEstimator
+from gm.estimators.sky.ts_map import TSMapEstimator, _patterns
 from gm.likelihood import JointLikelihood, predict_component
 from gm.maps.geometry import WcsGeometry
 from gm.models import Models, PointSpatialModel, PowerLawSpectralModel, SkyModel
@@ -207,6 +207,29 @@ def test_a_circle_larger_than_the_map_is_the_map() -> None:
     disk = disk_of(geometry, 180.0, Conventions.GAMMAPY)
     assert disk.size < 1000
     np.testing.assert_allclose(around(image, disk), image.sum(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(30, 50), (4, 9), (25, 3), (90, 70)])
+@pytest.mark.parametrize("radius", [0.5, 4.0, 6.3, 33.0])
+def test_sums_over_circles_are_those_of_their_pixels(shape: tuple[int, int], radius: float) -> None:
+    """Of small circles row by row, of large ones by a transform; also where a circle is larger than the map."""
+    image = np.random.default_rng(3).random(shape)
+    disk = disk_of(WcsGeometry.create(0.0, 0.0, 1.0, shape=shape), radius, Conventions.EXACT)
+    y, x = (place.ravel() for place in np.mgrid[: shape[0], : shape[1]])
+    within = (y[:, None] - y) ** 2 + (x[:, None] - x) ** 2 <= radius**2
+    np.testing.assert_allclose(around(image, disk).ravel(), within @ image.ravel(), rtol=1e-11)
+
+
+@pytest.mark.parametrize("n_energy", [3, 40])
+def test_pixels_are_told_apart_by_the_energies_that_enter(n_energy: int) -> None:
+    """Of many energies, too, where their kinds do not fit into one number."""
+    random = np.random.default_rng(4)
+    mask = (random.random((4, n_energy, 1)) < 0.5)[random.integers(0, 4, 30)].reshape(5, 6, n_energy).transpose(2, 0, 1)
+    found = list(_patterns(mask))
+    assert sum(pixels.sum() for _, pixels in found) == mask.any(axis=0).sum()
+    assert len({energies.tobytes() for energies, _ in found}) == len(found)
+    for energies, pixels in found:
+        assert (mask[:, pixels] == energies[:, None]).all()
 
 
 @pytest.mark.parametrize("response", ["psf", "psf only", "reco"])

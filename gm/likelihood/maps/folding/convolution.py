@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from gm.arrays import Array, IntArray
-from gm.likelihood.maps.folding.frequencies import ComplexArray, Part, Size, bounding_box, spectra_of
+from gm.likelihood.maps.folding.frequencies import ComplexArray, Part, Size, bounding_box, images_of, spectra_of
 from gm.likelihood.maps.folding.kernel_groups import Grid, KernelGroup, chunks, moved
 
 _SMALLER = 0.75  # steps of sizes of the bounding box of an image; kernels are transformed again for each
@@ -76,10 +76,8 @@ class Convolver:
     ) -> Iterator[tuple[int, Array]]:
         """The convolutions with some kernels of images that have these spectra."""
         folded = np.zeros(self.shape)
-        for k, one in zip(
-            members, fft.irfft2(transforms * spectra(members), s=grid.size, overwrite_x=True), strict=True
-        ):
-            folded[grid.reach] = one[grid.cut]
+        for k, one in zip(members, images_of(transforms * spectra(members), grid.size, grid.cut), strict=True):
+            folded[grid.reach] = one
             yield int(k), folded
 
     def fold_adjoint_each(self, images: Array) -> Array:

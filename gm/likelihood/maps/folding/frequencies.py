@@ -79,8 +79,13 @@ def images_of(spectra: ComplexArray, size: Size, part: Part) -> Array:
 
 def bounding_box(images: Array) -> Part | None:
     """Rows and columns outside of which images (..., ny, nx) are as good as 0; None: everywhere."""
-    flux, part = np.abs(images).reshape(-1, *images.shape[-2:]), []
-    for sums in (flux.sum(axis=2), flux.sum(axis=1)):
+    each, part = images.reshape(-1, *images.shape[-2:]), []
+    rows, columns = (np.empty((len(each), n)) for n in images.shape[-2:])
+    for image, by_row, by_column in zip(each, rows, columns, strict=True):
+        flux = np.abs(image)
+        flux.sum(axis=1, out=by_row)
+        flux.sum(axis=0, out=by_column)
+    for sums in (rows, columns):
         tail = _FAINT_TAIL * sums.sum(axis=1, keepdims=True)
         from_below = (sums.cumsum(axis=1) > tail).any(axis=0)
         from_above = (sums[:, ::-1].cumsum(axis=1) > tail).any(axis=0)
