@@ -18,6 +18,8 @@ from gm.fit.run import FitRun
 from gm.matrices import Covariance, substituted
 from gm.units import convert
 
+_SHORTER = 0.7  # of the step to be made, by the last one: a curve is not followed so far beyond its points
+
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -59,19 +61,17 @@ class Space:
             raise UsageError(f"the values of {self.names[axis]} are a sequence of numbers")
         return np.array([convert(value, self.units[axis]) for value in values])
 
-    def at(
-        self, values: Sequence[float], known: Sequence[tuple[ProfilePoint, ProfilePoint | None]] = ()
-    ) -> ProfilePoint:
-        """The profile at values of the axes, from the minimum or from points that are known: straight on from the point
-        behind them, or moved as the errors say. Raises `LowerMinimum`."""
+    def at(self, values: Sequence[float], known: Sequence[Sequence[ProfilePoint]] = ()) -> ProfilePoint:
+        """The profile at values of the axes, from the minimum or from points that are known: on along the curve through
+        those of a line, nearest first, or moved as the errors say from one alone. Raises `LowerMinimum`."""
         chosen, wanted = list(self.chosen), (np.array(values) - self.offset) / self.scale
 
         def moved(vector: Array) -> Array:
             return np.asarray(vector + self.ellipsoid.direction(chosen, wanted - vector[chosen]))
 
-        starts = [_straight_on(near, behind, chosen, wanted) for near, behind in known if behind is not None]
+        starts = [_further(line, chosen, wanted) for line in known if len(line) > 1]
         if not starts:
-            starts = [moved(near.vector) for near, _ in known] or [moved(self.profile.vector)]
+            starts = [moved(line[0].best) for line in known] or [moved(self.profile.vector)]
         point = self.profile.at(chosen, wanted, starts)
         if not point.reason:
             return point
@@ -88,16 +88,26 @@ class Space:
         return [(rise, self.scale * points + self.offset, why) for rise, points, why in rows]
 
 
-def _straight_on(near: ProfilePoint, behind: ProfilePoint, chosen: Sequence[int], wanted: Array) -> Array:
-    """From one point through another to where the chosen parameters are as wanted, (n_active,)."""
-    step, last = wanted - near.vector[chosen], near.vector[chosen] - behind.vector[chosen]
-    share = float(step @ last / (last @ last)) if last.any() else 0.0
-    return np.asarray(near.vector + share * (near.vector - behind.vector))
+def _further(line: Sequence[ProfilePoint], chosen: Sequence[int], wanted: Array) -> Array:
+    """On along the curve through points of a line, nearest first, to where the chosen parameters are as wanted,
+    (n_active,): a straight line where the last step was a shorter one."""
+    vectors = np.array([point.best for point in line])
+    step = wanted - vectors[0, chosen]
+    if not step.any():
+        return np.asarray(vectors[0])
+    at = (vectors[:, chosen] - vectors[0, chosen]) @ step / float(step @ step)
+    if abs(at[1]) < _SHORTER:
+        at, vectors = at[:2], vectors[:2]
+    apart = at[:, None] - at + np.eye(at.size)
+    if not apart.all():
+        return np.asarray(vectors[0])
+    weights = np.prod(np.where(np.eye(at.size) > 0, 1.0, 1.0 - at), axis=1) / np.prod(apart, axis=1)
+    return np.asarray(weights @ vectors)
 
 
 def parameter_space(run: FitRun, addresses: Sequence[str]) -> Space:
     """The axes are parameters, linked ones scales of those that they follow. Raises `UsageError`, `AddressError`."""
-    layout, models, profile = run.layout, run.likelihood.models, run.profile()
+    layout, models, profile = run.layout, run.likelihood.models, run.profile(points_are_near=True)
     indices = [models.resolve(address) for address in addresses]
     free = [layout.free_position(index) for index in indices]
     active, chosen = run.objective.active, list[int]()
@@ -128,7 +138,7 @@ def quantity_space(run: FitRun, quantity: Quantity) -> Space:
     vector, slopes = objective.there(minimum.vector), objective.slopes(minimum.vector)
     lower, upper = run.lower.copy(), run.upper.copy()
     lower[k], upper[k] = _limits(run, quantity, k, float(vector[k]))
-    own = run.profile()
+    own = run.profile(points_are_near=True)
     names = [str(quantity) if i == k else name for i, name in enumerate(run.names)]
     profile = own.of(objective, vector, lower, upper, names, objective.back)
     of_parameters = run.errors.whole_covariance()

@@ -28,6 +28,7 @@ from gm.values import read_only
 Progress = Callable[[str, float], None]
 _LOWER_MINIMA = 5
 _LARGEST = 1_000_000  # points
+_ON_A_LINE = 3  # points that a curve is led through: more of them would carry on what they are off by
 _LOWER = "a lower minimum was found along the profile, and is what it starts from: its statistic is {:.6g} lower"
 
 
@@ -208,13 +209,15 @@ def _outwards(axes: Sequence[ProfileAxis]) -> list[tuple[int, ...]]:
     return sorted(places, key=lambda place: sum(int(rank[k]) for rank, k in zip(ranks, place, strict=True)))
 
 
-def _starts(
-    found: dict[tuple[int, ...], ProfilePoint], place: tuple[int, ...]
-) -> Iterator[tuple[ProfilePoint, ProfilePoint | None]]:
-    """Neighbours that are known, each with the one behind it on the same line, if that is known."""
+def _starts(found: dict[tuple[int, ...], ProfilePoint], place: tuple[int, ...]) -> Iterator[list[ProfilePoint]]:
+    """Neighbours that are known, each with those behind it on the same line as far as they are known, nearest first."""
     for axis in range(len(place)):
         for side in (-1, 1):
-            near, behind = (tuple(k + n * side * (a == axis) for a, k in enumerate(place)) for n in (1, 2))
-            if near in found and not found[near].reason:
-                other = found.get(behind)
-                yield found[near], other if other is not None and not other.reason else None
+            line = list[ProfilePoint]()
+            for n in range(1, _ON_A_LINE + 1):
+                point = found.get(tuple(k + n * side * (a == axis) for a, k in enumerate(place)))
+                if point is None or point.reason:
+                    break
+                line.append(point)
+            if line:
+                yield line

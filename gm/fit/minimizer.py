@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from weakref import proxy
 
 import numpy as np
@@ -46,7 +46,8 @@ class Minimum:
 
     kinks : parameters whose slope changes sign all at once there; name : ``minuit``, or ``scoring`` where that left
     MIGRAD nothing to do; hessian : (n_free, n_free) where it is known; endless : (n_free,) a direction along which the
-    statistic falls without bound; is_lost : it ended where there is no minimum, which the message explains
+    statistic falls without bound; is_lost : it ended where there is no minimum, which the message explains; of a
+    minimum that scoring has found, information : that it has there, and aim : (n_free,) where another step would lead
     """
 
     vector: Array
@@ -62,6 +63,8 @@ class Minimum:
     hessian: Hessian | None = None
     endless: Array | None = None
     is_lost: bool = False
+    information: Hessian | None = None
+    aim: Array | None = None
 
 
 @dataclass
@@ -106,10 +109,10 @@ class Minimizer:
         """About one sigma of each parameter with the others fixed, (n_free,)."""
         return self._scale
 
-    def minimize(self, start: Array) -> Minimum:
-        """Minimise from ``start`` (n_free,)."""
+    def minimize(self, start: Array, nearby: Hessian | None = None) -> Minimum:
+        """Minimise from ``start`` (n_free,); ``nearby`` : the information at a minimum that may be much the same."""
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # told by what is not finite
-            return self._minimize(start)
+            return self._minimize(start, nearby)
 
     def approach(self, start: Array) -> tuple[float, Array]:
         """The lowest value that scoring alone finds from ``start`` (n_free,), and where, (n_free,)."""
@@ -124,10 +127,10 @@ class Minimizer:
         vector, self._n_allowed = off_the_plateau(self._objective, start, *among, self._n_cut_off)
         return vector
 
-    def _minimize(self, start: Array) -> Minimum:
+    def _minimize(self, start: Array, nearby: Hessian | None) -> Minimum:
         vector, calls = self._off_the_plateau(start), (0, 0, 0)
         for _ in range(_TRIES):
-            begin = self._score(vector)
+            begin = self._score(vector, nearby)
             calls = calls[0] + begin.steps + 1, calls[1] + begin.steps + 1, calls[2] + begin.steps
             self._scale = begin.scale
             if (ended := self._ended(begin, vector, calls)) is not None:
@@ -138,7 +141,7 @@ class Minimizer:
             vector, calls = minimum.vector, (minimum.value_calls, minimum.gradient_calls, minimum.steps)
         return minimum
 
-    def _score(self, vector: Array) -> ScoringResult:
+    def _score(self, vector: Array, nearby: Hessian | None = None) -> ScoringResult:
         return score(
             self._objective,
             vector,
@@ -149,6 +152,7 @@ class Minimizer:
             is_left=self._is_left,
             is_smooth=self._is_smooth,
             n_cut_off=self._n_cut_off,
+            nearby=nearby,
         )
 
     def _ended(self, begin: ScoringResult, start: Array, calls: tuple[int, int, int]) -> Minimum | None:
@@ -160,7 +164,8 @@ class Minimizer:
             if self._n_allowed and self._n_cut_off is not None and (n := self._n_cut_off(vector)):
                 return Minimum(vector, value, False, np.inf, *calls, _CUT_OFF.format(n=n), name="scoring", is_lost=True)
             hessian = begin.information if begin.hessian else None
-            return Minimum(vector, value, True, begin.edm, *calls, _FOUND, name="scoring", hessian=hessian)
+            found = Minimum(vector, value, True, begin.edm, *calls, _FOUND, name="scoring", hessian=hessian)
+            return replace(found, information=begin.information, aim=begin.aim)
         if not begin.information.is_finite():
             return Minimum(vector, value, False, np.inf, *calls, _NOT_FINITE, name="scoring", is_lost=True)
         way = vector - start

@@ -46,11 +46,18 @@ class End:
 
 @dataclass(frozen=True, eq=False)
 class ProfilePoint:
-    """-2 ln L with some parameters given, lowest at ``vector`` (n_free,); with a ``reason`` it is not known."""
+    """-2 ln L with some parameters given, lowest at ``vector`` (n_free,), or lower still at ``aim`` (n_free,), where it
+    was not evaluated. With a ``reason`` it is not known."""
 
     value: float
     vector: Array
     reason: str = ""
+    aim: Array | None = None
+
+    @property
+    def best(self) -> Array:
+        """(n_free,)."""
+        return self.vector if self.aim is None else self.aim
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,12 +172,12 @@ class Profile:
         starts = [start.copy() for start in starts]
         for start in starts:
             start[list(chosen)] = values
-        value, vector, doubt = self._minimized(others, starts)
+        value, vector, doubt, aim = self._minimized(others, starts)
         if np.isinf(value):
             return ProfilePoint(value, vector, "the statistic is not finite")
         if doubt > max(_UNSURE, _UNSURE * (value - self._value)):
             return ProfilePoint(value, vector, "the other parameters do not converge")
-        return ProfilePoint(value, vector, _BEYOND if self._is_left(vector) else "")
+        return ProfilePoint(value, vector, _BEYOND if self._is_left(vector) else "", aim)
 
     def _why_not(self, here: _Point, rise: float) -> str:
         """Why a point says nothing of the profile."""
@@ -196,28 +203,31 @@ class Profile:
         starts = [moved, np.where(others, last.vector, moved)] if others.any() else [moved]
         for start in starts:
             start[chosen] = (self.vector + distance * direction)[chosen]
-        value, ahead, doubt = self._minimized(others, starts)
+        value, ahead, doubt, _ = self._minimized(others, starts)
         if np.isinf(value):
             return _Point(distance, ahead, np.inf)
         slope = float(self._objective.value_and_gradient(ahead)[1][chosen] @ direction[chosen])
         return _Point(distance, ahead, value - self._value, slope, doubt)
 
-    def _minimized(self, others: BoolArray, starts: Sequence[Array]) -> tuple[float, Array, float]:
-        """The lowest value over the ``others`` (n_free,) from the best of some starts (n_free,), where it is, and how
-        far from the minimum it may be. Raises `LowerMinimum`."""
+    def _minimized(self, others: BoolArray, starts: Sequence[Array]) -> tuple[float, Array, float, Array | None]:
+        """The lowest value over the ``others`` (n_free,) from the best of some starts (n_free,), where it is, how far
+        from the minimum it may be, and where another step would lead (n_free,). Raises `LowerMinimum`."""
         starts = [np.clip(start, self._lower, self._upper) for start in starts]
         values = np.nan_to_num([self._objective.value(start) for start in starts], nan=np.inf)
-        ahead, value, doubt = starts[int(np.argmin(values))], float(np.min(values)), 0.0
+        ahead, value, doubt, aim = starts[int(np.argmin(values))], float(np.min(values)), 0.0, None
         if np.isinf(value):
-            return value, ahead, doubt
+            return value, ahead, doubt, aim
         if others.any():
             with np.errstate(over="ignore", invalid="ignore"):  # of a step too far the value is not finite
                 found = self._minimize(Restricted(self._objective, ahead, others), ahead[others], others)
             value, doubt = found.value, 0.0 if found.valid else found.edm
             ahead[others] = found.vector
+            if found.aim is not None:
+                aim = ahead.copy()
+                aim[others] = found.aim
         if value < self._value - _LOWER:
             raise LowerMinimum(ahead)
-        return value, ahead, doubt
+        return value, ahead, doubt, aim
 
 
 def _next(below: _Point, above: _Point, proposed: float, unit: float) -> float:

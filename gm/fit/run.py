@@ -22,7 +22,8 @@ from gm.fit.kinks import across_kinks, stepped_across
 from gm.fit.lost_sources import lost_sources, put_where_wanted
 from gm.fit.minimizer import Minimizer, Minimum
 from gm.fit.no_minimum import culprits
-from gm.fit.objective import NothingToFit, Objective, Restricted, amplitudes
+from gm.fit.objective import NothingToFit, Restricted, amplitudes
+from gm.fit.other_parameters import OtherParameters
 from gm.fit.own_rises import rises_around
 from gm.fit.parts import MinimizerReport, Status
 from gm.fit.profile import LowerMinimum, Profile
@@ -346,23 +347,17 @@ class FitRun:
         intervals = Intervals(*among, self.ellipsoid(self.profile()), unknown)
         return intervals.around(minos, contours, rises)
 
-    def profile(self) -> Profile:
-        """The statistic minimised over all parameters but some."""
+    def profile(self, *, points_are_near: bool = False) -> Profile:
+        """The statistic minimised over all parameters but some, at points that are near each other or not."""
         minimum, limits = self.minimum, (self.lower, self.upper)
-        return Profile(
-            self.objective, minimum.vector, minimum.value, *limits, self.names, self._minimize_others, self._is_left
-        )
+        others = OtherParameters(*limits, self._amplitudes, self._progress, points_are_near)
+        return Profile(self.objective, minimum.vector, minimum.value, *limits, self.names, others, self._is_left)
 
     def ellipsoid(self, profile: Profile) -> Ellipsoid:
         """The errors around the minimum; parameters at limits go as far as the slope there lets them."""
         slope, held = np.abs(self.objective.gradient(self.minimum.vector)), self.errors.at_lower | self.errors.at_upper
         sizes = np.where(held, 1.0 / np.where(held, slope, 1.0), self.minimizer.scale)
         return Ellipsoid(profile, self.errors.whole_covariance(), sizes)
-
-    def _minimize_others(self, objective: Objective, start: Array, others: BoolArray) -> Minimum:
-        """Without exact second derivatives, which cost as much as the few steps that a profile takes from its start."""
-        among = self.lower[others], self.upper[others], self._amplitudes[others]
-        return Minimizer(objective, *among, self._progress, n_cut_off=objective.n_cut_off).minimize(start)
 
     def result(
         self, best: Models, around: Around, tested: Mapping[str, tuple[float | None, str]], *, by_energy: bool = False

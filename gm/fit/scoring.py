@@ -28,7 +28,8 @@ class ScoringResult:
     """Where scoring stopped: gradient, step sizes (n_free,), information (n_free, n_free) there, and the steps tried.
 
     promised : the improvement that another step promises; edm : the same, infinite where the promise is not worth much
-    because the information is singular or not finite; hessian : whether the information is the exact Hessian there
+    because the information is singular or not finite; hessian : whether the information is the exact Hessian there;
+    aim : (n_free,) where that step would lead
     """
 
     vector: Array
@@ -40,6 +41,7 @@ class ScoringResult:
     steps: int
     hessian: bool = False
     promised: float = np.inf
+    aim: Array | None = None
 
 
 def score(
@@ -54,6 +56,7 @@ def score(
     is_left: Callable[[Array], bool] | None = None,
     is_smooth: bool = False,
     n_cut_off: Callable[[Array], int] | None = None,
+    nearby: Hessian | None = None,
 ) -> ScoringResult:
     """Damped Fisher scoring within limits (Levenberg-Marquardt with the expected information as the Hessian).
 
@@ -65,9 +68,11 @@ def score(
     again while a step gains much, and then learns from the gradients; when the objective is smooth and knows its second
     derivatives, these are taken instead once a step gains little. Where ``is_left`` says that the objective does not
     hold any more, it stops too. No step leads to where anything is not finite, or more bins are cut off than at the
-    start, as counted by ``n_cut_off``.
+    start, as counted by ``n_cut_off``. The information at a minimum ``nearby`` says whether the start is one already,
+    and for anything else it is computed.
     """
-    scoring = _Scoring(objective, np.clip(start, lower, upper), lower, upper, amplitudes, is_smooth, n_cut_off)
+    begin = np.clip(start, lower, upper)
+    scoring = _Scoring(objective, begin, lower, upper, amplitudes, is_smooth, n_cut_off, nearby)
     return scoring.run(max_steps, tolerance, progress, is_left)
 
 
@@ -87,15 +92,20 @@ class _Scoring:
         amplitudes: BoolArray,
         is_smooth: bool,
         n_cut_off: Callable[[Array], int] | None,
+        nearby: Hessian | None,
     ) -> None:
         self.objective, self.lower, self.upper, self.amplitudes = objective, lower, upper, amplitudes
         self.is_smooth, self.n_cut_off = is_smooth, n_cut_off
         self.vector, self.size = vector, _size(vector)
-        self.information = as_hessian(objective.information(vector, expected=True))
-        self.is_expected, self.is_near, self.is_exact = True, False, False
         self.value, self.gradient = objective.value_and_gradient(vector)
+        self.is_borrowed = nearby is not None and nearby.is_regular(_SINGULAR)
+        self.information = nearby if nearby is not None and self.is_borrowed else self._expected()
+        self.is_expected, self.is_near, self.is_exact = not self.is_borrowed, False, False
         self.n_allowed = 0 if n_cut_off is None else n_cut_off(vector)
         self.damping, self.steps = 1e-4, 0
+
+    def _expected(self) -> Hessian:
+        return as_hessian(self.objective.information(self.vector, expected=True))
 
     def run(
         self,
@@ -115,6 +125,9 @@ class _Scoring:
                 if self._observe():
                     continue
                 break
+            if self.is_borrowed:
+                self.information, self.is_borrowed, self.is_expected = self._expected(), False, True
+                continue
             self.steps += 1
             if progress is not None:
                 progress("fit", self.value)
@@ -196,14 +209,13 @@ class _Scoring:
 
     def _result(self) -> ScoringResult:
         model, vector, gradient = self._model(), self.vector, self.gradient
-        promised = model_step(model, gradient, 0.0, *self._room())[1]
+        move, promised = model_step(model, gradient, 0.0, *self._room())
         held = ((vector <= self.lower) & (gradient > 0)) | ((vector >= self.upper) & (gradient < 0))
         moving = (model.diagonal() > NOTHING) & ~held
         edm = promised if model.among(moving).is_regular(_SINGULAR) else np.inf
         scale = _scale(vector, self.information)
-        return ScoringResult(
-            vector, self.value, gradient, edm, scale, self.information, self.steps, self.is_exact, promised
-        )
+        found = self.value, gradient, edm, scale, self.information, self.steps, self.is_exact, promised
+        return ScoringResult(vector, *found, aim=vector + move)
 
 
 def known_hessian(objective: Objective, vector: Array, scale: Array, lower: Array, upper: Array) -> Hessian | None:
