@@ -210,3 +210,14 @@ def test_joint_crab_against_minos(shared: Path) -> None:
     interval = profile.intervals[1.0]
     assert (interval.lower, interval.upper) == pytest.approx(minos, rel=1e-4)
     assert (np.diff(np.sign(np.diff(rises(profile)))) != 0).sum() == 1  # it falls, then rises
+
+
+def test_points_do_not_depend_on_those_before() -> None:
+    """They start from a curve through these, and borrow their second derivatives: at steps of any size, and at the same
+    value twice."""
+    values = [2.0, 2.1, 2.2, 2.2, 2.201, 2.3, 2.7, 2.75, 3.4]
+    models = Fit(DATASETS).run(Models([log_parabola("crab")])).models
+    together = ProfileEstimator(parameters="crab.alpha", values=values).run(DATASETS, models)
+    for value, rise in zip(values, rises(together), strict=True):
+        alone = ProfileEstimator(parameters="crab.alpha", values=[value]).run(DATASETS, models)
+        assert rise == pytest.approx(rises(alone)[0], abs=1e-5)

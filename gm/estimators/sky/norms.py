@@ -23,12 +23,14 @@ from gm.estimators.sky.floor import lowest_norms
 from gm.estimators.sky.pairs import Pairs, Windows
 from gm.estimators.sky.planes import Plane, seen_from
 from gm.estimators.sky.rises import Rise, distances, mirrored
-from gm.estimators.sky.series import Series, split
+from gm.estimators.sky.series import DOWN, UP, Series, split
 from gm.parallel import side_by_side
 
-_AT_A_TIME = 1 << 17  # pairs, which stay in the cache
+_AT_A_TIME = 1 << 18  # pairs: fewer take longer to call than to sum up
 _CLOSE = 1e-6  # of an error
-_NEAR = 2e-3  # of an error: the next step would be about the cube of that
+_NEAR = 0.05  # of an error: the next step is below the cube of that, and the last
+_SHORT = 1e-3  # of an error: sums move along by what is known of them, to the square of it
+_MOST_MOVE = 0.75  # of the pixels: where fewer move, the others are left behind
 _BEYOND = 0.1  # errors that a norm may be away from the first guess
 _STEPS = 60
 _NOISE = 1e-12  # of the largest sum: what a Fourier transform leaves where there is nothing
@@ -55,12 +57,13 @@ def fit_norms(planes: Sequence[Plane], pixels: IntArray, settings: NormSettings)
     """
     signal = _signal(planes)
     guess, width = _first_guess(planes, signal)
-    reached = np.abs(guess) + (settings.sigma_ul + 1.0 if settings.intervals else _BEYOND) * width
-    near, tails, whole = split(planes, reached)
-    start = np.stack([signal, guess, reached]).reshape(3, -1)[:, pixels]
+    beyond = (settings.sigma_ul + 1.0 if settings.intervals else _BEYOND) * width
+    down, up = np.maximum(beyond - guess, 0.0), np.maximum(beyond + guess, 0.0)
+    near, tails, whole = split(planes, np.maximum(up, down * (UP / DOWN)))
+    start = np.stack([signal, guess, down, up]).reshape(4, -1)[:, pixels]
     floor = lowest_norms(planes, pixels)
     series = Series.of(tails, pixels)
-    within = series.reach > start[2]
+    within = series.holds(np.minimum(start[2], -floor), start[3])
     found = {name: np.full(pixels.size, np.nan) for name in QUANTITIES}
 
     def fit(parts: list[list[Plane]], series: Series, chosen: IntArray) -> None:
@@ -71,9 +74,9 @@ def fit_norms(planes: Sequence[Plane], pixels: IntArray, settings: NormSettings)
                 found[name][chosen] = values
 
     fit([near, whole], series.only(within), np.flatnonzero(within))
-    used = np.nanmax(np.abs([found["norm"], found["norm_ul"], found["norm"] - found["norm_errn"]]), axis=0, initial=0.0)
-    beyond = np.flatnonzero(~within | (used > series.reach))
-    fit([list(planes)], Series.none(beyond.size), beyond)
+    lowest = np.fmin(found["norm"], found["norm"] - found["norm_errn"])
+    left = np.flatnonzero(~within | ~series.holds(-lowest, np.fmax(found["norm"], found["norm_ul"])))
+    fit([list(planes)], Series.none(left.size), left)
     return found
 
 
@@ -99,13 +102,12 @@ def _fit_all(
     windows: Sequence[Windows], series: Series, settings: NormSettings, pixels: IntArray, start: Array
 ) -> dict[str, Array]:
     """Chunk by chunk, side by side."""
-    n_pairs = np.cumsum(np.sum([held.n_pairs(pixels) for held in windows], axis=0))
+    n_pairs = np.cumsum(len(series.moments) + np.sum([held.n_pairs(pixels) for held in windows], axis=0))
     edges = np.searchsorted(n_pairs, np.arange(0, n_pairs[-1] + _AT_A_TIME, _AT_A_TIME))
     edges = np.unique(np.append(edges, pixels.size))
 
     def fit(chunk: slice) -> dict[str, Array]:
-        part = Series(series.moments[:, chunk], series.reach[chunk])
-        sums = _Sums([held.pairs(pixels[chunk]) for held in windows], part, pixels[chunk].size)
+        sums = _Sums([held.pairs(pixels[chunk]) for held in windows], series.only(chunk), pixels[chunk].size)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             return _Chunk(sums, settings, *start[:, chunk]).fit()
 
@@ -126,13 +128,12 @@ class _Sums:
         """``sum of counts / (norm + c)^k`` for k = 1 ... n, (n_pixels,) each."""
         found = self.series.powers(norms, n)
         for held in self.pairs:
-            weights = held.at(norms)
-            weights += held.poles
-            np.reciprocal(weights, out=weights)
-            values = held.counts * weights
+            away = held.at(norms)
+            away += held.poles
+            values = held.counts / away
             found[0] += held.sums(values)
             for k in range(1, n):
-                values *= weights
+                values /= away
                 found[k] += held.sums(values)
         return found
 
@@ -142,7 +143,8 @@ class _Sums:
         for held in self.pairs:
             values = held.at(norms)
             values /= held.poles
-            np.log1p(values, out=values)
+            values += 1.0
+            np.log(values, out=values)
             values *= held.counts
             total += held.sums(values)
         return total
@@ -176,17 +178,29 @@ class _Chunk:
         is_seen = self.signal > 0
         root, niter = self._root()
         norm = np.maximum(root, self.floor)
-        _, second, third = self.sums.powers(norm, 3)
+        sums = self.sums.powers(norm, 3)
+        move = np.maximum(norm + np.where(root > self.floor, self._last_step(*sums), 0.0), self.floor) - norm
+        at_norm = self.sums.logs(norm) + move * (sums[0] - move * (sums[1] / 2.0 - move * sums[2] / 3.0))
+        norm, slope = norm + move, sums[0] - move * (sums[1] - move * sums[2])
+        second = (
+            sums[1] / (1.0 + move * np.where(sums[1] > 0, sums[2] / sums[1], 0.0)) ** 2
+        )  # as of bins that are alike
         found = {
             "norm": norm,
             "norm_err": np.where(second > 0, self.settings.sigma / np.sqrt(second), np.nan),
-            "ts": self._ts(norm),
+            "ts": np.where(norm == 0, 0.0, 2.0 * (at_norm - norm * self.signal)),
             "niter": niter,
             **dict.fromkeys(("norm_errn", "norm_errp", "norm_ul"), np.full(norm.size, np.nan)),
         }
         if self.settings.intervals:
-            found |= self._intervals(norm, second, third)
+            found |= self._intervals(norm, at_norm, np.maximum(self.signal - slope, 0.0), second, sums[2])
         return {name: np.where(is_seen, values, np.nan) for name, values in found.items()}
+
+    def _last_step(self, first: Array, second: Array, third: Array) -> Array:
+        """From where the search ended to the root: so short that sums and logarithms are known there, too; none where
+        the first guess is kept."""
+        step = _step(self.signal, first, second, third)[0]
+        return np.where(np.abs(step) * np.sqrt(second) < _SHORT, step, 0.0)
 
     def _root(self) -> tuple[Array, Array]:
         """Where ``S = M``, -inf without counts, and the steps that it took; the guess up to the threshold."""
@@ -208,17 +222,19 @@ class _Chunk:
             moves = ~is_empty & (np.abs(step) > _NEAR / np.sqrt(second))
             if not moves.any():
                 break
-            if 2 * np.count_nonzero(moves) < moves.size:
+            if np.count_nonzero(moves) < _MOST_MOVE * moves.size:
                 sums, at, moves = sums.only(moves), at[moves], moves[moves]
         return norm, niter
 
     def _ts(self, norm: Array) -> Array:
         return np.where(norm == 0, 0.0, 2.0 * (self.sums.logs(norm) - norm * self.signal))
 
-    def _intervals(self, norm: Array, second: Array, third: Array) -> dict[str, Array]:
-        """Errors to both sides and the limit: where -2 ln L has risen; NaN below where it never does."""
-        at_norm, sigma, limit = self.sums.logs(norm), self.settings.sigma, self.settings.sigma_ul
-        slope = np.maximum(self.signal - self.sums.powers(norm, 1)[0], 0.0)  # above 0 at the lowest norm
+    def _intervals(self, norm: Array, at_norm: Array, slope: Array, second: Array, third: Array) -> dict[str, Array]:
+        """Errors to both sides and the limit: where -2 ln L has risen; NaN below where it never does.
+
+        at_norm : the logarithms there; slope : of half of it, above 0 at the lowest norm
+        """
+        sigma, limit = self.settings.sigma, self.settings.sigma_ul
         skew = np.where(second > 0, third / second / 3.0, 0.0)
 
         def rise(away: Array) -> tuple[Array, Array]:

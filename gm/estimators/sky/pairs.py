@@ -46,14 +46,18 @@ class Pairs:
 
     def at(self, norms: Array) -> Array:
         """Norms (n,) of pixels for each of their bins, (n_pairs,)."""
-        return norms[self.pixels][self.owner]
+        return np.repeat(norms[self.pixels], self._sizes)
+
+    @cached_property
+    def _sizes(self) -> IntArray:
+        """(n_with,) how many bins each has."""
+        return np.diff(self.starts, append=self.owner.size)
 
     def only(self, kept: BoolArray) -> Pairs:
         """Of some of the pixels."""
         number = np.cumsum(kept) - 1
         stays = kept[self.pixels]
-        sizes = np.diff(np.append(self.starts, self.owner.size))[stays]
-        inside = np.repeat(stays, np.diff(np.append(self.starts, self.owner.size)))
+        sizes, inside = self._sizes[stays], np.repeat(stays, self._sizes)
         return Pairs(
             int(np.count_nonzero(kept)),
             number[self.pixels[stays]],
@@ -71,17 +75,20 @@ class Windows:
     def __init__(self, planes: Sequence[Plane], shape: tuple[int, int]) -> None:
         self.planes, self.shape = planes, shape
         self._half = [max((plane.kernel.shape[axis] for plane in planes), default=1) // 2 for axis in (0, 1)]
-        found = [np.nonzero(plane.has_counts) for plane in planes]
-        number = np.concatenate([np.full(y.size, k) for k, (y, _) in enumerate(found)] or [np.empty(0, dtype=np.intp)])
-        y, x = (np.concatenate([part[axis] for part in found] or [np.empty(0, dtype=np.intp)]) for axis in (0, 1))
-        order = np.lexsort((number, x, y))
-        self._plane, y, x = number[order], y[order], x[order]
-        self._first = np.searchsorted(y * shape[1] + x, np.arange(shape[0] * shape[1] + 1))
-        self.counts, self._ratio = np.empty(y.size), np.empty(y.size)
-        for k, plane in enumerate(planes):
-            own = self._plane == k
-            at = y[own], x[own]
-            self.counts[own], self._ratio[own] = plane.counts[at], plane.background[at] / plane.exposed[at]
+        found = [np.flatnonzero(plane.has_counts) for plane in planes]
+        pixel, number, counts, ratio = (
+            np.concatenate(parts) if planes else np.empty(0, dtype=kind)
+            for kind, parts in (
+                (np.intp, found),
+                (np.intp, [np.full(at.size, k) for k, at in enumerate(found)]),
+                (np.float64, [plane.counts.ravel()[at] for plane, at in zip(planes, found, strict=True)]),
+                (np.float64, [_ratio(plane, at) for plane, at in zip(planes, found, strict=True)]),
+            )
+        )
+        order = np.argsort(pixel * max(len(planes), 1) + number)
+        self._plane, self.counts, self._ratio = number[order], counts[order], ratio[order]
+        self._first = np.concatenate([[0], np.cumsum(np.bincount(pixel, minlength=shape[0] * shape[1]))])
+        y, x = np.divmod(pixel[order], shape[1])
         rows, columns = (2 * half + 1 for half in self._half)
         self._place = self._plane * (rows * columns) + (y + self._half[0]) * columns + x + self._half[1]
 
@@ -106,25 +113,34 @@ class Windows:
 
     def n_pairs(self, pixels: IntArray) -> IntArray:
         """How many bins the windows of pixels (n,) hold, (n,)."""
-        return np.asarray(self._rows(pixels)[2].sum(axis=1))
-
-    def _rows(self, pixels: IntArray) -> tuple[IntArray, IntArray, IntArray]:
-        """Row by row of each window, (n, n_rows): the first bin, and the number of bins; and rows and columns."""
         (n_y, n_x), (half_y, half_x) = self.shape, self._half
+        before = np.zeros((n_y + 1, n_x + 1), dtype=np.intp)
+        np.cumsum(np.cumsum(np.diff(self._first).reshape(n_y, n_x), axis=0), axis=1, out=before[1:, 1:])
         y, x = np.divmod(pixels, n_x)
-        rows = y[:, None] + np.arange(-half_y, half_y + 1)
-        exists = (rows >= 0) & (rows < n_y)
-        begin = np.where(exists, rows, 0) * n_x
-        first = self._first[begin + np.maximum(x - half_x, 0)[:, None]]
-        last = self._first[begin + np.minimum(x + half_x + 1, n_x)[:, None]]
-        return y * (2 * half_x + 1) + x, first, np.where(exists, last - first, 0)
+        y0, y1, x0, x1 = y - half_y, y + half_y + 1, x - half_x, x + half_x + 1
+        (y0, x0), (y1, x1) = np.maximum([y0, x0], 0), (np.minimum(y1, n_y), np.minimum(x1, n_x))
+        return np.asarray(before[y1, x1] - before[y0, x1] - before[y1, x0] + before[y0, x0])
+
+    @cached_property
+    def _rows(self) -> tuple[IntArray, IntArray]:
+        """Of the pixels that a row of a window may have in its middle, flat: the first bin of the row, and the number
+        of its bins, none above and below the image."""
+        (n_y, n_x), (half_y, half_x) = self.shape, self._half
+        x, row = np.arange(n_x), np.arange(n_y)[:, None] * n_x
+        first, sizes = np.zeros((2, n_y + 2 * half_y, n_x), dtype=np.intp)
+        inside = slice(half_y, half_y + n_y)
+        first[inside] = self._first[row + np.maximum(x - half_x, 0)]
+        sizes[inside] = self._first[row + np.minimum(x + half_x + 1, n_x)] - first[inside]
+        return first.ravel(), sizes.ravel()
 
     def pairs(self, pixels: IntArray) -> Pairs:
         """Of pixels (n,), numbered in the flat image; only bins in which the kernel is above 0."""
-        base, first, sizes = self._rows(pixels)
+        row = pixels[:, None] + self.shape[1] * np.arange(2 * self._half[0] + 1)
+        first, sizes = (of_row[row] for of_row in self._rows)
         each = sizes.ravel()
         ends = np.cumsum(each)
         bins = np.arange(ends[-1]) + np.repeat(first.ravel() - ends + each, each)
+        base = pixels // self.shape[1] * (2 * self._half[1] + 1) + pixels % self.shape[1]
         of_pixel = sizes.sum(axis=1)
         has_any = np.flatnonzero(of_pixel)
         held = of_pixel[has_any]
@@ -136,6 +152,11 @@ class Windows:
         found = Pairs(pixels.size, has_any, starts, owner, self.counts[bins], poles)
         seen = poles < np.inf
         return found if seen.all() else _with_signal(found, seen)
+
+
+def _ratio(plane: Plane, at: IntArray) -> Array:
+    """Background over the signal for a kernel of 1, in pixels (n,) of the flat image."""
+    return np.asarray(plane.background.ravel()[at] / plane.exposed.ravel()[at])
 
 
 def _with_signal(pairs: Pairs, seen: BoolArray) -> Pairs:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TypeAlias, final
+from typing import final
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import fft
 
 from gm.arrays import Array, BoolArray
-
-ComplexArray: TypeAlias = NDArray[np.complex128]
+from gm.likelihood.maps.folding.frequencies import ComplexArray, images_of, spectra_of
 
 
 @final
@@ -77,14 +75,15 @@ def seen_from(planes: Sequence[Plane], images: Iterable[Array], power: int = 1) 
     size = fft.next_fast_len(shape[0] + half_y, real=True), fft.next_fast_len(shape[1] + half_x, real=True)
 
     def back(spectrum: ComplexArray) -> Array:
-        whole = fft.irfft2(spectrum, s=size, overwrite_x=True)
-        return np.asarray(whole[half_y : half_y + shape[0], half_x : half_x + shape[1]])
+        part = slice(half_y, half_y + shape[0]), slice(half_x, half_x + shape[1])
+        return images_of(spectrum, size, part)
 
     total, alike = np.zeros(shape), np.zeros((size[0], size[1] // 2 + 1), dtype=np.complex128)
     for plane, image in zip(planes, images, strict=True):
         y, x = half_y - plane.kernel.shape[0] // 2, half_x - plane.kernel.shape[1] // 2
-        kernel = np.pad(plane.kernel[::-1, ::-1] ** power, ((y, 0), (x, 0)))
-        product = fft.rfft2(image, s=size) * fft.rfft2(kernel, s=size)
+        kernel = np.zeros((y + plane.kernel.shape[0], x + plane.kernel.shape[1]))
+        np.power(plane.kernel[::-1, ::-1], power, out=kernel[y:, x:])
+        product = spectra_of(image, size) * spectra_of(kernel, size)
         if plane.sent is None:
             alike += product
         else:

@@ -10,23 +10,25 @@ from scipy.optimize import brentq
 
 from gm.estimators.sky.norms import NormSettings, fit_norms
 from gm.estimators.sky.planes import Plane
-from gm.estimators.sky.series import split
+from gm.estimators.sky.series import DOWN, ORDER, UP, Series, split
 
 SHAPE = 60, 70
 WANTED = ("norm", "ts", "norm_errn", "norm_errp", "norm_ul")
 
 
-def plane(level: float, seed: int, *, width: float = 2.0, source: float = 0.0, sent: bool = False) -> Plane:
+def plane(
+    level: float, seed: int, *, width: float = 2.0, source: float = 0.0, sent: bool = False, half: int = 8
+) -> Plane:
     """Poisson counts of a background that varies, with a hole, and a source in the middle."""
     random = np.random.default_rng(seed)
-    y, x = np.mgrid[-8:9, -8:9]
+    y, x = np.mgrid[-half : half + 1, -half : half + 1]
     kernel = np.exp(-0.5 * (y**2 + x**2) / width**2)
     kernel /= kernel.sum()
     background = level * random.uniform(0.8, 1.2, SHAPE)
     exposed = random.uniform(8.0, 12.0, SHAPE)
     exposed[20:25, 40:44] = 0.0
     expected = background.copy()
-    expected[22:39, 27:44] += source * kernel
+    expected[30 - half : 31 + half, 35 - half : 36 + half] += source * kernel
     counts = np.where(exposed > 0, random.poisson(expected), 0.0)
     flux = random.uniform(0.5, 1.5, SHAPE) if sent else None
     return Plane(counts, np.where(exposed > 0, background, 0.0), exposed, kernel, flux)
@@ -75,6 +77,8 @@ CASES = {
     "many counts": [plane(2.0, 1, source=300.0)],
     "few counts": [plane(0.02, 2, source=3.0)],
     "some": [plane(0.3, 3)],
+    "of a small window": [plane(0.3, 11, source=40.0, half=4)],
+    "fewer and fewer counts": [plane(1.0, 12), plane(0.1, 13, width=1.5, half=7), plane(0.003, 14, half=6)],
     "two planes": [plane(1.0, 4), plane(0.01, 5, width=1.0)],
     "seen with the exposure of its pixel": [plane(0.3, 6, sent=True), plane(0.1, 7, sent=True)],
 }
@@ -82,7 +86,7 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_equal_to_a_slow_search_at_each_pixel(case: str) -> None:
-    """1e-7 of an error; the first power that a series leaves out is 4e-9."""
+    """1e-7 of an error; polynomials for the tails of kernels are off by 4e-9."""
     planes = CASES[case]
     found = fit_norms(planes, np.arange(SHAPE[0] * SHAPE[1]), NormSettings())
     random = np.random.default_rng(8)
@@ -109,7 +113,7 @@ def test_where_zero_is_more_than_an_error_away_there_is_a_lower_error(case: str)
 
 
 def test_tails_of_kernels_are_convolved() -> None:
-    """That the cases above are of both kinds."""
+    """That the cases above are of both kinds, and that counts one by one and transforms are the same sums."""
 
     def parts(case: str) -> tuple[int, int, int]:
         size = np.full(SHAPE, 0.3)
@@ -117,7 +121,28 @@ def test_tails_of_kernels_are_convolved() -> None:
         return len(near), len(tails), len(whole)
 
     assert parts("many counts")[:2] == (1, 1)
-    assert parts("few counts") == (0, 0, 1)
+    assert parts("few counts")[:2] == (1, 1)
+    assert parts("of a small window") == (0, 0, 1)
+
+
+def test_sums_count_by_count_are_those_of_transforms(monkeypatch: pytest.MonkeyPatch) -> None:
+    planes, pixels = CASES["fewer and fewer counts"], np.arange(SHAPE[0] * SHAPE[1])
+    found = []
+    for most in (0.0, np.inf):
+        monkeypatch.setattr("gm.estimators.sky.series._SHORT", most)
+        found.append(Series.of(planes, pixels).moments)
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-13 * other.max())
+
+
+@pytest.mark.parametrize("power", [1, 2, 3])
+def test_polynomials_are_near_all_the_way(power: int) -> None:
+    """One bin of every distance, at the norms that end it: to 4e-9 of the sum, and less of its slope and curvature."""
+    at = np.linspace(-DOWN, UP, 301)
+    series = Series(np.ones((ORDER, at.size)), np.ones((2, at.size)))
+    close = {1: 5e-9, 2: 5e-7, 3: 3e-5}[power]
+    np.testing.assert_allclose(series.powers(at, power)[-1], (1.0 + at) ** -power, rtol=close)
+    np.testing.assert_allclose(series.logs(at), np.log1p(at), rtol=1e-9, atol=1e-15)
 
 
 def test_without_counts_the_norm_is_the_lowest_that_predicts_nothing_negative() -> None:
