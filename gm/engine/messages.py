@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from gm.datasets import Datasets
+from gm.engine.columns import AsTheyAre, Columns, OwnSpectra
 from gm.engine.parcels import Parcel, Unseen, unseen
 from gm.engine.shard import ShardTerms
-from gm.engine.worker_state import Message, Place, WorkerState
+from gm.engine.worker_state import Message, Place, Setup, WorkerState
 from gm.likelihood import LocalEngine
+from gm.likelihood.flux_plan import FluxPlan
 from gm.likelihood.maps.folding.shared_kernels import SharedKernels
 from gm.likelihood.terms import LocalTerms
 
@@ -55,11 +57,19 @@ class Compile(Message):
         setup, known = state.setups[self.at[0]], self._known(state)
         datasets = Datasets(parcel.open(state.datasets) for parcel in self.parcels)
         plan, terms = LocalEngine().compile(datasets, setup.models, setup.layout, setup.treatment, known)
-        state.held[self.at] = ShardTerms(plan, terms)
+        state.held[self.at] = ShardTerms(columns_of(plan, setup, [dataset.name for dataset in datasets]), terms)
 
     def _known(self, state: WorkerState) -> LocalTerms | None:
         held = state.held.get(self.before) if self.before is not None else None
         return held.compiled if isinstance(held, ShardTerms) else None
+
+
+def columns_of(plan: FluxPlan, setup: Setup, datasets: Sequence[str]) -> Columns:
+    """How the flux vector of datasets with these names travels."""
+    backgrounds = setup.models.backgrounds() if setup.apart else {}
+    read = {name for block in plan.blocks.values() for name in block.components} & setup.apart
+    own = [backgrounds[name] for name in datasets if name in backgrounds and backgrounds[name].name in read]
+    return OwnSpectra(plan, own, setup.layout, setup.treatment.conventions) if own else AsTheyAre(plan)
 
 
 @final

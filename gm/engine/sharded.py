@@ -15,6 +15,7 @@ from gm.engine.terms import ShardedTerms
 from gm.engine.worker_state import Setup
 from gm.likelihood import Engine, LocalEngine, Terms
 from gm.likelihood.flux_plan import FluxPlan
+from gm.likelihood.own_parameters import own_parameters, spectra_apart
 from gm.likelihood.treatment import Treatment
 from gm.models import Layout, Models
 
@@ -61,7 +62,9 @@ class ShardedEngine(Engine, ABC):
         if known is None and not self.is_worth(shards):
             return LocalEngine().compile(datasets, models, layout, treatment, before)
         crew = self._crew = self._crew or Crew(self.open(datasets), self._deadline)
-        setup = pickle.dumps(Setup(models, layout, treatment), pickle.HIGHEST_PROTOCOL)
+        own = own_parameters([dataset.name for dataset in datasets], models, layout)
+        apart = frozenset[str]() if own is None else spectra_apart(models)
+        setup = pickle.dumps(Setup(models, layout, treatment, apart), pickle.HIGHEST_PROTOCOL)
         packing = crew.pool.packing()
         crew.check_files(shards, packing)
         recipe = crew.keep(Compilation(crew.number(), setup, packing, known and known.recipe))

@@ -158,17 +158,27 @@ class ShardedTerms(Terms):
 
     def second_derivatives_by_dataset(
         self, flux: Array, flux_jacobian: Array, n_shared: int, steps: Array
-    ) -> ByDataset | None:
+    ) -> tuple[ByDataset, Array | None] | None:
         def arguments(part: Part) -> Sequence[Any]:
             return flux[part.columns], Rows.of(flux_jacobian[part.columns]), n_shared, steps[part.columns]
 
         answers = self._ask("second_derivatives_by_dataset", arguments)
         if any(answer is None for answer in answers):
             return None
-        total = self._together([own for own, _ in answers], n_shared, flux_jacobian.shape[1])
-        for _, (block,) in self._along([shared for _, shared in answers]):
+        total = self._together([own for own, _, _ in answers], n_shared, flux_jacobian.shape[1])
+        for _, (block,) in self._along([shared for _, shared, _ in answers]):
             block.add_to(total.shared)
-        return total
+        return total, self._rises([rises for _, _, rises in answers])
+
+    def _rises(self, answers: Sequence[Array | None]) -> Array | None:
+        """What shards say of curved spectra of their own, (n_places, n_columns)."""
+        known = [(part, rises) for part, rises in zip(self.parts, answers, strict=True) if rises is not None]
+        if not known:
+            return None
+        found = np.zeros((max(len(rises) for _, rises in known), self.n_columns))
+        for part, rises in known:
+            found[: len(rises), part.columns[part.facts.free]] = rises
+        return found
 
     def _together(self, answers: Sequence[Sequence[ByDataset]], n_shared: int, width: int) -> ByDataset:
         """The sum over all terms, by positions among all datasets."""

@@ -50,11 +50,13 @@ def versions() -> tuple[str, ...]:
 @final
 @dataclass(frozen=True, eq=False)
 class Setup:
-    """The models of a compilation, and how they are compiled."""
+    """The models of a compilation, and how they are compiled. apart : components whose spectra are computed by the one
+    shard that reads them"""
 
     models: Models
     layout: Layout
     treatment: Treatment
+    apart: frozenset[str] = frozenset()
 
 
 class Message(ABC):

@@ -15,7 +15,7 @@ from gm.estimators.scaled_signals import ScaledSignals
 from gm.estimators.smoothness import Smoothness
 from gm.fit.objective import amplitudes, spectral_shapes
 from gm.likelihood import JointLikelihood, Terms
-from gm.likelihood.fluxes import FluxSlopes
+from gm.likelihood.flux_slopes import FluxSlopes
 from gm.models import Layout, Models
 
 _KEPT = 512  # evaluations: errors of all norms are looked for around one minimum

@@ -28,7 +28,7 @@ from gm.fit.objective import Objective, Restricted, amplitudes, spectral_shapes
 from gm.fit.profile import LowerMinimum, Profile
 from gm.fit.steps import errors_alone
 from gm.likelihood import JointLikelihood, Terms
-from gm.likelihood.fluxes import FluxSlopes
+from gm.likelihood.flux_slopes import FluxSlopes
 from gm.likelihood.own_parameters import OwnParameters, own_parameters
 from gm.matrices import BorderedHessian, Covariance, Matrix, along, as_hessian
 from gm.models import Layout

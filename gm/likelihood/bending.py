@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from gm.arrays import Array, IntArray
-from gm.likelihood.fluxes import FluxBank, FluxSlopes
+from gm.likelihood.flux_slopes import FluxSlopes
+from gm.likelihood.fluxes import FluxBank
 from gm.models import Layout, Models, Role
 
 
@@ -42,29 +43,52 @@ def _ends(slots: slice) -> tuple[int, int]:
     return slots.start, slots.stop
 
 
+def moves_of(layout: Layout, steps: Array) -> Array:
+    """How far each parameter moves with ``steps`` (n_free,) of the vector, (n_par,)."""
+    follows, slope = layout.followed()
+    return np.where(follows >= 0, np.abs(slope) * steps[follows], 0.0)
+
+
+def rises_by_place(bank: FluxBank, sizes: IntArray, values: Array, d_flux: Array, moves: Array) -> Array:
+    """The rise of the pullback of a fixed ``d_flux`` (n_columns,) from ``values - moves`` to ``values + moves`` of the
+    first, second, ... parameters of all components at once, (n_places, n_par): spectra of different components do not
+    feel each other.
+
+    sizes : (n_components,) how many parameters each has; values, moves : (n_par,)
+    """
+    place = np.arange(values.size) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    rises = np.zeros((int(sizes.max(initial=0)), values.size))
+    for k, rise in enumerate(rises):
+        moved = np.flatnonzero((place == k) & (moves > 0))
+        if moved.size:
+            low, high = values.copy(), values.copy()
+            low[moved], high[moved] = values[moved] - moves[moved], values[moved] + moves[moved]
+            rise += bank.slopes(high).pullback(d_flux) - bank.slopes(low).pullback(d_flux)
+    return rises
+
+
 def bent_pairs(
-    bank: FluxBank, models: Models, layout: Layout, values: Array, d_flux: Array, steps: Array
+    bank: FluxBank, models: Models, layout: Layout, values: Array, d_flux: Array, steps: Array, apart: Array | None
 ) -> tuple[IntArray, IntArray, Array]:
     """The same for pairs of free parameters that meet in a component: their positions, and what is added, (n_pairs,)
-    each; ``steps`` are (n_free,). The first, second, ... parameters of all components move at once, since spectra of
-    different components do not feel each other.
+    each; ``steps`` are (n_free,).
+
+    apart : the rises, as of `rises_by_place`, (n_places, n_columns), of spectra that are computed elsewhere and whose
+        parameters are columns; None where there are none
     """
     follows, slope = layout.followed()
     rows, columns, parts = _of_instruments(bank, follows, slope, values, d_flux)
-    instruments = [layout.slots(component.name) for component in models.instruments()]
-    moves = np.where(follows >= 0, np.abs(slope) * steps[follows], 0.0)
-    sizes = np.array([len(component.parameters) for component in models])
-    for its in instruments:
-        moves[its] = 0.0
+    moves = moves_of(layout, steps)
+    for component in models.instruments():
+        moves[layout.slots(component.name)] = 0.0
+    sizes = np.array([len(component.parameters) for component in models], dtype=np.intp)
     start = np.repeat(np.cumsum(sizes) - sizes, sizes)
-    place, size = np.arange(len(values)) - start, np.repeat(sizes, sizes)
-    for k in range(int(sizes.max(initial=0))):
+    size, place = np.repeat(sizes, sizes), np.arange(len(values)) - start
+    rises = rises_by_place(bank, sizes, values, d_flux, moves)
+    if apart is not None:
+        rises[: len(apart), bank.carried] += apart[:, bank.columns]
+    for k, rise in enumerate(rises):
         moved = np.flatnonzero((place == k) & (moves > 0))
-        if not moved.size:
-            continue
-        low, high = values.copy(), values.copy()
-        low[moved], high[moved] = values[moved] - moves[moved], values[moved] + moves[moved]
-        rise = bank.slopes(high).pullback(d_flux) - bank.slopes(low).pullback(d_flux)
         one = np.repeat(moved, size[moved])
         other = start[one] + np.arange(one.size) - np.repeat(np.cumsum(size[moved]) - size[moved], size[moved])
         one, other = one[follows[other] >= 0], other[follows[other] >= 0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Literal
@@ -14,7 +14,7 @@ from gm.likelihood.factors import FactorKey
 from gm.models.instrument import Effect
 from gm.models.temporal.intervals import TimeIntervals
 
-Kind = Literal["integral", "point", "shape"]
+Kind = Literal["integral", "point", "shape", "spectrum"]
 BlockKey = tuple[Kind, tuple[str, ...], bytes, bytes, FactorKey]  # kind, components, energies, times, factors
 
 
@@ -33,7 +33,8 @@ class Block:
 
     ``integral``: integrals over the bins of ``energy`` (n_bins + 1 edges) [cm-2 s-1], or ``point``: values at
     ``energy`` [cm-2 s-1 TeV-1, or dimensionless for a background norm]. ``shape``: the values of one component's
-    spatial parameters, which ride along so that a term is a function of one vector; ``energy`` is empty.
+    spatial parameters, which ride along so that a term is a function of one vector, and ``spectrum`` those of its
+    spectral parameters, where its fluxes are computed beyond the vector; ``energy`` is empty.
     times : the intervals over which a variable component is averaged, or None; factors : of instruments, by which all
     is multiplied; turn : who has asked for it first, as in `FluxPlan.turn`; parameter : the one of an instrument that a
     ``shape`` carries in place of spatial ones.
@@ -75,11 +76,7 @@ class FluxPlan:
             if key not in whole.blocks:
                 columns = whole._next(block.columns.stop - block.columns.start)
                 whole._add(key, replace(block, columns=columns, turn=(phase, dataset)))
-        return whole, [whole._places_of(plan) for plan, _ in parts]
-
-    def _places_of(self, part: FluxPlan) -> IntArray:
-        places = [np.arange(self.blocks[key].columns.start, self.blocks[key].columns.stop) for key in part.blocks]
-        return np.concatenate(places) if places else np.empty(0, dtype=np.intp)
+        return whole, [whole.columns_of(plan.blocks) for plan, _ in parts]
 
     def turn(self, phase: Phase, dataset: int) -> FluxPlan:
         """Itself: what is asked for from now on is for a dataset, by its position, in a phase of the compilation."""
@@ -120,12 +117,46 @@ class FluxPlan:
             self._add(key, Block("shape", (component,), np.empty(0), self._next(1), None, self._turn, factors, name))
         return self.blocks[key]
 
+    def only(self, components: Collection[str]) -> FluxPlan:
+        """The blocks of some components alone, at the same columns."""
+        found = FluxPlan()
+        found.blocks = {key: block for key, block in self.blocks.items() if set(block.components) <= set(components)}
+        found.n_columns = self.n_columns
+        return found
+
+    def carrying(self, sizes: Mapping[str, int]) -> FluxPlan:
+        """The plan with the spectral parameters of some components, so many of each, in the place of their fluxes,
+        which no other component shares and nothing multiplies."""
+        found = FluxPlan()
+        for key, block in self.blocks.items():
+            (name, *others) = block.components
+            if name not in sizes:
+                found._add(key, replace(block, columns=found._next(block.columns.stop - block.columns.start)))
+                continue
+            assert not others
+            assert not block.factors
+            if carried_key(name) not in found.blocks:
+                columns = found._next(sizes[name])
+                found._add(carried_key(name), Block("spectrum", (name,), np.empty(0), columns, turn=block.turn))
+        return found
+
+    def columns_of(self, keys: Iterable[BlockKey]) -> IntArray:
+        """Where the columns of some blocks are, (n,), one block after the other."""
+        slices = [self.blocks[key].columns for key in keys]
+        places = [np.arange(columns.start, columns.stop) for columns in slices]
+        return np.concatenate(places) if places else np.empty(0, dtype=np.intp)
+
     def _next(self, n_columns: int) -> slice:
         return slice(self.n_columns, self.n_columns + n_columns)
 
     def _add(self, key: BlockKey, block: Block) -> None:
         self.blocks[key] = block
         self.n_columns = block.columns.stop
+
+
+def carried_key(component: str) -> BlockKey:
+    """Of the block that carries a component's spectral parameters."""
+    return "spectrum", (component,), b"", b"", ()
 
 
 def times_key(times: TimeIntervals) -> bytes:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import final
 
 import numpy as np
 
@@ -13,33 +12,41 @@ from gm.conventions import Conventions
 from gm.likelihood.energy_parts import parts_of_integrals, parts_of_points
 from gm.likelihood.factors import Factor, FactorKey
 from gm.likelihood.flux_plan import Block, FluxPlan, times_key
+from gm.likelihood.flux_slopes import FactoredSlopes, FluxSlopes, Slopes, SlopesAlike
 from gm.models import Component, EnergyBins, Layout, Models, Role, SpectralModel, TemporalModel
 from gm.models.temporal.intervals import TimeIntervals
 
 _MANY = 32  # components that are worth to be computed together
+_CARRIED = {"shape": "spatial", "spectrum": "spectral"}  # which parameters are columns themselves
 
 
 @dataclass(frozen=True, eq=False)
 class _Share:
-    """What one component adds to the flux vector: its integrals, then its point values, at their columns."""
+    """What one component adds to the flux vector: its integrals, then its point values, at their columns.
+
+    exact : whether the flux has the same bits with its derivatives and without, alone and with many
+    """
 
     component: Component
     slots: slice
     bins: EnergyBins | None
     points: Array
     columns: IntArray | slice = field(repr=False)
+    exact: bool
 
     def own_slots(self) -> list[slice]:
         """Positions of the parameters that it depends on."""
         return [self.slots]
 
     @property
-    def is_like(self) -> tuple[type[SpectralModel], int] | None:
+    def is_like(self) -> tuple[type[SpectralModel], int, bool] | None:
         """The same for all that can be computed together; None: by itself."""
         model = self.component.spectral_model
-        return (type(model), self.points.size) if model.takes_many and self.bins is None else None
+        return (type(model), self.points.size, self.exact) if model.takes_many and self.bins is None else None
 
     def flux(self, values: Array) -> Array:
+        if self.exact:
+            return self.slopes(values).flux
         model, own = self.component.spectral_model, values[self.slots]
         if self.bins is None:
             return model.evaluate(self.points, own)
@@ -55,7 +62,7 @@ class _Share:
         integrals = parts_of_integrals(self.component.spectral_model, values[self.slots], self.bins, edges)
         return np.concatenate([integrals, points], axis=1)
 
-    def slopes(self, values: Array) -> _Slopes:
+    def slopes(self, values: Array) -> Slopes:
         """The flux, and its derivatives by the component's spectral parameters."""
         model, own = self.component.spectral_model, values[self.slots]
         if self.bins is None:
@@ -65,7 +72,7 @@ class _Share:
             if self.points.size:
                 at_points, by_points = model.evaluate_with_gradient(self.points, own)
                 flux, gradient = np.concatenate([flux, at_points]), np.concatenate([gradient, by_points], axis=1)
-        return _Slopes(self.columns, flux, [(self.slots, gradient)])
+        return Slopes(self.columns, flux, [(self.slots, gradient)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,13 +97,13 @@ class _TimedShare:
     def flux(self, values: Array) -> Array:
         return self.model.average(self.times, values[self.slots]) * self.share.flux(values)
 
-    def slopes(self, values: Array) -> _Slopes:
+    def slopes(self, values: Array) -> Slopes:
         """As of a share, and by the parameters of the variation."""
         average, by_time = self.model.average_gradient(self.times, values[self.slots])
         steady = self.share.slopes(values)
         ((slots, gradient),) = steady.gradients
         gradients = [(slots, average * gradient), (self.slots, np.outer(by_time, steady.flux))]
-        return _Slopes(self.columns, average * steady.flux, gradients)
+        return Slopes(self.columns, average * steady.flux, gradients)
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,8 +122,8 @@ class _Constant:
     def flux(self, values: Array) -> Array:
         return np.ones(self.points.size)
 
-    def slopes(self, values: Array) -> _Slopes:
-        return _Slopes(self.columns, self.flux(values), [])
+    def slopes(self, values: Array) -> Slopes:
+        return Slopes(self.columns, self.flux(values), [])
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,12 +146,12 @@ class _FactoredShare:
     def flux(self, values: Array) -> Array:
         return self.factor.value(values) * self.share.flux(values)
 
-    def slopes(self, values: Array) -> _Slopes:
+    def slopes(self, values: Array) -> Slopes:
         """As of a share, and by the parameters of the instruments."""
         factor, inner = self.factor.value(values), self.share.slopes(values)
         gradients = [(slots, factor * gradient) for slots, gradient in inner.gradients]
         gradients += [(slots, by_own * inner.flux) for slots, by_own in self.factor.gradients(values)]
-        return _FactoredSlopes(self.columns, factor * inner.flux, gradients)
+        return FactoredSlopes(self.columns, factor * inner.flux, gradients)
 
     def bends(self, values: Array, d_flux: Array) -> Iterator[_Bend]:
         """Second derivatives of ``d_flux @ flux``, with d_flux (n_columns,) fixed, by parameters of instruments and all
@@ -158,83 +165,26 @@ class _FactoredShare:
 
 
 @dataclass(frozen=True, eq=False)
-class _Slopes:
-    """What a share adds to the flux vector at ``columns``: ``flux`` (n,), and its derivatives (n_own, n) by the
-    parameters at some slots."""
-
-    columns: IntArray | slice
-    flux: Array
-    gradients: list[tuple[slice, Array]]
-
-    def pull_back(self, d_flux: Array, gradient: Array) -> None:
-        """Add what the derivatives (n_columns,) by the flux vector make to those by all parameters, (n_par,)."""
-        here = d_flux[self.columns]
-        for slots, by_own in self.gradients:
-            gradient[slots] += by_own.dot(here)
-
-    def fill(self, jacobian: Array) -> None:
-        """Put the derivatives into (n_columns, n_par)."""
-        for slots, by_own in self.gradients:
-            jacobian[self.columns, slots] = by_own.T
-
-    def add_to_narrow(self, target: IntArray, slope: Array, narrow: Array) -> None:
-        """Add ``slope`` (n_par,) times the derivatives to the columns ``target`` (n_par,) of (n_columns, n_targets)."""
-        for slots, by_own in self.gradients:
-            for column, factor, row in zip(target[slots].tolist(), slope[slots].tolist(), by_own, strict=True):
-                if column >= 0:
-                    narrow[self.columns, column] += factor * row
-
-
-@dataclass(frozen=True, eq=False)
-class _FactoredSlopes(_Slopes):
-    """Slopes that several shares of the same columns have by the same parameters."""
-
-    def fill(self, jacobian: Array) -> None:
-        for slots, by_own in self.gradients:
-            jacobian[self.columns, slots] += by_own.T
-
-
-@dataclass(frozen=True, eq=False)
 class _SharesAlike:
     """Many components with one formula of their spectrum and as many energies each: computed at once.
 
-    points : (n, n_points) [TeV]; slots : (n, n_own) of their parameters; columns : (n, n_points)
+    points : (n, n_points) [TeV]; slots : (n, n_own) of their parameters; columns : (n, n_points); exact : as of a share
     """
 
     model: SpectralModel
     points: Array
     slots: IntArray
     columns: IntArray
+    exact: bool
 
     def flux(self, values: Array) -> Array:
+        if self.exact:
+            return self.slopes(values).flux
         return self.model.evaluate(self.points, values[self.slots].T[:, :, None])
 
-    def slopes(self, values: Array) -> _SlopesAlike:
+    def slopes(self, values: Array) -> SlopesAlike:
         flux, gradient = self.model.evaluate_with_gradient(self.points, values[self.slots].T[:, :, None])
-        return _SlopesAlike(self.columns, flux, self.slots, gradient)
-
-
-@dataclass(frozen=True, eq=False)
-class _SlopesAlike:
-    """As `_Slopes`: ``flux`` (n, n_points), and its derivatives ``gradient`` (n_own, n, n_points)."""
-
-    columns: IntArray
-    flux: Array
-    slots: IntArray
-    gradient: Array
-
-    def pull_back(self, d_flux: Array, gradient: Array) -> None:
-        gradient[self.slots] += np.einsum("kij,ij->ik", self.gradient, d_flux[self.columns])
-
-    def fill(self, jacobian: Array) -> None:
-        for slots, by_own in zip(self.slots.T, self.gradient, strict=True):
-            jacobian[self.columns, slots[:, None]] = by_own
-
-    def add_to_narrow(self, target: IntArray, slope: Array, narrow: Array) -> None:
-        for slots, by_own in zip(self.slots.T, self.gradient, strict=True):
-            moves = target[slots] >= 0
-            rows = slope[slots][:, None] * by_own
-            narrow[self.columns[moves], target[slots][moves][:, None]] += rows[moves]
+        return SlopesAlike(self.columns, flux, self.slots, gradient)
 
 
 _OneShare = _Share | _TimedShare | _FactoredShare
@@ -242,64 +192,23 @@ _AnyShare = _OneShare | _SharesAlike
 _Bend = tuple[slice, slice, Array]  # slots of two components, and second derivatives (n_first, n_second) by them
 
 
-@final
-@dataclass(frozen=True, eq=False)
-class FluxSlopes:
-    """The flux vector (n_columns,) at some values of all parameters, and its derivatives by them.
-
-    shares : what adds to the vector; shapes : columns that are parameters, and these
-    """
-
-    flux: Array
-    shares: Sequence[_Slopes | _SlopesAlike]
-    shapes: Sequence[tuple[slice, slice]]
-    n_parameters: int
-
-    def pullback(self, d_flux: Array) -> Array:
-        """Gradient (n_par,) from the derivative with respect to each flux (n_columns,)."""
-        gradient = self.pullback_of_spectra(d_flux)
-        for columns, slots in self.shapes:
-            gradient[slots] += d_flux[columns]
-        return gradient
-
-    def pullback_of_spectra(self, d_flux: Array) -> Array:
-        """The same, but for what shapes that are columns themselves add, (n_par,)."""
-        gradient = np.zeros(self.n_parameters)
-        for share in self.shares:
-            share.pull_back(d_flux, gradient)
-        return gradient
-
-    def jacobian(self) -> Array:
-        """Derivative of each flux with respect to each parameter, (n_columns, n_par)."""
-        jacobian = np.zeros((self.flux.size, self.n_parameters))
-        for share in self.shares:
-            share.fill(jacobian)
-        for columns, slots in self.shapes:
-            jacobian[columns, slots] = np.eye(columns.stop - columns.start)
-        return jacobian
-
-    def narrow_jacobian(self, target: IntArray, slope: Array, width: int) -> Array:
-        """The same with several parameters in one column, (n_columns, width): parameter k times ``slope[k]`` in column
-        ``target[k]``, or nowhere where that is negative; no flux depends on two of a column."""
-        narrow = np.zeros((self.flux.size, width))
-        for share in self.shares:
-            share.add_to_narrow(target, slope, narrow)
-        for columns, slots in self.shapes:
-            for column, k in zip(range(columns.start, columns.stop), range(slots.start, slots.stop), strict=True):
-                if target[k] >= 0:
-                    narrow[column, target[k]] += slope[k]
-        return narrow
-
-
 class FluxBank:
     """The flux vector of a global model: every spectrum is evaluated once per distinct energy axis.
 
     ``fluxes(values)`` is the vector (n_columns,), ``slopes(values)`` the same with its derivatives. ``values`` are all
     parameters in internal units, as `Layout.expand` gives them.
+
+    exact : components whose fluxes and derivatives have the same bits in any bank that has them, alone and with others
+    columns, carried : (n,) columns that are parameters themselves, and which
     """
 
     def __init__(
-        self, plan: FluxPlan, models: Models, layout: Layout, conventions: Conventions = Conventions.GAMMAPY
+        self,
+        plan: FluxPlan,
+        models: Models,
+        layout: Layout,
+        conventions: Conventions = Conventions.GAMMAPY,
+        exact: Collection[str] = (),
     ) -> None:
         self.n_columns = plan.n_columns
         self.n_parameters = len(layout.addresses)
@@ -307,22 +216,34 @@ class FluxBank:
         blocks_of = _by_component(plan)
         for component in models:
             if blocks := blocks_of.get(component.name):
-                self._shares[component.name] = _factored(component, blocks, models, layout, conventions)
+                self._shares[component.name] = _factored(
+                    component, blocks, models, layout, conventions, component.name in exact
+                )
         self._factored = [
             (block, Factor.of(block.factors, block.energies(), models, layout))
             for block in plan.blocks.values()
-            if block.factors and block.kind != "shape"
+            if block.factors and block.kind not in _CARRIED
         ]
-        self._every = _alike([share for its in self._shares.values() for share in its], self.n_columns)
-        self._shapes = [
-            (block.columns, _carried(block, models, layout)) for block in plan.blocks.values() if block.kind == "shape"
+        self._exact = set(exact) & self._shares.keys()
+        self._exactly = _alike(self._of(self._exact), self.n_columns, 1)
+        self._every = [*_alike(self._of(self._shares.keys() - self._exact), self.n_columns), *self._exactly]
+        places = [
+            (range(self.n_columns)[block.columns], range(self.n_parameters)[_carried(block, models, layout)])
+            for block in plan.blocks.values()
+            if block.kind in _CARRIED
         ]
+        self.columns, self.carried = (
+            np.array([k for part in parts for k in part], dtype=np.intp)
+            for parts in ([columns for columns, _ in places], [slots for _, slots in places])
+        )
+
+    def _of(self, names: Collection[str]) -> list[_OneShare]:
+        return [share for name, its in self._shares.items() if name in names for share in its]
 
     def fluxes(self, values: Array, components: Iterable[str] | None = None) -> Array:
-        """The flux vector, of all components or of some; the shapes of all are in it."""
+        """The flux vector, of all components or of some; the parameters that are columns, of all, are in it."""
         flux = np.zeros(self.n_columns)
-        for columns, slots in self._shapes:
-            flux[columns] = values[slots]
+        flux[self.columns] = values[self.carried]
         for share in self._chosen(components):
             flux[share.columns] += share.flux(values)
         return flux
@@ -330,7 +251,10 @@ class FluxBank:
     def _chosen(self, components: Iterable[str] | None) -> Iterable[_AnyShare]:
         if components is None:
             return self._every
-        return (share for name in components for share in self._shares.get(name, ()))
+        names = set(components)
+        if not self._exact or not self._exact <= names:
+            return (share for name in components for share in self._shares.get(name, ()))
+        return [*self._of(names - self._exact), *self._exactly]
 
     def by_energy(self, values: Array, component: str, edges: Array) -> Array:
         """What a component adds to the flux vector from bands of true energy, (n_bands, n_columns), without shapes.
@@ -345,7 +269,9 @@ class FluxBank:
     def slots(self) -> list[slice]:
         """Positions of the parameters that the flux vector depends on, a slice per component."""
         shares = [share for its in self._shares.values() for share in its]
-        return [slots for share in shares for slots in share.own_slots()] + [slots for _, slots in self._shapes]
+        return [slots for share in shares for slots in share.own_slots()] + [
+            slice(k, k + 1) for k in self.carried.tolist()
+        ]
 
     def is_factored(self, component: str) -> bool:
         """Whether instruments multiply what a component adds."""
@@ -353,12 +279,13 @@ class FluxBank:
 
     def factors(self, values: Array, components: Iterable[str]) -> FluxSlopes:
         """What instruments multiply the columns of some components by, (n_columns,), with derivatives; elsewhere 1."""
-        flux, found, names = np.ones(self.n_columns), list[_Slopes](), set(components)
+        flux, found, names = np.ones(self.n_columns), list[Slopes](), set(components)
         for block, factor in self._factored:
             if names.intersection(block.components):
                 flux[block.columns] = value = factor.value(values)
-                found.append(_FactoredSlopes(block.columns, value, list(factor.gradients(values))))
-        return FluxSlopes(flux, found, (), self.n_parameters)
+                found.append(FactoredSlopes(block.columns, value, list(factor.gradients(values))))
+        nothing = np.empty(0, dtype=np.intp)
+        return FluxSlopes(flux, found, nothing, nothing, self.n_parameters)
 
     def bends(self, values: Array, d_flux: Array) -> Iterator[_Bend]:
         """Of ``d_flux @ fluxes(values)``, with d_flux (n_columns,) fixed, the second derivatives by parameters of
@@ -370,35 +297,32 @@ class FluxBank:
 
     def parameter_at(self, column: int) -> int:
         """The parameter that a column of a shape carries."""
-        for columns, slots in self._shapes:
-            if columns.start <= column < columns.stop:
-                return int(slots.start + column - columns.start)
-        raise IndexError(f"column {column} carries no shape")
+        (found,) = np.flatnonzero(self.columns == column)
+        return int(self.carried[found])
 
     def slopes(self, values: Array, components: Iterable[str] | None = None) -> FluxSlopes:
         """The flux vector as `fluxes` gives it, but for roundings, with its derivatives."""
         flux, shares = np.zeros(self.n_columns), [share.slopes(values) for share in self._chosen(components)]
-        for columns, slots in self._shapes:
-            flux[columns] = values[slots]
+        flux[self.columns] = values[self.carried]
         for share in shares:
             flux[share.columns] += share.flux
-        return FluxSlopes(flux, shares, self._shapes, self.n_parameters)
+        return FluxSlopes(flux, shares, self.columns, self.carried, self.n_parameters)
 
 
 def _factored(
-    component: Component, blocks: list[Block], models: Models, layout: Layout, conventions: Conventions
+    component: Component, blocks: list[Block], models: Models, layout: Layout, conventions: Conventions, exact: bool
 ) -> list[_OneShare]:
     """Shares of blocks without factors, then of those with the same ones."""
     groups: dict[FactorKey, list[Block]] = {(): []}
     for block in blocks:
         groups.setdefault(block.factors, []).append(block)
-    shares: list[_OneShare] = [*_shares(component, groups.pop(()), layout, conventions)]
+    shares: list[_OneShare] = [*_shares(component, groups.pop(()), layout, conventions, exact)]
     for key, group in groups.items():
         inner: Iterable[_Share | _TimedShare | _Constant]
         if component.role is Role.INSTRUMENT:
             inner = [_Constant(block.energy, block.columns) for block in group]
         else:
-            inner = _shares(component, group, layout, conventions)
+            inner = _shares(component, group, layout, conventions, exact)
         energies = np.empty(max(block.columns.stop for block in group))
         for block in group:
             energies[block.columns] = block.energies()
@@ -407,11 +331,11 @@ def _factored(
 
 
 def _shares(
-    component: Component, blocks: list[Block], layout: Layout, conventions: Conventions
+    component: Component, blocks: list[Block], layout: Layout, conventions: Conventions, exact: bool
 ) -> list[_Share | _TimedShare]:
     """One share for all blocks that do not vary, and one for each interval of time that others are averaged over."""
     steady = [block for block in blocks if block.times is None]
-    shares: list[_Share | _TimedShare] = [_share(component, steady, layout, conventions)] if steady else []
+    shares: list[_Share | _TimedShare] = [_share(component, steady, layout, conventions, exact)] if steady else []
     by_time: dict[bytes, list[Block]] = {}
     for block in blocks:
         if block.times is not None:
@@ -421,37 +345,40 @@ def _shares(
         assert model is not None  # only variable components ask for times
         assert times is not None
         slots = layout.slots(component.name, "temporal")
-        shares.append(_TimedShare(_share(component, group, layout, conventions), model, slots, times))
+        shares.append(_TimedShare(_share(component, group, layout, conventions, exact), model, slots, times))
     return shares
 
 
 def _carried(block: Block, models: Models, layout: Layout) -> slice:
     """Positions of the parameters that a block carries."""
     if not block.parameter:
-        return layout.slots(block.components[0], "spatial")
+        return layout.slots(block.components[0], _CARRIED[block.kind])
     component = models[block.components[0]]
     place = layout.slots(component.name).start + [p.name for p in component.parameters].index(block.parameter)
     return slice(place, place + 1)
 
 
 def _by_component(plan: FluxPlan) -> dict[str, list[Block]]:
-    """The blocks of each component but those of shapes, in order."""
+    """The blocks of each component but those of its parameters, in order."""
     found: dict[str, list[Block]] = {}
     for block in plan.blocks.values():
-        for name in block.components if block.kind != "shape" else ():
+        for name in block.components if block.kind not in _CARRIED else ():
             found.setdefault(name, []).append(block)
     return found
 
 
-def _alike(shares: Sequence[_OneShare], n_columns: int) -> list[_AnyShare]:
-    """The shares, with many that differ in numbers alone as one."""
+def _alike(shares: Sequence[_OneShare], n_columns: int, many: int = _MANY) -> list[_AnyShare]:
+    """The shares, with ``many`` that differ in numbers alone as one."""
     found: dict[object, list[_Share]] = {}
     for share in shares:
         if isinstance(share, _Share) and share.is_like is not None:
             found.setdefault(share.is_like, []).append(share)
-    many = [group for group in found.values() if len(group) >= _MANY]
-    together = {id(share) for group in many for share in group}
-    return [*(share for share in shares if id(share) not in together), *(_together(group, n_columns) for group in many)]
+    groups = [group for group in found.values() if len(group) >= many]
+    together = {id(share) for group in groups for share in group}
+    return [
+        *(share for share in shares if id(share) not in together),
+        *(_together(group, n_columns) for group in groups),
+    ]
 
 
 def _together(shares: Sequence[_Share], n_columns: int) -> _SharesAlike:
@@ -461,10 +388,11 @@ def _together(shares: Sequence[_Share], n_columns: int) -> _SharesAlike:
         points=np.stack([share.points for share in shares]),
         slots=np.stack([np.arange(share.slots.start, share.slots.stop) for share in shares]),
         columns=np.stack([every[share.columns] for share in shares]),
+        exact=shares[0].exact,
     )
 
 
-def _share(component: Component, blocks: list[Block], layout: Layout, conventions: Conventions) -> _Share:
+def _share(component: Component, blocks: list[Block], layout: Layout, conventions: Conventions, exact: bool) -> _Share:
     integrals = [block for block in blocks if block.kind == "integral"]
     points = [block for block in blocks if block.kind == "point"]
     columns = np.concatenate([np.arange(b.columns.start, b.columns.stop) for b in [*integrals, *points]])
@@ -474,6 +402,7 @@ def _share(component: Component, blocks: list[Block], layout: Layout, convention
         bins=EnergyBins(*(block.energy for block in integrals), conventions=conventions) if integrals else None,
         points=np.concatenate([block.energy for block in points]) if points else np.empty(0),
         columns=as_slice(columns),
+        exact=exact,
     )
 
 

@@ -12,13 +12,14 @@ from gm.arrays import Array, BoolArray, IntArray
 from gm.conventions import Conventions
 from gm.datasets import Datasets
 from gm.datasets.left_out import LeftOut, left_out
-from gm.likelihood.bending import bent_by_component, bent_pairs, bent_priors
+from gm.likelihood.bending import bent_by_component, bent_pairs, bent_priors, moves_of
 from gm.likelihood.by_energy import ByEnergy
 from gm.likelihood.engine import Engine, LocalEngine
-from gm.likelihood.fluxes import FluxBank, FluxSlopes
+from gm.likelihood.flux_slopes import FluxSlopes
+from gm.likelihood.fluxes import FluxBank
 from gm.likelihood.lattice import Lattice
 from gm.likelihood.maps.limits import keep_apart
-from gm.likelihood.own_parameters import OwnParameters, own_parameters
+from gm.likelihood.own_parameters import OwnParameters, own_parameters, spectra_apart
 from gm.likelihood.remarks import remarks
 from gm.likelihood.report import TermReport
 from gm.likelihood.summary import DatasetSummary
@@ -103,7 +104,8 @@ class JointLikelihood:
         treatment = Treatment(self.conventions, for_fit, frozen_shapes or counts_alone, counts_alone)
         plan, self.terms = self._engine.compile(datasets, models, self.layout, treatment, before)
         self.own = own_parameters([dataset.name for dataset in datasets], models, self.layout)
-        self.bank = FluxBank(plan, models, self.layout, self.conventions)
+        apart = frozenset[str]() if self.own is None else spectra_apart(models)
+        self.bank = FluxBank(plan, models, self.layout, self.conventions, apart)
         self._last_point: _Point | None = None
         self._last_slopes: _Point | None = None
         self._last_value: tuple[bytes, float] | None = None
@@ -222,12 +224,14 @@ class JointLikelihood:
             point = self._at(vector)
             narrow, (first, rest) = own.narrow_jacobian(self._slopes(point)), own.grouping.split(steps)
             reach = np.abs(narrow) @ np.concatenate([first, rest.max(axis=0, initial=0.0)])
-            parts = self.terms.second_derivatives_by_dataset(self._flux(point), narrow, own.n_shared, reach)
-            if parts is None:
+            reach[self.bank.columns] = moves_of(self.layout, steps)[self.bank.carried]
+            found = self.terms.second_derivatives_by_dataset(self._flux(point), narrow, own.n_shared, reach)
+            if found is None:
                 return None
+            parts, apart = found
             hessian = own.hessian(parts).plus_diagonal(bent_priors(self.layout, vector, steps))
             _, d_flux = self._pullback(point)
-            hessian.add(*bent_pairs(self.bank, self.models, self.layout, point.values, d_flux, steps))
+            hessian.add(*bent_pairs(self.bank, self.models, self.layout, point.values, d_flux, steps, apart))
             return hessian.symmetric()
 
     def own_values(self, vector: Array) -> Array:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self, final
 
 import numpy as np
 
-from gm.arrays import Array, IntArray
+from gm.arrays import Array, BoolArray, IntArray
 from gm.likelihood.by_dataset import ByDataset
-from gm.likelihood.fluxes import FluxSlopes
+from gm.likelihood.flux_slopes import FluxSlopes
 from gm.matrices import BorderedHessian, Grouping
 from gm.models import Layout, Models
 
@@ -47,8 +47,18 @@ class OwnParameters:
         return int(self.n_shared + self.grouping.own.shape[1])
 
     @cached_property
-    def _group(self) -> Mapping[int, int]:
-        return {dataset: group for group, dataset in enumerate(self.datasets.tolist())}
+    def _group(self) -> IntArray:
+        """(largest of the datasets + 1,) the group of each, -1 where it has none."""
+        group = np.full(self.datasets.max(initial=-1) + 1, -1, dtype=np.intp)
+        known = self.datasets >= 0
+        group[self.datasets[known]] = np.flatnonzero(known)
+        return group
+
+    def _groups(self, datasets: IntArray) -> tuple[BoolArray, IntArray]:
+        """Which of some datasets (n,) have parameters of their own, and the groups of these."""
+        known = datasets < self._group.size
+        group = np.where(known, self._group[np.where(known, datasets, 0)] if self._group.size else -1, -1)
+        return group >= 0, group[group >= 0]
 
     def narrow_jacobian(self, slopes: FluxSlopes) -> Array:
         """Derivatives of the flux vector, (n_columns, width)."""
@@ -58,17 +68,15 @@ class OwnParameters:
         """The matrix over all free parameters, of what datasets add to it."""
         hessian = BorderedHessian.zeros(self.grouping)
         hessian.shared += parts.shared
-        here = np.array([dataset in self._group for dataset in parts.datasets.tolist()], dtype=bool)
-        groups = [self._group[dataset] for dataset in parts.datasets[here].tolist()]
+        here, groups = self._groups(parts.datasets)
         hessian.own[groups], hessian.cross[groups] = parts.own[here], parts.cross[here]
         return hessian
 
     def sums(self, datasets: IntArray, values: Array) -> Array:
         """What datasets add to, (n_groups,), of a number for each of them."""
+        here, groups = self._groups(datasets)
         sums = np.zeros(self.datasets.size)
-        for dataset, value in zip(datasets.tolist(), values.tolist(), strict=True):
-            if dataset in self._group:
-                sums[self._group[dataset]] += value
+        np.add.at(sums, groups, values[here])
         return sums
 
     def after_a_shared_one(self) -> Self:
@@ -101,6 +109,14 @@ def own_parameters(names: Sequence[str], models: Models, layout: Layout) -> OwnP
     column = np.where(grouping.group >= 0, n_shared, 0) + grouping.place
     target = np.where(follows >= 0, column[follows], -1)
     return OwnParameters(grouping, datasets, target, slope)
+
+
+def spectra_apart(models: Models) -> frozenset[str]:
+    """Components of whose spectra each is read by one dataset alone, and shares no column with others: where parameters
+    are datasets' own, an engine may compute them where their dataset is. There are none where instruments multiply."""
+    if models.instruments():
+        return frozenset()
+    return frozenset(one.name for one in models.backgrounds().values() if one.spatial_model is None)
 
 
 def _readers(names: Sequence[str], models: Models, layout: Layout) -> list[int]:

@@ -78,8 +78,12 @@ class Terms(ABC):
     @abstractmethod
     def second_derivatives_by_dataset(
         self, flux: Array, flux_jacobian: Array, n_shared: int, steps: Array
-    ) -> ByDataset | None:
-        """As `second_derivatives`, from a narrow Jacobian; spectra know theirs here too."""
+    ) -> tuple[ByDataset, Array | None] | None:
+        """As `second_derivatives`, from a narrow Jacobian; spectra know theirs here too.
+
+        And the rises of what curved spectra make of the `pullback`, (n_places, n_columns) as of `rises_by_place`, where
+        their parameters are columns and move by ``steps``; None where there are no such columns.
+        """
 
     @property
     @abstractmethod
@@ -199,7 +203,7 @@ class LocalTerms(Terms):
 
     def second_derivatives_by_dataset(
         self, flux: Array, flux_jacobian: Array, n_shared: int, steps: Array
-    ) -> ByDataset | None:
+    ) -> tuple[ByDataset, Array | None] | None:
         found = self.each(lambda term: term.second_derivatives_by_dataset(flux, flux_jacobian, n_shared, steps))
         parts = [part for part in found if part is not None]
         if len(parts) < len(found):
@@ -208,7 +212,7 @@ class LocalTerms(Terms):
         narrow = flux_jacobian[:, :n_shared]  # shapes on the sky are shared
         for pairs, along in summed(shared for _, its in parts for shared in its):
             Block.along(narrow, pairs, along).add_to(total.shared)
-        return total
+        return total, None
 
     @property
     def knows_second_derivatives(self) -> bool:

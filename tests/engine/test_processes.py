@@ -119,6 +119,69 @@ def test_parameters_of_their_own(engine: ProcessEngine, monkeypatch: pytest.Monk
             np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
 
 
+OWN = [spectrum(f"own-{k}", seed=k) for k in range(30)]
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 7])
+def test_a_fit_with_parameters_of_their_own(n: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Norms and tilts of backgrounds, with priors, linked ones and one that is no power law: their spectra are computed
+    where their datasets are, in fifteen shards, one of which is lost."""
+    monkeypatch.setattr("gm.likelihood.own_parameters.MANY", 10)
+    for module in ("gm.likelihood.blocks", "gm.likelihood.compilation"):
+        monkeypatch.setattr(f"{module}.SPECTRA", 2)
+    models = Models([power_law("other"), *(background(run.name, tilt=0.1) for run in OWN)])
+    priors = {"norm": gm.GaussianPrior(1.0, 0.2), "tilt": gm.GaussianPrior(0.0, 0.2)}
+    models = models.with_links([gm.Link("own-5-bkg.tilt", "own-4-bkg.tilt")])
+    prior = {f"{run.name}-bkg.{name}": {"prior": priors[name]} for run in OWN for name in priors}
+    del prior["own-5-bkg.tilt"]
+    models = models.with_parameters(prior)
+    datasets = gm.Datasets(OWN)
+    here = gm.Fit(datasets).run(models)
+    engine = ProcessEngine(n, deadline=3.0)
+    act = at_step(2, lambda: os.kill(processes(engine)[0], signal.SIGKILL))
+    try:
+        assert_same_fit(gm.Fit(datasets, engine=engine).run(models, progress=act if n > 1 else None), here)
+    finally:
+        engine.close()
+
+
+def test_fluxes_of_own_spectra_do_not_travel(engine: ProcessEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But their three parameters do, and the derivatives by these."""
+    monkeypatch.setattr("gm.likelihood.own_parameters.MANY", 10)
+    monkeypatch.setattr("gm.likelihood.blocks.SPECTRA", 10)
+    monkeypatch.setattr("gm.likelihood.compilation.SPECTRA", 10)
+    models = Models([power_law("other"), *(background(run.name, tilt=0.1) for run in OWN)])
+    here, there = (JointLikelihood(gm.Datasets(OWN), models, engine=one) for one in (None, engine))
+    n_shared = here.bank.n_columns - 30 * OWN[0].energy.n_bins
+    assert there.bank.n_columns == n_shared + 30 * 3
+    start = here.layout.start
+    there.value(start)
+    assert engine.crew is not None
+    before = engine.crew.traffic.sent, engine.crew.traffic.received
+    there.value_and_gradient(start * 1.01)
+    sent, received = (
+        after - then
+        for after, then in zip((engine.crew.traffic.sent, engine.crew.traffic.received), before, strict=True)
+    )
+    envelope = 3 * 600 + 2 * 8 * 3 * n_shared
+    assert sent < 8 * 30 * 3 + envelope
+    assert received < 8 * 30 * 3 + envelope
+
+
+@pytest.mark.parametrize(("reoptimize", "edges"), [(False, [1.0, 3.0, 10.0]), (True, [1.0, 10.0])])
+def test_flux_points_with_own_spectra(
+    engine: ProcessEngine, monkeypatch: pytest.MonkeyPatch, reoptimize: bool, edges: list[float]
+) -> None:
+    monkeypatch.setattr("gm.likelihood.own_parameters.MANY", 10)
+    for module in ("gm.likelihood.blocks", "gm.likelihood.compilation"):
+        monkeypatch.setattr(f"{module}.SPECTRA", 3)
+    datasets = gm.Datasets(OWN[:8])  # every own parameter makes re-optimised points slower
+    models = Models([power_law("other"), *(background(run.name, tilt=0.1) for run in datasets)])
+    estimator = {"source": "other", "energy_edges": edges, "reoptimize": reoptimize}
+    here = gm.FluxPointsEstimator(**estimator).run(datasets, models)
+    assert repr(gm.FluxPointsEstimator(**estimator, engine=engine).run(datasets, models)) == repr(here)
+
+
 @pytest.mark.parametrize("reoptimize", [False, True])
 def test_flux_points(engine: ProcessEngine, reoptimize: bool) -> None:
     estimator = {"source": "star", "energy_edges": [1.0, 3.0, 10.0], "reoptimize": reoptimize}

@@ -140,7 +140,7 @@ class TermsThere(Terms):
 
     def second_derivatives_by_dataset(
         self, flux: Array, flux_jacobian: Array, n_shared: int, steps: Array
-    ) -> ByDataset | None:
+    ) -> tuple[ByDataset, Array | None] | None:
         asked = flux, flux_jacobian, n_shared, steps
         return self._ask("second_derivatives_by_dataset", *asked)  # type: ignore[no-any-return]
 
