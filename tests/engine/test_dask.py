@@ -26,23 +26,49 @@ from tests.engine.sameness import DATASETS, DISK, MAPS, SMOOTH, assert_same_fit
 
 pytest.importorskip("distributed")
 
-JOINT_CRAB = """\
-fit:
-  minos: [crab.alpha]
-  test: [crab]
+RANGES = """\
   energy_range:
     - {datasets: "fermi*", min: 0.03 TeV, max: 3 TeV}
     - {datasets: "hess*", min: 0.7 TeV, max: 20 TeV}
-flux_points:
-  - {source: crab, energy_edges: {min: 30 GeV, max: 20 TeV, n_bins: 4}}
 """
+JOINT_CRAB = f"fit:\n  minos: [crab.alpha]\n  test: [crab]\n{RANGES}"
+
+
+def points(source: str, edges: str) -> str:
+    return f"flux_points:\n  - {{source: {source}, energy_edges: {edges}}}\n"
+
+
+FERMI, CTA, MSH = points("Crab Nebula", "[10 GeV, 83 GeV, 0.7 TeV]"), points("gc", "[1 TeV, 10 TeV]"), "[1 TeV, 10 TeV]"
+CRAB = points("crab", "[1 TeV, 3 TeV, 10 TeV]")
 REFERENCES = {
-    "joint-crab": ("models_start_lp.yaml", JOINT_CRAB),
-    "hess-crab-1d": ("models_start.yaml", "fit: {contours: [[crab.amplitude, crab.index]]}\n"),
-    "fermi-3fhl-crab": (
-        "models_start.yaml",
-        "fit: {}\nflux_points:\n  - {source: Crab Nebula, energy_edges: [10 GeV, 100 GeV, 1 TeV]}\n",
+    "joint Crab, log-parabola": (
+        "joint-crab/models_start_lp.yaml",
+        JOINT_CRAB + points("crab", "{min: 30 GeV, max: 20 TeV, n_bins: 4}"),
     ),
+    "joint Crab, power law": ("joint-crab/models_start_pl.yaml", f"fit:\n{RANGES}" + CRAB),
+    "joint Crab, cut-off": ("joint-crab/models_start_ecpl.yaml", f"fit:\n{RANGES}" + CRAB),
+    "H.E.S.S. Crab, power law": (
+        "hess-crab-1d/models_start.yaml",
+        "fit: {contours: [[crab.amplitude, crab.index]]}\n" + CRAB,
+    ),
+    "H.E.S.S. Crab, log-parabola": ("hess-crab-1d/models_start_lp.yaml", "fit: {}\n" + CRAB),
+    "flux points, log-parabola": ("flux-points/models_start.yaml", "fit: {}\n"),
+    "flux points, power law": ("flux-points/models_start_pl.yaml", "fit: {}\n"),
+    "Fermi Crab": ("fermi-3fhl-crab/models_start.yaml", "fit: {}\n" + FERMI),
+    "Fermi Crab, free position": ("fermi-3fhl-crab/models_start_pos.yaml", "fit: {}\n" + FERMI),
+    "Fermi Galactic centre": (
+        "fermi-3fhl-gc/models_start.yaml",
+        "fit: {}\n" + points("source-gc", "[10 GeV, 50 GeV, 2 TeV]"),
+    ),
+    "CTA, 3 pointings": ("cta1dc-gc-joint/models_start.yaml", "fit: {}\n" + CTA),
+    "CTA, 3 pointings, diffuse template": ("cta1dc-gc-joint/models_start_diffuse.yaml", "fit: {}\n" + CTA),
+    "CTA, stacked": ("cta1dc-gc-stacked/models_start.yaml", "fit: {}\n" + CTA),
+    "CTA, stacked, diffuse template": ("cta1dc-gc-stacked/models_start_diffuse.yaml", "fit: {}\n" + CTA),
+    "HAWC Crab": ("hawc-crab/models_start.yaml", "fit: {}\n" + CRAB),
+    "HAWC Crab, backgrounds": ("hawc-crab/models_start_bkg.yaml", "fit: {}\n" + CRAB),
+    "MSH 15-52, stacked": ("hess-msh1552-stacked/models_start.yaml", "fit: {}\n" + points("msh1552", MSH)),
+    "MSH 15-52, 19 runs": ("hess-msh1552-runs/models.yaml", "fit: {}\n" + points("msh1552", MSH)),
+    "MSH 15-52, 19 runs, tilts": ("hess-msh1552-runs/models_tilt.yaml", "fit: {}\n"),
 }
 
 
@@ -71,18 +97,16 @@ def test_a_shape_with_edges(engine: DaskEngine) -> None:
     assert_same_fit(gm.Fit(gm.Datasets(MAPS), engine=engine).run(DISK), gm.Fit(gm.Datasets(MAPS)).run(DISK))
 
 
-@pytest.mark.parametrize("folder", list(REFERENCES))
-def test_a_reference(folder: str, shared: Path, cluster: RunningCluster, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", list(REFERENCES))
+def test_a_reference(name: str, shared: Path, cluster: RunningCluster, tmp_path: Path) -> None:
     """All files of results but the record: fits, errors, tests of components, flux points."""
-    models, more = REFERENCES[folder]
-    reference = shared / "reference" / folder
-    for name, arguments in {"here": [], "there": ["--scheduler", str(cluster.file)]}.items():
-        (tmp_path / name).mkdir()
-        text = (
-            f"version: 1\nname: x\ndatasets: {reference}/datasets.yaml\nmodels: {reference}/{models}\noutput: results\n"
-        )
-        (tmp_path / name / "config.yaml").write_text(text + more)
-        assert run(["run", "-q", str(tmp_path / name / "config.yaml"), *arguments]) == 0
+    path, more = REFERENCES[name]
+    models, reference = shared / "reference" / path, (shared / "reference" / path).parent
+    for side, arguments in {"here": [], "there": ["--scheduler", str(cluster.file)]}.items():
+        (tmp_path / side).mkdir()
+        text = f"version: 1\nname: x\ndatasets: {reference}/datasets.yaml\nmodels: {models}\noutput: results\n"
+        (tmp_path / side / "config.yaml").write_text(text + more)
+        assert run(["run", "-q", str(tmp_path / side / "config.yaml"), *arguments]) == 0
     assert_same_files(tmp_path / "here" / "results", tmp_path / "there" / "results")
     record = (tmp_path / "there" / "results" / "provenance.yaml").read_text()
     assert "engine: {kind: dask}" in record
@@ -195,7 +219,7 @@ def test_an_interrupt_ends_the_cluster(shared: Path, tmp_path: Path) -> None:
     """Ctrl-C in the middle of a fit with a cluster of its own: nothing goes on, and nothing is half written."""
     reference = shared / "reference" / "hess-crab-1d"
     text = f"version: 1\ndatasets: {reference}/datasets.yaml\nmodels: {reference}/models_start.yaml\noutput: results\n"
-    (tmp_path / "config.yaml").write_text(text + REFERENCES["hess-crab-1d"][1])
+    (tmp_path / "config.yaml").write_text(text + REFERENCES["H.E.S.S. Crab, power law"][1])
     command = [sys.executable, "-m", "gm", "fit", "config.yaml", "--engine", "dask", "--workers", "2"]
     code, told, started = _interrupted(command, tmp_path)
     assert code == 130, told

@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import click
 import pytest
@@ -62,6 +64,33 @@ def test_gm_knows_its_options() -> None:
 def test_python_recipes_are_python() -> None:
     for text in blocks("python"):
         compile(text, "docs/cluster.md", "exec")
+
+
+def test_the_jobs_of_dask_jobqueue() -> None:
+    """The script that the recipe hands to `sbatch`: one core, its memory, and a worker with one thread.
+
+    Runs where dask-jobqueue is installed, which nothing else here needs.
+    """
+    pytest.importorskip("dask_jobqueue")
+    (recipe,) = (text for text in blocks("python") if "SLURMCluster" in text)
+    begin, scale, _ = recipe.partition("cluster.scale(")
+    assert scale
+    known: dict[str, Any] = {}
+    exec(begin.replace('"ib0"', '"lo"'), known)  # this machine has no such network
+    try:
+        lines = known["cluster"].job_script().splitlines()
+        address = urlsplit(known["cluster"].dashboard_link)
+    finally:
+        known["cluster"].close()
+    assert address.hostname == "127.0.0.1"
+    options = {"-n 1", "--cpus-per-task=1", "--mem=4G", "-t 04:00:00"}
+    assert {line.removeprefix("#SBATCH ") for line in lines} >= options
+    (command,) = (shlex.split(line) for line in lines if "dask_worker" in line)
+    worker = command[command.index("distributed.cli.dask_worker") + 1 :]
+    assert worker[0].startswith("tcp://127.0.0.1:")
+    assert worker[worker.index("--nthreads") + 1] == "1"
+    main = __import__("distributed.cli.dask_worker", fromlist=["main"]).main
+    main.make_context("worker", worker)
 
 
 def test_the_batch_script(shared: Path, tmp_path: Path) -> None:
