@@ -18,6 +18,7 @@ from gm.models import Models
 
 N_FILES = 64
 ONE = "one spectrum"
+OWN = "spectra, own norms and tilts"
 
 MAPS = """\
 version: 1
@@ -142,7 +143,7 @@ def cases(files: Files, quick: bool) -> list[Case]:
     few = [
         Case(ONE, {1: ("local 1", "dask 1")}, spectra),
         Case("spectra", {1000: ("local 1", *DASK), 2000: DASK}, spectra),
-        Case("spectra, own norms and tilts", {1000: ("local 1", *DASK), 2000: DASK}, own),
+        Case(OWN, {1000: ("local 1", *DASK), 2000: DASK}, own),
         Case("maps, free Gaussian", {8: every, 16: DASK}, wide),
         Case("maps, free point", {32: every, 64: DASK}, points),
     ]
@@ -155,7 +156,7 @@ def cases(files: Files, quick: bool) -> list[Case]:
             spectra,
         ),
         Case(
-            "spectra, own norms and tilts",
+            OWN,
             {1000: ("local 1", "dask 1"), 5000: DASK, 10_000: ("local 1", "processes 2", *DASK)},
             own,
         ),

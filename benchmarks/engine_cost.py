@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from alternate import table
-from engine_cases import ONE
+from engine_cases import ONE, OWN
 from scipy.optimize import nnls
 
 TARGET = 0.2  # relative, of what the model predicts
@@ -44,20 +44,30 @@ class Row:
         return self.sent + self.received
 
     @property
+    def own(self) -> int:
+        """Parameters that datasets have for themselves: a norm and a tilt each."""
+        return own_parameters(self.case, self.n)
+
+    @property
     def most(self) -> int:
         """Shards of the worker that has most."""
         return -(-self.shards // self.workers)
+
+
+def own_parameters(case: str, n: int) -> int:
+    return 2 * n if case == OWN else 0
 
 
 @dataclass(frozen=True)
 class CostModel:
     """Seconds of processors per evaluation with a cluster.
 
-    client : for an evaluation, each shard, each worker that is asked, each byte; worker : for an evaluation, each
-    shard; per_dataset : more of a worker for each dataset, by case; bytes_per_shard : both ways, by case
+    client : for an evaluation, each shard, each worker that is asked, each byte, each parameter of a dataset's own
+    worker : for an evaluation, each shard
+    per_dataset : more of a worker for each dataset, by case; bytes_per_shard : both ways, by case
     """
 
-    client: tuple[float, float, float, float]
+    client: tuple[float, float, float, float, float]
     worker: tuple[float, float]
     per_dataset: dict[str, float]
     bytes_per_shard: dict[str, float]
@@ -66,7 +76,7 @@ class CostModel:
     def of(cls, rows: Sequence[Row]) -> CostModel:
         """Least squares of relative differences, of nothing negative."""
         names = sorted({row.case for row in rows})
-        client = [[1.0, row.shards, min(row.workers, row.shards), row.size] for row in rows]
+        client = [[1.0, row.shards, min(row.workers, row.shards), row.size, row.own] for row in rows]
         worker = [
             [1.0, row.most, *(row.n * row.most / row.shards * (row.case == name) for name in names)] for row in rows
         ]
@@ -80,7 +90,12 @@ class CostModel:
         most, asked = -(-shards // workers), min(shards, workers)
         size = self.bytes_per_shard[case] * shards
         worker = float(np.dot(self.worker, (1.0, most))) + self.per_dataset[case] * n * most / shards
-        return float(np.dot(self.client, (1.0, shards, asked, size))), worker
+        own = own_parameters(case, n)
+        return float(np.dot(self.client, (1.0, shards, asked, size, own))), worker
+
+    def best(self, case: str, n: int, shards: int) -> int:
+        """How many workers, of 1000 at most, take the least time, one after the other."""
+        return min(range(1, 1001), key=lambda workers: sum(self.seconds(case, n, shards, workers)))
 
 
 def _fitted(matrix: list[list[float]], seconds: list[float]) -> list[float]:
@@ -131,7 +146,7 @@ def predicted_table(model: CostModel, rows: Sequence[Row]) -> tuple[str, float]:
 
 
 def thousand_cores(model: CostModel) -> str:
-    """What limits a million spectra and ten thousand maps."""
+    """What limits a million spectra and ten thousand maps, with 100, 1000 and the best number of workers."""
     cells = []
     for case, n, shards in (
         ("spectra", 1_000_000, 1000),
@@ -139,7 +154,7 @@ def thousand_cores(model: CostModel) -> str:
         ("maps, free point", 10_000, 10_000),
         ("maps, free Gaussian", 10_000, 10_000),
     ):
-        for workers in (100, 1000) if case in model.per_dataset else ():
+        for workers in sorted({100, 1000, model.best(case, n, shards)}) if case in model.per_dataset else ():
             client, worker = model.seconds(case, n, shards, workers)
             limit = "the client's messages" if client > worker else "the workers"
             size = model.bytes_per_shard[case] * shards / 1e6
@@ -151,7 +166,7 @@ def text_of(rows: Sequence[Row], about: str) -> tuple[str, CostModel, float]:
     known, others = split(rows)
     model = CostModel.of(known)
     predicted, worst = predicted_table(model, others)
-    once, shard, worker, byte = model.client
+    once, shard, worker, byte, own = model.client
     verdict = "all within 20 %" if worst <= TARGET else "not all within 20 %"
     if not others:
         verdict, predicted = "is not tested: there are none", ""
@@ -164,7 +179,8 @@ def text_of(rows: Sequence[Row], about: str) -> tuple[str, CostModel, float]:
         "## A cost model",
         "Seconds of processors for an evaluation with a cluster: those of the client and of the worker that has most.",
         f"The client takes {ms(once)} ms, {ms(shard)} ms for each shard, {ms(worker)} ms for each worker",
-        f"that is asked, and {1e9 * byte:.3g} µs for each kB that travels;",
+        f"that is asked, and {1e9 * byte:.3g} µs for each kB that travels, and",
+        f"{1e9 * own:.3g} µs for a thousand parameters that are datasets' own;",
         f"a worker takes {ms(model.worker[0])} ms for a message, {ms(model.worker[1])} ms for each shard, and",
         "\n".join(line for line in each if ONE not in line),
         f"from all rows but those with the most datasets of each case. What this says of these others: {verdict}.",
