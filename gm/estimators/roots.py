@@ -14,6 +14,7 @@ import numpy as np
 from gm.arrays import Array
 
 _TOLERANCE = 1e-10
+_SMOOTH = 40  # steps, after which it must be a jump, where only bisections get on
 
 
 def distances(rise: Callable[[Array], Array], sides: Sequence[tuple[float, float]], step: float) -> list[float | None]:
@@ -112,7 +113,8 @@ def _rising_crossing() -> Generator[float, float, float | None]:
 def _bracketed(
     low: float, f_low: float, high: float, f_high: float, *, absolute: float, relative: float = 0.0
 ) -> Generator[float, float, float]:
-    """Root between ``low`` (function <= 0) and ``high`` (> 0) by false position, every eighth step a bisection.
+    """Root between ``low`` (function <= 0) and ``high`` (> 0) by false position, every eighth step a bisection, and in
+    the end every step.
 
     An end that stays is weighted down: Anderson & Bjorck, 1973, BIT 13, 253. Ends where a step is as small as one of
     the two tolerances.
@@ -121,7 +123,7 @@ def _bracketed(
     for iteration in range(200):
         rise = f_high - f_low  # of ends that were weighted down to nothing it may be none
         previous, root = root, high - f_high * (high - low) / rise if rise > 0 else low
-        if iteration % 8 == 7 or f_low == 0 or not low < root < high:
+        if iteration % 8 == 7 or iteration > _SMOOTH or f_low == 0 or not low < root < high:
             root = 0.5 * (low + high)
         tolerance = max(relative * abs(root), absolute)
         if abs(root - previous) <= tolerance:

@@ -17,6 +17,10 @@ def test_flux_points_are_those_of_the_direct_profile(first: int) -> None:
     } == {}
 
 
+def test_a_minimum_in_a_kink_at_nothing_has_no_negative_ts() -> None:
+    assert wrong_with_points(analysis(1505)) == []
+
+
 def test_a_rise_that_is_rounding_is_none() -> None:
     """Without counts the statistic does not rise towards lower norms, as far as numbers tell."""
     assert wrong_with_points(analysis(14914)) == []

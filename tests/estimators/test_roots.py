@@ -60,3 +60,9 @@ def test_a_rise_close_to_a_parabola_takes_few_calls() -> None:
 )
 def test_rising_root(slope: Callable[[float], float], root: float, step: float) -> None:
     assert rising_root(slope, 1.0, step) == pytest.approx(root, rel=1e-9, abs=1e-6)
+
+
+def test_a_jump_between_slopes_of_different_size_is_met_closely() -> None:
+    """As where empty bins with hardly any signal end: false position alone creeps along the small slope."""
+    root = rising_root(lambda x: -2.14 if x < 0 else 0.003 + 1e-3 * x, 1.0, 2.3)
+    assert root == pytest.approx(0.0, abs=1e-15)
