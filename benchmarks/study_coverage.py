@@ -27,7 +27,7 @@ sys.path.insert(0, str(ROOT))
 from gm.config_schemas.reader import read_document
 from gm.datasets import Dataset, Datasets
 from gm.estimators import FluxPointsEstimator
-from gm.estimators.toy_summary import Share
+from gm.estimators.toy_studies import Share
 from gm.estimators.toys import Truth
 from gm.likelihood import JointLikelihood
 from gm.models import Models

@@ -23,7 +23,7 @@ from recorded import FOLDER, Record
 from gm.arrays import Array
 from gm.datasets import Datasets, MapDataset
 from gm.estimators.sky.extension import ExtensionEstimator, Sizes
-from gm.estimators.sky.localization import SHARES
+from gm.estimators.sky.localization_result import SHARES
 from gm.estimators.sky.size_limits import LIMIT, SizeLimit
 from gm.fit import Fit
 from gm.irf.psf import PsfMap

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         SensitivityEstimator,
         ToyFit,
         Truth,
+        study_toys,
     )
     from gm.estimators.joint_points import JointFluxPointsEstimator
     from gm.estimators.posterior.sampler import Posterior, PosteriorSampler
@@ -221,6 +222,7 @@ __all__ = [
     "plot",
     "predicted",
     "simulate",
+    "study_toys",
 ]
 
 __all__ += [
@@ -300,7 +302,7 @@ _HOMES = {
     "Localizer": "gm.estimators.sky.localization",
     "ExtensionEstimator": "gm.estimators.sky.extension",
     "SourceFinder": "gm.estimators.sky.finding",
-    **dict.fromkeys(("Alternative", "ModelSelection", "ToyFit", "Truth"), "gm.estimators"),
+    **dict.fromkeys(("Alternative", "ModelSelection", "ToyFit", "Truth", "study_toys"), "gm.estimators"),
     **dict.fromkeys(("Workspace", "WorkspaceBuilder"), "gm.estimators.workspace"),
     **dict.fromkeys(("Posterior", "PosteriorSampler"), "gm.estimators.posterior.sampler"),
 }

@@ -29,7 +29,8 @@ UNITS = {
     **dict.fromkeys(("e_min", "e_max"), "TeV"),
     **dict.fromkeys(("time_min", "time_max"), "MJD TT"),
     **dict.fromkeys(("flux", "flux_err", "flux_ul"), "cm-2 s-1"),
-    "dnde": "cm-2 s-1 TeV-1",
+    **dict.fromkeys(("dnde", "dnde_err", "dnde_ul"), "cm-2 s-1 TeV-1"),
+    **dict.fromkeys(("distance_min", "distance_max", "size", "size_errn", "size_errp", "size_ul"), "deg"),
 }
 """Units of columns, by their names."""
 

@@ -1,17 +1,23 @@
 """Estimators: what is asked of the data around a global model."""
 
 from gm.estimators.flux_points import FluxPointsEstimator
-from gm.estimators.impacts import Impact, ImpactEstimator, Impacts
+from gm.estimators.impacts import ImpactEstimator
+from gm.estimators.impacts_result import Impact, Impacts
 from gm.estimators.joint_result import JointFluxPoints
-from gm.estimators.light_curve import LightCurve, LightCurveEstimator, LightCurveRow
+from gm.estimators.light_curve import LightCurveEstimator
+from gm.estimators.light_curve_result import LightCurve, LightCurveRow
 from gm.estimators.norm import NormEstimate
 from gm.estimators.points import FluxPoints
-from gm.estimators.profiles import LikelihoodProfile, ProfileAxis, ProfileEstimator, ProfileRow
+from gm.estimators.profile_result import LikelihoodProfile, ProfileAxis, ProfileRow
+from gm.estimators.profiles import ProfileEstimator
 from gm.estimators.quantity import Quantity
 from gm.estimators.result import FluxPoint, PointDataset, ReferenceFlux
-from gm.estimators.selection import Alternative, ModelSelection, Selection
-from gm.estimators.sensitivity import Sensitivity, SensitivityEstimator
-from gm.estimators.toy_summary import ToySummary, summarize
+from gm.estimators.selection import Alternative, ModelSelection
+from gm.estimators.selection_result import Selection
+from gm.estimators.sensitivity import SensitivityEstimator
+from gm.estimators.sensitivity_result import Sensitivity
+from gm.estimators.toy_studies import ToySummary
+from gm.estimators.toy_summary import study_toys, summarize
 from gm.estimators.toys import Toy, ToyFit, Truth
 
 __all__ = [
@@ -42,5 +48,6 @@ __all__ = [
     "ToyFit",
     "ToySummary",
     "Truth",
+    "study_toys",
     "summarize",
 ]

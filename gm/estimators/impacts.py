@@ -15,6 +15,7 @@ from gm.arrays import Array
 from gm.conventions import Conventions
 from gm.datasets import Datasets
 from gm.errors import UsageError
+from gm.estimators.impacts_result import Impact, Impacts, Shift
 from gm.estimators.profile_space import Space, parameter_space
 from gm.fit import Fit
 from gm.fit.profile import LowerMinimum
@@ -22,84 +23,11 @@ from gm.fit.run import FitRun
 from gm.likelihood import Engine
 from gm.models import Models
 from gm.models.asked import check_asked
-from gm.models.prior import Prior
 from gm.values import read_only
 
 Progress = Callable[[str, float], None]
 _LOWER_MINIMA = 5
 _LOWER = "a lower minimum was found when {} was moved, and is what impacts are around: its statistic is {:.6g} lower"
-
-
-@dataclass(frozen=True)
-class Shift:
-    """What moving a nuisance to ``value`` does: the parameter moves by ``shift``, in its unit.
-
-    limit : ``lower`` or ``upper`` where the nuisance goes to that limit only, which is nearer. None for a shift that is
-    not known, with the ``reason``.
-    """
-
-    value: float
-    shift: float | None
-    limit: str = ""
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class Impact:
-    """What one nuisance does to the parameter.
-
-    value, error : of the nuisance after the fit, in its ``unit``; error None where it has none, with the ``reason``
-    post_fit : the parameter's shifts when the nuisance goes down and up by its error; None without one
-    pre_fit : the same for the width of its prior; None without a prior that has a peak
-    linear : the shift that the covariance tells of a step up by one error, covariance / error
-    """
-
-    name: str
-    unit: str
-    value: float
-    error: float | None
-    prior: Prior | None
-    post_fit: tuple[Shift, Shift] | None
-    pre_fit: tuple[Shift, Shift] | None
-    linear: float | None
-    reason: str = ""
-
-    @property
-    def pull(self) -> float | None:
-        """How far the fit has it from the peak of its prior, in widths of that."""
-        if self.prior is None or self.prior.center is None or not self.prior.width:
-            return None
-        return (self.value - self.prior.center) / self.prior.width
-
-    @property
-    def constraint(self) -> float | None:
-        """Its error after the fit, in widths of its prior: 1 where the data say nothing of it."""
-        if self.error is None or self.prior is None or not self.prior.width:
-            return None
-        return self.error / self.prior.width
-
-    @property
-    def size(self) -> float:
-        """The larger of its post-fit shifts, without a sign; 0 where none is known."""
-        return max((abs(shift.shift) for shift in self.post_fit or () if shift.shift is not None), default=0.0)
-
-
-@dataclass(frozen=True)
-class Impacts:
-    """What all nuisances do to a parameter, the largest impact first.
-
-    value, error : of the parameter after the fit, in its ``unit``
-    error_fixed : its error with all nuisances held where the fit has them. None where there is none
-    """
-
-    parameter: str
-    unit: str
-    value: float
-    error: float | None
-    error_fixed: float | None
-    rows: tuple[Impact, ...]
-    reason: str = ""
-    warnings: tuple[str, ...] = ()
 
 
 @read_only("make another ImpactEstimator")

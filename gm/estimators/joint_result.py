@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from gm.arrays import Array
 from gm.estimators.point_rows import matrix_rows
 from gm.estimators.points import FluxPoints
+from gm.estimators.told import Told
 from gm.values import finite
 
 _SHARED = ("confidence", "ul", "reoptimize", "nuisance_prior", "deabsorbed", "method", "smoothness", "datasets")
 
 
-@dataclass(frozen=True, eq=False)
-class JointFluxPoints:
+@dataclass(frozen=True, eq=False, repr=False)
+class JointFluxPoints(Told):
     """Flux points of one or several sources that were fitted together.
 
     tables : those of each source, in the order asked for, which have the covariance between their own points
@@ -27,6 +28,8 @@ class JointFluxPoints:
 
     tables: tuple[FluxPoints, ...]
     covariance: Array | None
+
+    told_as: ClassVar[str] = "flux-points"
 
     def to_dict(self, name: str = "", inputs: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The ``gm/flux-points/1`` document: that of the one source, or the rows of all, which tell theirs."""
@@ -54,6 +57,15 @@ class JointFluxPoints:
             "covariance": matrix_rows(self.covariance),
             **({} if inputs is None else {"inputs": dict(inputs)}),
         }
+
+    def told(self) -> str:
+        return "; ".join(table.told() for table in self.tables)
+
+    def shown_rows(self) -> Iterator[dict[str, object]]:
+        """The points of each source."""
+        for table in self.tables:
+            for row in table.shown_rows():
+                yield {"source": table.source, **row}
 
     def _with_correlations(self, row: dict[str, Any], number: int, covariance: Array) -> dict[str, Any]:
         """With what the other sources have to do with it in its band."""

@@ -2,77 +2,30 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 
-from gm.arrays import Array
 from gm.conventions import Conventions
 from gm.datasets import Datasets
 from gm.errors import DataError, UsageError
 from gm.estimators.fitted_flux import FluxFit, fitted_point, fitted_values, free_models, in_band
 from gm.estimators.flux_points import DEFAULT_SCAN, FluxPointsEstimator
 from gm.estimators.joint_light_curve import joint_fit
+from gm.estimators.light_curve_result import LightCurve, LightCurveRow
 from gm.estimators.points import FluxPoints
 from gm.estimators.quantity import Quantity
-from gm.estimators.result import FittedValue, FluxPoint
+from gm.estimators.result import FluxPoint
 from gm.estimators.time_bins import BayesianBlocks, Binned, GoodTimes, TimeBin, TimeBinning, time_binning
 from gm.fit import NothingToFit
-from gm.html import Shown
 from gm.likelihood import Engine
 from gm.models import Models
 from gm.models.temporal.intervals import DAY
 from gm.values import read_only
 
 Progress = Callable[[str, float], None]
-
-
-@dataclass(frozen=True, eq=False)
-class LightCurveRow:
-    """One bin of time: its flux points by energy, None where it was not asked for; live time [s], None if unknown."""
-
-    bin: TimeBin
-    livetime: float | None
-    points: tuple[FluxPoint, ...] | None
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class LightCurve(Shown):
-    """A light curve relative to the reference model of the flux points of all bins together, ``constant``.
-
-    constant : one point for each band of energy, with the norm that fits all bins best
-    covariance : (n_rows, n_rows) of the norms of a joint fit, NaN for bins without data; parameters : what else it
-    found; joint_stat : its -2 ln L, and that of the same fit with one flux
-    outside : datasets in no bin; n_empty : bins of equal width without datasets, which are no rows
-    """
-
-    rows: tuple[LightCurveRow, ...]
-    constant: FluxPoints
-    estimator: LightCurveEstimator
-    outside: tuple[str, ...] = ()
-    n_empty: int = 0
-    warnings: tuple[str, ...] = ()
-    covariance: Array | None = None
-    parameters: tuple[FittedValue, ...] = ()
-    joint_stat: tuple[float, float] | None = None
-
-    def told(self) -> str:
-        statuses = Counter(point.status for row in self.rows for point in row.points or ())
-        counted = ", ".join(f"{number} {status.replace('_', ' ')}" for status, number in statuses.items())
-        return f"{self.constant.source!r}, {len(self.rows)} bins of time: {counted}"
-
-    def shown_rows(self) -> Iterator[dict[str, object]]:
-        """A row for each bin of time and band of energy."""
-        for row in self.rows:
-            for point in row.points or ():
-                flux, norm = point.reference.flux, point.estimate
-                parts = {} if norm is None else {"": norm.norm, "_err": norm.norm_err, "_ul": norm.norm_ul}
-                fluxes = {f"flux{end}": None if part is None else part * flux for end, part in parts.items()}
-                when = {"time_min": row.bin.start, "time_max": row.bin.stop, "e_min": point.e_min, "e_max": point.e_max}
-                yield {**when, **fluxes, "status": point.status, "reason": point.reason}
 
 
 @read_only("make another LightCurveEstimator")
@@ -130,7 +83,7 @@ class LightCurveEstimator:
             curve = self._joint(binned, every, models, constant, told)
         else:
             rows = self._rows(binned, datasets, models, told, progress, wanted)
-            curve = LightCurve(tuple(rows), constant, self, binned.outside, binned.n_empty)
+            curve = LightCurve(tuple(rows), constant, tuple(self.free), False, binned.outside, binned.n_empty)
         return replace(curve, warnings=tuple(dict.fromkeys([*_remarks(binned), *constant.warnings, *told])))
 
     def _rows(
@@ -166,7 +119,7 @@ class LightCurveEstimator:
             without = flux_points.unmeasured(models, "no_data", "no dataset of this time bin has bins of the band")
             rows.append(LightCurveRow(one, livetime(members), without if point is None else (point,)))
         outcome = found.covariance, found.parameters, (found.stat, found.stat_constant)
-        return LightCurve(tuple(rows), constant, self, binned.outside, binned.n_empty, (), *outcome)
+        return LightCurve(tuple(rows), constant, (), True, binned.outside, binned.n_empty, (), *outcome)
 
     def _fit(self, datasets: Datasets, models: Models) -> FluxFit:
         limits = self.sigma, self.sigma_ul, self.norm_scan

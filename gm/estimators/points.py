@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -18,11 +17,11 @@ from gm.config_schemas.validator import check
 from gm.errors import DataError, InvalidInput
 from gm.estimators.point_rows import first_scan, matrix_from, matrix_rows, point_from, point_row
 from gm.estimators.points_method import PointsMethod
-from gm.estimators.result import FLUX_UNITS, FluxPoint, PointStatus
+from gm.estimators.result import FluxPoint, PointStatus
 from gm.estimators.sed_columns import check_sed_type, covariance_column, rows_of_an_axis, sed_columns, sed_header
 from gm.estimators.sed_reading import points_from_table
+from gm.estimators.told import Told
 from gm.estimators.upper_limits import LimitMethod
-from gm.html import html_table
 from gm.io.files import refuse_existing, write_atomic
 from gm.io.sed_table import read_sed, write_sed
 from gm.io.yaml_writer import dump_yaml
@@ -30,7 +29,6 @@ from gm.models import Models, SkyModel, SpectralModel
 
 if TYPE_CHECKING:
     from astropy.table import Table
-    from matplotlib.axes import Axes
 
 SCHEMA = "gm/flux-points/1"
 _KINDS: tuple[PointStatus, ...] = ("ok", "upper_limit", "no_data", "failed")
@@ -39,7 +37,7 @@ _TABLES = (".fits", ".gz", ".ecsv")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FluxPoints:
+class FluxPoints(Told):
     """A spectral energy distribution of one component, relative to the ``reference_model`` of the global model.
 
     points : in order of energy; norm_scan : (n_norm,) norms of their profiles
@@ -67,6 +65,8 @@ class FluxPoints:
     method: PointsMethod = PointsMethod.BANDS
     smoothness: float = 0.0
     covariance: Array | None = None
+
+    told_as: ClassVar[str] = "flux-points"
 
     @property
     def deabsorbed(self) -> bool:
@@ -203,23 +203,17 @@ class FluxPoints:
         table["reason"] = [point.reason or "" for point in self.points]
         return table
 
-    def plot(self, figure: str = "sed", **look: Any) -> Axes:
-        """Draw the points with pyplot, or the ``profiles`` of each; ``look`` as for `gm.plot`. Raises `UsageError`."""
-        from gm.figures.registry import show
-        from gm.figures.results import Result
-
-        return show([Result("flux-points", self.to_dict(), Path())], figure, **look)
-
-    def __repr__(self) -> str:
+    def told(self) -> str:
         low = min((point.e_ref for point in self.points), default=float("nan"))
         high = max((point.e_ref for point in self.points), default=float("nan"))
-        return f"FluxPoints({self.source!r}, {len(self.points)} points, {low:.4g} to {high:.4g} TeV: {self._counted()})"
+        return f"{self.source!r}, {len(self.points)} points, {low:.4g} to {high:.4g} TeV: {self._counted()}"
 
-    def _repr_html_(self) -> str:
-        units = {"e_min": "TeV", "e_max": "TeV", **dict.fromkeys(("dnde", "dnde_err", "dnde_ul"), FLUX_UNITS["dnde"])}
-        rows = [point_row(point, self.norm_scan) for point in self.points]
+    def shown_rows(self) -> Iterator[dict[str, object]]:
+        """The points as differential fluxes."""
         names = ("e_min", "e_max", "dnde", "dnde_err", "dnde_ul", "ts", "status", "reason")
-        return f"<p>{escape(repr(self))}</p>" + html_table([{n: row[n] for n in names} for row in rows], units)
+        for point in self.points:
+            row = point_row(point, self.norm_scan)
+            yield {name: row[name] for name in names}
 
     def _counted(self) -> str:
         """How many points are what."""

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
-from gm.arrays import Array
 from gm.conventions import Conventions
 from gm.datasets import Datasets
 from gm.errors import UsageError
+from gm.estimators.profile_result import LikelihoodProfile, ProfileAxis, ProfileRow
 from gm.estimators.profile_space import Space, parameter_space, quantity_space
 from gm.estimators.quantity import Quantity
 from gm.fit import Fit
-from gm.fit.ellipsoid import Interval
 from gm.fit.intervals import contour_rise
 from gm.fit.parts import Contour
 from gm.fit.profile import LowerMinimum, ProfilePoint
 from gm.fit.run import FitRun
-from gm.html import Shown
 from gm.likelihood import Engine
 from gm.models import Models
 from gm.values import read_only
@@ -30,56 +27,6 @@ _LOWER_MINIMA = 5
 _LARGEST = 1_000_000  # points
 _ON_A_LINE = 3  # points that a curve is led through: more of them would carry on what they are off by
 _LOWER = "a lower minimum was found along the profile, and is what it starts from: its statistic is {:.6g} lower"
-
-
-@dataclass(frozen=True, eq=False)
-class ProfileAxis:
-    """A parameter or quantity: its best value, error (None without one) and the ``values`` of the profile, (n,)."""
-
-    name: str
-    unit: str
-    best: float
-    error: float | None
-    values: Array
-
-
-@dataclass(frozen=True, eq=False)
-class ProfileRow:
-    """-2 ln L at one point, and what all free parameters are there, (n_free,); None where it failed, and why."""
-
-    values: tuple[float, ...]
-    status: Literal["ok", "failed"]
-    reason: str | None
-    stat: float | None
-    parameters: Array | None
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class LikelihoodProfile(Shown):
-    """-2 ln L over a grid of values of one or two axes, minimised over all else; rows in C order of the axes.
-
-    stat : at the minimum; stat_start : of the models given. intervals : of one axis, with ends relative to its best
-    value, by level in sigma. contours : of two axes, by level. free : (n_free,) names of the parameters of rows.
-    """
-
-    axes: tuple[ProfileAxis, ...]
-    rows: tuple[ProfileRow, ...]
-    stat: float
-    stat_start: float
-    free: tuple[str, ...]
-    intervals: dict[float, Interval]
-    contours: dict[float, Contour]
-    warnings: tuple[str, ...] = ()
-
-    def told(self) -> str:
-        size = " x ".join(str(axis.values.size) for axis in self.axes)
-        return f"{', '.join(axis.name for axis in self.axes)}: {size} points, statistic {self.stat:.2f}"
-
-    def shown_rows(self) -> Iterator[dict[str, object]]:
-        """The axes, with the intervals of one."""
-        for axis in self.axes:
-            ends = {f"within {level:g} sigma": [one.lower, one.upper] for level, one in self.intervals.items()}
-            yield {"axis": axis.name, "best": axis.best, "error": axis.error, **ends, "unit": axis.unit}
 
 
 @read_only("make another ProfileEstimator")
@@ -141,16 +88,18 @@ class ProfileEstimator:
     ) -> LikelihoodProfile:
         """Raises `LowerMinimum`."""
         axes = [self._axis(space, axis) for axis in range(len(space.chosen))]
+        quantity = None if self.quantity is None else str(self.quantity)
         status, message = run.verdict()
         why = "" if status in ("converged", "at_limit") else f"the fit did not converge: {message}"
         if why:
             rows = [ProfileRow(values, "failed", why, None, None) for values in _grid(axes)]
-            return LikelihoodProfile(tuple(axes), tuple(rows), run.statistic, first, (), {}, {}, (*told, *run.warnings))
+            warnings = (*told, *run.warnings)
+            return LikelihoodProfile(tuple(axes), tuple(rows), run.statistic, first, (), {}, {}, warnings, quantity)
         rows = list(_scanned(space, axes, run, progress))
         intervals = {} if len(axes) > 1 else {level: space.interval(level**2) for level in self.levels}
         contours = {} if len(axes) < 2 else dict(self._contours(space))
-        free, warnings = tuple(run.names), (*told, *run.warnings)
-        return LikelihoodProfile(tuple(axes), tuple(rows), run.statistic, first, free, intervals, contours, warnings)
+        found = tuple(run.names), intervals, contours, (*told, *run.warnings), quantity
+        return LikelihoodProfile(tuple(axes), tuple(rows), run.statistic, first, *found)
 
     def _axis(self, space: Space, axis: int) -> ProfileAxis:
         n = self.n if isinstance(self.n, int) else self.n[axis]

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import exp, inf, isfinite, log, sqrt
-from typing import Literal
 
 from gm.conventions import Conventions
 from gm.datasets import Datasets
 from gm.errors import GmError, UsageError, suggest
+from gm.estimators.selection_result import Candidate, Criterion, NestedTest, Selection
 from gm.estimators.spectral_starts import bent, holds, translated
 from gm.fit import Fit, FitResult
-from gm.html import Shown
 from gm.likelihood import Engine, JointLikelihood
 from gm.models import Component, Layout, Models
 from gm.models.spectral.base import SpectralModel
 
-Criterion = Literal["aic", "bic", "ts"]
 Progress = Callable[[str, float], None]
 _LOWER = 1e-3  # of -2 ln L: what a model that holds another one may be above it
 _POWER_LAWS, _PARABOLAS = {"pl", "pl-2"}, {"lp", "lp2"}
@@ -30,72 +28,6 @@ class Alternative:
     name: str
     spectral_model: SpectralModel
     has_values: bool = False
-
-
-@dataclass(frozen=True)
-class NestedTest:
-    """Two models of which one is a special case of the other, by the names of the alternatives.
-
-    ts : -2 ln L of the simpler above the richer; p_value : that chance gives more where the simpler is true, from a
-    chi-square with ``degrees_of_freedom`` (Wilks), which is too large where a parameter is at the border of what it may
-    be; sigma : the same in standard deviations, two-sided
-    """
-
-    simpler: str
-    richer: str
-    ts: float
-    degrees_of_freedom: int
-    p_value: float
-    sigma: float | None
-
-
-@dataclass(frozen=True, eq=False)
-class Candidate:
-    """One alternative; ``result`` is None where there is no fit, and ``reason`` says why.
-
-    ts : -2 ln L of the first alternative above this one; test : where one of the two holds the other
-    aic : ``-2 ln L + 2 k``; bic : ``-2 ln L + k ln n`` with n bins; weight : Akaike's
-    """
-
-    name: str
-    type: str
-    status: str
-    reason: str = ""
-    result: FitResult | None = None
-    ts: float | None = None
-    test: NestedTest | None = None
-    why_no_test: str = ""
-    aic: float | None = None
-    bic: float | None = None
-    weight: float | None = None
-
-    @property
-    def success(self) -> bool:
-        """Its fit found a minimum."""
-        return self.status in ("converged", "at_limit")
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Selection(Shown):
-    """All candidates in order, the one that is chosen, and the test of curvature."""
-
-    component: str
-    criterion: Criterion
-    candidates: tuple[Candidate, ...]
-    chosen: str | None
-    curvature: NestedTest | None
-    why_no_curvature: str = ""
-
-    def told(self) -> str:
-        names = ", ".join(candidate.name for candidate in self.candidates)
-        chosen = "none is chosen" if self.chosen is None else f"{self.chosen} is chosen"
-        return f"{self.component!r}, {chosen} of {names} by {self.criterion}"
-
-    def shown_rows(self) -> Iterator[dict[str, object]]:
-        """The candidates."""
-        for one in self.candidates:
-            numbers = {"TS": one.ts, "AIC": one.aic, "BIC": one.bic, "weight": one.weight}
-            yield {"name": one.name, "type": one.type, "status": one.status, **numbers, "reason": one.reason or None}
 
 
 @dataclass(frozen=True, kw_only=True)

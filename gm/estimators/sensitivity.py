@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from math import isfinite, sqrt
 from statistics import NormalDist
-from typing import Literal
 
 import numpy as np
 
@@ -17,71 +16,16 @@ from gm.datasets.kinds import is_map
 from gm.errors import UsageError, suggest
 from gm.estimators.bands import EnergyBands, band_edges
 from gm.estimators.reference import Reference
-from gm.estimators.result import ReferenceFlux
-from gm.html import Shown
+from gm.estimators.sensitivity_result import Criteria, Criterion, Sensitivity, SensitivityBand
 from gm.likelihood import Engine, JointLikelihood, Terms
 from gm.likelihood.line import Line
 from gm.maps.axes import SAME_ENERGY
 from gm.models import Models, SkyModel
 
-Criterion = Literal["significance", "min_counts", "background_systematic"]
 Progress = Callable[[str, float], None]
 _LEAST = 1e-100  # counts: less has no square
 _NORMAL = NormalDist()
 _ROUNDING = 1e-12
-
-
-@dataclass(frozen=True)
-class SensitivityBand:
-    """One band, or all energies above one; None for a number that does not exist, and ``reason`` says why.
-
-    e_min, e_max : of the bins that enter [TeV]
-    norm : on the reference spectrum: the largest of ``norms``, that each criterion asks for; criterion : which one
-    excess, background : expected counts of the source with this norm, and of all else; on maps, under the source
-    significance : that the source as the model has it is expected to have; probability : to find it (`detection`)
-    reference : the spectrum of norm 1
-    """
-
-    e_min: float
-    e_max: float
-    status: Literal["ok", "no_data", "failed"]
-    reason: str | None
-    reference: ReferenceFlux | None = None
-    norm: float | None = None
-    criterion: Criterion | None = None
-    norms: dict[str, float] = field(default_factory=dict)
-    excess: float | None = None
-    background: float | None = None
-    significance: float | None = None
-    probability: float | None = None
-
-    @property
-    def e_ref(self) -> float:
-        return sqrt(self.e_min * self.e_max)
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Sensitivity(Shown):
-    """By band; and ``integral``, above the lower edge of each band up to the last."""
-
-    source: str
-    reference_model: SkyModel
-    bands: tuple[SensitivityBand, ...]
-    integral: tuple[SensitivityBand, ...]
-    datasets: tuple[str, ...]
-    warnings: tuple[str, ...] = ()
-
-    def told(self) -> str:
-        known = sum(band.status == "ok" for band in self.bands)
-        return f"{self.source!r}, {len(self.bands)} bands, {known} of them known"
-
-    def shown_rows(self) -> Iterator[dict[str, object]]:
-        """The bands."""
-        for band in self.bands:
-            known = None if band.reference is None or band.norm is None else band.norm * band.reference.dnde
-            numbers = {"dnde": known, "excess": band.excess, "background": band.background}
-            row = {"e_min": band.e_min, "e_max": band.e_max, **numbers, "decided_by": band.criterion}
-            yield {**row, "status": band.status, "reason": band.reason}
 
 
 def detection(significance: float, sigma: float) -> float:
@@ -135,6 +79,7 @@ class SensitivityEstimator:
             bands=tuple(rows),
             integral=tuple(one.row(0) for one in above),
             datasets=tuple(dataset.name for dataset in datasets),
+            criteria=Criteria(self.sigma, self.probability, self.min_counts, self.background_systematic),
             warnings=(*bands.reference.warnings(), *likelihood.remarks()),
         )
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from math import sqrt
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import NormalDist
 
 import numpy as np
 
-from gm.arrays import Array
-from gm.estimators.toys import Toy
+from gm.estimators.toy_studies import (
+    Comparison,
+    GoodnessStudy,
+    Moments,
+    Observed,
+    ParameterStudy,
+    Share,
+    TestStudy,
+    ToySummary,
+)
+from gm.estimators.toys import Toy, ToyFit, Truth
 
 _FALSE_ALARM = 0.01  # how often a verdict on a perfect fit finds something, all tests together
 _SMALL = 0.1  # of an error: a bias that matters little; half of it for widths, a fifth for coverage
@@ -20,143 +27,16 @@ _QUANTILES = (0.05, 0.16, 0.5, 0.84, 0.95)
 _NORMAL = NormalDist()
 
 
-@dataclass(frozen=True)
-class Share:
-    """A share of toys and its error; ``expected`` where there is an expectation. Of no toys: None."""
+def study_toys(truth: Truth, fit: ToyFit, n: int, seed: int = 1) -> ToySummary:
+    """Toys 0 to ``n`` - 1 of ``truth``, each fitted, and what they say together.
 
-    n: int
-    value: float | None
-    error: float | None
-    expected: float | None = None
-
-    @classmethod
-    def of(cls, hits: Iterable[bool], expected: float | None = None) -> Share:
-        """The error is that of the expected share, or else of the share itself with one toy more on both sides."""
-        found = list(hits)
-        n, k = len(found), sum(found)
-        if not n:
-            return cls(0, None, None, expected)
-        p = (k + 1) / (n + 2) if expected is None else expected
-        return cls(n, k / n, sqrt(p * (1 - p) / n), expected)
-
-    @property
-    def deviation(self) -> float:
-        """From what is expected, in errors; 0 where nothing is."""
-        if self.value is None or self.expected is None or not self.error:
-            return 0.0
-        return (self.value - self.expected) / self.error
-
-
-@dataclass(frozen=True)
-class Moments:
-    """Mean and width of a distribution over toys, with the errors of both. Of fewer than two toys: None."""
-
-    n: int
-    mean: float | None
-    mean_error: float | None
-    width: float | None
-    width_error: float | None
-
-    @classmethod
-    def of(cls, values: Array) -> Moments:
-        """``values`` (n,); the error of the width is that of a normal distribution."""
-        n = values.size
-        if n < 2:
-            return cls(n, float(values[0]) if n else None, None, None, None)
-        width = float(np.std(values, ddof=1))
-        return cls(n, float(np.mean(values)), width / sqrt(n), width, width / sqrt(2 * (n - 1)))
-
-
-@dataclass(frozen=True)
-class ParameterStudy:
-    """A free parameter, in its own unit.
-
-    values : of the fits; bias : their mean minus the truth, ``bias_error`` its error
-    mean_of_errors : what the fits say of their error, to be compared with the width of ``values``
-    pulls : ``(value - truth) / error``
-    coverage : share of toys with the truth within 1 and within 2 errors, and within the asymmetric errors
+    The data are compared as they are under the models that are taken for the truth, which their best fit should be.
     """
-
-    name: str
-    unit: str
-    truth: float
-    values: Moments
-    bias: float | None
-    bias_error: float | None
-    mean_of_errors: float | None
-    without_error: int
-    pulls: Moments
-    coverage: dict[str, Share]
-
-
-@dataclass(frozen=True)
-class TestStudy:
-    """TS of a component: its distribution by quantiles, and the share above ``threshold``."""
-
-    name: str
-    n: int
-    quantiles: dict[float, float]
-    detected: Share
-    threshold: float
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A number as observed, over the toys, and the share of toys that have more."""
-
-    observed: float | None
-    toys: Moments
-    higher: Share
-
-    @classmethod
-    def of(cls, observed: float | None, values: Iterable[float | None]) -> Comparison:
-        """``values`` of the toys, None where there is none."""
-        found = np.array([value for value in values if value is not None])
-        hits = [] if observed is None else (found > observed).tolist()
-        return cls(observed, Moments.of(found), Share.of(hits))
-
-
-@dataclass(frozen=True)
-class GoodnessStudy:
-    """-2 ln L at the minimum, and the same relative to a model that predicts what was measured in every bin.
-
-    The latter is what tells how well models describe data: Cash leaves out terms that only data decide, and without
-    them it tells how many counts there are.
-    """
-
-    name: str
-    statistic: Comparison
-    deviance: Comparison
-
-
-@dataclass(frozen=True)
-class Observed:
-    """-2 ln L of the data at their best fit: with priors, and of each dataset the two numbers of `GoodnessStudy`."""
-
-    total: float
-    statistics: Mapping[str, float]
-    deviances: Mapping[str, float]
-
-    @property
-    def deviance(self) -> float:
-        """Of all datasets, with priors."""
-        return self.total - sum(self.statistics.values()) + sum(self.deviances.values())
-
-
-@dataclass(frozen=True)
-class ToySummary:
-    """All of it; ``verdict`` in words, ``deviations`` one by one where something is not as it should be."""
-
-    n: int
-    failed: int
-    at_limit: int
-    parameters: tuple[ParameterStudy, ...]
-    tests: tuple[TestStudy, ...]
-    limits: dict[str, Share]
-    total: GoodnessStudy
-    datasets: tuple[GoodnessStudy, ...]
-    deviations: tuple[str, ...]
-    verdict: str
+    parameters = truth.models.parameters
+    about = {name: (p.value, p.unit) for name, p in zip(parameters.addresses, parameters, strict=True)}
+    toys = [fit.run(truth, seed, number) for number in range(n)]
+    observed = Observed(truth.statistic, truth.statistics, truth.deviances)
+    return summarize(toys, about, observed, sigma_ul=fit.sigma_ul, seed=seed)
 
 
 def summarize(
@@ -167,12 +47,15 @@ def summarize(
     sigma_ul: float = 2.0,
     threshold: float = 25.0,
     shifts: Mapping[str, float] | None = None,
+    seed: int | None = None,
+    from_best_fit: bool = True,
 ) -> ToySummary:
     """What the toys say; those that failed count as failed and for nothing else.
 
     truth : value and unit of every free parameter, by address
     sigma_ul : level of the upper limits in the toys; threshold : TS of a detection
     shifts : of the parameters in their errors, by W: see `shifts_by_profiling`
+    seed, from_best_fit : where the toys are from, to be told with what they say
     """
     good = [toy for toy in toys if toy.success]
     names = list(dict.fromkeys(name for toy in good for name in toy.values))
@@ -198,6 +81,10 @@ def summarize(
         datasets=datasets,
         deviations=tuple(text for text, is_small in deviations if not is_small),
         verdict=_verdict(len(good), parameters, deviations),
+        sigma_ul=sigma_ul,
+        seed=seed,
+        from_best_fit=from_best_fit,
+        toys=tuple(toys),
     )
 
 

@@ -16,7 +16,7 @@ from gm.figures.residual_histogram import Residuals
 from gm.figures.results import Result
 from gm.figures.sky_map import SkyImage
 from gm.figures.sky_profile import SkyProfile
-from gm.io.fits import FitsFile, read_fits
+from gm.io.fits import FitsFile
 from gm.maps.geometry import WcsGeometry
 from gm.maps.reading import read_map
 
@@ -74,12 +74,7 @@ def histogram(result: Result, look: Look) -> Iterator[Residuals]:
 
 def _file(result: Result) -> FitsFile | None:
     name = result.document.get("file")
-    if not name:
-        return None
-    path = result.folder / name
-    if not path.is_file():
-        raise DataError(f"{path}: is gone, and the figure is drawn from it\n    run gm maps again")
-    return read_fits(path)
+    return result.fits(name, "gm maps") if name else None
 
 
 def _label(result: Result, band: dict[str, float]) -> str:

@@ -9,13 +9,12 @@ import numpy as np
 from gm.figures.look import Look
 from gm.figures.posterior import Draws
 from gm.figures.results import Result
-from gm.io.netcdf import read_draws
 
 
 def posterior(result: Result, look: Look) -> Iterator[Draws]:
     """The draws of all chains, from the file beside the document."""
     rows = result.document["parameters"]
-    draws = read_draws(result.folder / result.document["file"], "posterior")
+    draws = result.draws(result.document["file"], "posterior")
     yield Draws(
         result.name,
         tuple(row["name"] for row in rows),

@@ -6,13 +6,11 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from gm.errors import DataError
 from gm.figures.goodness import Standing
 from gm.figures.look import Look
 from gm.figures.of_goodness import standing
 from gm.figures.pulls import Pulls
 from gm.figures.results import Result
-from gm.io.ecsv import read_ecsv
 
 TABLE = "toys.ecsv"
 
@@ -20,10 +18,7 @@ TABLE = "toys.ecsv"
 def pulls(result: Result, look: Look) -> Iterator[Pulls]:
     """Of each parameter, from the table of the toys."""
     rows = [row for row in result.document["parameters"] if row["pulls"]["mean"] is not None]
-    file = result.folder / TABLE
-    if rows and not file.is_file():
-        raise DataError(f"{file}: is gone, and the figure is drawn from it\n    run gm toys again")
-    table = read_ecsv(file) if rows else None
+    table = result.ecsv(TABLE, "gm toys") if rows else None
     for row in rows:
         if table is not None and table.find(f"{row['name']}_err") is not None:
             value, error = (np.asarray(table.array(f"{row['name']}{end}"), dtype=np.float64) for end in ("", "_err"))

@@ -1,10 +1,11 @@
-"""A result as figures see it: its document, and the file of tables beside it."""
+"""A result as figures see it: its document, and the files that lie beside it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from io import BytesIO
 from pathlib import Path
 from typing import Any, final
 
@@ -12,17 +13,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gm.errors import DataError
-from gm.io.fits import FitsFile, read_fits
+from gm.io.ecsv import ecsv_in_memory, read_ecsv
+from gm.io.fits import FitsFile, fits_in_memory, read_fits
+from gm.io.netcdf import Group, read_draws
+from gm.io.tables import Table
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Result:
-    """A document of a ``kind`` such as ``fit``, and the ``folder`` that it lies in."""
+    """A document of a ``kind`` such as ``fit``, and the ``folder`` that it lies in.
+
+    held : files that would be beside it, by name, of a result that is in no folder
+    """
 
     kind: str
     document: Mapping[str, Any]
     folder: Path
+    held: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -32,11 +40,29 @@ class Result:
     def tables(self) -> FitsFile | None:
         """The file that the document names; None where it names none. Raises `DataError` when it is gone."""
         name = self.document.get("tables")
-        if not name:
-            return None
-        if not (self.folder / name).is_file():
-            raise DataError(f"{self.folder / name}: is gone, and the figure is drawn from it\n    run gm fit again")
-        return read_fits(self.folder / name)
+        return self.fits(name, "gm fit") if name else None
+
+    def fits(self, name: str, command: str) -> FitsFile:
+        """A file beside the document. Raises `DataError` when it is gone, and names the ``command`` that makes it."""
+        if name in self.held:
+            return fits_in_memory(name, self.held[name])
+        return read_fits(self._there(name, command))
+
+    def ecsv(self, name: str, command: str) -> Table:
+        """A table beside the document. Raises `DataError` when it is gone."""
+        if name in self.held:
+            return ecsv_in_memory(name, self.held[name])
+        return read_ecsv(self._there(name, command))
+
+    def _there(self, name: str, command: str) -> Path:
+        path = self.folder / name
+        if not path.is_file():
+            raise DataError(f"{path}: is gone, and the figure is drawn from it\n    run {command} again")
+        return path
+
+    def draws(self, name: str, group: str) -> Group:
+        """Arrays over chains and draws of a file beside the document. Raises `DataError` and `UsageError`."""
+        return read_draws(BytesIO(self.held[name]) if name in self.held else self.folder / name, group)
 
     def table(self, name: str) -> dict[str, NDArray[Any]] | None:
         """Columns of a table, (n_rows, ...), by name; None where there is none."""

@@ -36,7 +36,15 @@ def read_ecsv(path: str | Path) -> Table:
     Columns that are no plain arrays (times, positions) are left out.
     """
     path = Path(path)
-    lines = _lines(path)
+    return _table(path, _lines(path))
+
+
+def ecsv_in_memory(name: str, text: bytes) -> Table:
+    """A table that is nowhere but in memory, called ``name``. Raises `DataError`."""
+    return _table(Path(name), text.decode("utf-8").split("\n"))
+
+
+def _table(path: Path, lines: list[str]) -> Table:
     if not is_ecsv(lines[0].encode()):
         raise DataError(f"{path}: no ECSV header\n    the first line of an ECSV file is '{MAGIC} 1.0'")
     from astropy.table import Column as AstropyColumn

@@ -18,6 +18,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from io import BytesIO
 from math import isfinite, prod
 from pathlib import Path
 from typing import Any, NoReturn
@@ -27,7 +28,7 @@ from numpy.typing import NDArray
 
 from gm.arrays import Array
 from gm.errors import DataError, suggest
-from gm.io.fits_bytes import Buffer, FileBytes, open_bytes
+from gm.io.fits_bytes import Buffer, BytesInMemory, FileBytes, open_bytes
 from gm.io.fits_header import CARD, Header
 from gm.io.tables import Column, Table
 from gm.units import UnitError, factor
@@ -294,6 +295,12 @@ def read_fits(path: str | Path) -> FitsFile:
         raise DataError(f"{path}: no such file") from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def fits_in_memory(name: str, data: bytes) -> FitsFile:
+    """A FITS file that is nowhere but in memory, called ``name``. Raises `DataError`."""
+    content = BytesInMemory(Path(name), (len(data), 0, 0), BytesIO(data))
+    return FitsFile(content.path, tuple(_walk(content)), content)
 
 
 def _check_number(file: FitsFile) -> None:

@@ -11,17 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gm.errors import DataError, UsageError
-from gm.io.files import write_atomic
 
 Group = Mapping[str, tuple[NDArray[np.float64], str]]
 """Arrays (chains, draws) by name, each with its unit."""
 
 
-def write_draws(path: Path, groups: Mapping[str, Group]) -> None:
-    """Write arrays over chains and draws by group, the file whole or not at all; the same arrays, the same bytes.
-
-    Raises `UsageError` without h5netcdf.
-    """
+def draws_bytes(groups: Mapping[str, Group]) -> bytes:
+    """A file of arrays over chains and draws by group; the same arrays, the same bytes. Raises `UsageError` without
+    h5netcdf."""
     h5netcdf = _h5netcdf()
     content = BytesIO()
     with h5netcdf.File(content, "w") as file:
@@ -35,10 +32,10 @@ def write_draws(path: Path, groups: Mapping[str, Group]) -> None:
                 variable = group.create_variable(label, ("chain", "draw"), data=values)
                 if unit:
                     variable.attrs["units"] = unit
-    write_atomic(path, content.getvalue())
+    return content.getvalue()
 
 
-def read_draws(path: Path, group: str) -> dict[str, tuple[NDArray[np.float64], str]]:
+def read_draws(path: Path | BytesIO, group: str) -> dict[str, tuple[NDArray[np.float64], str]]:
     """The arrays of a group by name, with their units. Raises `DataError` and `UsageError`."""
     h5netcdf = _h5netcdf()
     try:

@@ -7,7 +7,8 @@ import pytest
 
 from gm.datasets import Datasets, SpectrumDatasetOnOff
 from gm.estimators.profiled_bias import shifts_by_profiling
-from gm.estimators.toy_summary import Observed, summarize
+from gm.estimators.toy_studies import Observed
+from gm.estimators.toy_summary import summarize
 from gm.estimators.toys import Toy, ToyFit, Truth
 from gm.maps.axes import EnergyAxis
 from gm.models import Models

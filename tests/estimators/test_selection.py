@@ -11,7 +11,8 @@ from scipy.stats import chi2
 
 from gm.datasets import Datasets
 from gm.errors import UsageError
-from gm.estimators.selection import Alternative, ModelSelection, Selection, nested_test
+from gm.estimators.selection import Alternative, ModelSelection, nested_test
+from gm.estimators.selection_result import Selection
 from gm.estimators.spectral_starts import bent, carried, holds, translated
 from gm.estimators.toys import Truth
 from gm.fit import Fit

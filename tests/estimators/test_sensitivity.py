@@ -14,7 +14,8 @@ from gm.datasets import Dataset, Datasets
 from gm.datasets.simulation import draw, template_of
 from gm.errors import UsageError
 from gm.estimators import FluxPointsEstimator
-from gm.estimators.sensitivity import Sensitivity, SensitivityEstimator, detection
+from gm.estimators.sensitivity import SensitivityEstimator, detection
+from gm.estimators.sensitivity_result import Sensitivity
 from gm.estimators.toys import Truth
 from gm.likelihood import JointLikelihood
 from gm.models import Models, SkyModel

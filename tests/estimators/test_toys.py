@@ -8,7 +8,8 @@ import pytest
 from gm.conventions import Conventions
 from gm.datasets import Datasets
 from gm.errors import DataError
-from gm.estimators.toy_summary import Observed, Share, summarize
+from gm.estimators.toy_studies import Observed, Share
+from gm.estimators.toy_summary import summarize
 from gm.estimators.toys import Toy, ToyFit, Truth
 from gm.fit import Fit
 from gm.likelihood import JointLikelihood

@@ -92,6 +92,7 @@ class ExcessMapEstimator:
             self.sigma_ul,
             fluxes,
             tuple(likelihood.remarks()),
+            {"correlation_radius": self.correlation_radius},
         )
 
     def _band(self, parts: Sequence[Part], disk: Array, *, known: bool) -> dict[str, Array]:

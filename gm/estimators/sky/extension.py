@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import sqrt
-from typing import Literal, final
 
 import numpy as np
 
-from gm.arrays import Array
 from gm.conventions import Conventions
 from gm.datasets import Dataset, Datasets
 from gm.datasets.kinds import is_map
 from gm.errors import DataError, UsageError, suggest
 from gm.estimators.sky.bands import Bands
+from gm.estimators.sky.extension_result import Extension, Size
 from gm.estimators.sky.size_limits import LIMIT, SizeLimit, Widening
 from gm.estimators.sky.sources import position_of, sky_source
 from gm.fit import Fit, FitResult
@@ -37,39 +36,6 @@ _DETECTED = 4.0
 _LARGEST = 10.0  # deg
 _CLOSE = 1e-4  # of a size
 _AS_GOOD = 1e-6  # of -2 ln L
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class Size:
-    """The size of a source in a band of energy [TeV].
-
-    status : ``ok``, ``upper_limit`` where ``ts`` is below 4, or ``failed``; ts : -2 ln L of a point less that of the
-    best size; size, errn, errp, ul : [deg], None where a number does not exist, and ``missing`` why; ul_method : what
-    the limit is, a `SizeLimit`; ``missing`` has why it is not ``marginal``; sizes, stats : (n,) the profile: sizes
-    [deg] and -2 ln L, everything else fitted again; models : the best fit
-    """
-
-    e_min: float
-    e_max: float
-    status: Literal["ok", "upper_limit", "failed"]
-    reason: str | None
-    stat_point: float | None = None
-    stat: float | None = None
-    size: float | None = None
-    errn: float | None = None
-    errp: float | None = None
-    ul: float | None = None
-    ul_method: Literal["marginal", "profile"] | None = None
-    sizes: Array | None = None
-    stats: Array | None = None
-    missing: dict[str, str] | None = None
-    models: Models | None = None
-
-    @property
-    def ts(self) -> float | None:
-        """-2 ln L of a point, less that of the best size."""
-        return None if self.stat is None or self.stat_point is None else self.stat_point - self.stat
 
 
 @read_only("make another ExtensionEstimator")
@@ -97,7 +63,7 @@ class ExtensionEstimator:
         if self.shape not in SHAPES:
             raise UsageError(f"'{self.shape}' is no shape; {suggest(self.shape, SHAPES, 'shapes')}")
 
-    def run(self, datasets: Datasets, models: Models, progress: Progress | None = None) -> tuple[Size, list[Size]]:
+    def run(self, datasets: Datasets, models: Models, progress: Progress | None = None) -> Extension:
         """Over all energies, and in each band.
 
         Raises `UsageError` for a source without a position, `DataError` without maps, and what a fit raises.
@@ -107,18 +73,21 @@ class ExtensionEstimator:
             raise DataError(f"the size of '{self.source}' needs maps, and no dataset has pixels")
         position_of(models, self.source)
         steps = Sizes(self, datasets, models, progress)
-        whole = steps.measured(*_energies(maps))
-        if self.energy_edges is None or whole.models is None:
-            return whole, []
+        whole, names = steps.measured(*_energies(maps)), tuple(dataset.name for dataset in datasets)
+        bands = () if whole.models is None else tuple(self._bands(maps, datasets, steps.alone(whole.models), progress))
+        return Extension(self.source, self.shape, SHAPES[self.shape][1], whole, bands, names)
+
+    def _bands(self, maps: Datasets, datasets: Datasets, models: Models, progress: Progress | None) -> Iterator[Size]:
+        """The size in each band, around ``models`` of which the source alone is free."""
+        if self.energy_edges is None:
+            return
         bands = Bands.of(maps[:1], self.energy_edges)
-        found = []
         for e_min, e_max in zip(bands.energy.lo.tolist(), bands.energy.hi.tolist(), strict=True):
             inside = Datasets(_within(dataset, e_min, e_max) for dataset in datasets)
-            if not any(dataset.n_bins() for dataset in inside if is_map(dataset)):
-                found.append(Size(e_min, e_max, "failed", "no bin of a map enters here"))
-                continue
-            found.append(Sizes(self, inside, steps.alone(whole.models), progress).measured(e_min, e_max))
-        return whole, found
+            if any(dataset.n_bins() for dataset in inside if is_map(dataset)):
+                yield Sizes(self, inside, models, progress).measured(e_min, e_max)
+            else:
+                yield Size(e_min, e_max, "failed", "no bin of a map enters here")
 
 
 def _energies(maps: Datasets) -> tuple[float, float]:

@@ -3,78 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from math import atan2, cos, degrees, log, radians, sqrt
+from dataclasses import dataclass
+from math import log
 from statistics import NormalDist
-from typing import final
 
 import numpy as np
 
 from gm.arrays import Array
 from gm.conventions import Conventions
 from gm.datasets import Datasets
-from gm.estimators.profiles import LikelihoodProfile, ProfileEstimator
+from gm.estimators.profile_result import LikelihoodProfile
+from gm.estimators.profiles import ProfileEstimator
+from gm.estimators.sky.localization_result import SHARES, Ellipse, Localization
 from gm.estimators.sky.sources import position_of
-from gm.fit import Fit, FitResult
+from gm.fit import Fit
 from gm.likelihood import Engine
 from gm.maps.sphere import separation
 from gm.models import Models
 from gm.values import read_only
 
 Progress = Callable[[str, float], None]
-SHARES = (0.68, 0.95, 0.99)
-"""Of positions that an ellipse or radius holds."""
 _BENT = 0.15  # of a radius, by which a contour may be off its ellipse
-
-
-@final
-@dataclass(frozen=True)
-class Ellipse:
-    """Of standard deviations: half axes [deg], and the direction of the longer from north (+lat) to east (+lon) [deg].
-
-    A share ``p`` of positions is inside of ``sqrt(-2 ln(1 - p))`` times its axes, where -2 ln L is a parabola.
-    """
-
-    major: float
-    minor: float
-    angle: float
-
-    @classmethod
-    def of(cls, covariance: Array, lat: float) -> Ellipse:
-        """covariance : (2, 2) of longitude and latitude [deg^2] at a latitude [deg]."""
-        to_sky = np.array([cos(radians(lat)), 1.0])
-        values, axes = np.linalg.eigh(covariance * np.outer(to_sky, to_sky))
-        east, north = axes[:, 1].tolist()
-        return cls(sqrt(max(values[1], 0.0)), sqrt(max(values[0], 0.0)), degrees(atan2(east, north)) % 180.0)
-
-    def radius(self, share: float) -> float:
-        """Of a circle as large as the ellipse that holds a share [deg]."""
-        return sqrt(-2.0 * log(1.0 - share) * self.major * self.minor)
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class Localization:
-    """The position of a source.
-
-    lon, lat : [deg] in ``frame``, None where the fit failed; covariance : (2, 2) [deg^2]; moved : distance [deg] from
-    where the model had it; fit : with everything that is free, the position too; surface : -2 ln L over (lon, lat);
-    deviations : by share, the largest relative difference in radius of the contour from the ellipse, None where the
-    contour is not whole; is_parabolic : whether the ellipse describes the surface, and ``statement`` in words
-    """
-
-    source: str
-    frame: str
-    fit: FitResult
-    lon: float | None = None
-    lat: float | None = None
-    covariance: Array | None = None
-    ellipse: Ellipse | None = None
-    moved: float | None = None
-    surface: LikelihoodProfile | None = None
-    deviations: dict[float, float | None] = field(default_factory=dict)
-    is_parabolic: bool = False
-    statement: str = ""
 
 
 @read_only("make another Localizer")
@@ -98,11 +47,13 @@ class Localizer:
         position = position_of(models, self.source)
         start = models.with_parameters({address: {"frozen": False} for address in position.addresses})
         fit = Fit(datasets, Conventions.EXACT, self.engine).run(start)
+        names = tuple(dataset.name for dataset in datasets)
+        failed = self.source, position.frame, fit, names
         if not fit.success:
-            return Localization(self.source, position.frame, fit, statement=f"the fit failed: {fit.message}")
+            return Localization(*failed, statement=f"the fit failed: {fit.message}")
         known, matrix = fit.covariance or ((), np.zeros((0, 0)))
         if not set(position.addresses) <= set(known):
-            return Localization(self.source, position.frame, fit, statement="the position has no error")
+            return Localization(*failed, statement="the position has no error")
         at = np.array([known.index(address) for address in position.addresses])
         here = position_of(fit.models, self.source)
         covariance = matrix[at[:, None], at] * np.outer(position.factors, position.factors)
@@ -125,6 +76,7 @@ class Localizer:
             source=self.source,
             frame=position.frame,
             fit=fit,
+            datasets=names,
             lon=here.lon,
             lat=here.lat,
             covariance=covariance,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import final
+from typing import Any, final
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from gm.estimators.sky.excess_map import ExcessMapEstimator
 from gm.estimators.sky.result import SkyMaps
 from gm.likelihood import Engine
 from gm.models import Models
-from gm.values import read_only
+from gm.values import finite, read_only
 
 _WIDTH = 0.25  # of a bin of the histogram
 _END = 5.0
@@ -40,6 +40,20 @@ class Distribution:
     width: float | None
     mean_err: float | None
     width_err: float | None
+
+    def row(self) -> dict[str, Any]:
+        """As a document has it; numbers that do not exist are None."""
+        return {
+            "pixels": self.n,
+            "mean": finite(self.mean),
+            "mean_err": finite(self.mean_err),
+            "width": finite(self.width),
+            "width_err": finite(self.width_err),
+            "edges": self.edges.tolist(),
+            "counts": self.counts.tolist(),
+            "below": self.below,
+            "above": self.above,
+        }
 
     @classmethod
     def of(cls, values: Array, n_circle: int) -> Distribution:
@@ -89,4 +103,5 @@ class ResidualMapEstimator:
         n_circle = estimator.n_pixels(found.geometry)
         says = np.isfinite(significance) & (counts - excess > 0)
         distributions = [Distribution.of(image[seen], n_circle) for image, seen in zip(significance, says, strict=True)]
-        return replace(found, kind="residual", data=maps, reference_flux=np.empty(0)), distributions
+        about = {**found.about, "distributions": [one.row() for one in distributions]}
+        return replace(found, kind="residual", data=maps, reference_flux=np.empty(0), about=about), distributions

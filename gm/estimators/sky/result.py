@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import final
+from typing import Any, ClassVar, final
 
 import numpy as np
 
 from gm.arrays import Array
-from gm.html import Shown
+from gm.estimators.told import Told
+from gm.io.file_names import file_stem
+from gm.io.fits_writer import fits_bytes
+from gm.io.tables import CardValue
 from gm.maps.axes import EnergyAxis
 from gm.maps.geometry import WcsGeometry
 from gm.maps.map import Map
+from gm.maps.writing import map_hdus
+from gm.values import finite
 
 FLUX = "cm-2 s-1"
 UNITS = {"flux": FLUX, "flux_err": FLUX, "flux_errn": FLUX, "flux_errp": FLUX, "flux_ul": FLUX}
@@ -20,11 +25,12 @@ UNITS = {"flux": FLUX, "flux_err": FLUX, "flux_errn": FLUX, "flux_errp": FLUX, "
 
 @final
 @dataclass(frozen=True, eq=False, repr=False)
-class SkyMaps(Shown):
+class SkyMaps(Told):
     """Quantities on one grid of pixels, in bands of energy.
 
     energy : the bands [TeV]; data : (n_bands, n_y, n_x) of each quantity, NaN in pixels that have none; reference_flux
-    : (n_bands,) [cm-2 s-1] that norms refer to, empty where there are none; remarks : what predictions leave out
+    : (n_bands,) [cm-2 s-1] that norms refer to, empty where there are none; remarks : what predictions leave out;
+    kind : ``ts``, ``excess``, ``residual`` or ``ps``; about : what a document of this kind tells besides
     """
 
     kind: str
@@ -36,6 +42,37 @@ class SkyMaps(Shown):
     sigma_ul: float = 2.0
     reference_flux: Array = field(default_factory=lambda: np.empty(0))
     remarks: tuple[str, ...] = ()
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    told_as: ClassVar[str] = "maps"
+
+    def to_dict(self, name: str = "", inputs: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        bands = [_band(self, k) for k in range(self.energy.n_bins)]
+        best = max((band for band in bands if band["maximum"]), key=_highest, default=None)
+        n_pixels = sum(band["pixels"] for band in bands)
+        top = "" if best is None else f", highest significance {_highest(best):.2f}"
+        return {
+            "schema": "gm/maps/1",
+            "name": name or self.kind,
+            "type": self.kind,
+            "status": "ok" if n_pixels else "failed",
+            "message": f"{n_pixels} pixels{top}" if n_pixels else "nothing is expected in any pixel that enters",
+            "warnings": list(self.remarks),
+            "file": f"{file_stem(name or self.kind)}.fits",
+            "datasets": list(self.datasets),
+            "geometry": _geometry(self),
+            "confidence": {"sigma": self.sigma, "sigma_ul": self.sigma_ul},
+            "quantities": {quantity: _quantity(quantity, values) for quantity, values in self.data.items()},
+            "bands": bands,
+            **self.about,
+            "inputs": None if inputs is None else dict(inputs),
+        }
+
+    def beside(self, document: Mapping[str, Any]) -> dict[str, bytes]:
+        """The file of all quantities, as Gammapy's ``FluxMaps`` and ds9 read it."""
+        extensions = [hdu for name, sky_map in self.maps() for hdu in map_hdus(sky_map, name.upper())]
+        cards: dict[str, CardValue] = {"SED_TYPE": "flux"} if len(self.reference_flux) else {}
+        return {document["file"]: fits_bytes(extensions, cards)}
 
     def told(self) -> str:
         n_bands, *shape = next(iter(self.data.values()), np.empty((0, 0, 0))).shape
@@ -67,3 +104,47 @@ def with_fluxes(data: Mapping[str, Array], reference: Array) -> dict[str, Array]
 def signed_root(ts: Array, excess: Array) -> Array:
     """The significance, in the same shape: the root of a TS, with the sign of the excess."""
     return np.where(excess > 0, 1.0, -1.0) * np.sqrt(np.maximum(ts, 0.0))
+
+
+def _geometry(maps: SkyMaps) -> dict[str, Any]:
+    geometry = maps.geometry
+    return {
+        "frame": geometry.frame,
+        "projection": geometry.projection.code,
+        "center": list(geometry.center()),
+        "pixels": list(reversed(geometry.shape)),
+        "pixel_size": list(geometry.pixel_scales()),
+    }
+
+
+def _quantity(name: str, values: Any) -> dict[str, Any]:
+    known = np.isfinite(values)
+    ends = (float(values[known].min()), float(values[known].max())) if known.any() else (None, None)
+    return {"unit": UNITS.get(name, ""), "pixels": int(known.sum()), "min": ends[0], "max": ends[1]}
+
+
+def _band(maps: SkyMaps, k: int) -> dict[str, Any]:
+    significance = maps["sqrt_ts"][k]
+    known = np.isfinite(significance)
+    row: dict[str, Any] = {
+        "e_min": float(maps.energy.lo[k]),
+        "e_max": float(maps.energy.hi[k]),
+        "energy_unit": "TeV",
+        "reference_flux": finite(maps.reference_flux[k]) if len(maps.reference_flux) else None,
+        "pixels": int(known.sum()),
+        "maximum": None,
+    }
+    if known.any():
+        y, x = np.unravel_index(int(np.argmax(np.where(known, significance, -np.inf))), significance.shape)
+        lon, lat = maps.geometry.sky(float(x), float(y))
+        row["maximum"] = {
+            "lon": float(lon),
+            "lat": float(lat),
+            "pixel": [int(x), int(y)],
+            **{name: finite(values[k, y, x]) for name, values in maps.data.items()},
+        }
+    return row
+
+
+def _highest(band: Mapping[str, Any]) -> float:
+    return float(band["maximum"]["sqrt_ts"])

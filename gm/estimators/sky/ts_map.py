@@ -108,6 +108,7 @@ class TSMapEstimator:
                 off = [view.measured(one.counts[part], counts, _off(one, part)) for view, one, part, counts in parts]
                 found.append(_fitted(off, fit_measured_norms, shape, settings))
         data = {name: np.stack([maps[name] for maps in found]) for name in found[0]}
+        kernel = Models([self.kernel]).to_dict()["components"][0]
         return SkyMaps(
             "ts",
             bands.geometry,
@@ -118,6 +119,7 @@ class TSMapEstimator:
             self.sigma_ul,
             fluxes,
             (*likelihood.remarks(), *(() if is_known else (_SHARED,))),
+            {"kernel": {key: kernel[key] for key in ("spectral", "spatial")}},
         )
 
     def _views(self, mask: BoolArray, source: _Source) -> Iterator[_View]:

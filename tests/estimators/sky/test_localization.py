@@ -10,8 +10,10 @@ import pytest
 
 from gm.datasets import Datasets, MapDataset
 from gm.errors import DataError, UsageError
-from gm.estimators.sky.extension import ExtensionEstimator, Size
-from gm.estimators.sky.localization import SHARES, Ellipse, Localizer
+from gm.estimators.sky.extension import ExtensionEstimator
+from gm.estimators.sky.extension_result import Size
+from gm.estimators.sky.localization import Localizer
+from gm.estimators.sky.localization_result import SHARES, Ellipse
 from gm.estimators.sky.size_limits import LIMIT, SizeLimit, Widening
 from gm.fit import Fit
 from gm.likelihood import predict_component

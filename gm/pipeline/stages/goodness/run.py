@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
-from gm.estimators.toy_summary import ToySummary, summarize
+from gm.estimators.toy_summary import summarize
 from gm.estimators.toys import ToyFit
 from gm.pipeline.analysis.settings import plural
 from gm.pipeline.inputs import Inputs, fingerprint
@@ -13,7 +12,6 @@ from gm.pipeline.results import write_document
 from gm.pipeline.session import Session
 from gm.pipeline.stages.base import Ran, Task
 from gm.pipeline.stages.goodness.settings import GoodnessSettings
-from gm.pipeline.stages.toys.document import goodness_rows, message_of, verdict_of
 from gm.pipeline.stages.toys.rows import engine_of_toys, fit_toys, forget
 from gm.pipeline.stages.toys.truth import truth_and_observed
 
@@ -26,23 +24,11 @@ def run_goodness(session: Session, task: Task, settings: GoodnessSettings, input
     work = truth, fit, settings.seed
     toys = fit_toys(session, "goodness", folder, fingerprint(inputs), work, settings.simulations)
     about = dict.fromkeys(truth.models.parameters.addresses, (0.0, ""))
-    summary = summarize(toys, about, observed)
-    document = _document(summary, session.analysis.settings.name, settings, inputs)
+    summary = summarize(toys, about, observed, seed=settings.seed)
+    document = summary.goodness().to_dict(session.analysis.settings.name, inputs)
     session.begin(task.key, task.outputs())
     write_document(task.result, document)
     forget(folder)
     seconds = time.perf_counter() - began
     session.reporter.step("goodness", f"{plural(settings.simulations, 'simulation')}", seconds)
     return document, {**session.seconds, "goodness": seconds}
-
-
-def _document(summary: ToySummary, name: str, settings: GoodnessSettings, inputs: Inputs) -> dict[str, Any]:
-    return {
-        "schema": "gm/goodness/1",
-        "name": name,
-        "status": verdict_of(summary),
-        "message": message_of(summary, "simulation"),
-        "simulations": {"n": summary.n, "failed": summary.failed, "seed": settings.seed},
-        **goodness_rows(summary),
-        "inputs": dict(inputs),
-    }

@@ -6,12 +6,12 @@ import time
 
 from gm.errors import DataError, UsageError
 from gm.estimators.impacts import ImpactEstimator
+from gm.io.ecsv import write_ecsv
 from gm.pipeline.inputs import Inputs
 from gm.pipeline.results import write_document
 from gm.pipeline.session import Session
 from gm.pipeline.stages.base import Ran, Task
 from gm.pipeline.stages.fit.datasets import datasets_of
-from gm.pipeline.stages.impacts.document import impacts_document, write_table
 from gm.pipeline.stages.impacts.settings import ImpactSettings
 
 
@@ -33,9 +33,9 @@ def run_impacts(session: Session, task: Task, settings: ImpactSettings, inputs: 
         impacts = estimator.run(datasets, session.start.models(), progress)
     except UsageError as error:
         raise DataError(f"impacts {settings.name}: {error}") from error
-    document = impacts_document(impacts, settings, inputs)
+    document = impacts.to_dict(settings.name, inputs)
     session.begin(task.key, task.outputs())
-    write_table(task.outputs()[1], impacts)
+    write_ecsv(task.outputs()[1], impacts.table())
     write_document(task.result, document)
     seconds = time.perf_counter() - began
     session.reporter.step("impacts", document["message"], seconds)

@@ -7,13 +7,13 @@ from typing import Any
 
 from gm.errors import DataError, UsageError
 from gm.estimators import LightCurveEstimator
+from gm.estimators.light_curve_result import Points
+from gm.estimators.light_curve_table import write_light_curve_table
 from gm.pipeline.inputs import Inputs
 from gm.pipeline.results import write_document
 from gm.pipeline.session import Session
 from gm.pipeline.stages.base import Ran, Task
-from gm.pipeline.stages.light_curves.document import Points, light_curve_document, rows_of
 from gm.pipeline.stages.light_curves.settings import RETRY, LightCurveSettings
-from gm.pipeline.stages.light_curves.table import write_tables
 
 
 def run_light_curve(session: Session, task: Task, settings: LightCurveSettings, inputs: Inputs) -> Ran:
@@ -43,11 +43,11 @@ def run_light_curve(session: Session, task: Task, settings: LightCurveSettings, 
     except UsageError as error:
         raise DataError(f"light curve {settings.name}: " + str(error).replace("; ", "\n    ", 1)) from error
     seconds = time.perf_counter() - began
-    points = rows_of(curve, kept)
-    document = light_curve_document(curve, points, settings, inputs)
+    document = curve.to_dict(settings.name, inputs, settings.systematic, kept)
     files = task.outputs()
     session.begin(task.key, files)
-    write_tables(document, files[1:])
+    for file in files[1:]:
+        write_light_curve_table(document, file)
     write_document(files[0], document)
     session.reporter.step("light_curve", document["message"], seconds)
     return document, {**session.seconds, "light_curves": seconds}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,17 +16,18 @@ from gm.estimators.sky.excess_map import ExcessMapEstimator
 from gm.estimators.sky.peaks import candidates, find_peaks
 from gm.estimators.sky.profile import ProfileBins, SkyProfileEstimator
 from gm.estimators.sky.ps_map import PSMapEstimator
-from gm.estimators.sky.residual_map import Distribution, ResidualMapEstimator
+from gm.estimators.sky.residual_map import ResidualMapEstimator
 from gm.estimators.sky.result import SkyMaps
 from gm.estimators.sky.sources import default_kernel
 from gm.estimators.sky.ts_map import TSMapEstimator
+from gm.estimators.told import Told
+from gm.io.files import write_atomic
 from gm.models import Models
 from gm.pipeline.inputs import Inputs
-from gm.pipeline.results import finite, write_document
+from gm.pipeline.results import write_document
 from gm.pipeline.session import Session
 from gm.pipeline.stages.base import Ran, Task
-from gm.pipeline.stages.maps.document import map_document, peaks_document, profile_document
-from gm.pipeline.stages.maps.files import read_significance, write_maps, write_profile
+from gm.pipeline.stages.maps.peaks import peaks_document, read_significance
 from gm.pipeline.stages.maps.settings import MapSettings
 
 
@@ -49,13 +50,7 @@ class _Asked:
         }
 
 
-@dataclass(frozen=True)
-class _Made:
-    maps: SkyMaps
-    more: Mapping[str, Any] = field(default_factory=dict)
-
-
-def _ts(asked: _Asked) -> _Made:
+def _ts(asked: _Asked) -> SkyMaps:
     settings = asked.settings
     estimator = TSMapEstimator(
         kernel=settings.kernel or default_kernel(),
@@ -72,12 +67,10 @@ def _ts(asked: _Asked) -> _Made:
     def progress(band: str, share: float) -> None:
         asked.session.reporter.progress(settings.name, round(share * n_bands), n_bands, band)
 
-    kernel = Models([estimator.kernel]).to_dict()["components"][0]
-    maps = estimator.run(asked.datasets, asked.models, progress)
-    return _Made(maps, {"kernel": {key: kernel[key] for key in ("spectral", "spatial")}})
+    return estimator.run(asked.datasets, asked.models, progress)
 
 
-def _excess(asked: _Asked) -> _Made:
+def _excess(asked: _Asked) -> SkyMaps:
     settings = asked.settings
     estimator = ExcessMapEstimator(
         correlation_radius=settings.correlation_radius or 0.0,
@@ -87,39 +80,24 @@ def _excess(asked: _Asked) -> _Made:
         intervals=settings.intervals,
         **asked.shared,
     )
-    return _Made(estimator.run(asked.datasets, asked.models), {"correlation_radius": settings.correlation_radius})
+    return estimator.run(asked.datasets, asked.models)
 
 
-def _residual(asked: _Asked) -> _Made:
+def _residual(asked: _Asked) -> SkyMaps:
     settings = asked.settings
     estimator = ResidualMapEstimator(
         correlation_radius=settings.correlation_radius or 0.0, correlate_off=settings.correlate_off, **asked.shared
     )
-    maps, distributions = estimator.run(asked.datasets, asked.models)
-    rows = [_distribution(one) for one in distributions]
-    return _Made(maps, {"correlation_radius": settings.correlation_radius, "distributions": rows})
+    maps, _ = estimator.run(asked.datasets, asked.models)
+    return maps
 
 
-def _ps(asked: _Asked) -> _Made:
+def _ps(asked: _Asked) -> SkyMaps:
     estimator = PSMapEstimator(radius=asked.settings.correlation_radius, **asked.shared)
-    return _Made(estimator.run(asked.datasets, asked.models))
+    return estimator.run(asked.datasets, asked.models)
 
 
-def _distribution(of: Distribution) -> dict[str, Any]:
-    return {
-        "pixels": of.n,
-        "mean": finite(of.mean),
-        "mean_err": finite(of.mean_err),
-        "width": finite(of.width),
-        "width_err": finite(of.width_err),
-        "edges": of.edges.tolist(),
-        "counts": of.counts.tolist(),
-        "below": of.below,
-        "above": of.above,
-    }
-
-
-KINDS: Mapping[str, Callable[[_Asked], _Made]] = {"ts": _ts, "excess": _excess, "residual": _residual, "ps": _ps}
+KINDS: Mapping[str, Callable[[_Asked], SkyMaps]] = {"ts": _ts, "excess": _excess, "residual": _residual, "ps": _ps}
 
 
 def run_map(session: Session, task: Task, settings: MapSettings, of: MapSettings | None, inputs: Inputs) -> Ran:
@@ -158,21 +136,23 @@ def _run_profile(
         conventions=session.analysis.settings.conventions,
         engine=session.engine,
     )
-    profile, files = estimator.run(maps, session.start.models()), task.outputs()
-    document = profile_document(profile, settings, files[1].name, left_out, inputs)
-    session.begin(task.key, files)
-    write_profile(files[1], profile)
-    write_document(files[0], document)
-    return document
+    profile = estimator.run(maps, session.start.models())
+    return _write(session, task, profile.to_dict(settings.name, inputs), profile, left_out)
 
 
 def _run_map(session: Session, task: Task, settings: MapSettings, inputs: Inputs) -> dict[str, Any]:
     maps, left_out = _maps_of(session, settings)
     made = KINDS[settings.type](_Asked(session, settings, maps, session.start.models()))
+    return _write(session, task, made.to_dict(settings.name, inputs), made, left_out)
+
+
+def _write(session: Session, task: Task, document: dict[str, Any], found: Told, left_out: list[str]) -> dict[str, Any]:
+    """Write the file beside the document, and the document, which tells what had no pixels."""
     files = task.outputs()
-    document = map_document(made.maps, settings, files[1].name, left_out, made.more, inputs)
+    document["file"] = files[1].name
+    document["warnings"] = [*(f"{name} has no pixels and was left out" for name in left_out), *document["warnings"]]
     session.begin(task.key, files)
-    write_maps(files[1], made.maps)
+    write_atomic(files[1], found.beside(document)[files[1].name])
     write_document(files[0], document)
     return document
 

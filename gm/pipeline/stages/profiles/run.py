@@ -10,7 +10,6 @@ from gm.pipeline.results import write_document
 from gm.pipeline.session import Session
 from gm.pipeline.stages.base import Ran, Task
 from gm.pipeline.stages.fit.datasets import datasets_of
-from gm.pipeline.stages.profiles.document import profile_document
 from gm.pipeline.stages.profiles.settings import ProfileSettings
 
 
@@ -34,7 +33,7 @@ def run_profile(session: Session, task: Task, settings: ProfileSettings, inputs:
 
     profile = estimator.run(datasets, session.start.models(), progress)
     seconds = time.perf_counter() - began
-    document = profile_document(profile, settings, inputs)
+    document = profile.to_dict(settings.name, inputs)
     session.begin(task.key, [task.result])
     write_document(task.result, document)
     session.reporter.step("profiles", document["message"], seconds)

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from gm.estimators.posterior.draws import Chain
-from gm.estimators.posterior.sampler import Posterior, PosteriorSampler, Work
-from gm.io.netcdf import Group, write_draws
+from gm.estimators.posterior.sampler import PosteriorSampler, Work
+from gm.io.files import write_atomic
 from gm.io.processes import can_fork, in_processes
 from gm.pipeline.inputs import Inputs, fingerprint
 from gm.pipeline.journal import Journal, Row
@@ -17,7 +17,6 @@ from gm.pipeline.results import write_document
 from gm.pipeline.session import Session
 from gm.pipeline.stages.base import Ran, Task
 from gm.pipeline.stages.fit.datasets import datasets_of
-from gm.pipeline.stages.sample.document import sample_document
 from gm.pipeline.stages.sample.settings import SampleSettings
 from gm.pipeline.stages.toys.rows import engine_of_toys, forget, unfinished_folder
 
@@ -39,9 +38,9 @@ def run_sample(session: Session, task: Task, settings: SampleSettings, inputs: I
     )
     kept = _Kept(session, task, fingerprint(inputs))
     posterior = sampler.run(datasets, session.start.models(), kept.each)
-    document = sample_document(posterior, analysis.settings.name, settings, inputs)
+    document = posterior.to_dict(analysis.settings.name, inputs)
     session.begin(task.key, task.outputs())
-    write_draws(task.outputs()[1], _groups(posterior))
+    write_atomic(task.outputs()[1], posterior.beside(document)["draws.nc"])
     write_document(task.result, document)
     forget(task.result.parent)
     seconds = time.perf_counter() - began
@@ -96,11 +95,3 @@ def _row(chain: Chain) -> Row:
 def _chain(row: Row) -> Chain:
     sampler = {name: np.array(values, dtype=np.float64) for name, values in row["sampler"].items()}
     return Chain(np.array(row["parameters"]), np.array(row["statistic"]), sampler, row["step_size"])
-
-
-def _groups(posterior: Posterior) -> dict[str, Group]:
-    """As ArviZ calls them: the draws, and of each what the sampler tells."""
-    draws = {row.name: (posterior.draws[..., k], row.unit) for k, row in enumerate(posterior.marginals)}
-    names = posterior.chains[0].sampler
-    told = {name: (np.stack([chain.sampler[name] for chain in posterior.chains]), "") for name in names}
-    return {"posterior": draws, "sample_stats": {"lp": (-0.5 * posterior.statistic, ""), **told}}

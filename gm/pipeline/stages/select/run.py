@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from gm.estimators.selection import ModelSelection, Selection
+from gm.estimators.selection import ModelSelection
+from gm.estimators.selection_result import Selection
 from gm.models.documents.writing import ModelsWriter
 from gm.pipeline.inputs import Inputs
 from gm.pipeline.results import write_document
@@ -15,7 +16,6 @@ from gm.pipeline.session import Session
 from gm.pipeline.stages.base import Ran
 from gm.pipeline.stages.fit.settings import FitSettings
 from gm.pipeline.stages.fit.stage import FIT
-from gm.pipeline.stages.select.document import select_document
 from gm.pipeline.stages.select.settings import SelectSettings
 
 
@@ -48,7 +48,7 @@ def run_select(
     seconds = time.perf_counter() - began
     writers = _writers(session, key, selection, models_file)
     places = {name: os.path.relpath(models_file(name), file.parent) for name in writers}
-    document = select_document(selection, settings, places, inputs)
+    document = selection.to_dict(settings.name, inputs, places)
     session.begin(key, [file, *(path for writer in writers.values() for path in writer.files)])
     for writer in writers.values():
         writer.write()

@@ -10,7 +10,8 @@ from gm.pipeline.analysis.sections import Known, Section
 
 if TYPE_CHECKING:
     from gm.errors import JsonPath
-    from gm.estimators.selection import Alternative, Criterion
+    from gm.estimators.selection import Alternative
+    from gm.estimators.selection_result import Criterion
     from gm.models.spectral.base import SpectralModel
 
 

@@ -6,11 +6,11 @@ import time
 
 from gm.errors import DataError, UsageError
 from gm.estimators.sensitivity import SensitivityEstimator
+from gm.io.ecsv import write_ecsv
 from gm.pipeline.inputs import Inputs
 from gm.pipeline.results import write_document
 from gm.pipeline.session import Session
 from gm.pipeline.stages.base import Ran, Task
-from gm.pipeline.stages.sensitivity.document import sensitivity_document, write_table
 from gm.pipeline.stages.sensitivity.settings import SensitivitySettings
 
 
@@ -37,9 +37,9 @@ def run_sensitivity(session: Session, task: Task, settings: SensitivitySettings,
         )
     except UsageError as error:
         raise DataError(f"sensitivity {settings.name}: {error}") from error
-    document = sensitivity_document(sensitivity, settings, inputs)
+    document = sensitivity.to_dict(settings.name, inputs)
     session.begin(task.key, task.outputs())
-    write_table(task.outputs()[1], sensitivity)
+    write_ecsv(task.outputs()[1], sensitivity.table())
     write_document(task.result, document)
     seconds = time.perf_counter() - began
     session.reporter.step("sensitivity", document["message"], seconds)

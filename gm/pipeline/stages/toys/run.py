@@ -18,7 +18,6 @@ from gm.pipeline.session import Session
 from gm.pipeline.stages.base import Ran, Task
 from gm.pipeline.stages.fit.settings import FitSettings
 from gm.pipeline.stages.fit.stage import FIT
-from gm.pipeline.stages.toys.document import toys_document
 from gm.pipeline.stages.toys.rows import engine_of_toys, fit_toys, forget
 from gm.pipeline.stages.toys.settings import RETRY, ToySettings
 from gm.pipeline.stages.toys.table import read_toys, write_toys
@@ -37,8 +36,16 @@ def run_toys(session: Session, task: Task, settings: ToySettings, inputs: Inputs
     addresses = truth.models.parameters.addresses
     about = {name: (p.value, p.unit) for name, p in zip(addresses, truth.models.parameters, strict=True)}
     shifts = shifts_by_profiling(truth, session.analysis.settings.conventions)
-    summary = summarize(toys, about, observed, sigma_ul=settings.sigma_ul, shifts=shifts)
-    document = toys_document(summary, session.analysis.settings.name, settings, inputs)
+    summary = summarize(
+        toys,
+        about,
+        observed,
+        sigma_ul=settings.sigma_ul,
+        shifts=shifts,
+        seed=settings.seed,
+        from_best_fit=settings.from_best_fit,
+    )
+    document = summary.to_dict(session.analysis.settings.name, inputs)
     session.begin(task.key, task.outputs())
     write_toys(table, toys, {name: unit for name, (_, unit) in about.items()}, key)
     write_document(task.result, document)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gm.errors import DataError
+from gm.estimators.toy_table import DEVIANCE, LIMIT, STATISTIC, TS, toys_table
 from gm.estimators.toys import Toy
 from gm.io.ecsv import read_ecsv, write_ecsv
-from gm.io.tables import Column, Table
-
-_STATISTIC, _DEVIANCE, _TS, _LIMIT = "statistic_", "deviance_", "ts_", "ul_"
+from gm.io.tables import Table
 
 
 def write_toys(file: Path, toys: Sequence[Toy], units: Mapping[str, str], key: str) -> None:
@@ -22,37 +21,7 @@ def write_toys(file: Path, toys: Sequence[Toy], units: Mapping[str, str], key: s
 
     A number that does not exist is NaN. Raises `DataError`.
     """
-    write_ecsv(file, Table("TOYS", tuple(_columns(toys, units)), {"hash": key}))
-
-
-def _columns(toys: Sequence[Toy], units: Mapping[str, str]) -> Iterator[Column]:
-    yield Column("toy", np.array([toy.number for toy in toys], dtype=np.int64))
-    yield Column("status", np.array([toy.status for toy in toys], dtype=str))
-    yield Column("reason", np.array([toy.reason for toy in toys], dtype=str))
-    yield _column("statistic", [toy.statistic for toy in toys])
-    yield from _part_columns(_STATISTIC, [toy.datasets for toy in toys])
-    yield from _part_columns(_DEVIANCE, [toy.deviances for toy in toys])
-    for name in _names([toy.values for toy in toys]):
-        yield _column(name, [toy.values.get(name) for toy in toys], units[name])
-        yield _column(f"{name}_err", [toy.errors.get(name) for toy in toys], units[name])
-    for name in _names([toy.minos for toy in toys]):
-        ends = [toy.minos.get(name, (None, None)) for toy in toys]
-        yield _column(f"{name}_errn", [low for low, _ in ends], units[name])
-        yield _column(f"{name}_errp", [high for _, high in ends], units[name])
-    yield from _part_columns(_TS, [toy.ts for toy in toys])
-    yield from _part_columns(_LIMIT, [toy.limits for toy in toys])
-
-
-def _column(name: str, numbers: Sequence[float | None], unit: str = "") -> Column:
-    return Column(name, np.array([np.nan if number is None else number for number in numbers], dtype=float), unit)
-
-
-def _part_columns(prefix: str, parts: Sequence[Mapping[str, float | None]]) -> Iterator[Column]:
-    return (_column(f"{prefix}{name}", [part.get(name) for part in parts]) for name in _names(parts))
-
-
-def _names(parts: Iterable[Mapping[str, object]]) -> list[str]:
-    return list(dict.fromkeys(name for part in parts for name in part))
+    write_ecsv(file, toys_table(toys, units, {"hash": key}))
 
 
 def read_toys(file: Path, key: str) -> list[Toy]:
@@ -81,13 +50,13 @@ def _toy(table: Table, row: int) -> Toy:
         status=status,
         reason=reason,
         statistic=statistic,
-        datasets={name: value for name, value in _part(rest, _STATISTIC) if value is not None},
-        deviances={name: value for name, value in _part(rest, _DEVIANCE) if value is not None},
+        datasets={name: value for name, value in _part(rest, STATISTIC) if value is not None},
+        deviances={name: value for name, value in _part(rest, DEVIANCE) if value is not None},
         values={name: value for name in parameters if (value := found[name]) is not None},
         errors={name: found[f"{name}_err"] for name in parameters},
         minos={name: (found[f"{name}_errn"], found[f"{name}_errp"]) for name in parameters if f"{name}_errn" in found},
-        ts=dict(_part(rest, _TS)),
-        limits=dict(_part(rest, _LIMIT)),
+        ts=dict(_part(rest, TS)),
+        limits=dict(_part(rest, LIMIT)),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gm.datasets import Datasets
 from gm.errors import DataError
-from gm.estimators.toy_summary import Observed
+from gm.estimators.toy_studies import Observed
 from gm.estimators.toys import Truth
 from gm.fit import Fit
 from gm.models import Models

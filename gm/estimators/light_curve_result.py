@@ -1,19 +1,23 @@
-"""What ``light_curves/NAME.yaml`` holds."""
+"""A light curve as a value and a document."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from math import isclose
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 
 from gm.arrays import Array
-from gm.estimators import FluxPoint, LightCurve
-from gm.estimators.light_curve import LightCurveRow
+from gm.estimators.light_curve_table import write_light_curve_table
 from gm.estimators.point_rows import point_row
-from gm.estimators.result import FittedValue
-from gm.estimators.time_bins import utc
+from gm.estimators.points import FluxPoints
+from gm.estimators.result import FittedValue, FluxPoint
+from gm.estimators.time_bins import TimeBin, utc
+from gm.estimators.told import Told
 from gm.estimators.variability import (
     Fluxes,
     Pace,
@@ -22,48 +26,122 @@ from gm.estimators.variability import (
     excess_variance,
     fastest,
 )
+from gm.io.files import refuse_existing
 from gm.models import Models
-from gm.pipeline.results import finite
-from gm.pipeline.stages.light_curves.settings import LightCurveSettings
 from gm.units import TEV_IN_ERG
+from gm.values import finite
 
-SCHEMA = "gm/light-curve/1"
 Points = list[dict[str, Any]]
 _ENDS = ("", "_err", "_errn", "_errp", "_ul")
 _FEW = "fewer than two time bins have a flux with errors"
+_STATUSES = ("ok", "upper_limit", "no_data", "failed")
 
 
-def light_curve_document(
-    curve: LightCurve, points: Points, settings: LightCurveSettings, inputs: Mapping[str, Any]
-) -> dict[str, Any]:
-    """The ``gm/light-curve/1`` document; numbers that do not exist are None."""
-    estimator = curve.estimator
-    n_bands = len(settings.energy_edges) - 1
-    statuses = [point["status"] for point in points]
-    failed = statuses.count("failed")
-    counted = [(statuses.count(kind), kind.replace("_", " ")) for kind in ("ok", "upper_limit", "no_data", "failed")]
-    bins = f"{len(curve.rows)} bins of time" + (f" and {n_bands} of energy" if n_bands > 1 else "")
-    return {
-        "schema": SCHEMA,
-        "name": settings.name,
-        "source": settings.source,
-        "status": "ok" if not failed else "failed" if failed == len(statuses) else "incomplete",
-        "message": f"{bins}: " + ", ".join(f"{number} {kind}" for number, kind in counted if number),
-        "warnings": [*curve.warnings, *_other_energies(curve, points)],
-        "reference_model": Models([curve.constant.reference_model]).to_dict()["components"][0]["spectral"],
-        "confidence": {"sigma": estimator.sigma, "sigma_ul": estimator.sigma_ul},
-        "free": list(settings.free),
-        "reoptimize": settings.reoptimize,
-        "joint": settings.joint,
-        "systematic": settings.systematic,
-        "time_scale": "tt",
-        "outside": list(curve.outside),
-        "empty_bins": curve.n_empty,
-        "points": points,
-        **_joint(curve),
-        "variability": [_variability(curve, points[band::n_bands], band, settings) for band in range(n_bands)],
-        "inputs": dict(inputs),
-    }
+@dataclass(frozen=True, eq=False)
+class LightCurveRow:
+    """One bin of time: its flux points by energy, None where it was not asked for; live time [s], None if unknown."""
+
+    bin: TimeBin
+    livetime: float | None
+    points: tuple[FluxPoint, ...] | None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LightCurve(Told):
+    """A light curve relative to the reference model of the flux points of all bins together, ``constant``.
+
+    constant : one point for each band of energy, with the norm that fits all bins best
+    covariance : (n_rows, n_rows) of the norms of a joint fit, NaN for bins without data; parameters : what else it
+    found; joint_stat : its -2 ln L, and that of the same fit with one flux
+    outside : datasets in no bin; n_empty : bins of equal width without datasets, which are no rows
+    """
+
+    rows: tuple[LightCurveRow, ...]
+    constant: FluxPoints
+    free: tuple[str, ...] = ()
+    joint: bool = False
+    outside: tuple[str, ...] = ()
+    n_empty: int = 0
+    warnings: tuple[str, ...] = ()
+    covariance: Array | None = None
+    parameters: tuple[FittedValue, ...] = ()
+    joint_stat: tuple[float, float] | None = None
+
+    told_as: ClassVar[str] = "light-curve"
+
+    def to_dict(
+        self,
+        name: str = "",
+        inputs: Mapping[str, Any] | None = None,
+        systematic: float = 0.0,
+        kept: Points | None = None,
+    ) -> dict[str, Any]:
+        """The ``gm/light-curve/1`` document; numbers that do not exist are None.
+
+        systematic : a relative error of every flux, which is no variability; kept : points of bins that were not
+        measured now, of all bins
+        """
+        points, n_bands = self._points(kept or []), len(self.constant.points)
+        statuses = Counter(point["status"] for point in points)
+        failed = statuses["failed"]
+        counted = ", ".join(f"{statuses[kind]} {kind.replace('_', ' ')}" for kind in _STATUSES if statuses[kind])
+        bins = f"{len(self.rows)} bins of time" + (f" and {n_bands} of energy" if n_bands > 1 else "")
+        return {
+            "schema": "gm/light-curve/1",
+            "name": name or f"{self.constant.source}-lc",
+            "source": self.constant.source,
+            "status": "ok" if not failed else "failed" if failed == len(points) else "incomplete",
+            "message": f"{bins}: {counted}",
+            "warnings": [*self.warnings, *_other_energies(self, points)],
+            "reference_model": Models([self.constant.reference_model]).to_dict()["components"][0]["spectral"],
+            "confidence": {"sigma": self.constant.sigma, "sigma_ul": self.constant.sigma_ul},
+            "free": list(self.free),
+            "reoptimize": self.constant.reoptimize,
+            "joint": self.joint,
+            "systematic": systematic,
+            "time_scale": "tt",
+            "outside": list(self.outside),
+            "empty_bins": self.n_empty,
+            "points": points,
+            **_joint(self),
+            "variability": [_variability(self, points[k::n_bands], k, systematic) for k in range(n_bands)],
+            "inputs": None if inputs is None else dict(inputs),
+        }
+
+    def write(self, path: str | Path, overwrite: bool = False) -> None:
+        """Write the document (``.yaml``) or the table that Gammapy reads (``.fits``, ``.ecsv``). Raises `DataError`."""
+        path = Path(path)
+        if path.suffix not in (".fits", ".gz", ".ecsv"):
+            super().write(path, overwrite)
+            return
+        refuse_existing([path], overwrite)
+        write_light_curve_table(self.to_dict(), path)
+
+    def _points(self, kept: Points) -> Points:
+        """All points, time after time, each with all bands of energy; those not measured now are ``kept`` ones."""
+        n_bands, found = len(self.constant.points), Points()
+        for k, row in enumerate(self.rows):
+            if row.points is None:
+                found += kept[k * n_bands : (k + 1) * n_bands]
+            else:
+                times = _times(row)
+                found += [{**times, **_row(point, self)} for point in row.points]
+        return found
+
+    def told(self) -> str:
+        statuses = Counter(point.status for row in self.rows for point in row.points or ())
+        counted = ", ".join(f"{number} {status.replace('_', ' ')}" for status, number in statuses.items())
+        return f"{self.constant.source!r}, {len(self.rows)} bins of time: {counted}"
+
+    def shown_rows(self) -> Iterator[dict[str, object]]:
+        """A row for each bin of time and band of energy."""
+        for row in self.rows:
+            for point in row.points or ():
+                flux, norm = point.reference.flux, point.estimate
+                parts = {} if norm is None else {"": norm.norm, "_err": norm.norm_err, "_ul": norm.norm_ul}
+                fluxes = {f"flux{end}": None if part is None else part * flux for end, part in parts.items()}
+                when = {"time_min": row.bin.start, "time_max": row.bin.stop, "e_min": point.e_min, "e_max": point.e_max}
+                yield {**when, **fluxes, "status": point.status, "reason": point.reason}
 
 
 def _other_energies(curve: LightCurve, points: Points) -> list[str]:
@@ -80,19 +158,6 @@ def _other_energies(curve: LightCurve, points: Points) -> list[str]:
         return []
     shown = ", ".join(dict.fromkeys(told[:8])) + (f" and {len(told) - 8} more" if len(told) > 8 else "")
     return [f"fluxes of some bins are between other energies, where their datasets end: {shown}; their norms compare"]
-
-
-def rows_of(curve: LightCurve, kept: Points) -> Points:
-    """All points, time after time, each with all bands of energy; those not measured now are ``kept`` ones."""
-    n_bands = len(curve.constant.points)
-    found: Points = []
-    for k, row in enumerate(curve.rows):
-        if row.points is None:
-            found += kept[k * n_bands : (k + 1) * n_bands]
-        else:
-            times = _times(row)
-            found += [{**times, **_row(point, curve)} for point in row.points]
-    return found
 
 
 def _row(point: FluxPoint, curve: LightCurve) -> dict[str, Any]:
@@ -120,9 +185,9 @@ def _times(row: LightCurveRow) -> dict[str, Any]:
     }
 
 
-def _variability(curve: LightCurve, points: Points, band: int, settings: LightCurveSettings) -> dict[str, Any]:
+def _variability(curve: LightCurve, points: Points, band: int, systematic: float) -> dict[str, Any]:
     """Of one band: against a constant, excess variance, fastest change. Fluxes are norms times that of reference."""
-    fluxes, whole = _fluxes(points, settings.sigma), curve.constant.points[band]
+    fluxes, whole = _fluxes(points, curve.constant.sigma), curve.constant.points[band]
     few = fluxes.n < 2
     row: dict[str, Any] = {
         "e_min": whole.e_min,
@@ -130,7 +195,7 @@ def _variability(curve: LightCurve, points: Points, band: int, settings: LightCu
         "bins": fluxes.n,
         "reason": _FEW if few else None,
     }
-    test = None if few else constancy(fluxes, settings.systematic, _covariance(curve, points))
+    test = None if few else constancy(fluxes, systematic, _covariance(curve, points))
     row["chi2"] = (
         None
         if test is None
@@ -142,9 +207,9 @@ def _variability(curve: LightCurve, points: Points, band: int, settings: LightCu
             "flux": finite(test.constant * whole.reference.flux),
         }
     )
-    is_refitted = settings.reoptimize or bool(settings.free)
+    is_refitted = curve.constant.reoptimize or bool(curve.free)
     row["likelihood_ratio"] = _likelihood_ratio(curve, points, band, is_refitted)
-    excess = None if few else excess_variance(fluxes, settings.systematic)
+    excess = None if few else excess_variance(fluxes, systematic)
     row["excess_variance"] = (
         None
         if excess is None

@@ -6,7 +6,7 @@ of which a light curve has one or a few. Norms and their references are there to
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any
@@ -24,14 +24,13 @@ _ERRORS = ("", "_err", "_errn", "_errp", "_ul")
 _CLOCK: dict[str, CardValue] = {"MJDREFI": 0, "MJDREFF": 0.0, "TIMESYS": "tt", "TIMEUNIT": "d"}
 
 
-def write_tables(document: Mapping[str, Any], files: Iterable[Path]) -> None:
-    """Write the table to each file, in the format that its name asks for. Raises `DataError`."""
+def write_light_curve_table(document: Mapping[str, Any], file: Path) -> None:
+    """Write the table in the format that the file's name asks for. Raises `DataError`."""
     table = light_curve_table(document)
-    for file in files:
-        if file.suffix == ".ecsv":
-            write_ecsv(file, table)
-        else:
-            write_fits(file, [table, _good_time(table)])
+    if file.suffix == ".ecsv":
+        write_ecsv(file, table)
+    else:
+        write_fits(file, [table, _good_time(table)])
 
 
 def light_curve_table(document: Mapping[str, Any]) -> Table:
