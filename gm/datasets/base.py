@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self, final
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, final
 
 import numpy as np
 
@@ -15,11 +15,15 @@ from gm.conventions import Conventions
 from gm.datasets.measurement import Measurement
 from gm.datasets.origin import followed
 from gm.errors import UsageError, suggest
+from gm.figures.registry import draw_parts
 from gm.html import html_table
 from gm.io.files import refuse_existing
 from gm.io.tables import Table
 from gm.maps.map import Map
 from gm.maps.sky_region import SkyRegion
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Position = tuple[float, float]
 
@@ -265,6 +269,18 @@ class Dataset(ABC):
 
     def _repr_html_(self) -> str:
         return html_table([self.summary()], SUMMARY_UNITS)
+
+    def pictures(self) -> dict[str, list[Any]]:
+        """What figures are drawn of it, the first by default: parts of each, of the bins that enter."""
+        return {}
+
+    def plot(self, figure: str | None = None, **look: Any) -> Axes:
+        """Draw the data with pyplot, without a model: ``counts`` by energy above the background, ``residual-map`` of
+        their significance on the sky, ``sed`` of flux points; the first axes.
+
+        ``look`` : as for `gm.plot`. Raises `UsageError`.
+        """
+        return draw_parts(f"dataset {self.name}", self.pictures(), figure, look)
 
     def entry(self, filename: str) -> dict[str, Any]:
         """Its entry in a datasets.yaml."""

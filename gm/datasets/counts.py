@@ -173,6 +173,26 @@ class CountsDataset(Dataset):
     def sees_nothing(self) -> bool:
         return not self.exposure.any() and bool(self.mask.any())
 
+    def pictures(self) -> dict[str, list[Any]]:
+        from gm.figures.counts import Counts
+
+        (low, high), n = self.energy_edges(), self.energy.n_bins
+        bins = np.flatnonzero(self.mask)
+        groups = bins // (self.counts.size // n)
+        known, expected = self.known_background, self.expected_background()
+
+        def by_energy(values: MapArray) -> Array:
+            return np.bincount(groups, values.ravel()[bins], n).astype(np.float64)
+
+        counts = by_energy(self.counts)
+        background = np.zeros(n) if expected is None else by_energy(expected)
+        joined = self.measurement().statistic(bins).joined(groups, n)
+        is_compared = background > 0
+        with np.errstate(divide="ignore", invalid="ignore"):
+            residual = joined.residuals(np.zeros(n) if known is None else background)
+        residual = np.where(is_compared & np.isfinite(residual), residual, np.nan)
+        return {"counts": [Counts(self.name, low, high, counts, background, background, residual, {}, "background")]}
+
     def summary(self) -> dict[str, Any]:
         mask = self.mask
         low, high = self.energy_range()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, final, overload
+from typing import TYPE_CHECKING, Any, final, overload
 
 from gm.config_schemas.file_patterns import expand_entries
 from gm.config_schemas.reader import read_document
@@ -14,11 +14,15 @@ from gm.datasets.files.formats import DATASET_TYPES, write_dataset
 from gm.datasets.files.index import Report, check_replaced, dataset_entries, files_apart
 from gm.datasets.files.reading import read_all
 from gm.errors import DataError, InvalidInput, JsonPath, format_path, suggest
+from gm.figures.registry import draw_parts
 from gm.html import html_table
 from gm.io.files import refuse_existing, write_atomic
 from gm.io.yaml_writer import dump_yaml
 from gm.models import Models, Parameter
 from gm.patterns import matching
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @final
@@ -84,6 +88,14 @@ class Datasets(Sequence[Dataset]):
 
     def __repr__(self) -> str:
         return f"Datasets({', '.join(map(repr, self.names))})"
+
+    def plot(self, figure: str | None = None, **look: Any) -> Axes:
+        """Draw the data of all with pyplot, as each `Dataset` draws its own; the first axes. Raises `UsageError`."""
+        parts: dict[str, list[Any]] = {}
+        for dataset in self._datasets:
+            for name, own in dataset.pictures().items():
+                parts.setdefault(name, []).extend(own)
+        return draw_parts(f"{len(self)} datasets", parts, figure, look)
 
     def _repr_html_(self) -> str:
         return html_table([dataset.summary() for dataset in self._datasets], SUMMARY_UNITS)

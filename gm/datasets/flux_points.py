@@ -155,6 +155,13 @@ class FluxPointsDataset(OneDimensional):
     def entry(self, filename: str) -> dict[str, Any]:
         return super().entry(filename) | ({} if self.stat_type == "chi2" else {"stat_type": self.stat_type})
 
+    def pictures(self) -> dict[str, list[Any]]:
+        from gm.figures.sed import Points
+
+        points, rows = self.points, self.mask
+        columns = points.energy, *self.energy_edges(), points.dnde, *points.errors(), points.dnde_ul
+        return {"sed": [Points(self.name, *(column[rows] for column in columns), points.is_ul[rows])]}
+
     def summary(self) -> dict[str, Any]:
         energy = self.points.energy
         correlated = {"correlated": True} if self.is_correlated else {}

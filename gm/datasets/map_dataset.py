@@ -153,6 +153,17 @@ class SkyMap(CountsDataset, ABC):
         """Without counts too, so that no bin takes part that need not."""
         return super()._bare_parts(keep_background) | {"counts": np.zeros_like(self.counts)}
 
+    def pictures(self) -> dict[str, list[Any]]:
+        from gm.figures.residual_map import ResidualImage
+
+        background = self.expected_background()
+        if background is None or not isinstance(self.geometry, WcsGeometry):
+            return super().pictures()
+        counts, known = (
+            np.where(self.mask, part, 0).sum(axis=0, dtype=np.float64) for part in (self.counts, background)
+        )
+        return {**super().pictures(), "residual-map": [ResidualImage(self.name, self.geometry, counts, known)]}
+
     def summary(self) -> dict[str, Any]:
         """Also where the pixels are, and which responses there are."""
         geometry = self.geometry

@@ -23,7 +23,10 @@ _PANELS = 6  # of datasets; more are summed where they have the same energies
 @final
 @dataclass(frozen=True, eq=False)
 class Counts:
-    """Of one dataset, or of several summed: edges [TeV], counts, predictions, residuals [standard deviations], (n,)."""
+    """Of one dataset, or of several summed: edges [TeV], counts, predictions, residuals [standard deviations], (n,).
+
+    of : what ``predicted`` is, ``background`` of data without a model
+    """
 
     label: str
     e_min: Array
@@ -33,6 +36,7 @@ class Counts:
     background: Array
     residual: Array
     components: dict[str, Array]
+    of: str = "predicted"
 
     @property
     def key(self) -> bytes:
@@ -76,10 +80,10 @@ def draw(figure: Figure, parts: Sequence[Counts], look: Look) -> list[Axes]:
 def _draw_counts(axes: Axes, part: Counts, look: Look) -> None:
     unit = scale("TeV", look.energy)
     edges = unit * np.append(part.e_min, part.e_max[-1:])
-    lines = {"predicted": part.predicted, **part.components, "background": part.background}
+    lines = {part.of: part.predicted, **part.components, "background": part.background}
     for number, (name, values) in enumerate(lines.items()):
-        if name == "predicted" or (len(lines) < len(COLORS) + 1 and values.any()):
-            style = {"predicted": "-", "background": ":"}.get(name, "--")
+        if name == part.of or (len(lines) < len(COLORS) + 1 and values.any()):
+            style = {"background": ":", part.of: "-"}.get(name, "--")
             axes.stairs(values, edges, color=color_of(number), linestyle=style, label=name, baseline=None)
     center = unit * np.sqrt(part.e_min * part.e_max)
     seen = part.counts > 0
@@ -102,7 +106,7 @@ def _draw_residuals(axes: Axes, part: Counts, look: Look) -> None:
     axes.axhspan(-1, 1, color=COLORS[0], alpha=0.12, linewidth=0)
     widths = [center - unit * part.e_min, unit * part.e_max - center]
     axes.errorbar(center, part.residual, xerr=widths, yerr=1.0, fmt="o", color=look.ink, markersize=3, elinewidth=0.9)
-    largest = max(3.5, float(np.abs(part.residual).max(initial=0.0)) + 1.5)
+    largest = max(3.5, float(np.nanmax(np.abs(part.residual), initial=0.0)) + 1.5)
     axes.set(
         xscale="log", ylim=(-largest, largest), xlabel=with_unit("Energy", look.energy), ylabel="Residual [$\\sigma$]"
     )
@@ -133,7 +137,8 @@ def _sum(group: Sequence[Counts]) -> Counts:
     components = {name: np.sum([part.components.get(name, zero) for part in group], axis=0) for name in names}
     label = f"{group[0].label} ... {group[-1].label} ({len(group)} datasets)"
     residual = significance(counts, predicted)
-    return Counts(label, group[0].e_min, group[0].e_max, counts, predicted, background, residual, components)
+    of = group[0].of
+    return Counts(label, group[0].e_min, group[0].e_max, counts, predicted, background, residual, components, of)
 
 
 def significance(counts: Array, predicted: Array) -> Array:

@@ -102,6 +102,20 @@ def show(results: Sequence[Result], figure: str | None = None, **look: Any) -> A
     return show_parts(*choose(results, figure, chosen), chosen)
 
 
+def draw_parts(of: str, parts: Mapping[str, Sequence[Any]], figure: str | None, look: Mapping[str, Any]) -> Axes:
+    """Draw with pyplot one of the figures that there are ``parts`` for, by default the first; the first axes.
+
+    Raises `UsageError` where there is none.
+    """
+    chosen = look_of(**look)
+    if not parts:
+        raise UsageError(f"no figure is drawn of {of}")
+    if figure is not None and figure not in parts:
+        raise UsageError(f"no figure '{figure}' is drawn of {of}\n    {suggest(figure, parts, 'figures')}")
+    name = figure or next(iter(parts))
+    return show_parts(name, parts[name], chosen)
+
+
 def show_parts(name: str, parts: Sequence[Any], look: Look) -> Axes:
     """Draw the parts of a figure with pyplot; the first axes."""
     with look.applied():
