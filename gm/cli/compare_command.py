@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from gm.cli.options import Display, display_options
 from gm.cli.output import print_json, print_result
+from gm.cli.room import room_of_terminal
 
 
 @click.command("compare")
@@ -16,8 +19,6 @@ def command(results: tuple[str, ...], display: Display) -> int:
 
     Each is a result file or a folder of results; differences are from the first.
     """
-    import shutil
-
     from gm.cli.render_compare import lines
     from gm.pipeline.commands.compare import compare
 
@@ -25,5 +26,7 @@ def command(results: tuple[str, ...], display: Display) -> int:
     if display.json:
         print_json(compared)
     else:
-        print_result("\n".join(lines(compared, shutil.get_terminal_size().columns, verbose=bool(display.verbose))))
+        with room_of_terminal(every_row=bool(display.verbose), stream=sys.stdout):
+            text = "\n".join(lines(compared, display.painted_results, verbose=bool(display.verbose)))
+        print_result(text)
     return 0

@@ -11,7 +11,10 @@ from gm.cli.output import printed_width
 from gm.cli.room import room
 from gm.readable import count, energy, link_text, number, with_error
 
-__all__ = ["count", "energy", "fitted", "link_text", "number", "shortened", "table", "with_error", "without", "wrapped"]
+__all__ = [
+    "count", "energy", "fitted", "is_wide_enough", "link_text", "number", "shortened", "table", "with_error", "without",
+    "wrapped",
+]  # fmt: skip
 
 
 _WORDS = ("target", "unit", "status", "reason", "state", "missing", "")
@@ -33,7 +36,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1, ind
     least = [name for name in _LEAST if name in head[1:]] + [name for name in reversed(head[1:]) if name not in _LEAST]
     lines = _table(head, rows, kept, left, indent)
     width = room().width
-    while width is not None and least and max(map(len, lines)) > width:
+    while width is not None and least and max(map(printed_width, lines)) > width:
         kept.remove(list(head).index(gone_name := least.pop(0)))
         gone += [gone_name] if gone_name else []
         lines = _table(head, rows, kept, left, indent)
@@ -45,16 +48,27 @@ def _table(
 ) -> list[str]:
     """The columns ``kept``."""
     cells = [[row[column] for column in kept] for row in (head, *rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    widths = [max(map(printed_width, column)) for column in zip(*cells, strict=True)]
     flush = [column < left or head[column] in _WORDS for column in kept]
     return [
         " " * indent
         + "   ".join(
-            cell.ljust(width) if is_left else cell.rjust(width)
-            for cell, width, is_left in zip(row, widths, flush, strict=True)
+            _padded(cell, width, is_left) for cell, width, is_left in zip(row, widths, flush, strict=True)
         ).rstrip()
         for row in cells
     ]
+
+
+def _padded(cell: str, width: int, is_left: bool) -> str:
+    """A cell, painted or not, with spaces after or before it."""
+    space = " " * (width - printed_width(cell))
+    return cell + space if is_left else space + cell
+
+
+def is_wide_enough(head: Sequence[str], rows: Sequence[Sequence[str]], indent: int = 2) -> bool:
+    """Whether there is room for all columns of a table."""
+    width = room().width
+    return width is None or max(map(printed_width, _table(head, rows, range(len(head)), 1, indent))) <= width
 
 
 def wrapped(text: str, indent: int = 2) -> list[str]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from gm.cli.options import Display, YamlPath, display_options
 from gm.cli.output import print_json, print_result
+from gm.cli.room import room_of_terminal
 
 
 @click.command("verify")
@@ -27,5 +30,7 @@ def command(result: str, config: str | None, rerun: bool, display: Display) -> i
     if display.json:
         print_json(verification.document())
     else:
-        print_result("\n".join(lines(verification.document(), verbose=bool(display.verbose))))
+        with room_of_terminal(every_row=bool(display.verbose), stream=sys.stdout):
+            text = "\n".join(lines(verification.document(), display.painted_results, verbose=bool(display.verbose)))
+        print_result(text)
     return 0 if verification.is_same else 1

@@ -159,8 +159,19 @@ class FluxPointsDataset(OneDimensional):
         from gm.figures.sed import Points
 
         points, rows = self.points, self.mask
-        columns = points.energy, *self.energy_edges(), points.dnde, *points.errors(), points.dnde_ul
-        return {"sed": [Points(self.name, *(column[rows] for column in columns), points.is_ul[rows])]}
+        (low, high), (errn, errp) = self.energy_edges(), points.errors()
+        part = Points(
+            label=self.name,
+            e_ref=points.energy[rows],
+            e_min=low[rows],
+            e_max=high[rows],
+            dnde=points.dnde[rows],
+            errn=errn[rows],
+            errp=errp[rows],
+            limit=points.dnde_ul[rows],
+            is_limit=points.is_ul[rows],
+        )
+        return {"sed": [part]}
 
     def summary(self) -> dict[str, Any]:
         energy = self.points.energy

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from gm.arrays import Array
-from gm.estimators.point_rows import matrix_rows
-from gm.estimators.points import FluxPoints
+from gm.errors import UsageError, suggest
+from gm.estimators.point_rows import matrix_from, matrix_rows
+from gm.estimators.points import FluxPoints, read_points_document
 from gm.estimators.told import Told
+from gm.readable import sources_of
 from gm.values import finite
 
 _SHARED = ("confidence", "ul", "reoptimize", "nuisance_prior", "deabsorbed", "method", "smoothness", "datasets")
@@ -57,6 +60,27 @@ class JointFluxPoints(Told):
             "covariance": matrix_rows(self.covariance),
             **({} if inputs is None else {"inputs": dict(inputs)}),
         }
+
+    @classmethod
+    def read(cls, path: str | Path) -> Self:
+        """A result of ``gm flux-points``, of any number of sources. Raises `InvalidInput` and `DataError`."""
+        path = Path(path)
+        data = read_points_document(path)
+        tables = tuple(FluxPoints.from_dict(data, path.parent, source) for source in sources_of(data))
+        return cls(tables, matrix_from(data["covariance"]) if "covariance" in data else None)
+
+    def __iter__(self) -> Iterator[FluxPoints]:
+        return iter(self.tables)
+
+    def __len__(self) -> int:
+        return len(self.tables)
+
+    def __getitem__(self, source: str) -> FluxPoints:
+        """Those of a source. Raises `UsageError`."""
+        names = [table.source for table in self.tables]
+        if source not in names:
+            raise UsageError(f"no points of '{source}'; {suggest(source, names, 'sources')}")
+        return self.tables[names.index(source)]
 
     def told(self) -> str:
         return "; ".join(table.told() for table in self.tables)

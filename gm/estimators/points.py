@@ -14,7 +14,7 @@ import numpy as np
 from gm.arrays import Array
 from gm.config_schemas.reader import read_document
 from gm.config_schemas.validator import check
-from gm.errors import DataError, InvalidInput
+from gm.errors import DataError, InvalidInput, UsageError, suggest
 from gm.estimators.point_rows import first_scan, matrix_from, matrix_rows, point_from, point_row
 from gm.estimators.points_method import PointsMethod
 from gm.estimators.result import FluxPoint, PointStatus
@@ -26,6 +26,7 @@ from gm.io.files import refuse_existing, write_atomic
 from gm.io.sed_table import read_sed, write_sed
 from gm.io.yaml_writer import dump_yaml
 from gm.models import Models, SkyModel, SpectralModel
+from gm.readable import sources_of
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -112,19 +113,20 @@ class FluxPoints(Told):
         }
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any], directory: Path = Path()) -> Self:
-        """The points that a ``gm/flux-points/1`` document holds; ``directory`` : what names of files are relative to.
+    def from_dict(cls, data: Mapping[str, Any], directory: Path = Path(), source: str | None = None) -> Self:
+        """The points that a ``gm/flux-points/1`` document holds, of ``source`` where it has several.
 
-        Raises `DataError` for a reference model that cannot be made, and for points of several sources.
+        directory : what names of files are relative to. Raises `DataError` for a reference model that cannot be made,
+        for a source that is not there, and for several of which none is chosen.
         """
-        if data["source"] is None or data["reference_model"] is None:
-            names = ", ".join(data.get("sources", ["without names"]))
-            raise DataError(f"points of several sources, {names}\n    each has a table (.fits, .ecsv) of its own")
-        scan, confidence = first_scan(data["points"]), data["confidence"]
+        source, reference = _chosen(data, source)
+        rows = [k for k, row in enumerate(data["points"]) if row.get("source", source) == source]
+        points, confidence = [data["points"][k] for k in rows], data["confidence"]
+        scan = first_scan(points)
         return cls(
-            source=data["source"],
-            reference_model=_reference_model(data, directory),
-            points=tuple(point_from(row, scan) for row in data["points"]),
+            source=source,
+            reference_model=_reference_model(source, reference, directory),
+            points=tuple(point_from(row, scan) for row in points),
             norm_scan=scan,
             sigma=confidence["sigma"],
             sigma_ul=confidence["sigma_ul"],
@@ -136,25 +138,25 @@ class FluxPoints(Told):
             nuisance_prior=data.get("nuisance_prior"),
             method=PointsMethod(data.get("method", "bands")),
             smoothness=data.get("smoothness", 0.0),
-            covariance=matrix_from(data["covariance"]) if "covariance" in data else None,
+            covariance=matrix_from(data["covariance"])[np.ix_(rows, rows)] if "covariance" in data else None,
         )
 
     # In files
 
     @classmethod
-    def read(cls, path: str | Path, reference_model: SpectralModel | None = None) -> Self:
+    def read(cls, path: str | Path, reference_model: SpectralModel | None = None, source: str | None = None) -> Self:
         """A result of ``gm flux-points``, or an SED table (FITS, ECSV) of gm, Gammapy, fermipy or a catalogue.
 
         reference_model : what fluxes refer to where a table does not tell, by default ``E^-2``: what an energy flux
-        between two energies is at one. Raises `InvalidInput`, `DataError`, and `UsageError` for a reference that is
-        given though the file has one.
+        between two energies is at one. source : of a result of several, which `JointFluxPoints.read` reads together.
+        Raises `InvalidInput`, `DataError`, and `UsageError` for a reference that is given though the file has one, and
+        for the source of a table.
         """
         path = Path(path)
         if path.suffix in _YAML and reference_model is None:
-            document = read_document(path)
-            if problems := check(document, "flux-points"):
-                raise InvalidInput(problems)
-            return cls.from_dict(document.data, path.parent)
+            return cls.from_dict(read_points_document(path), path.parent, source)
+        if source is not None:
+            raise UsageError(f"{path}: source='{source}' chooses among those of a result, and a table has one")
         try:
             return cls(**points_from_table(read_sed(path), path.name.partition(".")[0], reference_model))
         except DataError as error:
@@ -221,10 +223,35 @@ class FluxPoints(Told):
         return ", ".join(f"{numbers[kind]} {kind.replace('_', ' ')}" for kind in _KINDS if numbers[kind])
 
 
-def _reference_model(data: Mapping[str, Any], directory: Path) -> SkyModel:
-    component = {"name": data["source"], "type": "SkyModel", "spectral": data["reference_model"]}
+def read_points_document(path: Path) -> dict[str, Any]:
+    """The document of a result of ``gm flux-points``. Raises `InvalidInput` and `DataError`."""
+    document = read_document(path)
+    if problems := check(document, "flux-points"):
+        raise InvalidInput(problems)
+    data: dict[str, Any] = document.data
+    return data
+
+
+def _chosen(data: Mapping[str, Any], source: str | None) -> tuple[str, Any]:
+    """A source and its spectrum. Raises `DataError` where it is not clear which, or not there."""
+    sources = sources_of(data)
+    if not sources:
+        raise DataError("points of several sources, without their names")
+    if source is None and len(sources) > 1:
+        raise DataError(
+            f"points of {len(sources)} sources: {', '.join(sources)}\n"
+            f"    FluxPoints.read(file, source='{sources[0]}') reads those of one, JointFluxPoints.read(file) of all"
+        )
+    source = sources[0] if source is None else source
+    if source not in sources:
+        raise DataError(f"no points of '{source}'\n    {suggest(source, sources, 'sources')}")
+    return source, (data.get("reference_models") or {}).get(source, data["reference_model"])
+
+
+def _reference_model(source: str, spectrum: Any, directory: Path) -> SkyModel:
+    component = {"name": source, "type": "SkyModel", "spectral": spectrum}
     problems: list[str] = []
     models = Models.from_dict({"components": [component]}, lambda *told: problems.append(told[1]), directory)
     if models is None or problems:
-        raise DataError(f"the reference model of '{data['source']}': {'; '.join(problems)}")
+        raise DataError(f"the reference model of '{source}': {'; '.join(problems)}")
     return models.sources()[0]

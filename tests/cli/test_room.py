@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from gm.config_schemas.reader import read_document
 
 ROWS = [["crab.amplitude", "3.645e-11", "0.160e-11", "cm-2 s-1 TeV-1", "18"], ["crab.alpha", "2.5", "0.1", "", "7"]]
 HEAD = ["parameter", "value", "error", "unit", "bins"]
+MORE = {"no", "room", "for", "value", "-", "A", "B"}  # words of narrow tables alone
 
 
 @pytest.mark.parametrize("width", [30, 45, 60, 80, 120])
@@ -77,6 +79,25 @@ def test_colours_of_results(gm: Any, analysis: Path) -> None:
     gm("fit", "config.yaml")
     assert "\x1b[32m" in gm("show", "results/fit/fit.yaml", "--color", "always").out
     assert "\x1b[" not in gm("show", "results/fit/fit.yaml").out
+
+
+def test_compared_and_verified_results_fit(gm: Any, analysis: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At every width, painted or not, with whole words and numbers: those of the table that has no end."""
+    gm("fit", "config.yaml")
+    gm("fit", "config.yaml", "--output", "other", "-s", "parameters={crab.index: {value: 2, frozen: true}}")
+    (analysis / "other" / "fit" / "models.yaml").write_text("changed: true\n")
+    for words in (("compare", "results", "other"), ("verify", "other")):
+        monkeypatch.delenv("COLUMNS", raising=False)
+        whole = gm(*words).out
+        known = set(whole.split())
+        for width in (60, 80, 120):
+            monkeypatch.setenv("COLUMNS", str(width))
+            plain, painted = gm(*words).out, gm(*words, "--color", "always").out
+            assert max(map(len, plain.splitlines())) <= width
+            assert {word.strip("():,") for word in plain.split()} - {word.strip("():,") for word in known} <= MORE
+            assert "\x1b[" not in plain
+            assert "\x1b[3" in painted
+            assert re.sub(r"\x1b\[[0-9]+m", "", painted) == plain
 
 
 def test_verbose_shows_steps(gm: Any, analysis: Path) -> None:

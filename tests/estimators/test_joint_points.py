@@ -388,9 +388,31 @@ def test_files_give_them_back(tmp_path: Path, kind: str) -> None:
 def test_points_of_several_sources_have_tables_of_their_own(tmp_path: Path) -> None:
     models = Models([power_law(datasets_names=["a"]), power_law("other", 1.8, "3e-12 TeV-1 s-1 cm-2")])
     datasets = Datasets([spectrum("a", 1, exposure=2e12), spectrum("b", 2, exposure=2e12)])
-    document = joint(datasets, models, [0.5, 4.0], sources=["source", "other"], method="bands").to_dict()
-    with pytest.raises(DataError, match="several sources, source, other"):
-        FluxPoints.from_dict(document)
+    both = joint(datasets, models, [0.5, 1.0, 4.0], sources=["source", "other"], method="bands")
+    file = tmp_path / "both.yaml"
+    both.write(file)
+    with pytest.raises(DataError, match=r"points of 2 sources: source, other\n.*source='source'.*JointFluxPoints.read"):
+        FluxPoints.read(file)
+    with pytest.raises(DataError, match=r"no points of 'otter'\n.*did you mean 'other'"):
+        FluxPoints.read(file, source="otter")
+    again = JointFluxPoints.read(file)
+    assert [table.source for table in again] == ["source", "other"]
+    assert len(again) == 2
+    assert again.covariance is not None
+    np.testing.assert_array_equal(again.covariance, both.covariance)
+    for table in both.tables:
+        one = FluxPoints.read(file, source=table.source)
+        assert one.to_dict()["points"] == again[table.source].to_dict()["points"]
+        assert norms_of(one) == pytest.approx(norms_of(table), rel=1e-15)
+        assert one.covariance is not None
+        np.testing.assert_array_equal(one.covariance, table.covariance)
+        spectra = [Models([points.reference_model]).to_dict() for points in (one, table)]
+        assert spectra[0]["components"][0]["spectral"] == spectra[1]["components"][0]["spectral"]
+    with pytest.raises(UsageError, match="no points of 'otter'; sources: source, other      did you mean 'other'"):
+        again["otter"]
+    again["source"].write(tmp_path / "one.fits")
+    with pytest.raises(UsageError, match="a table has one"):
+        FluxPoints.read(tmp_path / "one.fits", source="source")
 
 
 @pytest.mark.parametrize(
