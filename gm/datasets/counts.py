@@ -179,7 +179,9 @@ class CountsDataset(Dataset):
         (low, high), n = self.energy_edges(), self.energy.n_bins
         bins = np.flatnonzero(self.mask)
         groups = bins // (self.counts.size // n)
-        known, expected = self.known_background, self.expected_background()
+        if not bins.size:
+            return {}
+        expected = self.expected_background()
 
         def by_energy(values: MapArray) -> Array:
             return np.bincount(groups, values.ravel()[bins], n).astype(np.float64)
@@ -187,11 +189,12 @@ class CountsDataset(Dataset):
         counts = by_energy(self.counts)
         background = np.zeros(n) if expected is None else by_energy(expected)
         joined = self.measurement().statistic(bins).joined(groups, n)
-        is_compared = background > 0
         with np.errstate(divide="ignore", invalid="ignore"):
-            residual = joined.residuals(np.zeros(n) if known is None else background)
-        residual = np.where(is_compared & np.isfinite(residual), residual, np.nan)
-        return {"counts": [Counts(self.name, low, high, counts, background, background, residual, {}, "background")]}
+            residual = joined.residuals(background if self.has_known_background else np.zeros(n))
+        residual = np.where((background > 0) & np.isfinite(residual), residual, np.nan)
+        inside = slice(int(groups[0]), int(groups[-1]) + 1)
+        low, high, counts, known, residual = (of[inside] for of in (low, high, counts, background, residual))
+        return {"counts": [Counts(self.name, low, high, counts, known, known, residual, {}, "background")]}
 
     def summary(self) -> dict[str, Any]:
         mask = self.mask

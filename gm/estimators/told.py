@@ -45,15 +45,19 @@ class Told(Shown):
 
         Raises `DataError`, where a file is there too unless ``overwrite``.
         """
-        path = Path(path)
-        if path.suffix not in _YAML:
-            raise DataError(f"{path}: a {self.told_as.replace('-', ' ')} is a document, .yaml")
+        path = self._document_path(path)
         document = self.to_dict(path.stem)
         files = {path.with_name(name): content for name, content in self.beside(document).items()}
         refuse_existing([path, *files], overwrite)
         for file, content in files.items():
             write_atomic(file, content)
         write_atomic(path, dump_yaml(document))
+
+    def _document_path(self, path: str | Path) -> Path:
+        """Raises `DataError` for what is no name of a document."""
+        if Path(path).suffix not in _YAML:
+            raise DataError(f"{path}: a {self.told_as.replace('-', ' ')} is a document, .yaml")
+        return Path(path)
 
     def plot(self, figure: str | None = None, **look: Any) -> Axes:
         """Draw with pyplot what ``gm plot`` draws of the result's files; the first axes.

@@ -57,22 +57,25 @@ def _shown(parts: Sequence[Counts]) -> Sequence[Counts]:
 def draw(figure: Figure, parts: Sequence[Counts], look: Look) -> list[Axes]:
     """Two panels, above each other, for each dataset or sum."""
     shown = _shown(parts)
-    n_columns = min(len(shown), 3)
+    n_columns = len(shown) if len(shown) < 4 else -(-len(shown) // 2)
     n_rows = -(-len(shown) // n_columns)
     if len(shown) > 1:
         figure.set_size_inches(3.9 * n_columns, 3.6 * n_rows)
     found: list[Axes] = []
-    grid = figure.add_gridspec(n_rows, n_columns)
+    grid = figure.add_gridspec(2 * n_rows, n_columns, height_ratios=[3, 1] * n_rows)
     for number, part in enumerate(shown):
-        both = grid[divmod(number, n_columns)].subgridspec(2, 1, height_ratios=[3, 1], hspace=0.04)
-        top = figure.add_subplot(both[0])
-        below = figure.add_subplot(both[1], sharex=top)
+        row, column = divmod(number, n_columns)
+        top = figure.add_subplot(grid[2 * row, column])
+        below = figure.add_subplot(grid[2 * row + 1, column], sharex=top)
         _draw_counts(top, part, look)
         _draw_residuals(below, part, look)
         top.tick_params(labelbottom=False)
-        if not number:
+        if not number and len(shown) == 1:
             top.legend(loc="lower left")
         found += [top, below]
+    if len(shown) > 1:  # beside the panels, where nothing is drawn
+        named = {name: line for axes in found for line, name in zip(*axes.get_legend_handles_labels(), strict=True)}
+        figure.legend(list(named.values()), list(named), loc="outside upper center", ncols=min(len(named), 5))
     figure.align_ylabels(found)
     return found
 
@@ -106,9 +109,10 @@ def _draw_residuals(axes: Axes, part: Counts, look: Look) -> None:
     axes.axhspan(-1, 1, color=COLORS[0], alpha=0.12, linewidth=0)
     widths = [center - unit * part.e_min, unit * part.e_max - center]
     axes.errorbar(center, part.residual, xerr=widths, yerr=1.0, fmt="o", color=look.ink, markersize=3, elinewidth=0.9)
+    what = "Excess" if part.of == "background" else "Residual"
     largest = max(3.5, float(np.nanmax(np.abs(part.residual), initial=0.0)) + 1.5)
     axes.set(
-        xscale="log", ylim=(-largest, largest), xlabel=with_unit("Energy", look.energy), ylabel="Residual [$\\sigma$]"
+        xscale="log", ylim=(-largest, largest), xlabel=with_unit("Energy", look.energy), ylabel=f"{what} [$\\sigma$]"
     )
 
 

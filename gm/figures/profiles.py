@@ -69,8 +69,9 @@ def _finish(axes: Axes, group: Sequence[ProfileLine], look: Look) -> None:
     for sigma in (1, 2, 3):
         if sigma**2 <= highest:
             axes.axhline(sigma**2, color=look.ink, linewidth=0.7, linestyle="--", alpha=0.6)
+            place = ("axes fraction", "data")
             axes.annotate(
-                f"${sigma}\\,\\sigma$", (1.0, sigma**2), (-3, 2), ("axes fraction", "data"), "offset points", ha="right"
+                f"${sigma}\\,\\sigma$", (1.0, sigma**2), (4, 0), place, "offset points", ha="left", va="center"
             )
     near = [part.values[0][part.rise < _SHOWN] for part in group]
     ends = np.concatenate([np.empty(0), *near])
@@ -80,7 +81,7 @@ def _finish(axes: Axes, group: Sequence[ProfileLine], look: Look) -> None:
     axes.set(xlabel=with_unit(group[0].names[0], group[0].units[0]), ylabel="$\\Delta(-2\\ln L)$")
     lowest = min(float(np.nanmin(part.rise, initial=0.0)) for part in group)
     axes.set_ylim(lowest, min(1.1 * highest, _SHOWN) if highest > lowest else lowest + 1)
-    axes.legend(fontsize=8.5 if len(group) < 8 else 6)
+    axes.legend(fontsize=8.5 if len(group) < 8 else 6, frameon=True, facecolor=look.paper, edgecolor="none")
 
 
 def _draw_surface(axes: Axes, part: ProfileLine, number: int, look: Look) -> None:

@@ -84,8 +84,9 @@ class FoundSources(Told):
 
     def write(self, path: str | Path, overwrite: bool = False) -> None:
         """Write the document, and the models that grew as ``models.yaml`` beside it. Raises `DataError`."""
-        writer = self.models.writer(Path(path).with_name("models.yaml"))
-        refuse_existing([Path(path), *writer.files], overwrite)
+        path = self._document_path(path)
+        writer = self.models.writer(path.with_name("models.yaml"))
+        refuse_existing([path, *writer.files], overwrite)
         writer.write()
         super().write(path, overwrite)
 
