@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from gm.config_schemas.reader import read_document
+from gm.datasets import Datasets
 from tests.dl3_files import events, write_observation
+from tests.map_samples import cube
 
 GAMMAPY = """
 general: {outdir: .}
@@ -49,6 +51,21 @@ def test_spectra_to_flux_points_in_two_commands(gm: Any, analysis: Path) -> None
         "../pha_run-2.fits",
     ]
     assert gm("run", "own/config.yaml").code == 0
+
+
+def test_listed_datasets_are_looked_into(gm: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A datasets.yaml leads to the analysis that its file does: the place of the source, and bands of energy."""
+    monkeypatch.chdir(tmp_path)
+    Datasets([cube("sky")]).write("data")
+    (row,) = read(tmp_path / "data", "datasets.yaml")["datasets"]
+    assert gm("init", "listed", "--from", "data/datasets.yaml").code == 0
+    assert gm("init", "given", "--from", f"data/{row['filename']}").code == 0
+    listed, given = (read(tmp_path / folder, "models.yaml") for folder in ("listed", "given"))
+    assert listed == given
+    assert listed["components"][0]["spatial"]["type"] == "PointSpatialModel"
+    configs = [read(tmp_path / folder, "config.yaml") for folder in ("listed", "given")]
+    assert configs[0]["flux_points"] == configs[1]["flux_points"]
+    assert configs[0]["datasets"] == "../data/datasets.yaml"
 
 
 def test_without_models_there_is_a_source(gm: Any, analysis: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from gm.config_schemas.reader import read_document
-from gm.datasets import Dataset, read_dataset
+from gm.datasets import Dataset, Datasets, read_dataset
 from gm.datasets.files.recognition import file_type
 from gm.datasets.kinds import is_map
 from gm.errors import DataError, UsageError
@@ -38,19 +38,26 @@ _RANGE = (0.1, 100.0)  # of a Cherenkov array [TeV]
 
 @dataclass
 class _Found:
-    """The files by what they are."""
+    """The files by what they are; ``listed`` are the datasets of documents."""
 
     datasets: list[Dataset] = field(default_factory=list)
+    listed: list[Dataset] = field(default_factory=list)
     paths: list[Path] = field(default_factory=list)
     observations: list[Path] = field(default_factory=list)
     documents: dict[str, list[Path]] = field(default_factory=lambda: {"models": [], "datasets": []})
     others: list[Path] = field(default_factory=list)
 
+    def named(self) -> list[tuple[str, Dataset]]:
+        """All datasets, by the names that they have in the analysis."""
+        own = zip(distinct([dataset.name for dataset in self.datasets]), self.datasets, strict=True)
+        return [*own, *((dataset.name, dataset) for dataset in self.listed)]
+
 
 def draft_of(files: Sequence[Path], folder: Path) -> Draft:
     """The analysis of some files, whose names are written as seen from ``folder``.
 
-    Raises `DataError` for files that cannot be read, `UsageError` where none is of a kind that is analysed.
+    Raises `DataError` and `InvalidInput` for files that cannot be read, `UsageError` where none is of a kind that is
+    analysed.
     """
     found = _Found()
     for file in files:
@@ -58,6 +65,7 @@ def draft_of(files: Sequence[Path], folder: Path) -> Draft:
     if not (found.datasets or found.observations or found.documents["datasets"]):
         names = ", ".join(map(str, found.others or files))
         raise UsageError(f"no data to analyse in {names}\n    spectra, maps, flux points, observations, datasets.yaml")
+    found.listed = [dataset for file in found.documents["datasets"] for dataset in Datasets.read(file)]
     draft = Draft({"version": 1})
     if found.observations:
         _observe(found.observations, folder, draft)
@@ -66,8 +74,8 @@ def draft_of(files: Sequence[Path], folder: Path) -> Draft:
     _name_documents(found, folder, draft)
     if not found.documents["models"]:
         draft.models = {"components": list(_components(found, draft))}
-    draft.config["fit"] = {}
-    draft.config["flux_points"] = [{"source": SOURCE, "energy_edges": _edges(found.datasets)}]
+    draft.config["fit"], every = {}, [dataset for _, dataset in found.named()]
+    draft.config["flux_points"] = [{"source": SOURCE, "energy_edges": _edges(every)}]
     if found.documents["models"]:
         del draft.config["flux_points"]
         draft.notes.append("flux points need the name of a source: flux_points: [{source: ..., energy_edges: ...}]")
@@ -137,16 +145,16 @@ def _seen_from(folder: Path, path: Path) -> str:
 
 def _components(found: _Found, draft: Draft) -> Iterable[dict[str, Any]]:
     """One source, where the maps have their centre, and the backgrounds of maps."""
-    maps = [dataset for dataset in found.datasets if is_map(dataset)]
-    spectral = power_law(*_energies(found.datasets))
+    named = found.named()
+    maps = [dataset for _, dataset in named if is_map(dataset)]
+    spectral = power_law(*_energies([dataset for _, dataset in named]))
     if maps:
         geometry = maps[0].geometry
         yield sky_component(SOURCE, spectral, geometry.center(), geometry.frame)
         draft.notes.append(f"models.yaml: '{SOURCE}' is a point at the centre of {maps[0].name}; say where it is")
     else:
         yield sky_component(SOURCE, spectral)
-    names = distinct([dataset.name for dataset in found.datasets])
-    for name, dataset in zip(names, found.datasets, strict=True):
+    for name, dataset in named:
         if is_map(dataset) and dataset.known_background is not None:
             yield background_component(name)
 
