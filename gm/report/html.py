@@ -10,6 +10,7 @@ from typing import final
 
 _ID = re.compile(r'(\bid="|href="#|url\(#)')
 _LONG = re.compile(r"\S{25}")  # letters without a space, that a narrow column breaks anywhere
+_UNIT = re.compile(r"(\[[^\]]+\])$")
 _WIDE = 8  # columns, more than which are stacked on all but wide screens
 _INK, _PAPER = "#010203", "#fdfeff"
 COLORS = _INK, _PAPER
@@ -36,10 +37,15 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str | Cell]], caption: st
     if not rows:
         return ""
     title = f"<caption>{escape(caption)}</caption>" if caption else ""
-    heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
+    heads = "".join(f'<th scope="col">{_with_whole_unit(escape(name))}</th>' for name in head)
     body = "".join(f"<tr>{''.join(map(_cell, head, map(cell, row)))}</tr>\n" for row in rows)
     wide = ' class="wide"' if len(head) > _WIDE else ""
     return f"<table{wide}>{title}<thead><tr>{heads}</tr></thead>\n<tbody>\n{body}</tbody></table>\n"
+
+
+def _with_whole_unit(name: str) -> str:
+    """No line ends inside of the unit, as browsers would have it after the sign of an exponent."""
+    return _UNIT.sub(r'<span class="whole">\1</span>', name)
 
 
 def _cell(head: str, content: Cell) -> str:

@@ -27,7 +27,8 @@ def scaffold(files: Sequence[str], target: str) -> tuple[list[Path], list[str]]:
     Raises `UsageError`, `InvalidInput` and `DataError`; nothing is overwritten.
     """
     draft = _draft([Path(file) for file in files], Path(target))
-    documents: dict[str, Any] = {"config": {**draft.config, "output": "results"}}
+    name = {"name": Path(target).resolve().name or "analysis"}  # what results and reports are called
+    documents: dict[str, Any] = {"config": {"version": 1, **name, **draft.config, "output": "results"}}
     if draft.models is not None:
         documents["models"] = draft.models
     if draft.datasets is not None:
