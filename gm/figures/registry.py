@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gm.errors import UsageError, suggest
-from gm.figures.look import Look, look_of
+from gm.figures.look import Look, check_matplotlib, look_of
 from gm.figures.results import Result
 
 if TYPE_CHECKING:
@@ -118,7 +118,9 @@ def draw_parts(of: str, parts: Mapping[str, Sequence[Any]], figure: str | None, 
 
 def show_parts(name: str, parts: Sequence[Any], look: Look) -> Axes:
     """Draw the parts of a figure with pyplot; the first axes."""
-    with look.applied():
-        from matplotlib import pyplot
+    check_matplotlib()
+    from matplotlib import pyplot
 
+    pyplot.draw_if_interactive()  # loads the backend: under the look what a notebook's sets would be taken back
+    with look.applied():
         return draw(pyplot.figure(), name, parts, look)[0]

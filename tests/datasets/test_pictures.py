@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -53,6 +58,20 @@ def test_counts_are_those_of_the_bins_that_enter() -> None:
     [part] = whole.pictures()["counts"]
     assert part.counts == pytest.approx(np.where(whole.mask, whole.counts, 0).sum(axis=(1, 2)))
     assert run.with_(mask_fit=np.zeros(run.shape, dtype=np.bool_)).pictures() == {}
+
+
+def test_a_notebook_still_draws_at_once(tmp_path: Path) -> None:
+    """Its backend says so when it is loaded, which the first figure does."""
+    (tmp_path / "notebook_backend.py").write_text(
+        "import matplotlib\nfrom matplotlib.backends.backend_agg import *\nmatplotlib.interactive(True)\n"
+    )
+    code = (
+        "import matplotlib; from tests.samples import on_off; on_off('run').plot(); print(matplotlib.is_interactive())"
+    )
+    paths = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", ""), os.getcwd()])
+    own = {**os.environ, "MPLBACKEND": "module://notebook_backend", "PYTHONPATH": paths}
+    done = subprocess.run([sys.executable, "-c", code], env=own, capture_output=True, text=True)
+    assert done.stdout == "True\n", done.stderr
 
 
 def test_datasets_are_drawn_together() -> None:
