@@ -121,6 +121,7 @@ def show_parts(name: str, parts: Sequence[Any], look: Look) -> Axes:
     check_matplotlib()
     from matplotlib import pyplot
 
-    pyplot.draw_if_interactive()  # loads the backend: under the look what a notebook's sets would be taken back
+    # loads the backend, whose choice to draw at once, as those of notebooks make it, the look would take back
+    pyplot.draw_if_interactive()  # type: ignore[no-untyped-call,unused-ignore]
     with look.applied():
         return draw(pyplot.figure(), name, parts, look)[0]
