@@ -9,7 +9,7 @@ import numpy as np
 
 from gm.arrays import Array
 from gm.likelihood import JointLikelihood
-from gm.likelihood.fluxes import FluxSlopes
+from gm.likelihood.flux_slopes import FluxSlopes
 
 
 @final
