@@ -66,7 +66,7 @@ INNER_FLOORS = {
         "functions to_spectrum",
     ),
     "likelihood": (
-        "energy_parts factors lattice line products times treatment maps.folding maps.sources.losses",
+        "energy_parts factors flux_slopes lattice line products times treatment maps.folding maps.sources.losses",
         "flux_plan instruments",
         "fluxes blocks report remarks by_dataset",
         "by_energy contract own_parameters bending summary",
