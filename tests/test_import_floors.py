@@ -87,7 +87,7 @@ INNER_FLOORS = {
         "compilation",
     ),
     "engine": (
-        "parcels shard shards",
+        "columns parcels shard shards",
         "worker_state pool",
         "messages",
         "recipes placement",
