@@ -224,6 +224,8 @@ class FluxBank:
             for block in plan.blocks.values()
             if block.factors and block.kind not in _CARRIED
         ]
+        every = (share for its in self._shares.values() for share in its)
+        self._bending = [share for share in every if isinstance(share, _FactoredShare)]
         self._exact = set(exact) & self._shares.keys()
         self._exactly = _alike(self._of(self._exact), self.n_columns, 1)
         self._every = [*_alike(self._of(self._shares.keys() - self._exact), self.n_columns), *self._exactly]
@@ -290,10 +292,8 @@ class FluxBank:
     def bends(self, values: Array, d_flux: Array) -> Iterator[_Bend]:
         """Of ``d_flux @ fluxes(values)``, with d_flux (n_columns,) fixed, the second derivatives by parameters of
         instruments and any others, each pair of slots once."""
-        for its in self._shares.values():
-            for share in its:
-                if isinstance(share, _FactoredShare):
-                    yield from share.bends(values, d_flux)
+        for share in self._bending:
+            yield from share.bends(values, d_flux)
 
     def parameter_at(self, column: int) -> int:
         """The parameter that a column of a shape carries."""

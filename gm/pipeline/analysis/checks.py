@@ -66,6 +66,8 @@ def check_instruments(
     """
     from gm.datasets.kinds import class_of
 
+    if not models.instruments():
+        return
     types = {entry["name"]: entry.get("type") for part in datasets for _, entry in _rows(part, "datasets")}
     acting = {component.name: component.response.told() for component in models.instruments()}
     for part in parts:
