@@ -105,7 +105,12 @@ INNER_FLOORS = {
         "run",
         "commands",
     ),
-    "pipeline.stages": ("base reading", "safe_masks", " ".join(path.parent.name for path in STAGE_FILES), "registry"),
+    "pipeline.stages": (
+        "base reading",
+        "safe_masks pixels",
+        " ".join(path.parent.name for path in STAGE_FILES),
+        "registry",
+    ),
 }
 
 #: library -> the only part of gm that may import it

@@ -79,12 +79,18 @@ def point_from(row: Mapping[str, Any], norm_scan: Array) -> FluxPoint:
         reason=row["reason"],
         reference=_reference(row),
         estimate=_estimate(row),
-        datasets={name: PointDataset(**dataset) for name, dataset in (row.get("datasets") or {}).items()},
+        datasets={name: _dataset(dataset) for name, dataset in (row.get("datasets") or {}).items()},
         asked=None if asked is None else (asked["e_min"], asked["e_max"]),
         intrinsic=None if deabsorbed is None else _reference(deabsorbed),
         center=row["e_ref"],
         norm_scan=None if own is None or np.array_equal(own, norm_scan) else own,
     )
+
+
+def _dataset(row: Mapping[str, Any]) -> PointDataset:
+    """What a document need not hold is not known."""
+    counts = {name: row.get(name) for name in ("counts", "predicted", "excess")}
+    return PointDataset(e_min=_number(row.get("e_min")), e_max=_number(row.get("e_max")), **counts)
 
 
 def first_scan(rows: list[Mapping[str, Any]]) -> Array:

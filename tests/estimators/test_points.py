@@ -287,6 +287,17 @@ def test_points_without_absorption_are_divided_by_it() -> None:
     np.testing.assert_allclose(table["flux_deabsorbed"], [row["deabsorbed"]["flux"] for row in rows(points)])
 
 
+def test_what_a_document_does_not_tell_of_a_dataset_is_not_known() -> None:
+    document = run(absorbed()).to_dict()
+    for name in ("e_max", "counts"):
+        for part in document["points"][0]["datasets"].values():
+            del part[name]
+    (found, *_) = FluxPoints.from_dict(document).points[0].datasets.values()
+    assert np.isnan(found.e_max)
+    assert found.counts is None
+    assert found.e_min > 0
+
+
 def test_the_absorption_of_a_mirrored_or_nested_spectrum_is_found() -> None:
     source = absorbed()["source"]
     factor = PowerLawNormSpectralModel()

@@ -27,9 +27,7 @@ PRECISION = 1e-8  # of folded images: kernels are of single precision, and beyon
 _ROOM = 16  # a plan is made for images that are larger by this part on each side
 _SMALL = 0.5  # of the pixels that a plan was made for: an image for which it is made again
 _KEPT = 2  # sets of folded images
-_LARGE = (
-    1 << 21
-)  # sums over all bins, by dataset, energy and pixel: of more, single precision is kept, that of exposures
+_LARGE = 1 << 21  # sums over all bins, by dataset, energy and pixel: of more, the single precision of exposures is kept
 _AT_ONCE = 1 << 18  # pixels of transforms of one dataset that are sent back at a time
 _ROWS_AT_ONCE = 1 << 13  # rows of several datasets that are seen at a time
 

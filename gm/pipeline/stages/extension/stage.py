@@ -46,6 +46,12 @@ class MeasuringSizes(Stage["tuple[ExtensionSettings, ...]"]):
 
         check_extension(section, known)
 
+    def check_data(self, analysis: Analysis, start: Start) -> Start | None:
+        from gm.pipeline.stages.pixels import check_pixels
+
+        check_pixels(analysis, start, [((self.section, k), entry) for k, entry in enumerate(analysis.of(self) or ())])
+        return start
+
     def tasks(self, analysis: Analysis) -> Sequence[Task]:
         return ExtensionTask.each(self, analysis)
 

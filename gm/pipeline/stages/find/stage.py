@@ -43,6 +43,13 @@ class Finding(Stage["FindSettings"]):
     def check(self, section: Section, known: Known) -> None:
         known.check_datasets(section, ("datasets",), section.resolved["datasets"])
 
+    def check_data(self, analysis: Analysis, start: Start) -> Start | None:
+        from gm.pipeline.stages.pixels import check_pixels
+
+        settings = analysis.of(self)
+        check_pixels(analysis, start, [] if settings is None else [((self.section,), settings)])
+        return start
+
     def tasks(self, analysis: Analysis) -> Sequence[Task]:
         settings = analysis.of(self)
         return [] if settings is None else [FindTask(self, analysis, settings)]

@@ -131,5 +131,8 @@ def _check_quantity(section: Section, index: int, text: str | None, models: Mode
         problem = None if text is None else Quantity.parse(text).problem(models)
     except (UsageError, DataError):  # told when it is read, or when a template is used
         return
+    if problem is None and text is not None and not models.parameters.free:
+        hint = "free a parameter of the models: parameters: {crab.amplitude: {frozen: false}}"
+        problem = "nothing to fit: no parameter is free", hint
     if problem is not None:
         section.add((index, "quantity"), *problem)
