@@ -1,6 +1,6 @@
-"""Mutated inputs in any number: ``python benchmarks/fuzz.py --n 100000``.
+"""Mutated inputs in any number: ``python benchmarks/fuzz.py --n 100000``, or ``--results``.
 
-Runs in processes of a thousand mutants each, which end at 4 GiB of memory. Prints every kind of fault once, with the
+Runs in processes of some hundred mutants each, which end at 4 GiB of memory. Prints every kind of fault once, with the
 number of its first mutant (``--seed`` and that number make it again), and the table of how commands ended.
 """
 
@@ -17,9 +17,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tests.fuzzing import Ending, prepare, try_mutants
+from tests.fuzzing import Ending, corpus_files, input_commands, prepare, try_mutants
+from tests.fuzzing_results import commands_on, files_and_drafts, prepare_results
 
-BATCH = 1000
+BATCH = 250
 Found = tuple[int, str, Ending]
 
 
@@ -28,17 +29,18 @@ def main() -> int:
     parser.add_argument("--n", type=int, default=10_000, help="number of mutants")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--first", type=int, default=0, help="number of the first mutant")
+    parser.add_argument("--results", action="store_true", help="mutate results and files to draft from, not inputs")
     parser.add_argument("--keep", type=Path, help="folder for the mutants that end in a fault")
     options = parser.parse_args()
     endings: collections.Counter[tuple[str, object]] = collections.Counter()
     faults: dict[tuple[str, ...], Found] = {}
     with tempfile.TemporaryDirectory() as folder:
         root = options.keep or Path(folder)
-        corpus = prepare(root / "corpus")
+        corpus = (prepare_results if options.results else prepare)(root / "corpus")
         numbers = range(options.first, options.first + options.n)
         batches = [numbers[at : at + BATCH] for at in range(0, len(numbers), BATCH)]
         with multiprocessing.Pool(1, maxtasksperchild=1) as pool:
-            for found in pool.imap(_batch, [(corpus, root, options.seed, batch) for batch in batches]):
+            for found in pool.imap(_batch, [(corpus, root, options, batch) for batch in batches]):
                 for number, name, ending in found:
                     endings[ending.command[0], ending.code] += 1
                     key = (ending.fault, *_where(ending.told))
@@ -53,11 +55,12 @@ def main() -> int:
     return 1 if faults else 0
 
 
-def _batch(task: tuple[Path, Path, int, range]) -> list[Found]:
-    corpus, root, seed, numbers = task
+def _batch(task: tuple[Path, Path, argparse.Namespace, range]) -> list[Found]:
+    corpus, root, options, numbers = task
     warnings.simplefilter("ignore")
     resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
-    return list(try_mutants(corpus, root / f"scratch-{numbers.start}", seed, numbers))
+    mutated = (files_and_drafts, commands_on) if options.results else (corpus_files, input_commands)
+    return list(try_mutants(corpus, root / f"scratch-{numbers.start}", options.seed, numbers, *mutated))
 
 
 def _where(told: str) -> list[str]:

@@ -36,6 +36,7 @@ from tests.samples import flux_points, on_off
 MAX_SECONDS, MAX_BYTES = 20, 2 << 30
 ENDINGS = {0, 1, 2, 3, 4, 5}
 Random = np.random.Generator
+Command = tuple[str, ...]
 
 CONFIG = """\
 version: 1
@@ -394,7 +395,7 @@ LATER_COMMANDS = tuple(
     )
 )
 SKY_COMMANDS = tuple((command, "sky.yaml") for command in ("validate", "plan", "maps", "localize", "extension", "find"))
-COMMANDS: dict[str, tuple[tuple[str, str], ...]] = {
+COMMANDS: dict[str, tuple[Command, ...]] = {
     **dict.fromkeys(("later.yaml", "later-models.yaml", "timed.fits"), LATER_COMMANDS),
     **dict.fromkeys(("sky.yaml", "sky-models.yaml"), SKY_COMMANDS),
     "simulation.yaml": SIMULATION_COMMANDS,
@@ -404,6 +405,11 @@ COMMANDS: dict[str, tuple[tuple[str, str], ...]] = {
     "gadf.fits": (*CONFIG_COMMANDS[:3], *LATER_COMMANDS),
 }
 """What is tried on a mutant of a file; on others ``validate``, ``fit`` and ``show``."""
+
+
+def input_commands(name: str) -> tuple[Command, ...]:
+    """What is tried on a mutant of an input."""
+    return (*COMMANDS.get(name, CONFIG_COMMANDS[:3]), ("show", name))
 
 
 @dataclass(frozen=True)
@@ -473,26 +479,46 @@ _ENTRIES = "light_curves|light curve|maps|profiles|localize|extension|select|sen
 _PLACE = re.compile(rf"\.(yaml|fits|ecsv|reg|dat|gz)|--set|\$\.|dataset \S|({_ENTRIES}) \S|'[^']+'")
 
 
-def try_mutants(corpus: Path, scratch: Path, seed: int, numbers: range) -> Iterator[tuple[int, str, Ending]]:
-    """Mutants one by one: number, mutated file, how a command ended; the file is kept where that is a fault."""
+def try_mutants(
+    corpus: Path,
+    scratch: Path,
+    seed: int,
+    numbers: range,
+    of: Callable[[Path], list[Path]] = corpus_files,
+    commands_on: Callable[[str], tuple[Command, ...]] = input_commands,
+) -> Iterator[tuple[int, str, Ending]]:
+    """Mutants one by one: number, mutated file, how a command ended; the file is kept where that is a fault.
+
+    of : gives the files of a corpus that are mutated; commands_on : what is tried on each, by its path in the corpus
+    """
     shutil.copytree(corpus, scratch)
-    files = corpus_files(scratch)
-    contents = {path: path.read_bytes() for path in files}
+    files = of(scratch)
+    contents = {path: path.read_bytes() for path in scratch.rglob("*") if path.is_file()}
     for number in numbers:
         random = np.random.default_rng([seed, number])
         path = files[int(random.integers(len(files)))]
+        name = str(path.relative_to(scratch))
         path.write_bytes(mutated(contents[path], path.name, random))
-        commands = (*COMMANDS.get(path.name, CONFIG_COMMANDS[:3]), ("show", path.name))
+        commands = commands_on(name)
         ending = run(commands[int(random.integers(len(commands)))], scratch)
         if ending.fault:
             (scratch.parent / f"mutant-{number}-{path.name}").write_bytes(path.read_bytes())
-        yield number, path.name, ending
-        for made in scratch.iterdir():
-            if made.is_dir() and not made.is_symlink():
-                shutil.rmtree(made, ignore_errors=True)
-            elif made not in contents:
-                made.unlink()
-        path.write_bytes(contents[path])
+        yield number, name, ending
+        _restore(scratch, contents)
+
+
+def _restore(folder: Path, contents: dict[Path, bytes]) -> None:
+    """The corpus as it was."""
+    kept = {parent for path in contents for parent in path.parents}
+    for made in sorted(folder.rglob("*"), reverse=True):
+        if made.is_symlink() or (made.is_file() and made not in contents):
+            made.unlink()
+        elif made.is_dir() and made not in kept:
+            shutil.rmtree(made, ignore_errors=True)
+    for path, content in contents.items():
+        if not path.is_file() or path.read_bytes() != content:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
 
 
 def prepare(folder: Path) -> Path:
