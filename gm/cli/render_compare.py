@@ -7,6 +7,7 @@ from typing import Any
 
 from gm.cli.output import paint
 from gm.cli.tables import energy, fitted, is_wide_enough, number, table, with_error
+from gm.html import UNITS
 
 Rows = Sequence[Sequence[str]]
 _FEW = 12
@@ -99,7 +100,9 @@ def _side_by_side(
         sigmas, units = ["", *row[len(letters) + 1 : -1]], [row[-1], *[""] * len(data)]
         names = [row[0], *[""] * len(data)]
         tall += [list(cells) for cells in zip(names, letters, row[1:], sigmas, units, strict=False)]
-    return table([what, "", "value", "- A", "unit"], tall)
+    has_units = any(row[-1] for row in tall)
+    head = [what, "", "value", "- A", "unit"]
+    return table(head, tall) if has_units else table(head[:-1], [row[:-1] for row in tall])
 
 
 def _value(cell: Mapping[str, Any] | None) -> str:
@@ -130,7 +133,9 @@ def _two_digits(value: float | None) -> str:
 
 def _series_lines(series: Mapping[str, Any], data: Sequence[str], letters: Sequence[str], color: bool) -> list[str]:
     cells = [(_place(row), row["values"], row["differences"], "") for row in series["bins"]]
-    return [f"{series['name']}, {series['quantity']}", *_side_by_side("bin", cells, data, letters, color)]
+    unit = UNITS.get(series["quantity"])
+    head = f"{series['name']}, {series['quantity']}" + (f" [{unit}]" if unit else "")
+    return [head, *_side_by_side("bin", cells, data, letters, color)]
 
 
 def _place(row: Mapping[str, Any]) -> str:
