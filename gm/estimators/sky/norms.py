@@ -219,7 +219,7 @@ class _Chunk:
             is_empty = ~(first > 0)
             norm[at] = np.where(is_empty, -np.inf, here + step)
             niter[at] += moves
-            moves = ~is_empty & (np.abs(step) > _NEAR / np.sqrt(second))
+            moves = ~is_empty & (np.abs(step) > _NEAR / np.sqrt(second)) & sums.series.holds(-norm[at], norm[at])
             if not moves.any():
                 break
             if np.count_nonzero(moves) < _MOST_MOVE * moves.size:
@@ -235,6 +235,7 @@ class _Chunk:
         at_norm : the logarithms there; slope : of half of it, above 0 at the lowest norm
         """
         sigma, limit = self.settings.sigma, self.settings.sigma_ul
+        up = self.sums.series.reach[1] - norm
         skew = np.where(second > 0, third / second / 3.0, 0.0)
 
         def rise(away: Array) -> tuple[Array, Array]:
@@ -244,7 +245,7 @@ class _Chunk:
 
         def distance(n_sigma: float) -> Array:
             parabola = n_sigma**2 / (slope + np.sqrt(slope**2 + second * n_sigma**2))
-            return distances(rise, n_sigma, parabola * (1.0 + skew * parabola))
+            return distances(rise, n_sigma, parabola * (1.0 + skew * parabola), known=up)
 
         errp = distance(sigma)
         errn = self._lower(rise, norm, sigma / np.sqrt(second))
@@ -257,4 +258,4 @@ class _Chunk:
             rise(-room)[0] <= sigma**2
         )  # at the pole, or beyond it by rounding, there is no number
         start = np.where(has_end, np.minimum(parabola, 0.5 * room), np.nan)
-        return distances(mirrored(rise), sigma, start, room)
+        return distances(mirrored(rise), sigma, start, room, known=self.sums.series.reach[0] + norm)

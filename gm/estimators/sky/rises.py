@@ -15,8 +15,11 @@ _CLOSE = 1e-6  # the next step would be the square of that
 _STEPS = 60
 
 
-def distances(rise: Rise, sigma: float, start: Array, room: Array | None = None) -> Array:
-    """Where it is ``sigma^2``, distances (n,) by Newton's method from ``start`` (NaN stays NaN); below ``room``."""
+def distances(
+    rise: Rise, sigma: float, start: Array, room: Array | None = None, known: Array | float = np.inf
+) -> Array:
+    """Where it is ``sigma^2``, distances (n,) by Newton's method from ``start`` (NaN stays NaN); below ``room``. Beyond
+    what is ``known`` (n,) the first distance is kept."""
     away = start
     for _ in range(_STEPS):
         value, slope = rise(away)
@@ -24,6 +27,7 @@ def distances(rise: Rise, sigma: float, start: Array, room: Array | None = None)
         if room is not None:
             further = np.where(further < room, further, 0.5 * (away + room))
         further = np.where(further > 0, further, 0.5 * away)
+        further = np.where(away > known, away, further)
         moves = np.abs(further - away) > _CLOSE * away
         away = further
         if not moves.any():
