@@ -24,6 +24,15 @@ def band_edges(energy_edges: Sequence[object]) -> Array:
     return edges
 
 
+def told_moved(moved: Iterable[tuple[float, float]], gone: int = 0) -> tuple[str, ...]:
+    """In words which edges [TeV], as asked for, are now where; ``gone`` : bands that hold no bin."""
+    apart = {pair: None for pair in moved if abs(pair[0] - pair[1]) > SAME_ENERGY * pair[0]}
+    if not apart:
+        return ()
+    left = f"; bands that hold no bin are left out: {gone}" if gone else ""
+    return (f"edges are those of energy bins [TeV]: {', '.join(f'{a:.4g} is {b:.4g}' for a, b in apart)}{left}",)
+
+
 def moved_edges(datasets: Iterable[Dataset], edges: Array) -> Iterator[tuple[str, float, float]]:
     """Edges that are inside a dataset's axis and none of its own: its name, the edge [TeV] and the nearest one there.
 

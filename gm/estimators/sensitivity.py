@@ -14,7 +14,7 @@ from gm.conventions import Conventions
 from gm.datasets import Dataset, Datasets
 from gm.datasets.kinds import is_map
 from gm.errors import UsageError, suggest
-from gm.estimators.bands import EnergyBands, band_edges
+from gm.estimators.bands import EnergyBands, band_edges, moved_edges, told_moved
 from gm.estimators.reference import Reference
 from gm.estimators.sensitivity_result import Criteria, Criterion, Sensitivity, SensitivityBand
 from gm.likelihood import Engine, JointLikelihood, Terms
@@ -80,7 +80,11 @@ class SensitivityEstimator:
             integral=tuple(one.row(0) for one in above),
             datasets=tuple(dataset.name for dataset in datasets),
             criteria=Criteria(self.sigma, self.probability, self.min_counts, self.background_systematic),
-            warnings=(*bands.reference.warnings(), *likelihood.remarks()),
+            warnings=(
+                *bands.reference.warnings(),
+                *told_moved((edge, its) for _, edge, its in moved_edges(by_energy, edges)),
+                *likelihood.remarks(),
+            ),
         )
 
     def _component(self, models: Models) -> SkyModel:

@@ -124,6 +124,13 @@ def test_integral_sensitivity_is_that_above_each_edge() -> None:
     assert found.integral[1] == found.bands[1]
 
 
+def test_edges_between_those_of_bins_are_told() -> None:
+    edge = float(spectrum().energy_edges()[1][2])
+    found = sensitivity(spectrum(), energy_edges=(0.5, 1.01 * edge, 20.0))
+    assert f"edges are those of energy bins [TeV]: {1.01 * edge:.4g} is {edge:.4g}" in found.warnings
+    assert not [text for text in sensitivity(spectrum(), energy_edges=(0.5, edge, 20.0)).warnings if "edges" in text]
+
+
 def test_a_source_of_that_flux_is_found_half_of_the_time() -> None:
     """And with probability 0.9 nine times of ten: 300 simulations of some 60 counts, within 4 standard errors."""
     bright = spectrum(exposure=4e12)

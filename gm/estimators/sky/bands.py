@@ -13,6 +13,7 @@ from gm.datasets import Datasets
 from gm.datasets.kinds import is_map
 from gm.datasets.map_dataset import SkyMap
 from gm.errors import DataError, UsageError
+from gm.estimators.bands import told_moved
 from gm.maps.axes import EnergyAxis
 from gm.maps.geometry import WcsGeometry
 from gm.units import convert
@@ -21,12 +22,14 @@ from gm.units import convert
 @final
 @dataclass(frozen=True, eq=False)
 class Bands:
-    """energy : of the bands [TeV]; ranges : (n_bands, n_datasets, 2) the first and last + 1 energy bin of each."""
+    """energy : of the bands [TeV]; ranges : (n_bands, n_datasets, 2) the first and last + 1 energy bin of each; told :
+    where they are not as asked."""
 
     datasets: tuple[SkyMap, ...]
     geometry: WcsGeometry
     energy: EnergyAxis
     ranges: IntArray
+    told: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -48,12 +51,15 @@ class Bands:
             raise DataError(
                 "maps with and without off counts do not sum up\n    select those of one kind with 'datasets'"
             )
-        own = maps[0].energy.edges
+        own, told = maps[0].energy.edges, tuple[str, ...]()
         if edges is not None:
             wanted = np.array([convert(edge, "TeV") for edge in edges])
             if wanted.size < 2 or not (np.diff(wanted) > 0).all() or wanted[0] <= 0:
                 raise UsageError("energy_edges must be at least two positive energies, increasing")
-            own = own[np.unique(maps[0].nearest_bins(wanted))]
+            nearest = maps[0].nearest_bins(wanted)
+            kept = np.unique(nearest)
+            told = told_moved(zip(wanted.tolist(), own[nearest].tolist(), strict=True), nearest.size - kept.size)
+            own = own[kept]
         own = own if edges is not None else own[[0, -1]]
         if own.size < 2:
             raise DataError(
@@ -61,7 +67,7 @@ class Bands:
                 f"\n    its bins reach from {maps[0].energy.edges[0]:g} to {maps[0].energy.edges[-1]:g} TeV"
             )
         nearest = np.stack([dataset.nearest_bins(own) for dataset in maps], axis=1)
-        return cls(maps, maps[0].geometry, EnergyAxis(own), np.stack([nearest[:-1], nearest[1:]], axis=2))
+        return cls(maps, maps[0].geometry, EnergyAxis(own), np.stack([nearest[:-1], nearest[1:]], axis=2), told)
 
     def label(self, k: int) -> str:
         """A band in words."""

@@ -91,7 +91,7 @@ class ExcessMapEstimator:
             self.sigma,
             self.sigma_ul,
             fluxes,
-            tuple(likelihood.remarks()),
+            (*bands.told, *likelihood.remarks()),
             {"correlation_radius": self.correlation_radius},
         )
 

@@ -95,7 +95,7 @@ class SkyProfile(Told):
     """Quantities in each band of energy and bin of the sky, (n_bands, n_bins) each, NaN where there is none.
 
     edges : (n_bins + 1,) [deg]; reference_flux : (n_bands,) [cm-2 s-1] of norm 1; source : what the excess is of, empty
-    for all that the model does not predict
+    for all that the model does not predict; remarks : what a reader should know
     """
 
     edges: Array
@@ -106,6 +106,7 @@ class SkyProfile(Told):
     source: str
     sigma: float
     sigma_ul: float
+    remarks: tuple[str, ...] = ()
 
     told_as: ClassVar[str] = "maps"
 
@@ -117,7 +118,7 @@ class SkyProfile(Told):
             "type": "profile",
             "status": "ok",
             "message": self._message(),
-            "warnings": [],
+            "warnings": list(self.remarks),
             "file": file_stem(name or "profile") + ".fits",
             "datasets": list(self.datasets),
             "confidence": {"sigma": self.sigma, "sigma_ul": self.sigma_ul},
@@ -220,7 +221,8 @@ class SkyProfileEstimator:
         for name in [name for name in data if name.startswith("norm")]:
             data[name.replace("norm", "flux")] = data[name] * fluxes[:, None]
         names = tuple(dataset.name for dataset in datasets)
-        return SkyProfile(self.bins.edges, bands.energy, data, fluxes, names, self.source, self.sigma, self.sigma_ul)
+        settings = (self.source, self.sigma, self.sigma_ul, bands.told)
+        return SkyProfile(self.bins.edges, bands.energy, data, fluxes, names, *settings)
 
     def _predicted(self, datasets: Datasets, models: Models) -> list[Array]:
         likelihood = JointLikelihood(datasets, models, self.conventions, counts_alone=True, engine=self.engine)

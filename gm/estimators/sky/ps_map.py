@@ -69,7 +69,7 @@ class PSMapEstimator:
             bands.energy,
             {name: np.stack([images[name] for images in found]) for name in found[0]},
             tuple(dataset.name for dataset in datasets),
-            remarks=tuple(likelihood.remarks()),
+            remarks=(*bands.told, *likelihood.remarks()),
         )
 
     def _band(self, bands: Bands, predicted: Sequence[Array], ranges: IntArray) -> dict[str, Array]:

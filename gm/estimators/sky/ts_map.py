@@ -118,7 +118,7 @@ class TSMapEstimator:
             self.sigma,
             self.sigma_ul,
             fluxes,
-            (*likelihood.remarks(), *(() if is_known else (_SHARED,))),
+            (*bands.told, *likelihood.remarks(), *(() if is_known else (_SHARED,))),
             {"kernel": {key: kernel[key] for key in ("spectral", "spatial")}},
         )
 

@@ -13,6 +13,7 @@ from gm.datasets import Datasets, MapDataset
 from gm.errors import DataError, UsageError
 from gm.estimators.sky.excess_map import ExcessMapEstimator, around, disk_of
 from gm.estimators.sky.peaks import candidates, find_peaks
+from gm.estimators.sky.profile import RadialBins, SkyProfileEstimator
 from gm.estimators.sky.ps_map import PSMapEstimator
 from gm.estimators.sky.residual_map import ResidualMapEstimator
 from gm.estimators.sky.result import SkyMaps
@@ -23,7 +24,7 @@ from gm.maps.geometry import WcsGeometry
 from gm.models import Models, PointSpatialModel, PowerLawSpectralModel, SkyModel
 from gm.models.parameter import Parameter
 from gm.statistics import Cash, WStat
-from tests.map_samples import GRIDS, background, cube, held, on_off_cube, point, psf_map, source
+from tests.map_samples import GRIDS, LAT, LON, background, cube, held, on_off_cube, point, psf_map, source
 from tests.samples import on_off
 
 
@@ -90,6 +91,26 @@ def test_golden_excess_map(shared: Path) -> None:
     assert maps["npred_excess"][at] == pytest.approx([2009.5703, 209.80695], rel=1e-7)
     assert maps["ts"][at] == pytest.approx([20630.35486, 2516.98829], rel=1e-6)
     assert maps["norm"][at] == pytest.approx([76.573715, 60.668358], rel=1e-6)
+
+
+def test_edges_that_are_moved_are_told() -> None:
+    """Edges between those of bins go to the nearest, and two that go to the same leave no band between them."""
+    dataset = cube()
+    first, second, last = dataset.energy.edges[[0, 1, -1]].tolist()
+    datasets, asked = Datasets([dataset]), [0.5 * first, second, 1.001 * second, last]
+    maps = ExcessMapEstimator(correlation_radius=0.3, energy_edges=asked).run(datasets, Models())
+    assert maps.energy.n_bins == 2
+    said = (
+        f"edges are those of energy bins [TeV]: {0.5 * first:.4g} is {first:.4g}, {1.001 * second:.4g} is {second:.4g}"
+        "; bands that hold no bin are left out: 1"
+    )
+    assert said in maps.remarks
+    rings = SkyProfileEstimator(bins=RadialBins((LON, LAT), np.linspace(0.0, 1.0, 4)), energy_edges=asked).run(
+        datasets, Models()
+    )
+    assert said in rings.remarks
+    unmoved = ExcessMapEstimator(correlation_radius=0.3, energy_edges=[first, second, last]).run(datasets, Models())
+    assert not [text for text in unmoved.remarks if text.startswith("edges")]
 
 
 def test_excess_is_a_sum_over_pixels() -> None:
