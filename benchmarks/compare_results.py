@@ -26,6 +26,7 @@ from cases import DATA, RANGES, ROOT
 
 FOLDER = ROOT / "build" / "compare_results"
 GM = [sys.executable, "-c", "from gm.cli import main; main(prog_name='gm')"]
+HASH = re.compile(rb"\"?\b[0-9a-f]{64}\b\"?")  # of another result, which has its own row
 NUMBER = re.compile(rb"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 
 CONFIG = """\
@@ -139,11 +140,12 @@ def apart(a: bytes, b: bytes) -> str:
     """How far the numbers of two files are apart, in words; where lines are broken does not matter."""
     if a.startswith(b"SIMPLE"):
         return "other bytes"
+    a, b = HASH.sub(b"", a), HASH.sub(b"", b)
     ours, theirs = NUMBER.findall(a), NUMBER.findall(b)
     if NUMBER.sub(b"#", a).split() != NUMBER.sub(b"#", b).split():
         return "other words"
     pairs = [(float(x), float(y)) for x, y in zip(ours, theirs, strict=True) if x != y]
-    return f"{max(abs(x - y) / max(abs(x), abs(y)) for x, y in pairs):.1e}"
+    return f"{max(abs(x - y) / max(abs(x), abs(y)) for x, y in pairs):.1e}" if pairs else "hashes alone"
 
 
 def compare(case: Case, other: Path) -> list[str]:

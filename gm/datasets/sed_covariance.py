@@ -54,7 +54,7 @@ def known(covariance: Array) -> BoolArray:
 
 
 def largest_correlation(covariance: Array) -> float:
-    """Of two points that have errors, with its sign; NaN where there are no two."""
+    """Of two points that have errors, with its sign, from a covariance (n, n); NaN where there are no two."""
     rows = known(covariance)
     if np.count_nonzero(rows) < 2:
         return float("nan")

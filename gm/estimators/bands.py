@@ -34,7 +34,8 @@ def told_moved(moved: Iterable[tuple[float, float]], gone: int = 0) -> tuple[str
 
 
 def moved_edges(datasets: Iterable[Dataset], edges: Array) -> Iterator[tuple[str, float, float]]:
-    """Edges that are inside a dataset's axis and none of its own: its name, the edge [TeV] and the nearest one there.
+    """Of edges (n,) [TeV] those that are inside a dataset's axis and none of its own: its name, the edge and the
+    nearest one there.
 
     Beyond the ends of an axis there is nothing that an edge could divide, and points have no bins.
     """
@@ -51,7 +52,7 @@ def moved_edges(datasets: Iterable[Dataset], edges: Array) -> Iterator[tuple[str
 
 
 def refuse_moved(datasets: Iterable[Dataset], edges: Array) -> None:
-    """Raises `DataError` for edges that are no edges of bins, with the nearest ones that are."""
+    """Raises `DataError` for edges (n,) [TeV] that are no edges of bins, with the nearest ones that are."""
     moved = list(moved_edges(datasets, edges))
     if moved:
         told = [

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -33,9 +34,30 @@ DEFAULT_SCAN = tuple(np.geomspace(0.2, 5.0, 11))
 _LEAST = 1e-100  # counts or flux: less has no square
 
 
+@dataclass(frozen=True, kw_only=True)
+class PointsSettings:
+    """How flux points are measured, of one source or of several: see `FluxPointsEstimator`."""
+
+    reoptimize: bool = False
+    sigma: float = 1.0
+    sigma_ul: float = 2.0
+    ul: LimitMethod | str = LimitMethod.LIKELIHOOD
+    sigma_sensitivity: float = 5.0
+    norm_scan: Sequence[float] = DEFAULT_SCAN
+    strict: bool = False
+    nuisance_prior: float | None = None
+    deabsorbed: bool = False
+    conventions: Conventions | str = Conventions.GAMMAPY
+    engine: Engine | None = None
+
+    def shared(self) -> dict[str, Any]:
+        """All of it by name."""
+        return {setting.name: getattr(self, setting.name) for setting in fields(PointsSettings)}
+
+
 @read_only("make another FluxPointsEstimator")
 @dataclass(frozen=True, kw_only=True)
-class FluxPointsEstimator:
+class FluxPointsEstimator(PointsSettings):
     """Flux points of ``source`` in the bands between ``energy_edges`` (numbers in TeV, or quantities with a unit).
 
     In each band the whole spectrum of the source is scaled by one norm, fitted to the reconstructed energies of the
@@ -58,17 +80,6 @@ class FluxPointsEstimator:
 
     source: str
     energy_edges: Sequence[object] = ("1 TeV", "10 TeV")
-    reoptimize: bool = False
-    sigma: float = 1.0
-    sigma_ul: float = 2.0
-    ul: LimitMethod | str = LimitMethod.LIKELIHOOD
-    sigma_sensitivity: float = 5.0
-    norm_scan: Sequence[float] = DEFAULT_SCAN
-    strict: bool = False
-    nuisance_prior: float | None = None
-    deabsorbed: bool = False
-    conventions: Conventions | str = Conventions.GAMMAPY
-    engine: Engine | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "conventions", Conventions(self.conventions))

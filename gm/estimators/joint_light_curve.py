@@ -46,7 +46,7 @@ def joint_fit(
     reference: Reference,
     make: Callable[[Datasets, Models], FluxFit],
 ) -> JointFit:
-    """The fit of all ``bins`` between two ``edges`` of energy; ``make`` gives that of datasets and models.
+    """The fit of all ``bins`` between two ``edges`` of energy, (2,) [TeV]; ``make`` gives that of datasets and models.
 
     Raises `UsageError` where the source has no amplitude of its own, and what a fit raises.
     """

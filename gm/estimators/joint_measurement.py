@@ -80,7 +80,7 @@ class JointMeasurement(ABC):
 
     @abstractmethod
     def told(self, number: int, estimate: NormEstimate, vector: Array, group: Group) -> Told:
-        """The edges of a point, and what its datasets hold, where a fit ended at ``vector``."""
+        """The edges of a point, and what its datasets hold, where a fit of a group ended at ``vector`` (n_free,)."""
 
     def warnings(self, source: int) -> list[str]:
         """What a reader should know of a source beside what concerns the likelihood."""

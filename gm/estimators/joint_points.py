@@ -12,7 +12,7 @@ from gm.datasets import Datasets
 from gm.errors import UsageError
 from gm.estimators.bands import EnergyBands, band_edges, refuse_moved
 from gm.estimators.fitted_norms import Levels
-from gm.estimators.flux_points import DEFAULT_SCAN, FluxPointsEstimator, Progress
+from gm.estimators.flux_points import FluxPointsEstimator, PointsSettings, Progress
 from gm.estimators.joint_measurement import Asked
 from gm.estimators.joint_result import JointFluxPoints
 from gm.estimators.measured_energies import MeasuredEnergies
@@ -21,12 +21,12 @@ from gm.estimators.points_method import PointsMethod
 from gm.estimators.reference import Reference
 from gm.estimators.true_energies import TrueEnergies
 from gm.estimators.upper_limits import LimitMethod
-from gm.likelihood import Engine, JointLikelihood
+from gm.likelihood import JointLikelihood
 from gm.models import Models
 
 
 @dataclass(frozen=True, kw_only=True)
-class JointFluxPointsEstimator:
+class JointFluxPointsEstimator(PointsSettings):
     """Flux points of ``sources`` between ``energy_edges``, as `FluxPointsEstimator` has them, in one fit.
 
     method : what is fitted at once, see `PointsMethod`; the norms of all sources always are
@@ -38,17 +38,6 @@ class JointFluxPointsEstimator:
     energy_edges: Sequence[object]
     method: PointsMethod | str = PointsMethod.JOINT
     smoothness: float = 0.0
-    reoptimize: bool = False
-    sigma: float = 1.0
-    sigma_ul: float = 2.0
-    ul: LimitMethod | str = LimitMethod.LIKELIHOOD
-    sigma_sensitivity: float = 5.0
-    norm_scan: Sequence[float] = DEFAULT_SCAN
-    strict: bool = False
-    nuisance_prior: float | None = None
-    deabsorbed: bool = False
-    conventions: Conventions | str = Conventions.GAMMAPY
-    engine: Engine | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "method", PointsMethod(self.method))
@@ -89,21 +78,7 @@ class JointFluxPointsEstimator:
 
     def of(self, source: str) -> FluxPointsEstimator:
         """The same for one source, each band by itself."""
-        return FluxPointsEstimator(
-            source=source,
-            energy_edges=self.energy_edges,
-            reoptimize=self.reoptimize,
-            sigma=self.sigma,
-            sigma_ul=self.sigma_ul,
-            ul=self.ul,
-            sigma_sensitivity=self.sigma_sensitivity,
-            norm_scan=self.norm_scan,
-            strict=self.strict,
-            nuisance_prior=self.nuisance_prior,
-            deabsorbed=self.deabsorbed,
-            conventions=self.conventions,
-            engine=self.engine,
-        )
+        return FluxPointsEstimator(source=source, energy_edges=self.energy_edges, **self.shared())
 
     def _asked(self, told: tuple[str, ...]) -> Asked:
         scan, limit = np.asarray(self.norm_scan, dtype=float), LimitMethod(self.ul)

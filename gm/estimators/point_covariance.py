@@ -28,8 +28,8 @@ def between_bands(estimates: Sequence[NormEstimate | None]) -> Array:
 
 
 def through_priors(estimates: Sequence[NormEstimate | None], sigma: float) -> Array | None:
-    """That of norms whose errors are ``sigma`` standard deviations, with these on the diagonal; None where no two norms
-    have anything in common."""
+    """That of norms (n_norms, n_norms) whose errors are ``sigma`` standard deviations, with these on the diagonal; None
+    where no two norms have anything in common."""
     covariance = between_bands(estimates)
     if not np.nan_to_num(covariance).any():
         return None

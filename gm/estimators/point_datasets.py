@@ -12,7 +12,8 @@ from gm.likelihood import JointLikelihood, TermReport, Terms
 
 
 def reports_of(terms: Terms, best: Array, fluxes: Mapping[str, Array]) -> list[TermReport]:
-    """Of the datasets that have bins in the terms, in their order; ``fluxes`` : vectors of parts with a norm of 1."""
+    """Of the datasets that have bins in the terms, in their order, at the flux vector ``best`` (n_columns,); ``fluxes``
+    are such vectors of parts with a norm of 1."""
     return sorted(terms.report(best, dict(fluxes)), key=lambda report: report.dataset)
 
 

@@ -19,7 +19,7 @@ SUFFIXES = ("", "_err", "_errn", "_errp", "_ul", "_sensitivity")
 
 
 def point_row(point: FluxPoint, norm_scan: Array) -> dict[str, Any]:
-    """One point; ``norm_scan`` : the norms of its profile, where it has none of its own."""
+    """One point; ``norm_scan`` (n,) : the norms of its profile, where it has none of its own."""
     estimate, own = point.estimate, point.norm_scan
     norms = {suffix: finite(getattr(estimate, f"norm{suffix}", None)) for suffix in SUFFIXES}
     row: dict[str, Any] = {
@@ -69,7 +69,7 @@ def _deabsorbed(point: FluxPoint, intrinsic: ReferenceFlux, norms: Mapping[str, 
 
 
 def point_from(row: Mapping[str, Any], norm_scan: Array) -> FluxPoint:
-    """The point that a row holds; ``norm_scan`` : the norms of the profiles of all points, in the document."""
+    """The point that a row holds; ``norm_scan`` (n,) : the norms of the profiles of all points, in the document."""
     asked, deabsorbed = row.get("asked"), row.get("deabsorbed")
     own = None if row.get("norm_scan") is None else np.array(row["norm_scan"], dtype=np.float64)
     return FluxPoint(

@@ -308,7 +308,7 @@ def estimate_reoptimized(
 def around(
     minimum: BandMinimum, step: float, sigma: float, sigma_ul: float, scan: Array, limit: LimitMethod
 ) -> NormEstimate:
-    """Errors, limit and profile around a minimum. Raises `LowerMinimum`."""
+    """Errors, limit and profile at norms ``scan`` (n,) around a minimum. Raises `LowerMinimum`."""
     among, found, missing = minimum.among, minimum.found, minimum.missing
 
     def profiled(objective: Objective, start: Array, others: BoolArray) -> Minimum:
@@ -323,7 +323,7 @@ def around(
         if value < found.value - _LOWER:
             raise LowerMinimum(vector[minimum.active])
         values[float(vector[0])] = value
-    norm, error = float(found.vector[0]), None if (one := minimum.error()) is None else sigma * one
+    norm = float(found.vector[0])
     rises = dict.fromkeys(("norm_errn", "norm_errp"), sigma**2)
     rises["norm_ul"] = limit.rise(sigma_ul, norm, found.value, values[0.0])
     up, ends, near = minimum.direction(step), dict[str, float | None](), dict[str, Array]()
@@ -335,16 +335,9 @@ def around(
     if minimum.is_rough and minimum.objective.looks_around:
         _look_around(minimum, values, ends, near, rises)
     errn, errp, to_limit = (ends[name] for name in ("norm_errn", "norm_errp", "norm_ul"))
-    if minimum.is_rough and errn is not None and errp is not None:
-        mean = 0.5 * (errn + errp)
-        if error is None or (minimum.has_kink and abs(mean / error - 1.0) > _ALIKE):
-            error = mean
-            missing.pop("norm_err", None)
-    if error is None:
-        missing.setdefault("norm_err", "the second derivatives are not those of a minimum")
     return NormEstimate(
         norm=norm,
-        norm_err=error,
+        norm_err=_error(minimum, sigma, errn, errp),
         norm_errn=errn,
         norm_errp=errp,
         norm_ul=None if to_limit is None else norm + to_limit,
@@ -354,6 +347,20 @@ def around(
         missing=missing,
         along_priors=minimum.along_priors(),
     )
+
+
+def _error(minimum: BandMinimum, sigma: float, errn: float | None, errp: float | None) -> float | None:
+    """``sigma`` standard deviations of the norm, or the mean of both sides where second derivatives say little; with a
+    reason among what is ``missing`` where there is neither."""
+    error = None if (one := minimum.error()) is None else sigma * one
+    if minimum.is_rough and errn is not None and errp is not None:
+        mean = 0.5 * (errn + errp)
+        if error is None or (minimum.has_kink and abs(mean / error - 1.0) > _ALIKE):
+            error = mean
+            minimum.missing.pop("norm_err", None)
+    if error is None:
+        minimum.missing.setdefault("norm_err", "the second derivatives are not those of a minimum")
+    return error
 
 
 def _look_around(

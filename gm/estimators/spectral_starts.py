@@ -42,7 +42,8 @@ def translated(old: SpectralModel, new: SpectralModel, e_min: float, e_max: floa
 
 
 def bent(model: SpectralModel, e_min: float, e_max: float) -> list[SpectralModel]:
-    """Other starts for a spectrum with a free energy of its own, such as a break: where data can tell, and bent there.
+    """Other starts for a spectrum with a free energy of its own, such as a break: where data can tell, from ``e_min``
+    to ``e_max`` [TeV], and bent there.
 
     A break beyond the data, or one between equal slopes, changes nothing, and no fit finds its way from there.
     """
@@ -62,7 +63,7 @@ def bent(model: SpectralModel, e_min: float, e_max: float) -> list[SpectralModel
 
 
 def holds(rich: SpectralModel, poor: SpectralModel, e_min: float, e_max: float) -> bool:
-    """Whether ``rich`` can be what ``poor`` is, whatever the free parameters of that.
+    """Whether ``rich`` can be what ``poor`` is from ``e_min`` to ``e_max`` [TeV], whatever the free parameters of that.
 
     It is tried: at the one of ``poor`` that is most like some curved spectrum, and beside that.
     """

@@ -49,7 +49,7 @@ def reasons(found: BoolArray, names: Sequence[str]) -> dict[int, str]:
 
 
 def left_there(found: BoolArray, names: Sequence[str]) -> list[str]:
-    """A sentence, if there are any, about which parameters are where they started."""
+    """A sentence, if there are any, about which parameters, those ``found`` (n_free,), are where they started."""
     idle = [names[k] for k in np.flatnonzero(found).tolist()]
     some = ", ".join(idle[:_FEW]) + (f" and {len(idle) - _FEW} more" if len(idle) > _FEW else "")
     why = "no effect where the fit ends, since their backgrounds predict nothing there"

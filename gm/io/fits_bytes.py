@@ -66,7 +66,7 @@ class FileBytes(ABC):
         """Bytes that are there. Raises `DataError` when the file has changed."""
 
     def numbers(self, start: int, count: int, dtype: DTypeLike) -> NDArray[Any]:
-        """Numbers of a type in native byte order, ``(count,)``, which nobody else holds."""
+        """Numbers of a type in native byte order, (n,) with n the ``count``, which nobody else holds."""
         stored = np.dtype(dtype)
         raw = self.read(start, count * stored.itemsize)
         return np.frombuffer(raw, stored).astype(stored.newbyteorder("="))

@@ -36,7 +36,7 @@ def draws_bytes(groups: Mapping[str, Group]) -> bytes:
 
 
 def read_draws(path: Path | BytesIO, group: str) -> dict[str, tuple[NDArray[np.float64], str]]:
-    """The arrays of a group by name, with their units. Raises `DataError` and `UsageError`."""
+    """The arrays (n_chains, n_draws) of a group by name, with their units. Raises `DataError` and `UsageError`."""
     h5netcdf = _h5netcdf()
     try:
         with h5netcdf.File(path, "r") as file:

@@ -90,7 +90,8 @@ def predict(
     conventions: Conventions = Conventions.GAMMAPY,
     engine: Engine | None = None,
 ) -> Iterator[Array]:
-    """Expected counts of every dataset in all of its bins (fluxes, for flux points) at the models' values.
+    """Expected counts of every dataset in all of its bins (fluxes, for flux points) at the models' values, in the shape
+    of its mask.
 
     Spectra are predicted together, maps one by one, so that the responses of one map at a time are in memory.
     """

@@ -69,7 +69,7 @@ class OnRegion:
         return shapes[0].sizes[0] if len(shapes) == 1 and shapes[0].kind == "circle" else None
 
     def place(self) -> tuple[Array, Array]:
-        """ICRS longitude and latitude () [deg] of the centre."""
+        """ICRS longitude and latitude [deg] of the centre, each of shape ()."""
         return np.asarray(self.center[0]), np.asarray(self.center[1])
 
     def offset(self, observation: Observation) -> float:

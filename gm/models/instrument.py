@@ -86,7 +86,7 @@ class InstrumentResponse(SpectralModel):
         return np.asarray(norm * exponential(-tilt * np.log(energy / reference)))
 
     def factor_gradient(self, effect: Effect, energy: Array, values: Array) -> Array:
-        """Its derivatives by the parameters, (n_par, n)."""
+        """Derivatives of `factor` at ``energy`` (n,) [TeV] by the parameters, (n_par, n)."""
         gradient = np.zeros((len(self.parameters), *energy.shape))
         if effect == "background":
             gradient[2] = 1.0
@@ -98,7 +98,7 @@ class InstrumentResponse(SpectralModel):
         return gradient
 
     def factor_curvature(self, effect: Effect, energy: Array, values: Array) -> Array:
-        """Its second derivatives, (n_par, n_par, n)."""
+        """Second derivatives of `factor` at ``energy`` (n,) [TeV], (n_par, n_par, n)."""
         n_par = len(self.parameters)
         curvature = np.zeros((n_par, n_par, *energy.shape))
         if effect == "background":

@@ -45,7 +45,7 @@ class Marginal:
 
 
 def marginal(draws: Array, name: str, unit: str, prior: str = "") -> Marginal:
-    """Of the draws (chains, n) of a quantity; None where they are all the same."""
+    """Of the draws (n_chains, n) of a quantity; without diagnostics where they are few or all the same."""
     low, median, high = np.quantile(draws, [_ONE[0], 0.5, _ONE[1]])
     least, most = np.quantile(draws, _TWO)
     ends = (float(low), float(high)), (float(least), float(most))
@@ -63,7 +63,7 @@ def marginal(draws: Array, name: str, unit: str, prior: str = "") -> Marginal:
 
 
 def of_parameters(density: Density, draws: Array) -> Iterator[Marginal]:
-    """Of each parameter, from draws (chains, n, n_parameters)."""
+    """Of each parameter, from draws (n_chains, n, n_parameters)."""
     for k, (name, unit, parameter) in enumerate(zip(density.names, density.units, density.parameters, strict=True)):
         prior = str(density.flat(k)) if parameter.prior is None else str(parameter.prior)
         error = None if density.covariance is None else float(np.sqrt(density.covariance[k, k])) or None

@@ -68,8 +68,8 @@ class Plane:
 
 
 def seen_from(planes: Sequence[Plane], images: Iterable[Array], power: int = 1) -> Array:
-    """The sum of `Plane.seen_from` over planes, with an image for each: those that send alike are transformed back
-    together."""
+    """The sum of `Plane.seen_from` over planes, (n_y, n_x), with an image (n_y, n_x) for each: those that send alike
+    are transformed back together."""
     shape = planes[0].shape
     half_y, half_x = (max(plane.kernel.shape[axis] for plane in planes) // 2 for axis in (0, 1))
     size = fft.next_fast_len(shape[0] + half_y, real=True), fft.next_fast_len(shape[1] + half_x, real=True)

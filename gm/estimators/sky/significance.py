@@ -48,7 +48,7 @@ class KnownExcess(Excess):
     """Counts ``n`` where ``expected`` ones ``b`` are known: ``-2 ln L = 2 (mu - n ln mu)``, Cash, 1979.
 
     It has risen by ``sigma^2`` from its minimum ``mu = n`` where ``mu = -n W(-exp(-c / n - 1))``, ``c = sigma^2 / 2``,
-    with both real branches of Lambert's W.
+    with both real branches of Lambert's W. All arrays are (n,).
     """
 
     counts: Array
@@ -85,7 +85,10 @@ class KnownExcess(Excess):
 @final
 @dataclass(frozen=True, eq=False)
 class MeasuredExcess(Excess):
-    """Counts where those expected are ``alpha`` times off counts, and ``signal`` ones of sources: Li & Ma, 1983."""
+    """Counts where those expected are ``alpha`` times off counts, and ``signal`` ones of sources: Li & Ma, 1983.
+
+    All arrays are (n,).
+    """
 
     counts: Array
     counts_off: Array

@@ -21,7 +21,8 @@ def map_by_energy(
     background: Array,
     by_component: Mapping[str, Array],
 ) -> EnergyReport:
-    """The bins that enter; ``background`` is the flux vector without sky components, ``by_component`` with one each."""
+    """The bins that enter; ``background`` is the flux vector (n_columns,) without sky components, ``by_component`` are
+    those with one each; counts : (n_energy, n_y, n_x)."""
     mask, image = bins.mask, np.zeros(bins.mask.shape[1:])
     energies = np.flatnonzero(mask.any(axis=(1, 2)))
     components = {name: _add_component(prediction, flux, bins, image) for name, flux in by_component.items()}

@@ -53,7 +53,8 @@ class BackgroundIRFModel(NormComponent):
     @overload
     def evaluate(self, *, map: Map) -> Map: ...
     def evaluate(self, energy: object = None, *, map: Map | None = None) -> Array | Map:
-        """The factor at energies (array in TeV or an astropy quantity), or a corrected map of background counts.
+        """The factor at energies (array in TeV of any shape, or an astropy quantity), or a corrected map of background
+        counts.
 
         ``map``: on pixels or on a region, with an axis ``energy``. At the parameters' own values.
         """

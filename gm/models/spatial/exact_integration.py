@@ -101,6 +101,7 @@ def integrate_exactly_with_gradient(shape: Shape, grid: PixelGrid, values: Array
 
 
 def is_rough(shape: Shape, values: Array) -> bool:
+    """Whether a shape with values (n_par,) has edges at which derivatives have no bound."""
     found = shape.edges(np.array([[1.0], [0.0], [0.0]]), values)
     return found is not None and found[2]
 

@@ -18,7 +18,7 @@ def integrate_in_region(
     energy: Array | None = None,
     geometry: WcsGeometry | None = None,
 ) -> Array:
-    """Sum over the pixels with their centre inside the region, (), or (n_energy,) where energy matters.
+    """Sum over the pixels with their centre inside the region, (), or (n_energy,) at energies [TeV] where these matter.
 
     ``geometry``: pixels around the region, by default of 0.1 deg. Where a shape is evaluated on sub-pixels, those
     beyond the region do not count. A point is inside or not.

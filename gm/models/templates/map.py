@@ -189,7 +189,8 @@ class TemplateMap:
         return collapse(self.scaled, self.axes, values)
 
     def slope(self, value: Array, lon: Array, lat: Array, energy: Array | None, slices: NDArray[Any]) -> Array:
-        """The derivative of values that `evaluate` gives, from that of what is interpolated; in the same shape."""
+        """The derivative of values that `evaluate` gives, at positions [deg] and energies [TeV], from that of what is
+        interpolated; in the same shape."""
         index, weight, _ = self._corners(lon, lat)
         slope = self._interpolate(index, weight, energy, slices, is_light=False)
         if isinstance(self.geometry, WcsGeometry):  # of logarithms

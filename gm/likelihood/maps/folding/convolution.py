@@ -100,7 +100,10 @@ class Convolver:
 
 
 class NoConvolution:
-    """What a `Convolver` is when nothing is spread: every image stays as it is. ``n_kernels`` : how many images."""
+    """What a `Convolver` is when nothing is spread: every image stays as it is. ``n_kernels`` : how many images.
+
+    Images are (n_y, n_x), or (n_kernels, n_y, n_x) one for each.
+    """
 
     def __init__(self, n_kernels: int, shape: tuple[int, int], support: Part | None = None) -> None:
         self.n_kernels, self.shape = n_kernels, shape

@@ -33,7 +33,8 @@ class Folding(ABC):
         """The same folding on a part of its bins."""
 
     @abstractmethod
-    def respond(self, image: Array) -> Response: ...
+    def respond(self, image: Array) -> Response:
+        """Counts per unit flux of an image (n_y, n_x), or (n_energy_true, n_y, n_x) where it changes with energy."""
 
     def respond_each(self, images: Array, precision: float = PRECISION) -> list[Response]:
         """`respond` for several images, (m, ...), to some precision of the brightest pixel."""

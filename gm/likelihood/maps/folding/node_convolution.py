@@ -149,7 +149,8 @@ class NodeConvolver:
 
 
 class NoNodeConvolver:
-    """What a `NodeConvolver` is when nothing is spread: images of all nodes are added up."""
+    """What a `NodeConvolver` is when nothing is spread: images (n_kernels, n_y, n_x) of all nodes are added up, and
+    sent back to each."""
 
     def __init__(self, n_kernels: int, n_nodes: int) -> None:
         self._n_kernels, self._n_nodes = n_kernels, n_nodes

@@ -80,7 +80,7 @@ class CountsSource(MapSource):
 
 @final
 class Anywhere:
-    """The reach of a shape that no response was made for."""
+    """The reach of a shape that no response was made for, whatever its values (n_shape,)."""
 
     def covers(self, values: Array) -> bool:
         return True

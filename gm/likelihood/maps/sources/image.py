@@ -51,7 +51,8 @@ class Reach(Protocol):
 
 
 class Recent(Generic[T]):
-    """Results for the last few shapes. The one asked for most stays: differences around it come and go."""
+    """Results for the values (n_shape,) of the last few shapes. The one asked for most stays: differences around it
+    come and go."""
 
     def __init__(self, n: int = _RECENT) -> None:
         self._n = n
@@ -108,8 +109,8 @@ class SharedImage:
             return self._changes.get(values if moves is None else np.append(values, moves), make)
 
     def bends(self, values: Array, steps: Array) -> Array:
-        """(n (n + 1) / 2, ...) second derivatives with respect to the n values that have steps, by differences over
-        them: those of the upper triangle."""
+        """Second derivatives, (n_pairs, ...), with respect to the values (n_par,) that have ``steps`` (n_par,), by
+        differences over them: the n (n + 1) / 2 of the upper triangle."""
 
         def make(_: Array) -> Array:
             chosen, bends = np.flatnonzero(steps > 0), []

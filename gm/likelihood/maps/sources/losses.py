@@ -52,8 +52,8 @@ class KernelLoss:
 
     @classmethod
     def of(cls, exposure: Array, edisp: Array, bins: Array, fraction: Array, *, is_reco: bool) -> KernelLoss:
-        """From exposure times shape (n_energy_true,), the energy dispersion (n_energy_true, n_energy), 1 for the
-        energy bins that enter (n_energy,), and the part that the kernel of each energy lacks, 1 when it is empty.
+        """From exposure times shape (n_energy_true,) [cm2 s], the energy dispersion (n_energy_true, n_energy), 1 for
+        the energy bins that enter (n_energy,), and the part that the kernel of each energy lacks, 1 when it is empty.
         """
         seen = exposure[:, None] * edisp * bins
         lacking = fraction if is_reco else fraction[:, None]
@@ -71,7 +71,8 @@ class KernelLoss:
 def exposed_shape(
     geometry: WcsGeometry, exposure: MapArray, shape: SpatialModel | None, values: Array, energy: Array
 ) -> Array:
-    """Counts per unit flux (n_energy_true,), about and but for a factor: the exposure where a shape is.
+    """Counts per unit flux (n_energy_true,) [cm2 s], about and but for a factor: the exposure where a shape is, which
+    has ``values`` (n_par,); ``exposure`` : (n_energy_true, n_y, n_x) [cm2 s]; ``energy`` : (n_energy_true,) [TeV].
 
     A shape that changes with energy is averaged over the map, like one that has no position.
     """
