@@ -21,7 +21,7 @@ def contours(result: Result, look: Look) -> Iterator[Contours]:
         if contour["points"]
     ]
     if lines:
-        best = np.array([result.document["position"][name] or np.nan for name in ("lon", "lat")], dtype=np.float64)
+        best = np.array([result.document["position"][name] for name in ("lon", "lat")], dtype=np.float64)
         yield Contours(result.name, ("longitude", "latitude"), ("deg", "deg"), best, tuple(lines))
 
 
@@ -31,7 +31,7 @@ def profiles(result: Result, look: Look) -> Iterator[ProfileLine]:
     if surface:
         values = np.array(surface["lon"], dtype=np.float64), np.array(surface["lat"], dtype=np.float64)
         rise = np.array(surface["rise"], dtype=np.float64).T
-        best = np.array([position["lon"] or np.nan, position["lat"] or np.nan], dtype=np.float64)
+        best = np.array([position["lon"], position["lat"]], dtype=np.float64)
         yield ProfileLine(result.name, ("longitude", "latitude"), ("deg", "deg"), values, rise, best)
 
 

@@ -33,6 +33,10 @@ class ProfileLine:
     rise: Array
     best: Array
 
+    def __post_init__(self) -> None:
+        if self.rise.shape != tuple(axis.size for axis in self.values):
+            raise ValueError(f"{self.label}: {self.rise.shape} rises for {[axis.size for axis in self.values]} values")
+
 
 def draw(figure: Figure, parts: Sequence[ProfileLine], look: Look) -> list[Axes]:
     """One panel for each set of axes."""

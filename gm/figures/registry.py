@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gm.errors import UsageError, suggest
+from gm.errors import DataError, UsageError, suggest
 from gm.figures.look import Look, check_matplotlib, look_of
 from gm.figures.results import Result
 
@@ -44,7 +44,7 @@ def figures_of(results: Sequence[Result]) -> list[str]:
 def parts_of(results: Sequence[Result], figure: str, look: Look) -> list[Any]:
     """What the results have for a figure. Raises `DataError`."""
     found = [(result, offers(result.kind).get(figure)) for result in results]
-    parts = [(result, part) for result, offer in found if offer is not None for part in offer(result, look)]
+    parts = [(result, part) for result, offer in found if offer is not None for part in _offered(result, offer, look)]
     where: dict[tuple[type, str], set[Path]] = {}
     for result, part in parts:
         where.setdefault((type(part), part.label), set()).add(result.folder)
@@ -52,6 +52,15 @@ def parts_of(results: Sequence[Result], figure: str, look: Look) -> list[Any]:
         part if len(where[type(part), part.label]) == 1 else replace(part, label=f"{part.label} ({_place(result)})")
         for result, part in parts
     ]
+
+
+def _offered(result: Result, offer: Offer, look: Look) -> list[Any]:
+    """Raises `DataError` where the document is not what gm writes."""
+    try:
+        return list(offer(result, look))
+    except (LookupError, TypeError, ValueError) as error:
+        what = f"{result.folder}: no figure of {result.name}: its numbers do not belong together ({error})"
+        raise DataError(f"{what}\n    run gm again to write it anew") from error
 
 
 def _place(result: Result) -> str:

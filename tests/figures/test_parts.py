@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gm.errors import DataError
 from gm.figures.look import Look
 from gm.figures.registry import draw, parts_of
 from gm.figures.results import Result
@@ -42,6 +43,9 @@ def test_positions() -> None:
     (profile,) = drawn(result, "profiles")
     assert profile.rise.shape == (3, 2)
     assert np.isnan(profile.rise[2, 1])
+    document["position"] = {"lon": 0.0, "lat": None}
+    (profile,) = drawn(Result("localize", document, Path()), "profiles")
+    assert profile.best[0] == 0.0 and np.isnan(profile.best[1])
     empty = Result("localize", {**document, "surface": None}, Path())
     assert parts_of([empty], "contours", LOOK) == parts_of([empty], "profiles", LOOK) == []
 
@@ -51,3 +55,13 @@ def test_sizes() -> None:
     document = {"name": "ext", "parameter": "sigma", "all": row, "bands": [{**row, "profile": None}]}
     (profile,) = drawn(Result("extension", document, Path()), "profiles")
     assert (profile.names, profile.units, profile.best[0]) == (("sigma",), ("deg",), 0.1)
+
+
+@pytest.mark.parametrize(
+    "profile", [{"size": [0.0, 0.1], "rise": [30.0]}, {"size": [0.0], "rise": ["x"]}, {"size": [0.0]}]
+)
+def test_numbers_that_do_not_belong_together_are_told(profile: dict[str, Any]) -> None:
+    row = {"e_min": 1.0, "e_max": 10.0, "size": 0.1, "profile": profile}
+    result = Result("extension", {"name": "ext", "parameter": "sigma", "all": row}, Path("results"))
+    with pytest.raises(DataError, match="results: no figure of ext: its numbers do not belong together"):
+        parts_of([result], "profiles", LOOK)
