@@ -45,7 +45,8 @@ def test_positions() -> None:
     assert np.isnan(profile.rise[2, 1])
     document["position"] = {"lon": 0.0, "lat": None}
     (profile,) = drawn(Result("localize", document, Path()), "profiles")
-    assert profile.best[0] == 0.0 and np.isnan(profile.best[1])
+    assert profile.best[0] == 0.0
+    assert np.isnan(profile.best[1])
     empty = Result("localize", {**document, "surface": None}, Path())
     assert parts_of([empty], "contours", LOOK) == parts_of([empty], "profiles", LOOK) == []
 
