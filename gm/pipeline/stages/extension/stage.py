@@ -49,7 +49,8 @@ class MeasuringSizes(Stage["tuple[ExtensionSettings, ...]"]):
     def check_data(self, analysis: Analysis, start: Start) -> Start | None:
         from gm.pipeline.stages.pixels import check_pixels
 
-        check_pixels(analysis, start, [((self.section, k), entry) for k, entry in enumerate(analysis.of(self) or ())])
+        sizes = analysis.of(self) or ()
+        check_pixels(analysis, start, [((self.section, k), entry) for k, entry in enumerate(sizes)])
         return start
 
     def tasks(self, analysis: Analysis) -> Sequence[Task]:

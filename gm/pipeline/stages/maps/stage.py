@@ -48,8 +48,8 @@ class MakingMaps(Stage["tuple[MapSettings, ...]"]):
     def check_data(self, analysis: Analysis, start: Start) -> Start | None:
         from gm.pipeline.stages.pixels import check_pixels
 
-        entries = enumerate(analysis.of(self) or ())
-        check_pixels(analysis, start, [((self.section, k), entry) for k, entry in entries if not entry.of])
+        maps = analysis.of(self) or ()
+        check_pixels(analysis, start, [((self.section, k), entry) for k, entry in enumerate(maps) if not entry.of])
         return start
 
     def tasks(self, analysis: Analysis) -> Sequence[Task]:
