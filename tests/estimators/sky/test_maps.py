@@ -263,5 +263,5 @@ def test_counts_of_a_flux_in_every_pixel_are_those_of_a_component_without_a_shap
         apply_irf={"exposure": True, "psf": False, "edisp": True},
     )
     expected = predict_component(dataset.without_data(), flat, "gammapy")
-    found = exposed_counts(dataset, default_kernel(), Conventions.GAMMAPY)
+    found = exposed_counts(dataset, default_kernel(), Conventions.GAMMAPY, Models([flat]))
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-14 * expected.max())
