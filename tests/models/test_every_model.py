@@ -267,4 +267,4 @@ def test_the_registry_holds_every_class_with_tags(section: str) -> None:
     base = all_models(section)[0].__mro__
     root = next(cls for cls in base if "section" in vars(cls))
     ours = {cls for cls in below(root) if cls.__module__.startswith("gm.")}
-    assert {cls for cls in ours if "tags" in vars(cls)} == set(all_models(section))
+    assert {cls for cls in ours if "tags" in vars(cls) and cls.section == section} == set(all_models(section))
