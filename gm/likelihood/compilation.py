@@ -19,7 +19,7 @@ from gm.irf.scaled_edisp import ScaledDispersion
 from gm.likelihood.blocks import SPECTRA
 from gm.likelihood.contract import LikelihoodTerm
 from gm.likelihood.flux_plan import Block, FluxPlan, Phase
-from gm.likelihood.fluxes import as_slice
+from gm.likelihood.flux_shares import as_slice
 from gm.likelihood.instruments import Effects, Instruments
 from gm.likelihood.spectra.correlated import CorrelatedTerm
 from gm.likelihood.spectra.scaled_fold import ScaledFold

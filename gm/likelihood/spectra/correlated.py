@@ -12,7 +12,7 @@ from gm.arrays import Array, BoolArray, IntArray
 from gm.datasets import Datasets
 from gm.likelihood.by_dataset import ByDataset
 from gm.likelihood.contract import Block, LikelihoodTerm, PredictedBins, Pullback
-from gm.likelihood.fluxes import as_slice
+from gm.likelihood.flux_shares import as_slice
 from gm.likelihood.line import Line, RowLine
 from gm.likelihood.maps.folding.image_adjoints import ImageAdjoint
 from gm.likelihood.products import times, transposed_times

@@ -13,7 +13,7 @@ from gm.arrays import Array, BoolArray, IntArray
 from gm.datasets import Datasets
 from gm.likelihood.by_dataset import ByDataset
 from gm.likelihood.contract import Block, Curvature, LikelihoodTerm, PredictedBins, Pullback
-from gm.likelihood.fluxes import as_slice
+from gm.likelihood.flux_shares import as_slice
 from gm.likelihood.line import RowLine
 from gm.likelihood.maps.folding.image_adjoints import ImageAdjoint
 from gm.likelihood.products import narrow_product, times, transposed_times, weighted_square
