@@ -514,7 +514,7 @@ def _restore(folder: Path, contents: dict[Path, bytes]) -> None:
         if made.is_symlink() or (made.is_file() and made not in contents):
             made.unlink()
         elif made.is_dir() and made not in kept:
-            shutil.rmtree(made, ignore_errors=True)
+            shutil.rmtree(made)
     for path, content in contents.items():
         if not path.is_file() or path.read_bytes() != content:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -529,5 +529,5 @@ def prepare(folder: Path) -> Path:
         if ending.code != 0 or ending.fault:
             raise AssertionError(f"{command} {ending.fault or ending.code}: {ending.told}")
     for made in (folder / name for name in ("results", "simulated", "later", "sky")):
-        shutil.rmtree(made, ignore_errors=True)
+        shutil.rmtree(made)
     return folder

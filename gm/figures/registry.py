@@ -131,6 +131,6 @@ def show_parts(name: str, parts: Sequence[Any], look: Look) -> Axes:
     from matplotlib import pyplot
 
     # loads the backend, whose choice to draw at once, as those of notebooks make it, the look would take back
-    pyplot.draw_if_interactive()  # type: ignore[no-untyped-call,unused-ignore]
+    pyplot.draw_if_interactive()  # type: ignore[no-untyped-call,unused-ignore]  # has no types in some versions
     with look.applied():
         return draw(pyplot.figure(), name, parts, look)[0]

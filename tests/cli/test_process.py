@@ -40,7 +40,6 @@ def test_blas_has_one_thread_unless_told_otherwise(given: dict[str, str], expect
     assert found == {**dict.fromkeys(THREADS, "1"), "OMP_NUM_THREADS": expected}
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a shell is needed")
 def test_closed_standard_streams_are_no_place_for_other_files() -> None:
     """What a library prints to a descriptor that was closed would go into whatever file was opened next."""
     code = """

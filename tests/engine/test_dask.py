@@ -20,7 +20,7 @@ from gm.engine import parcels
 from gm.engine.dask_pool import Certificates, Cluster, DaskEngine
 from gm.errors import EngineError
 from gm.likelihood import JointLikelihood
-from tests.conftest import ROOT
+from tests.conftest import ROOT, absent
 from tests.engine.clusters import RunningCluster, running_cluster
 from tests.engine.sameness import DATASETS, DISK, MAPS, SMOOTH, assert_same_fit
 
@@ -245,7 +245,7 @@ def test_an_encrypted_connection(tmp_path: Path) -> None:
 
 def certificates(folder: Path) -> Certificates:
     if shutil.which("openssl") is None:
-        pytest.skip("no openssl to make certificates with")
+        absent("no openssl to make certificates with")
     cert, key = folder / "cert.pem", folder / "key.pem"
     made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=gm", "-days", "2"]
     subprocess.run([*made, "-keyout", key, "-out", cert], check=True, capture_output=True)

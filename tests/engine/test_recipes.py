@@ -67,11 +67,7 @@ def test_python_recipes_are_python() -> None:
 
 
 def test_the_jobs_of_dask_jobqueue() -> None:
-    """The script that the recipe hands to `sbatch`: one core, its memory, and a worker with one thread.
-
-    Runs where dask-jobqueue is installed, which nothing else here needs.
-    """
-    pytest.importorskip("dask_jobqueue")
+    """The script that the recipe hands to `sbatch`: one core, its memory, and a worker with one thread."""
     (recipe,) = (text for text in blocks("python") if "SLURMCluster" in text)
     begin, scale, _ = recipe.partition("cluster.scale(")
     assert scale

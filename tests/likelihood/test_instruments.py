@@ -28,6 +28,7 @@ from gm.models import (
     Parameter,
     PowerLawNormSpectralModel,
 )
+from gm.models.instrument import Effect
 from tests import map_samples, samples
 from tests.likelihood.test_gradient import check
 
@@ -230,11 +231,12 @@ def test_derivatives_of_factors_in_extended_precision() -> None:
     response = instrument().response
     energy, values = np.geomspace(0.05, 80.0, 9, dtype=np.longdouble), response.values().astype(np.longdouble)
     step = np.longdouble(1e-6)
-    for effect in ("exposure", "background"):
+    effects: tuple[Effect, ...] = ("exposure", "background")
+    for effect in effects:
 
-        def factor(*moved: int, up: tuple[int, ...] = ()) -> Array:
+        def factor(*moved: int, up: tuple[int, ...] = (), effect: Effect = effect) -> Array:
             shifts = [sum(sign * (k == m) for m, sign in zip(moved, up, strict=True)) for k in range(values.size)]
-            return response.factor(effect, energy, values + step * np.array(shifts))  # noqa: B023 - used at once
+            return response.factor(effect, energy, values + step * np.array(shifts))
 
         gradient = response.factor_gradient(effect, energy.astype(float), values.astype(float))
         curvature = response.factor_curvature(effect, energy.astype(float), values.astype(float))

@@ -30,6 +30,12 @@ def prior(name: str, value: float, sigma: float) -> Parameter:
     return Parameter(name, value, prior=GaussianPrior(mu=value, sigma=sigma))
 
 
+def energies_of(dataset: str) -> InstrumentModel:
+    """A scale of the reconstructed energies of one dataset."""
+    response = InstrumentResponse(energy_scale=prior("energy_scale", 1.0, 0.1))
+    return InstrumentModel(name="scale", datasets_names=(dataset,), response=response)
+
+
 def models() -> Models:
     norm, tilt = prior("exposure_norm", 1.0, 0.1), prior("exposure_tilt", 0.0, 0.05)
     both = InstrumentModel(
@@ -138,12 +144,7 @@ def test_gm_show_has_them_in_the_table_of_models(command: Command, folder: Path)
 
 
 def test_a_scale_of_energies_from_a_config_to_impacts(command: Command, folder: Path) -> None:
-    scale = InstrumentModel(
-        name="scale",
-        datasets_names=("known",),
-        response=InstrumentResponse(energy_scale=prior("energy_scale", 1.0, 0.1)),
-    )
-    Models([*models(), scale]).write(folder / "models.yaml", overwrite=True)
+    Models([*models(), energies_of("known")]).write(folder / "models.yaml", overwrite=True)
     (folder / "config.yaml").write_text(CONFIG + "impacts: [{parameter: crab.amplitude, name: amplitude}]\n")
     command("run", "config.yaml")
     fit = {row["name"]: row for row in read_document(folder / "results/fit/fit.yaml").data["parameters"]}
@@ -156,11 +157,6 @@ def test_a_scale_of_energies_from_a_config_to_impacts(command: Command, folder: 
 
 
 def test_energies_of_flux_points_have_no_scale(command: Command, folder: Path) -> None:
-    scale = InstrumentModel(
-        name="scale",
-        datasets_names=("points",),
-        response=InstrumentResponse(energy_scale=prior("energy_scale", 1.0, 0.1)),
-    )
-    Models([*models(), scale]).write(folder / "models.yaml", overwrite=True)
+    Models([*models(), energies_of("points")]).write(folder / "models.yaml", overwrite=True)
     told = " ".join(command("validate", "config.yaml", code=3)[1].split())
     assert "energy_scale cannot act on dataset 'points': flux points tell no energy dispersion" in told

@@ -176,7 +176,7 @@ def find_kind(tag: object) -> type[Component] | None:
 
 def kinds() -> list[type[Component]]:
     """Every kind of component that there is, by role: the classes below `Component` with tags."""
-    below: list[type[Component]] = [Component]  # type: ignore[type-abstract]  # kinds are concrete
+    below = Component.__subclasses__()
     for kind in below:
         below += kind.__subclasses__()
     return sorted((kind for kind in below if "tags" in vars(kind)), key=lambda kind: list(Role).index(kind.role))

@@ -115,7 +115,9 @@ def integrated(datasets: Datasets, found: Size, size: float) -> float:
     errors = [
         best.models.parameters[k].error for k in (best.models.addresses().resolve(f"x.{c}_0") for c in ("lon", "lat"))
     ]
-    at = [best.models["x"].spatial_model.values()[k] for k in (0, 1)]  # type: ignore[union-attr]
+    shape = best.models["x"].spatial_model
+    assert shape is not None
+    at = shape.values()[:2]
     stats = []
     for east in np.linspace(-3.0, 3.0, 5) * errors[0]:
         for north in np.linspace(-3.0, 3.0, 5) * errors[1]:
