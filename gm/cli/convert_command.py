@@ -5,7 +5,6 @@ from __future__ import annotations
 import click
 
 from gm.cli.options import Display, YamlPath, display_options
-from gm.cli.output import print_json, print_result
 
 SED_TYPES = ("likelihood", "dnde", "e2dnde", "flux", "eflux")
 
@@ -27,17 +26,8 @@ def command(
     display: Display,
 ) -> int:  # fmt: skip
     """Flux points of gm, Gammapy, fermipy or a catalogue as a table of another SED type, or as a result of gm."""
-    from gm.cli.tables import fitted
+    from gm.cli.render_converted import render_converted
     from gm.pipeline.commands.convert import convert
 
-    told = convert(points, output, sed_type or "likelihood", reference, source, force=force)
-    if display.json:
-        print_json(told)
-    else:
-        if not display.quiet:
-            from gm.cli.output import print_text
-
-            for text in told["warnings"]:
-                print_text("\n".join(fitted([f"warning: {text}"])))
-        print_result(told["file"])
+    render_converted(convert(points, output, sed_type or "likelihood", reference, source, force=force), display)
     return 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import click
 
 from gm.cli.options import Display, YamlPath, display_options
-from gm.cli.output import print_json, print_result
 
 
 @click.command("models")
@@ -17,17 +16,8 @@ from gm.cli.output import print_json, print_result
 @display_options
 def command(action: str, models: str, to: str, output: str, force: bool, display: Display) -> int:
     """Models for another program, without components that it cannot read; each of these is told."""
-    from gm.cli.tables import fitted
+    from gm.cli.render_converted import render_converted
     from gm.pipeline.commands.convert_models import convert_models
 
-    told = convert_models(models, output, force=force)
-    if display.json:
-        print_json(told)
-    else:
-        if not display.quiet:
-            from gm.cli.output import print_text
-
-            for text in told["warnings"]:
-                print_text("\n".join(fitted([f"warning: {text}"])))
-        print_result(told["file"])
+    render_converted(convert_models(models, output, force=force), display)
     return 0

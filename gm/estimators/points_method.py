@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from enum import Enum
-
-from gm.errors import UsageError, suggest
+from gm.estimators.choice import Choice
 
 
-class PointsMethod(Enum):
+class PointsMethod(Choice, what="method for flux points"):
     """What is fitted at once.
 
     - ``bands``: each band of reconstructed energy by itself;
@@ -19,8 +17,3 @@ class PointsMethod(Enum):
     BANDS = "bands"
     JOINT = "joint"
     UNFOLD = "unfold"
-
-    @classmethod
-    def _missing_(cls, value: object) -> PointsMethod:
-        known = [method.value for method in cls]
-        raise UsageError(f"'{value}' is no method for flux points; {suggest(value, known, 'known')}")

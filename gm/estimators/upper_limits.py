@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum
 from math import inf, log, sqrt
 
-from gm.errors import UsageError, suggest
+from gm.estimators.choice import Choice
 from gm.estimators.roots import rising_root
 
 
-class LimitMethod(Enum):
+class LimitMethod(Choice, what="kind of upper limit"):
     """How far above the best norm a limit lies; for -2 ln L of a norm ``W(norm)`` with its minimum at ``best``:
 
     - ``likelihood``: ``W(limit) - W(best) = sigma_ul^2``, as Gammapy has it, also for a best norm below 0;
@@ -23,11 +22,6 @@ class LimitMethod(Enum):
     LIKELIHOOD = "likelihood"
     BOUNDED = "bounded"
     CLS = "cls"
-
-    @classmethod
-    def _missing_(cls, value: object) -> LimitMethod:
-        known = [method.value for method in cls]
-        raise UsageError(f"'{value}' is no kind of upper limit; {suggest(value, known, 'known')}")
 
     def rise(self, sigma: float, norm: float, stat: float, stat_null: float) -> float:
         """By how much -2 ln L is above its minimum at the limit, where that decides it."""

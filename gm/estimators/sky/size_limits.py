@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum
 from typing import Literal, final
 
 import numpy as np
 
-from gm.errors import UsageError, suggest
+from gm.estimators.choice import Choice
 from gm.estimators.sky.sources import position_of
 from gm.fit import FitResult
 
@@ -16,7 +15,7 @@ LIMIT = 2.705543454095404
 """Rise of -2 ln L at a limit of 95 % confidence, one-sided: the square of 1.645."""
 
 
-class SizeLimit(Enum):
+class SizeLimit(Choice, what="kind of limit on a size"):
     """What has risen by `LIMIT` at the limit on a size, from where it is at the best size:
 
     - ``marginal``: -2 ln of the likelihood integrated over the position, in Laplace's approximation: ``-2 ln L - ln det
@@ -28,11 +27,6 @@ class SizeLimit(Enum):
 
     MARGINAL = "marginal"
     PROFILE = "profile"
-
-    @classmethod
-    def _missing_(cls, value: object) -> SizeLimit:
-        known = [method.value for method in cls]
-        raise UsageError(f"'{value}' is no kind of limit on a size; {suggest(value, known, 'known')}")
 
 
 @final

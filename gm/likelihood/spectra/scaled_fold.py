@@ -10,7 +10,7 @@ import numpy as np
 from gm.arrays import Array, BoolArray, IntArray
 from gm.irf.scaled_edisp import ScaledDispersion
 from gm.likelihood.products import narrow_product, times, transposed_times
-from gm.likelihood.spectra.term import Fold
+from gm.likelihood.spectra.term import Fold, kept_rows
 
 
 @final
@@ -47,8 +47,7 @@ class ScaledFold(Fold):
         raise TypeError("the Jacobian is that of the map at a flux vector")
 
     def take(self, keep: BoolArray) -> ScaledFold:
-        here = keep[self.rows]
-        rows = (np.cumsum(keep) - 1)[self.rows[here]]
+        here, rows = kept_rows(self.rows, keep)
         return ScaledFold(rows, self.columns, self.scale, self.bins[here], self.exposure, self.edisp)
 
     def is_positive(self) -> bool:
@@ -80,8 +79,7 @@ class _Tangent(Fold):
         jacobian[self.rows] += self.by_scale[:, None] * flux_jacobian[self.scale]
 
     def take(self, keep: BoolArray) -> Fold:
-        here = keep[self.rows]
-        rows = (np.cumsum(keep) - 1)[self.rows[here]]
+        here, rows = kept_rows(self.rows, keep)
         return _Tangent(rows, self.columns, self.scale, self.matrix[here], self.by_scale[here])
 
     def is_positive(self) -> bool:

@@ -58,6 +58,13 @@ class Fold(ABC):
         """No flux that is positive predicts something negative."""
 
 
+def kept_rows(rows: IntArray | slice, keep: BoolArray) -> tuple[BoolArray, IntArray]:
+    """Which of the ``rows`` (n,) of a term are kept, (n,), and the numbers of these among all that are kept, (n_kept,);
+    ``keep`` is (n_rows of the term,)."""
+    here = keep[rows]
+    return here, (np.cumsum(keep) - 1)[rows][here]
+
+
 @final
 @dataclass(frozen=True, eq=False)
 class MatrixFold(Fold):
@@ -77,8 +84,7 @@ class MatrixFold(Fold):
         jacobian[self.rows] += narrow_product(self.matrix, flux_jacobian[self.columns])
 
     def take(self, keep: BoolArray) -> MatrixFold:
-        here = keep[self.rows]
-        rows = (np.cumsum(keep) - 1)[self.rows][here]
+        here, rows = kept_rows(self.rows, keep)
         return MatrixFold(as_slice(rows), self.columns, np.ascontiguousarray(self.matrix[here]))
 
     def is_positive(self) -> bool:
@@ -104,8 +110,8 @@ class DiagonalFold(Fold):
         jacobian[self.rows] += self.weight[:, None] * flux_jacobian[self.columns]
 
     def take(self, keep: BoolArray) -> DiagonalFold:
-        here = keep[self.rows]
-        return DiagonalFold((np.cumsum(keep) - 1)[self.rows[here]], self.columns[here], self.weight[here])
+        here, rows = kept_rows(self.rows, keep)
+        return DiagonalFold(rows, self.columns[here], self.weight[here])
 
     def is_positive(self) -> bool:
         return bool((self.weight >= 0).all())
