@@ -88,6 +88,7 @@ if TYPE_CHECKING:
     )
     from gm.observations import GTI, DataStore, EventList, Observation, Observations, ObservationSelection
     from gm.pipeline.commands.plot import plot
+    from gm.version import __version__ as __version__
 
 if TYPE_CHECKING:
     # models, by docs/models.py
@@ -134,8 +135,6 @@ if TYPE_CHECKING:
     )
     from gm.models.temporal.templates import LightCurveTemplateTemporalModel, TemplatePhaseCurveTemporalModel
     # end of models
-
-__version__ = "0.1.0"
 
 __all__ = [
     "GTI",
@@ -278,6 +277,7 @@ _HOMES = {
     **dict.fromkeys(("PSF3D", "EnergyDependentMultiGaussPSF", "PSFKing"), "gm.irf.tables"),
     **dict.fromkeys(("Background2D", "Background3D"), "gm.irf.tables"),
     "plot": "gm.pipeline.commands.plot",
+    "__version__": "gm.version",
     **dict.fromkeys(("predicted", "simulate"), "gm.likelihood.drawing"),
     "Exclusion": "gm.makers.exclusion",
     "FoVBackgroundMaker": "gm.makers.fov",
@@ -312,7 +312,7 @@ if not TYPE_CHECKING:  # for type checkers a name that is not there is an error
 
     def __getattr__(name: str) -> object:
         """Public names, loaded on first use, so that ``gm --help`` and completion import neither NumPy nor astropy."""
-        if name in __all__ or name.endswith("Model"):
+        if name in __all__ or name in _HOMES or name.endswith("Model"):
             try:
                 return getattr(import_module(_HOMES.get(name, "gm.models")), name)
             except AttributeError:
@@ -321,4 +321,4 @@ if not TYPE_CHECKING:  # for type checkers a name that is not there is an error
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, *_HOMES})

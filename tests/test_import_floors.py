@@ -14,7 +14,7 @@ PACKAGE = ROOT / "gm"
 
 FLOORS = {
     "errors": 0, "conventions": 0, "model_types": 0, "values": 0, "units": 0, "readable": 0, "arrays": 0, "patterns": 0,
-    "parallel": 0, "html": 0,
+    "parallel": 0, "html": 0, "version": 0,
     "io": 1, "config_schemas": 1,
     "maps": 2, "statistics": 2, "matrices": 2,
     "models": 3, "irf": 3, "figures": 3,

@@ -14,11 +14,11 @@ from typing import Any, NoReturn
 
 import click
 
-from gm import __version__
 from gm.cli.failures import Manner, exit_code_of
 from gm.cli.stage_command import stage_command
 from gm.errors import suggest
 from gm.pipeline.stages.registry import STAGES
+from gm.version import __version__
 
 _BEFORE_STAGES = ("init", "validate", "plan")
 _AFTER_STAGES = ("run", "show", "plot", "convert", "models", "compare", "verify", "schema", "deps")

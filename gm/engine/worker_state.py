@@ -13,12 +13,12 @@ from typing import Any, final
 
 import numpy as np
 
-from gm import __version__
 from gm.datasets import Dataset
 from gm.errors import EngineError
 from gm.likelihood.treatment import Treatment
 from gm.models import Layout, Models
 from gm.parallel import share_processors
+from gm.version import __version__
 
 Place = tuple[int, int]
 """What is held: the number of what was asked for, and that of the shard."""

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from gm import __version__
 from gm.errors import DataError
 from gm.io.files import sha256
 from gm.io.fits import read_fits
@@ -18,6 +17,7 @@ from gm.io.threads import in_threads
 from gm.pipeline.analysis.documents import Part
 from gm.pipeline.analysis.paths import beside, data_file
 from gm.pipeline.results import as_mapping
+from gm.version import __version__
 
 Inputs = dict[str, Any]
 """``gm``: version; ``config``: hash of the stage's part of the config; ``files``: hash of every file by its path."""

@@ -15,10 +15,10 @@ from pathlib import Path, PurePosixPath
 from textwrap import indent
 from typing import Any
 
-from gm import __version__
 from gm.io.files import remove_temporaries, write_atomic
 from gm.io.yaml_writer import dump_yaml
 from gm.pipeline.results import as_mapping, read_result
+from gm.version import __version__
 
 SCHEMA = "gm/provenance/1"
 _PACKAGES = ("numpy", "scipy", "astropy", "iminuit", "PyYAML", "click")

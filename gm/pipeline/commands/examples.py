@@ -5,7 +5,6 @@ from __future__ import annotations
 from importlib.resources import files
 from pathlib import Path
 
-import gm
 from gm.errors import DataError, UsageError, suggest
 from gm.pipeline.commands.scaffold.writing import write_new
 
@@ -30,8 +29,9 @@ def write_example(name: str, target: str) -> list[Path]:
 
 def _folders() -> list[Path]:
     """Inside an installed package, or beside it in a working copy."""
-    inside = Path(str(files("gm"))) / "example_configs"
-    root = inside if inside.is_dir() else Path(gm.__file__).resolve().parents[1] / "example_configs"
+    package = Path(str(files("gm"))).resolve()
+    inside = package / "example_configs"
+    root = inside if inside.is_dir() else package.parent / "example_configs"
     if not root.is_dir():
         raise DataError("this installation of gm has no examples")
     return sorted(folder for folder in root.iterdir() if (folder / "config.yaml").is_file())

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gm import __version__
 from gm.errors import DataError, GmError, InvalidInput, JsonPath, UsageError
 from gm.io.files import sha256
 from gm.observations import DataStore, Observation
@@ -20,6 +19,7 @@ from gm.pipeline.stages.observations.intervals import Divided, divided
 from gm.pipeline.stages.observations.selections import observation_selection
 from gm.pipeline.stages.observations.settings import Entry, named_files
 from gm.pipeline.stages.reading import Reader
+from gm.version import __version__
 
 _SELECTING = ("ids", "within", "time", "where", "data")
 
