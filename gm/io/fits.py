@@ -191,7 +191,10 @@ class Extension:
         return np.where(values == null, np.nan, scaled.astype(np.float64))
 
     def heap_column(self, name: str) -> list[NDArray[Any]]:
-        """A column of variable length, an array (n of the row,) for each row; a fixed column gives its rows."""
+        """A column of variable length, an array (n of the row,) for each row; a fixed column gives its rows.
+
+        Scaled as `column` does.
+        """
         layout = self.columns
         key = self.find(name)
         if key is None or layout[key].code not in "PQ":
@@ -209,8 +212,9 @@ class Extension:
         last = begin + pairs[:, 1] + pairs[:, 0] * dtype.itemsize
         if begin < 0 or (pairs < 0).any() or (rows and last.max() > end):
             self.fail(f"column {name} points outside its heap of {self.integer('PCOUNT')} bytes", "the file is damaged")
+        native = dtype.newbyteorder("=")
         return [
-            np.ndarray((count,), dtype, self.data, begin + offset).astype(dtype.newbyteorder("="))
+            self._scaled(np.ndarray((count,), dtype, self.data, begin + offset).astype(native), column.number)
             for count, offset in pairs.tolist()
         ]
 
@@ -269,6 +273,12 @@ class FitsFile:
             names = [extension.name for extension in self.extensions if extension.name]
             raise DataError(f"{self.path}: no HDU {name}\n    {suggest(name, names, 'found') or 'no named HDU found'}")
         return extension
+
+    def single(self, name: str) -> Extension:
+        """As `get`, and `DataError` where several have that name, so that the first would stand for all of them."""
+        if (n_there := sum(extension.name == name.upper() for extension in self.extensions)) > 1:
+            self.get(name).fail(f"is there {n_there} times, expected once", "write the one that is meant into a file")
+        return self.get(name)
 
 
 def read_fits(path: str | Path) -> FitsFile:

@@ -21,6 +21,7 @@ from gm.io.tables import Table
 log = logging.getLogger(__name__)
 
 _GAP = 1e-5  # relative: files in single precision repeat an edge to 1e-7
+_NO = ("F", "FALSE", ".FALSE.", "N", "NO", "0")
 _WHOLE = 1e-3  # counts: what a rate in single precision leaves of a whole number, up to 1e4
 
 
@@ -56,7 +57,7 @@ def is_ogip(file: FitsFile) -> bool:
 
 def pha_from(file: FitsFile) -> Pha:
     """The spectrum in an opened PHA or background file. Raises `DataError`."""
-    spectrum, bounds = file.get("SPECTRUM"), file.find("EBOUNDS")
+    spectrum, bounds = file.single("SPECTRUM"), file.find("EBOUNDS")
     _refuse_what_is_no_counts(spectrum)
     exposure = spectrum.header.number("EXPOSURE")
     if exposure is None or not 0 <= exposure < np.inf:
@@ -103,11 +104,13 @@ def _refuse_what_is_no_counts(spectrum: Extension) -> None:
             "the background is already subtracted (HDUCLAS2 is NET), expected the counts that were detected",
             "a difference of counts follows no Poisson distribution: use the TOTAL spectrum with its BACKFILE",
         )
-    if spectrum.header.get("POISSERR", True) is False:
+    if spectrum.header.text("POISSERR", "True").upper() in _NO:
         spectrum.fail(
             "the errors are not those of counts (POISSERR is F), expected Poisson counts",
             "set POISSERR to T if the numbers are the counts that were detected",
         )
+    if "POISSERR" not in spectrum.header and spectrum.find("STAT_ERR") is not None:
+        log.warning("%s: STAT_ERR is ignored: the numbers are taken for Poisson counts", spectrum.path)
     if (_per_channel(spectrum, "SYS_ERR", 0.0, 1) != 0).any():
         log.warning("%s: SYS_ERR is ignored: Poisson statistics have no place for it", spectrum.path)
     if _file_name(spectrum, "CORRFILE"):
@@ -130,8 +133,8 @@ def channels(extension: Extension) -> tuple[int | None, IntArray | None]:
 def _counts(spectrum: Extension, exposure: float) -> Array:
     """COUNTS, or the whole numbers that are RATE times EXPOSURE."""
     if spectrum.find("COUNTS") is not None or spectrum.find("RATE") is None:
-        return spectrum.floats("COUNTS")
-    counts = spectrum.floats("RATE") * exposure
+        return spectrum.floats("COUNTS", "ct", "ct")
+    counts = spectrum.floats("RATE", "s-1", "s-1") * exposure
     whole = np.round(counts)
     if not (np.abs(counts - whole) <= _WHOLE * np.maximum(1.0, 1e-4 * whole)).all():
         spectrum.fail(
@@ -185,7 +188,7 @@ def edges_of(extension: Extension, lower: str, upper: str) -> Array:
 
 def read_arf(path: Path) -> tuple[Array, Array]:
     """True-energy edges ``(n + 1,) [TeV]`` and effective area ``(n,) [cm2]``. Raises `DataError`."""
-    response = read_fits(path).get("SPECRESP")
+    response = read_fits(path).single("SPECRESP")
     area = response.floats("SPECRESP", "cm2", "cm2")
     if not np.isfinite(area).all() or (area < 0).any():
         response.fail("column SPECRESP has values that are negative or not finite, expected an area")

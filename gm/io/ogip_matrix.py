@@ -19,6 +19,7 @@ from gm.io.fits import Extension, read_fits
 from gm.io.ogip import channels, edges_of
 from gm.units import UnitError, factor
 
+_OTHER_NAME = "SPECRESP MATRIX"
 _IMPROBABLE = 10.0  # sum of a row; matrices that are not normalised well stay near 1
 
 
@@ -38,7 +39,7 @@ class Rmf:
 def read_rmf(path: Path) -> Rmf:
     """The matrix in a file; one that includes the effective area is split into both. Raises `DataError`."""
     file = read_fits(path)
-    matrix = file.find("MATRIX") or file.find("SPECRESP MATRIX") or file.get("MATRIX")
+    matrix = file.single("MATRIX" if file.find("MATRIX") or not file.find(_OTHER_NAME) else _OTHER_NAME)
     edges_true = edges_of(matrix, "ENERG_LO", "ENERG_HI")
     bounds = file.get("EBOUNDS")
     edges = edges_of(bounds, "E_MIN", "E_MAX")

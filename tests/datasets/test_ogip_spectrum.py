@@ -139,12 +139,52 @@ def test_rates_are_counts_in_the_exposure(tmp_path: Path) -> None:
     check(read(write_run(tmp_path, on={"COUNTS": None, "RATE": rate})))
 
 
-@pytest.mark.parametrize("given", [{"on": {"SYS_ERR": np.full(6, 0.1)}}, {"on_cards": {"SYS_ERR": 0.1}}])
+def test_rates_are_in_the_unit_of_their_column(tmp_path: Path) -> None:
+    on = {"COUNTS": None, "RATE": COUNTS / LIVETIME * 60}
+    rate = {"TUNIT4": "count/min"}  # of the last column
+    check(read(write_run(tmp_path, on=on, on_cards=rate)))
+
+
+@pytest.mark.parametrize("name", ["pha", "arf", "rmf"])
+def test_the_first_of_several_extensions_does_not_stand_for_all(tmp_path: Path, name: str) -> None:
+    """As files of several spectra, or of responses by time."""
+    path = write_run(tmp_path)
+    file = tmp_path / f"{name}.fits"
+    with fits.open(file) as hdus:
+        where = hdus[1].fileinfo()
+    file.write_bytes(file.read_bytes() + file.read_bytes()[where["hdrLoc"] : where["datLoc"] + where["datSpan"]])
+    with pytest.raises(DataError, match=rf"{name}.fits: HDU \w+: is there 2 times, expected once"):
+        read(path)
+
+
+@pytest.mark.parametrize("tlmin", [0, None])
+def test_unsigned_channels_and_scaled_values_of_variable_length(tmp_path: Path, tlmin: int | None) -> None:
+    """F_CHAN less 32768 and the matrix by half, which the cards TZERO and TSCAL take back."""
+    matrix = MATRIX.copy()
+    matrix[:, 0] = 0.0  # the first channel is not used
+    cards = {"TZERO4": 32768, "TSCAL6": 2.0}
+    path = write_run(tmp_path, first=-32768, tlmin=tlmin, matrix=matrix / 2, cards=cards)
+    for name in ("pha", "rmf"):
+        with fits.open(tmp_path / f"{name}.fits", mode="update") as hdus:
+            hdus["EBOUNDS"].data["CHANNEL"] = np.arange(6)
+    dataset = read(path)
+    assert dataset.edisp is not None
+    np.testing.assert_allclose(dataset.edisp, matrix, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("given", "what"),
+    [
+        ({"on": {"SYS_ERR": np.full(6, 0.1)}}, "SYS_ERR"),
+        ({"on_cards": {"SYS_ERR": 0.1}}, "SYS_ERR"),
+        ({"off": {"STAT_ERR": np.full(6, 0.1)}}, "STAT_ERR"),
+    ],
+)
 def test_what_the_statistic_has_no_place_for_is_warned_of(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, given: Columns
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, given: Columns, what: str
 ) -> None:
     check(read(write_run(tmp_path, **given)))
-    assert "SYS_ERR is ignored" in caplog.text
+    assert f"{what} is ignored" in caplog.text
 
 
 def test_channels_are_joined_as_grouping_says(tmp_path: Path) -> None:
@@ -190,6 +230,9 @@ def test_a_run_without_background_has_no_bin(tmp_path: Path) -> None:
         ({"on": {"CHANNEL": np.array([0, 1, np.nan, 3, 4, 5])}}, "CHANNEL does not number"),
         ({"on": {"COUNTS": np.ones((6, 2))}}, "holds several spectra"),
         ({"on": {"COUNTS": None, "RATE": COUNTS / LIVETIME * 1.01}}, "RATE column that is no whole numbers"),
+        ({"on_cards": {"TUNIT2": "count/s"}}, "column COUNTS is in 'count/s'"),
+        ({"on_cards": {"POISSERR": "FALSE"}}, "POISSERR is F"),
+        ({"off_cards": {"POISSERR": 0}}, "POISSERR is F"),
     ],
 )
 def test_files_that_do_not_fit_are_refused(tmp_path: Path, changes: Columns, message: str) -> None:
