@@ -27,6 +27,7 @@ MAX_PIXELS = 1 << 28
 _TIE = 1e-9  # [pixel] a window that starts on a pixel's edge starts there whatever the rounding
 _EQUAL = 1e-11  # [deg]
 _CLOSED = 1e-6  # [pixel]
+_PART = 1e-4  # [pixel]
 _AXES = {"icrs": ("RA---", "DEC--"), "fk5": ("RA---", "DEC--"), "galactic": ("GLON-", "GLAT-")}
 
 
@@ -167,12 +168,19 @@ class WcsGeometry:
         return self.shape[1] * abs(float(self.cards["CDELT1"])), self.shape[0] * abs(float(self.cards["CDELT2"]))
 
     def solid_angle(self) -> Array:
-        """Solid angle ``(n_y, n_x)`` [sr] of each pixel: two planar triangles over great-circle sides (as Gammapy)."""
+        """Solid angle ``(n_y, n_x)`` [sr] of each pixel: two planar triangles over great-circle sides (as Gammapy).
+
+        A pixel at the end of the sky, a corner of which is off it, has that of a small one at its centre, where Gammapy
+        has none; NaN where the centre is off the sky.
+        """
         return self._solid_angle
 
     @cached_property
     def _solid_angle(self) -> Array:
         area = _quadrilaterals(self, 1 if self._is_same_in_all_columns() else self.shape[1])
+        if not np.isfinite(area).all():
+            y, x = np.nonzero(~np.isfinite(area))
+            area[y, x] = _small_parallelograms(self, x, y)
         area = np.broadcast_to(area, self.shape)
         area.flags.writeable = False
         return area
@@ -315,6 +323,15 @@ def _quadrilaterals(geometry: WcsGeometry, n_x: int) -> Array:
     top, up, far, right = side(above, opposite), side(above, corner), side(beside, opposite), side(corner, beside)
     area = (top[0] * up[1] - top[1] * up[0]) + (far[0] * right[1] - far[1] * right[0])
     return np.asarray(0.5 * np.abs(area))
+
+
+def _small_parallelograms(geometry: WcsGeometry, x: IntArray, y: IntArray) -> Array:
+    """Solid angles (n,) [sr] of pixels whose sides are as those of a small part of them around the centre."""
+    by_x, by_y = (
+        (unit_vectors(*geometry.sky(x + dx, y + dy)) - unit_vectors(*geometry.sky(x - dx, y - dy))) / (2.0 * _PART)
+        for dx, dy in ((_PART, 0.0), (0.0, _PART))
+    )
+    return np.asarray(np.linalg.norm(np.cross(by_x, by_y, axis=0), axis=0))
 
 
 def overlap(center: float, size: float, available: int) -> slice | None:

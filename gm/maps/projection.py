@@ -26,6 +26,7 @@ from gm.maps.sphere import lon_lat, unit_vectors
 _CELESTIAL = re.compile(r"(CTYPE|CRPIX|CRVAL|CDELT|CUNIT|CROTA)[12]|PC[12]_[12]|CD[12]_[12]|P[VS][12]_\d+")
 _CYLINDRICAL = ("CAR", "CEA", "MER")
 _POLE, _FRAME = ("LONPOLE", "LATPOLE"), ("RADESYS", "EQUINOX")
+_BENT = re.compile(r"[AB]_\d_\d|(CPDIS|CQDIS|D2IMDIS)[12]|D2IMARR.*")
 _UPRIGHT = 1e-15  # cosine of the angle between poles that are one and the same, from 1
 _CAR_BOUND = 180.0 + 1e-11  # wcslib's tolerance: what lies beyond is no pixel of the sky
 _WCSLIB = threading.Lock()  # one wcslib structure must not be used by two threads at once
@@ -41,6 +42,8 @@ def celestial_cards(header: Mapping[str, CardValue]) -> dict[str, CardValue]:
     types = [str(cards.get(f"CTYPE{axis}", "")).strip().removesuffix("-SIP") for axis in (1, 2)]
     if not (re.match(r"(RA--|GLON|.LON|..LN)", types[0]) and re.match(r"(DEC-|GLAT|.LAT|..LT)", types[1])):
         raise DataError(f"CTYPE1 {types[0]!r}, CTYPE2 {types[1]!r}: expected a celestial longitude and latitude")
+    if bent := next((name for name in header if _BENT.fullmatch(name) and header[name] != 0), None):
+        raise DataError(f"card {bent}: the pixels are distorted, expected a plain projection\n    resample the map")
     scale = [_degrees(str(cards.get(f"CUNIT{axis}", "deg"))) for axis in (1, 2)]
     steps, rotation = _steps(cards)
     result: dict[str, CardValue] = {"CTYPE1": types[0], "CTYPE2": types[1]}
@@ -55,7 +58,11 @@ def celestial_cards(header: Mapping[str, CardValue]) -> dict[str, CardValue]:
     if not all(np.isfinite(value) for value in result.values() if isinstance(value, float)) or 0.0 in steps:
         raise DataError("the world coordinate system has a step of zero, or a value that is not finite")
     result |= {name: value for name, value in cards.items() if name[:2] in ("PV", "PS")}
-    return result | {name: header[name] for name in _FRAME if name in header}
+    old = {"RADESYS": header.get("RADECSYS"), "EQUINOX": header.get("EPOCH")}  # as files from before 1997 have them
+    if old["EQUINOX"] not in (1950.0, 2000.0):  # the time of an observation
+        del old["EQUINOX"]
+    frame = {name: header.get(name, old.get(name)) for name in _FRAME}
+    return result | {name: value for name, value in frame.items() if value is not None}
 
 
 def _number(cards: Mapping[str, CardValue], name: str, default: float) -> float:
@@ -94,7 +101,7 @@ def frame_of(cards: Mapping[str, CardValue]) -> str:
     kind = str(cards["CTYPE1"])[:4]
     if kind == "GLON":
         return "galactic"
-    equinox = float(cards["EQUINOX"]) if "EQUINOX" in cards else None
+    equinox = _number(cards, "EQUINOX", 0.0) if "EQUINOX" in cards else None
     system = str(cards.get("RADESYS", "")).strip().upper()
     if not system:
         system = "ICRS" if equinox is None else "FK4" if equinox < 1984.0 else "FK5"

@@ -224,11 +224,14 @@ def test_every_projection_agrees_with_wcslib(parts: dict[str, Any]) -> None:
         ({"PC1_1": 0.0}, "all pixels to a line"),
         ({"CTYPE1": "GLON-XXX", "CTYPE2": "GLAT-XXX"}, "cannot be used"),
         ({"CTYPE1": "GLON-SIN", "CTYPE2": "GLAT-TAN"}, "cannot be used|expected"),
+        ({"A_ORDER": 2, "A_2_0": 1e-4}, "card A_2_0: the pixels are distorted"),
+        ({"EQUINOX": "J2000"}, "EQUINOX is 'J2000', expected a number"),
     ],
 )
 def test_headers_that_describe_no_grid(change: dict[str, Any], match: str) -> None:
-    cards = dict(grid_of(GOLDEN["fermi"]).cards)
+    cards = dict(grid_of(GOLDEN["hawc" if "EQUINOX" in change else "fermi"]).cards)
     with pytest.raises(DataError, match=match):
+        _ = WcsGeometry((4, 4), cards | change).frame
         WcsGeometry((4, 4), cards | change).sky(0.0, 0.0)
 
 
@@ -246,6 +249,9 @@ def test_frames_by_header() -> None:
         ({"EQUINOX": 2000.0}, "fk5"),
         ({"RADESYS": "FK5"}, "fk5"),
         ({"EQUINOX": 1950.0}, "fk4"),
+        ({"EPOCH": 1950.0}, "fk4"),
+        ({"EPOCH": 2017.5}, "icrs"),
+        ({"RADECSYS": "FK4"}, "fk4"),
     ):
         assert WcsGeometry((4, 4), cards | extra).frame == frame
     with pytest.raises(DataError, match="equinox 1975"):
@@ -276,3 +282,12 @@ def test_pixels_beyond_the_end_of_the_plane_are_those_of_its_next_copy(by: float
         beyond = (lon_x - plain.sky(x, y)[0] - by + 180.0) % 360.0 - 180.0
         np.testing.assert_allclose(beyond, 0.0, atol=1e-9)
         np.testing.assert_allclose(away.solid_angle(), plain.solid_angle(), rtol=1e-9)
+
+
+@pytest.mark.parametrize("projection", ["AIT", "MOL", "SFL"])
+def test_pixels_at_the_end_of_the_sky_have_their_solid_angle(projection: str) -> None:
+    """Without those that have a corner off the sky 2 % of it were missing."""
+    grid = WcsGeometry.create(0.0, 0.0, 2.0, shape=(90, 180), frame="galactic", projection=projection)
+    area = grid.solid_angle()
+    assert np.array_equal(np.isfinite(area), np.isfinite(grid.grid()[0]))
+    assert np.nansum(area) == pytest.approx(4 * np.pi, rel=2e-3)
