@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 from gm.arrays import distinct
 from gm.io.fits import Extension, FitsFile
 from gm.io.gadf import GadfAxis, axis_cards, band_table
-from gm.io.map_fits import FileMap, read_map_axes, read_meta, sparse_array, sparse_columns
+from gm.io.map_fits import FileMap, read_map_axes, read_meta, sparse_array, sparse_columns, usual_unit
 from gm.io.tables import CardValue, Column, Image, Table
 
 _FRAMES = {"GAL": "galactic", "G": "galactic", "GALACTIC": "galactic", "CEL": "icrs", "C": "icrs", "EQU": "icrs",
            "EQUATORIAL": "icrs", "ICRS": "icrs", "": "icrs"}  # fmt: skip
+_PIXELS = ("PIX", "PIXEL")  # GADF, healpy
 _VALUES = re.compile(r"(CHANNEL|ENERGY|BIN|COSBINS)\d+")
 _REGION = re.compile(r"\s*([A-Z_]+)\s*\(([^()]*)\)\s*")
 MAX_NSIDE = 1 << 15
@@ -89,47 +90,64 @@ def read_healpix(
     """
     axes, scheme = _axes(file, extension), extension.header.text("INDXSCHM", "IMPLICIT").upper()
     bins = tuple(axis.n_bins for axis in axes)
+    unit = extension.header.text("BUNIT")
     if scheme == "SPARSE":
         data, pixels = sparse_array(extension, bins, (n_sky,)), None
     else:
-        data = _columns(extension, bins)
+        names = _names_of_values(extension, int(np.prod(bins)))
+        unit = unit or _unit_of(extension, names)
+        data = _columns(extension, names).reshape(*bins, -1)
         pixels = _pixels(extension, scheme, data.shape[-1], n_sky, region)
         if pixels is not None:
             order = np.argsort(pixels, kind="stable")
             data, pixels = data[..., order], pixels[order]
-    unit = extension.header.text("BUNIT")
     if not unit and extension.header.text("HPX_CONV").upper() == "FGST-BEXPCUBE":
         unit = "cm2 s"
+    unit = unit or usual_unit(file, extension)
     return FileMap(data, axes, unit, extension.header, read_meta(extension)), pixels
 
 
 def _axes(file: FitsFile, extension: Extension) -> tuple[GadfAxis, ...]:
-    single = sum(name.upper() != "PIX" for name in extension.columns) == 1
+    single = sum(name.upper() not in _PIXELS for name in extension.columns) == 1
     if single and not extension.header.text("BANDSHDU"):
         return ()
     return read_map_axes(file, extension)
 
 
-def _columns(extension: Extension, bins: tuple[int, ...]) -> NDArray[Any]:
-    """Values ``(*bins, n_rows)`` of the columns that hold values; a cell of several values is several pixels."""
-    others = [name for name in extension.columns if name.upper() != "PIX"]
-    names = [name for name in others if _VALUES.fullmatch(name.upper())] or others
-    wanted = int(np.prod(bins))
-    if len(names) < wanted:
-        extension.fail(f"{len(names)} columns of values, expected {wanted} as the axes say")
-    data = np.stack([extension.column(name).reshape(-1) for name in names[:wanted]])
+def _names_of_values(extension: Extension, n_bins: int) -> list[str]:
+    """The columns that hold values, by their numbers where they have any."""
+    others = [name for name in extension.columns if name.upper() not in _PIXELS]
+    names = [name for name in others if _VALUES.fullmatch(name.upper())]
+    names = sorted(names, key=lambda name: int(re.sub(r"\D", "", name))) or others
+    if len(names) < n_bins:
+        extension.fail(f"{len(names)} columns of values, expected {n_bins} as the axes say")
+    return names[:n_bins]
+
+
+def _unit_of(extension: Extension, names: list[str]) -> str:
+    """The unit of the columns, which have one and the same."""
+    units = {extension.unit(name) for name in names}
+    if len(units) > 1:
+        extension.fail(f"columns of values are in {', '.join(map(repr, sorted(units)))}, expected one unit")
+    return units.pop()
+
+
+def _columns(extension: Extension, names: list[str]) -> NDArray[Any]:
+    """Values ``(n_bins, n_rows)`` of columns; a cell of several values is several pixels."""
+    data = np.stack([extension.column(name).reshape(-1) for name in names])
     if data.dtype.kind not in "fiub":
         extension.fail("columns of values are not numeric")
-    return data.reshape(*bins, -1)
+    return data
 
 
 def _pixels(
     extension: Extension, scheme: str, n_rows: int, n_sky: int, region: Callable[[], NDArray[np.intp] | None]
 ) -> NDArray[np.intp] | None:
-    if scheme == "EXPLICIT" or (scheme == "IMPLICIT" and extension.find("PIX") is not None):
-        pixels = extension.column("PIX").astype(np.intp).reshape(-1)
+    column = next((name for name in _PIXELS if extension.find(name) is not None), _PIXELS[0])
+    if scheme == "EXPLICIT" or (scheme == "IMPLICIT" and extension.find(column) is not None):
+        pixels = extension.column(column).astype(np.intp).reshape(-1)
     elif scheme == "LOCAL":
-        local, within = extension.column("PIX").astype(np.intp).reshape(-1), region()
+        local, within = extension.column(column).astype(np.intp).reshape(-1), region()
         if within is None or local.size == 0 or local.min() < 0 or local.max() >= len(within):
             extension.fail("INDXSCHM is LOCAL, and PIX does not go with HPX_REG")
         pixels = within[local]

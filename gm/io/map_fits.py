@@ -87,9 +87,14 @@ def read_wcs_map(file: FitsFile, extension: Extension, *, logical: bool = True) 
         data = read_image(extension)
         _check_shape(extension, data.shape, axes)
     data = _logical(extension, data) if logical else data
-    if not unit and _bands_name(file, extension) == "ENERGIES":  # an exposure comes with its time intervals
-        unit = "cm2 s" if file.find("GTI") is not None else "cm-2 s-1 MeV-1 sr-1"
-    return FileMap(data, axes, unit, extension.header, read_meta(extension))
+    return FileMap(data, axes, unit or usual_unit(file, extension), extension.header, read_meta(extension))
+
+
+def usual_unit(file: FitsFile, extension: Extension) -> str:
+    """What Fermi's maps of energies are in that do not say so: an exposure comes with its time intervals."""
+    if _bands_name(file, extension) != "ENERGIES":
+        return ""
+    return "cm2 s" if file.find("GTI") is not None else "cm-2 s-1 MeV-1 sr-1"
 
 
 def _logical(extension: Extension, data: NDArray[Any]) -> NDArray[Any]:

@@ -164,3 +164,66 @@ def test_lines_between_pixels_of_an_axis_that_is_a_parameter(tmp_path: Path) -> 
     model, grid = TemplateNDSpatialModel(filename=str(tmp_path / "t.fits")), PixelGrid(GRID.upsample(3))
     expected = model.evaluate(unit_vectors(*grid.geometry.grid()), np.array([1.3])) * grid.solid_angle
     np.testing.assert_allclose(model.integrate(grid, np.array([1.3])), expected, rtol=1e-11)
+
+
+SKY = HealpixGeometry(4, nested=False, frame="galactic")
+NODES = np.array([1.0, 10.0])  # TeV
+
+
+def healpix_cube(path: Path, unit: str | None = None, bunit: str | None = None, prefix: str = "ENERGY") -> Array:
+    """A map of two energies whose columns stand in the wrong order, without its units; its values (2, n_pixels)."""
+    values = np.random.default_rng(2).uniform(1.0, 2.0, (2, *SKY.shape)) * NODES[:, None] ** -2
+    columns = [fits.Column(f"{prefix}{k + 1}", "D", array=values[k], unit=unit) for k in (1, 0)]
+    table = fits.BinTableHDU.from_columns(columns, name="SKYMAP")
+    table.header.update({"PIXTYPE": "HEALPIX", "ORDERING": "RING", "NSIDE": 4, "COORDSYS": "GAL"})
+    if bunit is not None:
+        table.header["BUNIT"] = bunit
+    energies = fits.Column("ENERGY", "D", array=NODES * 1e6, unit="MeV")
+    hdus = [fits.PrimaryHDU(), table, fits.BinTableHDU.from_columns([energies], name="ENERGIES")]
+    fits.HDUList(hdus).writeto(path)
+    return values
+
+
+@pytest.mark.parametrize(
+    ("units", "scale"),
+    [
+        ({"unit": "cm-2 s-1 GeV-1 sr-1"}, 1e3),
+        ({"bunit": "cm-2 s-1 GeV-1 sr-1"}, 1e3),
+        ({"prefix": "Bin"}, 1e6),  # as in Fermi's cubes
+    ],
+)
+def test_units_of_healpix_maps(tmp_path: Path, units: dict[str, str], scale: float) -> None:
+    path = tmp_path / "cube.fits"
+    expected = scale * healpix_cube(path, **units)
+    model = TemplateSpatialModel(filename=str(path), normalize=False)
+    found = model.evaluate(unit_vectors(*SKY.sky()), model.values(), NODES)
+    np.testing.assert_allclose(found, expected, rtol=1e-10)
+    assert model.template.unit == "TeV-1 cm-2 s-1 sr-1"
+
+
+def test_columns_of_a_healpix_map_in_different_units(tmp_path: Path) -> None:
+    healpix_cube(tmp_path / "cube.fits", "cm-2 s-1 GeV-1 sr-1")
+    with fits.open(tmp_path / "cube.fits", mode="update") as hdus:
+        hdus[1].header["TUNIT1"] = "sr-1"
+    with pytest.raises(DataError, match="columns of values are in .*, expected one unit"):
+        read_map(tmp_path / "cube.fits")
+
+
+def test_a_part_of_the_sky_as_healpy_writes_it(tmp_path: Path) -> None:
+    columns = [fits.Column("PIXEL", "J", array=[9, 3, 5]), fits.Column("SIGNAL", "D", array=[1.0, 2.0, 3.0])]
+    table = fits.BinTableHDU.from_columns(columns)
+    cards = {"PIXTYPE": "HEALPIX", "ORDERING": "RING", "NSIDE": 4, "COORDSYS": "C", "INDXSCHM": "EXPLICIT"}
+    table.header.update(cards)
+    table.writeto(tmp_path / "map.fits")
+    found = read_map(tmp_path / "map.fits")
+    assert isinstance(found.geometry, HealpixGeometry)
+    assert found.geometry.pixels is not None
+    assert found.geometry.pixels.tolist() == [3, 5, 9]
+    assert found.data.tolist() == [2.0, 3.0, 1.0]
+
+
+def test_a_map_without_a_unit_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "t.fits"
+    write_map(path, Map(GRID, (), image(), ""))
+    assert "without a unit" in TemplateSpatialModel(filename=str(path), normalize=False).remarks()[0]
+    assert TemplateSpatialModel(filename=str(path)).remarks() == ()

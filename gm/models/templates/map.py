@@ -56,6 +56,8 @@ class TemplateMap:
         data, remarks = self._light(found.data if found.data.dtype.kind == "f" else found.data.astype(np.float64))
         if not self.normalize:
             unit = self._internal_unit(found.unit)
+            if not unit and factor(found.unit, "") == 1.0:
+                remarks += (f"{self.filename}: a map without a unit, whose values are taken for sr-1",)
             return geometry, found.axes, data, factor(found.unit, unit), unit, remarks
         sky = tuple(range(len(found.axes), data.ndim))
         total = data.astype(np.float64).sum(axis=sky, keepdims=True)
