@@ -181,7 +181,7 @@ def test_unsigned_channels_and_scaled_values_of_variable_length(tmp_path: Path, 
     ],
 )
 def test_what_the_statistic_has_no_place_for_is_warned_of(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, given: Columns, what: str
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, given: dict[str, Any], what: str
 ) -> None:
     check(read(write_run(tmp_path, **given)))
     assert f"{what} is ignored" in caplog.text

@@ -172,7 +172,7 @@ NODES = np.array([1.0, 10.0])  # TeV
 
 def healpix_cube(path: Path, unit: str | None = None, bunit: str | None = None, prefix: str = "ENERGY") -> Array:
     """A map of two energies whose columns stand in the wrong order, without its units; its values (2, n_pixels)."""
-    values = np.random.default_rng(2).uniform(1.0, 2.0, (2, *SKY.shape)) * NODES[:, None] ** -2
+    values: Array = np.random.default_rng(2).uniform(1.0, 2.0, (2, *SKY.shape)) * NODES[:, None] ** -2
     columns = [fits.Column(f"{prefix}{k + 1}", "D", array=values[k], unit=unit) for k in (1, 0)]
     table = fits.BinTableHDU.from_columns(columns, name="SKYMAP")
     table.header.update({"PIXTYPE": "HEALPIX", "ORDERING": "RING", "NSIDE": 4, "COORDSYS": "GAL"})
