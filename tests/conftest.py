@@ -13,6 +13,8 @@ from typing import Any, NoReturn
 import hypothesis
 import pytest
 
+for threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[threads] = "1"  # before NumPy is imported, as the command does: sums over more threads round otherwise
 hypothesis.settings.register_profile("gm", deadline=None)  # how long an example takes is a matter of the machine
 hypothesis.settings.load_profile("gm")
 

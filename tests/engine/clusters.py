@@ -27,13 +27,12 @@ class RunningCluster:
 
     def start(self, what: str, *options: str, folder: Path | None = None) -> None:
         """A scheduler, or a worker, in a folder."""
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         command = [sys.executable, "-m", _LINES[what], "--scheduler-file", str(self.file), "--no-dashboard", *options]
         self.processes.append(
             subprocess.Popen(
                 [*command, *self.options],
                 cwd=folder,
-                env=environment,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
             )
