@@ -15,13 +15,15 @@ Everything wrong with a file is a `DataError` that names the file, the extension
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from io import BytesIO
-from math import isfinite, prod
+from math import isfinite
 from pathlib import Path
-from typing import Any, NoReturn
+from stat import S_ISDIR, S_ISREG
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,38 +32,21 @@ from gm.arrays import Array
 from gm.errors import DataError, suggest
 from gm.io.fits_bytes import Buffer, BytesInMemory, FileBytes, open_bytes
 from gm.io.fits_header import CARD, Header
-from gm.io.tables import Column, Table
+from gm.io.fits_layout import DTYPES, ColumnLayout, NoLayout, column_layouts, data_size
+from gm.io.tables import CardValue, Column, Table
 from gm.units import UnitError, factor
 
 BLOCK = 2880
 HEADER_LIMIT = 1 << 22
 _KEYWORD = 8  # characters
+_END = b"END" + 77 * b" "
 
-_TFORM = re.compile(r"(\d*)([LXBIJKAEDCMPQ])([LXBIJKAEDCM]?)")
+T = TypeVar("T")
+
 _STRUCTURE = re.compile(
     r"(XTENSION|BITPIX|NAXIS\d*|PCOUNT|GCOUNT|TFIELDS|THEAP|(TTYPE|TFORM|TUNIT|TDIM|TSCAL|TZERO|TNULL|TDISP)\d+"
     r"|EXTNAME|CREATOR|CREATED|DATE|CHECKSUM|DATASUM|COMMENT|HISTORY)$"
 )
-_DTYPES = {"L": "S1", "X": "u1", "B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8",
-           "C": ">c8", "M": ">c16", "P": ">i4", "Q": ">i8"}  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class _Column:
-    code: str
-    heap_code: str
-    repeat: int
-    offset: int
-    number: int
-
-
-def _width(code: str, repeat: int) -> int:
-    """Bytes of a column in a row."""
-    if code == "A":
-        return repeat
-    if code == "X":
-        return -(-repeat // 8)
-    return repeat * np.dtype(_DTYPES[code]).itemsize * (2 if code in "PQ" else 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,33 +88,27 @@ class Extension:
             self.fail(f"card {scale} is 0, which leaves nothing of the values")
         return factor, summand
 
-    @cached_property
+    @property
     def size(self) -> int:
         """Bytes of data that the header declares."""
-        return _data_size(self)
+        return self._known(data_size)
 
     @cached_property
     def data(self) -> Buffer:
         """Everything between this header and the next, without the padding."""
         return self.content.read(self.start, self.size)
 
-    @cached_property
-    def columns(self) -> dict[str, _Column]:
-        """Layout of the row: column name as in the file -> where and what."""
-        if not self.is_table:
-            self.fail(f"is a {self.header.text('XTENSION', 'PRIMARY')}, expected a binary table")
-        layout: dict[str, _Column] = {}
-        offset = 0
-        for number in range(1, self.integer("TFIELDS") + 1):
-            form = _TFORM.match(self.header.text(f"TFORM{number}"))
-            if form is None:
-                self.fail(f"column {number} has the format {self.header.get(f'TFORM{number}')!r}, unknown to FITS")
-            repeat, code = int(form[1] or 1), form[2]
-            layout.setdefault(self.header.text(f"TTYPE{number}"), _Column(code, form[3], repeat, offset, number))
-            offset += _width(code, repeat)
-        if offset != self.integer("NAXIS1"):
-            self.fail(f"the columns need {offset} bytes per row, NAXIS1 is {self.integer('NAXIS1')}")
-        return layout
+    @property
+    def columns(self) -> Mapping[str, ColumnLayout]:
+        """Column name as in the file -> where it is in a row, and what."""
+        return self._known(column_layouts)
+
+    def _known(self, find: Callable[[Header], T]) -> T:
+        """What is found in the header; `DataError` where nothing can be."""
+        try:
+            return self.header.known(find)
+        except NoLayout as error:
+            self.fail(error.message, error.hint)
 
     def find(self, name: str) -> str | None:
         """The name of a column as the file spells it, found without regard to case."""
@@ -148,41 +127,27 @@ class Extension:
         column = layout[key]
         if column.code in "PQ":
             self.fail(f"column {name} has variable length, expected a fixed one")
-        rows, width = self.integer("NAXIS2"), self.integer("NAXIS1")
-        cell = (_width("X", column.repeat),) if column.code == "X" else self._cell(column)
-        if column.code == "A":  # the fastest axis counts the characters of one string
-            dtype, cell = np.dtype(f"S{(cell or (1,))[-1] or 1}"), cell[:-1]
-        else:
-            dtype = np.dtype(_DTYPES[column.code])
-        strides = tuple(dtype.itemsize * prod(cell[axis + 1 :]) for axis in range(len(cell)))
-        values: NDArray[Any] = np.empty((0, *cell), dtype)  # a table without rows may begin where the file ends
-        if rows:
-            self._check_end(name, column.offset + (rows - 1) * width + prod(cell) * dtype.itemsize)
-            values = np.ndarray((rows, *cell), dtype, self.data, column.offset, (width, *strides))
+        values: NDArray[Any]
+        if column.shape[0]:
+            self._check_end(name, column.end)
+            values = np.ndarray(column.shape, column.dtype, self.data, column.offset, column.strides)
+        else:  # the table may begin where the file ends
+            values = np.empty(column.shape, column.dtype)
         if column.code == "X":
             return np.unpackbits(values, axis=-1, count=column.repeat).astype(np.bool_)
         if column.code == "A":
             return np.char.rstrip(np.char.decode(values, "latin-1"))
         if column.code == "L":
             return np.asarray(values == b"T")
-        return self._scaled(values.astype(dtype.newbyteorder("=")), column.number)
+        native = values.astype(column.native)
+        return self._scaled(native, column.number) if column.is_scaled else native
 
     def _check_end(self, name: str, end: int) -> None:
         if end > len(self.data):
             self.fail(f"column {name} ends behind the {len(self.data)} bytes of the data")
 
-    def _cell(self, column: _Column) -> tuple[int, ...]:
-        """NumPy shape of one cell: ``TDIMn`` counts the fastest axis first."""
-        dim = self.header.text(f"TDIM{column.number}")
-        cell = tuple(int(size) for size in reversed(re.findall(r"\d+", dim)))
-        if dim and prod(cell) == column.repeat:
-            return cell
-        return () if column.repeat == 1 else (column.repeat,)
-
     def _scaled(self, values: NDArray[Any], number: int) -> NDArray[Any]:
         cards = f"TSCAL{number}", f"TZERO{number}", f"TNULL{number}"
-        if not any(card in self.header for card in cards):
-            return values
         scale, zero = self.scaling(*cards[:2])
         scaled: NDArray[Any] = values if (scale, zero) == (1.0, 0.0) else values * scale + zero
         if cards[2] not in self.header or values.dtype.kind not in "iu":
@@ -200,12 +165,12 @@ class Extension:
         if key is None or layout[key].code not in "PQ":
             return [np.atleast_1d(row) for row in self.column(name)]
         column, rows, width = layout[key], self.integer("NAXIS2"), self.integer("NAXIS1")
-        if column.heap_code not in _DTYPES or column.heap_code in "XL":
+        if column.heap_code not in DTYPES or column.heap_code in "XL":
             self.fail(f"column {name} has the format {self.header.get(f'TFORM{column.number}')!r}, not read here")
         self._check_end(name, column.offset + (rows - 1) * width + (8 if column.code == "P" else 16))
-        pairs = np.ndarray((rows, 2), _DTYPES[column.code], self.data, column.offset,
+        pairs = np.ndarray((rows, 2), DTYPES[column.code], self.data, column.offset,
                            (width, 4 if column.code == "P" else 8)).astype(np.int64)  # fmt: skip
-        dtype = np.dtype(_DTYPES[column.heap_code])
+        dtype = np.dtype(DTYPES[column.heap_code])
         theap = self.header.whole("THEAP")
         begin = rows * width if theap is None else theap
         end = rows * width + self.integer("PCOUNT")
@@ -220,15 +185,13 @@ class Extension:
 
     def table(self) -> Table:
         """Everything in a table of fixed-length columns: columns in order, and the cards that are not its layout."""
-        names = self.columns
-        names_of_cards = (name for name in self.header if len(name) <= _KEYWORD and not _STRUCTURE.match(name))
-        cards = {name: self.header[name] for name in names_of_cards}
-        return Table(self.name, tuple(Column(name, self.column(name), self.unit(name)) for name in names), cards)
+        columns = tuple(Column(name, self.column(name), one.unit) for name, one in self.columns.items())
+        return Table(self.name, columns, dict(self._known(_cards)))
 
     def unit(self, name: str) -> str:
         """The unit of a column as written, empty when none is."""
         key = self.find(name)
-        return self.header.text(f"TUNIT{self.columns[key].number}") if key is not None else ""
+        return self.columns[key].unit if key is not None else ""
 
     def floats(self, name: str, unit: str | None = None, default: str = "") -> Array:
         """A numeric column as ``float64``, in ``unit`` when given (``default``: the unit of a column without one).
@@ -238,7 +201,7 @@ class Extension:
         values = self.column(name)
         if values.dtype.kind not in "iufb":
             self.fail(f"column {name} is not numeric")
-        numbers = values.astype(np.float64)
+        numbers = values.astype(np.float64, copy=False)
         if unit is None:
             return numbers
         try:
@@ -247,6 +210,11 @@ class Extension:
             raise DataError(
                 f"{self.path}: HDU {self.name}: column {name} is in '{self.unit(name)}', expected a unit of '{unit}'"
             ) from error
+
+
+def _cards(header: Header) -> dict[str, CardValue]:
+    """Those that are not the layout of a table."""
+    return {name: header[name] for name in header if len(name) <= _KEYWORD and not _STRUCTURE.match(name)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -261,10 +229,9 @@ class FitsFile:
         """Raise `DataError` when another program has changed the file since it was opened."""
         self.content.check_unchanged()
 
-    def find(self, name: str) -> Extension | None:
-        """The first extension of that name, without regard to case."""
-        wanted = name.upper()
-        return next((extension for extension in self.extensions if extension.name == wanted), None)
+    def find(self, *names: str) -> Extension | None:
+        """The first extension with one of these names, without regard to case."""
+        return _first(self.extensions, names)
 
     def get(self, name: str) -> Extension:
         """The extension of that name; `DataError` lists those that exist."""
@@ -283,24 +250,44 @@ class FitsFile:
 
 def read_fits(path: str | Path) -> FitsFile:
     """Open a FITS file, plain or gzip. Headers are walked, columns are read when asked for. Raises `DataError`."""
-    path = Path(path)
+    with _opened(Path(path)) as content:
+        opened = FitsFile(content.path, tuple(_walk(content)), content)
+    opened.check_unchanged()
+    _check_number(opened)
+    return opened
+
+
+def first_extension(path: Path, *names: str) -> Extension | None:
+    """The first extension of a file with one of these names, for its header: the file is read no further.
+
+    Raises `DataError`.
+    """
+    with _opened(path) as content:
+        return _first(_walk(content), names)
+
+
+def _first(extensions: Iterable[Extension], names: Sequence[str]) -> Extension | None:
+    wanted = {name.upper() for name in names}
+    return next((extension for extension in extensions if extension.name in wanted), None)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[FileBytes]:
+    """The bytes of what begins as a FITS file does. Raises `DataError`."""
     if "\0" in str(path):  # from a card of another file
         raise DataError(f"{path}: no file can be called that")
     try:
-        if path.is_dir():
-            raise DataError(f"{path}: is a directory, expected a FITS file")
-        if path.exists() and not path.is_file():
-            raise DataError(f"{path}: is not a regular file, expected a FITS file")
+        kind = path.stat().st_mode
+        if not S_ISREG(kind):
+            what = "a directory" if S_ISDIR(kind) else "not a regular file"
+            raise DataError(f"{path}: is {what}, expected a FITS file")
         with path.open("rb") as file:
             content = open_bytes(path, file)
             if not content.has(CARD) or bytes(content.read(0, 9)) != b"SIMPLE  =":
                 empty = "" if content.size else "; it is empty"
                 what = "the gzip file does not hold" if content.is_compressed else "not"
                 raise DataError(f"{path}: {what} a FITS file{empty}")
-            opened = FitsFile(path, tuple(_walk(content)), content)
-        opened.check_unchanged()
-        _check_number(opened)
-        return opened
+            yield content
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
     except OSError as error:
@@ -340,28 +327,22 @@ def _walk(content: FileBytes) -> Iterator[Extension]:
         position = start + -(-size // BLOCK) * BLOCK
 
 
+def _has_end(block: bytes) -> bool:
+    """Whether a card of a block is that of the end."""
+    at = block.find(_END)
+    while at % CARD and at >= 0:
+        at = block.find(_END, at + 1)
+    return at >= 0
+
+
 def _read_header(content: FileBytes, position: int) -> tuple[Header, int]:
     """The header that begins at a position, and where it ends."""
-    blocks, end = list[bytes](), position
+    end = position
     while end - position < HEADER_LIMIT:
         if not content.has(end + BLOCK):
             raise DataError(f"{content.path}: truncated inside a header, {content.size} bytes found")
-        blocks.append(bytes(content.read(end, BLOCK)))
+        ends = _has_end(bytes(content.read(end, BLOCK)))
         end += BLOCK
-        if re.match(rb"(?:.{80})*?END {77}", blocks[-1], re.DOTALL):
-            return Header(b"".join(blocks)), end
+        if ends:
+            return Header.of(bytes(content.read(position, end - position))), end
     raise DataError(f"{content.path}: a header has no END within {HEADER_LIMIT} bytes\n    the file is damaged")
-
-
-def _data_size(extension: Extension) -> int:
-    n_axes = extension.integer("NAXIS")
-    if n_axes <= 0:
-        return 0
-    if n_axes > 999 or extension.header.get("BITPIX") not in (8, 16, 32, 64, -32, -64):
-        extension.fail(f"BITPIX {extension.header.get('BITPIX')!r}, NAXIS {n_axes}: not FITS", "the file is damaged")
-    sizes = [extension.integer(f"NAXIS{axis}") for axis in range(1, n_axes + 1)]
-    extra = extension.integer("PCOUNT") if "PCOUNT" in extension.header else 0
-    groups = extension.integer("GCOUNT") if "GCOUNT" in extension.header else 1
-    if min(*sizes, extra, groups) < 0:
-        extension.fail("a size in the header is negative", "the file is damaged")
-    return abs(extension.integer("BITPIX")) // 8 * groups * (extra + prod(sizes))

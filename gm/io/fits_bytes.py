@@ -26,6 +26,7 @@ State: TypeAlias = tuple[int, int, int]
 ON_DISK = 1 << 24  # bytes from which on a file is not read as a whole
 DEFLATE_LIMIT = 1032  # no gzip stream expands by more: a header that declares more lies
 _PART = 1 << 20
+_FIRST = 1 << 15
 
 
 def state_of(file: BinaryIO | Path) -> State:
@@ -191,7 +192,8 @@ class GzipBytes(FileBytes):
                 if not rest:
                     raise DataError(f"{self.path}: the gzip file is cut short\n    copy or download it again")
             try:
-                self._data += self._inflate.decompress(rest, max(size - len(self._data), 1 << 20))
+                part = min(max(len(self._data), _FIRST), _PART)  # at first little, for who wants no more
+                self._data += self._inflate.decompress(rest, max(size - len(self._data), part))
             except zlib.error as error:
                 raise DataError(f"{self.path}: the gzip file is damaged ({error})") from error
         return True

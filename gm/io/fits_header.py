@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from gm.io.tables import CardValue
 
 CARD = 80
+_SHORT = 1 << 14  # bytes
+
+T = TypeVar("T")
 
 
 class Header(Mapping[str, CardValue]):
@@ -17,9 +20,15 @@ class Header(Mapping[str, CardValue]):
     Names of more than eight characters are those of ``HIERARCH`` cards.
     """
 
+    @classmethod
+    def of(cls, block: bytes) -> Header:
+        """The header with these bytes; short ones are remembered, since files of many runs have the same ones."""
+        return _remembered(block) if len(block) <= _SHORT else cls(block)
+
     def __init__(self, block: bytes) -> None:
         text = block.decode("latin-1")
         self._cards: dict[str, str] = {}
+        self._known: dict[Any, Any] = {}
         last = ""
         for start in range(0, len(text), CARD):
             name = text[start : start + 8].rstrip()
@@ -44,6 +53,13 @@ class Header(Mapping[str, CardValue]):
     def __contains__(self, name: object) -> bool:
         return name in self._cards
 
+    def known(self, find: Callable[[Header], T]) -> T:
+        """What a function finds in the cards, looked for once; what it raises is not kept."""
+        if find not in self._known:
+            self._known[find] = find(self)
+        found: T = self._known[find]
+        return found
+
     def text(self, name: str, default: str = "") -> str:
         """The value of a card as text without blanks at its ends."""
         return str(self[name]).strip() if name in self._cards else default
@@ -57,6 +73,11 @@ class Header(Mapping[str, CardValue]):
         """The value of a card that is an integer; None for everything else."""
         value = self.get(name)
         return value if type(value) is int else None
+
+
+@lru_cache(maxsize=256)
+def _remembered(block: bytes) -> Header:
+    return Header(block)
 
 
 def _join(card: str, more: str) -> str:

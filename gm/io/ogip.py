@@ -15,11 +15,15 @@ from pathlib import Path
 import numpy as np
 
 from gm.arrays import Array, BoolArray, IntArray
-from gm.io.fits import Extension, FitsFile, read_fits
+from gm.io.fits import Extension, FitsFile, first_extension, read_fits
 from gm.io.tables import Table
 
 log = logging.getLogger(__name__)
 
+SPECTRUM_OR_MAP = "SPECTRUM", "COUNTS_BANDS"
+"""Of these extensions the first one tells an OGIP spectrum from a GADF dataset, whose axes are in the second."""
+
+_COMPANIONS = ("ANCRFILE", "RESPFILE", "BACKFILE")
 _GAP = 1e-5  # relative: files in single precision repeat an edge to 1e-7
 _NO = ("F", "FALSE", ".FALSE.", "N", "NO", "0")
 _WHOLE = 1e-3  # counts: what a rate in single precision leaves of a whole number, up to 1e4
@@ -51,8 +55,18 @@ class Pha:
 
 def is_ogip(file: FitsFile) -> bool:
     """Whether a file holds an OGIP spectrum."""
-    spectrum = file.find("SPECTRUM")
-    return spectrum is not None and "OGIP" in spectrum.header.text("HDUCLASS")
+    spectrum = file.find(*SPECTRUM_OR_MAP)
+    return spectrum is not None and spectrum.name == "SPECTRUM" and "OGIP" in spectrum.header.text("HDUCLASS")
+
+
+def named_files(path: Path) -> list[str]:
+    """The files that the header of a PHA file names, which a dataset needs with it; none in other files.
+
+    Raises `DataError`.
+    """
+    spectrum = first_extension(path, *SPECTRUM_OR_MAP)
+    names = [_file_name(spectrum, card) for card in _COMPANIONS] if spectrum is not None else []
+    return [name for name in names if name]
 
 
 def pha_from(file: FitsFile) -> Pha:

@@ -12,7 +12,7 @@ from typing import Any
 
 from gm.errors import DataError
 from gm.io.files import sha256
-from gm.io.fits import read_fits
+from gm.io.ogip import named_files
 from gm.io.threads import in_threads
 from gm.pipeline.analysis.documents import Part
 from gm.pipeline.analysis.paths import beside, data_file
@@ -22,7 +22,6 @@ from gm.version import __version__
 Inputs = dict[str, Any]
 """``gm``: version; ``config``: hash of the stage's part of the config; ``files``: hash of every file by its path."""
 
-_COMPANIONS = ("ANCRFILE", "RESPFILE", "BACKFILE")
 _THREADS, _CHUNK = 4, 16  # that wait for files, and how many each takes at once
 
 
@@ -35,24 +34,11 @@ def fingerprint(data: Any) -> str:
 def with_companions(file: Path) -> list[Path]:
     """A data file and the OGIP response and background files that its header names, as far as they exist."""
     try:
-        spectrum = read_fits(file).find("SPECTRUM") if _may_hold_spectrum(file) else None
+        names = named_files(file)
     except DataError:
         return [file]
-    if spectrum is None:
-        return [file]
-    names = [spectrum.header.text(card).strip() for card in _COMPANIONS]
-    found = [beside(file.parent, Path(name)) for name in names if name and name.lower() != "none"]
+    found = [beside(file.parent, Path(name)) for name in names]
     return [file, *(path for path in found if path.is_file())]
-
-
-def _may_hold_spectrum(file: Path) -> bool:
-    """Whether it is worth reading the headers of a file, which takes ten times as long as reading the file."""
-    try:
-        content = file.read_bytes()
-    except OSError:
-        return False
-    is_named = any(word in content for word in (b"SPECTRUM", b"Spectrum", b"spectrum"))
-    return content.startswith(b"\x1f\x8b") or (content.startswith(b"SIMPLE") and is_named)
 
 
 def dataset_files(parts: Iterable[Part]) -> list[Path]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -48,9 +49,14 @@ def _stored(value: Any, seen: set[int]) -> Iterator[float]:
         if id(value) not in seen:
             seen.add(id(value))
             yield float(value.nbytes)
-    elif is_dataclass(value):
-        for field in fields(value):
-            yield from _stored(getattr(value, field.name), seen)
+    else:
+        for name in _field_names(value.__class__):
+            yield from _stored(getattr(value, name), seen)
+
+
+@lru_cache(maxsize=256)
+def _field_names(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else ()
 
 
 def _map(dataset: SkyMap, models: Models, layout: Layout) -> tuple[float, list[float]]:

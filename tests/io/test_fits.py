@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gm.errors import DataError
-from gm.io.fits import read_fits
+from gm.io.fits import first_extension, read_fits
 from gm.io.fits_header import parse_value
 from gm.io.fits_writer import write_fits
 from gm.io.tables import Column, Table
@@ -277,3 +277,42 @@ def test_a_table_with_fewer_bytes_than_rows(tmp_path: Path) -> None:
 def test_a_name_that_no_file_can_have() -> None:
     with pytest.raises(DataError, match="no file can be called that"):
         read_fits("arf\0.fits")
+
+
+def test_files_with_equal_headers_keep_their_own_values(tmp_path: Path) -> None:
+    """Headers are parsed once for all files that have the same one; one card more, and it is another one."""
+    names = ("one", "two", "scaled")
+    for number, name in enumerate(names):
+        (tmp_path / name).mkdir()
+        cards: dict[str, Any] = {"TSCAL1": 2.0} if name == "scaled" else {}
+        table_file(tmp_path / name, fits.Column("A", "J", array=np.arange(3) + 10 * number), **cards)
+    one, two, scaled = (read_fits(next((tmp_path / name).iterdir())).get("DATA") for name in names)
+    assert one.header is two.header
+    assert one.columns is two.columns
+    assert [one.path, two.path] == [next((tmp_path / name).iterdir()) for name in names[:2]]
+    assert [list(each.column("A")) for each in (one, two, scaled)] == [[0, 1, 2], [10, 11, 12], [40, 42, 44]]
+    one.table().header["NEW"] = 1  # type: ignore[index]
+    assert "NEW" not in two.table().header
+
+
+def test_a_row_that_no_memory_could_hold(tmp_path: Path) -> None:
+    path = table_file(tmp_path, fits.Column("A", "8A", array=["x"]))
+    wide = path.read_bytes().replace(b"'8A      '   ", b"'3000000000A'")
+    wide = wide.replace(b"NAXIS1  =                    8", b"NAXIS1  =           3000000000")
+    path.write_bytes(wide.replace(b"NAXIS2  =                    1", b"NAXIS2  =                    0")[:-2880])
+    with pytest.raises(DataError, match="a row has 3000000000 bytes"):
+        read_fits(path).get("DATA").column("A")
+
+
+def test_a_file_is_read_no_further_than_an_extension(tmp_path: Path) -> None:
+    tables = [Table(name, (Column("A", np.random.default_rng(1).random(20000)),)) for name in ("FIRST", "SECOND")]
+    path = tmp_path / "a.fits.gz"
+    write_fits(path, tables)
+    path.write_bytes(path.read_bytes()[:-1000])  # cut short inside the second
+    found = first_extension(path, "OTHER", "first")
+    assert found is not None
+    assert (found.name, found.integer("NAXIS2")) == ("FIRST", 20000)
+    with pytest.raises(DataError, match="cut short"):
+        first_extension(path, "THIRD")
+    with pytest.raises(DataError, match="no such file"):
+        first_extension(tmp_path / "none.fits", "FIRST")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from gm.io.fits_writer import write_fits
+from gm.io.tables import Column, Table
 from gm.pipeline.analysis.paths import data_file
 from gm.pipeline.commands.deps import makefile
 from gm.pipeline.inputs import fingerprint, label, stage_inputs, why_stale, with_companions
@@ -65,6 +68,25 @@ def test_ogip_companions_are_found(shared: Path) -> None:
     assert sorted(path.name for path in found) == [
         f"{kind}_obs23523.fits" for kind in ("arf", "bkg", "pha", "rmf")
     ]  # fmt: skip
+
+
+def test_only_an_ogip_spectrum_has_companions(tmp_path: Path) -> None:
+    """What comes first decides: a spectrum with the cards that name its files, or the axes of a GADF dataset."""
+    counts = np.zeros(2, np.int32)
+    pha = Table("SPECTRUM", (Column("COUNTS", counts),), {"ANCRFILE": "arf.fits", "BACKFILE": "none"})
+    axes = Table("COUNTS_BANDS", (Column("CHANNEL", counts),))
+    (tmp_path / "arf.fits").write_text("")
+    for name, tables, n_files in (
+        ("pha", [pha, axes], 2),
+        ("gadf", [axes, pha], 1),
+        ("rmf", [Table("EBOUNDS", ())], 1),
+    ):
+        for suffix in (".fits", ".fits.gz"):
+            file = tmp_path / f"{name}{suffix}"
+            write_fits(file, tables)
+            assert with_companions(file) == [file, tmp_path / "arf.fits"][:n_files]
+    (tmp_path / "text.fits").write_text("no spectrum")
+    assert with_companions(tmp_path / "text.fits") == [tmp_path / "text.fits"]
 
 
 def test_data_files_are_beside_the_document_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
