@@ -1,9 +1,11 @@
 #!/usr/bin/env python
 """Map fits: the whole fit with covariance in process, peak memory, and flux points on cubes.
 
-GM_PEER_PYTHON=... python benchmarks/bench_maps.py [--rounds 1] [--long]
+    GM_PEER_PYTHON=... python benchmarks/bench_maps.py [--rounds 1] [--long]
+    GM_PEER_PYTHON=... python benchmarks/bench_maps.py --only "MSH 15-52, stacked"
 
 ``--long`` times the case on which Gammapy takes more than ten minutes, and nothing else, and writes ``maps_long.*``.
+``--only`` times the cases whose names hold what follows, prints, and writes nothing.
 """
 
 from __future__ import annotations
@@ -71,10 +73,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--long", action="store_true")
+    parser.add_argument("--only", default="", help="cases whose names hold this")
     args = parser.parse_args()
-    cases = [fit_case(name, args.rounds) for name in (LONG_MAP_CASES if args.long else MAP_CASES)]
+    names = [name for name in (LONG_MAP_CASES if args.long else MAP_CASES) if args.only in name]
+    cubes = [] if args.long else [name for name in CUBES if args.only in name]
+    cases = [fit_case(name, args.rounds) for name in names]
     timings = [{"target": "", **timing} for case in cases for timing in case["timings"]]
-    timings += [] if args.long else [flux_points(name, args.rounds) for name in CUBES]
+    timings += [flux_points(name, args.rounds) for name in cubes]
+    if args.only:
+        print(comparison(timings))
+        return
     peaks = {name: pair for case in cases for name, pair in case["peak_memory_MiB"].items()}
     larger = [name for name, (ours, theirs) in peaks.items() if ours > theirs]
     text = "# Maps: fits in process\n\ngm's fit includes compiling the likelihood, and its covariance is the observed "

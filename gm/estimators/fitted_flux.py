@@ -16,13 +16,13 @@ from gm.conventions import Conventions
 from gm.datasets import Dataset, Datasets
 from gm.errors import UsageError
 from gm.estimators.norm import NormEstimate
-from gm.estimators.profile_space import Space, derived_of, quantity_space
+from gm.estimators.profile_space import ON_A_LINE, Space, derived_of, quantity_space
 from gm.estimators.quantity import Quantity
 from gm.estimators.result import FittedValue, FluxPoint, PointDataset, PointStatus, ReferenceFlux
 from gm.fit import Fit
-from gm.fit.profile import LowerMinimum
+from gm.fit.profile import LowerMinimum, ProfilePoint
 from gm.fit.run import FitRun
-from gm.likelihood import Engine
+from gm.likelihood import DatasetSummary, Engine
 from gm.matrices import along
 from gm.models import Models
 
@@ -77,7 +77,6 @@ class FluxFit:
         missing |= {name: why for name, (end, why) in ends.items() if end is None}
         if error is None:
             missing["norm_err"] = "it has no error"
-        points = [space.at([norm * reference]) for norm in self.scan]
         return NormEstimate(
             norm=best / reference,
             norm_err=None if error is None else self.sigma * error / reference,
@@ -86,9 +85,23 @@ class FluxFit:
             norm_ul=None if limit.upper is None else (best + limit.upper) / reference,
             stat=stat,
             stat_null=self._null(run, source),
-            stat_scan=np.array([np.nan if point.reason else point.value for point in points]),
+            stat_scan=self._scanned(space, best / reference, reference),
             missing=missing,
         )
+
+    def _scanned(self, space: Space, best: float, reference: float) -> Array:
+        """-2 ln L at the norms of the scan, (n_scan,), NaN where it is not known; on both sides from the best outwards,
+        each point on along those before. Raises `LowerMinimum`."""
+        found = np.full(len(self.scan), np.nan)
+        outwards = np.argsort(np.abs(np.array(self.scan) - best), kind="stable").tolist()
+        lines: dict[bool, list[ProfilePoint]] = {False: [], True: []}
+        for k in outwards:
+            line = lines[self.scan[k] > best]
+            point = space.at([self.scan[k] * reference], [line[:ON_A_LINE]] if line else ())
+            if not point.reason:
+                line.insert(0, point)
+                found[k] = point.value
+        return found
 
     def _null(self, run: FitRun, source: str) -> float:
         """-2 ln L with no flux, what else is free fitted again. Raises `LowerMinimum`."""
@@ -159,18 +172,29 @@ def in_band(datasets: Datasets, low: float, high: float) -> tuple[Datasets, tupl
 
 
 def fitted_point(
-    run: FitRun, quantity: Quantity, estimate: NormEstimate, reference: ReferenceFlux, sigma_ul: float
+    run: FitRun,
+    quantity: Quantity,
+    estimate: NormEstimate,
+    reference: ReferenceFlux,
+    sigma_ul: float,
+    summaries: Sequence[DatasetSummary],
 ) -> FluxPoint:
-    """The point of a band, with what the fitted spectrum says there in place of the reference."""
+    """The point of a band, with what the fitted spectrum says there in place of the reference; the datasets in
+    numbers."""
     source, (low, high) = quantity.source, quantity.energies
     middle = Quantity("dnde", source, (float(np.sqrt(low * high)),))
     spectrum = {other.kind: _propagated(run, other) for other in (middle, Quantity("eflux", source, (low, high)))}
     datasets = {
         one.name: PointDataset(low, high, one.counts, one.predicted, one.components[source])
-        for one in run.told.summarize(run.objective.full(run.minimum.vector))
+        for one in summaries
         if source in one.components
     }
     return FluxPoint(low, high, *_verdict(estimate, sigma_ul), reference, estimate, datasets, spectrum)
+
+
+def summaries_of(run: FitRun) -> list[DatasetSummary]:
+    """The datasets in numbers at the minimum."""
+    return run.told.summarize(run.objective.full(run.minimum.vector))
 
 
 def _verdict(estimate: NormEstimate, sigma_ul: float) -> tuple[PointStatus, str | None]:

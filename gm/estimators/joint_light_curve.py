@@ -17,6 +17,7 @@ from gm.estimators.fitted_flux import (
     fitted_values,
     flux_covariance,
     in_band,
+    summaries_of,
 )
 from gm.estimators.quantity import Quantity
 from gm.estimators.reference import Reference
@@ -63,8 +64,9 @@ def joint_fit(
     covariance = np.full((len(bins), len(bins)), np.nan)
     numbers = [k for k, _, _ in seen]
     covariance[np.ix_(numbers, numbers)] = flux_covariance(run, quantities) / np.outer(fluxes, fluxes)
+    summaries = summaries_of(run)
     for k, quantity, estimate, flux in zip(numbers, quantities, estimates, references, strict=True):
-        points[k] = fitted_point(run, quantity, estimate, flux, fit.sigma_ul)
+        points[k] = fitted_point(run, quantity, estimate, flux, fit.sigma_ul, summaries)
     amplitudes = {amplitude_of(parts, copy) for copy in copies}
     others = fitted_values(run, [name for name in run.names if name not in amplitudes])
     named = tuple(replace(one, name=one.name.replace(f"{copies[0]}.", f"{source}.", 1)) for one in others)

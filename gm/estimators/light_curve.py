@@ -11,7 +11,7 @@ import numpy as np
 from gm.conventions import Conventions
 from gm.datasets import Datasets
 from gm.errors import DataError, UsageError
-from gm.estimators.fitted_flux import FluxFit, fitted_point, fitted_values, free_models, in_band
+from gm.estimators.fitted_flux import FluxFit, fitted_point, fitted_values, free_models, in_band, summaries_of
 from gm.estimators.flux_points import DEFAULT_SCAN, FluxPointsEstimator
 from gm.estimators.joint_light_curve import joint_fit
 from gm.estimators.light_curve_result import LightCurve, LightCurveRow
@@ -181,7 +181,7 @@ class LightCurveEstimator:
             [flux], quantity = reference.fluxes(np.array([energies])), Quantity("flux", self.source, energies)
             run, [estimate] = self._fit(datasets, fitted).run([quantity], [flux.flux])
             told += run.warnings
-            point = fitted_point(run, quantity, estimate, flux, self.sigma_ul)
+            point = fitted_point(run, quantity, estimate, flux, self.sigma_ul, summaries_of(run))
             yield replace(point, parameters=fitted_values(run, self.free))
 
 

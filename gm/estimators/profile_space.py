@@ -18,6 +18,7 @@ from gm.fit.run import FitRun
 from gm.matrices import Covariance, substituted
 from gm.units import convert
 
+ON_A_LINE = 3  # points that a curve is led through: more of them would carry on what they are off by
 _SHORTER = 0.7  # of the step to be made, by the last one: a curve is not followed so far beyond its points
 
 

@@ -11,7 +11,7 @@ from gm.conventions import Conventions
 from gm.datasets import Datasets
 from gm.errors import UsageError
 from gm.estimators.profile_result import LikelihoodProfile, ProfileAxis, ProfileRow
-from gm.estimators.profile_space import Space, parameter_space, quantity_space
+from gm.estimators.profile_space import ON_A_LINE, Space, parameter_space, quantity_space
 from gm.estimators.quantity import Quantity
 from gm.fit import Fit
 from gm.fit.intervals import contour_rise
@@ -25,7 +25,6 @@ from gm.values import read_only
 Progress = Callable[[str, float], None]
 _LOWER_MINIMA = 5
 _LARGEST = 1_000_000  # points
-_ON_A_LINE = 3  # points that a curve is led through: more of them would carry on what they are off by
 _LOWER = "a lower minimum was found along the profile, and is what it starts from: its statistic is {:.6g} lower"
 
 
@@ -163,7 +162,7 @@ def _starts(found: dict[tuple[int, ...], ProfilePoint], place: tuple[int, ...]) 
     for axis in range(len(place)):
         for side in (-1, 1):
             line = list[ProfilePoint]()
-            for n in range(1, _ON_A_LINE + 1):
+            for n in range(1, ON_A_LINE + 1):
                 point = found.get(tuple(k + n * side * (a == axis) for a, k in enumerate(place)))
                 if point is None or point.reason:
                     break

@@ -24,10 +24,13 @@ class Reparametrised:
     method from where it is in ``start`` (n_free,): one step where q is proportional to it. Derivatives are exact::
 
         dx_k / dv_k = 1 / q_k,    dx_k / dv_j = -q_j / q_k,    q_j = dq / dx_j
+
+    The last solution is kept: value, gradient and information are asked for at one vector after the other.
     """
 
     def __init__(self, objective: Objective, derived: Derived, k: int, start: Array) -> None:
         self._objective, self._derived, self._k, self._start = objective, derived, k, start
+        self._last: tuple[bytes, Array] | None = None
 
     def there(self, parameters: Array) -> Array:
         """The vector (n_free,) of this objective from the parameters (n_free,)."""
@@ -37,6 +40,12 @@ class Reparametrised:
 
     def back(self, vector: Array) -> Array:
         """The parameters (n_free,); NaN for the one that would have to be found where there is no solution."""
+        key = vector.tobytes()
+        if self._last is None or self._last[0] != key:
+            self._last = key, self._solved(vector)
+        return self._last[1].copy()
+
+    def _solved(self, vector: Array) -> Array:
         wanted, x = float(vector[self._k]), np.array(vector, dtype=np.float64)
         x[self._k] = self._start[self._k]
         for _ in range(_STEPS):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -17,6 +18,7 @@ from gm.models import Component, EnergyBins, Layout, Models, Role, SpectralModel
 from gm.models.temporal.intervals import TimeIntervals
 
 _MANY = 32  # components that are worth to be computed together
+_COPIES = 4  # the same, of those that differ in their amplitudes alone
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +44,16 @@ class _Share:
         """The same for all that can be computed together; None: by itself."""
         model = self.component.spectral_model
         return (type(model), self.points.size, self.exact) if model.takes_many and self.bins is None else None
+
+    def ruled(self, layout: Layout) -> tuple[object, ...] | None:
+        """Equal for all that differ in their amplitudes alone whatever the vector, if their formulas are alike; None:
+        it is computed by itself."""
+        model, bins = self.component.spectral_model, self.bins
+        if bins is None or self.exact or (amplitude := model.amplitude_position()) is None:
+            return None
+        rules = [layout.rule(k) for k in range(self.slots.start, self.slots.stop) if k != self.slots.start + amplitude]
+        energies = bins.lo.tobytes(), bins.hi.tobytes(), bins.offsets, self.points.tobytes()
+        return type(model), energies, amplitude, *rules
 
     def flux(self, values: Array) -> Array:
         if self.exact:
@@ -186,8 +198,42 @@ class _SharesAlike:
         return SlopesAlike(self.columns, flux, self.slots, gradient)
 
 
+@dataclass(frozen=True, eq=False)
+class _Copies:
+    """Components whose spectra differ in their amplitudes alone, whatever the vector: computed once, for a unit of it.
+
+    one : of them; amplitude : its position among the parameters; slots : (n, n_own) of all parameters; columns :
+    (n, n_energies)
+    """
+
+    one: _Share
+    amplitude: int
+    slots: IntArray
+    columns: IntArray
+
+    def flux(self, values: Array) -> Array:
+        return np.asarray(self._amplitudes(values) * self.one.flux(self._unit(values)))
+
+    def slopes(self, values: Array) -> SlopesAlike:
+        amplitudes, unit = self._amplitudes(values), self.one.slopes(self._unit(values))
+        ((_, by_own),) = unit.gradients
+        gradient = amplitudes * by_own[:, None]
+        gradient[self.amplitude] = by_own[self.amplitude]
+        return SlopesAlike(self.columns, amplitudes * unit.flux, self.slots, gradient)
+
+    def _amplitudes(self, values: Array) -> Array:
+        """(n, 1)"""
+        return values[self.slots[:, self.amplitude, None]]
+
+    def _unit(self, values: Array) -> Array:
+        """(n_par,) with an amplitude of 1."""
+        unit = values.copy()
+        unit[self.slots[0, self.amplitude]] = 1.0
+        return unit
+
+
 OneShare = _Share | _TimedShare | FactoredShare
-AnyShare = OneShare | _SharesAlike
+AnyShare = OneShare | _SharesAlike | _Copies
 Bend = tuple[slice, slice, Array]  # slots of two components, and second derivatives (n_first, n_second) by them
 
 
@@ -231,29 +277,58 @@ def _shares(
     return shares
 
 
-def joined_shares(shares: Sequence[OneShare], n_columns: int, many: int = _MANY) -> list[AnyShare]:
-    """The shares, with ``many`` that differ in numbers alone as one."""
-    found: dict[object, list[_Share]] = {}
-    for share in shares:
-        if isinstance(share, _Share) and share.is_like is not None:
-            found.setdefault(share.is_like, []).append(share)
-    groups = [group for group in found.values() if len(group) >= many]
-    together = {id(share) for group in groups for share in group}
+def joined_shares(
+    shares: Sequence[OneShare], layout: Layout, n_columns: int, many: int = _MANY, copies: int = _COPIES
+) -> list[AnyShare]:
+    """The shares, with ``many`` that differ in numbers alone as one, and ``copies`` that differ in amplitudes alone."""
+    alike, equal = defaultdict[object, list[_Share]](list), defaultdict[object, list[_Share]](list)
+    for share in (share for share in shares if isinstance(share, _Share)):
+        if share.is_like is not None:
+            alike[share.is_like].append(share)
+        elif (key := share.ruled(layout)) is not None:
+            first = equal[key][0].component if equal[key] else share.component
+            if first.spectral_model.is_like(share.component.spectral_model):
+                equal[key].append(share)
+    groups = [group for group in alike.values() if len(group) >= many and _are_apart(group, n_columns)]
+    equals = [group for group in equal.values() if len(group) >= copies and _are_apart(group, n_columns)]
+    together = {id(share) for group in (*groups, *equals) for share in group}
     return [
         *(share for share in shares if id(share) not in together),
         *(_together(group, n_columns) for group in groups),
+        *(_copies(group, n_columns) for group in equals),
     ]
 
 
+def _are_apart(shares: Sequence[_Share], n_columns: int) -> bool:
+    """Whether no two add to the same column, as those of one dataset do."""
+    taken = np.zeros(n_columns, dtype=np.intp)
+    for share in shares:
+        taken[share.columns] += 1
+    return bool(taken.max(initial=0) <= 1)
+
+
 def _together(shares: Sequence[_Share], n_columns: int) -> _SharesAlike:
-    every = np.arange(n_columns)
+    slots, columns = _places(shares, n_columns)
     return _SharesAlike(
         model=shares[0].component.spectral_model,
         points=np.stack([share.points for share in shares]),
-        slots=np.stack([np.arange(share.slots.start, share.slots.stop) for share in shares]),
-        columns=np.stack([every[share.columns] for share in shares]),
+        slots=slots,
+        columns=columns,
         exact=shares[0].exact,
     )
+
+
+def _copies(shares: Sequence[_Share], n_columns: int) -> _Copies:
+    amplitude = shares[0].component.spectral_model.amplitude_position()
+    assert amplitude is not None  # as `_Share.ruled` says
+    return _Copies(shares[0], amplitude, *_places(shares, n_columns))
+
+
+def _places(shares: Sequence[_Share], n_columns: int) -> tuple[IntArray, IntArray]:
+    """Where parameters and energies of shares are, (n, n_own) and (n, n_energies)."""
+    every = np.arange(n_columns)
+    slots = np.stack([np.arange(share.slots.start, share.slots.stop) for share in shares])
+    return slots, np.stack([every[share.columns] for share in shares])
 
 
 def _share(component: Component, blocks: list[Block], layout: Layout, conventions: Conventions, exact: bool) -> _Share:

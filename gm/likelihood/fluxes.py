@@ -52,8 +52,9 @@ class FluxBank:
         every = (share for its in self._shares.values() for share in its)
         self._bending = [share for share in every if isinstance(share, FactoredShare)]
         self._exact = set(exact) & self._shares.keys()
-        self._exactly = joined_shares(self._of(self._exact), self.n_columns, 1)
-        self._every = [*joined_shares(self._of(self._shares.keys() - self._exact), self.n_columns), *self._exactly]
+        self._exactly = joined_shares(self._of(self._exact), layout, self.n_columns, 1)
+        others = joined_shares(self._of(self._shares.keys() - self._exact), layout, self.n_columns)
+        self._every = [*others, *self._exactly]
         places = [
             (range(self.n_columns)[block.columns], range(self.n_parameters)[_carried(block, models, layout)])
             for block in plan.blocks.values()

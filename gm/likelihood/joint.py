@@ -106,6 +106,7 @@ class JointLikelihood:
         self.own = own_parameters([dataset.name for dataset in datasets], models, self.layout)
         apart = frozenset[str]() if self.own is None else spectra_apart(models)
         self.bank = FluxBank(plan, models, self.layout, self.conventions, apart)
+        self._followed = self.layout.followed()
         self._last_point: _Point | None = None
         self._last_slopes: _Point | None = None
         self._last_value: tuple[bytes, float] | None = None
@@ -174,6 +175,10 @@ class JointLikelihood:
             point.pullback = self.terms.pullback(self._flux(point))
         return point.pullback
 
+    def _jacobian(self, slopes: FluxSlopes) -> Array:
+        """Derivatives of the flux vector by that of free parameters, (n_columns, n_free)."""
+        return slopes.narrow_jacobian(*self._followed, self.layout.n_free)
+
     def gradient(self, vector: Array) -> Array:
         """Exact gradient of -2 ln L, (n_free,)."""
         return self.value_and_gradient(vector)[1]
@@ -187,7 +192,7 @@ class JointLikelihood:
                 flux, n_shared = self._flux(point), self.own.n_shared
                 parts = self.terms.information_by_dataset(flux, narrow, n_shared, expected=expected)
                 return self.own.hessian(parts).plus_diagonal(prior)
-            jacobian = self.layout.reduce(self._slopes(point).jacobian())
+            jacobian = self._jacobian(self._slopes(point))
             information = np.diag(prior)
             for block in self.terms.information(self._flux(point), jacobian, expected=expected):
                 block.add_to(information)
@@ -204,7 +209,7 @@ class JointLikelihood:
             return None
         point = self._at(vector)
         slopes = self._slopes(point)
-        jacobian = self.layout.reduce(slopes.jacobian())
+        jacobian = self._jacobian(slopes)
         by_parameter = self.layout.reduce(np.eye(len(point.values)))
         steps_of_flux = np.abs(jacobian) @ steps
         blocks = self.terms.second_derivatives(self._flux(point), jacobian, steps_of_flux)

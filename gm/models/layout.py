@@ -89,6 +89,12 @@ class Layout:
         """Scale and offset of parameter ``index``, in own units, as a function of the free one that decides it."""
         return float(self._slope[index]), float(self._constant[index])
 
+    def rule(self, index: int) -> tuple[int | None, float, float]:
+        """What decides the internal value of parameter ``index``: an element of the vector, or None, a factor of it,
+        and what is added."""
+        constant, slope = self._internal
+        return self.free_position(index), float(slope[index]), float(constant[index])
+
     def tighten(self, index: int, low: float, high: float) -> None:
         """Keep a fit within limits of parameter ``index``, in internal units, as far as its own limits leave room."""
         i = self.free_position(index)

@@ -127,6 +127,22 @@ class ParametricModel(ABC):
         changed._set_parameters(parameters)
         return changed
 
+    def is_like(self, other: ParametricModel) -> bool:
+        """Whether both are one function of their values: all that they hold beside parameters is one and the same."""
+        members, its_members = self.members(), other.members()
+        mine, its = (
+            {
+                name: part
+                for name, part in vars(model).items()
+                if name not in {*members, "parameters", "factors", "paths"}
+            }
+            for model in (self, other)
+        )
+        if type(self) is not type(other) or mine.keys() != its.keys():
+            return False
+        same_parts = all(its[name] is part for name, part in mine.items())
+        return same_parts and all(member.is_like(its_members[name]) for name, member in members.items())
+
     @classmethod
     def named_by_document(cls, name: str) -> Parameter | None:
         """The default of a parameter that the class does not know but a document may name; None: it may not."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -368,3 +369,18 @@ def test_integrals_have_the_shape_of_the_energies() -> None:
 def test_no_range_of_energies(bounds: tuple[object, object]) -> None:
     with pytest.raises(UnitError, match=r"is no range of energies above zero|does not convert|not finite"):
         PowerLawSpectralModel().integral(*bounds)
+
+
+def test_models_are_alike_where_they_are_one_function_of_their_values() -> None:
+    """With other values, but not with another formula, operator or table."""
+    law, table = PowerLawSpectralModel(index=2.0), TemplateSpectralModel(energy=[1.0, 10.0], values=[2e-12, 1e-13])
+    other = TemplateSpectralModel(energy=[1.0, 10.0], values=[2e-12, 2e-13])
+    assert law.is_like(PowerLawSpectralModel(index=3.0))
+    assert not law.is_like(LogParabolaSpectralModel())
+    assert table.is_like(table.with_parameters([replace(p, value=2.0 * p.value) for p in table.parameters]))
+    assert not table.is_like(other)
+    norm = PowerLawNormSpectralModel()
+    product = CompoundSpectralModel(table, norm, "mul")
+    assert product.is_like(product.with_parameters([replace(p, value=2.0 * p.value) for p in product.parameters]))
+    assert not product.is_like(CompoundSpectralModel(other, norm, "mul"))
+    assert not product.is_like(CompoundSpectralModel(table, norm, "add"))
