@@ -205,7 +205,7 @@ def test_columns_of_a_healpix_map_in_different_units(tmp_path: Path) -> None:
     healpix_cube(tmp_path / "cube.fits", "cm-2 s-1 GeV-1 sr-1")
     with fits.open(tmp_path / "cube.fits", mode="update") as hdus:
         hdus[1].header["TUNIT1"] = "sr-1"
-    with pytest.raises(DataError, match="columns of values are in .*, expected one unit"):
+    with pytest.raises(DataError, match=r"columns of values are in .*, expected one unit"):
         read_map(tmp_path / "cube.fits")
 
 
