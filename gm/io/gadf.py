@@ -20,6 +20,7 @@ from gm.io.fits import Extension, FitsFile
 from gm.io.tables import CardValue, Column, Table
 
 MAX_AXES = 5
+_GAP = 1e-3  # of the narrowest bin
 _WCS_SHAPE = re.compile(r"\(?\s*\d{1,9}(?:\s*,\s*\d{1,9})*\s*,?\s*\)?")
 
 
@@ -89,10 +90,13 @@ def _read_axis(bands: Extension, number: int, name: str) -> GadfAxis:
     lows, unit = distinct(lower), bands.unit(columns[0])
     if "AXCOLS2" not in bands.header and not np.array_equal(lows, lower):
         bands.fail(f"column {columns[0]} does not increase from row to row", "bins are stored in increasing order")
-    interp = bands.header.text(f"INTERP{number}", "lin").lower()
+    interp = bands.header.text(f"INTERP{number}", "log" if name.startswith("energy") else "lin").lower()
     if len(columns) == 1:
         return GadfAxis(name, np.empty(0), unit, interp, lows)
-    return GadfAxis(name, np.append(lows, upper.max()), unit, interp)
+    ends = distinct(upper)
+    if ends.size != lows.size or (np.abs(ends[:-1] - lows[1:]) > _GAP * (ends - lows).min()).any():
+        bands.fail(f"the bins of axis {name} leave gaps or overlap", "each begins where the one before it ends")
+    return GadfAxis(name, np.append(lows, ends[-1]), unit, interp)
 
 
 def read_values(file: FitsFile, name: str, shape: tuple[int, ...], unit: str | None = None) -> Array | None:

@@ -19,6 +19,7 @@ from gm.errors import DataError
 from gm.io.fits import Extension, FitsFile
 from gm.io.fits_image import first_data, image_shape, is_image, read_image
 from gm.io.gadf import GadfAxis, axis_cards, band_axes, band_table, parse_wcs_shape
+from gm.io.ogip import edges_of
 from gm.io.tables import CardValue, Column, Image, Table
 
 _MASKS = ("mask", "is_ul", "success")
@@ -114,8 +115,7 @@ def read_map_axes(file: FitsFile, extension: Extension) -> tuple[GadfAxis, ...]:
         return ()
     bands = file.get(name)
     if name == "EBOUNDS" and not bands.header.text("AXCOLS1"):
-        edges = np.append(bands.floats("E_MIN"), bands.floats("E_MAX")[-1:])
-        return (GadfAxis("energy", edges, bands.unit("E_MIN") or "keV"),)
+        return (GadfAxis("energy", edges_of(bands, "E_MIN", "E_MAX"), "TeV"),)
     if name == "ENERGIES":  # Gammapy writes no unit, and means that of the science tools
         unit = bands.unit("ENERGY") or "MeV"
         return (GadfAxis("energy_true", np.empty(0), unit, "log", bands.floats("ENERGY").ravel()),)

@@ -196,7 +196,7 @@ class SkyPointSpread(PointSpreadResponse):
         return cls(_checked(extension, lambda: PsfMap.from_map(*_with_exposure(file, extension))))
 
     def on_map(self, target: PsfMap, energy: EnergyAxis, seen: Observed) -> PsfMap:
-        own, axis = self.psf, EnergyAxis(energy.edges) if self.psf.is_reco else target.energy
+        own, axis = self.psf, replace(energy, name="energy") if self.psf.is_reco else target.energy
         lon, lat = pixel_positions(target.geometry)
         data = _SkyValues(own.geometry, own.axes, own.data).at(lon, lat, axis.center)
         exposure = _exposure(own, lon, lat, axis.center)

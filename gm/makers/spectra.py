@@ -30,7 +30,7 @@ def empty_spectrum(name: str, energy: EnergyAxis, energy_true: EnergyAxis, regio
     return SpectrumDataset(
         name=name,
         energy=energy,
-        energy_true=EnergyAxis(energy_true.edges, "energy_true"),
+        energy_true=EnergyAxis(energy_true.edges, "energy_true", interp=energy_true.interp),
         counts=np.zeros(energy.n_bins),
         exposure=np.zeros(energy_true.n_bins),
         region=region.to_file_region(),

@@ -18,6 +18,14 @@ from gm.units import convert
 SAME_ENERGY = 1e-6  # relative; single precision keeps 6e-8
 
 
+_Scale: TypeAlias = Callable[[Array], Array]
+_SCALES: dict[str, tuple[_Scale, _Scale]] = {
+    "lin": (np.asarray, np.asarray),
+    "log": (np.log, np.exp),
+    "sqrt": (np.sqrt, np.square),
+}
+
+
 class _Bins(ABC):
     """Contiguous bins. ``edges : (n_bins + 1,)``, ``lo``, ``hi``, ``width : (n_bins,)`` in the unit of the axis."""
 
@@ -45,14 +53,15 @@ class _Bins(ABC):
 class EnergyAxis(_Bins):
     """Contiguous energy bins. ``edges : (n_bins + 1,) [TeV]``, positive and increasing, else `DataError`.
 
-    ``nodes : (n_bins,) [TeV]`` : the energies that the edges were put between, of an axis that was given by them.
+    ``nodes : (n_bins,) [TeV]`` : the energies that the edges were put between, of an axis that was given by them;
+    ``interp``: log, lin or sqrt, the scale in which centres are half-way and values between them are interpolated.
     """
 
     edges: Array
     name: str = "energy"
     nodes: Array | None = None
+    interp: str = "log"
     unit: ClassVar[str] = "TeV"
-    interp: ClassVar[str] = "log"
 
     def __post_init__(self) -> None:
         edges = np.ascontiguousarray(self.edges, dtype=np.float64)
@@ -65,6 +74,8 @@ class EnergyAxis(_Bins):
             raise DataError(
                 f"axis {self.name}: energies must increase, found {edges[at]:g} TeV and then {edges[at + 1]:g} TeV"
             )
+        if self.interp not in _SCALES:
+            raise DataError(f"axis {self.name}: interpolation '{self.interp}', expected one of {', '.join(_SCALES)}")
         object.__setattr__(self, "edges", edges)
 
     @classmethod
@@ -80,8 +91,13 @@ class EnergyAxis(_Bins):
 
     @cached_property
     def center(self) -> Array:
-        """The nodes, or geometric centres ``sqrt(lo hi)``, ``(n_bins,) [TeV]``."""
-        return np.sqrt(self.lo * self.hi) if self.nodes is None else self.nodes
+        """The nodes, or the middle of bins in the scale, ``sqrt(lo hi)`` if it is log, ``(n_bins,) [TeV]``."""
+        if self.nodes is not None:
+            return self.nodes
+        if self.interp == "log":
+            return np.sqrt(self.lo * self.hi)
+        forward, back = _SCALES[self.interp]
+        return np.asarray(back(0.5 * (forward(self.lo) + forward(self.hi))))
 
     @property
     def has_edges(self) -> bool:
@@ -89,28 +105,30 @@ class EnergyAxis(_Bins):
         return self.nodes is None
 
     def pixel(self, energy: ArrayLike) -> Array:
-        """Fractional bin index of energies [TeV], linear in ln E: 0 at the first centre, -0.5 at the first edge."""
-        return _bin_coordinate(np.log(self.edges), np.log(np.asarray(energy, dtype=np.float64))) - 0.5
+        """Fractional bin index of energies [TeV], linear in ln E if the scale is log: 0 at the first centre, -0.5 at
+        the first edge."""
+        forward = _SCALES[self.interp][0]
+        return _bin_coordinate(forward(self.edges), forward(np.asarray(energy, dtype=np.float64))) - 0.5
 
     def same_as(self, other: Axis) -> bool:
         """Whether both have the same name and exactly the same edges."""
         return self is other or (
             isinstance(other, EnergyAxis)
-            and (self.name, self.has_edges) == (other.name, other.has_edges)
+            and (self.name, self.has_edges, self.interp) == (other.name, other.has_edges, other.interp)
             and np.array_equal(self.edges, other.edges)
         )
 
     def squashed(self) -> EnergyAxis:
         """One bin over the whole range."""
-        return EnergyAxis(self.edges[[0, -1]], self.name)
+        return EnergyAxis(self.edges[[0, -1]], self.name, interp=self.interp)
 
     def sliced(self, part: slice) -> EnergyAxis:
         """The bins ``part.start`` to ``part.stop``."""
-        return EnergyAxis(self.edges[part.start : part.stop + 1], self.name)
+        return EnergyAxis(self.edges[part.start : part.stop + 1], self.name, interp=self.interp)
 
     def joined(self, groups: IntArray) -> EnergyAxis:
         """With some of its edges, by number."""
-        return EnergyAxis(self.edges[groups], self.name)
+        return EnergyAxis(self.edges[groups], self.name, interp=self.interp)
 
     def mask(self, e_min: object = None, e_max: object = None) -> BoolArray:
         """``(n_bins,)``: bins that lie between two energies as a whole, as `within` compares them.
@@ -132,14 +150,6 @@ def within(lo: Array, hi: Array, e_min: float | None = None, e_max: float | None
     if e_max is not None:
         keep &= hi <= e_max * (1.0 + SAME_ENERGY)
     return keep
-
-
-_Scale: TypeAlias = Callable[[Array], Array]
-_SCALES: dict[str, tuple[_Scale, _Scale]] = {
-    "lin": (np.asarray, np.asarray),
-    "log": (np.log, np.exp),
-    "sqrt": (np.sqrt, np.square),
-}
 
 
 @final

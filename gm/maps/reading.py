@@ -110,9 +110,9 @@ def _build_axis(axis: GadfAxis) -> Axis:
     target = "TeV" if is_energy else "deg" if axis.name in ("rad", "offset") else axis.unit
     scale = factor(axis.unit, target)
     if axis.nodes is not None:
-        return NodeAxis.from_nodes(axis.name, axis.nodes * scale, target, "log" if is_energy else axis.interp)
+        return NodeAxis.from_nodes(axis.name, axis.nodes * scale, target, axis.interp)
     if is_energy:
-        return EnergyAxis(axis.edges * scale, axis.name)
+        return EnergyAxis(axis.edges * scale, axis.name, interp=axis.interp)
     return NodeAxis.from_edges(axis.name, axis.edges * scale, target, axis.interp)
 
 

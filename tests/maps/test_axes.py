@@ -67,3 +67,15 @@ def test_bounds() -> None:
 def test_edges_that_are_no_axis(edges: list[float], message: str) -> None:
     with pytest.raises(DataError, match=message):
         EnergyAxis(np.array(edges))
+
+
+def test_an_axis_of_another_scale() -> None:
+    """The centres of Gammapy's ``MapAxis.from_edges``, whose scale is linear unless it is told otherwise."""
+    axis = EnergyAxis(np.array([1.0, 3.0, 6.0, 10.0]), interp="lin")
+    assert axis.center.tolist() == [2.0, 4.5, 8.0]
+    np.testing.assert_allclose(axis.pixel([1.0, 2.0, 3.0, 3.75, 10.0]), [-0.5, 0.0, 0.5, 0.75, 2.5])
+    for part in (axis.sliced(slice(1, 3)), axis.joined(np.array([0, 2, 3])), axis.squashed()):
+        np.testing.assert_allclose(part.center, 0.5 * (part.lo + part.hi))
+    assert not axis.same_as(EnergyAxis(axis.edges))
+    with pytest.raises(DataError, match="interpolation 'cubic'"):
+        EnergyAxis(np.array([1.0, 2.0]), interp="cubic")

@@ -213,7 +213,7 @@ def bands(**columns: Any) -> Callable[[Any], list[Image | Table]]:
         (change({"BSCALE": "one"}), "BSCALE is 'one', expected a number"),
         (bands(E_MIN=np.array([0.1, np.nan, 1.0])), "not finite"),
         (bands(E_MIN=np.array([1.0, 0.5, 0.1])), "does not increase"),
-        (bands(E_MIN=np.array([-1.0, 0.5, 1.0])), "must be finite and above 0"),
+        (bands(E_MIN=np.array([-1.0, 0.5, 1.0])), "leave gaps or overlap"),
         (bands(unit="s"), "'s' does not convert to 'TeV'"),
         (bands(unit="banana"), "banana"),
         (bands(NPIX=np.array([[5, 4], [5, 4], [9, 9]])), "NPIX differs from bin to bin"),

@@ -59,7 +59,7 @@ def _energy_axis(file: FitsFile, map_name: str, name: str) -> EnergyAxis:
     bands = file.get(f"{map_name}_BANDS")
     if len(axes) != 1 or not axes[0].name.startswith("energy"):
         bands.fail(f"axes {', '.join(axis.name for axis in axes) or 'none'}, expected {name} alone")
-    return EnergyAxis(axes[0].edges * _to_tev(file, map_name, axes[0]), name)
+    return EnergyAxis(axes[0].edges * _to_tev(file, map_name, axes[0]), name, interp=axes[0].interp)
 
 
 def _to_tev(file: FitsFile, map_name: str, axis: GadfAxis) -> float:
@@ -120,8 +120,8 @@ def write_gadf(dataset: Spectrum, path: Path) -> None:
 
 def gadf_tables(dataset: Spectrum) -> list[Table]:
     """The tables of the file in Gammapy's order."""
-    energy = GadfAxis("energy", dataset.energy.edges, "TeV")
-    true = GadfAxis("energy_true", dataset.energy_true.edges, "TeV")
+    energy = GadfAxis("energy", dataset.energy.edges, "TeV", dataset.energy.interp)
+    true = GadfAxis("energy_true", dataset.energy_true.edges, "TeV", dataset.energy_true.interp)
     region = dataset.region.to_table("REGION") if dataset.region is not None else None
     tables: list[Table] = []
 
@@ -137,7 +137,7 @@ def gadf_tables(dataset: Spectrum) -> list[Table]:
     if dataset.has_known_background:
         add("BACKGROUND", dataset.known_background)
     if dataset.edisp is not None:
-        squashed = GadfAxis("energy", dataset.energy.edges[[0, -1]], "TeV")
+        squashed = GadfAxis("energy", dataset.energy.edges[[0, -1]], "TeV", dataset.energy.interp)
         add("EDISP", dataset.edisp, (energy, true))
         add("EDISP_EXPOSURE", dataset.exposure[:, None], (squashed, true), "cm2 s")
     add("MASK_SAFE", dataset.mask_safe)

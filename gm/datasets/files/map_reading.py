@@ -191,7 +191,7 @@ def _grid(file: FitsFile, name: str, axis: str) -> tuple[WcsGeometry, EnergyAxis
 def _energy_axis(extension: Extension, axes: tuple[Axis, ...], name: str) -> EnergyAxis:
     if len(axes) != 1 or not axes[0].name.startswith("energy"):
         extension.fail(f"axes {', '.join(axis.name for axis in axes) or 'none'}, expected {name} alone")
-    return EnergyAxis(axes[0].edges, name, None if axes[0].has_edges else axes[0].center)
+    return EnergyAxis(axes[0].edges, name, None if axes[0].has_edges else axes[0].center, axes[0].interp)
 
 
 def _read_psf(file: FitsFile, name: str) -> PsfMap | None:

@@ -61,7 +61,7 @@ def exposed_counts(dataset: SkyMap, component: SkyModel, conventions: Convention
     alone = MapDataset(
         name=dataset.name,
         geometry=pixel,
-        energy=EnergyAxis(true.edges),
+        energy=EnergyAxis(true.edges, interp=true.interp),
         energy_true=true,
         counts=no_counts(true, pixel),
         exposure=np.ones((true.n_bins, 1, 1)),
