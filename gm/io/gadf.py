@@ -77,19 +77,30 @@ def read_axes(file: FitsFile, name: str) -> list[GadfAxis]:
 
 def band_axes(bands: Extension) -> list[GadfAxis]:
     """The axes in a BANDS table, first (fastest) first. Raises `DataError`."""
-    return [_read_axis(bands, number, axis) for number, axis in enumerate(axis_names(bands), start=1)]
+    axes = [_read_axis(bands, number, axis) for number, axis in enumerate(axis_names(bands), start=1)]
+    rows, sizes = bands.integer("NAXIS2"), [axis.n_bins for axis in axes]
+    if rows == np.prod(sizes):
+        index = np.indices(sizes[::-1]).reshape(len(sizes), -1)[::-1]
+        for number, (axis, at) in enumerate(zip(axes, index, strict=True), start=1):
+            column = _columns_of(bands, number)[0]
+            lows = axis.edges[:-1] if axis.nodes is None else axis.nodes
+            if not np.array_equal(bands.floats(column).ravel(), lows[at]):
+                bands.fail(f"column {column} does not increase from row to row", "bins are stored in increasing order")
+    return axes
+
+
+def _columns_of(bands: Extension, number: int) -> list[str]:
+    return [column.strip() for column in bands.header.text(f"AXCOLS{number}").split(",")]
 
 
 def _read_axis(bands: Extension, number: int, name: str) -> GadfAxis:
-    columns = [column.strip() for column in bands.header.text(f"AXCOLS{number}").split(",")]
+    columns = _columns_of(bands, number)
     if len(columns) > 2:
         bands.fail(f"axis {name} has the columns {', '.join(columns)}, expected a lower and an upper edge, or nodes")
     lower, upper = bands.floats(columns[0]), bands.floats(columns[-1])
     if not (np.isfinite(lower).all() and np.isfinite(upper).all() and lower.size):
         bands.fail(f"axis {name} has values that are not finite, or none")
     lows, unit = distinct(lower), bands.unit(columns[0])
-    if "AXCOLS2" not in bands.header and not np.array_equal(lows, lower):
-        bands.fail(f"column {columns[0]} does not increase from row to row", "bins are stored in increasing order")
     interp = bands.header.text(f"INTERP{number}", "log" if name.startswith("energy") else "lin").lower()
     if len(columns) == 1:
         return GadfAxis(name, np.empty(0), unit, interp, lows)

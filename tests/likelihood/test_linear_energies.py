@@ -11,9 +11,10 @@ from astropy.io import fits
 from gm.datasets import Datasets, MapDataset, SpectrumDataset
 from gm.errors import DataError
 from gm.likelihood.drawing import predict
-from gm.maps.axes import EnergyAxis
+from gm.maps.axes import EnergyAxis, NodeAxis
 from gm.maps.geometry import WcsGeometry
 from gm.maps.map import Map
+from gm.maps.reading import read_map
 from gm.maps.writing import write_map
 from gm.models import BackgroundIRFModel, Models, PowerLawNormSpectralModel, TemplateSpatialModel
 
@@ -71,3 +72,14 @@ def test_bins_that_leave_gaps_or_overlap(tmp_path: Path, dataset: SpectrumDatase
         hdus["COUNTS_BANDS"].data["E_MAX"][1] = to
     with pytest.raises(DataError, match="HDU COUNTS_BANDS: the bins of axis energy leave gaps or overlap"):
         Datasets.read(tmp_path / "datasets.yaml")
+
+
+def test_rows_of_two_axes_in_another_order_than_the_values(tmp_path: Path) -> None:
+    width = NodeAxis.from_nodes("width", [1.0, 2.0])
+    write_map(tmp_path / "t.fits", Map(GRID, (TRUE, width), np.ones((3, 2, *GRID.shape)), "sr-1"))
+    assert len(read_map(tmp_path / "t.fits").axes) == 2
+    with fits.open(tmp_path / "t.fits", mode="update") as hdus:
+        bands = next(hdu for hdu in hdus if hdu.name.endswith("_BANDS"))
+        bands.data[:] = bands.data[::-1].copy()
+    with pytest.raises(DataError, match="column WIDTH does not increase from row to row"):
+        read_map(tmp_path / "t.fits")
