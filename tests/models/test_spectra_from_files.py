@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from astropy.io import fits
 
 from gm.arrays import Array
 from gm.errors import DataError
@@ -14,6 +15,7 @@ from gm.models import (
     EBLAbsorptionNormSpectralModel,
     ModelError,
     Models,
+    PowerLawSpectralModel,
     SpectralModel,
     TemplateNDSpectralModel,
 )
@@ -70,6 +72,25 @@ def test_absorption_from_an_inline_table() -> None:
         EBLAbsorptionNormSpectralModel(redshift=0.1)
     with pytest.raises(ModelError, match="2 redshifts, 2 energies, values of shape"):
         EBLAbsorptionNormSpectralModel(**{**table, "values": {"data": [[1.0, 1.0]]}})
+
+
+def test_units_and_rows_of_an_absorption_file(tmp_path: Path) -> None:
+    """Energies in GeV, and rows in another order than that of the redshifts in PARAMETERS."""
+    edges, z = np.array([50.0, 200.0, 800.0]), np.array([0.1, 0.2])
+    columns = [fits.Column("ENERG_LO", "E", array=edges[:-1], unit="GeV")]
+    columns += [fits.Column("ENERG_HI", "E", array=edges[1:], unit="GeV")]
+    rows = [fits.Column("PARAMVAL", "E", array=z[::-1])]
+    rows += [fits.Column("INTPSPEC", "2E", array=np.array([[0.8, 0.1], [0.9, 0.4]]))]
+    hdus = [fits.BinTableHDU.from_columns([fits.Column("VALUE", "2E", array=z[None])], name="PARAMETERS")]
+    hdus += [fits.BinTableHDU.from_columns(columns, name="ENERGIES")]
+    hdus += [fits.BinTableHDU.from_columns(rows, name="SPECTRA")]
+    fits.HDUList([fits.PrimaryHDU(), *hdus]).writeto(tmp_path / "ebl.fits")
+    model = EBLAbsorptionNormSpectralModel(filename=str(tmp_path / "ebl.fits"), redshift=0.1)
+    np.testing.assert_allclose(model(np.array([0.1, 0.4])), [0.9, 0.4], rtol=1e-6)
+    assert model.remarks() == ()
+    beyond = EBLAbsorptionNormSpectralModel(filename=str(tmp_path / "ebl.fits"), redshift=0.3)
+    text = "redshift 0.3 lies outside of the table, 0.1 to 0.2, which is continued"
+    assert (PowerLawSpectralModel() * beyond).remarks() == (text,)
 
 
 def test_a_builtin_table_stands_in_for_a_path_of_another_machine(

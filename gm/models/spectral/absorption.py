@@ -26,6 +26,7 @@ BUILTIN = (
     "ebl_franceschini_2017.fits.gz",
     "ebl_saldana-lopez_2021.fits.gz",
 )
+_SAME = 1e-6  # redshifts are in single precision
 _TINY = float(np.finfo(np.float64).tiny)
 
 
@@ -54,14 +55,21 @@ class EBLAbsorptionNormSpectralModel(SpectralModel):
     def _table(self) -> tuple[Array, Array, NDArray[Any]]:
         """Redshifts, ln energies [TeV], and logarithms of the transmission (n_z, n_energy)."""
         file = read_template(str(self.settings["filename"]))
-        redshift, first = np.unique(file.get("PARAMETERS").heap_column("VALUE")[0], return_index=True)
         energies, spectra = file.get("ENERGIES"), file.get("SPECTRA")
-        keV = factor("keV", "TeV")
-        energy = np.sqrt(energies.floats("ENERG_LO") * energies.floats("ENERG_HI")) * keV
+        listed = file.get("PARAMETERS").heap_column("VALUE")[0]
+        own = spectra.floats("PARAMVAL").ravel() if spectra.find("PARAMVAL") else listed  # of the rows, in any order
+        redshift, first = np.unique(own, return_index=True)
+        energy = np.sqrt(energies.floats("ENERG_LO", "TeV", "keV") * energies.floats("ENERG_HI", "TeV", "keV"))
         rows = spectra.column("INTPSPEC")
         if rows.ndim != 2 or rows.shape[1] != len(energy) or len(rows) <= first.max():
             spectra.fail(f"spectra of shape {rows.shape}, expected {len(redshift)} of {len(energy)} energies")
         return _checked(redshift.astype(np.float64), energy, rows[first], str(file.path))
+
+    def remarks(self) -> tuple[str, ...]:
+        redshift, (first, *_, last) = float(self.values()[0]), self._table[0].tolist()
+        if first * (1.0 - _SAME) <= redshift <= last * (1.0 + _SAME):
+            return ()
+        return (f"redshift {redshift:g} lies outside of the table, {first:g} to {last:g}, which is continued",)
 
     def evaluate(self, energy: Array, values: Array) -> Array:
         transmission, _ = self._transmission(energy, float(values[0]))

@@ -54,6 +54,9 @@ class CompoundSpectralModel(SpectralModel):
     def members(self) -> Mapping[str, SpectralModel]:
         return {"model1": self.model1, "model2": self.model2}
 
+    def remarks(self) -> tuple[str, ...]:
+        return self.model1.remarks() + self.model2.remarks()
+
     def evaluate(self, energy: Array, values: Array) -> Array:
         n = len(self.model1.parameters)
         f1, f2 = self.model1.evaluate(energy, values[:n]), self.model2.evaluate(energy, values[n:])
