@@ -12,6 +12,7 @@ from astropy.io import fits
 from gm.arrays import Array
 from gm.errors import DataError
 from gm.models import (
+    CompoundSpectralModel,
     EBLAbsorptionNormSpectralModel,
     ModelError,
     Models,
@@ -90,7 +91,7 @@ def test_units_and_rows_of_an_absorption_file(tmp_path: Path) -> None:
     assert model.remarks() == ()
     beyond = EBLAbsorptionNormSpectralModel(filename=str(tmp_path / "ebl.fits"), redshift=0.3)
     text = "redshift 0.3 lies outside of the table, 0.1 to 0.2, which is continued"
-    assert (PowerLawSpectralModel() * beyond).remarks() == (text,)
+    assert CompoundSpectralModel(PowerLawSpectralModel(), beyond, "mul").remarks() == (text,)
 
 
 def test_a_builtin_table_stands_in_for_a_path_of_another_machine(
