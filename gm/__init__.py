@@ -20,25 +20,38 @@ if TYPE_CHECKING:
         FluxPoints,
         FluxPointsEstimator,
         ImpactEstimator,
+        Impacts,
         JointFluxPoints,
+        LightCurve,
         LightCurveEstimator,
+        LikelihoodProfile,
         ModelSelection,
         ProfileEstimator,
+        Selection,
+        Sensitivity,
         SensitivityEstimator,
         ToyFit,
+        ToySummary,
         Truth,
         study_toys,
     )
     from gm.estimators.joint_points import JointFluxPointsEstimator
-    from gm.estimators.posterior.sampler import Posterior, PosteriorSampler
+    from gm.estimators.posterior.result import Posterior
+    from gm.estimators.posterior.sampler import PosteriorSampler
     from gm.estimators.sky.excess_map import ExcessMapEstimator
     from gm.estimators.sky.extension import ExtensionEstimator
+    from gm.estimators.sky.extension_result import Extension
     from gm.estimators.sky.finding import SourceFinder
+    from gm.estimators.sky.finding_result import FoundSources
     from gm.estimators.sky.localization import Localizer
+    from gm.estimators.sky.localization_result import Localization
     from gm.estimators.sky.profile import SkyProfileEstimator
+    from gm.estimators.sky.profile_result import SkyProfile
     from gm.estimators.sky.ps_map import PSMapEstimator
     from gm.estimators.sky.residual_map import ResidualMapEstimator
+    from gm.estimators.sky.result import SkyMaps
     from gm.estimators.sky.ts_map import TSMapEstimator
+    from gm.estimators.toys_result import Goodness
     from gm.estimators.workspace import Workspace, WorkspaceBuilder
     from gm.fit import Fit, FitResult
     from gm.irf.tables import (
@@ -155,6 +168,7 @@ __all__ = [
     "EventList",
     "ExcessMapEstimator",
     "Exclusion",
+    "Extension",
     "ExtensionEstimator",
     "Fit",
     "FitResult",
@@ -163,16 +177,22 @@ __all__ = [
     "FluxPointsEstimator",
     "FoVBackgroundMaker",
     "FoVBackgroundModel",
+    "FoundSources",
     "GaussianPrior",
     "GeneralizedGaussianPrior",
+    "Goodness",
     "ImpactEstimator",
+    "Impacts",
     "InstrumentModel",
     "InstrumentResponse",
     "JointFluxPoints",
     "JointFluxPointsEstimator",
+    "LightCurve",
     "LightCurveEstimator",
+    "LikelihoodProfile",
     "Link",
     "LinkError",
+    "Localization",
     "Localizer",
     "LogUniformPrior",
     "MapDataset",
@@ -199,8 +219,12 @@ __all__ = [
     "ResidualMapEstimator",
     "RingBackgroundMaker",
     "SafeMaskMaker",
+    "Selection",
+    "Sensitivity",
     "SensitivityEstimator",
+    "SkyMaps",
     "SkyModel",
+    "SkyProfile",
     "SkyProfileEstimator",
     "SourceFinder",
     "SpatialModel",
@@ -213,6 +237,7 @@ __all__ = [
     "TemporalModel",
     "TimeIntervals",
     "ToyFit",
+    "ToySummary",
     "Truth",
     "UniformPrior",
     "WobbleRegionsFinder",
@@ -294,6 +319,14 @@ _HOMES = {
     "JointFluxPoints": "gm.estimators",
     "JointFluxPointsEstimator": "gm.estimators.joint_points",
     **dict.fromkeys(("ProfileEstimator", "SensitivityEstimator"), "gm.estimators"),
+    **dict.fromkeys(("Impacts", "LightCurve", "LikelihoodProfile", "Selection", "Sensitivity"), "gm.estimators"),
+    "ToySummary": "gm.estimators",
+    "Goodness": "gm.estimators.toys_result",
+    "SkyMaps": "gm.estimators.sky.result",
+    "SkyProfile": "gm.estimators.sky.profile_result",
+    "Localization": "gm.estimators.sky.localization_result",
+    "Extension": "gm.estimators.sky.extension_result",
+    "FoundSources": "gm.estimators.sky.finding_result",
     "TSMapEstimator": "gm.estimators.sky.ts_map",
     "ExcessMapEstimator": "gm.estimators.sky.excess_map",
     "ResidualMapEstimator": "gm.estimators.sky.residual_map",
@@ -304,7 +337,8 @@ _HOMES = {
     "SourceFinder": "gm.estimators.sky.finding",
     **dict.fromkeys(("Alternative", "ModelSelection", "ToyFit", "Truth", "study_toys"), "gm.estimators"),
     **dict.fromkeys(("Workspace", "WorkspaceBuilder"), "gm.estimators.workspace"),
-    **dict.fromkeys(("Posterior", "PosteriorSampler"), "gm.estimators.posterior.sampler"),
+    "Posterior": "gm.estimators.posterior.result",
+    "PosteriorSampler": "gm.estimators.posterior.sampler",
 }
 """Where a public name is from, when that is not ``gm.models``."""
 

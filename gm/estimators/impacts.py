@@ -15,7 +15,7 @@ from gm.arrays import Array
 from gm.conventions import Conventions
 from gm.datasets import Datasets
 from gm.errors import UsageError
-from gm.estimators.impacts_result import Impact, Impacts, Shift
+from gm.estimators.impacts_result import Impact, Impacts, NuisancePrior, Shift
 from gm.estimators.profile_space import Space, parameter_space
 from gm.fit import Fit
 from gm.fit.profile import LowerMinimum
@@ -110,7 +110,8 @@ def _impact(run: FitRun, space: Space, k: int) -> Impact:
         linear = float(space.scale[0]) * float(space.covariance[space.chosen[0], k]) / error
     post_fit = None if error is None else _both(space, own, error)
     pre_fit = None if prior is None or prior.width is None else _both(space, own, prior.width)
-    return Impact(run.names[k], unit, own.best(0), error, prior, post_fit, pre_fit, linear, reason)
+    told = None if prior is None else NuisancePrior.of(prior)
+    return Impact(run.names[k], unit, own.best(0), error, told, post_fit, pre_fit, linear, reason)
 
 
 def _both(space: Space, own: Space, step: float) -> tuple[Shift, Shift]:

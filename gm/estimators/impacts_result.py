@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from gm.estimators.told import Told, numbers
+from gm.estimators.told import Told, number, numbers
 from gm.io.tables import Column, Table
 from gm.models.prior import Prior
 from gm.values import finite
@@ -31,6 +32,19 @@ class Shift:
 
 
 @dataclass(frozen=True)
+class NuisancePrior:
+    """The prior of a nuisance: its type, where its peak is and how wide, None where it has none."""
+
+    type: str
+    center: float | None
+    width: float | None
+
+    @classmethod
+    def of(cls, prior: Prior) -> Self:
+        return cls(prior.tag, prior.center, prior.width)
+
+
+@dataclass(frozen=True)
 class Impact:
     """What one nuisance does to the parameter.
 
@@ -44,7 +58,7 @@ class Impact:
     unit: str
     value: float
     error: float | None
-    prior: Prior | None
+    prior: NuisancePrior | None
     post_fit: tuple[Shift, Shift] | None
     pre_fit: tuple[Shift, Shift] | None
     linear: float | None
@@ -112,6 +126,20 @@ class Impacts(Told):
             "inputs": None if inputs is None else dict(inputs),
         }
 
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], directory: Path = Path()) -> Self:
+        of = data["parameter"]
+        return cls(
+            parameter=of["name"],
+            unit=of["unit"],
+            value=number(of["value"]),
+            error=of["error"],
+            error_fixed=of["error_fixed"],
+            rows=tuple(_impact_from(row, of["error"]) for row in data["nuisances"]),
+            reason=data["message"] if not data["nuisances"] and data["status"] == "failed" else "",
+            warnings=tuple(data["warnings"]),
+        )
+
     def table(self) -> Table:
         """The rows; a number that does not exist is NaN."""
         header = {"parameter": self.parameter, "unit": self.unit, "value": self.value, "error": self.error}
@@ -144,7 +172,7 @@ def _row(row: Impact, impacts: Impacts) -> dict[str, Any]:
         "error": finite(row.error),
         "reason": row.reason or None,
         "prior": None if prior is None else {
-            "type": prior.tag,
+            "type": prior.type,
             "center": finite(prior.center),
             "width": finite(prior.width),
         },
@@ -189,3 +217,30 @@ def _columns(rows: Sequence[Impact], unit: str) -> Iterator[Column]:
 
 def _sigmas(shifts: tuple[Shift, Shift] | None, impacts: Impacts) -> list[float | None] | None:
     return None if shifts is None else [_in_errors(shift.shift, impacts) for shift in shifts]
+
+
+# And back
+
+
+def _impact_from(row: Mapping[str, Any], error: float | None) -> Impact:
+    """``error`` of the parameter, in which its correlation is told."""
+    prior, correlation = row["prior"], row["correlation"]
+    return Impact(
+        name=row["name"],
+        unit=row["unit"],
+        value=number(row["value"]),
+        error=row["error"],
+        prior=None if prior is None else NuisancePrior(**prior),
+        post_fit=_shifts_from(row["post_fit"]),
+        pre_fit=_shifts_from(row["pre_fit"]),
+        linear=None if correlation is None or error is None else correlation * error,
+        reason=row["reason"] or "",
+    )
+
+
+def _shifts_from(sides: Mapping[str, Any] | None) -> tuple[Shift, Shift] | None:
+    return None if sides is None else (_shift_from(sides["down"]), _shift_from(sides["up"]))
+
+
+def _shift_from(row: Mapping[str, Any]) -> Shift:
+    return Shift(number(row["value"]), row["shift"], row["limit"] or "", row["reason"] or "")

@@ -12,7 +12,7 @@ import numpy as np
 from gm.arrays import Array
 from gm.errors import UsageError, suggest
 from gm.estimators.point_rows import matrix_from, matrix_rows
-from gm.estimators.points import FluxPoints, read_points_document
+from gm.estimators.points import FluxPoints
 from gm.estimators.told import Told
 from gm.readable import sources_of
 from gm.values import finite
@@ -62,11 +62,8 @@ class JointFluxPoints(Told):
         }
 
     @classmethod
-    def read(cls, path: str | Path) -> Self:
-        """A result of ``gm flux-points``, of any number of sources. Raises `InvalidInput` and `DataError`."""
-        path = Path(path)
-        data = read_points_document(path)
-        tables = tuple(FluxPoints.from_dict(data, path.parent, source) for source in sources_of(data))
+    def from_dict(cls, data: Mapping[str, Any], directory: Path = Path()) -> Self:
+        tables = tuple(FluxPoints.from_dict(data, directory, source) for source in sources_of(data))
         return cls(tables, matrix_from(data["covariance"]) if "covariance" in data else None)
 
     def __iter__(self) -> Iterator[FluxPoints]:

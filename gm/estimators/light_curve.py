@@ -14,7 +14,8 @@ from gm.errors import DataError, UsageError
 from gm.estimators.fitted_flux import FluxFit, fitted_point, fitted_values, free_models, in_band, summaries_of
 from gm.estimators.flux_points import DEFAULT_SCAN, FluxPointsEstimator
 from gm.estimators.joint_light_curve import joint_fit
-from gm.estimators.light_curve_result import LightCurve, LightCurveRow
+from gm.estimators.light_curve_result import LightCurve
+from gm.estimators.light_curve_rows import LightCurveRow
 from gm.estimators.points import FluxPoints
 from gm.estimators.quantity import Quantity
 from gm.estimators.result import FluxPoint

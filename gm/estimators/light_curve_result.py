@@ -4,20 +4,28 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isclose
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from gm.arrays import Array
+from gm.estimators.light_curve_rows import (
+    LightCurveRow,
+    measured_row,
+    rows_from,
+    times_row,
+    value_from,
+    value_row,
+)
 from gm.estimators.light_curve_table import write_light_curve_table
-from gm.estimators.point_rows import point_row
+from gm.estimators.point_rows import first_scan, matrix_from, point_row
 from gm.estimators.points import FluxPoints
-from gm.estimators.result import FittedValue, FluxPoint
-from gm.estimators.time_bins import TimeBin, utc
-from gm.estimators.told import Told
+from gm.estimators.result import FittedValue
+from gm.estimators.time_bins import TimeBin
+from gm.estimators.told import Told, number
 from gm.estimators.variability import (
     Fluxes,
     Pace,
@@ -28,22 +36,11 @@ from gm.estimators.variability import (
 )
 from gm.io.files import refuse_existing
 from gm.models import Models
-from gm.units import TEV_IN_ERG
 from gm.values import finite
 
 Points = list[dict[str, Any]]
-_ENDS = ("", "_err", "_errn", "_errp", "_ul")
 _FEW = "fewer than two time bins have a flux with errors"
 _STATUSES = ("ok", "upper_limit", "no_data", "failed")
-
-
-@dataclass(frozen=True, eq=False)
-class LightCurveRow:
-    """One bin of time: its flux points by energy, None where it was not asked for; live time [s], None if unknown."""
-
-    bin: TimeBin
-    livetime: float | None
-    points: tuple[FluxPoint, ...] | None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -53,6 +50,7 @@ class LightCurve(Told):
     constant : one point for each band of energy, with the norm that fits all bins best
     covariance : (n_rows, n_rows) of the norms of a joint fit, NaN for bins without data; parameters : what else it
     found; joint_stat : its -2 ln L, and that of the same fit with one flux
+    systematic : a relative error of every flux, which is no variability
     outside : datasets in no bin; n_empty : bins of equal width without datasets, which are no rows
     """
 
@@ -66,6 +64,7 @@ class LightCurve(Told):
     covariance: Array | None = None
     parameters: tuple[FittedValue, ...] = ()
     joint_stat: tuple[float, float] | None = None
+    systematic: float = 0.0
 
     told_as: ClassVar[str] = "light-curve"
 
@@ -73,13 +72,11 @@ class LightCurve(Told):
         self,
         name: str = "",
         inputs: Mapping[str, Any] | None = None,
-        systematic: float = 0.0,
         kept: Points | None = None,
     ) -> dict[str, Any]:
         """The ``gm/light-curve/1`` document; numbers that do not exist are None.
 
-        systematic : a relative error of every flux, which is no variability; kept : points of bins that were not
-        measured now, of all bins
+        kept : points of bins that were not measured now, of all bins
         """
         points, n_bands = self._points(kept or []), len(self.constant.points)
         statuses = Counter(point["status"] for point in points)
@@ -92,21 +89,43 @@ class LightCurve(Told):
             "source": self.constant.source,
             "status": "ok" if not failed else "failed" if failed == len(points) else "incomplete",
             "message": f"{bins}: {counted}",
-            "warnings": [*self.warnings, *_other_energies(self, points)],
+            "warnings": list(dict.fromkeys([*self.warnings, *_other_energies(self, points)])),
             "reference_model": Models([self.constant.reference_model]).to_dict()["components"][0]["spectral"],
             "confidence": {"sigma": self.constant.sigma, "sigma_ul": self.constant.sigma_ul},
             "free": list(self.free),
             "reoptimize": self.constant.reoptimize,
             "joint": self.joint,
-            "systematic": systematic,
+            "systematic": self.systematic,
             "time_scale": "tt",
             "outside": list(self.outside),
             "empty_bins": self.n_empty,
             "points": points,
+            "constant": self._constant(),
             **_joint(self),
-            "variability": [_variability(self, points[k::n_bands], k, systematic) for k in range(n_bands)],
+            "variability": [_variability(self, points[k::n_bands], k) for k in range(n_bands)],
             "inputs": None if inputs is None else dict(inputs),
         }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], directory: Path = Path()) -> Self:
+        own = ("source", "reference_model", "confidence", "reoptimize")
+        constant = FluxPoints.from_dict({**{key: data[key] for key in own}, "points": data["constant"]}, directory)
+        scan, free, joint = first_scan(data["points"]), tuple(data["free"]), data["statistic"]
+        constant, n_bands = replace(constant, norm_scan=scan), len(constant.points)
+        fitted = bool(free) or data["joint"]
+        return cls(
+            rows=tuple(rows_from(data["points"], n_bands, scan, constant.source, with_spectrum=fitted)),
+            constant=constant,
+            free=free,
+            joint=data["joint"],
+            outside=tuple(data["outside"]),
+            n_empty=data["empty_bins"],
+            warnings=tuple(data["warnings"]),
+            covariance=None if data["covariance"] is None else matrix_from(data["covariance"]),
+            parameters=tuple(map(value_from, data["parameters"])),
+            joint_stat=None if joint is None else (number(joint["total"]), number(joint["constant"])),
+            systematic=data["systematic"],
+        )
 
     def write(self, path: str | Path, overwrite: bool = False) -> None:
         """Write the document (``.yaml``) or the table that Gammapy reads (``.fits``, ``.ecsv``). Raises `DataError`."""
@@ -124,9 +143,19 @@ class LightCurve(Told):
             if row.points is None:
                 found += kept[k * n_bands : (k + 1) * n_bands]
             else:
-                times = _times(row)
-                found += [{**times, **_row(point, self)} for point in row.points]
+                times = times_row(row)
+                found += [{**times, **measured_row(point, self.constant.norm_scan)} for point in row.points]
         return found
+
+    def _constant(self) -> Points:
+        """The points of all bins together."""
+        starts = [row.bin.start for row in self.rows if row.bin.start is not None]
+        stops = [row.bin.stop for row in self.rows if row.bin.stop is not None]
+        times = [row.livetime for row in self.rows if row.livetime is not None]
+        whole = TimeBin(min(starts, default=None), max(stops, default=None))
+        livetime = sum(times) if len(times) == len(self.rows) else None
+        row = times_row(LightCurveRow(whole, livetime, self.constant.points))
+        return [{**row, **point_row(point, self.constant.norm_scan)} for point in self.constant.points]
 
     def told(self) -> str:
         statuses = Counter(point.status for row in self.rows for point in row.points or ())
@@ -160,32 +189,7 @@ def _other_energies(curve: LightCurve, points: Points) -> list[str]:
     return [f"fluxes of some bins are between other energies, where their datasets end: {shown}; their norms compare"]
 
 
-def _row(point: FluxPoint, curve: LightCurve) -> dict[str, Any]:
-    """As of flux points; where the spectrum was fitted too its own numbers, with symmetric errors alone."""
-    row = point_row(point, curve.constant.norm_scan)
-    for name, one in point.spectrum.items():
-        row |= {name: finite(one.value), f"{name}_err": finite(one.error)}
-        row |= {f"{name}{side}": None for side in ("_errn", "_errp", "_ul")}
-    if "dnde" in point.spectrum:
-        factor = point.e_ref**2 * TEV_IN_ERG
-        row |= {f"e2dnde{end}": None if row[f"dnde{end}"] is None else row[f"dnde{end}"] * factor for end in _ENDS}
-    if point.parameters:
-        row["parameters"] = [_value(one) for one in point.parameters]
-    return row
-
-
-def _times(row: LightCurveRow) -> dict[str, Any]:
-    start, stop = row.bin.start, row.bin.stop
-    return {
-        "time_min": start,
-        "time_max": stop,
-        "time_min_utc": None if start is None else utc(start),
-        "time_max_utc": None if stop is None else utc(stop),
-        "livetime": finite(row.livetime),
-    }
-
-
-def _variability(curve: LightCurve, points: Points, band: int, systematic: float) -> dict[str, Any]:
+def _variability(curve: LightCurve, points: Points, band: int) -> dict[str, Any]:
     """Of one band: against a constant, excess variance, fastest change. Fluxes are norms times that of reference."""
     fluxes, whole = _fluxes(points, curve.constant.sigma), curve.constant.points[band]
     few = fluxes.n < 2
@@ -195,7 +199,7 @@ def _variability(curve: LightCurve, points: Points, band: int, systematic: float
         "bins": fluxes.n,
         "reason": _FEW if few else None,
     }
-    test = None if few else constancy(fluxes, systematic, _covariance(curve, points))
+    test = None if few else constancy(fluxes, curve.systematic, _covariance(curve, points))
     row["chi2"] = (
         None
         if test is None
@@ -209,7 +213,7 @@ def _variability(curve: LightCurve, points: Points, band: int, systematic: float
     )
     is_refitted = curve.constant.reoptimize or bool(curve.free)
     row["likelihood_ratio"] = _likelihood_ratio(curve, points, band, is_refitted)
-    excess = None if few else excess_variance(fluxes, systematic)
+    excess = None if few else excess_variance(fluxes, curve.systematic)
     row["excess_variance"] = (
         None
         if excess is None
@@ -273,7 +277,7 @@ def _joint(curve: LightCurve) -> dict[str, Any]:
     return {
         "statistic": {"total": finite(curve.joint_stat[0]), "constant": finite(curve.joint_stat[1])},
         "covariance": [[finite(value) for value in row] for row in curve.covariance.tolist()],
-        "parameters": [_value(one) for one in curve.parameters],
+        "parameters": [value_row(one) for one in curve.parameters],
     }
 
 
@@ -287,10 +291,6 @@ def _covariance(curve: LightCurve, points: Points) -> Array | None:
 
 def _has_error(point: Mapping[str, Any]) -> bool:
     return point.get("norm") is not None and point.get("norm_err") is not None
-
-
-def _value(one: FittedValue) -> dict[str, Any]:
-    return {"name": one.name, "value": finite(one.value), "error": finite(one.error), "unit": one.unit}
 
 
 def _pace(pace: Pace | None, does: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from gm.arrays import Array
 from gm.errors import DataError
 from gm.estimators.norm import NormEstimate
 from gm.estimators.result import FLUX_UNITS, FluxPoint, PointDataset, ReferenceFlux
+from gm.models import Models, SkyModel
 from gm.values import finite
 
 SUFFIXES = ("", "_err", "_errn", "_errp", "_ul", "_sensitivity")
@@ -135,3 +137,14 @@ def matrix_from(rows: Sequence[Sequence[float | None]]) -> Array:
     if any(len(row) != len(rows) for row in rows):
         raise DataError(f"the covariance is not square: {len(rows)} rows, the first of {len(rows[0])} numbers")
     return np.array([[np.nan if value is None else value for value in row] for row in rows], dtype=np.float64)
+
+
+def reference_model(source: str, spectrum: Any, directory: Path) -> SkyModel:
+    """The component that a document's ``spectrum`` is of; names of files are relative to ``directory``. Raises
+    `DataError`."""
+    component = {"name": source, "type": "SkyModel", "spectral": spectrum}
+    problems: list[str] = []
+    models = Models.from_dict({"components": [component]}, lambda *told: problems.append(told[1]), directory)
+    if models is None or problems:
+        raise DataError(f"the reference model of '{source}': {'; '.join(problems)}")
+    return models.sources()[0]

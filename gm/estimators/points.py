@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from gm.arrays import Array
-from gm.config_schemas.reader import read_document
-from gm.config_schemas.validator import check
-from gm.errors import DataError, InvalidInput, UsageError, suggest
-from gm.estimators.point_rows import first_scan, matrix_from, matrix_rows, point_from, point_row
+from gm.config_schemas.result_documents import belonging_together, read_result_document
+from gm.errors import DataError, UsageError, suggest
+from gm.estimators.point_rows import first_scan, matrix_from, matrix_rows, point_from, point_row, reference_model
 from gm.estimators.points_method import PointsMethod
 from gm.estimators.result import FluxPoint, PointStatus
 from gm.estimators.sed_columns import check_sed_type, covariance_column, rows_of_an_axis, sed_columns, sed_header
@@ -125,7 +124,7 @@ class FluxPoints(Told):
         scan = first_scan(points)
         return cls(
             source=source,
-            reference_model=_reference_model(source, reference, directory),
+            reference_model=reference_model(source, reference, directory),
             points=tuple(point_from(row, scan) for row in points),
             norm_scan=scan,
             sigma=confidence["sigma"],
@@ -154,7 +153,9 @@ class FluxPoints(Told):
         """
         path = Path(path)
         if path.suffix in _YAML and reference_model is None:
-            return cls.from_dict(read_points_document(path), path.parent, source)
+            data = read_result_document(path, cls.told_as)
+            with belonging_together(path):
+                return cls.from_dict(data, path.parent, source)
         if source is not None:
             raise UsageError(f"{path}: source='{source}' chooses among those of a result, and a table has one")
         try:
@@ -223,15 +224,6 @@ class FluxPoints(Told):
         return ", ".join(f"{numbers[kind]} {kind.replace('_', ' ')}" for kind in _KINDS if numbers[kind])
 
 
-def read_points_document(path: Path) -> dict[str, Any]:
-    """The document of a result of ``gm flux-points``. Raises `InvalidInput` and `DataError`."""
-    document = read_document(path)
-    if problems := check(document, "flux-points"):
-        raise InvalidInput(problems)
-    data: dict[str, Any] = document.data
-    return data
-
-
 def _chosen(data: Mapping[str, Any], source: str | None) -> tuple[str, Any]:
     """A source and its spectrum. Raises `DataError` where it is not clear which, or not there."""
     sources = sources_of(data)
@@ -246,12 +238,3 @@ def _chosen(data: Mapping[str, Any], source: str | None) -> tuple[str, Any]:
     if source not in sources:
         raise DataError(f"no points of '{source}'\n    {suggest(source, sources, 'sources')}")
     return source, (data.get("reference_models") or {}).get(source, data["reference_model"])
-
-
-def _reference_model(source: str, spectrum: Any, directory: Path) -> SkyModel:
-    component = {"name": source, "type": "SkyModel", "spectral": spectrum}
-    problems: list[str] = []
-    models = Models.from_dict({"components": [component]}, lambda *told: problems.append(told[1]), directory)
-    if models is None or problems:
-        raise DataError(f"the reference model of '{source}': {'; '.join(problems)}")
-    return models.sources()[0]

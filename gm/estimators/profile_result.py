@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
 
 from gm.arrays import Array
-from gm.estimators.told import Told
+from gm.estimators.told import Told, number, numbers
+from gm.fit.document import contour_from
 from gm.fit.ellipsoid import Interval
 from gm.fit.parts import Contour
 from gm.values import finite
@@ -75,6 +77,24 @@ class LikelihoodProfile(Told):
             "inputs": None if inputs is None else dict(inputs),
         }
 
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], directory: Path = Path()) -> Self:
+        """Of two axes no document tells what the other parameters are at its points."""
+        axes, points = tuple(map(_axis_from, data["axes"])), data["points"]
+        free = next((tuple(row["parameters"]) for row in points if "parameters" in row), ())
+        names = axes[0].name, axes[-1].name
+        return cls(
+            axes=axes,
+            rows=tuple(_row_from(row, free) for row in points),
+            stat=number(data["statistic"]["minimum"]),
+            stat_start=number(data["statistic"]["start"]),
+            free=free,
+            intervals={row["sigma"]: _interval_from(row) for row in data["intervals"]},
+            contours={row["sigma"]: contour_from({**row, "parameters": names}) for row in data["contours"]},
+            warnings=tuple(data["warnings"]),
+            quantity=data["quantity"],
+        )
+
     def told(self) -> str:
         size = " x ".join(str(axis.values.size) for axis in self.axes)
         return f"{', '.join(axis.name for axis in self.axes)}: {size} points, statistic {self.stat:.2f}"
@@ -131,3 +151,24 @@ def _interval(sigma: float, interval: Interval, profile: LikelihoodProfile) -> d
         "errp": finite(interval.upper),
         **({"reason": interval.reason} if interval.reason else {}),
     }
+
+
+# And back
+
+
+def _axis_from(row: Mapping[str, Any]) -> ProfileAxis:
+    return ProfileAxis(row["parameter"], row["unit"], number(row["best"]), row["error"], numbers(row["values"]))
+
+
+def _row_from(row: Mapping[str, Any], free: Sequence[str]) -> ProfileRow:
+    """The parameters (n_free,) in the order of ``free``."""
+    at = tuple(row["values"]) if "values" in row else (row["value"],)
+    known = row.get("parameters")
+    parameters = None if known is None else numbers(known[name] for name in free)
+    return ProfileRow(at, row["status"], row["reason"], row["stat"], parameters)
+
+
+def _interval_from(row: Mapping[str, Any]) -> Interval:
+    """Its ends are relative to the best value."""
+    lower = None if row["errn"] is None else -row["errn"]
+    return Interval(lower, row["errp"], row.get("reason", ""))

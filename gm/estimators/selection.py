@@ -9,7 +9,7 @@ from math import exp, inf, isfinite, log, sqrt
 from gm.conventions import Conventions
 from gm.datasets import Datasets
 from gm.errors import GmError, UsageError, suggest
-from gm.estimators.selection_result import Candidate, Criterion, NestedTest, Selection
+from gm.estimators.selection_result import Candidate, Criterion, FitSummary, NestedTest, Selection
 from gm.estimators.spectral_starts import bent, holds, translated
 from gm.fit import Fit, FitResult
 from gm.likelihood import Engine, JointLikelihood
@@ -85,7 +85,7 @@ class _Comparison:
             return
         reason = "" if result.success else result.message
         self.candidates[alternative.name] = Candidate(
-            alternative.name, _type(alternative), result.status, reason, result
+            alternative.name, _type(alternative), result.status, reason, result, FitSummary.of(result)
         )
 
     def _best_of(self, start: Models) -> FitResult:
@@ -134,7 +134,9 @@ class _Comparison:
                     found = self._fit().run(self._starts(other.result.models, alternative)[-1])
                     if found.statistic < candidate.result.statistic:
                         reason = "" if found.success else found.message
-                        candidate = replace(candidate, status=found.status, reason=reason, result=found)
+                        candidate = replace(
+                            candidate, status=found.status, reason=reason, result=found, fitted=FitSummary.of(found)
+                        )
                         self.candidates[name] = candidate
 
     def _good(self) -> list[Candidate]:

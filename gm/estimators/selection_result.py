@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
 
-from gm.estimators.told import Told
+from gm.estimators.result import FittedValue
+from gm.estimators.told import Told, number
 from gm.fit import FitResult
 from gm.values import finite
 
@@ -30,10 +32,28 @@ class NestedTest:
     sigma: float | None
 
 
+@dataclass(frozen=True)
+class FitSummary:
+    """What a comparison tells of a fit: -2 ln L, the numbers of free parameters and of bins, the free parameters."""
+
+    statistic: float
+    n_free: int
+    n_bins: int
+    parameters: tuple[FittedValue, ...]
+    warnings: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, result: FitResult) -> Self:
+        free = (p for p in result.parameters if not p.frozen)
+        values = tuple(FittedValue(p.name, p.value, p.error, p.unit) for p in free)
+        return cls(result.statistic, result.n_free, result.n_bins, values, result.warnings)
+
+
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """One alternative; ``result`` is None where there is no fit, and ``reason`` says why.
+    """One alternative; ``fitted`` is None where there is no fit, and ``reason`` says why.
 
+    result : the fit, None where it was read from a file, which has the models in another, ``models``
     ts : -2 ln L of the first alternative above this one; test : where one of the two holds the other
     aic : ``-2 ln L + 2 k``; bic : ``-2 ln L + k ln n`` with n bins; weight : Akaike's
     """
@@ -43,12 +63,14 @@ class Candidate:
     status: str
     reason: str = ""
     result: FitResult | None = None
+    fitted: FitSummary | None = None
     ts: float | None = None
     test: NestedTest | None = None
     why_no_test: str = ""
     aic: float | None = None
     bic: float | None = None
     weight: float | None = None
+    models: str | None = None
 
     @property
     def success(self) -> bool:
@@ -84,11 +106,22 @@ class Selection(Told):
             "message": f"{chosen}, of {len(rows)}" + (f"; {failed} failed" if failed else ""),
             "criterion": self.criterion,
             "chosen": self.chosen,
-            "alternatives": [_row(row, rows, (places or {}).get(row.name)) for row in rows],
+            "alternatives": [_row(row, rows, (places or {}).get(row.name, row.models)) for row in rows],
             "curvature": _test(self.curvature),
             **({"curvature_reason": self.why_no_curvature} if self.why_no_curvature else {}),
             "inputs": None if inputs is None else dict(inputs),
         }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], directory: Path = Path()) -> Self:
+        return cls(
+            component=data["component"],
+            criterion=data["criterion"],
+            candidates=tuple(map(_candidate_from, data["alternatives"])),
+            chosen=data["chosen"],
+            curvature=_test_from(data["curvature"]),
+            why_no_curvature=data.get("curvature_reason", ""),
+        )
 
     def told(self) -> str:
         names = ", ".join(candidate.name for candidate in self.candidates)
@@ -103,7 +136,7 @@ class Selection(Told):
 
 
 def _row(row: Candidate, rows: tuple[Candidate, ...], place: str | None) -> dict[str, Any]:
-    result = row.result
+    fitted = row.fitted
     aics = [other.aic for other in rows if other.aic is not None]
     bics = [other.bic for other in rows if other.bic is not None]
     return {
@@ -111,10 +144,10 @@ def _row(row: Candidate, rows: tuple[Candidate, ...], place: str | None) -> dict
         "type": row.type,
         "status": row.status,
         "reason": row.reason or None,
-        "statistic": None if result is None else finite(result.statistic),
-        "log_likelihood": None if result is None else finite(-0.5 * result.statistic),
-        "free_parameters": None if result is None else result.n_free,
-        "bins": None if result is None else result.n_bins,
+        "statistic": None if fitted is None else finite(fitted.statistic),
+        "log_likelihood": None if fitted is None else finite(-0.5 * fitted.statistic),
+        "free_parameters": None if fitted is None else fitted.n_free,
+        "bins": None if fitted is None else fitted.n_bins,
         "ts": finite(row.ts),
         "nested": row.test is not None if row.ts is not None and row is not rows[0] else None,
         "test": _test(row.test),
@@ -124,12 +157,11 @@ def _row(row: Candidate, rows: tuple[Candidate, ...], place: str | None) -> dict
         "bic": finite(row.bic),
         "delta_bic": None if row.bic is None else row.bic - min(bics),
         "weight": finite(row.weight),
-        "parameters": [] if result is None else [
+        "parameters": [] if fitted is None else [
             {"name": p.name, "value": finite(p.value), "error": finite(p.error), "unit": p.unit}
-            for p in result.parameters
-            if not p.frozen
+            for p in fitted.parameters
         ],
-        "warnings": [] if result is None else list(result.warnings),
+        "warnings": [] if fitted is None else list(fitted.warnings),
         "models": place,
     }  # fmt: skip
 
@@ -146,3 +178,32 @@ def _test(test: NestedTest | None) -> dict[str, Any] | None:
         "p_value": test.p_value,
         "sigma": test.sigma,
     }
+
+
+# And back
+
+
+def _candidate_from(row: Mapping[str, Any]) -> Candidate:
+    fitted = None
+    if row["free_parameters"] is not None:
+        values = tuple(FittedValue(p["name"], number(p["value"]), p["error"], p["unit"]) for p in row["parameters"])
+        sizes = number(row["statistic"]), row["free_parameters"], row["bins"]
+        fitted = FitSummary(*sizes, values, tuple(row["warnings"]))
+    return Candidate(
+        name=row["name"],
+        type=row["type"],
+        status=row["status"],
+        reason=row["reason"] or "",
+        fitted=fitted,
+        ts=row["ts"],
+        test=_test_from(row["test"]),
+        why_no_test=row.get("test_reason", ""),
+        aic=row["aic"],
+        bic=row["bic"],
+        weight=row["weight"],
+        models=row["models"],
+    )
+
+
+def _test_from(row: Mapping[str, Any] | None) -> NestedTest | None:
+    return None if row is None else NestedTest(**row)

@@ -6,12 +6,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from math import sqrt
-from typing import Any, ClassVar, Literal
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
+from gm.estimators.point_rows import reference_model
 from gm.estimators.result import FLUX_UNITS, ReferenceFlux
-from gm.estimators.told import Told, numbers
+from gm.estimators.told import Told, number, numbers
 from gm.io.tables import Column, Table
 from gm.models import Models, SkyModel
 from gm.values import finite
@@ -96,6 +98,19 @@ class Sensitivity(Told):
             "inputs": None if inputs is None else dict(inputs),
         }
 
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], directory: Path = Path()) -> Self:
+        """References of bands are known where their norms are."""
+        return cls(
+            source=data["source"],
+            reference_model=reference_model(data["source"], data["reference_model"], directory),
+            bands=tuple(map(_band_from, data["bands"])),
+            integral=tuple(map(_band_from, data["integral"])),
+            datasets=tuple(data["datasets"]),
+            criteria=Criteria(**data["criteria"]),
+            warnings=tuple(data["warnings"]),
+        )
+
     def table(self) -> Table:
         """The bands, columns as Gammapy's estimator has them and more; what does not exist is NaN."""
         bands = self.bands
@@ -140,3 +155,18 @@ def _flux(band: SensitivityBand, name: str) -> float | None:
     if band.reference is None or band.norm is None:
         return None
     return finite(band.norm * getattr(band.reference, name))
+
+
+def _band_from(row: Mapping[str, Any]) -> SensitivityBand:
+    norm = row["norm"]
+    reference = ReferenceFlux(**{name: number(row[name]) / norm for name in _UNITS}) if norm else None
+    return SensitivityBand(
+        e_min=row["e_min"],
+        e_max=row["e_max"],
+        status=row["status"],
+        reason=row["reason"],
+        reference=reference,
+        criterion=row["criterion"],
+        norms=dict(row["norms"]),
+        **{name: row[name] for name in _NUMBERS},
+    )

@@ -1,4 +1,4 @@
-"""Results as documents: written, drawn and shown in a notebook as what a command writes of the same kind."""
+"""Results as documents: written, read, drawn and shown in a notebook as what a command writes of the same kind."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from gm.arrays import Array
+from gm.config_schemas.result_documents import belonging_together, read_result_document
 from gm.errors import DataError
 from gm.html import UNITS, Shown
 from gm.io.files import refuse_existing, write_atomic
@@ -35,6 +36,25 @@ class Told(Shown):
         name : of the result, by default that of what it is of; inputs : hashes of what it was made from, None from
         Python
         """
+
+    @classmethod
+    @abstractmethod
+    def from_dict(cls, data: Mapping[str, Any], directory: Path = Path()) -> Self:
+        """The result that a document of its kind holds; what no document tells is None or empty.
+
+        directory : what names of files are relative to. Raises `DataError` for a file that is not there, and what
+        Python raises for numbers that do not belong together.
+        """
+
+    @classmethod
+    def read(cls, path: str | Path) -> Self:
+        """A result that `write` or a command has written, with the files beside it.
+
+        Raises `InvalidInput`, for a result of another kind too, and `DataError`.
+        """
+        data = read_result_document(path, cls.told_as)
+        with belonging_together(path):
+            return cls.from_dict(data, Path(path).parent)
 
     def beside(self, document: Mapping[str, Any]) -> dict[str, bytes]:
         """Files that the document names, by their names; most results have none."""
@@ -88,9 +108,14 @@ class Told(Shown):
         return super()._repr_html_() + (f"<ul>{told}</ul>" if told else "")
 
 
+def number(value: float | None) -> float:
+    """Of a document; NaN for one that does not exist."""
+    return np.nan if value is None else float(value)
+
+
 def numbers(values: Iterable[float | None]) -> Array:
     """Of a column; NaN for a number that does not exist."""
-    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+    return np.array([number(value) for value in values], dtype=np.float64)
 
 
 def _cells(values: list[Any]) -> Any:

@@ -15,9 +15,9 @@ from gm.estimators.toy_studies import (
     ParameterStudy,
     Share,
     TestStudy,
-    ToySummary,
 )
 from gm.estimators.toys import Toy, ToyFit, Truth
+from gm.estimators.toys_result import ToySummary
 
 _FALSE_ALARM = 0.01  # how often a verdict on a perfect fit finds something, all tests together
 _SMALL = 0.1  # of an error: a bias that matters little; half of it for widths, a fifth for coverage

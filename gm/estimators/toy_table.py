@@ -1,8 +1,9 @@
-"""A table with a row of every toy."""
+"""A table with a row of every toy, and back."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -46,3 +47,40 @@ def _part_columns(prefix: str, parts: Sequence[Mapping[str, float | None]]) -> I
 
 def _names(parts: Iterable[Mapping[str, object]]) -> list[str]:
     return list(dict.fromkeys(name for part in parts for name in part))
+
+
+# And back
+
+
+def toys_from(table: Table) -> list[Toy]:
+    """The toys of a table, row by row. Raises what Python raises for a table of something else."""
+    columns = {column.name: np.asarray(column.values) for column in table.columns}
+    return [_toy({name: values[row] for name, values in columns.items()}) for row in range(len(table.array("toy")))]
+
+
+def _toy(cells: dict[str, Any]) -> Toy:
+    number, status, reason = int(cells.pop("toy")), str(cells.pop("status")), str(cells.pop("reason"))
+    found = {name: None if np.isnan(value) else float(value) for name, value in cells.items()}
+    statistic = found.pop("statistic")
+    if not status.startswith(("converged", "at_limit")) and statistic is None:
+        return Toy(number, status, reason)
+    parameters = [name.removesuffix("_err") for name in found if name.endswith("_err")]
+    own = {f"{name}{suffix}" for name in parameters for suffix in ("", "_err", "_errn", "_errp")}
+    rest = {name: value for name, value in found.items() if name not in own}
+    return Toy(
+        number=number,
+        status=status,
+        reason=reason,
+        statistic=statistic,
+        datasets={name: value for name, value in _part(rest, STATISTIC) if value is not None},
+        deviances={name: value for name, value in _part(rest, DEVIANCE) if value is not None},
+        values={name: value for name in parameters if (value := found[name]) is not None},
+        errors={name: found[f"{name}_err"] for name in parameters},
+        minos={name: (found[f"{name}_errn"], found[f"{name}_errp"]) for name in parameters if f"{name}_errn" in found},
+        ts=dict(_part(rest, TS)),
+        limits=dict(_part(rest, LIMIT)),
+    )
+
+
+def _part(cells: Mapping[str, float | None], prefix: str) -> Iterator[tuple[str, float | None]]:
+    return ((name.removeprefix(prefix), value) for name, value in cells.items() if name.startswith(prefix))

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from gm.config_schemas.reader import read_document
-from gm.config_schemas.validator import check
-from gm.errors import InvalidInput
+from gm.config_schemas.result_documents import belonging_together, read_result_document
 from gm.fit.document import (
     SCHEMA,
     component_from,
@@ -158,10 +156,9 @@ class FitResult:
 
         What is in energy bins stays in the file of tables. Raises `InvalidInput` and `DataError`.
         """
-        document = read_document(path)
-        if problems := check(document, "fit"):
-            raise InvalidInput(problems)
-        return cls.from_dict(document.data, Models.read(Path(path).with_name(MODELS)))
+        data, models = read_result_document(path, "fit"), Models.read(Path(path).with_name(MODELS))
+        with belonging_together(path):
+            return cls.from_dict(data, models)
 
     # In a notebook
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,8 @@ from gm.estimators.posterior.coordinates import Coordinates
 from gm.estimators.posterior.density import Density, Freely
 from gm.estimators.posterior.marginals import marginal, problems
 from gm.estimators.posterior.nuts import Nuts
-from gm.estimators.posterior.sampler import Posterior, PosteriorSampler
+from gm.estimators.posterior.result import Posterior
+from gm.estimators.posterior.sampler import PosteriorSampler
 from gm.estimators.quantity import Quantity
 from gm.fit import Fit
 from gm.likelihood import JointLikelihood
@@ -171,7 +173,7 @@ def test_chains_depend_on_seed_and_number_alone() -> None:
     assert first.statistic[17] == density.value(at)
 
 
-def test_quantities_follow_from_the_draws() -> None:
+def test_quantities_follow_from_the_draws(tmp_path: Path) -> None:
     quantity = Quantity.parse("flux(crab, 1 TeV, 10 TeV)")
     posterior = PosteriorSampler(draws=100, tune=60, chains=1, quantities=[quantity]).run(datasets(), models())
     assert [*posterior.names] == ["crab.index", "crab.amplitude", "flux(crab, 1 TeV, 10 TeV)"]
@@ -179,6 +181,12 @@ def test_quantities_follow_from_the_draws() -> None:
     assert flux == pytest.approx(amplitude * (1 - 10 ** (1 - index)) / (index - 1), rel=1e-9)
     assert posterior.problems  # a hundred draws are too few
     assert np.diag(posterior.correlation()) == pytest.approx(np.ones(3))
+    posterior.write(tmp_path / "sample.yaml")
+    again = Posterior.read(tmp_path / "sample.yaml")
+    assert again.to_dict() == posterior.to_dict()
+    assert np.array_equal(again.draws, posterior.draws)
+    assert np.array_equal(again.chains[0].parameters, posterior.chains[0].parameters)
+    assert (again.told(), again.problems, again.tune) == (posterior.told(), posterior.problems, 60)
     with pytest.raises(UsageError, match="is no component"):
         PosteriorSampler(quantities=[Quantity.parse("flux(carb, 1 TeV, 10 TeV)")]).run(datasets(), models())
 

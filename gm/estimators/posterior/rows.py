@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from gm.estimators.posterior.draws import Chain, Evidence
@@ -51,3 +52,21 @@ def sampler_row(chain: Chain) -> dict[str, Any]:
         "deepest_tree": int(chain.sampler["tree_depth"].max()),
         "diverging": int(chain.sampler["diverging"].sum()),
     }
+
+
+# And back
+
+
+def marginal_from(row: Mapping[str, Any]) -> Marginal:
+    """What the row of a parameter or quantity says."""
+    low, high = row["interval_68"]
+    least, most = row["interval_95"]
+    own = {**row, "prior": row["prior"] or "", "interval_68": (low, high), "interval_95": (least, most)}
+    return Marginal(**own)
+
+
+def evidence_from(row: Mapping[str, Any] | None) -> Evidence | None:
+    """What the row of nested sampling says."""
+    if row is None:
+        return None
+    return Evidence(row["ln_z"], row["error"], row["calls"], row["live_points"], row["effective_draws"])

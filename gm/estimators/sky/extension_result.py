@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, final
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self, final
 
 import numpy as np
 
 from gm.arrays import Array
-from gm.estimators.told import Told
+from gm.estimators.told import Told, numbers
 from gm.io.tables import Column, Table
 from gm.models import Models
 from gm.values import finite
@@ -87,6 +88,12 @@ class Extension(Told):
             "inputs": None if inputs is None else dict(inputs),
         }
 
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], directory: Path = Path()) -> Self:
+        """No document has the models of its fits."""
+        about = data["source"], data["shape"], data["parameter"]
+        return cls(*about, _size_from(data["all"]), tuple(map(_size_from, data["bands"])), tuple(data["datasets"]))
+
     def table(self) -> Table | None:
         """The profiles, a row for each size of each band, the whole range first; None where nothing was measured."""
         rows = [
@@ -143,3 +150,23 @@ def _row(size: Size) -> dict[str, Any]:
         "stat_point": finite(size.stat_point),
         "profile": profile,
     }
+
+
+def _size_from(row: Mapping[str, Any]) -> Size:
+    profile = row["profile"]
+    return Size(
+        e_min=row["e_min"],
+        e_max=row["e_max"],
+        status=row["status"],
+        reason=row["reason"],
+        stat_point=row["stat_point"],
+        stat=row["stat"],
+        size=row["size"],
+        errn=row["size_errn"],
+        errp=row["size_errp"],
+        ul=row["size_ul"],
+        ul_method=row["ul_method"],
+        sizes=None if profile is None else numbers(profile["size"]),
+        stats=None if profile is None else numbers(profile["rise"]) + row["stat"],
+        missing=dict(row["missing"]) or None,
+    )

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, ClassVar, final
 
 import numpy as np
 
@@ -14,114 +12,17 @@ from gm.conventions import Conventions
 from gm.datasets import Datasets
 from gm.datasets.kinds import is_map
 from gm.errors import DataError
+from gm.estimators.sky.finding_result import FoundSource, FoundSources, PeakPlace
 from gm.estimators.sky.localization_result import Ellipse
 from gm.estimators.sky.peaks import Peak, candidates, find_peaks
 from gm.estimators.sky.sources import default_kernel, position_of
 from gm.estimators.sky.ts_map import TSMapEstimator
-from gm.estimators.told import Told
 from gm.fit import Fit, FitResult
-from gm.io.files import refuse_existing
 from gm.likelihood import Engine
 from gm.models import Models, SkyModel
-from gm.values import finite, read_only
+from gm.values import read_only
 
 Progress = Callable[[str, float], None]
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class FoundSource:
-    """One step: the peak, and what became of it.
-
-    kept : whether the source is in the model; reason : why, or why not; ts : how much the fit with it is better than
-    that without; lon, lat [deg] in ``frame`` : the position where it was localised; ellipse : of its errors, None
-    without any
-    """
-
-    name: str
-    peak: Peak
-    frame: str
-    kept: bool
-    reason: str
-    ts: float | None = None
-    lon: float | None = None
-    lat: float | None = None
-    ellipse: Ellipse | None = None
-
-
-@final
-@dataclass(frozen=True, eq=False, repr=False)
-class FoundSources(Told):
-    """models : with all that were kept, at the best fit; fit, start : its result, and -2 ln L of the first fit; stopped
-    : why the search ended; threshold, iterations : of the search."""
-
-    models: Models
-    fit: FitResult
-    start: float
-    steps: tuple[FoundSource, ...]
-    stopped: str
-    threshold: float
-    iterations: int
-    datasets: tuple[str, ...]
-
-    told_as: ClassVar[str] = "find"
-
-    def to_dict(self, name: str = "", inputs: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        return {
-            "schema": "gm/find/1",
-            "name": name or "find",
-            "status": "ok" if self.fit.success else "failed",
-            "message": self._message(),
-            "threshold": self.threshold,
-            "iterations": self.iterations,
-            "datasets": list(self.datasets),
-            "models": "models.yaml",
-            "statistic": {"start": finite(self.start), "end": finite(self.fit.statistic)},
-            "stopped": self.stopped,
-            "sources": [_row(step, k) for k, step in enumerate(self.steps, start=1)],
-            "inputs": None if inputs is None else dict(inputs),
-        }
-
-    def write(self, path: str | Path, overwrite: bool = False) -> None:
-        """Write the document, and the models that grew as ``models.yaml`` beside it. Raises `DataError`."""
-        path = self._document_path(path)
-        writer = self.models.writer(path.with_name("models.yaml"))
-        refuse_existing([path, *writer.files], overwrite)
-        writer.write()
-        super().write(path, overwrite)
-
-    def told(self) -> str:
-        return self._message()
-
-    def shown_rows(self) -> Iterator[dict[str, object]]:
-        """The sources that were tried."""
-        for step in self.steps:
-            place = {"lon": step.lon, "lat": step.lat, "frame": step.frame}
-            yield {"name": step.name, **place, "ts": step.ts, "kept": step.kept, "reason": step.reason}
-
-    def _message(self) -> str:
-        kept = sum(step.kept for step in self.steps)
-        why = "" if self.fit.success else f"; the fit failed: {self.fit.message}"
-        return f"{kept} sources: {self.stopped}{why}"
-
-
-def _row(step: FoundSource, iteration: int) -> dict[str, Any]:
-    ellipse = step.ellipse
-    return {
-        "name": step.name,
-        "iteration": iteration,
-        "kept": step.kept,
-        "reason": step.reason,
-        "peak": {"lon": step.peak.lon, "lat": step.peak.lat, "sqrt_ts": step.peak.sqrt_ts},
-        "ts": finite(step.ts),
-        "frame": step.frame,
-        "lon": finite(step.lon),
-        "lat": finite(step.lat),
-        "r68": None if ellipse is None else ellipse.radius(0.68),
-        "ellipse": None
-        if ellipse is None
-        else {"major": ellipse.major, "minor": ellipse.minor, "angle": ellipse.angle, "unit": "deg"},
-    }
 
 
 @read_only("make another SourceFinder")
@@ -167,7 +68,8 @@ class SourceFinder:
                 break
             fit = after
         names = tuple(dataset.name for dataset in datasets)
-        return FoundSources(fit.models, fit, start, tuple(steps), stopped, self.threshold, self.iterations, names)
+        failure, asked = "" if fit.success else fit.message, (self.threshold, self.iterations)
+        return FoundSources(fit.models, start, fit.statistic, failure, tuple(steps), stopped, *asked, names, fit)
 
     def _strongest(self, maps: Datasets, models: Models) -> tuple[Peak | None, str]:
         """The highest peak above the threshold, and the frame of the map."""
@@ -187,7 +89,7 @@ class SourceFinder:
         [source] = candidates([peak], self.kernel, frame, fit.models.names, self.stem).sources()
         shape = source.spatial_model
         own_frame = frame if shape is None else shape.frame
-        step = FoundSource(source.name, peak, own_frame, False, "")
+        step = FoundSource(source.name, PeakPlace(peak.lon, peak.lat, peak.sqrt_ts), own_frame, False, "")
         both = _joined(fit.models, source)
         placed = Fit(datasets, Conventions.EXACT, self.engine).run(both)
         if not placed.success:

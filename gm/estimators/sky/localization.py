@@ -48,7 +48,7 @@ class Localizer:
         start = models.with_parameters({address: {"frozen": False} for address in position.addresses})
         fit = Fit(datasets, Conventions.EXACT, self.engine).run(start)
         names = tuple(dataset.name for dataset in datasets)
-        failed = self.source, position.frame, fit, names
+        failed = self.source, position.frame, names, fit.statistic, fit.warnings, fit
         if not fit.success:
             return Localization(*failed, statement=f"the fit failed: {fit.message}")
         known, matrix = fit.covariance or ((), np.zeros((0, 0)))
@@ -75,8 +75,10 @@ class Localizer:
         return Localization(
             source=self.source,
             frame=position.frame,
-            fit=fit,
             datasets=names,
+            statistic=fit.statistic,
+            warnings=fit.warnings,
+            fit=fit,
             lon=here.lon,
             lat=here.lat,
             covariance=covariance,

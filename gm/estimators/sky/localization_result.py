@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import atan2, cos, degrees, log, radians, sqrt
-from typing import Any, ClassVar, final
+from pathlib import Path
+from statistics import NormalDist
+from typing import Any, ClassVar, Self, final
 
 import numpy as np
 
 from gm.arrays import Array
-from gm.estimators.profile_result import LikelihoodProfile
-from gm.estimators.told import Told
+from gm.estimators.point_rows import matrix_from
+from gm.estimators.profile_result import LikelihoodProfile, ProfileAxis, ProfileRow
+from gm.estimators.told import Told, number, numbers
 from gm.fit import FitResult
+from gm.fit.document import contour_from
 from gm.io.tables import CardValue
 from gm.maps.geometry import WcsGeometry
 from gm.maps.map import Map
@@ -54,15 +58,18 @@ class Localization(Told):
     """The position of a source.
 
     lon, lat : [deg] in ``frame``, None where the fit failed; covariance : (2, 2) [deg^2]; moved : distance [deg] from
-    where the model had it; fit : with everything that is free, the position too; surface : -2 ln L over (lon, lat);
+    where the model had it; statistic, warnings : of the fit with everything that is free, the position too; fit : that
+    fit, None where the result was read from a file; surface : -2 ln L over (lon, lat);
     deviations : by share, the largest relative difference in radius of the contour from the ellipse, None where the
     contour is not whole; is_parabolic : whether the ellipse describes the surface, and ``statement`` in words
     """
 
     source: str
     frame: str
-    fit: FitResult
     datasets: tuple[str, ...]
+    statistic: float
+    warnings: tuple[str, ...] = ()
+    fit: FitResult | None = None
     lon: float | None = None
     lat: float | None = None
     covariance: Array | None = None
@@ -92,11 +99,33 @@ class Localization(Told):
             **{f"r{round(100 * share)}": finite(self.radius(share)) for share in SHARES},
             "parabolic": self.is_parabolic,
             "deviations": {f"r{round(100 * share)}": finite(value) for share, value in self.deviations.items()},
-            "statistic": finite(self.fit.statistic),
+            "statistic": finite(self.statistic),
             "surface": None if self.surface is None else _surface(self.surface),
-            "warnings": list(self.fit.warnings),
+            "warnings": list(self.warnings),
             "inputs": None if inputs is None else dict(inputs),
         }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], directory: Path = Path()) -> Self:
+        place, ellipse, statistic = data["position"], data["ellipse"], number(data["statistic"])
+        found = cls(
+            source=data["source"],
+            frame=place["frame"],
+            datasets=tuple(data["datasets"]),
+            statistic=statistic,
+            warnings=tuple(data["warnings"]),
+            lon=place["lon"],
+            lat=place["lat"],
+            covariance=None if place["covariance"] is None else matrix_from(place["covariance"]),
+            ellipse=None if ellipse is None else Ellipse(ellipse["major"], ellipse["minor"], ellipse["angle"]),
+            moved=place["moved"],
+            surface=None
+            if data["surface"] is None
+            else _surface_from(data["surface"], data["source"], place, statistic),
+            deviations={int(key[1:]) / 100: value for key, value in data["deviations"].items()},
+            is_parabolic=data["parabolic"],
+        )
+        return replace(found, statement=data["message"].removeprefix(found._place()))
 
     def radius(self, share: float) -> float | None:
         """Of a circle as large as the ellipse that holds a share of positions [deg]; None without an ellipse."""
@@ -161,6 +190,35 @@ def _surface(surface: LikelihoodProfile) -> dict[str, Any]:
         "rise": [rise[k::n_lat] for k in range(n_lat)],
         "contours": contours,
     }
+
+
+def _surface_from(
+    rows: Mapping[str, Any], source: str, place: Mapping[str, Any], statistic: float
+) -> LikelihoodProfile:
+    """The profile over longitude and latitude that a document tells by its rises above the ``statistic``."""
+    names = f"{source}.lon_0", f"{source}.lat_0"
+    axes = tuple(
+        ProfileAxis(name, "deg", place[key], place[f"{key}_err"], numbers(rows[key]))
+        for name, key in zip(names, ("lon", "lat"), strict=True)
+    )
+    rises = [
+        (lon, lat, row[k])
+        for k, lon in enumerate(rows["lon"])
+        for lat, row in zip(rows["lat"], rows["rise"], strict=True)
+    ]
+    points = tuple(
+        ProfileRow((lon, lat), "ok", None, rise + statistic, None)
+        if rise is not None
+        else ProfileRow((lon, lat), "failed", None, None, None)
+        for lon, lat, rise in rises
+    )
+    contours = {
+        NormalDist().inv_cdf(0.5 * (1.0 + row["share"])): contour_from(
+            {**row, "parameters": names, "reason": row["reason"] or ""}
+        )
+        for row in rows["contours"]
+    }
+    return LikelihoodProfile(axes, points, statistic, statistic, (), {}, contours)
 
 
 def _image(surface: LikelihoodProfile, frame: str) -> Map:

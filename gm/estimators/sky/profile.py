@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, final
+from typing import final
 
 import numpy as np
 
@@ -15,25 +15,19 @@ from gm.datasets import Datasets
 from gm.errors import DataError, UsageError
 from gm.estimators.sky.bands import Bands
 from gm.estimators.sky.excess_map import Part, excess_of
-from gm.estimators.sky.result import UNITS, signed_root
+from gm.estimators.sky.profile_result import SkyProfile
+from gm.estimators.sky.result import signed_root
 from gm.estimators.sky.sources import default_kernel, exposed_counts, sky_source
 from gm.estimators.sky.ts_map import reference_fluxes
-from gm.estimators.told import Told
-from gm.io.file_names import file_stem
-from gm.io.fits_writer import fits_bytes
-from gm.io.tables import Column, Table
 from gm.likelihood import Engine, JointLikelihood
-from gm.maps.axes import EnergyAxis
 from gm.maps.geometry import WcsGeometry
 from gm.maps.rotation import rotate
 from gm.maps.sphere import unit_vectors
 from gm.models import Models, SkyModel
-from gm.values import finite, read_only
+from gm.values import read_only
 
 Position = tuple[float, float]
 _SR = (180.0 / np.pi) ** 2  # deg2
-_UNITS = {**UNITS, "area": "deg2", "excess_per_area": "deg-2", "excess_per_area_err": "deg-2"}
-_ENDS = ("min", "max")
 
 
 class ProfileBins(ABC):
@@ -87,88 +81,6 @@ class LineBins(ProfileBins):
         across = np.degrees(np.arcsin(np.clip(np.einsum("i,iyx->yx", pole, pixels), -1.0, 1.0)))
         ahead = np.einsum("i,iyx->yx", np.cross(pole, first), pixels), np.einsum("i,iyx->yx", first, pixels)
         return np.where(np.abs(across) <= 0.5 * self.width, np.degrees(np.arctan2(*ahead)), np.nan)
-
-
-@final
-@dataclass(frozen=True, eq=False, repr=False)
-class SkyProfile(Told):
-    """Quantities in each band of energy and bin of the sky, (n_bands, n_bins) each, NaN where there is none.
-
-    edges : (n_bins + 1,) [deg]; reference_flux : (n_bands,) [cm-2 s-1] of norm 1; source : what the excess is of, empty
-    for all that the model does not predict; remarks : what a reader should know
-    """
-
-    edges: Array
-    energy: EnergyAxis
-    data: dict[str, Array]
-    reference_flux: Array
-    datasets: tuple[str, ...]
-    source: str
-    sigma: float
-    sigma_ul: float
-    remarks: tuple[str, ...] = ()
-
-    told_as: ClassVar[str] = "maps"
-
-    def to_dict(self, name: str = "", inputs: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        bands = zip(self.energy.lo.tolist(), self.energy.hi.tolist(), self.reference_flux.tolist(), strict=True)
-        return {
-            "schema": "gm/maps/1",
-            "name": name or "profile",
-            "type": "profile",
-            "status": "ok",
-            "message": self._message(),
-            "warnings": list(self.remarks),
-            "file": file_stem(name or "profile") + ".fits",
-            "datasets": list(self.datasets),
-            "confidence": {"sigma": self.sigma, "sigma_ul": self.sigma_ul},
-            "bands": [
-                {
-                    "e_min": low,
-                    "e_max": high,
-                    "energy_unit": "TeV",
-                    "reference_flux": finite(flux),
-                    "profile": [self._row(k, j) for j in range(self.edges.size - 1)],
-                }
-                for k, (low, high, flux) in enumerate(bands)
-            ],
-            "inputs": None if inputs is None else dict(inputs),
-        }
-
-    def beside(self, document: Mapping[str, Any]) -> dict[str, bytes]:
-        """A table with a row for each bin of each band."""
-        n_bands, n_bins = self.energy.n_bins, self.edges.size - 1
-        columns = [
-            Column("e_min", np.repeat(self.energy.lo, n_bins), "TeV"),
-            Column("e_max", np.repeat(self.energy.hi, n_bins), "TeV"),
-            Column("distance_min", np.tile(self.edges[:-1], n_bands), "deg"),
-            Column("distance_max", np.tile(self.edges[1:], n_bands), "deg"),
-            *(Column(name, values.ravel(), _UNITS.get(name, "")) for name, values in self.data.items()),
-        ]
-        return {document["file"]: fits_bytes([Table("PROFILE", tuple(columns), {})])}
-
-    def told(self) -> str:
-        return self._message()
-
-    def shown_rows(self) -> Iterator[dict[str, object]]:
-        """The bins of each band."""
-        names = ("counts", "excess", "excess_err", "flux", "flux_err", "sqrt_ts")
-        for k, (low, high) in enumerate(zip(self.energy.lo.tolist(), self.energy.hi.tolist(), strict=True)):
-            for j in range(self.edges.size - 1):
-                row = self._row(k, j)
-                where = {"e_min": low, "e_max": high, **{f"distance_{end}": row[f"distance_{end}"] for end in _ENDS}}
-                yield {**where, **{name: row[name] for name in names if name in row}}
-
-    def _message(self) -> str:
-        what = f"excess of {self.source}" if self.source else "excess above the model"
-        return f"{self.edges.size - 1} bins to {self.edges[-1]:.3g} deg, {what}"
-
-    def _row(self, band: int, k: int) -> dict[str, Any]:
-        return {
-            "distance_min": float(self.edges[k]),
-            "distance_max": float(self.edges[k + 1]),
-            **{name: finite(values[band, k]) for name, values in self.data.items()},
-        }
 
 
 @read_only("make another SkyProfileEstimator")

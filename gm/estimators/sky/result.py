@@ -4,23 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, final
+from pathlib import Path
+from typing import Any, ClassVar, Self, final
 
 import numpy as np
 
 from gm.arrays import Array
-from gm.estimators.told import Told
+from gm.errors import DataError
+from gm.estimators.told import Told, numbers
 from gm.io.file_names import file_stem
+from gm.io.fits import read_fits
 from gm.io.fits_writer import fits_bytes
 from gm.io.tables import CardValue
 from gm.maps.axes import EnergyAxis
 from gm.maps.geometry import WcsGeometry
 from gm.maps.map import Map
+from gm.maps.reading import read_map
 from gm.maps.writing import map_hdus
 from gm.values import finite
 
 FLUX = "cm-2 s-1"
 UNITS = {"flux": FLUX, "flux_err": FLUX, "flux_errn": FLUX, "flux_errp": FLUX, "flux_ul": FLUX}
+
+KINDS = ("ts", "excess", "residual", "ps")
+"""Of maps; profiles and peaks are no maps."""
+_OF_ALL = {
+    *("schema", "name", "type", "status", "message", "warnings", "file", "datasets"),
+    *("geometry", "confidence", "quantities", "bands", "inputs"),
+}
 
 
 @final
@@ -67,6 +78,32 @@ class SkyMaps(Told):
             **self.about,
             "inputs": None if inputs is None else dict(inputs),
         }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], directory: Path = Path()) -> Self:
+        """The quantities are in the file that the document names."""
+        if data["type"] not in KINDS:
+            reader = "gm.SkyProfile.read reads it" if data["type"] == "profile" else "gm.Models.read reads its sources"
+            raise DataError(f"a result of type '{data['type']}' has no maps\n    {reader}")
+        file = read_fits(directory / data["file"])
+        maps = {name: read_map(file, name.upper()) for name in data["quantities"]}
+        first, bands = next(iter(maps.values())), data["bands"]
+        edges = numbers([*(band["e_min"] for band in bands), bands[-1]["e_max"]])
+        fluxes = [band["reference_flux"] for band in bands]
+        if not isinstance(first.geometry, WcsGeometry):
+            raise DataError(f"{file.path}: holds no image of the sky")
+        return cls(
+            kind=data["type"],
+            geometry=first.geometry,
+            energy=EnergyAxis(edges, "energy"),
+            data={name: sky_map.data for name, sky_map in maps.items()},
+            datasets=tuple(data["datasets"]),
+            sigma=data["confidence"]["sigma"],
+            sigma_ul=data["confidence"]["sigma_ul"],
+            reference_flux=np.empty(0) if None in fluxes else numbers(fluxes),
+            remarks=tuple(data["warnings"]),
+            about={key: value for key, value in data.items() if key not in _OF_ALL},
+        )
 
     def beside(self, document: Mapping[str, Any]) -> dict[str, bytes]:
         """The file of all quantities, as Gammapy's ``FluxMaps`` and ds9 read it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 from gm.errors import DataError, UsageError
@@ -43,7 +44,7 @@ def run_light_curve(session: Session, task: Task, settings: LightCurveSettings, 
     except UsageError as error:
         raise DataError(f"light curve {settings.name}: " + str(error).replace("; ", "\n    ", 1)) from error
     seconds = time.perf_counter() - began
-    document = curve.to_dict(settings.name, inputs, settings.systematic, kept)
+    document = replace(curve, systematic=settings.systematic).to_dict(settings.name, inputs, kept)
     files = task.outputs()
     session.begin(task.key, files)
     for file in files[1:]:
