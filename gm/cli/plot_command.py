@@ -10,8 +10,8 @@ from gm.cli.output import print_json, print_result
 
 
 @click.command("plot")
-@click.argument("results", nargs=-1, required=True, type=click.Path(), metavar="RESULT...")
-@click.option("-o", "--output", metavar="FILE", help="A pdf, svg or png file. Default: RESULT-KIND.pdf, here.")
+@click.argument("results", nargs=-1, required=True, type=click.Path(), metavar="FILE...")
+@click.option("-o", "--output", metavar="FILE", help="A pdf, svg or png file. Default: FILE-KIND.pdf, here.")
 @click.option(
     "-k", "--kind", metavar="KIND", shell_complete=figure_names,
     help="Which figure, such as sed, counts, contours or residual-map. Default: the first there is.",
@@ -30,7 +30,7 @@ def command(
     flux_unit: str, radius: float, datasets: tuple[str, ...], components: tuple[str, ...], force: bool,
     display: Display,
 ) -> int:  # fmt: skip
-    """Draw a figure of results; several results in one. Folders stand for all results in them."""
+    """Draw a figure of results or datasets; several in one. Folders stand for all results in them."""
     from gm.figures.look import Look
     from gm.pipeline.commands.plot import write_plot
 

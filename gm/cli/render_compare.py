@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -162,5 +163,6 @@ def _change_lines(compared: Mapping[str, Any], letters: Sequence[str], most: int
 
 
 def _setting(value: Any) -> str:
-    text = "nothing" if value is None else str(value)
+    """As one may write it in YAML."""
+    text = "nothing" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _LONG else f"{text[: max(text.rfind(' ', 0, _LONG), 1)]} ..."

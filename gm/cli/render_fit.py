@@ -7,7 +7,7 @@ from typing import Any
 
 from gm.cli.output import paint
 from gm.cli.room import room
-from gm.cli.tables import count, energy, link_text, number, shortened, table, with_error, without, wrapped
+from gm.cli.tables import count, energy, link_text, number, shortened, table, together, with_error, without, wrapped
 from gm.readable import prior_text
 
 _COLORS = {"converged": "green", "at_limit": "yellow", "not_converged": "red", "failed": "red"}
@@ -111,8 +111,8 @@ def _parameter_lines(document: Mapping[str, Any]) -> list[str]:
     shown = [k for k, name in enumerate(head) if name not in ("MINOS", "prior") or any(row[k] for row in rows)]
     lines = table([head[k] for k in shown], [[row[k] for k in shown] for row in shortened(rows)]) if rows else []
     if frozen:
-        more = f", ... ({len(frozen)})" if len(frozen) > 4 else ""
-        lines += wrapped(f"(frozen: {', '.join(frozen[:4])}{more})")
+        more = [f"... ({len(frozen)})"] if len(frozen) > 4 else []
+        lines += wrapped(f"(frozen: {', '.join(map(together, [*frozen[:4], *more]))})")
     lines += _missing(document)
     for row in document["components"][:4]:
         if row.get("decorrelation_energy"):

@@ -6,11 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from gm.cli.output import paint
-from gm.cli.room import room
-from gm.cli.tables import number, table, with_error
+from gm.cli.tables import number, table, with_error, with_limits
 from gm.readable import asked_energies, energies, fitted_together, sources_of
-
-_WIDE = 80  # columns that value, error and limit take side by side
 
 
 def lines(document: Mapping[str, Any], color: bool = False) -> list[str]:
@@ -18,18 +15,12 @@ def lines(document: Mapping[str, Any], color: bool = False) -> list[str]:
     status = str(document.get("status", ""))
     style = "green" if status in ("ok", "done") else "yellow"
     points = document["points"]
-    fluxes = {
-        "dnde": [_value(point)[0] for point in points],
-        "error": [_value(point)[1] for point in points],
-        "upper limit": [_limit(point) for point in points],
-    }
-    width = room().width
-    if width is not None and width < _WIDE:  # a limit must not go before the value that it stands for
-        fluxes = {"dnde": [_told(point) for point in points]}
     columns = {
         "source": [point.get("source", "") for point in points],
         "energy": [energies(point["e_min"], point["e_max"]) for point in points],
-        **fluxes,
+        "dnde": [_value(point)[0] for point in points],
+        "error": [_value(point)[1] for point in points],
+        "upper limit": [_limit(point) for point in points],
         "TS": [number(point.get("ts")) for point in points],
         "status": [point["status"] for point in points],
         "deabsorbed": [_deabsorbed(point) for point in points],
@@ -39,7 +30,9 @@ def lines(document: Mapping[str, Any], color: bool = False) -> list[str]:
     }
     optional = ("source", "correlated", "asked", "deabsorbed")
     shown = [name for name, cells in columns.items() if name not in optional or any(cells)]
-    rows = [list(row) for row in zip(*(columns[name] for name in shown), strict=True)]
+    cells = list(zip(*(columns[name] for name in shown), strict=True))
+    is_limit = [point["status"] == "upper_limit" for point in points]
+    shown, rows = with_limits(shown, cells, shown.index("dnde"), is_limit)
     unit = next((point["dnde_unit"] for point in points if point.get("dnde_unit")), "cm-2 s-1 TeV-1")
     name = document.get("name", "flux points")
     head = f"{name}: {', '.join(sources_of(document))}, dnde in {unit}   {paint(status, style, color)}"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gm.cli.output import paint
-from gm.cli.tables import energy, number, shortened, table, with_error
+from gm.cli.tables import energy, number, shortened, table, with_error, with_limits
 
 _MANY = 60
 
@@ -20,7 +20,9 @@ def lines(document: Mapping[str, Any], color: bool = False) -> list[str]:
     fitted = list(dict.fromkeys(one["name"] for point in document["points"] for one in point.get("parameters", ())))
     band = ["energy"] if has_energies else []
     head = ["MJD (UTC)", *band, "flux", "error", "upper limit", "TS", *fitted, "status", "reason"]
-    rows = [_cells(point, has_energies, fitted) for point in document["points"]]
+    cells = [_cells(point, has_energies, fitted) for point in document["points"]]
+    is_limit = [point["status"] == "upper_limit" for point in document["points"]]
+    head, rows = with_limits(head, cells, head.index("flux"), is_limit)
     told = [
         f"{document['name']}: {document['source']}, flux in cm-2 s-1   {paint(status, style, color)}",
         "",

@@ -43,8 +43,10 @@ def _highest(document: Mapping[str, Any]) -> list[str]:
         place = f"{degrees(top['lon'], '.4f')} {degrees(top['lat'], '+.4f')}" if top else "-"
         flux, error = number(top.get("flux")), number(top.get("flux_err"))
         rows.append([_energies(band), str(band["pixels"]), number(top.get("sqrt_ts")), place, flux, error])
-    frame = document["geometry"]["frame"]
-    return table(["energy", "pixels", "highest", f"at ({frame})", "flux", "error"], shortened(rows))
+    head = ["energy", "pixels", "highest", f"at ({document['geometry']['frame']})", "flux", "error"]
+    if all(row[4] == "-" for row in rows):  # of residuals there is none
+        head, rows = head[:4], [row[:4] for row in rows]
+    return table(head, shortened(rows))
 
 
 def _peaks(document: Mapping[str, Any]) -> list[str]:

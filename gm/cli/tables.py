@@ -12,12 +12,16 @@ from gm.cli.room import room
 from gm.readable import count, energy, link_text, number, with_error
 
 __all__ = [
-    "count", "energy", "fitted", "is_wide_enough", "link_text", "number", "shortened", "table", "with_error", "without",
-    "wrapped",
+    "count", "energy", "fitted", "is_wide_enough", "link_text", "number", "shortened", "table", "together",
+    "with_error",
+    "with_limits", "without", "wrapped",
 ]  # fmt: skip
 
 
 _WORDS = ("target", "unit", "status", "reason", "state", "missing", "")
+_FIRST = ("asked",)  # goes before limits do
+_REASON = "reason"  # a sentence
+_TOGETHER = "\N{NO-BREAK SPACE}"
 _LEAST = (
     "asked", "bins", "type", "limits", "livetime [h]", "off or background", "deviance", "statistic", "MINOS",
     "prior", "responses", "target", "offset [deg]", "background", "upper limit", "TS", "missing", "state", "status",
@@ -29,18 +33,34 @@ _LEAST = (
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1, indent: int = 2) -> list[str]:
     """Lines of a table: the first ``left`` columns and those that hold words flush left.
 
-    Where there is no room, columns go, those first that say least, and the line below names them; no word and no number
-    is broken.
+    Where there is no room, reasons are told in lines below; then columns go, those first that say least, and a line
+    names them; no word and no number is broken.
     """
     kept, gone = list(range(len(head))), list[str]()
+    below = list[str]()
     least = [name for name in _LEAST if name in head[1:]] + [name for name in reversed(head[1:]) if name not in _LEAST]
     lines = _table(head, rows, kept, left, indent)
     width = room().width
+    if width is not None and _REASON in least and max(map(printed_width, lines)) > width:
+        least.remove(_REASON)
+        kept.remove(at := list(head).index(_REASON))
+        below = _reasons(rows, at, indent)
+        lines = _table(head, rows, kept, left, indent)
     while width is not None and least and max(map(printed_width, lines)) > width:
         kept.remove(list(head).index(gone_name := least.pop(0)))
         gone += [gone_name] if gone_name else []
         lines = _table(head, rows, kept, left, indent)
-    return lines + wrapped(f"(no room for: {', '.join(gone)})", indent) if gone else lines
+    return lines + below + (wrapped(f"(no room for: {', '.join(gone)})", indent) if gone else [])
+
+
+def _reasons(rows: Sequence[Sequence[str]], at: int, indent: int) -> list[str]:
+    """What the rows have in the column ``at``, in lines of their own: each reason once, after what it is of."""
+    one_is_enough = len({row[0] for row in rows}) == len(rows)
+    named: dict[str, list[str]] = {}
+    for row in rows:
+        if row[at]:
+            named.setdefault(row[at], []).append(" ".join(row[: 1 if one_is_enough else 2]))
+    return [line for reason, names in named.items() for line in wrapped(f"{', '.join(names)}: {reason}", indent)]
 
 
 def _table(
@@ -65,6 +85,22 @@ def _padded(cell: str, width: int, is_left: bool) -> str:
     return cell + space if is_left else space + cell
 
 
+def with_limits(
+    head: Sequence[str], rows: Sequence[Sequence[str]], at: int, is_limit: Sequence[bool]
+) -> tuple[list[str], list[list[str]]]:
+    """A table whose columns ``at``, and the two beside it, are a value, its error and its limit: as they are where
+    there is room, else as one column, in which a row that ``is_limit`` has its limit: none goes before the value that
+    stands for it."""
+    first = [k for k, name in enumerate(head) if name not in (*_FIRST, _REASON)]
+    whole = [list(row) for row in rows]
+    if is_wide_enough([head[k] for k in first], [[row[k] for k in first] for row in rows]):
+        return list(head), whole
+    for row, told in zip(whole, is_limit, strict=True):
+        value, error, limit = row[at : at + 3]
+        row[at : at + 3] = [limit if told else f"{value} ± {error}" if error not in ("", "-") else value]
+    return [*head[: at + 1], *head[at + 3 :]], whole
+
+
 def is_wide_enough(head: Sequence[str], rows: Sequence[Sequence[str]], indent: int = 2) -> bool:
     """Whether there is room for all columns of a table."""
     width = room().width
@@ -75,12 +111,18 @@ def wrapped(text: str, indent: int = 2) -> list[str]:
     """A sentence in as many lines as it takes; words stay whole."""
     width = room().width
     if width is None:
-        return [" " * indent + text]
+        return [" " * indent + text.replace(_TOGETHER, " ")]
     space = " " * indent
-    return wrap(
+    lines = wrap(
         text, max(width, 20), initial_indent=space, subsequent_indent=space, break_long_words=False,
         break_on_hyphens=False,
     )  # fmt: skip
+    return [line.replace(_TOGETHER, " ") for line in lines]
+
+
+def together(text: str) -> str:
+    """Words that `wrapped` keeps on one line."""
+    return text.replace(" ", _TOGETHER)
 
 
 def fitted(lines: Iterable[str]) -> list[str]:

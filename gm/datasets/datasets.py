@@ -91,11 +91,7 @@ class Datasets(Sequence[Dataset]):
 
     def plot(self, figure: str | None = None, **look: Any) -> Axes:
         """Draw the data of all with pyplot, as each `Dataset` draws its own; the first axes. Raises `UsageError`."""
-        parts: dict[str, list[Any]] = {}
-        for dataset in self._datasets:
-            for name, own in dataset.pictures().items():
-                parts.setdefault(name, []).extend(own)
-        return draw_parts(f"{len(self)} datasets", parts, figure, look)
+        return draw_parts(f"{len(self)} datasets", pictures_of(self), figure, look)
 
     def _repr_html_(self) -> str:
         return html_table([dataset.summary() for dataset in self._datasets], SUMMARY_UNITS)
@@ -154,3 +150,12 @@ def datasets_from_dict(
     left out; without ``report`` it is a `DataError`, as is everything that is wrong with the files.
     """
     return Datasets(read_all(dataset_entries(data, directory, report), workers))
+
+
+def pictures_of(datasets: Iterable[Dataset]) -> dict[str, list[Any]]:
+    """What figures are drawn of some datasets, each with the parts of all."""
+    parts: dict[str, list[Any]] = {}
+    for dataset in datasets:
+        for name, own in dataset.pictures().items():
+            parts.setdefault(name, []).extend(own)
+    return parts

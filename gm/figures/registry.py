@@ -68,23 +68,34 @@ def _place(result: Result) -> str:
     return result.folder.absolute().parent.name
 
 
-def choose(results: Sequence[Result], figure: str | None, look: Look) -> tuple[str, list[Any]]:
-    """The figure that is asked for, or the first that the results have anything for, and its parts.
+def choose(
+    results: Sequence[Result], figure: str | None, look: Look, data: Mapping[str, Sequence[Any]] | None = None
+) -> tuple[str, list[Any]]:
+    """The figure that is asked for, or the first that there is anything for, and its parts.
 
-    Raises `UsageError` where there is nothing to draw.
+    data : parts of datasets, by figure, which are drawn with those of the results. Raises `UsageError` where there is
+    nothing to draw.
     """
-    known = figures_of(results)
-    kinds = ", ".join(dict.fromkeys(result.kind.replace("-", " ") for result in results))
+    held = data or {}
+    known = list(dict.fromkeys([*figures_of(results), *held]))
+    kinds = ", ".join(
+        dict.fromkeys([*(result.kind.replace("-", " ") for result in results), *(["datasets"] if held else [])])
+    )
+    if not known and not results:
+        raise UsageError("nothing to draw: none of the bins of the datasets enters")
     if not known:
         have = ", ".join(kind.replace("-", " ") for kind in drawn_kinds())
         raise UsageError(f"no figure is drawn of {kinds}\n    there are figures of: {have}")
     if figure is not None and figure not in known:
         raise UsageError(f"no figure '{figure}' is drawn of {kinds}\n    {suggest(figure, known, 'figures')}")
+
+    def parts(name: str) -> list[Any]:
+        return [*parts_of(results, name, look), *held.get(name, ())]
+
     for name in known if figure is None else [figure]:
-        parts = parts_of(results, name, look)
-        if parts:
-            return name, parts
-    others = [name for name in known if name != figure and parts_of(results, name, look)]
+        if found := parts(name):
+            return name, found
+    others = [name for name in known if name != figure and parts(name)]
     raise UsageError(f"nothing to draw: the results hold nothing for {figure or 'any figure'}{_instead(others)}")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gm.cli.room import room_of_terminal
-from gm.cli.tables import table, wrapped
+from gm.cli.tables import table, together, with_limits, wrapped
 from gm.config_schemas.reader import read_document
 
 ROWS = [["crab.amplitude", "3.645e-11", "0.160e-11", "cm-2 s-1 TeV-1", "18"], ["crab.alpha", "2.5", "0.1", "", "7"]]
@@ -38,6 +38,38 @@ def test_what_says_least_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
         lines = table(HEAD, ROWS)
     assert lines[0].split() == ["parameter", "value", "error", "unit"]
     assert lines[-1].strip() == "(no room for: bins)"
+
+
+def test_reasons_are_told_below_before_a_column_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    head, why = ["energy", "flux", "status", "reason"], "there is nothing at all that could be seen in this band"
+    rows = [["1 TeV", "3.0", "ok", ""], ["2 TeV", "-", "no_data", why], ["3 TeV", "-", "no_data", why]]
+    monkeypatch.setenv("COLUMNS", "40")
+    with room_of_terminal(every_row=False):
+        lines = table(head, rows)
+    assert lines[0].split() == ["energy", "flux", "status"]
+    assert " ".join(" ".join(lines[4:]).split()) == f"2 TeV, 3 TeV: {why}"
+    assert max(map(len, lines)) <= 40
+
+
+@pytest.mark.parametrize(("width", "row"), [(60, ["1", "-", "-", "<", "9", "limit"]), (30, ["1", "<", "9", "limit"])])
+def test_a_limit_does_not_go_before_its_value(monkeypatch: pytest.MonkeyPatch, width: int, row: list[str]) -> None:
+    head = ["energy", "flux", "error", "upper limit", "status"]
+    rows = [["1", "-", "-", "< 9", "limit"], ["2", "5.0", "0.1", "< 6", "ok"]]
+    monkeypatch.setenv("COLUMNS", str(width))
+    with room_of_terminal(every_row=False):
+        lines = table(*with_limits(head, rows, 1, [True, False]))
+    assert lines[1].split() == row
+    assert ("5.0 ± 0.1" in lines[2]) == (width == 30)
+
+
+def test_what_belongs_together_stays_on_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "30")
+    with room_of_terminal(every_row=False):
+        assert wrapped(f"frozen: {together('crab.lat_0 = 22.014 deg')}, b") == [
+            "  frozen:",
+            "  crab.lat_0 = 22.014 deg, b",
+        ]
+    assert wrapped(together("a b")) == ["  a b"]
 
 
 def test_without_a_terminal_nothing_goes() -> None:

@@ -18,7 +18,7 @@ from gm.figures.look import Look
 from gm.figures.registry import parts_of
 from gm.maps.reading import read_map
 from gm.models import Models
-from gm.pipeline.commands.plot import read_results
+from gm.pipeline.commands.plot import read_drawn
 from tests.map_samples import background, cube
 from tests.samples import on_off
 
@@ -100,7 +100,7 @@ def test_peaks_and_profiles_have_figures(gm: Command, folder: Path) -> None:
     """Peaks are marked on the map that they were found in, of each band."""
     pytest.importorskip("matplotlib")
     gm("maps", "config.yaml")
-    peaks, profile = (read_results([folder / f"results/maps/{name}.yaml"]) for name in ("peaks", "profile"))
+    peaks, profile = (read_drawn([folder / f"results/maps/{name}.yaml"]).results for name in ("peaks", "profile"))
     images = parts_of(peaks, "sky-map", Look())
     marks = [mark for image in images for mark in image.marks]
     assert len(images) == 2

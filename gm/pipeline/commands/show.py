@@ -12,6 +12,7 @@ from gm.config_schemas.validator import check
 from gm.errors import DataError, InvalidInput
 from gm.io.ecsv import is_ecsv
 from gm.pipeline.analysis.kinds import document_kind, foreign_kind
+from gm.pipeline.commands.files import first_bytes, is_fits, listed_datasets
 from gm.pipeline.commands.show_observations import is_index, observations
 from gm.pipeline.provenance import SCHEMA as PROVENANCE
 from gm.pipeline.results import as_mapping, finite
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from gm.io.fits import FitsFile
 
 _INDEX = ("hdu-index.fits", "hdu-index.fits.gz")
-_FITS_MAGIC = (b"SIMPLE  =", b"\x1f\x8b")
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def unfold(files: Iterable[str]) -> list[str]:
 
 def _is_result(path: Path) -> bool:
     """Whether the file begins as results do."""
-    return _start(path).startswith(b"schema: gm/") and path.name != "provenance.yaml"
+    return first_bytes(path).startswith(b"schema: gm/") and path.name != "provenance.yaml"
 
 
 def describe(file: str) -> Description:
@@ -58,8 +58,8 @@ def describe(file: str) -> Description:
     if file != "-":
         if Path(file).is_dir():
             return _observations(Path(file))
-        start = _start(Path(file))
-        if start.startswith(_FITS_MAGIC):
+        start = first_bytes(Path(file))
+        if is_fits(start):
             return _fits(Path(file))
         if is_ecsv(start):
             return Description("flux-point-table", file, _sed(Path(file)))
@@ -75,16 +75,6 @@ def describe(file: str) -> Description:
     if problems:
         raise InvalidInput(problems)
     return Description(kind, document.source, _READERS.get(kind, _as_it_is)(document))
-
-
-def _start(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(32)
-    except IsADirectoryError:
-        return b""
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror or error}") from error
 
 
 def _yaml_kind(data: Any) -> str | None:
@@ -144,16 +134,7 @@ def _models(document: Document) -> Any:
 
 def _datasets(document: Document) -> Any:
     """One row per dataset, from its files; what is wrong with the document has its place."""
-    from gm.pipeline.analysis.build import read_parts
-    from gm.pipeline.analysis.checks import check_files
-    from gm.pipeline.analysis.documents import part_of
-    from gm.pipeline.analysis.findings import Findings
-
-    findings = Findings()
-    parts = [part_of(document, None, "datasets", findings)]
-    check_files(parts, findings)
-    findings.stop_if_any()
-    return {"datasets": [dataset.summary() for dataset in read_parts(parts, None)]}
+    return {"datasets": [dataset.summary() for dataset in listed_datasets(document)]}
 
 
 def _fits(path: Path) -> Description:
