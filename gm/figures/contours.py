@@ -47,8 +47,8 @@ def draw(figure: Figure, parts: Sequence[Contours], look: Look) -> list[Axes]:
             _draw_one(axes, part, color_of(k))
         names = [with_unit(name, unit) for name, unit in zip(group[0].parameters, group[0].units, strict=True)]
         axes.set(xlabel=names[0], ylabel=names[1])
-        axes.legend()
         found.append(axes)
+        axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2)  # above, where no contour is
     return found
 
 

@@ -47,6 +47,6 @@ def _draw_one(figure: Figure, place: tuple[int, int, int], part: Correlation) ->
     if n <= _WRITTEN:
         for (row, column), value in np.ndenumerate(part.matrix):
             color = "#ffffff" if abs(value) > 0.6 else "#1a1a1a"
-            axes.text(column, row, f"{value:.2f}", ha="center", va="center", color=color, fontsize=8)
+            axes.text(column, row, f"{round(value, 2) + 0.0:.2f}", ha="center", va="center", color=color, fontsize=8)
     figure.colorbar(image, ax=axes, label="Correlation", shrink=0.85)
     return axes

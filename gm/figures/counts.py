@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 HELP = "counts, predictions and residuals by energy"
+_WIDTH = 32  # letters in a panel
+_MORE = " and "
 _PANELS = 6  # of datasets; more are summed where they have the same energies
 
 
@@ -96,10 +98,19 @@ def _draw_counts(axes: Axes, part: Counts, look: Look) -> None:
         elinewidth=1.0, label="counts",
     )  # fmt: skip
     axes.set(xscale="log", yscale="log", ylabel="Counts per bin")
-    axes.text(0.97, 0.95, part.label, transform=axes.transAxes, ha="right", va="top")
+    label = axes.text(0.97, 0.95, _in_lines(part.label), transform=axes.transAxes, ha="right", va="top")
+    label.set_in_layout(False)  # names take no room of the panel
     top = max(float(part.counts.max(initial=1.0)), float(part.predicted.max(initial=0.0)))
     least = min([top, *part.counts[seen].tolist(), *part.predicted[part.predicted > 0].tolist()])
     axes.set_ylim(max(0.5 * least, 1e-4 * top), 5 * top)
+
+
+def _in_lines(label: str) -> str:
+    """A long name shortened in its middle, and how many are summed below it."""
+    name, _, more = label.partition(_MORE)
+    short = name if len(name) <= _WIDTH else f"{name[: _WIDTH - 15]}...{name[-12:]}"
+    whole = f"{short}{_MORE}{more}" if more else short
+    return whole if len(whole) <= _WIDTH else whole.replace(_MORE, f"\n{_MORE[1:]}")
 
 
 def _draw_residuals(axes: Axes, part: Counts, look: Look) -> None:
@@ -139,7 +150,7 @@ def _sum(group: Sequence[Counts]) -> Counts:
     names = dict.fromkeys(name for part in group for name in part.components)
     zero = np.zeros_like(counts)
     components = {name: np.sum([part.components.get(name, zero) for part in group], axis=0) for name in names}
-    label = f"{group[0].label} ... {group[-1].label} ({len(group)} datasets)"
+    label = f"{group[0].label}{_MORE}{len(group) - 1} more"
     residual = significance(counts, predicted)
     of = group[0].of
     return Counts(label, group[0].e_min, group[0].e_max, counts, predicted, background, residual, components, of)

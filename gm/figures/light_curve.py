@@ -51,7 +51,7 @@ def draw(figure: Figure, parts: Sequence[Flux], look: Look) -> list[Axes]:
     axes.locator_params(axis="x", nbins=5)
     low, high = axes.get_ylim()
     axes.set_ylim(min(low, 0.0), high)
-    axes.legend()
+    figure.legend(loc="outside upper center", ncols=2)  # beside what is drawn
     return [axes]
 
 

@@ -168,7 +168,7 @@ def test_files_of_others_stay(results: Path, tmp_path: Path, capsys: Any) -> Non
 
 def test_files_that_are_no_results(results: Path, tmp_path: Path, capsys: Any) -> None:
     assert call("plot", str(results / "fit/models.yaml"), "-o", str(tmp_path / "a.png")) == 3
-    assert "no result of gm" in capsys.readouterr().err
+    assert "no figure is drawn of it" in capsys.readouterr().err
     assert call("plot", str(tmp_path), "-o", str(tmp_path / "a.png")) == 4
     assert "no result in this folder" in capsys.readouterr().err
 
@@ -194,7 +194,7 @@ def test_datasets_on_the_same_energies_are_summed() -> None:
     np.testing.assert_allclose(total.counts, 7 * one)
     np.testing.assert_allclose(total.components["crab"], 3.5 * two)
     np.testing.assert_allclose(total.residual, significance(7 * one, 7 * two))
-    assert total.label == "run-0 ... run-6 (7 datasets)"
+    assert total.label == "run-0 and 6 more"
 
 
 def test_images_on_the_same_pixels_are_summed() -> None:
