@@ -49,6 +49,12 @@ class Part:
             images={int(positions[k]): image for k, image in report.images.items()},
         )
 
+    def told(self, report: TermReport, components: Iterable[str]) -> TermReport:
+        """The same of one dataset in all."""
+        own = report.components
+        position = int(self.shard.positions[report.dataset])
+        return replace(report, dataset=position, components={name: own.get(name, 0.0) for name in components})
+
     def keys(self) -> list[tuple[bool, int]]:
         """Where its terms are among all: maps first, then by the first dataset of each."""
         return [(not self.shard.is_of_maps, int(self.shard.positions[first])) for first in self.facts.firsts]
@@ -195,7 +201,8 @@ class ShardedTerms(Terms):
         def arguments(part: Part) -> Sequence[Any]:
             return flux[part.columns], part.own(by_component)
 
-        return self._placed_rows(self._ask("report", arguments))
+        answers = self._ask("report", arguments)
+        return [self.parts[k].told(row, by_component) for k, number in self._order for row in answers[k][number]]
 
     def by_energy(self, flux: Array, background: Array, by_component: Mapping[str, Array]) -> list[EnergyReport]:
         def arguments(part: Part) -> Sequence[Any]:
@@ -205,10 +212,7 @@ class ShardedTerms(Terms):
         return [self.parts[k].placed(answers[k][number], by_component) for k, number in self._order]
 
     def predicted(self, flux: Array) -> list[PredictedBins]:
-        return self._placed_rows(self._at("predicted", flux))
-
-    def _placed_rows(self, answers: Sequence[Sequence[Sequence[Any]]]) -> list[Any]:
-        """Rows that say for which dataset they are, by its position among all."""
+        answers = self._at("predicted", flux)
         return [
             replace(row, dataset=int(self.parts[k].shard.positions[row.dataset]))
             for k, number in self._order

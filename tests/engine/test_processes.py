@@ -69,6 +69,14 @@ def test_any_number_of_workers(n: int) -> None:
         engine.close()
 
 
+@pytest.mark.parametrize("name", ["star", "other"])
+def test_flux_points_of_a_source_that_some_shards_do_not_know(engine: ProcessEngine, name: str) -> None:
+    """The star is on the maps alone, the other source in spectra and flux points alone."""
+    estimator = {"source": name, "energy_edges": [1.0, 3.0, 10.0]}
+    here = gm.FluxPointsEstimator(**estimator).run(DATASETS, SMOOTH)
+    assert repr(gm.FluxPointsEstimator(**estimator, engine=engine).run(DATASETS, SMOOTH)) == repr(here)
+
+
 def test_one_worker_is_this_process() -> None:
     engine = ProcessEngine(1)
     assert_same_fit(gm.Fit(DATASETS, engine=engine).run(SKY), gm.Fit(DATASETS).run(SKY))
