@@ -1,11 +1,11 @@
 #!/usr/bin/env python
 """TS maps and excess maps of the Galactic centre cube of Fermi-LAT, 400 x 200 pixels and 11 energies.
 
-    GM_PEER_PYTHON=... python benchmarks/bench_sky_maps.py [--rounds 1]
+    GM_PEER_PYTHON=... python benchmarks/bench_sky_maps.py [--rounds 1] [--only "summed over energy"]
 
 A point source at every pixel, beside the diffuse models, seen in a square of 1 deg as in Gammapy's tutorial, and of
 2 deg, which holds more of the PSF. Seconds are those of the processor, all threads together, and hold what the models
-predict.
+predict. ``--only`` measures the steps whose names hold what follows, prints, and writes nothing.
 """
 
 from __future__ import annotations
@@ -51,7 +51,9 @@ def main() -> None:
     """Time both, write ``results/sky_maps.*``."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=1)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--only", default="", help="steps whose names hold this")
+    args = parser.parse_args()
+    rounds = args.rounds
     rows, told = list[dict[str, Any]](), list[str]()
     gm, gammapy = both()
     with gm, gammapy:
@@ -59,7 +61,7 @@ def main() -> None:
         for side in (gm, gammapy):
             side.ask("keep", datasets_file=str(CASE.datasets_file), models_file=str(CASE.models_file), ranges={})
         for task, cases in (("ts_map", TS_MAPS), ("excess_map", EXCESS_MAPS)):
-            for step, (request, target) in cases.items():
+            for step, (request, target) in ((step, case) for step, case in cases.items() if args.only in step):
                 asked = {**request, "without": "source-gc"} if task == "ts_map" else request
                 ours, mine = least(gm, task, 3 * rounds, asked)
                 theirs, other = least(gammapy, task, 2 * rounds if task == "excess_map" else rounds, asked)
@@ -67,6 +69,8 @@ def main() -> None:
                 if task == "ts_map":
                     told.append(f"- {step}: {apart(mine, other)}")
                 print(rows[-1], flush=True)
+    if args.only:
+        return
     lines = "\n".join(told)
     text = (
         "# TS maps and excess maps\n\nGalactic centre cube of the 3FHL, 400 x 200 pixels, 11 energies. "

@@ -224,6 +224,21 @@ class NormProfile:
         return distances(expected, [(1.0, n_sigma)], step)[0]
 
 
+def _rise(values: Callable[[Array], Array], stat: float, domain: tuple[float, float]) -> Callable[[Array], Array]:
+    """How much higher than ``stat`` -2 ln L is at norms (n,); infinitely outside of the ``domain``."""
+    if domain == (-inf, inf):
+        return lambda norms: values(norms) - stat
+
+    def risen(norms: Array) -> Array:
+        inside = (norms > domain[0]) & (norms < domain[1])
+        rise = np.full(norms.size, inf)
+        if inside.any():
+            rise[inside] = values(norms[inside]) - stat
+        return rise
+
+    return risen
+
+
 def intervals(
     values: Callable[[Array], Array],
     norm: float,
@@ -240,18 +255,7 @@ def intervals(
 
     values : of norms (n,); per_norm : counts for a norm of 1
     """
-
-    is_bounded = domain != (-inf, inf)
-
-    def risen(norms: Array) -> Array:
-        if not is_bounded:
-            return values(norms) - stat
-        inside = (norms > domain[0]) & (norms < domain[1])
-        rise = np.full(norms.size, inf)
-        if inside.any():
-            rise[inside] = values(norms[inside]) - stat
-        return rise
-
+    risen = _rise(values, stat, domain)
     sides = {"norm_errn": (-1.0, sigma), "norm_errp": (1.0, sigma), "norm_ul": (1.0, sigma_ul)}
     found = distances(lambda away: risen(norm + away), list(sides.values()), step)
     for k, (sign, n_sigma) in enumerate(sides.values()):

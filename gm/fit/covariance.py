@@ -11,7 +11,7 @@ import numpy as np
 
 from gm.arrays import Array, BoolArray
 from gm.fit.objective import Objective, Restricted
-from gm.fit.prior_widths import prior_curvature, with_prior_widths
+from gm.fit.prior_widths import with_prior_widths
 from gm.fit.scoring import DIFFERENCE, known_hessian
 from gm.fit.steps import errors_alone
 from gm.likelihood.own_parameters import MANY
@@ -319,8 +319,7 @@ def measure_errors(
     known = None if hessian is None or priors else hessian.among(kept)
     hessian = _hessian(inside, *around) if known is None else known
     if priors:
-        without = hessian.with_diagonal(hessian.diagonal() - prior_curvature(priors, *around))
-        hessian = with_prior_widths(without, gradient[kept], *around, priors)
+        hessian = with_prior_widths(hessian, gradient[kept], *around, priors)
     for k in (index[k] for k in kinked(DIFFERENCE * scale) if kept[k] and k not in uneven):
         hessian = _bridged(hessian, k, inside, *around)
     among = [name for name, stays in zip(names, kept, strict=True) if stays]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from weakref import proxy
 
 import numpy as np
@@ -164,8 +164,8 @@ class Minimizer:
             if self._n_allowed and self._n_cut_off is not None and (n := self._n_cut_off(vector)):
                 return Minimum(vector, value, False, np.inf, *calls, _CUT_OFF.format(n=n), name="scoring", is_lost=True)
             hessian = begin.information if begin.hessian else None
-            found = Minimum(vector, value, True, begin.edm, *calls, _FOUND, name="scoring", hessian=hessian)
-            return replace(found, information=begin.information, aim=begin.aim)
+            found = value, True, begin.edm, *calls, _FOUND, "scoring"
+            return Minimum(vector, *found, hessian=hessian, information=begin.information, aim=begin.aim)
         if not begin.information.is_finite():
             return Minimum(vector, value, False, np.inf, *calls, _NOT_FINITE, name="scoring", is_lost=True)
         way = vector - start

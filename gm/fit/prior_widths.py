@@ -16,7 +16,7 @@ _ROUNDS = 5  # over all such parameters, each with the widths of the others
 _DOUBLINGS = 60
 
 
-def prior_curvature(
+def _curvature(
     priors: Mapping[int, GeneralizedGaussianPrior], vector: Array, scale: Array, lower: Array, upper: Array
 ) -> Array:
     """Second derivatives of some priors alone, (n_free,), by the differences that the whole Hessian is made of."""
@@ -42,14 +42,15 @@ def with_prior_widths(
     upper: Array,
     priors: Mapping[int, GeneralizedGaussianPrior],
 ) -> Hessian:
-    """``hessian`` (n_free, n_free) of all but ``priors``, with these as the parabolas that make profiles as wide.
+    """``hessian`` (n_free, n_free) of everything, with ``priors`` as the parabolas that make profiles as wide.
 
     Around the minimum ``vector`` (n_free,), where ``gradient`` is that of everything, the statistic without the priors
     is taken as its parabola. Minimised over the others it leaves one of one parameter; with the prior added, that rises
     by 1 on both sides at places that are as far apart as those of a parabola of curvature ``8 / width^2``.
     ``scale`` (n_free,) is about one standard deviation of each.
     """
-    smooth = hessian.scaled(scale)
+    without = hessian.with_diagonal(hessian.diagonal() - _curvature(priors, vector, scale, lower, upper))
+    smooth = without.scaled(scale)
     bare = smooth.diagonal().copy()
     diagonal = bare.copy()
     for k, prior in priors.items():

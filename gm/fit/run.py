@@ -59,7 +59,7 @@ class FitRun:
         self._amplitudes, self._progress = amplitudes(likelihood.models, layout)[active], progress
         self._ellipses = [pair for pair in free_ellipses(likelihood.models, layout) if active[list(pair)].all()]
         self._is_left = partial(_is_left, likelihood, self.objective)
-        self.minimizer = self._build_minimizer(self._is_left)
+        self.minimizer = self._build_minimizer(self._is_left if self._has_shapes else None)
         self.minimum = Minimum(layout.start[active], self._value_start, True, 0.0, 1, 0, 0, "nothing is free")
         inside = np.zeros(len(self.names), dtype=bool)
         self.errors = Errors(inside, inside, None, [])
@@ -79,7 +79,8 @@ class FitRun:
         likelihood = JointLikelihood(datasets, models, conventions, for_fit=True, engine=engine)
         if not likelihood.n_bins:
             raise DataError(no_bin_is_left(datasets))
-        if not np.isfinite(likelihood.value(likelihood.layout.start)):
+        start = likelihood.layout.start  # of which a fit wants the gradient, too
+        if not np.isfinite(likelihood.value_and_gradient(start)[0] if start.size else likelihood.value(start)):
             raise DataError(f"the statistic is not finite at the start: {culprits(likelihood)}")
         active = likelihood.depends_on()
         if need_free and not active.any():
@@ -208,6 +209,8 @@ class FitRun:
         """What changes nothing at the minimum goes back to its start; why it has no error."""
         among = of_backgrounds(self.likelihood.models, self.layout)[self.objective.active]
         idle = without_effect(self.objective, self.minimum.vector, start, among)
+        if not idle.any():
+            return {}
         self.minimum = replace(self.minimum, vector=np.where(idle, start, self.minimum.vector))
         self.warnings += [text for text in left_there(idle, self.names) if text not in self.warnings]
         return reasons(idle, self.names)

@@ -175,7 +175,10 @@ class _Scoring:
         """The lowest point that a step may lead to of those below the value, but for plateaus; None: there is none."""
         among = self.damping, self.lower, self.upper, self.amplitudes
         paths = candidates(self.vector, move, model, self.gradient, *among)
-        found = [(self.objective.value(path), k) for k, path in enumerate(paths)]
+        if len(paths) == 1:  # it is mostly where the next step starts
+            found = [(self.objective.value_and_gradient(paths[0])[0], 0)]
+        else:
+            found = [(self.objective.value(path), k) for k, path in enumerate(paths)]
         for value, k in sorted(pair for pair in found if -np.inf < pair[0] < self.value):
             if self.n_cut_off is None or self.n_cut_off(paths[k]) <= self.n_allowed:
                 return value, paths[k]

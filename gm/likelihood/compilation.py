@@ -62,17 +62,15 @@ def compile_terms(
         bins = np.flatnonzero(dataset.mask)
         if not bins.size:
             continue
-        measurement, part = dataset.measurement(), as_slice(bins)
-        statistic, arrays = measurement.kind, measurement.columns(part)
-        covariance = measurement.covariance(part)
-        acting = instruments.on(one)
+        part, acting = as_slice(bins), instruments.on(one)
+        measurement = dataset.measurement()
+        arrays, covariance = measurement.columns(part), measurement.covariance(part)
         alone = -int(acting.energy is not None) if covariance is None else index + 1
-        key = statistic, arrays[-1].ndim and arrays[-1][0].size, block, alone
+        key = measurement.kind, arrays[-1].ndim and arrays[-1][0].size, block, alone
         if (builder := builders.get(key)) is None:
-            builder = builders[key] = _TermBuilder(statistic, covariance)
+            builder = builders[key] = _TermBuilder(measurement.kind, covariance)
         seen_by = models.sources(one.name), corrections.get(one.name), acting
-        offset = _add_folds(builder, plan, dataset, *seen_by, bins, part)
-        builder.add_bins(index, bins, arrays, offset)
+        builder.add_bins(index, bins, arrays, _add_folds(builder, plan, dataset, *seen_by, bins, part))
     terms: list[LikelihoodTerm] = []
     compiled = None
     if maps:

@@ -281,6 +281,8 @@ def joined_shares(
     shares: Sequence[OneShare], layout: Layout, n_columns: int, many: int = _MANY, copies: int = _COPIES
 ) -> list[AnyShare]:
     """The shares, with ``many`` that differ in numbers alone as one, and ``copies`` that differ in amplitudes alone."""
+    if len(shares) < min(many, copies):
+        return list(shares)
     alike, equal = defaultdict[object, list[_Share]](list), defaultdict[object, list[_Share]](list)
     for share in (share for share in shares if isinstance(share, _Share)):
         if share.is_like is not None:

@@ -98,7 +98,8 @@ class FluxSlopes:
     def pullback(self, d_flux: Array) -> Array:
         """Gradient (n_par,) from the derivative with respect to each flux (n_columns,)."""
         gradient = self.pullback_of_spectra(d_flux)
-        gradient[self.slots] += d_flux[self.columns]
+        if self.slots.size:
+            gradient[self.slots] += d_flux[self.columns]
         return gradient
 
     def pullback_of_spectra(self, d_flux: Array) -> Array:
@@ -131,7 +132,8 @@ class FluxSlopes:
         narrow = np.zeros((self.flux.size, width))
         for share in self.shares:
             share.add_to_narrow(target, slope, narrow)
-        moving = target[self.slots] >= 0
-        slots = self.slots[moving]
-        narrow[self.columns[moving], target[slots]] += slope[slots]
+        if self.slots.size:
+            moving = target[self.slots] >= 0
+            slots = self.slots[moving]
+            narrow[self.columns[moving], target[slots]] += slope[slots]
         return narrow

@@ -70,10 +70,16 @@ class FluxBank:
 
     def fluxes(self, values: Array, components: Iterable[str] | None = None) -> Array:
         """The flux vector, of all components or of some; the parameters that are columns, of all, are in it."""
-        flux = np.zeros(self.n_columns)
-        flux[self.columns] = values[self.carried]
+        flux = self._carried_over(values)
         for share in self._chosen(components):
             flux[share.columns] += share.flux(values)
+        return flux
+
+    def _carried_over(self, values: Array) -> Array:
+        """The flux vector with the parameters that are columns alone."""
+        flux = np.zeros(self.n_columns)
+        if self.carried.size:
+            flux[self.columns] = values[self.carried]
         return flux
 
     def _chosen(self, components: Iterable[str] | None) -> Iterable[AnyShare]:
@@ -128,8 +134,7 @@ class FluxBank:
 
     def slopes(self, values: Array, components: Iterable[str] | None = None) -> FluxSlopes:
         """The flux vector as `fluxes` gives it, but for roundings, with its derivatives."""
-        flux, shares = np.zeros(self.n_columns), [share.slopes(values) for share in self._chosen(components)]
-        flux[self.columns] = values[self.carried]
+        flux, shares = self._carried_over(values), [share.slopes(values) for share in self._chosen(components)]
         for share in shares:
             flux[share.columns] += share.flux
         return FluxSlopes(flux, shares, self.columns, self.carried, self.n_parameters)

@@ -88,27 +88,13 @@ class TSMapEstimator:
             for dataset in bands.datasets
         ]
         fluxes = reference_fluxes(self.kernel, bands, conventions)
-        settings = NormSettings(self.sigma, self.sigma_ul, self.intervals, self.threshold)
-        is_known, found = bands.datasets[0].has_known_background, []
+        found = []
         for k, ranges in enumerate(bands.ranges):
             if progress is not None:
                 progress(bands.label(k), k / len(bands.ranges))
-            parts = [
-                (view, dataset, slice(first, last), counts[first:last])
-                for dataset, source, counts, (first, last) in zip(
-                    bands.datasets, sources, predicted, ranges, strict=True
-                )
-                for view in self._views(dataset.mask[first:last], source.cut(first, last))
-            ]
-            shape = bands.geometry.shape
-            if is_known:
-                known = [view.known(dataset.counts[part], counts) for view, dataset, part, counts in parts]
-                found.append(_fitted(known, fit_norms, shape, settings))
-            else:
-                off = [view.measured(one.counts[part], counts, _off(one, part)) for view, one, part, counts in parts]
-                found.append(_fitted(off, fit_measured_norms, shape, settings))
+            found.append(self._band(bands, ranges, sources, predicted))
         data = {name: np.stack([maps[name] for maps in found]) for name in found[0]}
-        kernel = Models([self.kernel]).to_dict()["components"][0]
+        kernel, is_known = Models([self.kernel]).to_dict()["components"][0], bands.datasets[0].has_known_background
         return SkyMaps(
             "ts",
             bands.geometry,
@@ -121,6 +107,22 @@ class TSMapEstimator:
             (*bands.told, *likelihood.remarks(), *(() if is_known else (_SHARED,))),
             {"kernel": {key: kernel[key] for key in ("spectral", "spatial")}},
         )
+
+    def _band(
+        self, bands: Bands, ranges: Sequence[tuple[int, int]], sources: Sequence[_Source], predicted: Sequence[Array]
+    ) -> dict[str, Array]:
+        """The images of one band; ``ranges`` of energy bins, what a source and the model predict, of each dataset."""
+        settings = NormSettings(self.sigma, self.sigma_ul, self.intervals, self.threshold)
+        parts = [
+            (view, dataset, slice(first, last), counts[first:last])
+            for dataset, source, counts, (first, last) in zip(bands.datasets, sources, predicted, ranges, strict=True)
+            for view in self._views(dataset.mask[first:last], source.cut(first, last))
+        ]
+        if bands.datasets[0].has_known_background:
+            known = [view.known(dataset.counts[part], counts) for view, dataset, part, counts in parts]
+            return _fitted(known, fit_norms, bands.geometry.shape, settings)
+        off = [view.measured(one.counts[part], counts, _off(one, part)) for view, one, part, counts in parts]
+        return _fitted(off, fit_measured_norms, bands.geometry.shape, settings)
 
     def _views(self, mask: BoolArray, source: _Source) -> Iterator[_View]:
         """The images of one dataset in one band."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import final
@@ -13,7 +13,7 @@ from gm.datasets.map_dataset import SkyMap
 from gm.irf.psf_kernel import KernelGrids
 from gm.likelihood.blocks import MAPS
 from gm.likelihood.flux_plan import FluxPlan, Phase
-from gm.likelihood.instruments import Instruments
+from gm.likelihood.instruments import Effects, Instruments
 from gm.likelihood.maps.bins import BackgroundBins, MapBackground, MapBins
 from gm.likelihood.maps.source_builder import Asked, SourceBuilder
 from gm.likelihood.maps.sources.counts import stored_sources
@@ -51,6 +51,14 @@ class CompiledMaps:
             return None
         return found[0], found[1]
 
+    def taken_over(self, builders: Sequence[SourceBuilder]) -> list[tuple[SourceBuilder, FixedSource] | None]:
+        """What is `like` each, which takes over what that knows."""
+        before = [self.like(builder) for builder in builders]
+        for builder, found in zip(builders, before, strict=True):
+            if found is not None:
+                builder.take(found[0])
+        return before
+
 
 def compile_maps(
     maps: Sequence[tuple[int, SkyMap]],
@@ -81,21 +89,14 @@ def compile_maps(
         for view, finest in pairs
     ]
     every = [builder for row in builders for builder in row]
-    before = [known.like(builder) for builder in every]
-    for builder, found in zip(every, before, strict=True):
-        if found is not None:
-            builder.take(found[0])
+    before = known.taken_over(every)
     stored = [
         stored_sources(
             view.dataset, view.bins, models, plan.turn(Phase.STORED, view.index), layout, effects[view.index]
         )
         for view in views
     ]
-    corrected = [
-        (view, *correction_of(view, models, plan.turn(Phase.BACKGROUNDS, view.index), layout, effects[view.index]))
-        for view in views
-    ]
-    backgrounds = side_by_side(lambda parts: background_of(*parts), corrected)
+    backgrounds = _backgrounds(views, models, plan, layout, effects)
     apart = [_apart(*parts) for parts in zip(views, builders, stored, backgrounds, strict=True)]
     sources = _built(every, before)
     made = {(b.view.index, b.component.name): (b, source) for b, source in zip(every, sources, strict=True)}
@@ -105,6 +106,17 @@ def compile_maps(
         for view, row, more, (bins, background, alone) in zip(views, builders, stored, apart, strict=True)
     ]
     return terms, CompiledMaps(known.views, made, known.kernels)
+
+
+def _backgrounds(
+    views: Sequence[View], models: Models, plan: FluxPlan, layout: Layout, effects: Mapping[int, Effects]
+) -> list[MapBackground]:
+    """Of each dataset, summed at the same time once all have asked for their columns."""
+    corrected = [
+        (view, *correction_of(view, models, plan.turn(Phase.BACKGROUNDS, view.index), layout, effects[view.index]))
+        for view in views
+    ]
+    return side_by_side(lambda parts: background_of(*parts), corrected)
 
 
 def _built(

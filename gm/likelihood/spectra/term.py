@@ -148,7 +148,7 @@ class Term(LikelihoodTerm):
         if linear is None or not linear[0].any() or self._is_negative_anyway or not self._is_linear:
             return None
         empty, slope, intercept = linear
-        d_flux = np.zeros(n_columns)
+        d_flux, counted = np.zeros(n_columns), ~empty
         _pull_back(self.folds, np.where(empty, slope, 0.0), d_flux)
         own = _in_order(self._columns)
         return _Summed(
@@ -156,10 +156,10 @@ class Term(LikelihoodTerm):
             own=own,
             d_own=d_flux[own],
             constant=float(np.sum(intercept[empty]) + slope * np.sum(self.offset[empty])),
-            statistic=self.statistic.take(~empty),
-            folds=[fold.take(~empty) for fold in self.folds],
-            offset=self.offset[~empty],
-            dataset=self.dataset[~empty],
+            statistic=self.statistic.take(counted),
+            folds=[fold.take(counted) for fold in self.folds],
+            offset=self.offset[counted],
+            dataset=self.dataset[counted],
         )
 
     @property
@@ -190,9 +190,9 @@ class Term(LikelihoodTerm):
 
     def report(self, flux: Array, by_component: dict[str, Array]) -> list[TermReport]:
         """Statistic and predicted counts per dataset; ``by_component`` are flux vectors with one component each."""
-        starts = np.flatnonzero(np.diff(self.dataset, prepend=-1))
+        is_first = np.diff(self.dataset, prepend=-1) != 0
+        starts, index = np.flatnonzero(is_first), np.cumsum(is_first) - 1
         datasets = self.dataset[starts]
-        index = np.repeat(np.arange(starts.size), np.diff(starts, append=self.dataset.size))
 
         def sums(rows: Array) -> Array:
             return np.bincount(index, weights=rows, minlength=datasets.size).astype(np.float64)
@@ -203,12 +203,21 @@ class Term(LikelihoodTerm):
         parts = {
             name: sums(_predict(self.folds, np.zeros_like(self.offset), its)) for name, its in by_component.items()
         }
+        components = [{name: float(part[i]) for name, part in parts.items()} for i in range(datasets.size)]
         return [
-            TermReport(
-                int(d), int(n), float(value), float(total), {name: float(part[i]) for name, part in parts.items()}
+            TermReport(int(d), int(n), float(value), float(total), its, counts=counted)
+            for d, n, value, total, its, counted in zip(
+                datasets, *columns, components, self._counts(starts), strict=True
             )
-            for i, (d, n, value, total) in enumerate(zip(datasets, *columns, strict=True))
         ]
+
+    def _counts(self, starts: IntArray) -> list[float] | list[None]:
+        """Of each dataset, from the first of its rows (n_datasets,); None where nothing is counted."""
+        counts = self.statistic.counts
+        if counts is None:
+            return [None] * starts.size
+        ends = [*starts[1:].tolist(), counts.size]
+        return [float(counts[start:end].sum()) for start, end in zip(starts.tolist(), ends, strict=True)]
 
     def by_energy(self, flux: Array, background: Array, by_component: Mapping[str, Array]) -> EnergyReport:
         rows, nothing = self.predict(flux), np.zeros_like(self.offset)
