@@ -32,8 +32,14 @@ class TimeReference:
 
     @classmethod
     def from_extension(cls, extension: Extension) -> Self:
-        """From the cards ``MJDREFI``, ``MJDREFF`` and ``TIMESYS`` (TT without one). Raises `DataError`."""
-        parts = [extension.header.get(card) for card in ("MJDREFI", "MJDREFF", "TIMESYS")]
+        """From the cards ``MJDREFI`` and ``MJDREFF``, or ``MJDREF`` alone, and ``TIMESYS`` (TT without one).
+
+        Raises `DataError`.
+        """
+        header = extension.header
+        parts = [header.get(card) for card in ("MJDREFI", "MJDREFF", "TIMESYS")]
+        if "MJDREF" in header and parts[0] is None:
+            parts[:2] = header.get("MJDREF"), 0.0
         return cls.from_values(f"{extension.path}: HDU {extension.name}", *parts)
 
     @classmethod

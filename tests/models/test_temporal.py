@@ -190,3 +190,21 @@ def test_damaged_files_say_what_is_wrong(rows: dict[str, list[float]], message: 
     model = build(block("template", filename="curve.fits"), tmp_path)
     with pytest.raises(DataError, match=message):
         model.average(INTERVALS, model.values())
+
+
+def gti(start: list[float], stop: list[float], unit: str = "s", **cards: Any) -> Table:
+    columns = Column("START", np.array(start), unit), Column("STOP", np.array(stop), unit)
+    return Table("GTI", columns, {"TIMESYS": "tt"} | (cards or {"MJDREFI": 55555, "MJDREFF": 0.5}))
+
+
+def test_times_in_several_intervals_count_once() -> None:
+    found = TimeIntervals.from_table(gti([200.0, 0.0, 50.0], [300.0, 100.0, 80.0]))
+    np.testing.assert_allclose((found.start - 55555.5) * 86400, [0.0, 200.0], atol=1e-5)
+    np.testing.assert_allclose((found.stop - 55555.5) * 86400, [100.0, 300.0], atol=1e-5)
+    with pytest.raises(DataError, match="an interval ends before it starts"):
+        TimeIntervals.from_table(gti([0.0, 500.0], [400.0, 450.0]))
+
+
+def test_a_reference_date_on_one_card() -> None:
+    found = TimeIntervals.from_table(gti([0.0], [1.0], "d", MJDREF=51910.25))
+    assert (found.start.tolist(), found.stop.tolist()) == ([51910.25], [51911.25])

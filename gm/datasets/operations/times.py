@@ -8,6 +8,7 @@ import numpy as np
 
 from gm.arrays import Array
 from gm.io.tables import Column, Table
+from gm.models.temporal.intervals import reference_date
 from gm.units import factor
 
 
@@ -38,8 +39,9 @@ def _merged(intervals: Array) -> Iterable[tuple[float, float]]:
 
 def _intervals(table: Table, reference: Table) -> Array:
     """(n, 2) [s] after the reference of another table."""
+    unit = str(table.card("TIMEUNIT") or "s")
     seconds = [
-        np.asarray(table.array(name), dtype=np.float64) * factor(table.unit(name) or "s", "s")
+        np.asarray(table.array(name), dtype=np.float64) * factor(table.unit(name) or unit, "s")
         for name in ("START", "STOP")
     ]
     return np.stack(seconds, axis=1) + _seconds_between(reference, table)
@@ -47,8 +49,9 @@ def _intervals(table: Table, reference: Table) -> Array:
 
 def _seconds_between(first: Table, second: Table) -> float:
     """From the reference time of one table to that of another [s]."""
-    (day, part, scale), (other_day, other_part, other_scale) = _reference(first), _reference(second)
-    if scale == other_scale:
+    mine, theirs = _reference(first), _reference(second)
+    (day, part, scale), (other_day, other_part, other_scale) = mine, theirs
+    if mine == theirs or scale == other_scale != "utc":  # which has leap seconds
         return (other_day - day) * 86400.0 + (other_part - part) * 86400.0
     from astropy.time import Time
 
@@ -58,5 +61,5 @@ def _seconds_between(first: Table, second: Table) -> float:
 
 def _reference(table: Table) -> tuple[float, float, str]:
     header = {str(name).upper(): value for name, value in table.header.items()}
-    whole, part = float(header.get("MJDREFI", 0) or 0), float(header.get("MJDREFF", 0) or 0)
+    whole, part = reference_date(header) if any(card.startswith("MJDREF") for card in header) else (0.0, 0.0)
     return whole, part, str(header.get("TIMESYS") or "tt").strip().lower()

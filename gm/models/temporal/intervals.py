@@ -40,9 +40,12 @@ class TimeIntervals:
 
     @classmethod
     def from_table(cls, table: Table) -> TimeIntervals:
-        """From a ``GTI`` extension: START, STOP, counted from MJDREFI + MJDREFF on the scale TIMESYS (default TT)."""
+        """From a ``GTI`` extension: START, STOP, counted from the reference date on the scale TIMESYS (default TT).
+
+        Times in several intervals count once. Raises `DataError`.
+        """
         scale = str(table.header.get("TIMESYS", "tt")).strip().lower()
-        reference = [header_number(table.header, name) for name in ("MJDREFI", "MJDREFF")]
+        reference = reference_date(table.header)
         columns = {column.name.upper(): column for column in table.columns}
         days = []
         for name in ("START", "STOP"):
@@ -54,12 +57,29 @@ class TimeIntervals:
             except UnitError as error:
                 raise DataError(f"HDU {table.name}: column {name}: {error}") from error
             days.append(reference[0] + (reference[1] + seconds))
-        return cls.from_mjd(days[0], days[1], scale)
+        if (days[1] < days[0]).any():
+            raise DataError(f"HDU {table.name}: an interval ends before it starts")
+        return cls.from_mjd(*_once(*days), scale)
 
     @property
     def total(self) -> float:
         """Summed duration [d]."""
         return float(np.sum(self.stop - self.start))
+
+
+def _once(start: Array, stop: Array) -> tuple[Array, Array]:
+    """Intervals (n,), (n,) joined where they overlap, else as they are."""
+    order = np.argsort(start, kind="stable")
+    end = np.maximum.accumulate(stop[order])
+    first = np.append(True, start[order][1:] >= end[:-1])
+    return (start, stop) if first.all() else (start[order][first], end[np.append(first[1:], True)])
+
+
+def reference_date(header: Any) -> tuple[float, float]:
+    """What times count from, in days and a fraction: MJDREFI and MJDREFF, or MJDREF alone. Raises `DataError`."""
+    if "MJDREF" in header and "MJDREFI" not in header:
+        return header_number(header, "MJDREF"), 0.0
+    return header_number(header, "MJDREFI"), header_number(header, "MJDREFF")
 
 
 def header_number(header: Any, name: str) -> float:

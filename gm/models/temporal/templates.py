@@ -14,7 +14,7 @@ from gm.models.errors import ModelError
 from gm.models.parametric import Default
 from gm.models.templates.files import first_table, read_curve, read_template
 from gm.models.temporal.base import TemporalModel
-from gm.models.temporal.intervals import DAY, TimeIntervals, header_number, tt_minus
+from gm.models.temporal.intervals import DAY, TimeIntervals, reference_date, tt_minus
 from gm.models.temporal.polyline import Polyline
 from gm.units import UnitError, factor
 
@@ -62,7 +62,7 @@ class LightCurveTemplateTemporalModel(TemporalModel):
 
     def _reference_time(self, times: Extension) -> float:
         header = times.header
-        reference = header_number(header, "MJDREFI") + header_number(header, "MJDREFF")
+        reference = sum(reference_date(header))
         own = header.text("TIMESYS", "utc").lower()
         return reference + tt_minus(own, floor(reference)) - tt_minus(self.scale, floor(reference))
 
