@@ -172,7 +172,10 @@ def n_sigma_of(table: Table) -> float:
 
 
 def _n_sigma_ul(table: Table) -> float | None:
-    """What the upper limits mean: from the confidence, which may be in percent."""
+    """What the upper limits mean: ``n_sigma_ul``, or from the confidence, which may be in percent."""
+    own = _number(table.card("n_sigma_ul"))
+    if own is not None and 0 < own < np.inf:
+        return own
     confidence = _number(table.card("UL_CONF"))
     if confidence is not None and 1 < confidence < 100:
         confidence /= 100

@@ -199,6 +199,12 @@ def test_channels_are_joined_as_grouping_says(tmp_path: Path) -> None:
     np.testing.assert_allclose(dataset.response().sum(axis=0), expected, rtol=1e-12)
 
 
+def test_probabilities_above_1_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    factor = 3.0 / MATRIX.sum(axis=1).max()
+    read(write_run(tmp_path, matrix=factor * MATRIX))
+    assert "probabilities add up to 3, expected 1 at most" in caplog.text
+
+
 @pytest.mark.parametrize("says", [{"HDUCLAS3": "FULL"}, {"TUNIT6": "m2"}])
 def test_a_response_that_includes_the_area(tmp_path: Path, says: dict[str, str]) -> None:
     """One matrix in place of ARF and RMF: [cm2], or in the unit that it says."""

@@ -217,6 +217,9 @@ def test_flags_in_every_spelling(words: tuple[Any, Any]) -> None:
 def test_confidence_of_upper_limits() -> None:
     for confidence, expected in ((0.95, 2.0), ("0.95", 2.0), (95, 2.0), (0.9973, 3.0), ("abc", None), (None, None)):
         assert sed_from_table(table({"UL_CONF": confidence}, e_ref=E_REF, dnde=np.ones(3))).n_sigma_ul == expected
+    for card in ("n_sigma_ul", "N_SIGMA_UL"):  # as Gammapy has it, beside the confidence or not
+        meta = {"UL_CONF": 0.95, card: 3.0}
+        assert sed_from_table(table(meta, e_ref=E_REF, dnde=np.ones(3))).n_sigma_ul == 3.0
 
 
 CATALOGUE = {
