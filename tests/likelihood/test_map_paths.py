@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from gm.arrays import Array, BoolArray
 from gm.datasets import Datasets, MapDataset, MapDatasetOnOff
 from gm.likelihood import JointLikelihood
+from gm.likelihood.maps.prediction import MapPrediction
 from gm.maps.pixel_grid import PixelGrid
 from gm.models import GaussianSpatialModel, Models, Parameter, PiecewiseNormSpatialModel
 from tests.likelihood.compiled import map_terms
@@ -320,3 +321,25 @@ def _part_of(dataset: AnyMap) -> BoolArray:
     mask[:, 3:-4, 2:-7] = True
     mask[0, 5:8] = False
     return mask
+
+
+def test_what_is_clipped_is_predicted_once_for_value_and_derivative(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And anew for every other vector: bit by bit as by a likelihood that has seen none before."""
+    asked: list[bytes] = []
+    predict = MapPrediction.whole
+
+    def counted(self: MapPrediction, flux: Array) -> Array:
+        asked.append(flux.tobytes())
+        return predict(self, flux)
+
+    monkeypatch.setattr(MapPrediction, "whole", counted)
+    datasets, terms = Datasets([cube()]), JointLikelihood(Datasets([cube()]), models()).terms
+    for first in (-3.0, -0.4, 1.0, -3.0):
+        fresh = JointLikelihood(datasets, models(first))
+        flux = fresh.bank.fluxes(fresh.layout.expand(fresh.layout.start))
+        asked.clear()
+        value, (again, d_flux) = terms.value(flux), terms.pullback(flux)
+        assert len(asked) == (first < 0)
+        expected, by_flux = fresh.terms.pullback(flux)
+        assert (value, again) == (expected, expected)
+        np.testing.assert_array_equal(d_flux, by_flux)

@@ -46,6 +46,7 @@ class MapTerm(LikelihoodTerm):
         self.dataset, self.bins, self.background, self._counts = dataset, bins, background, counts
         self.prediction = MapPrediction(bins, sources, background)
         self._alone, self._whole = alone or BackgroundBins.none(len(bins.mask)), whole or self.prediction
+        self._last_whole: tuple[bytes, Array] | None = None
 
     @property
     def sources(self) -> list[MapSource]:
@@ -305,10 +306,17 @@ class MapTerm(LikelihoodTerm):
 
     def _clipped(self, flux: Array) -> Array | None:
         """What is predicted in the bins that enter, (n_bins,), where some of that is negative, so that the statistic is
-        not linear any more, or a background is 0; else None."""
-        if self.prediction.may_be_negative(flux) and ((whole := self.prediction.whole(flux)) < 0).any():
-            return whole
-        return None if self._alone.holds(self.background.factor(flux)) else self.prediction.whole(flux)
+        not linear any more, or a background is 0; else None.
+
+        The last is kept: value and derivatives are asked for at one vector after the other."""
+        is_linear = self._alone.holds(self.background.factor(flux))
+        if is_linear and not self.prediction.may_be_negative(flux):
+            return None
+        key = flux.tobytes()
+        if self._last_whole is None or self._last_whole[0] != key:
+            self._last_whole = key, self.prediction.whole(flux)
+        whole = self._last_whole[1]
+        return None if is_linear and not (whole < 0).any() else whole
 
     def _clipped_pullback(self, flux: Array, whole: Array) -> Pullback:
         """As `pullback`, bin by bin: each flux column by its own prediction, each shape by differences.
