@@ -101,6 +101,8 @@ def _read_axis(bands: Extension, number: int, name: str) -> GadfAxis:
     if not (np.isfinite(lower).all() and np.isfinite(upper).all() and lower.size):
         bands.fail(f"axis {name} has values that are not finite, or none")
     lows, unit = distinct(lower), bands.unit(columns[0])
+    if "AXCOLS2" not in bands.header and not np.array_equal(lows, lower):
+        bands.fail(f"column {columns[0]} does not increase from row to row", "bins are stored in increasing order")
     interp = bands.header.text(f"INTERP{number}", "log" if name.startswith("energy") else "lin").lower()
     if len(columns) == 1:
         return GadfAxis(name, np.empty(0), unit, interp, lows)

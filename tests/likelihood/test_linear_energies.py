@@ -83,3 +83,15 @@ def test_rows_of_two_axes_in_another_order_than_the_values(tmp_path: Path) -> No
         bands.data[:] = bands.data[::-1].copy()
     with pytest.raises(DataError, match="column WIDTH does not increase from row to row"):
         read_map(tmp_path / "t.fits")
+
+
+@pytest.mark.parametrize("part", ["BACKGROUND", "EDISP"])
+def test_parts_of_a_spectrum_with_energies_of_another(tmp_path: Path, part: str) -> None:
+    """Of as many bins, so that sizes do not tell."""
+    Datasets([spectrum().with_(edisp=np.eye(3))]).write(tmp_path / "datasets.yaml")
+    (file,) = tmp_path.glob("*.fits*")
+    with fits.open(file, mode="update") as hdus:
+        for column in ("E_MIN", "E_MAX"):
+            hdus[f"{part}_BANDS"].data[column] *= 1.2
+    with pytest.raises(DataError, match=f"HDU {part}: the energies have an edge at .* those of COUNTS at"):
+        Datasets.read(tmp_path / "datasets.yaml")

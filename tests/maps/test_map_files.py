@@ -212,7 +212,7 @@ def bands(**columns: Any) -> Callable[[Any], list[Image | Table]]:
         (change({"BANDSHDU": None}, np.zeros((3, 3, 4, 5))), "energy"),
         (change({"BSCALE": "one"}), "BSCALE is 'one', expected a number"),
         (bands(E_MIN=np.array([0.1, np.nan, 1.0])), "not finite"),
-        (bands(E_MIN=np.array([1.0, 0.5, 0.1])), "leave gaps or overlap"),
+        (bands(E_MIN=np.array([1.0, 0.5, 0.1])), "does not increase"),
         (bands(E_MIN=np.array([-1.0, 0.5, 1.0])), "leave gaps or overlap"),
         (bands(unit="s"), "'s' does not convert to 'TeV'"),
         (bands(unit="banana"), "banana"),

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gm.arrays import Array, BoolArray
+from gm.datasets.map_dataset import check_axis
 from gm.datasets.spectrum import Spectrum, SpectrumDataset, SpectrumDatasetOnOff
 from gm.io.fits import FitsFile
 from gm.io.fits_writer import write_fits
@@ -20,6 +21,7 @@ from gm.maps.regions import Region
 from gm.units import factor
 
 ON_OFF = ("COUNTS", "COUNTS_OFF", "ACCEPTANCE", "ACCEPTANCE_OFF", "EXPOSURE")
+_ON_ENERGY = ("BACKGROUND", "COUNTS_OFF", "ACCEPTANCE", "ACCEPTANCE_OFF", "MASK_SAFE", "MASK_FIT", "EDISP")
 KNOWN_BACKGROUND = ("COUNTS", "EXPOSURE")
 
 
@@ -33,6 +35,7 @@ def read_gadf(file: FitsFile, kind: str, name: str) -> Spectrum:
     energy = _energy_axis(file, "COUNTS", "energy")
     energy_true = _energy_axis(file, "EXPOSURE", "energy_true")
     n_energy = (energy.n_bins,)
+    _check_energies(file, energy, energy_true)
     common: dict[str, Any] = {
         "name": name,
         "energy": energy,
@@ -62,6 +65,19 @@ def _energy_axis(file: FitsFile, map_name: str, name: str) -> EnergyAxis:
     return EnergyAxis(axes[0].edges * _to_tev(file, map_name, axes[0]), name, interp=axes[0].interp)
 
 
+def _check_energies(file: FitsFile, energy: EnergyAxis, energy_true: EnergyAxis) -> None:
+    """Raise `DataError` where a map has other energies than COUNTS, or the energy dispersion than EXPOSURE."""
+    axes, counts = {"energy": (energy, "COUNTS"), "energy_true": (energy_true, "EXPOSURE")}, file.get("COUNTS_BANDS")
+    for name in _ON_ENERGY:
+        bands = file.find(f"{name}_BANDS")
+        if bands is None or file.find(name) is None or bytes(bands.data) == bytes(counts.data):
+            continue
+        for axis in read_axes(file, name):
+            if axis.name in axes:
+                own = EnergyAxis(axis.edges * _to_tev(file, name, axis), axis.name)
+                check_axis(f"{file.path}: HDU {name}: the energies", own, *axes[axis.name])
+
+
 def _to_tev(file: FitsFile, map_name: str, axis: GadfAxis) -> float:
     try:
         return factor(axis.unit, "TeV")
@@ -82,7 +98,7 @@ def _read_edisp(file: FitsFile, energy_true: EnergyAxis, energy: EnergyAxis) -> 
     migra = read_axes(file, "EDISP")[0]
     density = read_values(file, "EDISP", (energy_true.n_bins, len(migra.edges) - 1))
     assert density is not None
-    return migra_matrix(density, migra.edges, energy_true, energy)
+    return migra_matrix(density, migra.edges, energy_true, energy, migra.interp)
 
 
 def _read_mask(file: FitsFile, name: str, shape: tuple[int, ...]) -> BoolArray | None:
