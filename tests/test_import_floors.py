@@ -80,7 +80,7 @@ INNER_FLOORS = {
         "drawing",
     ),
     "likelihood.maps": (
-        "bins limits folding",
+        "bins limits folding positivity",
         "sources",
         "view prediction",
         "by_energy",

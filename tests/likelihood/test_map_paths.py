@@ -343,3 +343,40 @@ def test_what_is_clipped_is_predicted_once_for_value_and_derivative(monkeypatch:
         expected, by_flux = fresh.terms.pullback(flux)
         assert (value, again) == (expected, expected)
         np.testing.assert_array_equal(d_flux, by_flux)
+
+
+@pytest.mark.parametrize("moving", [False, True])
+@given(amounts=st.lists(st.tuples(*[st.integers(-300, 1500)] * 3), min_size=2, max_size=6))
+@settings(max_examples=20)
+def test_what_is_learnt_of_positive_predictions_changes_nothing(moving: bool, amounts: list[tuple[int, ...]]) -> None:
+    """One likelihood, asked one after the other, against others that have learnt nothing."""
+    datasets = Datasets([cube()])
+    learning = JointLikelihood(datasets, models(moving=moving), for_fit=True)
+    for thousandths in amounts:
+        such = models(*(amount / 1000 for amount in thousandths), moving=moving)
+        fresh = JointLikelihood(datasets, such, for_fit=True)
+        vector = fresh.layout.start
+        value, gradient = learning.value_and_gradient(vector)
+        expected, its_gradient = fresh.value_and_gradient(vector)
+        assert value == expected
+        np.testing.assert_allclose(gradient, its_gradient, rtol=1e-8, atol=1e-12 * np.abs(its_gradient).max())
+
+
+@pytest.mark.parametrize("moving", [False, True])
+def test_a_small_negative_source_does_not_ask_every_bin_again(moving: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the background outweighs is known after the first time, whatever moves above it."""
+    asked, whole = [], MapPrediction.whole
+
+    def counted(self: MapPrediction, flux: Array) -> Array:
+        asked.append(flux)
+        return whole(self, flux)
+
+    monkeypatch.setattr(MapPrediction, "whole", counted)
+    such = models(1.0, -0.001, moving=moving)
+    such = such.with_parameters(
+        {f"second.{name}": {"frozen": True} for name in ("lon_0", "lat_0", "sigma", "e", "phi")}
+    )
+    likelihood = JointLikelihood(Datasets([cube()]), such, for_fit=True)
+    for factor in np.linspace(1.1, 0.9, 30):
+        likelihood.value_and_gradient(likelihood.layout.start * factor**0.01)
+    assert 1 <= len(asked) <= 2

@@ -10,6 +10,7 @@ import numpy as np
 
 from gm.arrays import Array, BoolArray
 from gm.likelihood.maps.bins import MapBackground, MapBins
+from gm.likelihood.maps.positivity import KnownPositive
 from gm.likelihood.maps.sources.image import MapSource
 from gm.likelihood.products import times
 
@@ -30,6 +31,7 @@ class MapPrediction:
         self._last: tuple[bytes, tuple[Array, float]] | None = None
         self._rest: tuple[bytes, slice, slice, Array] | None = None
         self._by_column: dict[MapSource, Sequence[Array]] = {}
+        self._positive = KnownPositive()
 
     def rows(self, flux: Array) -> tuple[Array, float]:
         """Predicted counts in the bins with counts (n_rows,), and their sum over all bins; the last ones are kept."""
@@ -159,10 +161,41 @@ class MapPrediction:
             self._rest = key, y, x, counts
         return self._rest[3]
 
+    def is_known_positive(self, flux: Array) -> bool:
+        """Whether nothing that is predicted is negative, without asking all bins."""
+        if self._has_negative_shapes(flux):
+            return False
+        return not self.has_negative_fluxes(flux) or self._positive.covers(self._amounts(flux))
+
+    def learn_positive(self, flux: Array) -> None:
+        """From fluxes of both signs that predict nothing negative: by what has a fixed shape, of either sign alone."""
+        if self._has_negative_shapes(flux) or not self._positive.may_learn:
+            return
+        blocks = [source.columns for source in self.sources if not source.n_shape]
+        if self.background.columns is not None:
+            blocks.append(self.background.columns)
+        positive, negative = (flux.copy() for _ in range(2))
+        for source in self.sources:
+            positive[source.columns] = negative[source.columns] = 0.0
+        for block in blocks:
+            positive[block], negative[block] = np.maximum(flux[block], 0.0), np.minimum(flux[block], 0.0)
+        less, its_amounts = self.of_component(negative), self._amounts(negative)
+        if self.background.columns is None:
+            its_amounts[-self.background.totals.size :] = 0.0
+        else:
+            less += self.background_counts(negative)
+        self._positive.learn(self._amounts(positive), its_amounts, self.whole(positive), less)
+
+    def _amounts(self, flux: Array) -> Array:
+        """Of all sources, then of the background, (n,)."""
+        return np.concatenate([*(flux[source.columns] for source in self.sources), self.background.factor(flux)])
+
     def may_be_negative(self, flux: Array) -> bool:
         """A flux, a factor of the background, or a shape is negative somewhere."""
-        shapes = [self.background.is_negative, *(source.response(flux).is_negative for source in self.sources)]
-        return any(shapes) or self.has_negative_fluxes(flux)
+        return self._has_negative_shapes(flux) or self.has_negative_fluxes(flux)
+
+    def _has_negative_shapes(self, flux: Array) -> bool:
+        return self.background.is_negative or any(source.response(flux).is_negative for source in self.sources)
 
     def has_negative_fluxes(self, flux: Array) -> bool:
         """A flux, or a factor of the background, is negative."""

@@ -310,13 +310,16 @@ class MapTerm(LikelihoodTerm):
 
         The last is kept: value and derivatives are asked for at one vector after the other."""
         is_linear = self._alone.holds(self.background.factor(flux))
-        if is_linear and not self.prediction.may_be_negative(flux):
+        if is_linear and self.prediction.is_known_positive(flux):
             return None
         key = flux.tobytes()
         if self._last_whole is None or self._last_whole[0] != key:
             self._last_whole = key, self.prediction.whole(flux)
         whole = self._last_whole[1]
-        return None if is_linear and not (whole < 0).any() else whole
+        if is_linear and not (whole < 0).any():
+            self.prediction.learn_positive(flux)
+            return None
+        return whole
 
     def _clipped_pullback(self, flux: Array, whole: Array) -> Pullback:
         """As `pullback`, bin by bin: each flux column by its own prediction, each shape by differences.
