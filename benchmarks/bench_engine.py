@@ -8,7 +8,8 @@ seen before, a step the second derivatives that scoring asks for. Time of the wa
 of processors the least of the means of some, less what each process takes when nothing is asked: other programs on the
 machine make the former longer and touch the latter less. `local 1` and `local 2` have so many threads; a cluster is a
 scheduler and workers as processes of this machine. A cost model is made from some of the rows and has to predict the
-others. Writes ``results/engine.json`` and ``engine.md``.
+others, so that all have to be of one machine on one day: maps have taken half as long on another one. Writes
+``results/engine.json`` and ``engine.md``.
 """
 
 from __future__ import annotations
@@ -224,6 +225,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few datasets; nothing is written")
     parser.add_argument("--keep", type=Path, help="a file of rows: those in it are not measured again")
     parser.add_argument("--kept-only", action="store_true", help="the tables of these rows; nothing is measured")
+    parser.add_argument("--note", default="", help="a paragraph on these rows, for the results")
     parser.add_argument("--row", nargs=3, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -247,6 +249,7 @@ def main() -> None:
     text, model, worst = text_of(rows, (__doc__ or "").split("\n\n")[2].strip())
     if missing:
         text += f"\nRows of the benchmark that were not measured: {'; '.join(missing)}.\n"
+    text += f"\n{args.note}\n" if args.note else ""
     print(text)
     if not args.quick:
         document: dict[str, Any] = {"rows": [asdict(row) for row in rows], "model": asdict(model), "worst": worst}

@@ -152,12 +152,22 @@ def cases(files: Files, quick: bool) -> list[Case]:
         Case(ONE, {1: ("local 1", "dask 1")}, spectra),
         Case(
             "spectra",
-            {1000: ("local 1", "dask 1"), 10_000: ("local 1", "processes 2", *DASK), 100_000: ("local 1", "dask 2")},
+            {
+                1000: ("local 1", "dask 1"),
+                3000: ("dask 1",),
+                10_000: ("local 1", "processes 2", *DASK),
+                100_000: ("local 1", "dask 2"),
+            },
             spectra,
         ),
         Case(
             OWN,
-            {1000: ("local 1", "dask 1"), 5000: DASK, 10_000: ("local 1", "processes 2", *DASK)},
+            {
+                1000: ("local 1", "dask 1"),
+                3000: ("dask 1",),
+                5000: DASK,
+                10_000: ("local 1", "processes 2", *DASK),
+            },
             own,
         ),
         Case("maps, free Gaussian", {64: every, 200: ("dask 2",)}, wide),

@@ -177,11 +177,23 @@ class Extension:
         last = begin + pairs[:, 1] + pairs[:, 0] * dtype.itemsize
         if begin < 0 or (pairs < 0).any() or (rows and last.max() > end):
             self.fail(f"column {name} points outside its heap of {self.integer('PCOUNT')} bytes", "the file is damaged")
-        native = dtype.newbyteorder("=")
-        return [
-            self._scaled(np.ndarray((count,), dtype, self.data, begin + offset).astype(native), column.number)
-            for count, offset in pairs.tolist()
-        ]
+        return self._heap_rows(column, begin, pairs, dtype)
+
+    def _heap_rows(
+        self, column: ColumnLayout, begin: int, pairs: NDArray[np.int64], dtype: np.dtype[Any]
+    ) -> list[NDArray[Any]]:
+        """Of (count, offset) for each row, (n_rows, 2): rows that fill a part of the heap are read at once."""
+
+        def read(count: int, offset: int) -> NDArray[Any]:
+            values = np.ndarray((count,), dtype, self.data, begin + offset).astype(dtype.newbyteorder("="))
+            return self._scaled(values, column.number) if column.is_scaled else values
+
+        counts, ends = pairs[:, 0], np.cumsum(pairs[:, 0])
+        starts, first = ends - counts, int(pairs[0, 1]) if len(pairs) else 0
+        if not np.array_equal(pairs[:, 1], first + starts * dtype.itemsize):
+            return [read(count, offset) for count, offset in pairs.tolist()]
+        values = read(int(counts.sum()), first)
+        return [values[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
 
     def table(self) -> Table:
         """Everything in a table of fixed-length columns: columns in order, and the cards that are not its layout."""

@@ -316,3 +316,21 @@ def test_a_file_is_read_no_further_than_an_extension(tmp_path: Path) -> None:
         first_extension(path, "THIRD")
     with pytest.raises(DataError, match="no such file"):
         first_extension(tmp_path / "none.fits", "FIRST")
+
+
+@pytest.mark.parametrize("cards", [{}, {"TSCAL1": 2.0, "TZERO1": 1.0}])
+def test_rows_of_a_heap_in_any_order(tmp_path: Path, cards: dict[str, Any]) -> None:
+    """Rows one behind the other are read at once, others one by one: with gaps, out of order, empty, twice the same."""
+    rows = [np.arange(n, dtype=np.int32) + 10 * n for n in (3, 0, 2, 4)]
+    path = table_file(tmp_path, fits.Column("A", "PJ()", array=np.array(rows, dtype=object)), **cards)
+    scale, zero = cards.get("TSCAL1", 1.0), cards.get("TZERO1", 0.0)
+    extension, data = read_fits(path).get("DATA"), bytearray(path.read_bytes())
+    stored = np.ndarray((4, 2), ">i4", data, extension.start)
+    assert stored.tolist() == [[3, 0], [0, 12], [2, 12], [4, 20]]
+    heap = np.concatenate(rows)
+    for pairs in (stored.copy(), [[2, 0], [0, 0], [3, 12], [1, 32]], [[4, 20], [4, 20], [0, 0], [3, 0]], [[0, 4]] * 4):
+        stored[:] = pairs
+        path.write_bytes(data)
+        for found, (count, offset) in zip(read_fits(path).get("DATA").heap_column("A"), pairs, strict=True):
+            expected = heap[offset // 4 : offset // 4 + count]
+            np.testing.assert_array_equal(found, expected * scale + zero if cards else expected, strict=not cards)
