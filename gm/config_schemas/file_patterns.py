@@ -14,6 +14,7 @@ from gm.config_schemas.reader import Document, Place
 from gm.errors import Problem
 
 STEM = "{stem}"
+_VARIABLE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([^}]*)\})")
 _ENDINGS = re.compile(r"(\.(fits?|pha|ecsv))?(\.gz)?$")
 _COMPANION = re.compile(r"_(arf|rmf|bkg)$")  # of an OGIP spectrum, beside the file of its counts
 
@@ -55,7 +56,10 @@ def _expanded(document: Document, index: int, entry: Any, problems: list[Problem
     files = _matches(document.directory, filename)
     if not files:
         message = f"no file matches '{filename}'"
-        problems.append(document.problem(("datasets", index, "filename"), message, "paths are relative to this file"))
+        meant = os.path.expanduser(os.path.expandvars(filename))
+        stands = "paths are relative to this file" if meant == filename else f"it stands for {meant}"
+        hint = why_missing(filename) or stands
+        problems.append(document.problem(("datasets", index, "filename"), message, hint))
     elif len(files) > 1 and isinstance(name, str) and STEM not in name:
         message = f"{len(files)} files match '{filename}', and one name is given"
         hint = f'name: "{STEM}" names each by its file'
@@ -64,6 +68,18 @@ def _expanded(document: Document, index: int, entry: Any, problems: list[Problem
         for file in files:
             own = name.replace(STEM, _stem(file)) if isinstance(name, str) else name
             yield {**entry, "name": own, "filename": file}
+
+
+def unset_variables(text: str) -> list[str]:
+    """Names of the variables in a path, ``$VAR`` or ``${VAR}``, that are not set or empty."""
+    names = (match[1] or match[2] for match in _VARIABLE.finditer(text))
+    return [name for name in names if not os.environ.get(name)]
+
+
+def why_missing(filename: str) -> str:
+    """What a person may have forgotten, where a file of that name in a document is not there."""
+    unset = unset_variables(filename)
+    return f"the variable {unset[0]} is not set: export {unset[0]}=..." if unset else ""
 
 
 def _matches(directory: Path, filename: str) -> list[str]:

@@ -19,6 +19,7 @@ _WORDS: dict[str, Any] = {
     **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), -math.inf),
     **dict.fromkeys((".nan", ".NaN", ".NAN"), math.nan),
 }
+_CURLY = re.compile("[\u2018-\u201e].*[\u2018-\u201e]", re.DOTALL)  # typographic quotes around a whole scalar
 _MAX_DIGITS = 400  # Python takes a quadratic time for very long integers, and refuses them
 
 
@@ -26,13 +27,16 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufdd0-\ufdef]")  # no text 
 
 
 class ScalarError(ValueError):
-    """A plain scalar is a number that cannot be represented."""
+    """A plain scalar is a number that cannot be represented, or in quotes that are none."""
 
 
 def plain_scalar(text: str) -> Any:
-    """The value of an unquoted scalar. Raises `ScalarError` for numbers beyond the range of a float."""
+    """The value of an unquoted scalar. Raises `ScalarError` for numbers beyond the range of a float, and for
+    typographic quotes."""
     if text in _WORDS:
         return _WORDS[text]
+    if _CURLY.fullmatch(text):
+        raise ScalarError(f'{text} has typographic quotes, which are letters to YAML: write "{text[1:-1]}"')
     if text[0] not in "+-.0123456789":
         return text
     if _INTEGER.fullmatch(text):

@@ -88,11 +88,12 @@ def _why_unreadable(path: Path, source: str, error: OSError) -> str:
         case FileNotFoundError():
             if not path.parent.is_dir():
                 return f"{source}: no such file: the directory '{path.parent}' does not exist"
-            return f"{source}: no such file" + _nearest_file(path)
+            return f"{source}: no such file" + nearest_file(path)
     return f"{source}: cannot be read: {error.strerror or error}"
 
 
-def _nearest_file(path: Path) -> str:
+def nearest_file(path: Path) -> str:
+    """A file of nearly that name in the same folder, as a hint on a line of its own; nothing where there is none."""
     try:
         names = sorted(entry.name for entry in os.scandir(path.parent) if entry.is_file())
     except OSError:

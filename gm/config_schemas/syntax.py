@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import yaml
 
 from gm.errors import Problem
@@ -15,6 +17,7 @@ _HINTS = (
     ("unexpected end of stream", "a quote is opened and not closed"),
     ("unknown escape character", "in double quotes a backslash starts an escape: use single quotes"),
 )
+_NO_SPACE = re.compile("[\u00a0\u2000-\u200b\u202f\u3000\ufeff]")  # look like a space, or like nothing
 
 
 def syntax_problem(error: yaml.YAMLError, source: str, text: str) -> Problem:
@@ -32,6 +35,9 @@ def syntax_problem(error: yaml.YAMLError, source: str, text: str) -> Problem:
     hint = next((hint for part, hint in _HINTS if part in message), "")
     if "cannot start any token" in message:
         hint = "indent with spaces, not tabs" if at == "\t" else f"put the value that starts with {at!r} in quotes"
+    near = lines[max(mark.line - 1, 0) : mark.line + 1]
+    if any(_NO_SPACE.search(one) for one in near):
+        hint = "a no-break space, as web pages and word processors have, is not a space to YAML: type it anew"
     context = getattr(error, "context_mark", None)
     if context is not None and context.line + 1 != line:
         message += f" ({getattr(error, 'context', '')}, from line {context.line + 1})"

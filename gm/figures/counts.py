@@ -72,12 +72,10 @@ def draw(figure: Figure, parts: Sequence[Counts], look: Look) -> list[Axes]:
         _draw_counts(top, part, look)
         _draw_residuals(below, part, look)
         top.tick_params(labelbottom=False)
-        if not number and len(shown) == 1:
-            top.legend(loc="lower left")
         found += [top, below]
-    if len(shown) > 1:  # beside the panels, where nothing is drawn
-        named = {name: line for axes in found for line, name in zip(*axes.get_legend_handles_labels(), strict=True)}
-        figure.legend(list(named.values()), list(named), loc="outside upper center", ncols=min(len(named), 5))
+    named = {name: line for axes in found for line, name in zip(*axes.get_legend_handles_labels(), strict=True)}
+    columns = min(len(named), 5 if len(shown) > 1 else 4)  # beside the panels, where nothing is drawn
+    figure.legend(list(named.values()), list(named), loc="outside upper center", ncols=columns)
     figure.align_ylabels(found)
     return found
 

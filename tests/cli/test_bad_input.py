@@ -137,6 +137,26 @@ def flux_per_steradian(folder: Path) -> None:
 
 
 CASES: dict[str, tuple[Change, int, list[str]]] = {
+    "typographic quotes": (
+        replaced("config.yaml", "source: crab", "source: \u201ccrab\u201d"),
+        INVALID,
+        ["config.yaml:9:14", "typographic quotes", 'write "crab"'],
+    ),
+    "no-break space": (
+        replaced("models.yaml", "name: crab", "name:\u00a0crab"),
+        INVALID,
+        ["models.yaml:3", "a no-break space"],
+    ),
+    "file name with a typo": (
+        replaced("datasets.yaml", "pha_run-2.fits", "pha_run_2.fits"),
+        DATA,
+        ["datasets.yaml:3", "no such file", "pha_run-2.fits'?"],
+    ),
+    "variable that is not set": (
+        replaced("datasets.yaml", "run-1.fits", "$GM_NOT_SET/run-1.fits"),
+        DATA,
+        ["datasets.yaml:2", "no such file: $GM_NOT_SET/run-1.fits", "the variable GM_NOT_SET is not set"],
+    ),
     "config missing": (lambda folder: (folder / "config.yaml").unlink(), DATA, ["config.yaml", "no such file"]),
     "config is a folder": (folder_in_the_way("config.yaml"), DATA, ["config.yaml", "directory"]),
     "config empty": (written("config.yaml", ""), INVALID, ["config.yaml:1:1", "empty"]),
@@ -301,6 +321,24 @@ def test_problems_as_json(gm: Any, analysis: Path) -> None:
     (problem,) = called.json["problems"]
     assert (problem["file"], problem["line"], problem["column"]) == ("config.yaml", 6, 3)
     assert "energy_range" in problem["hint"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            replaced("models.yaml", "PowerLawSpectralModel", "PowerlawSpectralModel"),
+            "did you mean 'PowerLawSpectralModel'",
+        ),
+        (replaced("datasets.yaml", "filename: run-1.fits", "filename: $GM_NOT_SET/r*.fits"), "GM_NOT_SET is not set"),
+    ],
+)
+def test_consequences_of_a_mistake_are_not_told(gm: Any, analysis: Path, change: Change, message: str) -> None:
+    """That a component or a dataset is not there, of which something is wrong where it is written."""
+    change(analysis)
+    called = gm("validate", "config.yaml")
+    assert message in called.err
+    assert "1 problem;" in called.err
 
 
 def test_wrong_command_line_as_json(gm: Any, analysis: Path) -> None:

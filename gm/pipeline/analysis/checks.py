@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from gm.config_schemas.source import nearest_file
 from gm.errors import JsonPath, suggest
 from gm.pipeline.analysis.documents import Part
 from gm.pipeline.analysis.findings import Findings
@@ -17,6 +18,7 @@ from gm.pipeline.analysis.sections import texts
 if TYPE_CHECKING:
     from gm.models import Models
 
+_GUESSED = 8  # missing files that a name like theirs is looked for
 _BACKGROUND_TYPES = ("FoVBackgroundModel", "fov-bkg", "BackgroundIRFModel")
 _INSTRUMENT_TYPES = ("InstrumentModel",)
 
@@ -36,11 +38,14 @@ def named_datasets(parts: Iterable[Part], findings: Findings) -> list[str]:
 
 def check_files(parts: Iterable[Part], findings: Findings) -> None:
     """Every data file that a datasets document names exists."""
+    missing = 0
     for part in parts:
         for path, entry in _rows(part, "datasets"):
             file = data_file(part.document.directory, entry["filename"])
             if not file.exists():
-                findings.add_missing(part.document, (*path, "filename"), f"no such file: {file}")
+                missing += 1
+                near = nearest_file(file) if missing <= _GUESSED else ""
+                findings.add_missing(part.document, (*path, "filename"), f"no such file: {file}{near}")
             elif not file.is_file():
                 message = f"{file} is a directory, expected a data file"
                 findings.add_missing(part.document, (*path, "filename"), message)
@@ -97,6 +102,15 @@ def named_components(parts: Iterable[Part]) -> tuple[list[str], list[str]]:
             elif "name" in component:
                 (others if component["type"] in _INSTRUMENT_TYPES else sky).append(component["name"])
     return sky, others
+
+
+def written_names(parts: Iterable[Part]) -> Iterator[str]:
+    """The names of all components as they are written, of those too that something is wrong with."""
+    for part in parts:
+        listed = part.document.data.get("components") if isinstance(part.document.data, dict) else None
+        for component in listed if isinstance(listed, list) else ():
+            if isinstance(component, dict) and isinstance(component.get("name"), str):
+                yield component["name"]
 
 
 def sky_and_other(models: Models) -> tuple[list[str], list[str]]:

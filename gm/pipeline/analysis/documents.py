@@ -24,14 +24,16 @@ class Part:
     """One models or datasets document; ``file`` is None when it is inline in the config.
 
     Of datasets documents, what departs from the schema is left out; of models, whoever builds them tells.
+    is_whole : all that its patterns stand for is in it
     """
 
     document: Document
     file: Path | None
+    is_whole: bool = True
 
     def sound(self, schema: str) -> Part:
         """The part with what of it agrees with the schema of that name."""
-        return Part(replace(self.document, data=sound_part(self.document.data, schema)), self.file)
+        return replace(self, document=replace(self.document, data=sound_part(self.document.data, schema)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +41,7 @@ class Documents:
     """All documents of one analysis.
 
     sound : what of the config agrees with its schema
-    unread : ``models`` or ``datasets``, where a file of theirs cannot be read
+    unread : ``models`` or ``datasets``, where a file of theirs cannot be read, or a pattern matches none
     """
 
     config: Document
@@ -72,7 +74,11 @@ def read_documents(
         stem="stdin" if request.config == "-" else Path(request.config).stem,
         models=parts["models"],
         datasets=parts["datasets"],
-        unread=frozenset(role for role, read in parts.items() if len(read) < _n_named(config.data.get(role))),
+        unread=frozenset(
+            role
+            for role, read in parts.items()
+            if len(read) < _n_named(config.data.get(role)) or not all(part.is_whole for part in read)
+        ),
     )
 
 
@@ -113,4 +119,5 @@ def part_of(document: Document, file: Path | None, role: str, findings: Findings
     problems = check(document, role) if file is not None else []  # one in the config is checked with it
     document, unmatched = expand_entries(document)
     findings.extend([*problems, *unmatched])
-    return Part(document, file).sound(role) if problems or unmatched or file is None else Part(document, file)
+    part = Part(document, file, is_whole=not unmatched)
+    return part.sound(role) if problems or unmatched or file is None else part

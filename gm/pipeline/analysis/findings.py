@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from gm.config_schemas.file_patterns import why_missing
 from gm.errors import DataError, InvalidInput, JsonPath, Problem
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class Findings:
     def add_missing(self, document: Document, path: JsonPath, message: str) -> None:
         """Note that a file which the document names is not there, or is no such file."""
         first, _, hint = message.partition("\n")
-        self.problems.append(document.problem(path, first, hint.strip()))
+        self.problems.append(document.problem(path, first, hint.strip() or why_missing(first)))
 
     def extend(self, problems: list[Problem]) -> None:
         self._all_missing = self._all_missing and not problems

@@ -18,6 +18,7 @@ from gm.pipeline.analysis.checks import (
     named_components,
     named_datasets,
     sky_and_other,
+    written_names,
 )
 from gm.pipeline.analysis.declaration import Declaration, S
 from gm.pipeline.analysis.documents import Documents, read_documents
@@ -89,7 +90,10 @@ def load(request: Request, stages: Stages) -> Analysis:
         models = edit_models(models, documents, settings, findings, _to_come(stages, sections, own))
     known = Known(datasets=names)
     if not any(own.get(stage.name) and stage.edits_models for stage in stages) and "models" not in documents.unread:
-        known = Known(names, *named_components(parts), models)
+        sky, others = named_components(parts)
+        if models is None:  # what is wrong with a component has been told: that it is there is known
+            sky += [name for name in written_names(documents.models) if name not in (*sky, *others)]
+        known = Known(names, sky, others, models)
     for stage in stages:
         if stage.name in sections:
             stage.check(sections[stage.name], known)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gm.config_schemas.file_patterns import unset_variables
 from gm.errors import UsageError
-
-_VARIABLE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([^}]*)\})")
 
 
 def expand(path: str) -> str:
@@ -25,8 +23,7 @@ def with_file(data: Mapping[str, Any]) -> dict[str, Any]:
 
 def folder_name(text: str) -> str:
     """The name of a folder for results. Raises `UsageError` where it, or a variable in it, is empty."""
-    unset = [match[1] or match[2] for match in _VARIABLE.finditer(text) if not os.environ.get(match[1] or match[2])]
-    if unset:
+    if unset := unset_variables(text):
         raise UsageError(f"the folder of the results is '{text}', and ${unset[0]} is not set")
     if not text.strip():
         raise UsageError("the folder of the results has an empty name, expected '.' for this one")
