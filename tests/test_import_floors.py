@@ -31,6 +31,16 @@ STAGE_FILES = sorted((PACKAGE / "pipeline" / "stages").glob("*/stage.py"))  # al
 
 #: package -> its floors, lowest first: a module imports from its own floor and from those below
 INNER_FLOORS = {
+    "cli": (
+        "terminal",
+        "completion failures",
+        "options",
+        "rendering",
+        "screen",
+        "commands",
+        "group",
+    ),
+    "cli.terminal": ("output", "room", "tables"),
     "models": (
         "errors prior parameter documents.plain",
         "links parametric templates documents.parameter_reading",

@@ -11,7 +11,7 @@ from functools import singledispatch
 
 import click
 
-from gm.cli.output import paint, print_result, print_text, use_color
+from gm.cli.terminal.output import paint, print_result, print_text, use_color
 from gm.errors import DataError, GmError, Interrupted, InvalidInput, Problem
 
 _SHOWN = 100

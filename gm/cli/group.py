@@ -14,8 +14,8 @@ from typing import Any, NoReturn
 
 import click
 
+from gm.cli.commands.stage import stage_command
 from gm.cli.failures import Manner, exit_code_of
-from gm.cli.stage_command import stage_command
 from gm.errors import suggest
 from gm.pipeline.stages.registry import STAGES
 from gm.version import __version__
@@ -48,7 +48,7 @@ def command_names() -> list[str]:
 
 
 class Gm(click.Group):
-    """The group of commands: one of each stage, the others in ``gm/cli/<command>_command.py`` as ``command``."""
+    """The group of commands: one of each stage, the others in ``gm/cli/commands/<command>.py`` as ``command``."""
 
     def __init__(self) -> None:
         super().__init__(name="gm", help=HELP, context_settings={"help_option_names": ["-h", "--help"]})
@@ -63,7 +63,7 @@ class Gm(click.Group):
             return stage_command(stage)
         if cmd_name not in command_names():
             return None
-        command: click.Command = import_module(f"gm.cli.{cmd_name.replace('-', '_')}_command").command
+        command: click.Command = import_module(f"gm.cli.commands.{cmd_name.replace('-', '_')}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

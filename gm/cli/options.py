@@ -13,8 +13,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from gm.cli.completion import config_paths
-from gm.cli.output import use_color, visible
-from gm.cli.room import room_of_terminal
+from gm.cli.terminal.output import use_color, visible
+from gm.cli.terminal.room import room_of_terminal
 from gm.pipeline.analysis.request import Request
 
 if TYPE_CHECKING:

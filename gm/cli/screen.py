@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gm.cli.failures import error_lines
 from gm.cli.options import Display
-from gm.cli.output import is_terminal, paint, print_json, print_result, print_text, visible
+from gm.cli.terminal.output import is_terminal, paint, print_json, print_result, print_text, visible
 
 if TYPE_CHECKING:
     from gm.pipeline.run import Outcome
@@ -69,7 +69,7 @@ class Screen:
 
 def show_outcome(outcome: Outcome, display: Display) -> int:
     """Tables for eyes on standard error, the paths (or one JSON document) on standard output."""
-    from gm.cli.rendering import result_lines, verdict_lines
+    from gm.cli.rendering.results import result_lines, verdict_lines
 
     for product in outcome.products if not display.quiet else ():
         kind = product.stage.kind

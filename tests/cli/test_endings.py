@@ -146,7 +146,7 @@ def test_colours_only_where_they_are_wanted(gm: Any, analysis: Path, monkeypatch
     assert "\x1b[" not in gm("fit", "config.yaml").err
     assert "\x1b[" in gm("fit", "config.yaml", "--color", "always").err
     monkeypatch.setenv("NO_COLOR", "1")
-    monkeypatch.setattr("gm.cli.output.is_terminal", lambda *_: True)
+    monkeypatch.setattr("gm.cli.terminal.output.is_terminal", lambda *_: True)
     assert "\x1b[" not in gm("fit", "config.yaml").err
     monkeypatch.delenv("NO_COLOR")
     monkeypatch.setenv("TERM", "xterm")

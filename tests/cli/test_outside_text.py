@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gm.cli.output import paint, visible
+from gm.cli.terminal.output import paint, visible
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 OWNED = "crab\x1b]0;owned\x07\x1b[2J\x1b[1;31mconverged\x1b[0m"

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from gm.cli.room import room_of_terminal
-from gm.cli.tables import table, together, with_limits, wrapped
+from gm.cli.terminal.room import room_of_terminal
+from gm.cli.terminal.tables import table, together, with_limits, wrapped
 from gm.config_schemas.reader import read_document
 
 ROWS = [["crab.amplitude", "3.645e-11", "0.160e-11", "cm-2 s-1 TeV-1", "18"], ["crab.alpha", "2.5", "0.1", "", "7"]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gm.cli.tables import link_text
+from gm.cli.terminal.tables import link_text
 
 
 @pytest.mark.parametrize(

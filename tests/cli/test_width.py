@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gm.cli.output import paint, printed_width
-from gm.cli.render_flux_points import lines
-from gm.cli.room import room, room_of_terminal
-from gm.cli.tables import fitted
+from gm.cli.rendering.flux_points import lines
+from gm.cli.terminal.output import paint, printed_width
+from gm.cli.terminal.room import room, room_of_terminal
+from gm.cli.terminal.tables import fitted
 from gm.datasets import Datasets
 from gm.fit import Fit, FitResult
 from gm.models import GaussianPrior, LogUniformPrior, Models, Parameter
@@ -73,7 +73,7 @@ def test_priors_in_words() -> None:
 
 
 def test_priors_are_told_of_models_and_fits(tmp_path: Path) -> None:
-    from gm.cli.render_show import text_of
+    from gm.cli.rendering.show import text_of
 
     index = Parameter("index", 2.3, prior=GaussianPrior(mu=2.2, sigma=0.1))
     models = Models([power_law(index=index)])

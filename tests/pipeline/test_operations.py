@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gm.cli.render_edits import operation_lines
-from gm.cli.render_show import text_of
+from gm.cli.rendering.edits import operation_lines
+from gm.cli.rendering.show import text_of
 from gm.config_schemas.reader import read_document
 from gm.config_schemas.validator import check
 from gm.datasets import Datasets

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from gm import Component, Datasets, Models, Parameter
-from gm.cli.render_observations import lines
+from gm.cli.rendering.observations import lines
 from gm.config_schemas.reader import read_document
 from gm.config_schemas.validator import check
 from gm.datasets import MapDataset, SpectrumDatasetOnOff

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gm.cli.rendering import result_lines
+from gm.cli.rendering.results import result_lines
 from gm.config_schemas.reader import Document, read_document
 from gm.config_schemas.validator import check
 from gm.figures.look import Look

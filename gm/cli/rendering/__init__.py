@@ -1,0 +1,1 @@
+"""What is shown of each kind of result, and of the answers of commands, as lines of text."""
