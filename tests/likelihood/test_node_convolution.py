@@ -78,7 +78,7 @@ def test_exposures_that_are_alike_are_a_few_maps(rank: int) -> None:
     exposure = (RANDOM.random((6, rank)) @ RANDOM.random((rank, SHAPE[0] * SHAPE[1]))).astype(np.float32)
     nodes = PixelNodes(2)
     found = NodeExposure.of(exposure, nodes, SHAPE, SUPPORT)
-    assert (found.mixing is None) == (rank == 6)
+    assert (found.mixing is None) == (rank == 6) == np.shares_memory(found.stored, exposure)
     assert found.maps().shape == (rank, *found.shape)
     y, x = SUPPORT[0].start + 1, SUPPORT[1].start + 1
     at = exposure.reshape(6, *SHAPE)[:, y - 1 : y + 2, x - 1 : x + 2]

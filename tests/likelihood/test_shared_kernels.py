@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import weakref
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from gm.arrays import Array
 from gm.likelihood.maps.folding import paired_kernels, shared_kernels
 from gm.likelihood.maps.folding.frequencies import Part, envelope
 from gm.likelihood.maps.folding.kernel_basis import KernelBasis, sums_of_few
+from gm.likelihood.maps.folding.paired_kernels import PairedKernels
 from gm.likelihood.maps.folding.shared_kernels import DatasetAdjoint, Member, SharedKernels
 from gm.likelihood.maps.folding.window import EnergyResponse, MapWindow
 
@@ -126,9 +129,25 @@ def test_smooth_images(symmetric: bool) -> None:
     assert group.shared._plan is not first
 
 
+def test_one_plan_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last plan, and what was folded with it, is gone when the next one is made."""
+    group = Group(symmetric=True)
+    group.shared.seen(0, gaussians(2.5), 1e-8)
+    assert group.shared._plan is not None
+    last, make, alive = weakref.ref(group.shared._plan), shared_kernels._Plan.of, list[bool]()
+
+    def of(*args: Any) -> Any:
+        alive.append(last() is not None)
+        return make(*args)
+
+    monkeypatch.setattr(shared_kernels._Plan, "of", of)
+    group.shared.seen(0, gaussians(0.7), 1e-8)
+    assert alive == [False]
+
+
 @pytest.mark.parametrize("symmetric", [True, False])
 def test_large_plans(symmetric: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Half of the pairs of symmetric kernels, and sums over all bins in single precision, say the same."""
+    """A quarter of the pairs of symmetric kernels, and sums over all bins in single precision, say the same."""
     monkeypatch.setattr(shared_kernels, "_LARGE", 0)
     monkeypatch.setattr(paired_kernels, "_LARGE", 0)
     group = Group(symmetric=symmetric)
@@ -137,9 +156,26 @@ def test_large_plans(symmetric: bool, monkeypatch: pytest.MonkeyPatch) -> None:
         plan = group.shared._plan
         assert plan is not None
         assert {block.in_all.dtype for block in plan.blocks} == {np.dtype(np.float32)}
-        rows = [pairs.shape[1] for _, pairs in plan.paired.pieces]
-        assert (len(rows) == 2) == symmetric
-        assert sum(rows) == plan.basis.frequencies.shape[0]
+        assert len(plan.paired.pieces) == (4 if symmetric else 1)
+        covered = np.zeros(plan.basis.frequencies.shape, dtype=int)
+        for rows, columns, _ in plan.paired.pieces:
+            covered[rows, columns] += 1
+        assert (covered == 1).all()
+
+
+@pytest.mark.parametrize(("odd_y", "odd_x"), [(0.0, 0.0), (0.2, 0.0), (0.0, 0.3), (0.2, 0.3)])
+def test_pairs_of_symmetric_kernels(odd_y: float, odd_x: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the pieces that are kept, along rows, columns or both, with the phase taken out, are all of them."""
+    y, x = np.ogrid[-5:6, -5:6]
+    kernels = psf(5, np.array([1.0, 1.5, 2.2, 2.5])) * (1 + odd_y * np.tanh(y) + odd_x * np.tanh(x))
+    basis = KernelBasis.of([kernels], (40, 41), (5, 5), np.ones((21, 21)))
+    (_, _, every), *_ = PairedKernels.of(basis).pieces
+    monkeypatch.setattr(paired_kernels, "_LARGE", 0)
+    kept, found = PairedKernels.of(basis), np.zeros_like(every)
+    for rows, columns, pairs in kept.pieces:
+        found[:, rows, columns] = pairs
+    assert len(kept.pieces) == (1 if odd_y else 2) * (1 if odd_x else 2)
+    np.testing.assert_allclose(found if kept.turn is None else found * kept.turn, every, atol=1e-13)
 
 
 @pytest.mark.parametrize("more", [1e-2, 1e-6])
@@ -220,7 +256,7 @@ def test_sums_of_few(n: int, m: int, rank: int, noise: float, seed: int) -> None
     """Every row to the precision, also with only the first few; the basis is orthonormal and not larger than needed."""
     random, precision = np.random.default_rng(seed), 1e-6
     matrix = random.normal(size=(n, rank)) @ random.normal(size=(rank, m)) + noise * random.normal(size=(n, m))
-    coefficients, basis, lacking = sums_of_few(matrix, precision)
+    coefficients, basis, lacking = sums_of_few(matrix.copy(), precision)
     longest = np.sqrt((matrix**2).sum(axis=1).max())
     assert len(basis) % 2 == 0
     assert len(lacking) == len(basis) + 1

@@ -114,6 +114,13 @@ def test_what_does_not_move_has_no_gradient() -> None:
     np.testing.assert_array_equal(gradient.any(axis=(1, 2, 3)), moves)
 
 
+@pytest.mark.parametrize("name", ["gauss, wide", "gauss-general, cusp", "disk"])
+def test_shares_hold_no_more_memory_than_they_need(name: str) -> None:
+    """No derivatives behind them, which nobody has asked for."""
+    shares = SplineNodes(2).shares(SHAPES[name], GRIDS["icrs"], SHAPES[name].values())
+    assert shares.base is None or shares.base.nbytes == shares.nbytes
+
+
 def test_all_flux_is_there_and_none_beyond_the_border() -> None:
     """Half of a disk whose centre is on the border, fading out within a pixel or two: 1e-3, and smoothly."""
     grid, nodes = GRIDS["icrs"], SplineNodes(1)

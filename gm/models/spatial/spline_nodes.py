@@ -34,7 +34,7 @@ _SMOOTH = (
     1.5  # width [nodes] of a Gaussian that is smooth: to exp(-2 (pi sigma)^2), sigma of shape and response together
 )
 _CORE = 3.0  # width [nodes] of the part around a cusp
-_AT_A_TIME = 1 << 14  # points
+_AT_A_TIME = 1 << 12  # points: what they spread is 6 MiB with its derivatives
 
 
 @final
@@ -58,7 +58,7 @@ class SplineNodes(Nodes):
         return self._images(shape, grid, values, moves)[1:]
 
     def _images(self, shape: RadialModel, grid: PixelGrid, values: Array, moves: BoolArray) -> Array:
-        """Shares and their derivatives, (1 + n_par, k^2, ny, nx)."""
+        """Shares and their derivatives, (1 + n_par, k^2, ny, nx), or without these (1, ...) where nothing moves."""
         resolution = grid.scale / self.n
         rings = shape.rings(shape.sized(values, smallest(resolution))[2:])
         if rings.smooth < _SMOOTH * resolution:
@@ -72,7 +72,7 @@ class SplineNodes(Nodes):
     ) -> Array:
         """Values at the nodes, of a density without its core."""
         vectors, area = self._nodes(grid, shape.frame)
-        at, images = Offsets(vectors, values[0], values[1]), np.zeros((1 + len(values), *area.shape))
+        at, images = Offsets(vectors, values[0], values[1]), np.zeros((_n_images(moves), *area.shape))
         rest = None if core is None else 1.0 - core_part(at, core)
         if not moves.any():
             density = shape.surface(at, values[2:])
@@ -94,7 +94,7 @@ class SplineNodes(Nodes):
         self, shape: RadialModel, grid: PixelGrid, values: Array, moves: BoolArray, core: float | None = None
     ) -> Array:
         """Sums over points of cardinal splines."""
-        resolution, n_images = grid.scale / self.n, 1 + len(values)
+        resolution, n_images = grid.scale / self.n, _n_images(moves)
         layout = RingLayout.of(shape, values, resolution, core)
         place, flux = self._place(shape, grid, layout, values)
         size = grid.shape[0] * self.n, grid.shape[1] * self.n
@@ -118,8 +118,8 @@ class SplineNodes(Nodes):
     def _rows(
         self, shape: RadialModel, grid: PixelGrid, layout: RingLayout, values: Array, steps: Array, flux: Array
     ) -> Array:
-        """Fluxes of points and their derivatives (n, 1 + n_par); with steps also moments by x and y (3, ...)."""
-        rows = np.zeros((3 if steps.any() else 1, flux.size, 1 + len(values)))
+        """Fluxes of points and their derivatives (n, n_images); with steps also moments by x and y (3, ...)."""
+        rows = np.zeros((3 if steps.any() else 1, flux.size, _n_images(steps > 0)))
         rows[0, :, 0] = flux
         for k in np.flatnonzero(steps).tolist():
             *both, apart = sides(shape, values, k, float(steps[k]), smallest(layout.resolution))
@@ -145,6 +145,11 @@ class SplineNodes(Nodes):
             area = grid.area_density(np.arange(n_y * n_x), *by_pixel).reshape(n_y, n_x, -1)
             self._sky = grid, frame, grid.sky(frame, x, y), np.moveaxis(area, -1, 0) / self.n**2
         return self._sky[2:]
+
+
+def _n_images(moves: BoolArray) -> int:
+    """Of a shape, and of its derivatives by its values (n_par,) if any of them moves."""
+    return 1 + len(moves) if moves.any() else 1
 
 
 def _add_overlap(images: Array, part: Array, first: IntArray) -> None:

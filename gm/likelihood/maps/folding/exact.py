@@ -18,6 +18,7 @@ from gm.arrays import Array, IntArray
 from gm.irf.point_spread import PointSpread
 from gm.likelihood.maps.folding.folding import Folding
 from gm.likelihood.maps.folding.frequencies import Part
+from gm.likelihood.maps.folding.kernel_groups import trimmed
 from gm.likelihood.maps.folding.node_convolution import (
     KEPT_BYTES,
     MixedImages,
@@ -51,7 +52,8 @@ def node_kernels(
     points = spread.points(window, y, x, float(middle_lon), float(middle_lat))
     places = zip(*window.sky(half + nodes.x, half + nodes.y), strict=True)
     kernels = [spread.at(points, float(at_lon), float(at_lat)) for at_lon, at_lat in places]
-    return np.stack(kernels).reshape(len(nodes.x), -1, size, size)
+    stack = trimmed(np.stack(kernels).reshape(-1, size, size))
+    return np.array(stack, dtype=np.float64).reshape(len(nodes.x), -1, *stack.shape[1:])
 
 
 def _on_nodes(image: Array, n_nodes: int) -> Array:
@@ -82,7 +84,7 @@ class ExactTrueFolding(Folding):
     ) -> None:
         self.window, self._made_of = window, (nodes, kernels, support, room)
         self._energies = EnergyResponse.of(window)
-        self._exposure = NodeExposure.of(window.exposure[self._energies.seen], nodes, window.shape, support)
+        self._exposure = NodeExposure.of(window.exposure, nodes, window.shape, support, self._energies.seen)
         self._n_nodes = nodes.n**2
         self._convolver: NodeConvolver | NoNodeConvolver = NoNodeConvolver(self._energies.seen.size, self._n_nodes)
         if kernels is not None:
@@ -176,7 +178,7 @@ class ExactRecoFolding(Folding):
         shares, exposure = _on_nodes(image, self._n_nodes), self._exposure
         if shares.ndim == 3 and exposure.mixing is not None:
             return exposure.maps() * shares, exposure.mixing
-        return exposure.of_energies(slice(None)) * shares, np.eye(len(exposure.padded))
+        return exposure.of_energies(slice(None)) * shares, np.eye(exposure.n)
 
     def respond(self, image: Array) -> Response:
         return self.respond_in_full(image)[0]

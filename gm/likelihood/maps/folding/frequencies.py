@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import ceil
 
@@ -95,16 +96,17 @@ def bounding_box(images: Array) -> Part | None:
     return part[0], part[1]
 
 
-def envelope(spectra: ComplexArray) -> Array:
-    """What no spectrum (m, rows, columns) exceeds at a frequency or beyond, relative to its largest amplitude.
+def envelope(spectra: Iterable[ComplexArray]) -> Array:
+    """What no spectrum (rows, columns) exceeds at a frequency or beyond, relative to its largest amplitude.
 
     (n_y, n_x) of the frequencies in y and x, to both sides alike, up to the last ones of the support.
     """
-    power = spectra.real**2
-    power += spectra.imag**2
-    largest = power.max(axis=(1, 2), keepdims=True)
-    power /= np.where(largest > 0, largest, 1.0)
-    power = power.max(axis=0)
+    power = np.zeros((1, 1))
+    for spectrum in spectra:
+        own = spectrum.real**2
+        own += spectrum.imag**2
+        own /= own.max() or 1.0
+        power = np.maximum(power, own)
     y, x = (np.arange(n // 2 + 1) for n in power.shape)
     rows = np.maximum(power[y], power[-y])
     quadrant = np.maximum(rows[:, x], rows[:, -x])[::-1, ::-1]

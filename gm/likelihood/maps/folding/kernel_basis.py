@@ -49,25 +49,26 @@ class KernelBasis:
         """For kernels (n, m, m) in several stacks, and images with amplitudes ``envelope`` (n_y, n_x) or a bit more."""
         frequencies = Frequencies.up_to(size, (_ROOM * (envelope.shape[0] - 1), _ROOM * (envelope.shape[1] - 1)))
         limit = np.maximum(_widened(envelope, frequencies.lowest), FAINT)
-        found = [dict(_parts(stack, frequencies)) for stack in stacks]
-        parities = sorted({parity for parts in found for parity in parts} | {(0, 0)})
+        parities = sorted({parity for stack in stacks for parity, _ in _quadrants(stack)} | {(0, 0)})
         # A sine or cosine of frequency k stands for k and -k; beyond the support anything will do.
         weights, in_band = limit * np.sqrt(np.outer(*(1.0 + (np.arange(n) > 0) for n in limit.shape))), limit > FAINT
         matrix = np.zeros((sum(map(len, stacks)), len(parities), np.count_nonzero(in_band)))
         first = 0
-        for stack, parts in zip(stacks, found, strict=True):
-            for i, parity in enumerate(parities):
-                if parity in parts:
-                    np.multiply(parts[parity][:, in_band], weights[in_band], out=matrix[first : first + len(stack), i])
+        for stack in stacks:
+            for parity, part in _parts(stack, frequencies):
+                own = matrix[first : first + len(stack), parities.index(parity)]
+                np.multiply(part[:, in_band], weights[in_band], out=own)
             first += len(stack)
-        del found, parts  # as large as the matrix, each
+        alone, shape = matrix.copy() if len(stacks) == 1 else None, matrix.shape[1:]
         sums, basis, lacking = sums_of_few(matrix.reshape(first, matrix[0].size), _PRECISION)
-        is_each = len(stacks) == 1 and len(basis) >= first
-        if is_each:
-            basis = np.pad(matrix.reshape(first, -1), ((0, first % 2), (0, 0)))
+        is_each = alone is not None and len(basis) >= first
+        if alone is not None and is_each:
+            basis = np.pad(alone.reshape(first, -1), ((0, first % 2), (0, 0)))
             lacking = np.append(np.ones(len(basis)), lacking[-1])
+        del matrix, alone
         by_parity = np.zeros((len(basis), len(parities), *limit.shape))
-        by_parity[..., in_band] = basis.reshape(len(basis), *matrix.shape[1:]) / weights[in_band]
+        basis = basis.reshape(len(basis), *shape)
+        by_parity[..., in_band] = np.divide(basis, weights[in_band], out=basis)
         parts = {parity: by_parity[:, i] for i, parity in enumerate(parities)}
         return cls(frequencies, center, None if is_each else sums, parts, limit, lacking)
 
@@ -76,9 +77,9 @@ class KernelBasis:
         return self.lacking.size - 1
 
     @property
-    def is_even_in_y(self) -> bool:
-        """Whether all are the same at frequencies of both signs in y, but for the phase of their centre."""
-        return not any(odd_y for odd_y, _ in self.parts)
+    def is_even(self) -> tuple[bool, bool]:
+        """Whether all are the same at frequencies of both signs in y, and in x, but for the phase of their centre."""
+        return not any(odd_y for odd_y, _ in self.parts), not any(odd_x for _, odd_x in self.parts)
 
     def without_parts(self) -> KernelBasis:
         """What says how much of it is `enough`, without the transforms, which were made something else of."""
@@ -110,13 +111,18 @@ class KernelBasis:
             spectra += factor * part[:, rows][:, :, columns]
         return spectra
 
-    def spectra_by_distance(self, some: slice) -> ComplexArray:
-        """Of some of a basis that `is_even_in_y`, at the frequencies 0, 1, 2 ... in y, without the `turn` of its rows:
-        (n, l_y + 1, n_x)."""
-        x, spectra = self.frequencies.x, np.zeros((), dtype=np.complex128)
-        columns = np.abs(x).astype(np.intp)
-        for (_, odd_x), part in self.parts.items():
-            spectra = spectra + self.turn(1, x) * (-1j * np.sign(x)) ** odd_x * part[some][..., columns]
+    def spectra_by_distance(self, some: slice) -> Array | ComplexArray:
+        """Of some of the basis: along an axis in which it `is_even` at the frequencies 0, 1, 2 ... alone and without
+        the `turn`, (n, l_y + 1 or n_y, l_x + 1 or n_x); real where it is so along both."""
+        spectra: Array | ComplexArray = np.zeros(())
+        for odd, whole in self.parts.items():
+            part: Array | ComplexArray = whole[some]
+            for axis, frequencies in enumerate((self.frequencies.y, self.frequencies.x)):
+                if not self.is_even[axis]:
+                    factor = self.turn(axis, frequencies) * (-1j * np.sign(frequencies)) ** odd[axis]
+                    part = np.take(part, np.abs(frequencies).astype(np.intp), axis=1 + axis)
+                    part = part * (factor if axis else factor[:, None])
+            spectra = spectra + part
         return spectra
 
     def turn(self, axis: int, frequencies: Array) -> ComplexArray:
@@ -135,15 +141,21 @@ def _widened(envelope: Array, highest: Size) -> Array:
 
 def _parts(kernels: _Stack, frequencies: Frequencies) -> Iterator[tuple[_Parity, Array]]:
     """Cosine and sine transforms (n, l_y + 1, l_x + 1) of kernels (n, m, m); symmetric kernels have no odd parts."""
-    values, n = kernels.astype(np.float64), kernels.shape[1] // 2 + 1
+    n = kernels.shape[1] // 2 + 1
     once = np.where(np.arange(n) > 0, 1.0, 0.5)  # pixels in the middle are in both halves
+    for (odd_y, odd_x), quadrant in _quadrants(kernels):
+        by_row, by_column = _waves(frequencies, 0, n, odd_y) * once, _waves(frequencies, 1, n, odd_x) * once
+        yield (odd_y, odd_x), by_row @ quadrant @ by_column.T
+
+
+def _quadrants(kernels: _Stack) -> Iterator[tuple[_Parity, Array]]:
+    """Kernels (n, m, m) folded up along rows and columns, with the signs of each parity, where something is left."""
+    values, n = kernels.astype(np.float64), kernels.shape[1] // 2 + 1
     for odd_y, odd_x in ((0, 0), (0, 1), (1, 0), (1, 1)):
-        quadrant = values[:, n - 1 :, n - 1 :] + (-1) ** odd_y * values[:, n - 1 :: -1, n - 1 :]
-        quadrant += (-1) ** odd_x * values[:, n - 1 :, n - 1 :: -1]
-        quadrant += (-1) ** (odd_y + odd_x) * values[:, n - 1 :: -1, n - 1 :: -1]
+        by_row = values[:, n - 1 :] + (-1) ** odd_y * values[:, n - 1 :: -1]
+        quadrant = by_row[..., n - 1 :] + (-1) ** odd_x * by_row[..., n - 1 :: -1]
         if quadrant.any():
-            by_row, by_column = _waves(frequencies, 0, n, odd_y) * once, _waves(frequencies, 1, n, odd_x) * once
-            yield (odd_y, odd_x), by_row @ quadrant @ by_column.T
+            yield (odd_y, odd_x), quadrant
 
 
 def _waves(frequencies: Frequencies, axis: int, n: int, odd: int) -> Array:
@@ -155,22 +167,23 @@ def _waves(frequencies: Frequencies, axis: int, n: int, odd: int) -> Array:
 def sums_of_few(matrix: Array, precision: float) -> tuple[Array, Array, Array]:
     """``matrix = coefficients @ basis``, (n, m) = (n, r) @ (r, m), to ``precision`` of its longest row in every row.
 
-    The basis is orthonormal, its most important rows come first, and r is even. The last of what is returned, (r + 1,),
-    is what is missing with only the first 0, 1, 2 ... of them.
+    The matrix is overwritten. The basis is orthonormal, its most important rows come first, and r is even. The last of
+    what is returned, (r + 1,), is what is missing with only the first 0, 1, 2 ... of them.
 
     The range is found by random sums of what is left, always the same ones: `randQB_b` of Martinsson and Voronin
     (2016).
     """
-    longest = np.sqrt((matrix**2).sum(axis=1).max(initial=0.0)) or 1.0
-    random, left = np.random.default_rng(0), matrix.copy()
+    longest = _longest(matrix) or 1.0
+    random, left = np.random.default_rng(0), matrix
     span, within = np.zeros((0, matrix.shape[1])), np.zeros((len(matrix), 0))
-    while np.sqrt((left**2).sum(axis=1).max(initial=0.0)) > 0.5 * precision * longest and len(span) < min(matrix.shape):
+    while _longest(left) > 0.5 * precision * longest and len(span) < min(matrix.shape):
         n = min(_AT_A_TIME, min(matrix.shape) - len(span))
         more = random.standard_normal((n, len(left))) @ left
         more = np.linalg.qr((more - (more @ span.T) @ span).T)[0].T
         more = np.linalg.qr((more - (more @ span.T) @ span).T)[0].T
         along = left @ more.T
-        left -= along @ more
+        for start in range(0, len(left), _AT_A_TIME):
+            left[start : start + _AT_A_TIME] -= along[start : start + _AT_A_TIME] @ more
         span, within = np.concatenate([span, more]), np.concatenate([within, along], axis=1)
     rows, lengths, columns = np.linalg.svd(within, full_matrices=False)
     coefficients = rows * lengths
@@ -178,4 +191,9 @@ def sums_of_few(matrix: Array, precision: float) -> tuple[Array, Array, Array]:
     r = int(np.count_nonzero(beyond > 0.5 * precision * longest))
     odd = ((0, 0), (0, r % 2))
     lacking = np.pad(beyond[: r + 1] / longest, odd[1], mode="edge") + 0.5 * precision
-    return np.pad(coefficients[:, :r], odd), np.pad(columns[:r] @ span, odd[::-1]), lacking
+    return np.pad(coefficients[:, :r], odd), np.pad(columns[:r], odd[::-1]) @ span, lacking
+
+
+def _longest(rows: Array) -> float:
+    """The length of the longest of rows (n, m)."""
+    return float(np.sqrt(np.einsum("ij,ij->i", rows, rows).max(initial=0.0)))

@@ -21,35 +21,51 @@ class NodeExposure:
     Linear between the centres, and constant beyond. Values at nodes are made when they are asked for: of many runs they
     would fill the memory.
 
-    padded : (n, ny + 2, nx + 2) the maps at pixel centres, with a pixel more on each side; nodes : in each pixel
+    stored : (n_stored, ...) maps at pixel centres, without mixing those of the window itself; chosen : (n,) which of
+    them; rows, columns : (ny + 2,), (nx + 2,) of these, with one more on each side; nodes : in each pixel
     """
 
-    padded: MapArray
+    stored: MapArray
+    chosen: IntArray
+    rows: IntArray
+    columns: IntArray
     mixing: Array | None
     nodes: Nodes
 
     @classmethod
-    def of(cls, exposure: MapArray, nodes: Nodes, shape: Size, part: Part | None) -> NodeExposure:
-        """Of exposures (n_energy, n_pixels) [cm2 s] at pixel centres, on some rows and columns, by default on all.
+    def of(
+        cls, exposure: MapArray, nodes: Nodes, shape: Size, part: Part | None, seen: IntArray | None = None
+    ) -> NodeExposure:
+        """Of exposures (n_energy, n_pixels) [cm2 s] at pixel centres, on some rows and columns, by default on all;
+        ``seen`` : positions of the energies that are meant, by default of all.
 
         At different energies they are much alike: a few maps, those with most of their squares, give all.
         """
-        mixing, found = _mixed(exposure.astype(np.float64))
-        maps = found.reshape(-1, *shape).astype(np.float64 if mixing is not None else exposure.dtype, copy=False)
+        chosen = np.arange(len(exposure)) if seen is None else seen
+        mixing, found = _mixed(exposure[chosen].astype(np.float64))
         rows, columns = (
             np.clip(np.arange(s.start - 1, s.stop + 1), 0, n - 1)
             for s, n in zip(part or (slice(0, shape[0]), slice(0, shape[1])), shape, strict=True)
         )
-        return cls(np.ascontiguousarray(maps[:, rows[:, None], columns]), mixing, nodes)
+        if mixing is None:
+            return cls(exposure.reshape(-1, *shape), chosen, rows, columns, None, nodes)
+        maps = found.reshape(-1, *shape)[:, rows[:, None], columns]
+        every, rows, columns = (np.arange(n) for n in maps.shape)
+        return cls(maps, every, rows, columns, mixing, nodes)
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """Nodes in a pixel, and pixels: n_nodes, ny, nx."""
-        return len(self.nodes.x), self.padded.shape[1] - 2, self.padded.shape[2] - 2
+        return len(self.nodes.x), self.rows.size - 2, self.columns.size - 2
+
+    @property
+    def n(self) -> int:
+        """How many maps there are."""
+        return self.chosen.size
 
     def maps(self, some: IntArray | slice = slice(None)) -> MapArray:
         """At the nodes, (n, n_nodes, ny, nx)."""
-        chosen, (_, n_y, n_x) = self.padded[some], self.shape
+        chosen, (_, n_y, n_x) = self.stored[np.ix_(self.chosen[some], self.rows, self.columns)], self.shape
         maps = np.empty((len(chosen), *self.shape), dtype=chosen.dtype)
         for j, (x, y) in enumerate(zip(self.nodes.x.tolist(), self.nodes.y.tolist(), strict=True)):
             maps[:, j] = _shifted(_shifted(chosen, y, 1, n_y), x, 2, n_x)

@@ -15,56 +15,62 @@ import numpy as np
 from scipy import fft
 
 from gm.arrays import Array, IntArray
-from gm.likelihood.maps.folding.frequencies import ComplexArray, Frequencies
+from gm.likelihood.maps.folding.frequencies import ComplexArray, Frequencies, Size
 from gm.likelihood.maps.folding.kernel_basis import KernelBasis
 from gm.parallel import own_room
 
 _CACHED = 1 << 17  # complex numbers that are transformed at a time
-_LARGE = 1 << 20  # complex numbers in all pairs: of more, and of symmetric kernels, only a half is kept
+_LARGE = 1 << 20  # complex numbers in all pairs: of more, and of symmetric kernels, a half or a quarter is kept
 
 
 @dataclass(frozen=True, eq=False)
 class PairedKernels:
     """Spectra of pairs of kernels, (n_pairs, n_y, n_x), at low frequencies.
 
-    pieces : rows of them, and the pairs there (n_pairs, n_rows, n_x); where kernels are symmetric and many, those at
-    negative and positive frequencies are the same memory
-    turn : (n_y,) by which spectra of images are multiplied before, else None: what of the phase of the kernels' centre
-    depends on the row alone
+    pieces : rows and columns of them, and the pairs there (n_pairs, n_rows, n_columns); where kernels are symmetric and
+    many, those at negative and positive frequencies are the same memory
+    turn : (n_y, n_x) by which spectra of images are multiplied before, else None: the phase of the kernels' centre
+    along the axes in which they are
 
     Counted from the lowest frequency, a plane of pixels has the phase ``exp(2 pi i lowest p / size)`` at the pixel p,
     which is taken off where it is read.
     """
 
     frequencies: Frequencies
-    pieces: list[tuple[slice, ComplexArray]]
+    pieces: list[tuple[slice, slice, ComplexArray]]
     turn: ComplexArray | None
 
     @classmethod
     def of(cls, basis: KernelBasis) -> PairedKernels:
         """Of a basis, which has an even number of kernels, some at a time."""
-        (n_y, n_x), lowest = basis.frequencies.shape, basis.frequencies.lowest[0]
-        is_half = basis.is_even_in_y and basis.n // 2 * n_y * n_x > _LARGE
-        pairs = np.empty((basis.n // 2, lowest + 1 if is_half else n_y, n_x), dtype=np.complex128)
+        frequencies = basis.frequencies
+        (n_y, n_x), lowest = frequencies.shape, frequencies.lowest
+        is_large = basis.n // 2 * n_y * n_x > _LARGE
+        half_y, half_x = (is_large and is_even for is_even in basis.is_even)
+        stored = lowest[0] + 1 if half_y else n_y, lowest[1] + 1 if half_x else n_x
+        pairs = np.empty((basis.n // 2, *stored), dtype=np.complex128)
         step = max(_CACHED // (n_y * n_x), 1)
         for start in range(0, len(pairs), step):
             some = slice(2 * start, 2 * (start + step))
-            spectra = basis.spectra_by_distance(some) if is_half else basis.spectra(some=some)
+            spectra = basis.spectra_by_distance(some) if half_y or half_x else basis.spectra(some=some)
             pairs[start : start + step] = spectra[::2] + 1j * spectra[1::2]
-        if not is_half:
-            return cls(basis.frequencies, [(slice(0, n_y), pairs)], None)
-        below, above = (slice(0, lowest), pairs[:, lowest:0:-1]), (slice(lowest, n_y), pairs[:, : n_y - lowest])
-        return cls(basis.frequencies, [below, above], basis.turn(0, basis.frequencies.y))
+        if not (half_y or half_x):
+            return cls(frequencies, [(slice(0, n_y), slice(0, n_x), pairs)], None)
+        rows, columns = _sides(lowest[0], n_y, half_y), _sides(lowest[1], n_x, half_x)
+        pieces = [(y, x, pairs[:, its_y, its_x]) for y, its_y in rows for x, its_x in columns]
+        by_row = basis.turn(0, frequencies.y) if half_y else np.ones(n_y)
+        by_column = basis.turn(1, frequencies.x) if half_x else np.ones(n_x)
+        return cls(frequencies, pieces, np.outer(by_row, by_column))
 
     @property
     def n(self) -> int:
         """How many pairs there are."""
-        return len(self.pieces[0][1])
+        return len(self.pieces[0][2])
 
     def turned(self, spectra: ComplexArray) -> ComplexArray:
         """Spectra (m, n_y, n_x) of images as `fold` takes them, in the same memory."""
         if self.turn is not None:
-            spectra *= self.turn[:, None]
+            spectra *= self.turn
         return spectra
 
     @cached_property
@@ -86,8 +92,8 @@ class PairedKernels:
         """Convolutions of an image, given by its `turned` spectrum (n_y, n_x), with some pairs of kernels, which at
         pixels (n_pixels,) go to their places in ``folded`` (n_pixels, n_pairs)."""
         planes, inner = self._planes(some)
-        for rows, pairs in self.pieces:
-            np.multiply(pairs[some], spectrum[rows], out=inner[:, rows])
+        for rows, columns, pairs in self.pieces:
+            np.multiply(pairs[some], spectrum[rows, columns], out=inner[:, rows, columns])
         _transform(fft.ifft, planes[:, :, : inner.shape[2]], 1)
         _transform(fft.ifft, planes, 2)
         for k, plane in enumerate(planes.reshape(len(planes), -1), some.start):
@@ -100,16 +106,23 @@ class PairedKernels:
         Read backwards and conjugate, a plane of weights has the conjugate transform, which the transposed convolution
         asks for.
         """
-        (rows, columns), (planes, inner) = self.frequencies.size, self._planes(some)
-        y, x = -y % rows, -x % columns
+        (n_y, n_x), (planes, inner) = self.frequencies.size, self._planes(some)
+        y, x = -y % n_y, -x % n_x
         sent = np.conjugate(np.ascontiguousarray(weights).view(np.complex128))
         sent *= self.phase[y, x][:, None]
-        planes.reshape(len(planes), -1)[:, y * columns + x] = sent.T
+        planes.reshape(len(planes), -1)[:, y * n_x + x] = sent.T
         _transform(fft.fft, planes, 2)
         _transform(fft.fft, planes[:, :, : inner.shape[2]], 1)
-        for part, pairs in self.pieces:
-            inner[:, part] *= pairs[some]
+        for rows, columns, pairs in self.pieces:
+            inner[:, rows, columns] *= pairs[some]
         return np.asarray(inner.sum(axis=0) / prod(self.frequencies.size))
+
+    def image_of(self, spectrum: ComplexArray, part: Size) -> Array:
+        """Of a spectrum (n_y, n_x) its product with the `turned` one of each image that is one pixel of the first rows
+        and columns, (*part)."""
+        (n_y, n_x), (y, x) = self.frequencies.size, part
+        by_row = fft.fft(spectrum if self.turn is None else spectrum * self.turn, n_x, axis=1)[:, :x]
+        return np.asarray((fft.fft(by_row, n_y, axis=0)[:y] * self.phase[:y, :x]).real)
 
     def chunks(self, n: int) -> list[slice]:
         """The first n pairs, some at a time: so many that threads seldom wait for each other, so few that a cache holds
@@ -123,6 +136,13 @@ class PairedKernels:
         planes.fill(0.0)
         n_y, n_x = self.frequencies.shape
         return planes, planes[:, :n_y, :n_x]
+
+
+def _sides(lowest: int, n: int, is_half: bool) -> list[tuple[slice, slice]]:
+    """Where frequencies along an axis are in spectra, and where in what is stored: all of them, or a half twice."""
+    if not is_half:
+        return [(slice(0, n), slice(0, n))]
+    return [(slice(0, lowest), slice(lowest, 0, -1)), (slice(lowest, n), slice(0, n - lowest))]
 
 
 def _transform(transform: Callable[..., ComplexArray], planes: ComplexArray, axis: int) -> None:

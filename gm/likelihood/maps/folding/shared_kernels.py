@@ -28,6 +28,7 @@ _ROOM = 16  # a plan is made for images that are larger by this part on each sid
 _SMALL = 0.5  # of the pixels that a plan was made for: an image for which it is made again
 _KEPT = 2  # sets of folded images
 _LARGE = 1 << 21  # sums over all bins, by dataset, energy and pixel: of more, the single precision of exposures is kept
+_MUCH = 1 << 19  # of these: what was freed before is given back, as is what more of them were made of
 _AT_ONCE = 1 << 18  # pixels of transforms of one dataset that are sent back at a time
 _ROWS_AT_ONCE = 1 << 13  # rows of several datasets that are seen at a time
 
@@ -76,17 +77,19 @@ class _Plan:
     pixels: IntArray
     without_phase: ComplexArray
     _by_pixel: list[csr_array] = field(default_factory=list)
-    _room: list[ComplexArray] = field(default_factory=list)
 
     @classmethod
     def of(cls, part: Part, size: Size, members: Sequence[_Member], half: int, light: Array) -> _Plan:
         """For images with an envelope of their spectrum."""
         n_sums = sum(member.response.seen.size for member in members) * prod(_lengths(part))
-        if n_sums <= _LARGE:
-            return cls._of(part, size, members, half, light, np.float64)
+        sums = np.float64 if n_sums <= _LARGE else np.float32
+        if n_sums <= _MUCH:
+            return cls._of(part, size, members, half, light, sums)
         with _ONE_AT_A_TIME:
             give_back_freed_memory()
-            return cls._of(part, size, members, half, light, np.float32)
+            plan = cls._of(part, size, members, half, light, sums)
+            give_back_freed_memory()
+            return plan
 
     @classmethod
     def _of(
@@ -110,18 +113,9 @@ class _Plan:
             block.settle(basis, pixels)
         return cls(part, basis, paired, blocks, pixels, paired.without_phase(pixels))
 
-    def __getstate__(self) -> dict[str, object]:
-        return self.__dict__ | {"_room": []}
-
     @property
     def size(self) -> Size:
         return self.basis.frequencies.size
-
-    def plane(self, n_pairs: int) -> ComplexArray:
-        """Memory for a folded image where it is read (n_pixels, n_pairs), always the same."""
-        if not self._room:
-            self._room.append(np.empty(self.paired.n * self.pixels.size, dtype=np.complex128))
-        return self._room[0][: n_pairs * self.pixels.size].reshape(self.pixels.size, n_pairs)
 
     def by_pixel(self) -> csr_array:
         """The sum over the rows of all datasets by pixel, (n_pixels, n_rows)."""
@@ -239,11 +233,10 @@ class _Block:
 
 
 class _Folded:
-    """Images (m, *box) with spectra (m, n_y, n_x) as pairs of kernels take them, and what every dataset sees of them
-    with ``n`` of the basis."""
+    """Images (m, *box), and what every dataset sees of them with ``n`` of the basis."""
 
-    def __init__(self, plan: _Plan, images: Array, spectra: ComplexArray, n: int) -> None:
-        self.plan, self.images, self.spectra, self.n = plan, images.reshape(len(images), -1), spectra, n
+    def __init__(self, plan: _Plan, images: Array, n: int) -> None:
+        self.plan, self.images, self.n = plan, images, n
         self._seen: list[list[_Seen]] | None = None
 
     def seen(self, number: int) -> list[_Seen]:
@@ -255,12 +248,14 @@ class _Folded:
     def _see(self) -> list[list[_Seen]]:
         plan, n_pairs = self.plan, self.n // 2
         seen: list[list[_Seen]] = [[] for _ in range(sum(block.n for block in plan.blocks))]
-        plane = plan.plane(n_pairs)
-        for spectrum, image in zip(self.spectra, self.images, strict=True):
+        plane = np.empty((plan.pixels.size, n_pairs), dtype=np.complex128)  # a folded image where it is read
+        for image in self.images:
+            spectrum = plan.paired.turned(plan.basis.frequencies.cut(fft.fft2(image, s=plan.size)))
             read = plan.pixels, plan.without_phase, plane
             fold = (partial(plan.paired.fold, spectrum, some, *read) for some in plan.paired.chunks(n_pairs))
             TaskGroup(fold, light=True).finish()
-            TaskGroup((partial(block.see, plane, image, seen) for block in plan.blocks), light=True).finish()
+            flat = image.reshape(-1)
+            TaskGroup((partial(block.see, plane, flat, seen) for block in plan.blocks), light=True).finish()
         return seen
 
     def along(self, sent: Sequence[DatasetAdjoint | None]) -> Array:
@@ -277,8 +272,9 @@ class _Folded:
 
         nothing = np.zeros(plan.paired.frequencies.shape, dtype=np.complex128)
         back = sum(side_by_side(send, plan.paired.chunks(self.n // 2), light=True), nothing)
-        in_all = np.sum([by_light for _, by_light in parts], axis=0)
-        return np.asarray(np.einsum("yx,myx->m", back, self.spectra).real + times(self.images, in_all))
+        back_on_sky = plan.paired.image_of(back, _lengths(plan.part)).reshape(-1)
+        back_on_sky += np.sum([in_all for _, in_all in parts], axis=0)
+        return times(self.images.reshape(len(self.images), -1), back_on_sky)
 
 
 class SharedKernels:
@@ -321,20 +317,25 @@ class SharedKernels:
             return self._folded(images, precision).along(by_number)
 
     def _folded(self, images: Array, precision: float) -> _Folded:
+        found = self._folded_before(images, precision)
+        if found is None:
+            found = self._fold(images, precision)
+            self._known = [(images, precision, found), *self._known][:_KEPT]
+        return found
+
+    def _folded_before(self, images: Array, precision: float) -> _Folded | None:
+        """The same images, if they are known; nothing else is held, since plans are large."""
         for known, its_precision, folded in self._known:
             if known is images and its_precision == precision and folded.plan is self._plan:
                 return folded
-        folded = self._fold(images, precision)
-        self._known = [(images, precision, folded), *self._known][:_KEPT]
-        return folded
+        return None
 
     def _fold(self, images: Array, precision: float) -> _Folded:
         half = max(member.kernels.shape[-1] // 2 for member in self._members)
         part, plan, n = self._around(images), self._plan, None
         size = plan.size if plan is not None and plan.part == part else self._size(part, half)
         images = images[(..., *part)]
-        whole = fft.fft2(images, s=size)
-        light = envelope(whole)
+        light = envelope(fft.fft2(image, s=size) for image in images)
         if plan is not None and plan.part == part:
             n = plan.basis.enough(light, precision)
         if plan is None or n is None:
@@ -344,7 +345,7 @@ class SharedKernels:
             SharedKernels.n_plans += 1
             n = plan.basis.enough(light, precision)
             assert n is not None
-        return _Folded(plan, images, plan.paired.turned(plan.basis.frequencies.cut(whole)), n)
+        return _Folded(plan, images, n)
 
     def _size(self, part: Part, half: int) -> Size:
         """Of transforms that are large enough for all."""
