@@ -100,6 +100,17 @@ def test_what_is_wrong_has_its_place(gm: Command, folder: Path) -> None:
     assert "$.extension[1].datasets: no dataset matches 'cub'" in told
 
 
+def test_no_operation_gives_a_source_a_position(gm: Command, folder: Path) -> None:
+    """What is wrong with sources is told though stages before edit the models: none of these adds any."""
+    text = CONFIG.split("localize:")[0] + "localize: [{source: y}, {source: flat}, {source: x}]\n"
+    (folder / "config.yaml").write_text(text + "operations:\n  - copy: {dataset: cube, name: twin}\n")
+    err = gm("validate", "config.yaml", code=3)[1]
+    assert [line.split(": ", 1)[1] for line in err.splitlines() if line.startswith("config.yaml")] == [
+        "$.localize[0].source: no component is called 'y'",
+        "$.localize[1].source: 'flat' has no position lon_0, lat_0",
+    ]
+
+
 def test_a_template_without_a_position_cannot_be_moved(gm: Command, folder: Path) -> None:
     """Its file says where it is; a position that is not given is no place to start from."""
     template = TemplateSpatialModel(filename=str(write_template(folder / "template.fits")))

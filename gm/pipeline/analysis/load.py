@@ -89,11 +89,12 @@ def load(request: Request, stages: Stages) -> Analysis:
         check_instruments(documents.models, documents.datasets, models, spoken_of or (), findings)
         models = edit_models(models, documents, settings, findings, _to_come(stages, sections, own))
     known = Known(datasets=names)
-    if not any(own.get(stage.name) and stage.edits_models for stage in stages) and "models" not in documents.unread:
+    if "models" not in documents.unread:
         sky, others = named_components(parts)
         if models is None:  # what is wrong with a component has been told: that it is there is known
             sky += [name for name in written_names(documents.models) if name not in (*sky, *others)]
-        known = Known(names, sky, others, models)
+        is_edited = any(own.get(stage.name) and stage.edits_models for stage in stages)
+        known = Known(names, sky, None, None, models) if is_edited else Known(names, sky, others, models, models)
     for stage in stages:
         if stage.name in sections:
             stage.check(sections[stage.name], known)
@@ -126,7 +127,7 @@ def edited(analysis: Analysis, models: Models) -> Models:
 def check_edited(analysis: Analysis, models: Models) -> None:
     """What sections ask of the global model is in the one that a stage has made of it. Raises `InvalidInput`."""
     findings = Findings()
-    known = Known(None, *sky_and_other(models), models)
+    known = Known(None, *sky_and_other(models), models, models)
     for stage in analysis.stages:
         if stage.name in analysis.sections:
             stage.check(replace(analysis.sections[stage.name], findings=findings), known)

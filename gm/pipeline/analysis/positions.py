@@ -14,8 +14,8 @@ def check_places(section: Section, known: Known, suffix: str = "") -> None:
     for index, entry in section.entries():
         known.check_datasets(section, (index, "datasets"), entry["datasets"])
         known.check_source(section, (index, "source"), entry["source"])
-        if known.models is not None and entry["source"] in (c.name for c in known.models.sources()):
+        if known.given is not None and entry["source"] in (c.name for c in known.given.sources()):
             try:
-                position_of(known.models, entry["source"])
+                position_of(known.given, entry["source"])
             except UsageError as error:
                 section.add((index, "source"), str(error))

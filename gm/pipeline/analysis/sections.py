@@ -73,13 +73,15 @@ class Section:
 class Known:
     """What is known when a section is checked; None where it is not known yet, or where a problem hides it.
 
-    ``sky``: the names of the components that are sources; ``others``: of those that are not.
+    ``sky``: the names of the components that are sources; ``others``: of those that are not; ``models``: as they are
+    when the section runs; ``given``: before stages edit them, none of which adds a source.
     """
 
     datasets: Names = None
     sky: Names = None
     others: Names = None
     models: Models | None = None
+    given: Models | None = None
 
     def check_datasets(self, section: Section, path: JsonPath, value: Any) -> None:
         """Every pattern of a selection matches a dataset."""
@@ -90,9 +92,9 @@ class Known:
 
     def check_source(self, section: Section, path: JsonPath, name: str) -> None:
         """A component of that name is on the sky."""
-        if self.sky is None or self.others is None:
+        if self.sky is None:
             return
-        if name in self.others:
+        if name in (self.others or ()):
             section.add(path, f"'{name}' is not a sky component", suggest(name, self.sky, "sky components"))
         elif name not in self.sky:
             section.add(path, f"no component is called '{name}'", suggest(name, self.sky, "components"))
