@@ -48,7 +48,8 @@ def remarks(
         if seen and component.name in sources:
             texts += _on_maps(sources[component.name], seen, conventions)
             texts += _in_time(sources[component.name], seen)
-    return texts
+    followers = [link for link in models.links if link.unused]
+    return texts + [f"{link.parameter} follows {link.equals}; not used of its own: {link.unused}" for link in followers]
 
 
 def _of_responses(dataset: Dataset) -> Iterable[str]:

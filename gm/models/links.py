@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gm.models.errors import LinkError
 from gm.models.parameter import Parameter
@@ -16,13 +16,15 @@ from gm.values import read_only
 class Link:
     """``parameter = scale * equals + offset``, both by address; ``offset`` in the unit of ``parameter``.
 
-    Gammapy's ``link: label`` is the link with scale 1 and offset 0.
+    Gammapy's ``link: label`` is the link with scale 1 and offset 0. ``unused`` : what a document says of the parameter
+    itself, but the link overrules.
     """
 
     parameter: str
     equals: str
     scale: float = 1.0
     offset: float = 0.0
+    unused: str = field(default="", compare=False)
 
     @property
     def is_identity(self) -> bool:

@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gm.datasets import Datasets
 from gm.errors import DataError, InvalidInput, format_path
+from gm.likelihood import JointLikelihood
 from gm.model_types import NOT_EVALUATED
 from gm.models import GaussianPrior, Layout, LogParabolaSpectralModel, Models, PointSpatialModel
 from gm.models.documents.covariance import format_covariance
 from gm.models.registry import all_models
+from tests.samples import on_off
 
 FLUX = "TeV-1 s-1 cm-2"
 
@@ -184,10 +187,24 @@ def test_links_by_label_share_the_first_record() -> None:
     )
     assert models.parameters["b.index"].value == 2.3
     assert models.parameters["b.index"].min == 1.0
-    assert [link.parameter for link in models.links] == ["b.index"]
+    assert [(link.parameter, link.unused) for link in models.links] == [("b.index", "value 3")]
     layout = Layout(models)
     assert "b.index" not in layout.free_addresses
     assert layout.prior_value(layout.start) == pytest.approx(GaussianPrior(2.0, 0.1).value(2.3))
+
+
+def test_what_the_first_record_overrules_is_told() -> None:
+    """And nothing where both records say the same, or the second says no more than its value."""
+    first = sky("a", power_law(link="index@x", prior=prior(), min=1.0))
+    for second, unused in (
+        (power_law(value=3.0, link="index@x", frozen=True, min=0.5, max=4), "value 3, min 0.5, max 4, frozen"),
+        (power_law(value=2.3, link="index@x", prior=prior()), ""),
+        (power_law(value=2.3, link="index@x"), ""),
+    ):
+        models = read(first, sky("b", second))
+        assert models.links[0].unused == unused
+        told = [text for text in JointLikelihood(Datasets([on_off("x")]), models).remarks() if "follows" in text]
+        assert told == [f"b.index follows a.index; not used of its own: {unused}"] * bool(unused)
 
 
 def test_a_label_that_is_seen_once_is_a_slip() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from dataclasses import replace
+from math import isclose, isfinite
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +21,7 @@ from gm.models.documents.edits import apply_links
 from gm.models.documents.parameter_reading import Report
 from gm.models.documents.plain import entry, rows, text
 from gm.models.links import Link
+from gm.models.parameter import Parameter
 from gm.units import UnitError, factor
 
 M = TypeVar("M", bound=Composition)
@@ -122,15 +124,27 @@ def _with_labels(models: M, labels: list[Label], report: Report) -> M:
             continue
         source, target = flat[root], flat[k]
         try:
-            factor(source.unit, target.unit)
+            unit = factor(source.unit, target.unit)
         except UnitError as error:
             report(path, f"'{addresses.short[k]}' cannot be '{addresses.short[root]}': {error}", "")
             continue
         flat[k] = replace(source, name=target.name)
-        links.append(Link(addresses.short[k], addresses.short[root]))
+        links.append(Link(addresses.short[k], addresses.short[root], unused=_overruled(target, source, unit)))
     if not links:
         return models
     return type(models)(models.with_flat(flat), links)
+
+
+def _overruled(target: Parameter, source: Parameter, unit: float) -> str:
+    """What is stated of a parameter and differs from the one that it follows, whose values times ``unit`` are its."""
+    numbers = {key: (getattr(target, key), getattr(source, key) * unit) for key in ("value", "min", "max")}
+    stated = [
+        f"{key} {own:g}"
+        for key, (own, held) in numbers.items()
+        if isfinite(own) and not isclose(own, held, rel_tol=1e-9)
+    ]
+    stated += ["frozen"] * (target.frozen and not source.frozen)
+    return ", ".join(stated + ["its prior"] * (target.prior is not None and target.prior != source.prior))
 
 
 def _with_covariance_file(models: M, key: str, name: Any, directory: Path, report: Report) -> M:
