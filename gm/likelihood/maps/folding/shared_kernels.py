@@ -28,7 +28,6 @@ _ROOM = 16  # a plan is made for images that are larger by this part on each sid
 _SMALL = 0.5  # of the pixels that a plan was made for: an image for which it is made again
 _KEPT = 2  # sets of folded images
 _LARGE = 1 << 21  # sums over all bins, by dataset, energy and pixel: of more, the single precision of exposures is kept
-_MUCH = 1 << 19  # of these: what was freed before is given back, as is what more of them were made of
 _AT_ONCE = 1 << 18  # pixels of transforms of one dataset that are sent back at a time
 _ROWS_AT_ONCE = 1 << 13  # rows of several datasets that are seen at a time
 
@@ -82,12 +81,11 @@ class _Plan:
     def of(cls, part: Part, size: Size, members: Sequence[_Member], half: int, light: Array) -> _Plan:
         """For images with an envelope of their spectrum."""
         n_sums = sum(member.response.seen.size for member in members) * prod(_lengths(part))
-        sums = np.float64 if n_sums <= _LARGE else np.float32
-        if n_sums <= _MUCH:
-            return cls._of(part, size, members, half, light, sums)
+        if n_sums <= _LARGE:
+            return cls._of(part, size, members, half, light, np.float64)
         with _ONE_AT_A_TIME:
             give_back_freed_memory()
-            plan = cls._of(part, size, members, half, light, sums)
+            plan = cls._of(part, size, members, half, light, np.float32)
             give_back_freed_memory()
             return plan
 
