@@ -106,14 +106,14 @@ def _read_link(models: Composition, link: Any, path: JsonPath, report: Report) -
     if models.parameters[target].prior is not None:
         hint = f"remove the prior, or put it on '{models.addresses().short[source]}'"
         report((*path, "parameter"), f"'{data['parameter']}' has a prior, which a linked parameter cannot have", hint)
-    numbers = {}
+    numbers = {"scale": 1.0, "offset": 0.0}
     for key, unit in (("scale", ""), ("offset", models.parameters[target].unit)):
         try:
-            numbers[key] = in_unit(data.get(key, 1.0 if key == "scale" else 0.0), unit)
+            numbers[key] = in_unit(data.get(key, numbers[key]), unit)
         except UnitError as error:
             report((*path, key), str(error), "")
     short = models.addresses().short
-    return Link(short[target], short[source], **numbers)
+    return Link(short[target], short[source], numbers["scale"], numbers["offset"])
 
 
 def _raise_link_error(path: JsonPath, message: str, hint: str) -> None:
