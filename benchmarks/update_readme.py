@@ -17,6 +17,7 @@ TITLES = {
     "flux_points": "flux points",
     "light_curve": "light curve",
     "profiles": "profile",
+    "sky_maps": "Galactic centre cube",
     "many_runs": "{runs} runs",
     "maps": "maps",
     "maps_long": "maps",
@@ -32,7 +33,12 @@ def rendered() -> str:
         for timing in document["timings"]:
             if timing["target"]:
                 ratio = timing["gammapy"] / timing["gm"]
-                cells = [spell(timing["gm"]), spell(timing["gammapy"]), f"{ratio:.0f}x", f"{timing['target']}x"]
+                cells = [
+                    spell(timing["gm"]),
+                    spell(timing["gammapy"]),
+                    f"{ratio:.1f}x" if ratio < 10 else f"{ratio:.0f}x",
+                    f"{timing['target']}x",
+                ]
                 rows.append([f"{title.format(**document)}: {timing['step']}", *cells])
         if peaks := document.get("peak_memory_MiB"):
             rows.append([f"{title.format(**document)}: peak memory", *(f"{p:.0f} MiB" for p in peaks), "", ""])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import tomllib
 import zipfile
 from pathlib import Path
@@ -52,6 +54,11 @@ def test_make_commands_of_the_documents_exist(document: str) -> None:
 def test_help_lists_every_target() -> None:
     described = set(re.findall(r"^([a-z][a-z-]*):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert described == makefile_targets()
+
+
+def test_the_table_of_speeds_is_that_of_the_benchmarks() -> None:
+    command = [sys.executable, str(ROOT / "benchmarks" / "update_readme.py"), "--check"]
+    assert subprocess.run(command, capture_output=True).returncode == 0
 
 
 def test_every_schema_is_documented() -> None:
