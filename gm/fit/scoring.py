@@ -131,7 +131,7 @@ class _Scoring:
             self.steps += 1
             if progress is not None:
                 progress("fit", self.value)
-            found, there = self._lowest(move, model)
+            found, there = self._lowest(move, model, promised)
             if there is not None and is_left is not None and is_left(there):
                 self.vector = there
                 break
@@ -171,11 +171,15 @@ class _Scoring:
         self.information, self.is_expected, self.is_exact = observed, False, not is_dense
         return True
 
-    def _lowest(self, move: Array, model: Hessian) -> tuple[float, Array | None]:
-        """The lowest point that a step may lead to of those below the value, but for plateaus; None: there is none."""
+    def _lowest(self, move: Array, model: Hessian, promised: float) -> tuple[float, Array | None]:
+        """The lowest point that a step may lead to of those below the value, but for plateaus; None: there is none.
+
+        One alone is mostly where the next step starts: its gradient is asked for too, but where second derivatives
+        come first, of which it is a part.
+        """
         among = self.damping, self.lower, self.upper, self.amplitudes
         paths = candidates(self.vector, move, model, self.gradient, *among)
-        if len(paths) == 1:  # it is mostly where the next step starts
+        if len(paths) == 1 and not (self.is_smooth and promised < _FAR):
             found = [(self.objective.value_and_gradient(paths[0])[0], 0)]
         else:
             found = [(self.objective.value(path), k) for k, path in enumerate(paths)]

@@ -202,8 +202,9 @@ class _Block:
     def _by_kernel(self, folded: Array) -> Array:
         """Counts (n, n_rows, n_seen) of what is folded with the first of the basis, (n, n_rows, n_first)."""
         if self.coefficients is None:
-            n_first, values = min(folded.shape[2], self.per_row.shape[2]), np.zeros_like(self.per_row)
+            n_first, values = min(folded.shape[2], self.per_row.shape[2]), np.empty_like(self.per_row)
             np.multiply(folded[..., :n_first], self.per_row[..., :n_first], out=values[..., :n_first])
+            values[..., n_first:] = 0.0
             return values
         values = product(folded, self.coefficients[:, : folded.shape[2]])
         values *= self.per_row
@@ -233,8 +234,9 @@ class _Block:
 class _Folded:
     """Images (m, *box), and what every dataset sees of them with ``n`` of the basis."""
 
-    def __init__(self, plan: _Plan, images: Array, n: int) -> None:
+    def __init__(self, plan: _Plan, images: Array, spectra: Sequence[ComplexArray], n: int) -> None:
         self.plan, self.images, self.n = plan, images, n
+        self._spectra = spectra  # until they are folded
         self._seen: list[list[_Seen]] | None = None
 
     def seen(self, number: int) -> list[_Seen]:
@@ -247,13 +249,13 @@ class _Folded:
         plan, n_pairs = self.plan, self.n // 2
         seen: list[list[_Seen]] = [[] for _ in range(sum(block.n for block in plan.blocks))]
         plane = np.empty((plan.pixels.size, n_pairs), dtype=np.complex128)  # a folded image where it is read
-        for image in self.images:
-            spectrum = plan.paired.turned(plan.basis.frequencies.cut(fft.fft2(image, s=plan.size)))
+        for image, spectrum in zip(self.images, map(plan.paired.turned, self._spectra), strict=True):
             read = plan.pixels, plan.without_phase, plane
             fold = (partial(plan.paired.fold, spectrum, some, *read) for some in plan.paired.chunks(n_pairs))
             TaskGroup(fold, light=True).finish()
             flat = image.reshape(-1)
             TaskGroup((partial(block.see, plane, flat, seen) for block in plan.blocks), light=True).finish()
+        self._spectra = ()
         return seen
 
     def along(self, sent: Sequence[DatasetAdjoint | None]) -> Array:
@@ -332,8 +334,15 @@ class SharedKernels:
         half = max(member.kernels.shape[-1] // 2 for member in self._members)
         part, plan, n = self._around(images), self._plan, None
         size = plan.size if plan is not None and plan.part == part else self._size(part, half)
-        images = images[(..., *part)]
-        light = envelope(fft.fft2(image, s=size) for image in images)
+        images, spectra = images[(..., *part)], list[ComplexArray]()
+
+        def transformed(image: Array) -> ComplexArray:
+            whole: ComplexArray = fft.fft2(image, s=size)
+            if plan is not None and plan.part == part:
+                spectra.append(plan.basis.frequencies.cut(whole))
+            return whole
+
+        light = envelope(map(transformed, images))
         if plan is not None and plan.part == part:
             n = plan.basis.enough(light, precision)
         if plan is None or n is None:
@@ -343,7 +352,8 @@ class SharedKernels:
             SharedKernels.n_plans += 1
             n = plan.basis.enough(light, precision)
             assert n is not None
-        return _Folded(plan, images, n)
+            spectra = [plan.basis.frequencies.cut(fft.fft2(image, s=size)) for image in images]
+        return _Folded(plan, images, spectra, n)
 
     def _size(self, part: Part, half: int) -> Size:
         """Of transforms that are large enough for all."""
