@@ -154,7 +154,7 @@ def _run_tasks(session: Session, tasks: Iterable[Task], asked: Stages) -> Outcom
         try:
             product = _run_task(task, session, asked=stage in asked)
         except (DataError, InvalidInput, UsageError) as error:
-            if stage.phase is not Phase.MEASUREMENT:
+            if stage.phase < Phase.MEASUREMENT:
                 raise
             session.reporter.say(f"{task.label}: failed")
             failures.append(Failure(task, error))

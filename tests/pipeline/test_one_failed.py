@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from gm.datasets import Datasets
+from gm.errors import UsageError
 from gm.models import Models
 from tests.samples import flux_points, on_off, power_law
 
@@ -69,3 +70,20 @@ def test_a_fit_that_cannot_be_made_ends_it(command: Any, folder: Path) -> None:
     out, _ = command("run", "config.yaml", "--set", "fit.energy_range=[{min: 90 TeV}]", code=4)
     assert out == ""
     assert not Path("results/flux_points").exists()
+
+
+def test_a_report_that_cannot_be_made_hides_nothing(
+    command: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As without Matplotlib: what was made before is listed, what failed before is told, by its name in full."""
+
+    def refuse(*_: object) -> None:
+        raise UsageError("figures need Matplotlib")
+
+    monkeypatch.setattr("gm.pipeline.stages.report.run.run_report", refuse)
+    (folder / "config.yaml").write_text(CONFIG.replace("name: of-points", "name: ts"))  # a part of "datasets"
+    out, err = command("run", "config.yaml", code=4)
+    made = ["fit/fit.yaml", "flux_points/sed.yaml", "sensitivity/of-runs.yaml"]
+    assert out.splitlines() == [f"results/{name}" for name in made]
+    assert "gm: sensitivity ts: " in err
+    assert "gm: figures need Matplotlib" in err

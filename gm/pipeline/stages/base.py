@@ -6,6 +6,7 @@ what commands there are. A stage's ``run`` and what reads its data are imported 
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -201,7 +202,8 @@ class EntryTask(Task, Generic[E]):
 
     def speaking_of(self, error: GmError) -> GmError:
         """No entry of a config is a wrong command line."""
-        return DataError(str(error) if self.settings.name in str(error) else f"{self.label}: {error}")
+        is_named = re.search(rf"(?<!\w){re.escape(self.settings.name)}(?!\w)", str(error)) is not None
+        return DataError(str(error) if is_named else f"{self.label}: {error}")
 
     @classmethod
     def each(cls, stage: Stage[tuple[E, ...]], analysis: Analysis) -> list[Self]:
