@@ -28,6 +28,11 @@ def count(value: float | None) -> str:
     return f"{value:.0f}" if value is not None and float(value).is_integer() else number(value, 6)
 
 
+def plural(how_many: int, noun: str) -> str:
+    """``1 dataset``, ``2 datasets``."""
+    return f"{how_many} {noun}" + ("" if how_many == 1 else "s")
+
+
 def with_error(value: float | None, error: float | None) -> tuple[str, str]:
     """A value and its error with the same exponent, to three significant digits of the error."""
     if value is None or error is None or not math.isfinite(error) or error <= 0 or not math.isfinite(value):

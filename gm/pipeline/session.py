@@ -15,13 +15,13 @@ from gm.errors import DataError
 from gm.io.files import State, state_of
 from gm.pipeline.analysis.build import read_parts
 from gm.pipeline.analysis.load import Analysis
-from gm.pipeline.analysis.settings import plural
 from gm.pipeline.inputs import hash_files, label
 from gm.pipeline.outputs import check_outputs
 from gm.pipeline.provenance import Record
 from gm.pipeline.reporter import Reporter
 from gm.pipeline.sources import loaded_files, model_files, source_files
 from gm.pipeline.start import Given, Parts, Start
+from gm.readable import plural
 
 if TYPE_CHECKING:
     from gm.datasets import Datasets

@@ -19,7 +19,7 @@ from gm.cli.terminal.tables import (
     without,
     wrapped,
 )
-from gm.readable import prior_text
+from gm.readable import plural, prior_text
 
 _COLORS = {"converged": "green", "at_limit": "yellow", "not_converged": "red", "failed": "red"}
 
@@ -101,7 +101,8 @@ def _statistic(document: Mapping[str, Any]) -> str:
     total = "-" if statistic["total"] is None else f"{statistic['total']:.2f}"
     priors = f"   {statistic['priors']:.2f} of them of priors" if statistic.get("priors") else ""
     before += priors
-    return f"{total}{before}   {statistic['bins']} bins, {statistic['free_parameters']} free parameters"
+    size = f"{plural(statistic['bins'], 'bin')}, {plural(statistic['free_parameters'], 'free parameter')}"
+    return f"{total}{before}   {size}"
 
 
 def _parameter_lines(document: Mapping[str, Any]) -> list[str]:

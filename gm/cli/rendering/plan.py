@@ -10,7 +10,7 @@ from gm.cli.options import Display
 from gm.cli.rendering.edits import operation_lines
 from gm.cli.terminal.output import print_json, print_result, print_text
 from gm.cli.terminal.tables import count, fitted, link_text, number, shortened, table, without
-from gm.pipeline.analysis.settings import plural
+from gm.readable import plural
 
 if TYPE_CHECKING:
     from gm.pipeline.commands.plan import Plan

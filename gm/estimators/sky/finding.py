@@ -20,6 +20,7 @@ from gm.estimators.sky.ts_map import TSMapEstimator
 from gm.fit import Fit, FitResult
 from gm.likelihood import Engine
 from gm.models import Models, SkyModel
+from gm.readable import plural
 from gm.values import read_only
 
 Progress = Callable[[str, float], None]
@@ -53,10 +54,10 @@ class SourceFinder:
         if not len(maps):
             raise DataError("sources are looked for in maps, and no dataset has pixels")
         fit = Fit(datasets, self.conventions, self.engine).run(models)
-        start, steps, stopped = fit.statistic, list[FoundSource](), f"{self.iterations} sources were added"
+        start, steps, stopped = fit.statistic, list[FoundSource](), "no more were asked for"
         for k in range(self.iterations):
             if progress is not None:
-                progress(f"{len(steps)} sources", k / self.iterations)
+                progress(plural(len(steps), "source"), k / self.iterations)
             peak, frame = self._strongest(maps, fit.models)
             if peak is None:
                 stopped = f"no peak above {self.threshold:g} sigma is left"

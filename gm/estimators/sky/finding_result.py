@@ -12,6 +12,7 @@ from gm.estimators.told import Told, number
 from gm.fit import FitResult
 from gm.io.files import refuse_existing
 from gm.models import Models
+from gm.readable import plural
 from gm.values import finite
 
 MODELS = "models.yaml"
@@ -120,7 +121,7 @@ class FoundSources(Told):
 
     def _message(self) -> str:
         kept = sum(step.kept for step in self.steps)
-        return f"{kept} sources: {self.stopped}{_FAILED if self.failure else ''}{self.failure}"
+        return f"{plural(kept, 'source')}: {self.stopped}{_FAILED if self.failure else ''}{self.failure}"
 
 
 def _row(step: FoundSource, iteration: int) -> dict[str, Any]:

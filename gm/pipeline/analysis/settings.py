@@ -73,8 +73,3 @@ def build_settings(resolved: Mapping[str, Any], stem: str, directory: Path, repo
         parameters=resolved["parameters"],
         links=() if None in resolved["links"] else tuple(resolved["links"]),
     )
-
-
-def plural(number: int, noun: str) -> str:
-    """``1 dataset``, ``2 datasets``."""
-    return f"{number} {noun}" + ("" if number == 1 else "s")

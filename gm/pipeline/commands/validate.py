@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from gm.errors import DataError, GmError, InvalidInput, Problem
 from gm.pipeline.analysis.load import Analysis, load
 from gm.pipeline.analysis.request import Request
-from gm.pipeline.analysis.settings import plural
 from gm.pipeline.reporter import Silent
 from gm.pipeline.run import check_tasks, declared, usual_tasks
 from gm.pipeline.session import Session
 from gm.pipeline.stages.registry import STAGES
 from gm.pipeline.start import Start
+from gm.readable import plural
 
 
 @dataclass(frozen=True)

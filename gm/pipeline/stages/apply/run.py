@@ -14,13 +14,13 @@ from gm.io.yaml_writer import dump_yaml
 from gm.likelihood import Engine
 from gm.pipeline.analysis.load import Analysis, check_edited
 from gm.pipeline.analysis.paths import data_file
-from gm.pipeline.analysis.settings import plural
 from gm.pipeline.inputs import Inputs
 from gm.pipeline.results import files_of_datasets, write_document
 from gm.pipeline.session import Session
 from gm.pipeline.stages.apply.operations import Step, apply_operations, predicted_rows, step_document
 from gm.pipeline.stages.base import Ran, Stage, Task
 from gm.pipeline.start import InMemory, Parts, Preview, Start
+from gm.readable import plural
 
 
 def run_operations(session: Session, task: Task, inputs: Inputs) -> Ran:

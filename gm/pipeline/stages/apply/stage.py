@@ -83,7 +83,7 @@ class ApplyTask(Task):
         return None if document is None else {**document, "inputs": record.get("inputs")}
 
     def about(self, start: Start) -> str:
-        from gm.pipeline.analysis.settings import plural
+        from gm.readable import plural
 
         made = f", {plural(len(start.datasets()), 'dataset')}" if start.is_there() else ""
         operations = self.analysis.of(APPLY)

@@ -10,7 +10,6 @@ from gm.fit import Fit, FitResult, NothingToFit
 from gm.fit.spectra import fitted_spectra
 from gm.models import Layout, Models
 from gm.patterns import matching
-from gm.pipeline.analysis.settings import plural
 from gm.pipeline.inputs import Inputs
 from gm.pipeline.results import write_document
 from gm.pipeline.session import Session
@@ -19,6 +18,7 @@ from gm.pipeline.stages.fit import TABLES
 from gm.pipeline.stages.fit.data_checks import check_fit, nothing_to_fit
 from gm.pipeline.stages.fit.settings import FitSettings
 from gm.pipeline.stages.fit.tables import write_fit_tables
+from gm.readable import plural
 
 
 def run_fit(session: Session, task: Task, inputs: Inputs) -> tuple[dict[str, Any], dict[str, float]]:

@@ -6,7 +6,6 @@ import time
 
 from gm.estimators.toy_summary import summarize
 from gm.estimators.toys import ToyFit
-from gm.pipeline.analysis.settings import plural
 from gm.pipeline.inputs import Inputs, fingerprint
 from gm.pipeline.results import write_document
 from gm.pipeline.session import Session
@@ -14,6 +13,7 @@ from gm.pipeline.stages.base import Ran, Task
 from gm.pipeline.stages.goodness.settings import GoodnessSettings
 from gm.pipeline.stages.toys.rows import engine_of_toys, fit_toys, forget
 from gm.pipeline.stages.toys.truth import truth_and_observed
+from gm.readable import plural
 
 
 def run_goodness(session: Session, task: Task, settings: GoodnessSettings, inputs: Inputs) -> Ran:

@@ -24,7 +24,6 @@ from gm.models import BackgroundIRFModel, Models
 from gm.models.documents.writing import ModelsWriter
 from gm.pipeline.analysis.load import edited
 from gm.pipeline.analysis.paths import data_file
-from gm.pipeline.analysis.settings import plural
 from gm.pipeline.inputs import Inputs
 from gm.pipeline.journal import Journal, Row
 from gm.pipeline.results import files_of_datasets, read_result, write_document
@@ -32,6 +31,7 @@ from gm.pipeline.session import Session
 from gm.pipeline.stages.base import MODELS, Ran, Task
 from gm.pipeline.stages.observations.jobs import Job, find_jobs
 from gm.pipeline.stages.observations.rows import component_of, reduce_job, still_valid
+from gm.readable import plural
 
 RETRY = "retry-failed"
 _UNFINISHED = ".reduction"

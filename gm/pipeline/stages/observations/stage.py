@@ -121,7 +121,7 @@ class ReductionTask(Task):
         return "not all observations gave datasets" if document is not None and document["status"] != "done" else ""
 
     def about(self, start: Start) -> str:
-        from gm.pipeline.analysis.settings import plural
+        from gm.readable import plural
 
         entries = self.analysis.of(REDUCE)
         return f"{plural(len(entries or ()), 'set')} of observations"

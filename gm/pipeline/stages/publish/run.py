@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 from gm.errors import DataError, UsageError
 from gm.estimators.workspace import Workspace, WorkspaceBuilder
 from gm.io.files import write_atomic
-from gm.pipeline.analysis.settings import plural
 from gm.pipeline.session import Session
 from gm.pipeline.stages.base import Task
 from gm.pipeline.stages.fit.datasets import datasets_of
 from gm.pipeline.stages.publish.settings import PublishSettings
+from gm.readable import plural
 
 _HEAD = """\
 # Likelihoods

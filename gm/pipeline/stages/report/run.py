@@ -11,11 +11,11 @@ from gm.figures.look import check_matplotlib
 from gm.figures.results import Result
 from gm.io.files import write_atomic
 from gm.io.yaml_writer import dump_yaml
-from gm.pipeline.analysis.settings import plural
 from gm.pipeline.provenance import SCHEMA
 from gm.pipeline.results import read_result
 from gm.pipeline.session import Session
 from gm.pipeline.stages.base import Task
+from gm.readable import plural
 from gm.report.page import build_page
 
 

@@ -12,11 +12,11 @@ from gm.io.files import write_atomic
 from gm.io.yaml_writer import dump_yaml
 from gm.likelihood.drawing import simulated
 from gm.pipeline.analysis.build import read_parts
-from gm.pipeline.analysis.settings import plural
 from gm.pipeline.results import files_of_datasets
 from gm.pipeline.session import Session
 from gm.pipeline.stages.base import Task
 from gm.pipeline.stages.simulate.document import ASIMOV, simulation_document
+from gm.readable import plural
 
 
 def run_simulation(session: Session, task: Task) -> dict[str, Any]:

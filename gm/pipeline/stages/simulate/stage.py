@@ -117,7 +117,7 @@ class SimulationTask(Task):
         return super().why_stale(recorded, inputs, asked)
 
     def about(self, start: Start) -> str:
-        from gm.pipeline.analysis.settings import plural
+        from gm.readable import plural
 
         return plural(len(self.analysis.dataset_names), "dataset")
 

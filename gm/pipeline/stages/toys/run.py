@@ -11,7 +11,6 @@ from gm.models import Models
 from gm.models.asked import test_problems
 from gm.models.sky_flux import no_flux
 from gm.patterns import matching
-from gm.pipeline.analysis.settings import plural
 from gm.pipeline.inputs import Inputs, fingerprint
 from gm.pipeline.results import write_document
 from gm.pipeline.session import Session
@@ -22,6 +21,7 @@ from gm.pipeline.stages.toys.rows import engine_of_toys, fit_toys, forget
 from gm.pipeline.stages.toys.settings import RETRY, ToySettings
 from gm.pipeline.stages.toys.table import read_toys, write_toys
 from gm.pipeline.stages.toys.truth import truth_and_observed
+from gm.readable import plural
 
 
 def run_toys(session: Session, task: Task, settings: ToySettings, inputs: Inputs) -> Ran:
