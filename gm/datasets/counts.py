@@ -63,11 +63,12 @@ class CountsDataset(Dataset):
         return self.energy.center
 
     def shared(self, keep: Callable[[Hashable, Any], Any]) -> Self:
-        return self.with_(**self._shared_parts(keep))
+        parts = self._shared_parts(keep)
+        return self if all(part is getattr(self, name) for name, part in parts.items()) else self.with_(**parts)
 
     def _shared_parts(self, keep: Callable[[Hashable, Any], Any]) -> dict[str, Any]:
         axes = {"energy": self.energy, "energy_true": self.energy_true}
-        return {name: keep((name, axis.edges.tobytes()), axis) for name, axis in axes.items()}
+        return {name: keep((name, *axis.content()), axis) for name, axis in axes.items()}
 
     def energy_edges(self) -> tuple[Array, Array]:
         return self.energy.lo, self.energy.hi

@@ -110,6 +110,11 @@ class Extension:
         except NoLayout as error:
             self.fail(error.message, error.hint)
 
+    def once(self, read: Callable[[Extension], T]) -> T:
+        """What a function reads in a short extension: asked once for extensions with the same header and data, of
+        whatever files. Nobody may change what it returns. Raises what it raises."""
+        return self.header.known_of(read, bytes(self.data), lambda: read(self))
+
     def find(self, name: str) -> str | None:
         """The name of a column as the file spells it, found without regard to case."""
         lower = name.lower()

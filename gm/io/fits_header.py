@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from gm.io.tables import CardValue
 
 CARD = 80
 _SHORT = 1 << 14  # bytes
+_LONG = 1 << 18  # bytes
+_KINDS = 4  # of data behind equal headers
 
 T = TypeVar("T")
 
@@ -29,6 +31,7 @@ class Header(Mapping[str, CardValue]):
         text = block.decode("latin-1")
         self._cards: dict[str, str] = {}
         self._known: dict[Any, Any] = {}
+        self._of_data: list[tuple[Any, bytes, Any]] = []
         last = ""
         for start in range(0, len(text), CARD):
             name = text[start : start + 8].rstrip()
@@ -59,6 +62,17 @@ class Header(Mapping[str, CardValue]):
             self._known[find] = find(self)
         found: T = self._known[find]
         return found
+
+    def known_of(self, find: Callable[..., T], data: bytes, make: Callable[[], T]) -> T:
+        """What ``make`` makes of the data behind this header; of the last few, unless they are long, it is remembered
+        what ``find`` made. What it raises is not kept."""
+        for its_find, its_data, found in self._of_data:
+            if its_find is find and its_data == data:
+                return cast(T, found)
+        made = make()
+        if len(data) <= _LONG:
+            self._of_data = [(find, data, made), *self._of_data[: _KINDS - 1]]
+        return made
 
     def text(self, name: str, default: str = "") -> str:
         """The value of a card as text without blanks at its ends."""

@@ -76,7 +76,11 @@ def read_axes(file: FitsFile, name: str) -> list[GadfAxis]:
 
 
 def band_axes(bands: Extension) -> list[GadfAxis]:
-    """The axes in a BANDS table, first (fastest) first. Raises `DataError`."""
+    """The axes in a BANDS table, first (fastest) first; files of many runs have the same ones. Raises `DataError`."""
+    return list(bands.once(_axes_of))
+
+
+def _axes_of(bands: Extension) -> list[GadfAxis]:
     axes = [_read_axis(bands, number, axis) for number, axis in enumerate(axis_names(bands), start=1)]
     rows, sizes = bands.integer("NAXIS2"), [axis.n_bins for axis in axes]
     if rows == np.prod(sizes):
@@ -105,11 +109,17 @@ def _read_axis(bands: Extension, number: int, name: str) -> GadfAxis:
         bands.fail(f"column {columns[0]} does not increase from row to row", "bins are stored in increasing order")
     interp = bands.header.text(f"INTERP{number}", "log" if name.startswith("energy") else "lin").lower()
     if len(columns) == 1:
-        return GadfAxis(name, np.empty(0), unit, interp, lows)
+        return GadfAxis(name, np.empty(0), unit, interp, _kept(lows))
     ends = distinct(upper)
     if ends.size != lows.size or (np.abs(ends[:-1] - lows[1:]) > _GAP * (ends - lows).min()).any():
         bands.fail(f"the bins of axis {name} leave gaps or overlap", "each begins where the one before it ends")
-    return GadfAxis(name, np.append(lows, ends[-1]), unit, interp)
+    return GadfAxis(name, _kept(np.append(lows, ends[-1])), unit, interp)
+
+
+def _kept(values: Array) -> Array:
+    """That nobody can change, since others have them too."""
+    values.flags.writeable = False
+    return values
 
 
 def read_values(file: FitsFile, name: str, shape: tuple[int, ...], unit: str | None = None) -> Array | None:

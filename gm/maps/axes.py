@@ -118,6 +118,11 @@ class EnergyAxis(_Bins):
             and np.array_equal(self.edges, other.edges)
         )
 
+    def content(self) -> tuple[str, str, bytes, bytes | None]:
+        """What differs where two axes differ in anything."""
+        nodes = None if self.nodes is None else self.nodes.tobytes()
+        return self.name, self.interp, self.edges.tobytes(), nodes
+
     def squashed(self) -> EnergyAxis:
         """One bin over the whole range."""
         return EnergyAxis(self.edges[[0, -1]], self.name, interp=self.interp)

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -89,15 +89,21 @@ def why_stale(recorded: Any, current: Inputs) -> str:
     return ", ".join(reasons)
 
 
-def label(file: Path, output: Path, directory: Path) -> str:
-    """A file's path relative to the results, else to the config, as far as the config names it so: the same anywhere.
+def labels(files: Iterable[Path], output: Path, directory: Path) -> list[str]:
+    """Each file's path relative to the results, else to the config, as far as the config names it so: the same
+    anywhere.
 
     What the config names by an absolute path outside both stays absolute.
     """
+    bases = [os.path.join(os.path.abspath(base), "") for base in (output, directory)]
+    return [_label(file, bases, directory) for file in files]
+
+
+def _label(file: Path, bases: Sequence[str], directory: Path) -> str:
     whole = os.path.abspath(file)
-    for base in (output, directory):
-        if whole.startswith(os.path.join(os.path.abspath(base), "")):
-            return Path(os.path.relpath(whole, os.path.abspath(base))).as_posix()
+    for base in bases:
+        if whole.startswith(base):
+            return Path(whole[len(base) :]).as_posix()
     with contextlib.suppress(ValueError):
         return Path(os.path.normpath(file.relative_to(directory))).as_posix()
     return file.as_posix()

@@ -15,7 +15,7 @@ from gm.errors import DataError
 from gm.io.files import State, state_of
 from gm.pipeline.analysis.build import read_parts
 from gm.pipeline.analysis.load import Analysis
-from gm.pipeline.inputs import hash_files, label
+from gm.pipeline.inputs import hash_files, labels
 from gm.pipeline.outputs import check_outputs
 from gm.pipeline.provenance import Record
 from gm.pipeline.reporter import Reporter
@@ -95,7 +95,7 @@ class Session:
         new = [file for file in dict.fromkeys(files) if file not in self._hashes]
         self._states |= {file: state_of(file) for file in new if file not in self._loaded}
         self._hashes |= hash_files(new)
-        return {label(file, output, directory): self._hashes[file] for file in files}
+        return dict(zip(labels(files, output, directory), (self._hashes[file] for file in files), strict=True))
 
     def written(self, key: str, besides: Path) -> list[Path]:
         """The files of a stage that has finished, but for one."""

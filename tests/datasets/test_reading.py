@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,46 @@ from gm.datasets import Datasets, SpectrumDataset, SpectrumDatasetOnOff, read_da
 from gm.datasets.files.formats import DatasetEntry
 from gm.datasets.files.reading import read_all
 from gm.errors import DataError
+from gm.io.fits import Extension
 from gm.irf.edisp import migra_matrix
-from tests.samples import JOINT_CRAB_RANGES
+from gm.maps.axes import EnergyAxis
+from tests.samples import JOINT_CRAB_RANGES, spectrum
 
 ARRAYS = ("counts", "counts_off", "acceptance", "acceptance_off", "exposure", "edisp", "mask_safe", "mask_fit")
+
+
+@pytest.mark.parametrize("folder", ["hess-crab-1d", "joint-crab", "hawc-crab"])
+def test_what_files_have_in_common_is_read_once(folder: str, shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if each was the first one: of files that are read one after the other, to the last bit."""
+    entries = shared / "reference" / folder / "datasets.yaml"
+    together = Datasets.read(entries), Datasets.read(entries)
+    monkeypatch.setattr(Extension, "once", lambda self, read: read(self))
+    alone = Datasets.read(entries)
+    for one in together:
+        assert [plain(dataset) for dataset in one] == [plain(dataset) for dataset in alone]
+
+
+def plain(value: Any) -> Any:
+    """Everything in a dataset, as data that can be compared."""
+    if isinstance(value, np.ndarray):
+        return value.dtype.str, value.shape, value.tobytes()
+    if is_dataclass(value):
+        return type(value).__name__, {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def test_axes_that_differ_in_their_scale_are_not_shared() -> None:
+    """The same edges, and other centres: between these exposures are interpolated."""
+    one = spectrum("one")
+    axes = {"energy": EnergyAxis(one.energy.edges, interp="lin"),
+            "energy_true": EnergyAxis(one.energy_true.edges, "energy_true", nodes=one.energy_true.lo)}  # fmt: skip
+    other, kept = one.with_(name="other", **axes), dict[Any, Any]()
+    found = [dataset.shared(kept.setdefault) for dataset in (one, other, one.with_(name="third"))]
+    assert [dataset.energy.interp for dataset in found] == ["log", "lin", "log"]
+    assert found[1].energy_true.center[0] == one.energy_true.lo[0]
+    assert found[2].energy is found[0].energy
 
 
 def test_counts_of_the_joint_crab(shared: Path) -> None:

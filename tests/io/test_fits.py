@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gm.errors import DataError
-from gm.io.fits import first_extension, read_fits
+from gm.io.fits import Extension, first_extension, read_fits
 from gm.io.fits_header import parse_value
 from gm.io.fits_writer import write_fits
 from gm.io.tables import Column, Table
@@ -293,6 +293,31 @@ def test_files_with_equal_headers_keep_their_own_values(tmp_path: Path) -> None:
     assert [list(each.column("A")) for each in (one, two, scaled)] == [[0, 1, 2], [10, 11, 12], [40, 42, 44]]
     one.table().header["NEW"] = 1  # type: ignore[index]
     assert "NEW" not in two.table().header
+
+
+def test_what_equal_extensions_say_is_read_once(tmp_path: Path) -> None:
+    """Of the last few that have the same header and data; an error names its own file, each time."""
+    asked: list[Path] = []
+
+    def total(extension: Extension) -> float:
+        asked.append(extension.path)
+        if extension.column("A")[0] < 0:
+            extension.fail("is negative")
+        return float(extension.column("A").sum())
+
+    def table(name: str, *values: int) -> Extension:
+        (tmp_path / name).mkdir()
+        table_file(tmp_path / name, fits.Column("A", "J", array=values))
+        return read_fits(next((tmp_path / name).iterdir())).get("DATA")
+
+    one, same, other, longer = table("one", 1, 2), table("same", 1, 2), table("other", 1, 3), table("longer", 1, 2, 3)
+    assert [each.once(total) for each in (one, same, other, longer, other, same)] == [3.0, 3.0, 4.0, 6.0, 4.0, 3.0]
+    assert asked == [one.path, other.path, longer.path]
+    assert one.once(lambda extension: extension.name) == "DATA", "another question"
+    for name in ("bad", "worse"):
+        bad = table(name, -1, 2)
+        with pytest.raises(DataError, match=f"{name}.*is negative"):
+            bad.once(total)
 
 
 def test_a_row_that_no_memory_could_hold(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from gm.io.fits_writer import write_fits
 from gm.io.tables import Column, Table
 from gm.pipeline.analysis.paths import data_file
 from gm.pipeline.commands.deps import makefile
-from gm.pipeline.inputs import fingerprint, label, stage_inputs, why_stale, with_companions
+from gm.pipeline.inputs import fingerprint, labels, stage_inputs, why_stale, with_companions
 
 FILES = {"models.yaml": "a", "run.fits": "b"}
 
@@ -49,7 +49,7 @@ def test_another_version_makes_results_anew() -> None:
 
 def test_files_are_called_by_where_they_are_seen_from(tmp_path: Path) -> None:
     files = [tmp_path / "results" / "a", tmp_path / "b", tmp_path / "sub" / "c", Path("/else/where")]
-    assert [label(file, tmp_path / "results", tmp_path) for file in files] == ["a", "b", "sub/c", "/else/where"]
+    assert labels(files, tmp_path / "results", tmp_path) == ["a", "b", "sub/c", "/else/where"]
 
 
 def test_files_beside_the_config_folder_are_named_as_in_the_config(
@@ -58,8 +58,8 @@ def test_files_beside_the_config_folder_are_named_as_in_the_config(
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     for config in (Path(), tmp_path / "here", Path("../here")):
-        assert label(config / "../data/more/../run.fits", config / "results", config) == "../data/run.fits"
-        assert label(tmp_path / "here" / "run.fits", config / "results", config) == "run.fits"
+        files = [config / "../data/more/../run.fits", tmp_path / "here" / "run.fits"]
+        assert labels(files, config / "results", config) == ["../data/run.fits", "run.fits"]
 
 
 def test_ogip_companions_are_found(shared: Path) -> None:

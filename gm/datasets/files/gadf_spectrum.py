@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,9 @@ from numpy.typing import NDArray
 from gm.arrays import Array, BoolArray
 from gm.datasets.map_dataset import check_axis
 from gm.datasets.spectrum import Spectrum, SpectrumDataset, SpectrumDatasetOnOff
-from gm.io.fits import FitsFile
+from gm.io.fits import Extension, FitsFile
 from gm.io.fits_writer import write_fits
-from gm.io.gadf import GadfAxis, RegionMap, axis_names, map_tables, read_axes, read_values, require_tables
+from gm.io.gadf import GadfAxis, RegionMap, axis_names, band_axes, map_tables, read_axes, read_values, require_tables
 from gm.io.tables import CardValue, Column, Table
 from gm.irf.edisp import migra_matrix
 from gm.maps.axes import EnergyAxis
@@ -32,8 +33,8 @@ def read_gadf(file: FitsFile, kind: str, name: str) -> Spectrum:
     """
     on_off = kind == SpectrumDatasetOnOff.type
     require_tables(file, ON_OFF if on_off else KNOWN_BACKGROUND, f"a {kind}")
-    energy = _energy_axis(file, "COUNTS", "energy")
-    energy_true = _energy_axis(file, "EXPOSURE", "energy_true")
+    energy = file.get("COUNTS_BANDS").once(_measured)
+    energy_true = file.get("EXPOSURE_BANDS").once(_true)
     n_energy = (energy.n_bins,)
     _check_energies(file, energy, energy_true)
     common: dict[str, Any] = {
@@ -56,33 +57,43 @@ def read_gadf(file: FitsFile, kind: str, name: str) -> Spectrum:
     return SpectrumDatasetOnOff(**common, **parts, region_off=_read_region(file, "COUNTS_OFF_REGION"))
 
 
-def _energy_axis(file: FitsFile, map_name: str, name: str) -> EnergyAxis:
+def _measured(bands: Extension) -> EnergyAxis:
+    return _energy_axis(bands, "energy")
+
+
+def _true(bands: Extension) -> EnergyAxis:
+    return _energy_axis(bands, "energy_true")
+
+
+def _energy_axis(bands: Extension, name: str) -> EnergyAxis:
     """The only axis of a map in TeV; an exposure axis called ``energy`` is taken for the true energy."""
-    axes = read_axes(file, map_name)
-    bands = file.get(f"{map_name}_BANDS")
+    axes = band_axes(bands)
     if len(axes) != 1 or not axes[0].name.startswith("energy"):
         bands.fail(f"axes {', '.join(axis.name for axis in axes) or 'none'}, expected {name} alone")
-    return EnergyAxis(axes[0].edges * _to_tev(file, map_name, axes[0]), name, interp=axes[0].interp)
+    return EnergyAxis(axes[0].edges * _to_tev(bands, axes[0]), name, interp=axes[0].interp)
 
 
 def _check_energies(file: FitsFile, energy: EnergyAxis, energy_true: EnergyAxis) -> None:
     """Raise `DataError` where a map has other energies than COUNTS, or the energy dispersion than EXPOSURE."""
-    axes, counts = {"energy": (energy, "COUNTS"), "energy_true": (energy_true, "EXPOSURE")}, file.get("COUNTS_BANDS")
+    expected = {"energy": (energy, "COUNTS"), "energy_true": (energy_true, "EXPOSURE")}
+    counts = bytes(file.get("COUNTS_BANDS").data)
     for name in _ON_ENERGY:
         bands = file.find(f"{name}_BANDS")
-        if bands is None or file.find(name) is None or bytes(bands.data) == bytes(counts.data):
+        if bands is None or file.find(name) is None or bytes(bands.data) == counts:
             continue
-        for axis in read_axes(file, name):
-            if axis.name in axes:
-                own = EnergyAxis(axis.edges * _to_tev(file, name, axis), axis.name)
-                check_axis(f"{file.path}: HDU {name}: the energies", own, *axes[axis.name])
+        for axis in band_axes(bands):
+            if axis.name in expected:
+                (wanted, of), edges = expected[axis.name], axis.edges * _to_tev(bands, axis)
+                if not np.array_equal(edges, wanted.edges):
+                    own = EnergyAxis(edges, axis.name)
+                    check_axis(f"{file.path}: HDU {name}: the energies", own, wanted, of)
 
 
-def _to_tev(file: FitsFile, map_name: str, axis: GadfAxis) -> float:
+def _to_tev(bands: Extension, axis: GadfAxis) -> float:
     try:
         return factor(axis.unit, "TeV")
     except ValueError:
-        file.get(f"{map_name}_BANDS").fail(f"axis {axis.name} is in '{axis.unit}', expected an energy")
+        bands.fail(f"axis {axis.name} is in '{axis.unit}', expected an energy")
 
 
 def _read_edisp(file: FitsFile, energy_true: EnergyAxis, energy: EnergyAxis) -> Array | None:
@@ -103,7 +114,7 @@ def _read_edisp(file: FitsFile, energy_true: EnergyAxis, energy: EnergyAxis) -> 
 
 def _read_mask(file: FitsFile, name: str, shape: tuple[int, ...]) -> BoolArray | None:
     values = read_values(file, name, shape)
-    return None if values is None else np.nan_to_num(values) != 0
+    return None if values is None else (values != 0) & ~np.isnan(values)
 
 
 def _livetime(file: FitsFile) -> float | None:
@@ -118,8 +129,16 @@ def _read_table(file: FitsFile, name: str) -> Table | None:
 
 
 def _read_region(file: FitsFile, name: str) -> Region | None:
-    table = _read_table(file, name)
-    return None if table is None else Region.from_table(table)
+    extension = file.find(name)
+    region = None if extension is None else extension.once(_region)
+    return None if region is None else replace(region, wcs=dict(region.wcs))
+
+
+def _region(extension: Extension) -> Region:
+    region = Region.from_table(extension.table())
+    for column in region.columns:
+        np.asarray(column.values).flags.writeable = False  # others have it too
+    return region
 
 
 def _read_meta(file: FitsFile) -> dict[str, Any]:
