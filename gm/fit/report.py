@@ -13,6 +13,7 @@ from gm.fit.ellipsoid import Interval
 from gm.fit.parts import FittedComponent, FittedParameter
 from gm.likelihood import DatasetSummary, JointLikelihood
 from gm.models import Component, Layout, Models, Role
+from gm.models.spectrum_errors import known_of
 
 
 def fitted_parameters(
@@ -61,7 +62,7 @@ def fitted_components(
     tested: Mapping[str, tuple[float | None, str]],
 ) -> Iterable[FittedComponent]:
     """All components in order; tested : TS by name, or None and why. active : (n_free,)"""
-    layout = likelihood.layout
+    layout, best = likelihood.layout, Layout(models)
     free = {int(position) for position in layout.free[active]}
     by_component: dict[str, dict[str, float]] = {}
     for summary in summaries:
@@ -78,7 +79,7 @@ def fitted_components(
             degrees_of_freedom=sum(position in free for position in range(slots.start, slots.stop)),
             ts=ts,
             ts_reason=why,
-            shape=_fitted_shape(models, layout, component, ranges),
+            shape=_fitted_shape(models, best, component, ranges),
         )
 
 
@@ -88,11 +89,13 @@ def _fitted_shape(
     """Of a sky component, between the energies of the datasets that it applies to, of which all have ``ranges``."""
     if component.role is not Role.SOURCE or models.covariance is None or not models.covariance.any():
         return None
+    slots, spectral = layout.slots(component.name, "spectral"), component.spectral_model
+    if (known := known_of(models, layout, slots)) is None:
+        return None
     seen = component.applied(ranges)
     if not seen:
         return None
-    slots, spectral = layout.slots(component.name, "spectral"), component.spectral_model
-    covariance: Array = models.covariance[slots, slots] * np.outer(spectral.factors, spectral.factors)
+    covariance: Array = known * np.outer(spectral.factors, spectral.factors)
     e_min, e_max = min(low for low, _ in seen), max(high for _, high in seen)
     return FittedShape(spectral, spectral.values(), covariance, e_min, e_max)
 

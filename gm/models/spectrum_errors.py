@@ -12,6 +12,7 @@ from gm.conventions import Conventions
 from gm.models.components.sky import SkyModel
 from gm.models.composition import Composition
 from gm.models.errors import ModelError
+from gm.models.layout import Layout
 from gm.models.sky_flux import no_flux, sky_flux
 from gm.models.spectral.integration import EnergyBins
 from gm.units import TEV_IN_ERG
@@ -26,6 +27,8 @@ class SpectrumWithErrors:
 
     The covariance of its spectral parameters is propagated linearly with exact derivatives, ``sigma^2 = g . C . g``; a
     variation with time is not in it.
+
+    There are none where nothing varies: in a spectrum of frozen parameters, or with an amplitude that is held at 0.
 
     covariance : (n_par, n_par) of the spectral parameters in their own units, or None. Raises `ModelError` for a
     component that is no flux.
@@ -47,13 +50,12 @@ class SpectrumWithErrors:
     def all_of(
         cls, models: Composition, conventions: Conventions | str = Conventions.GAMMAPY
     ) -> Iterator[SpectrumWithErrors]:
-        """Of the components of a global model that have a flux, with its covariance. Raises `DataError` for a template
-        that cannot be read."""
-        slots = models.slots()
+        """Of the components of a global model that have a flux, with its covariance where that is `known_of` them.
+        Raises `DataError` for a template that cannot be read."""
+        slots, layout = models.slots(), Layout(models)
         for component in models:
             if isinstance(component, SkyModel) and not no_flux(component):
-                own = slots[component.name, "spectral"]
-                yield cls(component, None if models.covariance is None else models.covariance[own, own], conventions)
+                yield cls(component, known_of(models, layout, slots[component.name, "spectral"]), conventions)
 
     def dnde(self, energy: Array) -> Measured:
         """At energies (n_energy,) [TeV]: (n_energy,) each [cm-2 s-1 TeV-1]."""
@@ -96,4 +98,21 @@ class SpectrumWithErrors:
         if self._covariance is None:
             return None
         variance = np.einsum("ie,ij,je->e", gradient, self._covariance, gradient)
-        return np.asarray(np.sqrt(np.maximum(variance, 0.0)))
+        return np.asarray(np.sqrt(np.maximum(variance, 0.0))) if (variance > 0).any() else None
+
+
+def known_of(models: Composition, layout: Layout, own: slice) -> Array | None:
+    """The covariance of the parameters ``own``, (n_own, n_own); None where one has no error that a fit moves, itself or
+    what it follows, and that no limit holds: errors of what is made of them would be too small.
+
+    layout : of the ``models``
+    """
+    if models.covariance is None:
+        return None
+    covariance = np.asarray(models.covariance[own, own])
+    for k, variance in zip(range(own.start, own.stop), covariance.diagonal().tolist(), strict=True):
+        position = layout.free_position(k)
+        is_moved = position is not None and layout.lower[position] < layout.start[position] < layout.upper[position]
+        if is_moved and not variance > 0:
+            return None
+    return covariance

@@ -8,7 +8,15 @@ import pytest
 from gm.datasets import Datasets
 from gm.fit import Fit
 from gm.fit.decorrelation import decorrelation_energy
-from gm.models import Models, Parameter, PowerLawSpectralModel
+from gm.models import (
+    CompoundSpectralModel,
+    Models,
+    Parameter,
+    PowerLawNormSpectralModel,
+    PowerLawSpectralModel,
+    SkyModel,
+)
+from gm.models.spectrum_errors import SpectrumWithErrors
 from tests.samples import on_off, power_law
 
 
@@ -50,3 +58,13 @@ def test_a_flux_whose_square_is_no_number_any_more() -> None:
     model = PowerLawSpectralModel(index=2.0, amplitude="1e-200 cm-2 s-1 TeV-1")
     values = np.array([p.value for p in model.parameters])
     assert decorrelation_energy(model, values, np.diag([0.01, 1e-20, 0.0]), 1.0, 10.0) is None
+
+
+def test_what_the_data_do_not_tell_has_no_best_energy() -> None:
+    """Two factors of one spectrum that only their product is known of: no error of a flux, no energy of a smallest one."""
+    twice = CompoundSpectralModel(power_law().spectral_model, PowerLawNormSpectralModel(norm=1.0), "mul")
+    result = Fit(Datasets([on_off("a", 1)])).run(Models([SkyModel(name="source", spectral_model=twice)]))
+    assert result.status == "not_converged"
+    assert result.components[0].decorrelation_energy is None
+    [spectrum] = SpectrumWithErrors.all_of(result.models)
+    assert spectrum.flux(1.0, 10.0)[1] is None

@@ -12,6 +12,7 @@ from gm.models import (
     LogParabolaSpectralModel,
     ModelError,
     Models,
+    Parameter,
     PowerLaw2SpectralModel,
     PowerLawNormSpectralModel,
     PowerLawSpectralModel,
@@ -76,3 +77,36 @@ def test_factors_are_no_spectra() -> None:
     with pytest.raises(ModelError, match="'factor': its spectrum is a factor"):
         SpectrumWithErrors(model, None)
     assert not list(SpectrumWithErrors.all_of(Models([model])))
+
+
+def test_what_has_no_error_is_not_known_to_nothing() -> None:
+    """A free parameter without an error leaves fluxes without one, and so does a spectrum in which nothing varies."""
+    free = with_covariance(PowerLawSpectralModel(index=2.4))
+    assert free.covariance is not None
+    unknown = np.array(free.covariance)
+    unknown[-2], unknown[:, -2] = 0.0, 0.0  # the amplitude's
+    _, found = SpectrumWithErrors.all_of(free.with_covariance(unknown))
+    assert (found.dnde(ENERGY)[1], found.flux(1, 10)[1], found.energy_flux(1, 10)[1]) == (None, None, None)
+    _, frozen = SpectrumWithErrors.all_of(
+        with_covariance(
+            PowerLawSpectralModel(
+                index=Parameter("index", 2.4, frozen=True),
+                amplitude=Parameter("amplitude", 1e-12, "cm-2 s-1 TeV-1", frozen=True),
+            )
+        )
+    )
+    assert (frozen.dnde(ENERGY)[1], frozen.flux(1, 10)[1]) == (None, None)
+
+
+def test_what_a_limit_holds_is_held() -> None:
+    """An index at its limit leaves the error of the amplitude; an amplitude that is held at 0 leaves none."""
+    index = Parameter("index", 2.4, min=2.4, max=3.0)
+    models = Models([SkyModel(name="source", spectral_model=PowerLawSpectralModel(index=index))])
+    sigma = np.array([0.0, 0.05 * models.parameters["source.amplitude"].value, 0.0])
+    [found] = SpectrumWithErrors.all_of(models.with_covariance(np.diag(sigma**2)))
+    flux, error = found.flux(1.0, 10.0)
+    assert error == pytest.approx(0.05 * flux, rel=1e-12)
+    held = Parameter("amplitude", 0.0, "cm-2 s-1 TeV-1", min=0.0)
+    models = Models([SkyModel(name="source", spectral_model=PowerLawSpectralModel(amplitude=held))])
+    [found] = SpectrumWithErrors.all_of(models.with_covariance(np.diag([0.04, 0.0, 0.0])))
+    assert found.flux(1.0, 10.0) == (0.0, None)
