@@ -169,10 +169,10 @@ class _Band:
     datasets: dict[str, PointDataset] = field(default_factory=dict)
 
     def point(self, reference: ReferenceFlux, intrinsic: ReferenceFlux | None, asked: tuple[float, float]) -> FluxPoint:
-        status, reason = self.status, self.reason
-        if self.estimate is not None and not reference.dnde > 0:
-            status, reason = "failed", "the reference spectrum is not above 0 here"
-        measured = reference, self.estimate, self.datasets
+        status, reason, estimate = self.status, self.reason, self.estimate
+        if estimate is not None and not reference.dnde > 0:  # errors and limits would have the other sign
+            status, reason, estimate = "failed", "the reference spectrum is not above 0 here", None
+        measured = reference, estimate, self.datasets
         return FluxPoint(self.e_min, self.e_max, status, reason, *measured, asked=asked, intrinsic=intrinsic)
 
 

@@ -163,7 +163,7 @@ class JointMeasurement(ABC):
             status, reason = self.reasons.get(number, ("no_data", f"no dataset that is fitted sees {source} here"))
             return FluxPoint(*edges, status, reason, flux)
         if not flux.dnde > 0:
-            return FluxPoint(*edges, "failed", "the reference spectrum is not above 0 here", flux, estimate)
+            return FluxPoint(*edges, "failed", "the reference spectrum is not above 0 here", flux)
         status, why = verdict(estimate, self.asked.levels.sigma_ul)
         return FluxPoint(*edges, status, why, flux, estimate, told.datasets)
 

@@ -10,32 +10,28 @@ from gm.arrays import Array
 from gm.conventions import Conventions
 from gm.errors import UsageError
 from gm.estimators.result import ReferenceFlux
-from gm.models import EnergyBins, SkyModel
+from gm.models import CompoundSpectralModel, EnergyBins, Parameter, PowerLawNormSpectralModel, SkyModel
 from gm.models.sky_flux import no_flux, sky_flux
 from gm.units import TEV_IN_ERG
+
+_EVERYWHERE = np.geomspace(1e-6, 1e5, 111)  # TeV
 
 
 class Reference:
     """The spectrum of a component, all of its flux on the sky together.
 
-    A component whose amplitude is negative, as a fit to a deficit leaves it, gets that with the other sign as its
+    A component whose spectrum is negative, as a fit to a deficit leaves it, gets that with the other sign as its
     reference: flux points and their limits then have the usual sense.
 
-    model : the component with the amplitude of the reference; sign : of its own amplitude
+    model : the component with the reference as its spectrum; sign : of its own spectrum
     """
 
     def __init__(self, component: SkyModel, values: Array, conventions: Conventions) -> None:
         """``values`` : (n_par,) of the component, in internal units. Raises `UsageError` when it is not a flux."""
         if problem := no_flux(component):
             raise UsageError(f"flux points of '{component.name}': {problem}")
-        self.model, self.sign, self._conventions, self._values = component, 1.0, conventions, values.copy()
-        amplitude = component.spectral_model.amplitude_position()
-        if amplitude is not None and values[amplitude] < 0:
-            self._values[amplitude], self.sign = -values[amplitude], -1.0
-            old = component.parameters[amplitude]
-            mirrored = replace(old, value=-old.value, min=-old.max, max=-old.min, prior=None)
-            parameters = [mirrored if k == amplitude else p for k, p in enumerate(component.parameters)]
-            self.model = component.with_parameters(parameters)
+        self._conventions, self.sign = conventions, -1.0 if _is_negative(component, values) else 1.0
+        self.model, self._values = (component, values.copy()) if self.sign > 0 else _mirrored(component, values)
 
     def intrinsic(self) -> Reference:
         """The same without the absorption on the way, at equal values. Raises `UsageError` where there is none."""
@@ -51,7 +47,7 @@ class Reference:
         """What a reader of the norms should know."""
         if self.sign > 0:
             return ()
-        return (f"the amplitude of '{self.model.name}' is negative: the reference model has it with the other sign",)
+        return (f"the spectrum of '{self.model.name}' is negative: the reference model has the other sign",)
 
     def dnde(self, energy: Array) -> Array:
         """At energies, (n,) [TeV]: (n,) [cm-2 s-1 TeV-1]."""
@@ -70,3 +66,28 @@ class Reference:
             flux, eflux = bins.fine.integrate(at_nodes), bins.fine.integrate(bins.fine.nodes * at_nodes)
         columns = dnde, flux, eflux * TEV_IN_ERG, dnde * e_ref**2 * TEV_IN_ERG
         return [ReferenceFlux(*row) for row in np.transpose(columns).tolist()]
+
+
+def _is_negative(component: SkyModel, values: Array) -> bool:
+    """Whether a spectrum with ``values`` (n_par,) is below 0 at some energies, and above at none."""
+    with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore"):
+        dnde = sky_flux(component, _EVERYWHERE, values)
+    if (dnde != 0).any():
+        return bool((dnde < 0).any() and not (dnde > 0).any())
+    amplitude = component.spectral_model.amplitude_position()  # of a line between these energies
+    return amplitude is not None and bool(values[amplitude] < 0)
+
+
+def _mirrored(component: SkyModel, values: Array) -> tuple[SkyModel, Array]:
+    """The component with the other sign, of what its spectrum is proportional to or by a factor of -1; its values
+    (n_par,)."""
+    spectral, amplitude = component.spectral_model, component.spectral_model.amplitude_position()
+    if amplitude is None:
+        factor = PowerLawNormSpectralModel(norm=Parameter("norm", -1.0, frozen=True))
+        mirrored = replace(component, spectral_model=CompoundSpectralModel(spectral, factor, "mul"))
+        return mirrored, np.insert(values, len(spectral.parameters), factor.values())
+    old, changed = component.parameters[amplitude], values.copy()
+    new = replace(old, value=-old.value, min=-old.max, max=-old.min, prior=None)
+    parameters = [new if k == amplitude else p for k, p in enumerate(component.parameters)]
+    changed[amplitude] *= -1
+    return component.with_parameters(parameters), changed

@@ -9,7 +9,15 @@ import pytest
 
 from gm.datasets import Datasets, SpectrumDataset, SpectrumDatasetOnOff
 from gm.maps.axes import EnergyAxis
-from gm.models import ExpCutoffPowerLawSpectralModel, Models, SkyModel
+from gm.models import (
+    CompoundSpectralModel,
+    ExpCutoffPowerLawSpectralModel,
+    Models,
+    PowerLawNormSpectralModel,
+    PowerLawSpectralModel,
+    SkyModel,
+    SpectralModel,
+)
 from tests.estimators.test_flux_points import EXPOSURE, SAME_AXES, TWO, estimate, run
 from tests.samples import flux_points, on_off, power_law, spectrum
 
@@ -155,8 +163,47 @@ def test_a_negative_amplitude_is_a_reference_with_the_other_sign(reoptimize: boo
         assert estimate(second).norm_ul == pytest.approx(estimate(first).norm_ul, rel=1e-6)
         assert second.datasets["a"].excess == pytest.approx(first.datasets["a"].excess, rel=1e-6)
     assert other.reference_model.spectral_model.parameters[1].value == 1e-11
-    assert other.warnings == ("the amplitude of 'source' is negative: the reference model has it with the other sign",)
+    assert other.warnings == ("the spectrum of 'source' is negative: the reference model has the other sign",)
     assert one.warnings == ()
+
+
+def _power(amplitude: float) -> PowerLawSpectralModel:
+    return PowerLawSpectralModel(index=2.3, amplitude=f"{amplitude} TeV-1 s-1 cm-2")
+
+
+def _product(norm: float, amplitude: float) -> CompoundSpectralModel:
+    return CompoundSpectralModel(PowerLawNormSpectralModel(norm=norm), _power(amplitude), "mul")
+
+
+@pytest.mark.parametrize(
+    "spectrum",
+    [
+        _product(1.0, -1e-11),
+        _product(-1.0, 1e-11),
+        _product(-1.0, -1e-11),
+        CompoundSpectralModel(_power(-6e-12), _power(-4e-12), "add"),
+        CompoundSpectralModel(_power(4e-12), _power(1.4e-11), "sub"),
+    ],
+    ids=["negative amplitude", "negative norm", "both", "sum", "difference"],
+)
+def test_the_sign_of_a_reference_is_that_of_the_whole_spectrum(spectrum: SpectralModel) -> None:
+    """Whatever it is made of, fluxes are those of the positive power law."""
+    models = Models([SkyModel(name="source", spectral_model=spectrum), *list(TWO)[1:]])
+    for first, second in zip(run(SAME_AXES, TWO).points, run(SAME_AXES, models).points, strict=True):
+        assert (second.status, second.reason) == (first.status, first.reason)
+        assert second.reference.flux == pytest.approx(first.reference.flux, rel=1e-5)
+        assert estimate(second).norm == pytest.approx(estimate(first).norm, rel=1e-5)
+        assert estimate(second).norm_err == pytest.approx(estimate(first).norm_err, rel=1e-5)
+        assert estimate(second).norm_ul == pytest.approx(estimate(first).norm_ul, rel=1e-5)
+
+
+def test_where_a_reference_is_negative_in_some_bands_alone_these_have_no_norm() -> None:
+    """A difference that changes its sign: errors and limits of its negative part would have the other sign."""
+    steep = PowerLawSpectralModel(index=3.3, amplitude="2e-11 TeV-1 s-1 cm-2")
+    changing = CompoundSpectralModel(steep, _power(1e-11), "sub")  # 0 at 2 TeV
+    first, *_, last = run(SAME_AXES, Models([SkyModel(name="source", spectral_model=changing)])).points
+    assert estimate(first).norm_ul is not None
+    assert (last.status, last.reason, last.estimate) == ("failed", "the reference spectrum is not above 0 here", None)
 
 
 def test_a_reference_of_nothing() -> None:

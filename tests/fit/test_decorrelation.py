@@ -61,7 +61,7 @@ def test_a_flux_whose_square_is_no_number_any_more() -> None:
 
 
 def test_what_the_data_do_not_tell_has_no_best_energy() -> None:
-    """Two factors of one spectrum that only their product is known of: no error of a flux, no energy of a smallest one."""
+    """Two factors of one spectrum, of which the product is known: no error of a flux, no energy of a smallest one."""
     twice = CompoundSpectralModel(power_law().spectral_model, PowerLawNormSpectralModel(norm=1.0), "mul")
     result = Fit(Datasets([on_off("a", 1)])).run(Models([SkyModel(name="source", spectral_model=twice)]))
     assert result.status == "not_converged"
