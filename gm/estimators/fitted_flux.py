@@ -24,7 +24,7 @@ from gm.fit.profile import LowerMinimum, ProfilePoint
 from gm.fit.run import FitRun
 from gm.likelihood import DatasetSummary, Engine
 from gm.matrices import along
-from gm.models import Models
+from gm.models import Component, Models
 
 _LOWER_MINIMA = 5
 
@@ -76,7 +76,7 @@ class FluxFit:
         }
         missing |= {name: why for name, (end, why) in ends.items() if end is None}
         if error is None:
-            missing["norm_err"] = "it has no error"
+            missing["norm_err"] = run.errors.why_none(space.chosen[0]) or "it has no error"
         return NormEstimate(
             norm=best / reference,
             norm_err=None if error is None else self.sigma * error / reference,
@@ -104,7 +104,8 @@ class FluxFit:
         return found
 
     def _null(self, run: FitRun, source: str) -> float:
-        """-2 ln L with no flux, what else is free fitted again. Raises `LowerMinimum`."""
+        """-2 ln L with no flux, what else is free fitted again, but for priors of the source's own parameters, which
+        are those at the minimum: without a source they mean nothing. Raises `LowerMinimum`."""
         layout, active = run.layout, run.objective.active
         position = run.likelihood.models[source].spectral_model.amplitude_position()
         assert position is not None  # `free_models` and `joint_models` see to it
@@ -113,7 +114,27 @@ class FluxFit:
             return float("nan")
         k = int(np.count_nonzero(active[:free]))
         point = run.profile().at([k], np.zeros(1), [run.minimum.vector])
-        return float("nan") if point.reason else point.value
+        if point.reason:
+            return float("nan")
+        if is_followed(run.likelihood.models, source):
+            return point.value
+        best, null = (layout.prior_value(run.objective.full(v), source) for v in (run.minimum.vector, point.vector))
+        return point.value + best - null
+
+
+def is_followed(models: Models, source: str) -> bool:
+    """Whether parameters of other components follow some of the source's, so that these mean something without it."""
+    own = range(len(models.parameters))[models.slots()[source, None]]
+    ends = ((models.resolve(link.parameter), models.resolve(link.equals)) for link in models.links)
+    return any(equals in own and follower not in own for follower, equals in ends)
+
+
+def left_out(models: Models, source: str) -> tuple[str, ...]:
+    """What a reader should know of a prior that fluxes of bins do without. Raises `UsageError` as `amplitude_of`."""
+    address = amplitude_of(models, source)
+    if models.parameters[models.resolve(address)].prior is None:
+        return ()
+    return (f"the prior of {address} is none of the fluxes of single bins, and left out",)
 
 
 def amplitude_of(models: Models, source: str) -> str:
@@ -130,7 +151,8 @@ def amplitude_of(models: Models, source: str) -> str:
 
 
 def free_models(models: Models, source: str, free: Iterable[str], reoptimize: bool) -> Models:
-    """With the amplitude of the source and some of its parameters free, and others as they were, or frozen.
+    """With the amplitude of the source, without its prior, and some of its parameters free; others as they were, or
+    frozen.
 
     Raises `UsageError` for a parameter that is not one of the source, `AddressError` for one that does not exist.
     """
@@ -149,12 +171,14 @@ def free_models(models: Models, source: str, free: Iterable[str], reoptimize: bo
         is_own = slots.start <= k < slots.stop
         frozen = k not in wanted if is_own else parameter.frozen or not reoptimize
         edits[address] = {"frozen": frozen}
-    return models.with_parameters(edits)
+    return models.with_parameters(edits | {amplitude: {"frozen": False, "prior": None}})
 
 
-def in_band(datasets: Datasets, low: float, high: float) -> tuple[Datasets, tuple[float, float] | None]:
+def in_band(
+    datasets: Datasets, component: Component, low: float, high: float
+) -> tuple[Datasets, tuple[float, float] | None]:
     """Datasets with the bins nearest to a band as their fit masks, those that have some; and the energies [TeV] of all
-    these bins, None without any."""
+    these bins where the datasets see the component, None without any."""
     kept, energies = list[Dataset](), list[tuple[float, float]]()
     for dataset in (one.by_energy() for one in datasets):
         first, last = dataset.nearest_bins(np.array([low, high])).tolist()
@@ -162,13 +186,19 @@ def in_band(datasets: Datasets, low: float, high: float) -> tuple[Datasets, tupl
         inside[first:last] = True
         masked = dataset.with_(mask_fit=dataset.kept & inside)
         if masked.mask.any():
-            rows = np.flatnonzero(masked.mask.reshape(dataset.shape[0], -1).any(axis=1))
             kept.append(masked)
-            energies.append(dataset.energies_of(int(rows[0]), int(rows[-1]) + 1))
-    if not kept:
+            if component.applies_to(dataset.name):
+                energies.append(_entering(masked))
+    if not energies:
         return Datasets(), None
     lows, highs = zip(*energies, strict=True)
     return Datasets(kept), (min(lows), max(highs))
+
+
+def _entering(dataset: Dataset) -> tuple[float, float]:
+    """The energies [TeV] of its bins inside the masks."""
+    rows = np.flatnonzero(dataset.mask.reshape(dataset.shape[0], -1).any(axis=1))
+    return dataset.energies_of(int(rows[0]), int(rows[-1]) + 1)
 
 
 def fitted_point(
@@ -184,8 +214,9 @@ def fitted_point(
     source, (low, high) = quantity.source, quantity.energies
     middle = Quantity("dnde", source, (float(np.sqrt(low * high)),))
     spectrum = {other.kind: _propagated(run, other) for other in (middle, Quantity("eflux", source, (low, high)))}
+    fitted = run.likelihood.datasets
     datasets = {
-        one.name: PointDataset(low, high, one.counts, one.predicted, one.components[source])
+        one.name: PointDataset(*_entering(fitted[one.name]), one.counts, one.predicted, one.components[source])
         for one in summaries
         if source in one.components
     }
@@ -199,7 +230,8 @@ def summaries_of(run: FitRun) -> list[DatasetSummary]:
 
 def _verdict(estimate: NormEstimate, sigma_ul: float) -> tuple[PointStatus, str | None]:
     """As that of flux points."""
-    if not np.isfinite([estimate.norm, estimate.stat, estimate.stat_null]).all() or estimate.norm_err is None:
+    is_known = np.isfinite([estimate.norm, estimate.stat, estimate.stat_null]).all()
+    if not is_known or (estimate.norm_err is None and estimate.norm_errp is None):
         return "failed", estimate.missing.get("norm_err", "the statistic is not known without the source")
     if estimate.ts < sigma_ul**2 or estimate.norm <= 0:
         return "upper_limit", f"norm {estimate.norm:.3g}, TS {estimate.ts:.3g}: TS has to reach {sigma_ul**2:.3g}"

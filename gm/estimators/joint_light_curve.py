@@ -17,6 +17,7 @@ from gm.estimators.fitted_flux import (
     fitted_values,
     flux_covariance,
     in_band,
+    left_out,
     summaries_of,
 )
 from gm.estimators.quantity import Quantity
@@ -51,9 +52,9 @@ def joint_fit(
 
     Raises `UsageError` where the source has no amplitude of its own, and what a fit raises.
     """
-    groups = [in_band(inside, float(edges[0]), float(edges[1])) for inside in bins]
+    groups = [in_band(inside, models[source], float(edges[0]), float(edges[1])) for inside in bins]
     seen = [(k, kept, energies) for k, (kept, energies) in enumerate(groups) if energies is not None]
-    free = models.with_parameters({amplitude_of(models, source): {"frozen": False}})
+    free = models.with_parameters({amplitude_of(models, source): {"frozen": False, "prior": None}})
     parts, copies = joint_models(free, source, [kept.names for _, kept, _ in seen])
     quantities = [Quantity("flux", name, energies) for name, (_, _, energies) in zip(copies, seen, strict=True)]
     references = reference.fluxes(np.array([quantity.energies for quantity in quantities]))
@@ -71,22 +72,25 @@ def joint_fit(
     others = fitted_values(run, [name for name in run.names if name not in amplitudes])
     named = tuple(replace(one, name=one.name.replace(f"{copies[0]}.", f"{source}.", 1)) for one in others)
     one_flux = Fit(datasets, fit.conventions, fit.engine).optimize(free).statistic
-    return JointFit(tuple(points), covariance, named, run.statistic, one_flux, tuple(run.warnings))
+    told = (*left_out(models, source), *run.warnings)
+    return JointFit(tuple(points), covariance, named, run.statistic, one_flux, told)
 
 
 def joint_models(models: Models, source: str, groups: Sequence[Sequence[str]]) -> tuple[Models, list[str]]:
     """The global model with a copy of the source for each group of datasets, and the names of the copies.
 
-    Copies have amplitudes of their own; every other parameter that is free follows that of the first copy, and so do
-    parameters elsewhere that followed one of the source. Raises `UsageError` where something follows the amplitude.
+    Copies have amplitudes of their own; every other parameter that is free follows that of the first copy, which has
+    its prior, and so do parameters elsewhere that followed one of the source. Raises `UsageError` where something
+    follows the amplitude.
     """
     amplitude, old = models.resolve(amplitude_of(models, source)), models[source]
     assert isinstance(old, SkyModel)  # it has a flux
     slots = models.slots()[source, None]
     names = _names(models, source, len(groups))
+    bare = old.with_parameters([replace(parameter, prior=None) for parameter in old.parameters])
     copies = [
-        replace(old, name=name, datasets_names=tuple(d for d in group if old.applies_to(d)))
-        for name, group in zip(names, groups, strict=True)
+        replace(bare if k else old, name=name, datasets_names=tuple(d for d in group if old.applies_to(d)))
+        for k, (name, group) in enumerate(zip(names, groups, strict=True))
     ]
     grown = Models([part for one in models for part in (copies if one.name == source else [one])])
     short, starts = grown.addresses().short, [grown.slots()[name, None].start for name in names]

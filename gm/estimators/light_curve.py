@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from math import inf
 
 import numpy as np
 
 from gm.conventions import Conventions
 from gm.datasets import Datasets
 from gm.errors import DataError, UsageError
-from gm.estimators.fitted_flux import FluxFit, fitted_point, fitted_values, free_models, in_band, summaries_of
+from gm.estimators.fitted_flux import (
+    FluxFit,
+    fitted_point,
+    fitted_values,
+    free_models,
+    in_band,
+    left_out,
+    summaries_of,
+)
 from gm.estimators.flux_points import DEFAULT_SCAN, FluxPointsEstimator
 from gm.estimators.joint_light_curve import joint_fit
 from gm.estimators.light_curve_result import LightCurve
@@ -136,9 +145,10 @@ class LightCurveEstimator:
         known, norms, errors = list[TimeBin](), list[float](), list[float]()
         for one in found.bins:
             [point, *_] = self._measured(Datasets(datasets[name] for name in one.datasets), models, [])
-            estimate = point.estimate
-            if estimate is not None and estimate.norm_err is not None:
-                known, norms, errors = [*known, one], [*norms, estimate.norm], [*errors, estimate.norm_err]
+            if point.estimate is not None:
+                error = point.estimate.norm_err
+                known, norms = [*known, one], [*norms, point.estimate.norm]
+                errors.append(inf if error is None else error / self.sigma)
         left = {name for one in found.bins for name in one.datasets} - {name for one in known for name in one.datasets}
         return Binned(tuple(binning.blocks(known, norms, errors)), tuple(sorted(left)))
 
@@ -172,10 +182,13 @@ class LightCurveEstimator:
     def _free_points(self, inside: Datasets, models: Models, told: list[str]) -> Iterator[FluxPoint]:
         """One fit for each band of energy."""
         flux_points, fitted = self._flux_points(), free_models(models, self.source, self.free, self.reoptimize)
+        told += left_out(models, self.source)
         reference = flux_points.reference(models)
-        nothing = flux_points.unmeasured(models, "no_data", "no bin of the band enters")
+        nothing = flux_points.unmeasured(
+            models, "no_data", "no bin of the band enters, of a dataset that sees the source"
+        )
         for k, (low, high) in enumerate(pairwise(flux_points.requested_edges().tolist())):
-            datasets, energies = in_band(inside, low, high)
+            datasets, energies = in_band(inside, models[self.source], low, high)
             if energies is None:
                 yield nothing[k]
                 continue

@@ -252,20 +252,23 @@ def _middle(row: Mapping[str, Any]) -> float:
 
 
 def _likelihood_ratio(curve: LightCurve, points: Points, band: int, is_refitted: bool) -> dict[str, Any]:
-    """-2 ln L of one norm for all bins minus that of one for each: chi-square, one degree of freedom less than bins."""
+    """-2 ln L of one norm for all bins minus that of one for each: chi-square, one degree of freedom less than bins.
+
+    Of single fits by their TS: without the source bins add up to the whole, and constants such as priors cancel.
+    """
     nothing = {"value": None, "degrees_of_freedom": None, "probability": None}
     whole = curve.constant.points[band].estimate
-    stats = [point["stat"] for point in points if point.get("stat") is not None]
+    known = [point["ts"] for point in points if point.get("ts") is not None]
     if is_refitted:
         return {**nothing, "reason": "other parameters are fitted again in every bin"}
     with_data = sum(bool(row.bin.datasets) for row in curve.rows)
-    if whole is None or len(stats) < max(with_data, 2):
-        return {**nothing, "reason": _FEW if len(stats) < 2 else "not all bins with data have a flux"}
-    value = whole.stat - sum(stats) if curve.joint_stat is None else curve.joint_stat[1] - curve.joint_stat[0]
+    if whole is None or len(known) < max(with_data, 2):
+        return {**nothing, "reason": _FEW if len(known) < 2 else "not all bins with data have a flux"}
+    value = sum(known) - whole.ts if curve.joint_stat is None else curve.joint_stat[1] - curve.joint_stat[0]
     return {
         "value": finite(value),
-        "degrees_of_freedom": len(stats) - 1,
-        "probability": finite(chi2_probability(value, len(stats) - 1)),
+        "degrees_of_freedom": len(known) - 1,
+        "probability": finite(chi2_probability(value, len(known) - 1)),
         "reason": None,
     }
 

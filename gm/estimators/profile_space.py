@@ -138,7 +138,7 @@ def quantity_space(run: FitRun, quantity: Quantity) -> Space:
     objective = Reparametrised(run.objective, derived, k, minimum.vector)
     vector, slopes = objective.there(minimum.vector), objective.slopes(minimum.vector)
     lower, upper = run.lower.copy(), run.upper.copy()
-    lower[k], upper[k] = _limits(run, quantity, k, float(vector[k]))
+    lower[k], upper[k] = _limits(run, quantity, k, float(vector[k]), float(slopes[k]))
     own = run.profile(points_are_near=True)
     names = [str(quantity) if i == k else name for i, name in enumerate(run.names)]
     profile = own.of(objective, vector, lower, upper, names, objective.back)
@@ -168,28 +168,40 @@ def derived_of(run: FitRun, quantity: Quantity) -> Derived:
     return derived
 
 
-def _limits(run: FitRun, quantity: Quantity, k: int, best: float) -> tuple[float, float]:
-    """No sign changes where the shape of the spectrum is free: towards a flux of 0 it takes all flux elsewhere, and
-    beyond it is another one."""
+def _limits(run: FitRun, quantity: Quantity, k: int, best: float, slope: float) -> tuple[float, float]:
+    """Those of the amplitude, of which the quantity is ``slope`` times as much. Where the shape of the spectrum is free
+    too only its sign is kept, and does not change: towards a flux of 0 it takes all flux elsewhere, and beyond it is
+    another one."""
+    low, high = -np.inf, np.inf
+    if k == _amplitude(run, quantity.source):
+        low, high = sorted((slope * float(run.lower[k]), slope * float(run.upper[k])))
     spectrum = run.layout.slots(quantity.source, "spectral")
     found = (run.layout.free_position(index) for index in range(spectrum.start, spectrum.stop))
     free = {int(np.count_nonzero(run.objective.active[:p])) for p in found if p is not None and run.objective.active[p]}
-    if not free - {k} or best == 0:
-        return -np.inf, np.inf
-    return (0.0, np.inf) if best > 0 else (-np.inf, 0.0)
+    if not free - {k}:
+        return low, high
+    return (0.0 if best > 0 or low >= 0 else -np.inf), (0.0 if best < 0 or high <= 0 else np.inf)
+
+
+def _amplitude(run: FitRun, source: str) -> int | None:
+    """The active parameter that a source's spectrum is proportional to; None where there is none."""
+    layout, active = run.layout, run.objective.active
+    position = run.likelihood.models[source].spectral_model.amplitude_position()
+    if position is None:
+        return None
+    index = layout.slots(source, "spectral").start + position
+    free = layout.free_position(index)
+    if free is None or not active[free] or layout.line(index)[1]:  # one that follows another at a distance
+        return None
+    return int(np.count_nonzero(active[:free]))
 
 
 def _pivot(run: FitRun, quantity: Quantity, derived: Derived) -> int:
     """The active parameter in whose place the quantity is. Raises `UsageError` where it depends on none."""
-    layout, active = run.layout, run.objective.active
     _, slopes = derived(run.minimum.vector)
-    position = run.likelihood.models[quantity.source].spectral_model.amplitude_position()
-    if position is not None:
-        free = layout.free_position(layout.slots(quantity.source, "spectral").start + position)
-        if free is not None and active[free]:
-            k = int(np.count_nonzero(active[:free]))
-            if slopes[k]:
-                return k
+    amplitude = _amplitude(run, quantity.source)
+    if amplitude is not None and slopes[amplitude]:
+        return amplitude
     effect = np.abs(slopes) * run.minimizer.scale if slopes.size else slopes
     if not effect.any():
         raise UsageError(f"{quantity} depends on no free parameter: it has no profile")

@@ -10,8 +10,10 @@ from gm.arrays import Array
 from gm.conventions import Conventions
 from gm.errors import UsageError
 from gm.estimators.result import ReferenceFlux
-from gm.models import CompoundSpectralModel, EnergyBins, Parameter, PowerLawNormSpectralModel, SkyModel
+from gm.models import EnergyBins, Parameter, SkyModel
 from gm.models.sky_flux import no_flux, sky_flux
+from gm.models.spectral.compound import CompoundSpectralModel
+from gm.models.spectral.power_laws import PowerLawNormSpectralModel
 from gm.units import TEV_IN_ERG
 
 _EVERYWHERE = np.geomspace(1e-6, 1e5, 111)  # TeV

@@ -175,13 +175,18 @@ class BayesianBlocks(TimeBinning):
         return PerObservation().bins(times)
 
     def blocks(self, bins: Sequence[TimeBin], norms: Sequence[float], errors: Sequence[float]) -> list[TimeBin]:
-        """Of bins with their norms and errors, neighbours joined where one flux describes them."""
+        """Of bins with their norms and errors, neighbours joined where one flux describes them.
+
+        What has an infinite error, as without counts, tells of no change, and belongs to the block that it lies in.
+        """
         from astropy.stats import bayesian_blocks
 
         middles = np.array([0.5 * ((one.start or 0.0) + (one.stop or 0.0)) for one in bins])
-        if len(bins) < 2:
+        known = np.isfinite(errors)
+        if len(bins) < 2 or not known.any():
             return list(bins)
-        edges = bayesian_blocks(middles, norms, errors, fitness="measures", p0=self.false_alarm)
+        measured = middles[known], np.array(norms)[known], np.array(errors)[known]
+        edges = bayesian_blocks(*measured, fitness="measures", p0=self.false_alarm) if known.sum() > 1 else middles[:0]
         block = np.searchsorted(edges[1:-1], middles, side="right")
         joined = [[one for one, k in zip(bins, block, strict=True) if k == number] for number in np.unique(block)]
         return [

@@ -10,9 +10,9 @@ import numpy as np
 from gm.arrays import Array
 from gm.conventions import Conventions
 from gm.models.components.sky import SkyModel
-from gm.models.composition import Composition
 from gm.models.errors import ModelError
 from gm.models.layout import Layout
+from gm.models.models import Models
 from gm.models.sky_flux import no_flux, sky_flux
 from gm.models.spectral.integration import EnergyBins
 from gm.units import TEV_IN_ERG
@@ -48,7 +48,7 @@ class SpectrumWithErrors:
 
     @classmethod
     def all_of(
-        cls, models: Composition, conventions: Conventions | str = Conventions.GAMMAPY
+        cls, models: Models, conventions: Conventions | str = Conventions.GAMMAPY
     ) -> Iterator[SpectrumWithErrors]:
         """Of the components of a global model that have a flux, with its covariance where that is `known_of` them.
         Raises `DataError` for a template that cannot be read."""
@@ -101,7 +101,7 @@ class SpectrumWithErrors:
         return np.asarray(np.sqrt(np.maximum(variance, 0.0))) if (variance > 0).any() else None
 
 
-def known_of(models: Composition, layout: Layout, own: slice) -> Array | None:
+def known_of(models: Models, layout: Layout, own: slice) -> Array | None:
     """The covariance of the parameters ``own``, (n_own, n_own); None where one has no error that a fit moves, itself or
     what it follows, and that no limit holds: errors of what is made of them would be too small.
 

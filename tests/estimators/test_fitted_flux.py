@@ -12,9 +12,9 @@ from gm.estimators import FluxPoint, LightCurve, LightCurveEstimator, NormEstima
 from gm.estimators.joint_light_curve import joint_models
 from gm.fit import Fit
 from gm.likelihood import JointLikelihood
-from gm.models import AddressError, Link, Models, PowerLaw2SpectralModel, SkyModel
-from tests.estimators.test_light_curve import run
-from tests.samples import power_law
+from gm.models import AddressError, GaussianPrior, Link, Models, PowerLaw2SpectralModel, SkyModel
+from tests.estimators.test_light_curve import good_time, run
+from tests.samples import power_law, spectrum
 
 EDGES = ("0.5 TeV", "8 TeV")
 RUNS = Datasets([run(k, (float(k), k + 0.02), exposure=2e12) for k in range(3)])
@@ -151,3 +151,94 @@ def test_what_cannot_be_free() -> None:
     ):
         with pytest.raises(error, match=why):
             LightCurveEstimator(source="crab", energy_edges=EDGES, **options).run(RUNS, models)  # type: ignore[arg-type]
+
+
+INDEX_PRIOR = {"prior": GaussianPrior(mu=2.3, sigma=0.05)}
+OF_THE_MEAN = MODELS.with_parameters({"crab.amplitude": {"prior": GaussianPrior(mu=1e-11, sigma=1e-12)}})
+
+
+@pytest.mark.parametrize("options", [{"free": ["crab.index"]}, {"joint": True}], ids=["free", "joint"])
+def test_a_prior_of_the_amplitude_is_none_of_single_bins(options: dict[str, object]) -> None:
+    """It would enter each bin, and its TS."""
+    one, other = (
+        LightCurveEstimator(source="crab", energy_edges=EDGES, **options).run(RUNS, models)  # type: ignore[arg-type]
+        for models in (MODELS, OF_THE_MEAN)
+    )
+    for first, second in zip(estimates(one), estimates(other), strict=True):
+        assert (second.norm, second.stat, second.ts) == (first.norm, first.stat, first.ts)
+    assert other.joint_stat == one.joint_stat
+    assert "the prior of crab.amplitude is none of the fluxes of single bins, and left out" in other.warnings
+
+
+def test_a_prior_of_the_index_is_no_part_of_the_ts_of_a_bin() -> None:
+    """What the data alone lose without the source, which has no index then."""
+    models = MODELS.with_parameters({"crab.index": INDEX_PRIOR})
+    curve = LightCurveEstimator(source="crab", energy_edges=EDGES, free=["crab.index"]).run(RUNS, models)
+    for dataset, point in zip(RUNS, points(curve), strict=True):
+        masked = Datasets([dataset.with_(mask_fit=dataset.energy_mask(point.e_min - 1e-6, point.e_max + 1e-6))])
+        values = {"crab.index": point.parameters[0].value, "crab.amplitude": {"value": 0.0, "frozen": True}}
+        nothing = JointLikelihood(masked, MODELS.with_parameters(values))
+        estimate = point.estimate
+        assert estimate is not None
+        penalty = INDEX_PRIOR["prior"].value(point.parameters[0].value)
+        assert estimate.ts == pytest.approx(nothing.value(nothing.layout.start) - (estimate.stat - penalty), abs=1e-6)
+
+
+def test_a_shared_index_has_its_prior_once() -> None:
+    """As many sources with amplitudes of their own whose indices follow the first, which has the prior."""
+    models = MODELS.with_parameters({"crab.index": INDEX_PRIOR})
+    curve = LightCurveEstimator(source="crab", energy_edges=EDGES, joint=True).run(RUNS, models)
+    masked = Datasets(
+        dataset.with_(mask_fit=dataset.energy_mask(point.e_min - 1e-6, point.e_max + 1e-6))
+        for dataset, point in zip(RUNS, points(curve), strict=True)
+    )
+    names = [dataset.name for dataset in masked]
+    copies = Models([power_law(f"{name} source", datasets_names=[name]) for name in names])
+    copies = copies.with_parameters({f"{names[0]} source.index": INDEX_PRIOR})
+    copies = copies.with_links([Link(f"{name} source.index", f"{names[0]} source.index") for name in names[1:]])
+    fitted = Fit(masked).optimize(copies)
+    assert curve.joint_stat is not None
+    assert curve.joint_stat[0] == pytest.approx(fitted.statistic, abs=1e-4)
+    assert curve.parameters[0].value == pytest.approx(
+        fitted.models.parameters[f"{names[0]} source.index"].value, rel=1e-4
+    )
+
+
+def test_a_flux_that_a_limit_holds_at_0_is_an_upper_limit() -> None:
+    """One bin without counts on, amplitudes not below 0: it has a limit, and the others are as without it."""
+    empty = RUNS[0].with_(counts=np.zeros_like(RUNS[0].counts))
+    models = MODELS.with_parameters({"crab.amplitude": {"min": 0.0}})
+    curve = LightCurveEstimator(source="crab", energy_edges=EDGES, joint=True).run(
+        Datasets([empty, *list(RUNS)[1:]]), models
+    )
+    first, *others = points(curve)
+    assert (first.status, first.reason) == ("upper_limit", "norm 0, TS 0: TS has to reach 4")
+    estimate = first.estimate
+    assert estimate is not None
+    assert estimate.missing["norm_err"] == "at its lower limit"
+    assert (estimate.norm, estimate.norm_err, estimate.norm_errn) == (0.0, None, None)
+    assert estimate.norm_ul is not None
+    inside = empty.with_(mask_fit=empty.energy_mask(first.e_min - 1e-6, first.e_max + 1e-6))
+    shared = {"crab.index": curve.parameters[0].value}
+
+    def lost(norm: float) -> float:
+        held = MODELS.with_parameters({**shared, "crab.amplitude": norm * 1e-11})
+        likelihood = JointLikelihood(Datasets([inside]), held)
+        return likelihood.value(likelihood.layout.start)
+
+    assert lost(estimate.norm_ul) - lost(0.0) == pytest.approx(4.0, rel=0.1)  # the index hardly goes along
+    assert {point.status for point in others} == {"ok"}
+
+
+def test_datasets_have_the_energies_of_their_own_bins() -> None:
+    """And those that do not see the source none of the point's."""
+    six, seven = run(1, (1.0, 1.5), exposure=2e12), spectrum("seven", 2, exposure=2e12, gti=good_time((1.1, 1.4)))
+    for names in (["run-1", "seven"], ["seven"]):
+        models = Models([power_law("crab", datasets_names=names)])
+        both = Datasets([six, seven])
+        [fixed] = points(LightCurveEstimator(source="crab", energy_edges=EDGES).run(both, models))
+        [free] = points(LightCurveEstimator(source="crab", energy_edges=EDGES, free=["crab.index"]).run(both, models))
+        assert (free.e_min, free.e_max) == (fixed.e_min, fixed.e_max)
+        for name in names:
+            mine, its = free.datasets[name], fixed.datasets[name]
+            assert (mine.e_min, mine.e_max, mine.counts) == (its.e_min, its.e_max, its.counts)

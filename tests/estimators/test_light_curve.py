@@ -16,7 +16,7 @@ from gm.estimators import FluxPointsEstimator, LightCurve, LightCurveEstimator
 from gm.estimators.time_bins import BayesianBlocks, TimeBin, mjd_tt, time_binning, utc
 from gm.estimators.variability import chi2_probability
 from gm.io.tables import Column, Table
-from gm.models import Models
+from gm.models import GaussianPrior, Models
 from tests.samples import on_off, power_law
 
 DAY = 86400.0
@@ -131,6 +131,43 @@ def test_bayesian_blocks_join_what_does_not_differ() -> None:
     assert [(one.start, one.stop, len(one.datasets)) for one in joined] == [(0.0, 2.5, 3), (3.0, 5.5, 3)]
     curve = LightCurveEstimator(source="crab", time_bins="bayesian_blocks", energy_edges=EDGES).run(RUNS, MODELS)
     assert [row.bin.datasets for row in curve.rows] == [tuple(RUNS.names)]
+
+
+def test_blocks_are_those_of_one_standard_deviation() -> None:
+    """However many of them errors are told for."""
+    runs = Datasets([run(k, (k, k + 0.5), exposure=2e12 if k < 5 else 4e11) for k in range(1, 9)])
+    first, *others = (
+        [
+            row.bin
+            for row in LightCurveEstimator(source="crab", time_bins="bayesian_blocks", sigma=s).run(runs, MODELS).rows
+        ]
+        for s in (1.0, 0.2, 5.0)
+    )
+    assert others == [first, first]
+
+
+def test_runs_without_an_error_are_in_the_block_that_they_lie_in() -> None:
+    """Without counts a norm of nothing is as likely as a negative one: it tells of no change, and is not left out."""
+    times = [TimeBin(float(k), k + 0.5, (f"run-{k}",)) for k in range(6)]
+    blocks = BayesianBlocks().blocks(times, [1.0, 1.0, 0.0, 1.1, 9.0, 9.0], [0.1, 0.1, np.inf, 0.1, 0.1, 0.1])
+    assert [block.datasets for block in blocks] == [("run-0", "run-1", "run-2", "run-3"), ("run-4", "run-5")]
+
+
+def test_priors_are_no_variability() -> None:
+    """One norm for all bins has them once, norms of their own in each bin: they cancel."""
+    prior = {"crab.index": {"prior": GaussianPrior(mu=2.3, sigma=0.01)}}
+    with_prior = MODELS.with_parameters(prior)
+    one, other = (
+        LightCurveEstimator(source="crab", energy_edges=EDGES).run(RUNS, models).to_dict()["variability"][0]
+        for models in (MODELS, with_prior)
+    )
+    ratio, its = one["likelihood_ratio"], other["likelihood_ratio"]
+    assert its["value"] == pytest.approx(ratio["value"], abs=1e-9)
+    points = LightCurveEstimator(source="crab", energy_edges=EDGES).run(RUNS, MODELS)
+    stats = [row.points[0].estimate.stat for row in points.rows if row.points and row.points[0].estimate]
+    whole = points.constant.points[0].estimate
+    assert whole is not None
+    assert ratio["value"] == pytest.approx(whole.stat - sum(stats), abs=1e-9)
 
 
 def test_each_bin_is_the_flux_points_of_its_datasets() -> None:

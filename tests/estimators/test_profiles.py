@@ -67,6 +67,22 @@ def test_its_axis_goes_some_errors_to_both_sides_within_the_limits() -> None:
     )
 
 
+def test_a_flux_keeps_to_the_limit_of_its_amplitude() -> None:
+    """Towards less flux than none the profile ends, as that of the amplitude does."""
+    few = Datasets(dataset.with_(counts=np.minimum(dataset.counts, 1.0)) for dataset in DATASETS)
+    models = Models([power_law("crab"), power_law("other", amplitude="3e-12 TeV-1 s-1 cm-2")])
+    edits: dict[str, object] = {key: {"frozen": True} for key in ("other.index", "other.amplitude", "crab.index")}
+    edits["crab.amplitude"] = {"min": 0.0}
+    held = models.with_parameters(edits)
+    profile = ProfileEstimator(quantity="flux(crab, 1 TeV, 10 TeV)", values=[-1e-13, 1e-13]).run(few, held)
+    assert profile.axes[0].best == 0
+    below, above = profile.rows
+    assert (below.status, below.reason) == ("failed", "beyond a limit")
+    assert above.status == "ok"
+    interval = profile.intervals[1.0]
+    assert (interval.lower, interval.why_no_lower) == (None, "it is at the lower limit of flux(crab, 1 TeV, 10 TeV)")
+
+
 def test_intervals_and_contours_are_those_of_the_fit() -> None:
     models = Models([log_parabola("crab")])
     pair = ["crab.alpha", "crab.beta"]
