@@ -48,10 +48,11 @@ INNER_FLOORS = {
         "instrument",
         "documents.block_reading",
         "components",
-        "addresses asked composition sky_flux spectrum_errors",
+        "addresses asked composition sky_flux",
         "documents",
         "models",
         "layout",
+        "spectrum_errors",
     ),
     "datasets": (
         "acceptances deferred finer_bins measurement origin sed sed_covariance sed_profiles",
