@@ -113,8 +113,7 @@ def extended() -> None:
     keys = "number", "conventions", "shape", "status", "statistic", "memory", "seconds"
     text = (
         "# Two fits of an extended source on the 19 runs of MSH 15-52\n\n"
-        f"As `study_extended.py` starts them. No more than {LIMIT_EXTENDED} MiB is wanted, of which the interpreter "
-        "with its libraries takes 66 and the data take 167.\n\n"
+        f"As `study_extended.py` starts them. No more than {LIMIT_EXTENDED} MiB is wanted.\n\n"
     )
     rows = [[str(line.get(key, "")) for key in keys] for line in lines]
     write_results("memory_extended", {"limit": LIMIT_EXTENDED, "fits": lines}, text + table(header, rows))

@@ -15,7 +15,7 @@ import numpy as np
 from scipy import fft
 
 from gm.arrays import Array, IntArray
-from gm.likelihood.maps.folding.frequencies import ComplexArray, Frequencies, Size
+from gm.likelihood.maps.folding.frequencies import ComplexArray, Frequencies
 from gm.likelihood.maps.folding.kernel_basis import KernelBasis
 from gm.parallel import own_room
 
@@ -116,13 +116,6 @@ class PairedKernels:
         for rows, columns, pairs in self.pieces:
             inner[:, rows, columns] *= pairs[some]
         return np.asarray(inner.sum(axis=0) / prod(self.frequencies.size))
-
-    def image_of(self, spectrum: ComplexArray, part: Size) -> Array:
-        """Of a spectrum (n_y, n_x) its product with the `turned` one of each image that is one pixel of the first rows
-        and columns, (*part)."""
-        (n_y, n_x), (y, x) = self.frequencies.size, part
-        by_row = fft.fft(spectrum if self.turn is None else spectrum * self.turn, n_x, axis=1)[:, :x]
-        return np.asarray((fft.fft(by_row, n_y, axis=0)[:y] * self.phase[:y, :x]).real)
 
     def chunks(self, n: int) -> list[slice]:
         """The first n pairs, some at a time: so many that threads seldom wait for each other, so few that a cache holds

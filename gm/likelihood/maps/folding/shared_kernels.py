@@ -76,6 +76,7 @@ class _Plan:
     pixels: IntArray
     without_phase: ComplexArray
     _by_pixel: list[csr_array] = field(default_factory=list)
+    _room: list[ComplexArray] = field(default_factory=list)
 
     @classmethod
     def of(cls, part: Part, size: Size, members: Sequence[_Member], half: int, light: Array) -> _Plan:
@@ -111,9 +112,18 @@ class _Plan:
             block.settle(basis, pixels)
         return cls(part, basis, paired, blocks, pixels, paired.without_phase(pixels))
 
+    def __getstate__(self) -> dict[str, object]:
+        return self.__dict__ | {"_room": []}
+
     @property
     def size(self) -> Size:
         return self.basis.frequencies.size
+
+    def plane(self, n_pairs: int) -> ComplexArray:
+        """Memory for a folded image where it is read (n_pixels, n_pairs), always the same."""
+        if not self._room:
+            self._room.append(np.empty(self.paired.n * self.pixels.size, dtype=np.complex128))
+        return self._room[0][: n_pairs * self.pixels.size].reshape(self.pixels.size, n_pairs)
 
     def by_pixel(self) -> csr_array:
         """The sum over the rows of all datasets by pixel, (n_pixels, n_rows)."""
@@ -232,11 +242,11 @@ class _Block:
 
 
 class _Folded:
-    """Images (m, *box), and what every dataset sees of them with ``n`` of the basis."""
+    """Images (m, *box) with spectra (m, n_y, n_x) as pairs of kernels take them, and what every dataset sees of them
+    with ``n`` of the basis."""
 
-    def __init__(self, plan: _Plan, images: Array, spectra: Sequence[ComplexArray], n: int) -> None:
-        self.plan, self.images, self.n = plan, images, n
-        self._spectra = spectra  # until they are folded
+    def __init__(self, plan: _Plan, images: Array, spectra: ComplexArray, n: int) -> None:
+        self.plan, self.images, self.spectra, self.n = plan, images.reshape(len(images), -1), spectra, n
         self._seen: list[list[_Seen]] | None = None
 
     def seen(self, number: int) -> list[_Seen]:
@@ -248,14 +258,12 @@ class _Folded:
     def _see(self) -> list[list[_Seen]]:
         plan, n_pairs = self.plan, self.n // 2
         seen: list[list[_Seen]] = [[] for _ in range(sum(block.n for block in plan.blocks))]
-        plane = np.empty((plan.pixels.size, n_pairs), dtype=np.complex128)  # a folded image where it is read
-        for image, spectrum in zip(self.images, map(plan.paired.turned, self._spectra), strict=True):
+        plane = plan.plane(n_pairs)
+        for image, spectrum in zip(self.images, self.spectra, strict=True):
             read = plan.pixels, plan.without_phase, plane
             fold = (partial(plan.paired.fold, spectrum, some, *read) for some in plan.paired.chunks(n_pairs))
             TaskGroup(fold, light=True).finish()
-            flat = image.reshape(-1)
-            TaskGroup((partial(block.see, plane, flat, seen) for block in plan.blocks), light=True).finish()
-        self._spectra = ()
+            TaskGroup((partial(block.see, plane, image, seen) for block in plan.blocks), light=True).finish()
         return seen
 
     def along(self, sent: Sequence[DatasetAdjoint | None]) -> Array:
@@ -272,9 +280,8 @@ class _Folded:
 
         nothing = np.zeros(plan.paired.frequencies.shape, dtype=np.complex128)
         back = sum(side_by_side(send, plan.paired.chunks(self.n // 2), light=True), nothing)
-        back_on_sky = plan.paired.image_of(back, _lengths(plan.part)).reshape(-1)
-        back_on_sky += np.sum([in_all for _, in_all in parts], axis=0)
-        return times(self.images.reshape(len(self.images), -1), back_on_sky)
+        in_all = np.sum([its_part for _, its_part in parts], axis=0)
+        return np.asarray(np.einsum("yx,myx->m", back, self.spectra).real + times(self.images, in_all))
 
 
 class SharedKernels:
@@ -334,15 +341,9 @@ class SharedKernels:
         half = max(member.kernels.shape[-1] // 2 for member in self._members)
         part, plan, n = self._around(images), self._plan, None
         size = plan.size if plan is not None and plan.part == part else self._size(part, half)
-        images, spectra = images[(..., *part)], list[ComplexArray]()
-
-        def transformed(image: Array) -> ComplexArray:
-            whole: ComplexArray = fft.fft2(image, s=size)
-            if plan is not None and plan.part == part:
-                spectra.append(plan.basis.frequencies.cut(whole))
-            return whole
-
-        light = envelope(map(transformed, images))
+        images = images[(..., *part)]
+        whole = fft.fft2(images, s=size)
+        light = envelope(whole)
         if plan is not None and plan.part == part:
             n = plan.basis.enough(light, precision)
         if plan is None or n is None:
@@ -352,8 +353,7 @@ class SharedKernels:
             SharedKernels.n_plans += 1
             n = plan.basis.enough(light, precision)
             assert n is not None
-            spectra = [plan.basis.frequencies.cut(fft.fft2(image, s=size)) for image in images]
-        return _Folded(plan, images, spectra, n)
+        return _Folded(plan, images, plan.paired.turned(plan.basis.frequencies.cut(whole)), n)
 
     def _size(self, part: Part, half: int) -> Size:
         """Of transforms that are large enough for all."""
