@@ -22,7 +22,7 @@ from gm.estimators.points import FluxPoints
 from gm.estimators.reference import Reference
 from gm.estimators.reoptimized import estimate_reoptimized
 from gm.estimators.result import FluxPoint, PointDataset, PointStatus, ReferenceFlux
-from gm.estimators.upper_limits import LimitMethod
+from gm.estimators.upper_limits import LimitMethod, check_levels
 from gm.estimators.verdict import verdict
 from gm.likelihood import Engine, JointLikelihood, Terms
 from gm.likelihood.line import Line
@@ -82,6 +82,7 @@ class FluxPointsEstimator(PointsSettings):
     energy_edges: Sequence[object] = ("1 TeV", "10 TeV")
 
     def __post_init__(self) -> None:
+        check_levels(sigma=self.sigma, sigma_ul=self.sigma_ul, sigma_sensitivity=self.sigma_sensitivity)
         object.__setattr__(self, "conventions", Conventions(self.conventions))
         object.__setattr__(self, "ul", LimitMethod(self.ul))
         object.__setattr__(self, "reoptimize", self.reoptimize or self.nuisance_prior is not None)

@@ -20,7 +20,7 @@ from gm.estimators.nuisances import with_nuisance_priors
 from gm.estimators.points_method import PointsMethod
 from gm.estimators.reference import Reference
 from gm.estimators.true_energies import TrueEnergies
-from gm.estimators.upper_limits import LimitMethod
+from gm.estimators.upper_limits import LimitMethod, check_levels
 from gm.likelihood import JointLikelihood
 from gm.models import Models
 
@@ -40,6 +40,7 @@ class JointFluxPointsEstimator(PointsSettings):
     smoothness: float = 0.0
 
     def __post_init__(self) -> None:
+        check_levels(sigma=self.sigma, sigma_ul=self.sigma_ul, sigma_sensitivity=self.sigma_sensitivity)
         object.__setattr__(self, "method", PointsMethod(self.method))
         object.__setattr__(self, "ul", LimitMethod(self.ul))
         if self.ul is LimitMethod.CLS:

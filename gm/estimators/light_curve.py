@@ -29,6 +29,7 @@ from gm.estimators.points import FluxPoints
 from gm.estimators.quantity import Quantity
 from gm.estimators.result import FluxPoint
 from gm.estimators.time_bins import BayesianBlocks, Binned, GoodTimes, TimeBin, TimeBinning, time_binning
+from gm.estimators.upper_limits import check_levels
 from gm.fit import NothingToFit
 from gm.likelihood import Engine
 from gm.models import Models
@@ -68,6 +69,7 @@ class LightCurveEstimator:
     engine: Engine | None = None
 
     def __post_init__(self) -> None:
+        check_levels(sigma=self.sigma, sigma_ul=self.sigma_ul, sigma_sensitivity=self.sigma_sensitivity)
         object.__setattr__(self, "conventions", Conventions(self.conventions))
         object.__setattr__(self, "time_bins", time_binning(self.time_bins))
 

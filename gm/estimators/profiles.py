@@ -13,6 +13,7 @@ from gm.errors import UsageError
 from gm.estimators.profile_result import LikelihoodProfile, ProfileAxis, ProfileRow
 from gm.estimators.profile_space import ON_A_LINE, Space, parameter_space, quantity_space
 from gm.estimators.quantity import Quantity
+from gm.estimators.upper_limits import check_levels
 from gm.fit import Fit
 from gm.fit.intervals import contour_rise
 from gm.fit.parts import Contour
@@ -52,6 +53,7 @@ class ProfileEstimator:
     engine: Engine | None = None
 
     def __post_init__(self) -> None:
+        check_levels(sigma=self.sigma)
         object.__setattr__(self, "conventions", Conventions(self.conventions))
         if isinstance(self.parameters, str):
             object.__setattr__(self, "parameters", (self.parameters,))

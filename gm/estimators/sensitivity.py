@@ -17,6 +17,7 @@ from gm.errors import UsageError, suggest
 from gm.estimators.bands import EnergyBands, band_edges, moved_edges, told_moved
 from gm.estimators.reference import Reference
 from gm.estimators.sensitivity_result import Criteria, Criterion, Sensitivity, SensitivityBand
+from gm.estimators.upper_limits import check_levels
 from gm.likelihood import Engine, JointLikelihood, Terms
 from gm.likelihood.line import Line
 from gm.maps.axes import SAME_ENERGY
@@ -56,6 +57,11 @@ class SensitivityEstimator:
     probability: float = 0.5
     conventions: Conventions | str = Conventions.GAMMAPY
     engine: Engine | None = None
+
+    def __post_init__(self) -> None:
+        check_levels(sigma=self.sigma)
+        if not 0 < self.probability < 1:
+            raise UsageError(f"probability is {self.probability}, expected one between 0 and 1")
 
     def run(self, datasets: Datasets, models: Models, progress: Progress | None = None) -> Sensitivity:
         """The sensitivity around ``models``, which stay as they are. Raises `UsageError`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import inf, log, sqrt
 
+from gm.errors import UsageError
 from gm.estimators.choice import Choice
 from gm.estimators.roots import rising_root
 
@@ -27,6 +28,13 @@ class LimitMethod(Choice, what="kind of upper limit"):
         """By how much -2 ln L is above its minimum at the limit, where that decides it."""
         above = max(stat_null - stat, 0.0) if self is LimitMethod.BOUNDED and norm < 0 else 0.0
         return sigma**2 + above
+
+
+def check_levels(**levels: float) -> None:
+    """Raises `UsageError` where a number of standard deviations, by its name, is not above 0."""
+    wrong = [f"{name} is {sigma}" for name, sigma in levels.items() if not 0 < sigma < inf]
+    if wrong:
+        raise UsageError(f"{', '.join(wrong)}: expected a number of standard deviations above 0")
 
 
 def log_cls(observed: float, expected: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import exp, log
 from statistics import NormalDist
 
@@ -13,8 +14,17 @@ from scipy.stats import norm as normal
 from gm.arrays import Array
 from gm.datasets import Datasets
 from gm.errors import UsageError
-from gm.estimators import FluxPointsEstimator, NormEstimate
+from gm.estimators import (
+    FluxPointsEstimator,
+    LightCurveEstimator,
+    NormEstimate,
+    ProfileEstimator,
+    SensitivityEstimator,
+)
+from gm.estimators.joint_points import JointFluxPointsEstimator
 from gm.estimators.norm import NormProfile
+from gm.estimators.sky.excess_map import ExcessMapEstimator
+from gm.estimators.sky.ts_map import TSMapEstimator
 from gm.estimators.upper_limits import LimitMethod, log_cls
 from gm.likelihood import JointLikelihood
 from gm.likelihood.line import RowLine
@@ -146,3 +156,22 @@ def test_of_two_datasets(method: str) -> None:
     )
     alone = NormProfile([line]).estimate(1.0, SIGMA, np.array([1.0]), 5.0, LimitMethod(method))
     assert found.norm_ul == pytest.approx(alone.norm_ul, rel=1e-6)
+
+
+@pytest.mark.parametrize("sigma", [0.0, -1.0, np.nan, np.inf])
+def test_levels_are_above_0(sigma: float) -> None:
+    """Errors of -1 standard deviations would be negative."""
+    makers: list[Callable[[], object]] = [
+        lambda: FluxPointsEstimator(source="source", sigma=sigma),
+        lambda: FluxPointsEstimator(source="source", sigma_ul=sigma),
+        lambda: FluxPointsEstimator(source="source", sigma_sensitivity=sigma),
+        lambda: JointFluxPointsEstimator(sources=["source"], energy_edges=[1, 10], sigma_ul=sigma),
+        lambda: LightCurveEstimator(source="source", sigma=sigma),
+        lambda: ProfileEstimator(parameters="source.index", sigma=sigma),
+        lambda: SensitivityEstimator(source="source", sigma=sigma),
+        lambda: TSMapEstimator(sigma_ul=sigma),
+        lambda: ExcessMapEstimator(sigma=sigma),
+    ]
+    for make in makers:
+        with pytest.raises(UsageError, match="expected a number of standard deviations above 0"):
+            make()

@@ -18,6 +18,7 @@ from gm.estimators.sky.result import SkyMaps, signed_root, with_fluxes
 from gm.estimators.sky.significance import Excess, KnownExcess, MeasuredExcess
 from gm.estimators.sky.sources import default_kernel, exposed_counts
 from gm.estimators.sky.ts_map import reference_fluxes
+from gm.estimators.upper_limits import check_levels
 from gm.likelihood import Engine, JointLikelihood
 from gm.maps.geometry import WcsGeometry
 from gm.models import Models, SkyModel
@@ -56,6 +57,7 @@ class ExcessMapEstimator:
     engine: Engine | None = None
 
     def __post_init__(self) -> None:
+        check_levels(sigma=self.sigma, sigma_ul=self.sigma_ul)
         object.__setattr__(self, "conventions", Conventions(self.conventions))
 
     def n_pixels(self, geometry: WcsGeometry) -> int:

@@ -20,6 +20,7 @@ from gm.estimators.sky.norms import QUANTITIES, NormSettings, fit_norms
 from gm.estimators.sky.planes import Plane
 from gm.estimators.sky.result import SkyMaps, signed_root, with_fluxes
 from gm.estimators.sky.sources import default_kernel, exposed_counts, kernels_of
+from gm.estimators.upper_limits import check_levels
 from gm.likelihood import Engine, JointLikelihood
 from gm.models import Models, SkyModel
 from gm.values import read_only
@@ -69,6 +70,7 @@ class TSMapEstimator:
     engine: Engine | None = None
 
     def __post_init__(self) -> None:
+        check_levels(sigma=self.sigma, sigma_ul=self.sigma_ul)
         object.__setattr__(self, "conventions", Conventions(self.conventions))
 
     def run(self, datasets: Datasets, models: Models, progress: Progress | None = None) -> SkyMaps:
