@@ -21,6 +21,8 @@ from difflib import get_close_matches
 
 JsonPath = tuple[str | int, ...]
 
+_NEAR = 0.4  # ratio of a name's likeness from which it is listed before others
+
 
 class GmError(Exception):
     """Root of everything that gm raises on purpose."""
@@ -87,11 +89,22 @@ def format_path(path: JsonPath) -> str:
     return "$" + "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path)
 
 
-def suggest(word: object, allowed: Iterable[str], label: str = "allowed", limit: int = 12) -> str:
-    """One line that lists what is allowed and, when one is near, the name that was probably meant."""
-    names = list(dict.fromkeys(allowed))
+def suggest(
+    word: object, allowed: Iterable[str], label: str = "allowed", limit: int = 12, *, parts: bool = False
+) -> str:
+    """One line that says which name was probably meant, when one is near, and lists what is allowed.
+
+    Of more names than ``limit`` the nearest are listed. parts : a name that contains the word is near too
+    """
+    names, text = list(dict.fromkeys(allowed)), str(word)
     if not names:
         return ""
-    shown = ", ".join(names[:limit]) + (f", ... ({len(names)})" if len(names) > limit else "")
-    near = get_close_matches(str(word), names, n=1)
-    return f"{label}: {shown}" + (f"      did you mean '{near[0]}'?" if near else "")
+    near = get_close_matches(text, names, n=1)
+    if parts and text and not near:
+        near = [name for name in names if text.lower() in name.lower()]
+    shown = names
+    if len(names) > limit:
+        nearest = get_close_matches(text, names, n=limit, cutoff=_NEAR)
+        shown = list(dict.fromkeys([*near, *nearest, *names]))[:limit]
+    listed = f"{label}: {', '.join(shown)}" + (f", ... ({len(names)})" if len(names) > limit else "")
+    return f"did you mean '{near[0]}'?      {listed}" if near else listed

@@ -23,8 +23,8 @@ def expand_entries(document: Document) -> tuple[Document, list[Problem]]:
     """The document with one entry for each file that a pattern means, sorted by path; and what is wrong with patterns.
 
     ``{stem}`` in a name stands for the file's name without its endings. Files of OGIP spectra that go with the counts
-    (``X_arf``, ``X_rmf``, ``X_bkg`` where ``X`` is there) are no datasets of their own. Every entry keeps the place of
-    the pattern; one whose pattern is wrong is left out.
+    (``X_arf``, ``X_rmf``, ``X_bkg`` where ``X`` is there) are no datasets of their own. Every entry keeps the place and
+    the path of the pattern; one whose pattern is wrong is left out.
     """
     listed = document.data.get("datasets") if isinstance(document.data, dict) else None
     if not isinstance(listed, list) or not any(_is_pattern(entry) for entry in listed):
@@ -33,8 +33,9 @@ def expand_entries(document: Document) -> tuple[Document, list[Problem]]:
     places = document.root.inside.get("datasets", document.root)
     entries, inside = list[Any](), dict[str | int, Place]()
     for index, entry in enumerate(listed):
+        place = replace(places.inside.get(index, places), written=index)
         for expanded in _expanded(document, index, entry, problems):
-            inside[len(entries)] = places.inside.get(index, places)
+            inside[len(entries)] = place
             entries.append(expanded)
     root = replace(document.root, inside={**document.root.inside, "datasets": replace(places, inside=inside)})
     return replace(document, data={**document.data, "datasets": entries}, root=root), problems

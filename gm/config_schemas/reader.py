@@ -32,6 +32,7 @@ class Place:
     """Where a value starts (line and column count from 1), with the places of its keys and of the values inside it.
 
     source : what the value and all inside it were read from, where that is not the source of the document around it
+    written : the item's position in its list as it was read, where one item has become many
     """
 
     line: int
@@ -39,6 +40,10 @@ class Place:
     keys: dict[str | int, tuple[int, int]] = field(default_factory=dict)
     inside: dict[str | int, Place] = field(default_factory=dict)
     source: str | None = None
+    written: int | None = None
+
+
+_NOWHERE = Place(1, 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,8 +78,16 @@ class Document:
         return source, here.line, here.column
 
     def problem(self, path: JsonPath, message: str, hint: str = "", *, key: bool = False) -> Problem:
-        """A `Problem` at ``path``."""
-        return Problem(*self._origin(path, key=key), format_path(self.prefix + path), message, hint)
+        """A `Problem` at ``path``, as it was written."""
+        return Problem(*self._origin(path, key=key), format_path(self.prefix + self._written(path)), message, hint)
+
+    def _written(self, path: JsonPath) -> JsonPath:
+        """The path with positions in lists as the text has them."""
+        steps, here = list[str | int](), self.root
+        for step in path:
+            here = here.inside.get(step, _NOWHERE)
+            steps.append(step if here.written is None else here.written)
+        return tuple(steps)
 
     def child(self, path: JsonPath) -> Document:
         """The part of the document at ``path``, as a document of its own that reports places in this file."""

@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any
@@ -228,7 +228,9 @@ def _mapping_departures(value: dict[str, Any], schema: Schema, path: JsonPath, r
             yield Finding((*path, key), f"this version of gm does not run '{key}' ({planned[key]})", "remove it", True)
         else:
             left = [name for name in properties if name not in value]
-            yield Finding((*path, key), f"unknown key '{key}'", _suggested(key, left or properties, "keys"), True)
+            yield Finding(
+                (*path, key), f"unknown key '{key}'", suggest(key, left or properties, "keys", parts=True), True
+            )
 
 
 def _list_departures(value: list[Any], schema: Schema, path: JsonPath) -> Iterator[Finding]:
@@ -257,17 +259,7 @@ def _not_in_enum(value: Any, schema: Schema, path: JsonPath) -> Finding:
         return Finding(path, f"this version of gm does not run '{value}' ({planned[value]})", hint)
     found = f"'{value}'" if is_word else describe(value)
     message = f"{found} is not {schema.get('x-expected', 'allowed here')}"
-    return Finding(path, message, _suggested(value, names, "allowed"))
-
-
-def _suggested(word: Any, names: Iterable[str], label: str) -> str:
-    """What is allowed, and what was probably meant: a near name, or the only one that contains the word."""
-    names = list(names)
-    hint = suggest(word, names, label)
-    inside = [name for name in names if str(word) and str(word).lower() in name.lower()]
-    if "did you mean" not in hint and inside:
-        hint += f"      did you mean '{inside[0]}'?"
-    return hint
+    return Finding(path, message, suggest(value, names, parts=True))
 
 
 def _wrong_type(value: Any, schema: Schema, path: JsonPath, root: Schema) -> Finding:

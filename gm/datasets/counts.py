@@ -22,6 +22,9 @@ Kind = TypeVar("Kind", bound="CountsDataset")
 Reduce: TypeAlias = Callable[[Any], Any]
 """Bins to joined bins."""
 
+ODD_PSF = "the PSF adds up to as much as {:.3g}, expected 1: it is scaled to 1"
+ODD_EDISP = "the energy dispersion adds up to as much as {:.3g}, expected 1: predicted counts are scaled by it"
+
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class CountsDataset(Dataset):
@@ -170,6 +173,14 @@ class CountsDataset(Dataset):
         exposed = self.exposure.reshape(axis.n_bins, -1).any(axis=1)
         lost = np.flatnonzero(inside & exposed & dark)
         return (float(axis.lo[lost[0]]), float(axis.hi[lost[-1]])) if lost.size else None
+
+    def remarks(self) -> Sequence[str]:
+        """What responses add up to, where that is not 1."""
+        return tuple(text.format(total) for text, total in self._strange_totals() if total is not None)
+
+    @abstractmethod
+    def _strange_totals(self) -> Sequence[tuple[str, float | None]]:
+        """What is said of responses that do not add up to 1, with the number, or None where they do."""
 
     def sees_nothing(self) -> bool:
         return not self.exposure.any() and bool(self.mask.any())

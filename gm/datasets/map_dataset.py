@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Self, final
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gm.arrays import Array, BoolArray, IntArray, MapArray
 from gm.conventions import Conventions
 from gm.datasets.base import Position
-from gm.datasets.counts import CountsDataset, KnownBackground, MeasuredBackground, converted
+from gm.datasets.counts import ODD_EDISP, ODD_PSF, CountsDataset, KnownBackground, MeasuredBackground, converted
 from gm.datasets.deferred import deferrable, deferred
 from gm.datasets.finer_bins import FinerBins
 from gm.datasets.origin import followed
@@ -85,6 +85,13 @@ class SkyMap(CountsDataset, ABC):
 
     def dispersion(self) -> NDArray[Any] | None:
         return None if self.edisp is None else self.edisp.data
+
+    def _strange_totals(self) -> Sequence[tuple[str, float | None]]:
+        psf, edisp = self.psf, self.edisp
+        return (
+            (ODD_PSF, None if psf is None else psf.strange_total()),
+            (ODD_EDISP, None if edisp is None else edisp.strange_total()),
+        )
 
     def _sliced_parts(self, part: slice) -> dict[str, Any]:
         kept = places(self.energy.n_bins, np.arange(part.start, part.stop + 1))

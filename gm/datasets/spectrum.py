@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Callable, Collection, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, final
 
@@ -11,9 +11,10 @@ import numpy as np
 
 from gm.arrays import Array, IntArray
 from gm.datasets.base import OneDimensional, Seen
-from gm.datasets.counts import CountsDataset, KnownBackground, MeasuredBackground, converted
+from gm.datasets.counts import ODD_EDISP, CountsDataset, KnownBackground, MeasuredBackground, converted
 from gm.errors import DataError
 from gm.irf.edisp import overlap_matrix
+from gm.irf.totals import strange_total
 from gm.maps.joined_bins import all_safe, summed
 from gm.maps.regions import Region
 from gm.values import read_only
@@ -75,6 +76,10 @@ class Spectrum(CountsDataset, OneDimensional, ABC):
 
     def dispersion(self) -> Array | None:
         return self.edisp
+
+    def _strange_totals(self) -> Sequence[tuple[str, float | None]]:
+        total = None if self.edisp is None else strange_total(self.edisp.sum(axis=1), is_whole=False)
+        return ((ODD_EDISP, total),)
 
     def matrix(self) -> Array:
         """Energy dispersion ``(n_energy_true, n_energy)``: the overlap of bins where energies are measured exactly."""

@@ -7,7 +7,6 @@ Source: OGIP memo CAL/GEN/92-002.
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,10 +19,7 @@ from gm.io.fits import Extension, read_fits
 from gm.io.ogip import channels, edges_of
 from gm.units import UnitError, factor
 
-log = logging.getLogger(__name__)
-
 _OTHER_NAME = "SPECRESP MATRIX"
-_ALL = 1.1  # sum of a row, beyond what rounding and binning leave
 _IMPROBABLE = 10.0  # sum of a row; matrices that are not normalised well stay near 1
 
 
@@ -56,8 +52,6 @@ def read_rmf(path: Path) -> Rmf:
                 f"column MATRIX adds up to {area.max():g} in a row, expected probabilities",
                 "a response that includes the effective area has the card HDUCLAS3 = 'FULL'",
             )
-        if area.max(initial=0.0) > _ALL:
-            log.warning("%s: probabilities add up to %g, expected 1 at most", path, area.max())
         return Rmf(edges_true, edges, values, None)
     shares = np.divide(values, area, out=np.zeros_like(values), where=area > 0)
     return Rmf(edges_true, edges, shares, area[:, 0] * (factor(unit, "cm2") if _is_area(unit) else 1.0))

@@ -13,6 +13,7 @@ from gm.conventions import Conventions
 from gm.errors import DataError
 from gm.irf.edisp import migra_matrix
 from gm.irf.positions import ResponseGeometry, checked, exposure_of, nearest_values, response_geometry
+from gm.irf.totals import strange_total
 from gm.maps.axes import Axis, EnergyAxis, NodeAxis
 from gm.maps.joined_bins import summed
 from gm.maps.map import Map
@@ -49,6 +50,10 @@ class EdispKernelMap:
                 "    both need the same axis 'energy'"
             )
         return nearest_values(self.geometry, self.data, (lon, lat, frame))
+
+    def strange_total(self) -> float | None:
+        """What it adds up to over the bins of energy, at most, where that is far above 1: so are predicted counts."""
+        return strange_total(self.data.sum(axis=1), is_whole=False)
 
     @property
     def axes(self) -> tuple[Axis, EnergyAxis]:
@@ -100,6 +105,10 @@ class EdispMigraMap:
         """
         density = nearest_values(self.geometry, self.data, (lon, lat, frame), skip_empty=conventions.is_exact)
         return migra_matrix(density, self.migra.edges, self.energy_true, energy, self.migra.interp)
+
+    def strange_total(self) -> float | None:
+        """What it adds up to over migra, at most, where that is far from 1: so are predicted counts."""
+        return strange_total(np.einsum("em...,m->e...", self.data, self.migra.width))
 
     @property
     def axes(self) -> tuple[Axis, NodeAxis]:

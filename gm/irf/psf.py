@@ -16,6 +16,7 @@ from gm.irf.interpolation import bilinear, center_matrix, interpolation_matrix
 from gm.irf.point_spread import PointSpread, PositionedKernel
 from gm.irf.positions import ResponseGeometry, checked, exposure_of, response_geometry, valid_pixel
 from gm.irf.psf_kernel import CONTAINMENT, KernelGrids, PsfKernel, build_kernel
+from gm.irf.totals import check_contained, strange_total
 from gm.maps.axes import Axis, NodeAxis
 from gm.maps.geometry import WcsGeometry
 from gm.maps.map import Map
@@ -82,14 +83,21 @@ class PsfMap:
         """Profiles (n, n_rad) at other energies [TeV]: linear in the axis' pixel coordinate, and extrapolated."""
         return interpolation_matrix(self.energy.pixel(energy), self.energy.n_bins) @ profiles
 
+    def strange_total(self) -> float | None:
+        """What it adds up to over all distances, at most, where that is far from 1: kernels are scaled to 1."""
+        ring = 2.0 * np.pi * np.radians(self.rad.center) * np.radians(self.rad.width)
+        return strange_total(np.einsum("er...,r->e...", self.data, ring))
+
     def containment(
         self, radius: float, energy: Array, lon: float | None = None, lat: float | None = None, frame: str | None = None
     ) -> Array:
         """Part of the PSF (n,) inside ``radius`` [deg] at energies (n,) [TeV].
 
         The cumulative sum of ``2 pi rad d_rad PSF`` at the upper edges, 0 at the first edge, linear in between and
-        constant beyond. Source: Gammapy 2.1, ``PSFMap.containment``.
+        constant beyond. Raises `DataError` where it adds up to more than 1. Source: Gammapy 2.1,
+        ``PSFMap.containment``.
         """
+        check_contained(self.strange_total())
         inside = np.pad(self._cumulative(self.profiles(lon, lat, frame)), ((0, 0), (1, 0)))
         at = np.array([np.interp(radius, self.rad.edges, row) for row in inside])
         return np.asarray(interpolation_matrix(self.energy.pixel(energy), self.energy.n_bins) @ at)

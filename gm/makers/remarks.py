@@ -21,6 +21,7 @@ def remarks(dataset: Measured, observation: Observation) -> Iterator[str]:
     """All of them, a sentence each. Datasets stay as Gammapy 2.1 makes them, which does not tell."""
     yield from _narrow_energies(dataset)
     yield from _lost_counts(dataset, observation)
+    yield from _strange_totals(dataset, observation)
 
 
 def _lost_counts(dataset: Measured, observation: Observation) -> Iterator[str]:
@@ -36,6 +37,18 @@ def _lost_counts(dataset: Measured, observation: Observation) -> Iterator[str]:
     if offset is not None and _reaches_beyond(dataset, observation, *offset):
         part = "safe pixels lie" if safe.ndim == 3 else "the region reaches"
         yield _told(f"{offset[0]:g} to {offset[1]:g} deg from the pointing", part)
+
+
+def _strange_totals(dataset: Measured, observation: Observation) -> Iterator[str]:
+    """Tables whose probabilities do not add up to 1: datasets get them scaled."""
+    has, psf = observation.has, dataset.psf if isinstance(dataset, MapDataset | MapDatasetOnOff) else None
+    totals = {
+        "energy dispersion": observation.edisp.strange_total() if dataset.edisp is not None and has("edisp") else None,
+        "PSF": observation.psf.strange_total() if psf is not None and has("psf") else None,
+    }
+    for table, total in totals.items():
+        if total is not None:
+            yield f"the table of the {table} adds up to as much as {total:.3g}, expected 1: it is scaled to 1"
 
 
 def _narrow_energies(dataset: Measured) -> Iterator[str]:

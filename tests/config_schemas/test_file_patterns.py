@@ -50,6 +50,15 @@ def test_one_entry_for_each_file_in_order_without_companions(folder: Path) -> No
     assert given.data["datasets"][1]["filename"] == "pha*.fits*"
 
 
+def test_places_after_a_pattern_are_those_of_the_text(folder: Path) -> None:
+    given = document(folder, "{name: '{stem}', filename: 'pha*.fits*'}", "{name: a, filename: a.fits, type: X}")
+    expanded, _ = expand_entries(given)
+    assert len(expanded.data["datasets"]) == 3
+    of_pattern, of_last = (expanded.problem(("datasets", k, "filename"), "") for k in (1, 2))
+    assert (of_pattern.path, of_pattern.line) == ("$.datasets[0].filename", 2)
+    assert (of_last.path, of_last.line) == ("$.datasets[1].filename", 3)
+
+
 def test_a_file_that_goes_with_none_is_one(folder: Path) -> None:
     expanded, problems = expand_entries(document(folder, "{name: '{stem}', filename: 'l*.fits'}"))
     assert (rows(expanded), problems) == ([("lone_arf", "lone_arf.fits")], [])

@@ -18,6 +18,7 @@ from gm.config_schemas.reader import Document, read_document
 from gm.config_schemas.schema_files import load_schema, schema_names
 from gm.config_schemas.second_opinion import second_opinion
 from gm.config_schemas.validator import check, sound_part, unsound_keys
+from gm.errors import suggest
 from tests.work import calls
 
 HERE = Path(__file__).parent
@@ -131,7 +132,17 @@ def test_a_missing_key_is_found_in_place_of_a_misspelt_one() -> None:
     document = read_document("x.yaml", "datasets:\n  - {name: a, typ: SpectrumDataset, filename: a.fits}\n")
     first, second = check(document, "datasets")
     assert first.message == "key 'type' is missing"
-    assert second.hint.endswith("did you mean 'type'?")
+    assert second.hint == "did you mean 'type'?      keys: type, stat_type"
+
+
+def test_of_many_keys_the_nearest_are_listed_first() -> None:
+    """Of a mapping with more keys than a line holds, what was meant is never behind the dots."""
+    properties = {f"other_{k}": {} for k in range(20)} | {"energy_min": {}, "energy_edges": {}}
+    found = suggest("energyedges", properties, "keys")
+    assert found.startswith("did you mean 'energy_edges'?      keys: energy_edges, energy_min, other_0, ")
+    assert found.endswith(", ... (22)")
+    assert found.count("other_") == 10
+    assert suggest("", properties, "keys").startswith("keys: other_0, other_1, ")
 
 
 def test_hints_say_what_to_write() -> None:

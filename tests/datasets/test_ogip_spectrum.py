@@ -199,10 +199,14 @@ def test_channels_are_joined_as_grouping_says(tmp_path: Path) -> None:
     np.testing.assert_allclose(dataset.response().sum(axis=0), expected, rtol=1e-12)
 
 
-def test_probabilities_above_1_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_probabilities_above_1_are_told(tmp_path: Path) -> None:
+    """By the dataset, as a warning of everything that predicts with it."""
     factor = 3.0 / MATRIX.sum(axis=1).max()
-    read(write_run(tmp_path, matrix=factor * MATRIX))
-    assert "probabilities add up to 3, expected 1 at most" in caplog.text
+    for name in ("right", "wrong"):
+        (tmp_path / name).mkdir()
+    assert read(write_run(tmp_path / "right", matrix=factor / 3.0 * MATRIX)).remarks() == ()
+    (told,) = read(write_run(tmp_path / "wrong", matrix=factor * MATRIX)).remarks()
+    assert told == "the energy dispersion adds up to as much as 3, expected 1: predicted counts are scaled by it"
 
 
 @pytest.mark.parametrize("says", [{"HDUCLAS3": "FULL"}, {"TUNIT6": "m2"}])

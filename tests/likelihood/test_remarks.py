@@ -10,7 +10,9 @@ import pytest
 
 from gm.conventions import Conventions
 from gm.datasets import Dataset, Datasets, MapDataset, operations
+from gm.errors import DataError
 from gm.fit import Fit
+from gm.irf.edisp_map import EdispMigraMap
 from gm.likelihood import JointLikelihood, predict_component, remarks
 from gm.maps.axes import NodeAxis
 from gm.maps.geometry import WcsGeometry
@@ -40,6 +42,52 @@ def test_responses_that_files_do_not_have() -> None:
     likelihood = JointLikelihood(one, Models([source(shape=point())]))
     summaries = likelihood.summarize(likelihood.layout.start)
     assert [summary.missing_responses for summary in summaries] == [("psf", "edisp"), ()]
+
+
+@pytest.mark.parametrize("factor", [3.0, 0.3])
+def test_responses_that_do_not_add_up_to_1(factor: float) -> None:
+    """A PSF is scaled, an energy dispersion is taken as it is: both are told, with the sum over all that may happen.
+
+    Bins of energy may end before all that is reconstructed, so that a matrix is told only where it is above 1.
+    """
+    plain, matrix, run = cube("m", response="migra"), cube("k"), spectrum("s")
+    assert isinstance(plain.edisp, EdispMigraMap)
+    assert plain.psf is not None
+    assert matrix.edisp is not None
+    assert run.edisp is not None
+    models = Models([source(shape=point())])
+    sharp = plain.with_(psf=replace(plain.psf, data=factor * plain.psf.data))
+    ring = 2.0 * np.pi * np.radians(plain.psf.rad.center) * np.radians(plain.psf.rad.width)
+    total = factor * max(float((values * ring[:, None, None]).sum(axis=0).max()) for values in plain.psf.data)
+    (told,) = remarks([sharp], models, Conventions.GAMMAPY)
+    assert told == f"m: the PSF adds up to as much as {total:.3g}, expected 1: it is scaled to 1"
+    counts = [predict_component(one, models[0]).sum() for one in (plain, sharp)]
+    assert counts[1] == pytest.approx(counts[0], rel=1e-6)
+    wide = plain.with_(edisp=replace(plain.edisp, data=factor * plain.edisp.data))
+    total = factor * float((plain.edisp.data * plain.edisp.migra.width[:, None, None]).sum(axis=1).max())
+    (told,) = remarks([wide], models, Conventions.GAMMAPY)
+    assert told.startswith(f"m: the energy dispersion adds up to as much as {total:.3g}, expected 1")
+    assert predict_component(wide, models[0]).sum() == pytest.approx(factor * counts[0], rel=1e-5)
+    told_of = remarks(
+        [
+            matrix.with_(edisp=replace(matrix.edisp, data=factor * matrix.edisp.data)),
+            run.with_(edisp=factor * run.edisp),
+        ],
+        Models([source(shape=point())]),
+        Conventions.GAMMAPY,
+    )
+    assert len(told_of) == (2 if factor > 1 else 0)
+    assert all("the energy dispersion adds up to as much as" in text for text in told_of)
+
+
+def test_a_psf_that_adds_up_to_3_contains_nothing_that_is_known() -> None:
+    plain = cube("m", grid="icrs")
+    assert plain.psf is not None
+    dataset = plain.with_(psf=replace(plain.psf, data=3.0 * plain.psf.data))
+    with pytest.raises(
+        DataError, match=r"the PSF adds up to as much as \S+, expected 1(.|\n)*containment_correction: false"
+    ):
+        dataset.psf.containment(0.1, dataset.energy_true.center)  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("response", ["psf", "migra"])

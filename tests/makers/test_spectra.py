@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from gm.makers.maps import MapDatasetMaker
 from gm.makers.phases import PhaseBackgroundMaker, wrapped
 from gm.makers.reflected import ReflectedRegionsBackgroundMaker
 from gm.makers.region_finders import ReflectedRegionsFinder, RegionsFinder, WobbleRegionsFinder
+from gm.makers.remarks import remarks
 from gm.makers.safe_mask import SafeMaskMaker, energy_bias, first_crossing
 from gm.makers.spectra import SpectrumDatasetMaker, empty_spectrum
 from gm.makers.target import empty_map
@@ -28,7 +30,7 @@ from gm.maps.geometry import WcsGeometry
 from gm.maps.sky_region import SkyRegion
 from gm.maps.sphere import offset_north, position_angle, separation
 from gm.observations import DataStore, Observation
-from tests.dl3_files import ENERGY, OFFSET, aeff, bins, response, write_observation
+from tests.dl3_files import ENERGY, OFFSET, aeff, bins, edisp, psf, response, write_observation
 
 AXIS, TRUE = EnergyAxis(np.geomspace(0.2, 50.0, 9)), EnergyAxis(np.geomspace(0.1, 100.0, 13), "energy_true")
 POINTING = (83.6, 22.5)
@@ -317,6 +319,34 @@ def test_phases_that_pass_one_go_on_at_zero() -> None:
     ):
         with pytest.raises(DataError, match=message):
             wrapped(bad)
+
+
+# tables that do not add up to 1
+
+
+def times(factor: float, table: Table) -> Table:
+    """A table with its values, in the last column, scaled."""
+    *axes, values = table.columns
+    return Table(table.name, (*axes, replace(values, values=factor * np.asarray(values.values))), table.header)
+
+
+def test_tables_that_do_not_add_up_to_1_are_scaled_and_told(observation: Observation, tmp_path: Path) -> None:
+    """Datasets get them scaled, as from Gammapy; a containment cannot be read from such a PSF."""
+    parts = {"edisp": times(3.0, edisp()), "psf": times(0.5, psf())}
+    odd = DataStore.open(write_observation(tmp_path / "odd.fits", **parts)).observation(1)
+    axes = EnergyAxis(AXIS.edges), EnergyAxis(AXIS.edges, "energy_true")
+    target = empty_map("map", WcsGeometry.create(83.6, 22.0, 0.1, shape=(5, 5)), *axes)
+    maps = [MapDatasetMaker().run(target, one)[0] for one in (observation, odd)]
+    for part in ("edisp", "psf"):
+        assert_allclose(*(getattr(one, part).data for one in maps), rtol=1e-5)
+    assert list(remarks(maps[0], observation)) == []
+    assert [text.partition(" adds up to as much as ")[::2] for text in remarks(maps[1], odd)] == [
+        ("the table of the energy dispersion", "3, expected 1: it is scaled to 1"),
+        ("the table of the PSF", "0.508, expected 1: it is scaled to 1"),
+    ]
+    wide = DataStore.open(write_observation(tmp_path / "wide.fits", psf=times(3.0, psf()))).observation(1)
+    with pytest.raises(DataError, match=r"the PSF adds up to as much as 3.*\n.*containment_correction"):
+        SpectrumDatasetMaker(containment_correction=True).run(empty(), wide)
 
 
 # safe masks

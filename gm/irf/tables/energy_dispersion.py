@@ -16,6 +16,7 @@ from gm.irf.edisp_map import EdispKernelMap, EdispMap
 from gm.irf.observed import Observed, pixel_positions
 from gm.irf.tables.grid import Grid, normalised
 from gm.irf.tables.reading import is_pointlike, optional_real, read_axes, read_cell
+from gm.irf.totals import strange_total
 from gm.maps.axes import Axis, EnergyAxis
 
 _LEAST = 1e-8  # probability of a bin of reconstructed energy; less is what rounding leaves
@@ -28,6 +29,10 @@ class EnergyDispersion(ABC):
     @abstractmethod
     def energy_true(self) -> Axis:
         """True energies [TeV]."""
+
+    def strange_total(self) -> float | None:
+        """What a table adds up to, at most, where that is far from 1; None for what knows no such thing."""
+        return None
 
     @abstractmethod
     def on_map(self, target: EdispMap, seen: Observed) -> EdispMap:
@@ -71,6 +76,9 @@ class EnergyDispersion2D(EnergyDispersion):
     @property
     def offset(self) -> Axis:
         return self.grid.axes[0]
+
+    def strange_total(self) -> float | None:
+        return strange_total(np.einsum("ome,m->oe", np.maximum(self.grid.values, 0.0), self.migra.width))
 
     def evaluate(self, energy_true: ArrayLike, migra: ArrayLike, offset: ArrayLike) -> Array:
         """Density per unit of migra, broadcast; 0 where the offset, or both others, are outside the table."""

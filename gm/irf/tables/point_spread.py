@@ -16,6 +16,7 @@ from gm.irf.observed import Observed, pixel_positions
 from gm.irf.psf import PsfMap
 from gm.irf.tables.grid import Grid, normalised
 from gm.irf.tables.reading import read_axes, read_cell
+from gm.irf.totals import check_contained, strange_total
 from gm.maps.axes import Axis, EnergyAxis, NodeAxis
 
 _SR = np.radians(1.0) ** 2  # of a square degree
@@ -23,6 +24,10 @@ _SR = np.radians(1.0) ** 2  # of a square degree
 
 class PointSpreadResponse(ABC):
     """Probability per solid angle of a photon's distance from where it came from."""
+
+    def strange_total(self) -> float | None:
+        """What a table adds up to, at most, where that is far from 1; None for formulas, which have 1."""
+        return None
 
     @abstractmethod
     def on_map(self, target: PsfMap, energy: EnergyAxis, seen: Observed) -> PsfMap:
@@ -97,14 +102,21 @@ class PSF3D(PointSpreadTable):
     def evaluate(self, rad: ArrayLike, energy_true: ArrayLike, offset: ArrayLike) -> Array:
         return self.grid.masked(rad, offset, energy_true)
 
+    def strange_total(self) -> float | None:
+        return strange_total(np.einsum("roe,r->oe", np.maximum(self.grid.values, 0.0), self._ring()))
+
+    def _ring(self) -> Array:
+        """Solid angles (n_rad,) [sr] around the centres of rad."""
+        return np.asarray(2.0 * np.pi * self.rad.center * self.rad.width * _SR)
+
     def containment(self, rad: float, energy_true: ArrayLike, offset: ArrayLike) -> Array:
         """Sums over the rings of the table up to their outer edges, linear between these, constant beyond the last.
 
         The density is not normalised: a table with integral 0.99 contains 0.99. Source: Gammapy 2.1,
-        ``PSF.containment``, which gives 0 beyond the last edge.
+        ``PSF.containment``, which gives 0 beyond the last edge. Raises `DataError` where it adds up to more than 1.
         """
-        axis = self.rad
-        ring = (2.0 * np.pi * axis.center * axis.width * _SR).reshape(-1, 1, 1)
+        check_contained(self.strange_total())
+        axis, ring = self.rad, self._ring().reshape(-1, 1, 1)
         upper = NodeAxis.from_nodes("rad", axis.hi, "deg") if axis.n_bins > 1 else axis
         within = Grid((upper, *self.grid.axes[1:]), np.cumsum(self.grid.values * ring, axis=0))
         return within.masked(min(rad, float(axis.hi[-1])), offset, energy_true)
