@@ -15,11 +15,17 @@ from astropy.io import fits
 
 from gm.datasets import Datasets, SpectrumDataset, SpectrumDatasetOnOff, read_dataset, write_dataset
 from gm.datasets.files.formats import DatasetEntry
+from gm.datasets.files.gadf_spectrum import gadf_tables
 from gm.datasets.files.reading import read_all
 from gm.errors import DataError
 from gm.io.fits import Extension
+from gm.io.fits_writer import write_fits
 from gm.irf.edisp import migra_matrix
-from gm.maps.axes import EnergyAxis
+from gm.maps.axes import EnergyAxis, NodeAxis
+from gm.maps.geometry import WcsGeometry
+from gm.maps.map import Map
+from gm.maps.sky_region import SkyRegion
+from gm.maps.writing import map_hdus
 from tests.samples import JOINT_CRAB_RANGES, spectrum
 
 ARRAYS = ("counts", "counts_off", "acceptance", "acceptance_off", "exposure", "edisp", "mask_safe", "mask_fit")
@@ -214,6 +220,32 @@ def test_a_migration_map_becomes_a_matrix(run: Path) -> None:
     dataset = read_dataset("SpectrumDatasetOnOff", run)
     assert np.array_equal(dataset.edisp, migra_matrix(density, migra, dataset.energy_true, dataset.energy))
     assert dataset.edisp[40].sum() == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("kind", ["kernel", "migra"])
+def test_the_energy_dispersion_of_a_spectrum_may_be_a_map_of_the_sky(tmp_path: Path, kind: str, sparse: bool) -> None:
+    """That of the pixel in which the region lies is taken, as by Gammapy for a source there."""
+    energy, energy_true = EnergyAxis(np.geomspace(1.0, 20.0, 4)), EnergyAxis(np.geomspace(0.5, 40.0, 5), "energy_true")
+    migra = NodeAxis.from_edges("migra", np.linspace(0.0, 4.0, 9))
+    second = energy if kind == "kernel" else migra
+    values = np.random.default_rng(3).uniform(0.01, 0.2, (4, second.n_bins, 3, 2))
+    held = Map(WcsGeometry.create(83.6, 22.0, 0.5, shape=(3, 2)), (energy_true, second), values, "")
+    region = SkyRegion.from_mapping({"type": "circle", "center": [83.9, 22.5], "radius": 0.1})
+    spectrum = SpectrumDataset(
+        name="s",
+        energy=energy,
+        energy_true=energy_true,
+        counts=np.ones(3),
+        exposure=np.full(4, 1e13),
+        region=region.to_file_region(),
+    )
+    write_fits(tmp_path / "s.fits", [*gadf_tables(spectrum), *map_hdus(held, "EDISP", sparse)])
+    found = read_dataset("SpectrumDataset", tmp_path / "s.fits").edisp
+    expected = values[:, :, 2, 0]  # in the north, at the higher longitude
+    if kind == "migra":
+        expected = migra_matrix(expected, migra.edges, energy_true, energy)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
 def set_value(hdu: str, column: str, row: int, value: float) -> Callable[[Any], None]:

@@ -12,13 +12,17 @@ from numpy.typing import NDArray
 from gm.arrays import Array, BoolArray
 from gm.datasets.map_dataset import check_axis
 from gm.datasets.spectrum import Spectrum, SpectrumDataset, SpectrumDatasetOnOff
+from gm.errors import DataError
 from gm.io.fits import Extension, FitsFile
 from gm.io.fits_writer import write_fits
 from gm.io.gadf import GadfAxis, RegionMap, axis_names, band_axes, map_tables, read_axes, read_values, require_tables
 from gm.io.tables import CardValue, Column, Table
 from gm.irf.edisp import migra_matrix
+from gm.irf.edisp_map import edisp_from_map
 from gm.maps.axes import EnergyAxis
+from gm.maps.reading import read_map
 from gm.maps.regions import Region
+from gm.maps.sky_region import SkyRegion
 from gm.units import factor
 
 ON_OFF = ("COUNTS", "COUNTS_OFF", "ACCEPTANCE", "ACCEPTANCE_OFF", "EXPOSURE")
@@ -97,10 +101,15 @@ def _to_tev(bands: Extension, axis: GadfAxis) -> float:
 
 
 def _read_edisp(file: FitsFile, energy_true: EnergyAxis, energy: EnergyAxis) -> Array | None:
-    """The dispersion matrix, from a kernel map (energy, energy_true) or a migration map (migra, energy_true)."""
+    """The dispersion matrix, from a kernel map (energy, energy_true) or a migration map (migra, energy_true).
+
+    Of a map of the sky, that of the pixel nearest to the centre of the region.
+    """
     extension = file.find("EDISP")
     if extension is None:
         return None
+    if not extension.is_table or extension.find("DATA") is None:
+        return _edisp_of_sky(file, energy)
     names = axis_names(extension)
     if names == ["energy", "energy_true"]:
         return read_values(file, "EDISP", (energy_true.n_bins, energy.n_bins), "")
@@ -110,6 +119,17 @@ def _read_edisp(file: FitsFile, energy_true: EnergyAxis, energy: EnergyAxis) -> 
     density = read_values(file, "EDISP", (energy_true.n_bins, len(migra.edges) - 1))
     assert density is not None
     return migra_matrix(density, migra.edges, energy_true, energy, migra.interp)
+
+
+def _edisp_of_sky(file: FitsFile, energy: EnergyAxis) -> Array:
+    """The matrix of a map of the sky, as Gammapy writes the responses that it is given."""
+    region = _read_region(file, "COUNTS_REGION")
+    where = None if region is None else SkyRegion.from_file_region(region)
+    try:
+        edisp = edisp_from_map(read_map(file, "EDISP")).on(energy)
+        return edisp.kernel(energy) if where is None else edisp.kernel(energy, *where.center(), where.frame)
+    except DataError as error:
+        raise DataError(f"{file.path}: HDU EDISP: {error}") from error
 
 
 def _read_mask(file: FitsFile, name: str, shape: tuple[int, ...]) -> BoolArray | None:
