@@ -112,6 +112,7 @@ INNER_FLOORS = {
         "journal reporter results provenance memory",
         "analysis",
         "engines inputs outputs sources start",
+        "loading",
         "session",
         "stages",
         "run",

@@ -11,9 +11,10 @@ from typing import Any
 from gm.errors import DataError, GmError, InvalidInput, UsageError
 from gm.io.locking import alone_in
 from gm.pipeline.analysis.declaration import Phase
-from gm.pipeline.analysis.load import Analysis, load
+from gm.pipeline.analysis.load import Analysis
 from gm.pipeline.analysis.request import Request
 from gm.pipeline.inputs import Inputs
+from gm.pipeline.loading import load_whole
 from gm.pipeline.outputs import check_folder, check_writable
 from gm.pipeline.reporter import Reporter
 from gm.pipeline.session import Session
@@ -80,14 +81,42 @@ class Outcome:
 
 def run(request: Request, reporter: Reporter, stage: Stage[Any] | None = None) -> Outcome:
     """One stage, with those before it where they are not up to date; else every stage that the config declares."""
-    analysis = load(request, STAGES)
+    analysis, states = load_whole(request, STAGES)
+    has_waited: list[bool] = []
+
+    def wait() -> None:
+        has_waited.append(True)
+        reporter.say(f"waiting for another gm that writes into {output}")
+
+    output = analysis.settings.output
+    asked = _asked(analysis, stage)
+    check_folder(analysis)
+    with alone_in(output, wait) as is_alone:
+        if has_waited and request.config != "-":
+            analysis, states = load_whole(request, STAGES)
+            asked = _asked(analysis, stage)
+            if analysis.settings.output != output:
+                raise DataError(
+                    f"{request.config}: names another folder for the results by now\n    run the command again"
+                )
+        session, tasks = Session(analysis, reporter, states), build_tasks(analysis, asked)
+        session.hash_loaded()
+        check_tasks(session, tasks)
+        if is_alone:
+            session.record.remove_temporaries()
+        with closing(session):
+            return _run_tasks(session, tasks, asked)
+
+
+def _asked(analysis: Analysis, stage: Stage[Any] | None) -> list[Stage[Any]]:
+    """The stages that are asked for. Raises `InvalidInput` where the config declares none, or not this one."""
     asked = declared(analysis) if stage is None else [stage]
     if not asked:
         known = ", ".join(stage.section for stage in STAGES)
         raise _no_section(analysis, FIT, f"gm run runs what is declared: {known}")
     if stage is not None and stage.needs_section and not analysis.declares(stage):
         raise _no_section(analysis, stage, f"gm {stage.command} needs it")
-    return _run(analysis, reporter, asked)
+    return asked
 
 
 def declared(analysis: Analysis) -> list[Stage[Any]]:
@@ -130,20 +159,6 @@ def previous(
     if document is None:
         return None, "no result that can be read" if task.result.exists() else "no result yet"
     return document, session.why_changed(record["outputs"])
-
-
-def _run(analysis: Analysis, reporter: Reporter, asked: Stages) -> Outcome:
-    def wait() -> None:
-        reporter.say(f"waiting for another gm that writes into {analysis.settings.output}")
-
-    check_folder(analysis)
-    with alone_in(analysis.settings.output, wait) as is_alone:
-        session, tasks = Session(analysis, reporter), build_tasks(analysis, asked)
-        check_tasks(session, tasks)
-        if is_alone:
-            session.record.remove_temporaries()
-        with closing(session):
-            return _run_tasks(session, tasks, asked)
 
 
 def _run_tasks(session: Session, tasks: Iterable[Task], asked: Stages) -> Outcome:

@@ -16,6 +16,7 @@ from gm.io.files import State, state_of
 from gm.pipeline.analysis.build import read_parts
 from gm.pipeline.analysis.load import Analysis
 from gm.pipeline.inputs import hash_files, labels
+from gm.pipeline.loading import States, check_unchanged, states_of
 from gm.pipeline.outputs import check_outputs
 from gm.pipeline.provenance import Record
 from gm.pipeline.reporter import Reporter
@@ -32,11 +33,13 @@ if TYPE_CHECKING:
 class Session:
     """What the stages of one command share.
 
+    read_states : the files that were read for the analysis, as they were then
     start : what the next stage starts from
     """
 
     analysis: Analysis
     reporter: Reporter
+    read_states: States = field(default_factory=dict)
     _hashes: dict[Path, str] = field(default_factory=dict)
     _begun: dict[str, Path] = field(default_factory=dict)
     _states: dict[Path, State | None] = field(default_factory=dict)
@@ -62,6 +65,13 @@ class Session:
         """Let the engine's workers go."""
         if "engine" in vars(self):
             self.engine.close()
+
+    def hash_loaded(self) -> None:
+        """The hashes of the documents that were read for the analysis: from now on they may be edited.
+
+        Raises `DataError` where one is another one already.
+        """
+        self.hashes(sorted(self._loaded))
 
     def read(self, parts: Parts) -> Datasets:
         """The datasets of documents, as they are in their files. Raises `InvalidInput` and `DataError`."""
@@ -89,12 +99,14 @@ class Session:
         """The hash of every file, by its name as seen from the results; a file is read once. Raises `DataError`.
 
         The state of a file that is still to be read is kept, for `finish` to see whether it was the same to the end.
+        One that was read for the analysis is still as it was then.
         """
         output, directory = self.analysis.settings.output, self.analysis.config.directory
         files = list(files)
         new = [file for file in dict.fromkeys(files) if file not in self._hashes]
         self._states |= {file: state_of(file) for file in new if file not in self._loaded}
         self._hashes |= hash_files(new)
+        check_unchanged(self.read_states, states_of([file for file in new if file in self.read_states]))
         return dict(zip(labels(files, output, directory), (self._hashes[file] for file in files), strict=True))
 
     def written(self, key: str, besides: Path) -> list[Path]:

@@ -18,6 +18,14 @@ def loaded_files(analysis: Analysis) -> set[Path]:
     return {part.file for part in parts if part.file is not None} | set(_covariances(analysis))
 
 
+def read_files(analysis: Analysis) -> list[Path]:
+    """The files that are read when the analysis is loaded, or may be: what is in them is in its models and settings."""
+    config = [Path(analysis.request.config)] if analysis.request.config != "-" else []
+    sections = [(stage, analysis.sections.get(stage.name)) for stage in analysis.stages]
+    named = [file for stage, section in sections if section is not None for file in stage.read_files(section)]
+    return list(dict.fromkeys([*config, *sorted(loaded_files(analysis)), *model_files(analysis), *named]))
+
+
 def model_files(analysis: Analysis) -> list[Path]:
     """The files that the global model comes from: documents, what their components read, covariances."""
     return [*document_files(analysis.documents.models), *_covariances(analysis)]

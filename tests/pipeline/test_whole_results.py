@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -313,6 +314,75 @@ def test_models_may_be_edited_while_they_are_fitted(analysis: Path, monkeypatch:
     assert ran(run(request, Silent())) == ["apply", "fit"]
     monkeypatch.undo()
     assert ran(run(request, Silent())) == ["apply"]  # and its result is the same, so that the fit is up to date
+
+
+@contextmanager
+def edited_while(monkeypatch: pytest.MonkeyPatch, function: str, edit: Callable[[], None]) -> Iterator[None]:
+    """Somebody edits a file after a function has done its work for the first time."""
+    module, name = function.rsplit(".", 1)
+    original, edits = getattr(sys.modules[module], name), [edit]
+
+    def followed(*arguments: Any, **keywords: Any) -> Any:
+        result = original(*arguments, **keywords)
+        if edits:
+            edits.pop()()
+        return result
+
+    with monkeypatch.context() as patch:
+        patch.setattr(function, followed)
+        yield
+
+
+def in_place(file: Path, old: str, new: str) -> Callable[[], None]:
+    """An edit that leaves size and time of the file as they are."""
+
+    def edit() -> None:
+        state, text = file.stat(), file.read_text()
+        assert old in text
+        file.write_text(text.replace(old, new))
+        os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
+
+    return edit
+
+
+def test_what_is_edited_while_a_run_waits_for_another_is_read_again(
+    analysis: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The result is that of the edited model, as on record; the same holds for an edit while documents are read."""
+    models = analysis / "models.yaml"
+    request = config(analysis, APPLYING)
+    in_place(models, "value: 2.3", "value: 2.5")()
+    run(request, Silent())
+    expected = content(analysis / "results")
+    in_place(models, "value: 2.5", "value: 2.3")()
+    shutil.rmtree(analysis / "results")
+
+    def alone(folder: Path, tell: Callable[[], None]) -> Any:
+        tell()
+        in_place(models, "value: 2.3", "value: 2.5")()
+        return alone_in(folder, tell)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("gm.pipeline.run.alone_in", alone)
+        run(request, Silent())
+    assert content(analysis / "results") == expected
+    assert ran(run(request, Silent())) == []
+    in_place(models, "value: 2.5", "value: 2.3")()
+    shutil.rmtree(analysis / "results")
+    with edited_while(monkeypatch, "gm.pipeline.loading.load", in_place(models, "value: 2.3", "value: 2.5")):
+        run(request, Silent())
+    assert content(analysis / "results") == expected
+    assert ran(run(request, Silent())) == []
+
+
+def test_what_is_edited_between_reading_and_recording_is_told(analysis: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    request, edit = config(analysis, APPLYING), in_place(analysis / "models.yaml", "value: 2.3", "value: 2.5")
+    with (
+        edited_while(monkeypatch, "gm.pipeline.run.build_tasks", edit),
+        pytest.raises(DataError, match=r"models.yaml: was changed after it was read\n    run the command again"),
+    ):
+        run(request, Silent())
+    assert not (analysis / "results").exists()
 
 
 @pytest.mark.parametrize("file", ["models_covariance.dat", "edits.yaml", "fit/fit.yaml", "provenance.yaml"])

@@ -81,6 +81,10 @@ class Declaration(ABC, Generic[S]):
         """The files that the section names."""
         return ()
 
+    def read_files(self, section: Section) -> Iterable[Path]:
+        """Those of them that are read, or may be, to make settings of the section."""
+        return self.files(section)
+
 
 def filled(data: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
     """``data``, which agree with the schema, over ``defaults``; mappings with a default mapping are filled in turn."""

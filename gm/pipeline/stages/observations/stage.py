@@ -73,6 +73,11 @@ class Reducing(Stage["tuple[Entry, ...]"]):
 
         return [*named_files(section), *data_files(section)]
 
+    def read_files(self, section: Section) -> Iterable[Path]:
+        from gm.pipeline.stages.observations.settings import named_files
+
+        return named_files(section)
+
     def tasks(self, analysis: Analysis) -> Sequence[Task]:
         return [ReductionTask(self, analysis)]
 
