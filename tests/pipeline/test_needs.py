@@ -8,7 +8,7 @@ import pytest
 
 from gm.datasets import Datasets
 from gm.models import Models
-from tests.map_samples import cube, point, source
+from tests.map_samples import cube, point, source, with_off
 from tests.pipeline.conftest import Command
 from tests.samples import power_law, spectrum
 
@@ -44,6 +44,29 @@ def test_what_needs_maps(section: str, stage: str, place: str, folder: Path, com
     assert "config.yaml:5:" in out + err
     assert f"{place}: needs maps, and no dataset has pixels" in out + err
     command(stage, "config.yaml", code=4)
+
+
+@pytest.mark.parametrize(("section", "place"), [(FIND, "$.find"), (EXCESS, "$.maps[0]")])
+def test_maps_that_are_summed_are_on_one_grid(section: str, place: str, folder: Path, command: Command) -> None:
+    """Told with a place before anything runs, by validate and plan; a run gives the same reason."""
+    Datasets([cube("map"), cube("other", "galactic"), with_off(cube("third"), "on-off")]).write(
+        "datasets.yaml", overwrite=True
+    )
+    for names, why in (
+        ("[map, other]", "datasets map and other are on different pixels"),
+        ("[map, on-off]", "maps with and without off counts do not sum up"),
+    ):
+        (folder / "config.yaml").write_text(CONFIG + section.replace("NAMES", names))
+        for asked in ("validate", "plan"):
+            out, err = command(asked, "config.yaml", code=3)
+            assert f"{place}: {why}" in out + err
+            assert "config.yaml:5:" in out + err
+    (folder / "config.yaml").write_text(CONFIG + EXCESS.replace("NAMES", "[map, other]"))
+    _, err = command("maps", "config.yaml", code=4)
+    assert "datasets map and other are on different pixels" in err
+    (folder / "config.yaml").write_text(CONFIG + section.replace("NAMES", "map"))
+    command("validate", "config.yaml")
+    command("plan", "config.yaml")
 
 
 def test_a_profile_of_a_quantity_needs_a_free_parameter(folder: Path, command: Command) -> None:

@@ -13,6 +13,7 @@ from gm.datasets.kinds import is_map
 from gm.errors import GmError
 from gm.likelihood import JointLikelihood, remarks
 from gm.models import Models
+from gm.pipeline.analysis.declaration import Phase
 from gm.pipeline.analysis.load import Analysis, load
 from gm.pipeline.analysis.request import Request
 from gm.pipeline.commands.distribution import distribution
@@ -22,6 +23,7 @@ from gm.pipeline.run import check_tasks, previous, usual_tasks
 from gm.pipeline.session import Session
 from gm.pipeline.stages.base import Task
 from gm.pipeline.stages.registry import STAGES
+from gm.pipeline.start import Start
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,8 @@ def _plan(session: Session, reporter: Reporter) -> Plan:
         known = preview.start
         operations += preview.rows
     models = known.models()
+    if known.is_there():
+        _check_data(analysis, known)
     datasets = known.datasets() if known.is_there() else None
     fitted = Datasets() if datasets is None else _fitted(analysis, datasets)
     names = set(fitted.names)
@@ -90,6 +94,13 @@ def _plan(session: Session, reporter: Reporter) -> Plan:
         engine=distribution(list(fitted), models, analysis.settings),
         warnings=_warnings(fitted, models, session, reporter),
     )
+
+
+def _check_data(analysis: Analysis, start: Start) -> None:
+    """What is measured can be measured with these datasets. Raises `InvalidInput` and `DataError`."""
+    for stage in STAGES:
+        if stage.phase == Phase.MEASUREMENT and analysis.declares(stage):
+            stage.check_data(analysis, start)
 
 
 @dataclass(frozen=True)

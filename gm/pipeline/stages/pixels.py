@@ -1,12 +1,17 @@
-"""What is measured on maps alone, asked before it runs: ``gm validate`` refuses it where no dataset has pixels."""
+"""What is measured on maps alone, asked before it runs.
+
+``gm validate`` and ``gm plan`` refuse it where no dataset has pixels, and where those that have are on different ones.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Protocol
 
+from gm.datasets import Datasets
 from gm.datasets.kinds import is_map
-from gm.errors import InvalidInput, JsonPath
+from gm.errors import DataError, InvalidInput, JsonPath, Problem, UsageError
+from gm.estimators.sky.bands import Bands
 from gm.pipeline.analysis.load import Analysis
 from gm.pipeline.start import Start
 
@@ -33,3 +38,27 @@ def check_pixels(analysis: Analysis, start: Start, entries: Sequence[tuple[JsonP
     ]
     if lacking:
         raise InvalidInput(lacking)
+
+
+def check_grid(
+    analysis: Analysis,
+    start: Start,
+    entries: Sequence[tuple[JsonPath, OfDatasets, Sequence[float] | None]],
+    *,
+    needs_background: bool = False,
+) -> None:
+    """The maps of each entry can be summed: they are on the same pixels, and have the same kind of background.
+
+    entries : the path in the config, the settings, and the edges of the bands [TeV], or None for one band. Raises
+    `InvalidInput`.
+    """
+    problems = list[Problem]()
+    for path, settings, edges in entries:
+        maps = Datasets(one for one in start.datasets().select(settings.datasets) if is_map(one))
+        try:
+            Bands.of(maps, edges, needs_background=needs_background, one_kind=True)
+        except (DataError, UsageError) as error:
+            message, _, hint = str(error).partition("\n")
+            problems.append(analysis.config.problem(path, message, hint.strip(), key=len(path) == 1))
+    if problems:
+        raise InvalidInput(problems)

@@ -44,10 +44,12 @@ class Finding(Stage["FindSettings"]):
         known.check_datasets(section, ("datasets",), section.resolved["datasets"])
 
     def check_data(self, analysis: Analysis, start: Start) -> Start | None:
-        from gm.pipeline.stages.pixels import check_pixels
+        from gm.pipeline.stages.pixels import check_grid, check_pixels
 
         settings = analysis.of(self)
-        check_pixels(analysis, start, [] if settings is None else [((self.section,), settings)])
+        if settings is not None:
+            check_pixels(analysis, start, [((self.section,), settings)])
+            check_grid(analysis, start, [((self.section,), settings, None)])
         return start
 
     def tasks(self, analysis: Analysis) -> Sequence[Task]:

@@ -46,10 +46,16 @@ class MakingMaps(Stage["tuple[MapSettings, ...]"]):
         check_maps(section, known)
 
     def check_data(self, analysis: Analysis, start: Start) -> Start | None:
-        from gm.pipeline.stages.pixels import check_pixels
+        from gm.pipeline.stages.pixels import check_grid, check_pixels
 
-        maps = analysis.of(self) or ()
-        check_pixels(analysis, start, [((self.section, k), entry) for k, entry in enumerate(maps) if not entry.of])
+        entries = analysis.of(self) or ()
+        maps = [((self.section, k), entry) for k, entry in enumerate(entries) if not entry.of]
+        check_pixels(analysis, start, maps)
+        for needs_background in (True, False):
+            wanted = [
+                (path, entry, entry.energy_edges) for path, entry in maps if (entry.type == "ps") == needs_background
+            ]
+            check_grid(analysis, start, wanted, needs_background=needs_background)
         return start
 
     def tasks(self, analysis: Analysis) -> Sequence[Task]:
