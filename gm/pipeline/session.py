@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gm.errors import DataError
-from gm.io.files import State, state_of
+from gm.io.files import State, sha256, state_of
 from gm.pipeline.analysis.build import read_parts
 from gm.pipeline.analysis.load import Analysis
 from gm.pipeline.inputs import hash_files, labels
@@ -127,6 +127,13 @@ class Session:
         reasons = [f"{name} is gone" for name in outputs if name not in found]
         reasons += [f"{name} was changed" for name in found if self._hashes[files[name]] != outputs[name]]
         return ", ".join(reasons[:3])
+
+    def is_as_written(self, key: str, file: Path) -> bool:
+        """Whether what is in a result can be gone on from: not where somebody has changed what a stage has finished."""
+        record = self.record.finished(key)
+        if record is None or not file.is_file():
+            return True
+        return bool(record["outputs"].get(file.relative_to(self.analysis.settings.output).as_posix()) == sha256(file))
 
     def touch(self, result: Path) -> None:
         """Make a result newer than its inputs again, so that ``make`` sees what the hashes say."""

@@ -400,6 +400,18 @@ def test_what_was_finished_before_a_kill_is_kept(
     assert hashes("out") == hashes("whole")
 
 
+@pytest.mark.parametrize(("entries", "key"), [(SPECTRA, "counts"), (MAPS, "counts"), (MAPS, "error")])
+def test_rows_that_somebody_changed_do_not_count(folder: Path, entries: str, key: str) -> None:
+    """Numbers of the rows become components of the global model, and a result that is on record."""
+    reduce(config(entries))
+    right, file = hashes("out"), Path("out/observations.yaml")
+    head, _, tail = file.read_text().partition(f"{key}: ")
+    file.write_text(f"{head}{key}: 9{tail}")
+    assert hashes("out") != right
+    reduce("config.yaml")
+    assert hashes("out") == right
+
+
 def test_another_observation_is_reduced_alone(folder: Path, reduced: list[int | None]) -> None:
     ids = "    ids: [1, 3]\n"
     reduce(config(SPECTRA + ids))

@@ -129,6 +129,17 @@ def test_what_was_done_before_a_kill_is_not_done_again(
     assert (folder / "results/toys/toys.ecsv").read_bytes() == whole
 
 
+def test_toys_of_a_table_that_somebody_changed_are_fitted_again(gm: Command, folder: Path) -> None:
+    """More toys go on from a table as it was written, and from no other."""
+    gm("toys", "config.yaml")
+    table = folder / "results/toys/toys.ecsv"
+    right = {file.name: file.read_bytes() for file in table.parent.glob("toys.*")}
+    text = table.read_text()
+    table.write_text(text.rstrip("\n") + "1\n")  # one digit more of the last number
+    gm("toys", "config.yaml")
+    assert {file.name: file.read_bytes() for file in table.parent.glob("toys.*")} == right
+
+
 def test_failed_toys_are_rows_and_can_be_fitted_again(gm: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     run = ToyFit.run
 

@@ -59,7 +59,7 @@ def _kept(session: Session, task: Task, inputs: Inputs) -> Points:
     record = session.record.finished(task.key)
     if RETRY not in session.analysis.request.flags or session.analysis.request.force or record is None:
         return []
-    if record["inputs"] != inputs:
+    if record["inputs"] != inputs or not session.is_as_written(task.key, task.result):
         return []
     before: dict[str, Any] | None = task.document(record)
     return [] if before is None else before["points"]

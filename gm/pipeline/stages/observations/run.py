@@ -58,8 +58,9 @@ def run_reduction(session: Session, task: Task, inputs: Inputs) -> Ran:
     _check_free(jobs, session)
     files = files_of_datasets(folder, list(dict.fromkeys(job.dataset for job in jobs if job.obs_id is not None)))
     documents = [task.result, *(task.result.with_name(name) for name in ("datasets.yaml", "edits.yaml", *MODELS))]
+    before = _rows_before(session, task)
     session.begin(task.key, [*documents, *files.values()])
-    rows = _reduce(session, task, jobs, files)
+    rows = _reduce(session, task, jobs, files, before)
     made = _stacked(jobs, rows, files, folder) + _single(jobs, rows, files)
     made.sort(key=lambda one: list(files).index(one.name))
     models, kept = _joined(session.start.models(), made)
@@ -89,8 +90,17 @@ def _check_free(jobs: Sequence[Job], session: Session) -> None:
         raise DataError(f"a dataset of the config is called '{taken}' already\n    give the observations another name")
 
 
-def _reduce(session: Session, task: Task, jobs: Sequence[Job], files: Mapping[str, Path]) -> list[Row]:
-    """The row of every job; those of an earlier run that still count are not done again."""
+def _rows_before(session: Session, task: Task) -> list[Row]:
+    """The rows of an earlier run; none where somebody has changed them."""
+    if not session.is_as_written(task.key, task.result):
+        return []
+    return (read_result(task.result, task.stage.schema) or {}).get("observations") or []
+
+
+def _reduce(
+    session: Session, task: Task, jobs: Sequence[Job], files: Mapping[str, Path], before: Sequence[Row]
+) -> list[Row]:
+    """The row of every job; those of an earlier run that still count, ``before`` or stopped, are not done again."""
     unfinished = task.result.parent / _UNFINISHED
     unfinished.mkdir(parents=True, exist_ok=True)
     keep_freed_memory()
@@ -100,7 +110,6 @@ def _reduce(session: Session, task: Task, jobs: Sequence[Job], files: Mapping[st
         for job, stem in zip(jobs, stems, strict=True)
     ]
     journal = Journal(unfinished / "rows.jsonl")
-    before = (read_result(task.result, task.stage.schema) or {}).get("observations") or []
     pairs = list(zip(jobs, places, strict=True))
     found = still_valid([*before, *journal.rows()], pairs, retry=RETRY in session.analysis.request.flags)
     left = [(job, place) for job, place in pairs if job not in found]

@@ -31,7 +31,7 @@ def run_toys(session: Session, task: Task, settings: ToySettings, inputs: Inputs
     fit, table = _toy_fit(session, settings, truth), task.outputs()[1]
     key = _key(task, inputs)
     retry = RETRY in session.analysis.request.flags
-    before = read_toys(table, key)
+    before = read_toys(table, key) if session.is_as_written(task.key, table) else []
     toys = fit_toys(session, "toys", task.result.parent, key, (truth, fit, settings.seed), settings.n, before, retry)
     addresses = truth.models.parameters.addresses
     about = {name: (p.value, p.unit) for name, p in zip(addresses, truth.models.parameters, strict=True)}
