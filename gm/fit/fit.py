@@ -58,7 +58,7 @@ class Fit:
 
     def optimize(self, models: Models, progress: Progress | None = None) -> FitResult:
         """The best fit without errors. Raises `NothingToFit` and `DataError` (no bin is left)."""
-        run = self._minimize(models, progress)
+        run = self._sure(self._minimize(models, progress), models, progress, errors=False)
         return run.result(run.best_models(), Around({}, [], []), {})
 
     def run(
@@ -84,13 +84,14 @@ class Fit:
         check_asked(models, asked := list(minos), pairs := list(contours), patterns := list(test))
         rises = CONTOUR_RISES if contour_levels is None else [contour_rise(level) for level in contour_levels]
         wanted = _Wanted(asked, pairs, rises, matching(models.names, patterns), by_energy)
-        return self._look_around(self._minimize(models, progress), wanted, progress)
+        run = self._minimize(models, progress)
+        run.measure_errors()
+        return self._look_around(self._sure(run, models, progress), wanted, progress)
 
     def _look_around(self, run: FitRun, wanted: _Wanted, progress: Progress | None) -> FitResult:
         """Errors, intervals, contours and tests; where they find a lower minimum, of a fit that goes on from there."""
         asked, names = (wanted.minos, wanted.contours, wanted.rises), wanted.tests
         for _ in range(_LOWER_MINIMA):
-            run.measure_errors()
             try:
                 run.check_directions()
                 run.check_errors()
@@ -102,6 +103,7 @@ class Fit:
                 again.statistic_start = run.statistic_start
                 again.warnings.append("a lower minimum was found on the way to the errors, and the fit went there")
                 run = again
+                run.measure_errors()
         run.minimum = replace(run.minimum, valid=False, message=_AGAIN)
         run.measure_errors()
         around, untested = run.intervals(*asked, _AGAIN), dict.fromkeys(names, (None, _AGAIN))
@@ -112,6 +114,7 @@ class Fit:
         for _ in range(_LOWER_MINIMA):
             run = self._minimize(models, progress)
             run.measure_errors()
+            run = self._sure(run, models, progress)
             try:
                 run.check_directions()
                 run.check_errors()
@@ -120,6 +123,26 @@ class Fit:
                 models = run.models_at(lower.vector)
         run.minimum = replace(run.minimum, valid=False, message=_AGAIN)
         return run
+
+    def _sure(self, run: FitRun, models: Models, progress: Progress | None, *, errors: bool = True) -> FitRun:
+        """The fit of ``models``, or one with the amplitudes first where it is doubtful and that is better.
+
+        Beside wrong amplitudes shapes go anywhere, and have no effect there.
+        """
+        if not run.is_doubtful:
+            return run
+        begin = FitRun.start(self.datasets, models, self.conventions, progress, engine=self.engine)
+        if (first := begin.of_amplitudes()) is None:
+            return run
+        first.minimize()
+        other = self._minimize(first.models_at(first.minimum.vector), progress)
+        if errors:
+            other.measure_errors()
+        if not other.is_better_than(run):
+            return run
+        other.statistic_start = run.statistic_start
+        other.warnings.append("amplitudes were fitted before all else, since otherwise the fit found no minimum")
+        return other
 
     def _minimize(self, models: Models, progress: Progress | None, *, need_free: bool = True) -> FitRun:
         """To the minimum; a source that came to nothing is looked for where the counts want it."""

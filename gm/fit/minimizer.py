@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from weakref import proxy
 
 import numpy as np
@@ -69,13 +69,15 @@ class Minimum:
 
 @dataclass
 class _Lowest:
-    """The lowest point seen."""
+    """The lowest point seen, and those that were so before it, the highest first."""
 
     vector: Array
     value: float
+    before: list[tuple[Array, float]] = field(default_factory=list)
 
     def see(self, vector: Array, value: float) -> None:
         if value < self.value:
+            self.before.append((self.vector, self.value))
             self.vector, self.value = vector, value
 
 
@@ -219,8 +221,9 @@ class Minimizer:
             if valid and not value < best.value + _GAIN:
                 valid, message = False, _LOST
             vector, value = best.vector, best.value
-        if not all_finite(*self._objective.value_and_gradient(vector), as_hessian(self._objective.information(vector))):
-            valid, message, vector, value = False, _NOT_FINITE, begin.vector, begin.value
+        if not self._is_finite(vector):
+            points = ((there, value) for there, value in reversed(best.before) if self._is_finite(there))
+            valid, message, (vector, value) = False, _NOT_FINITE, next(points, (begin.vector, begin.value))
         return Minimum(
             vector=vector,
             value=value,
@@ -270,10 +273,16 @@ class Minimizer:
             return False
         return self._n_cut_off is None or self._n_cut_off(vector) <= self._n_allowed
 
+    def _is_finite(self, vector: Array) -> bool:
+        """Whether a fit may go on from there."""
+        found = self._objective.value_and_gradient(vector)
+        return all_finite(*found, as_hessian(self._objective.information(vector)))
+
     def _hold(self, minuit: Minuit) -> bool:
         """Hold parameters that the statistic pushes against their limits, free those that it pulls back; any change?
 
         MIGRAD's own limits are a sine, whose slope vanishes at the limit: it cannot say that a minimum there is one.
+        At a limit where something is not finite, such as a break at no energy, a parameter is held beside it.
         """
         vector = self._vector(np.array(minuit.values))
         _, gradient = self._objective.value_and_gradient(vector)
@@ -282,8 +291,9 @@ class Minimizer:
         held = (near_lower & (gradient > 0)) | (near_upper & (gradient < 0))
         changed = held != np.array(minuit.fixed)
         bound = np.where(near_lower, self._lower, self._upper)
-        for k in np.flatnonzero(held):
-            minuit.values[k] = bound[k] / self._scale[k]
+        if held.any() and self._is_finite(np.where(held, bound, vector)):
+            for k in np.flatnonzero(held):
+                minuit.values[k] = bound[k] / self._scale[k]
         for k in np.flatnonzero(changed):
             minuit.fixed[k] = bool(held[k])
         return bool(changed.any())

@@ -38,7 +38,7 @@ from gm.models import Models
 Progress = Callable[[str, float], None]
 _GAIN = 1e-3  # of -2 ln L, worth another minimisation
 _TINY = 0.1  # of a conditional error
-_SIMPLEXES = 10  # that look for a way out of kinks
+_SIMPLEXES = 4  # that look for a way out of kinks
 
 
 class FitRun:
@@ -105,6 +105,27 @@ class FitRun:
         told = self.likelihood.under_conventions(self.likelihood.models)
         return self._value_start if told is self.likelihood else told.value(told.layout.start)
 
+    def of_amplitudes(self) -> FitRun | None:
+        """The fit of the amplitudes alone; None where all is amplitudes, or nothing."""
+        if self._amplitudes.all() or not self._amplitudes.any():
+            return None
+        active = self.objective.active.copy()
+        active[active] = self._amplitudes
+        return FitRun(self.likelihood, active, self._progress)
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether another start may end better: there is no minimum, or nothing is known of it."""
+        if self.minimum.endless is not None:
+            return False
+        says_nothing = bool(self.errors.vague) and self.errors.covariance is None
+        return not self.minimum.valid or bool(self.errors.degenerate) or says_nothing
+
+    def is_better_than(self, other: FitRun) -> bool:
+        """Whether it ended lower, or as low and is not doubtful."""
+        gain = other.minimum.value - self.minimum.value
+        return gain > _GAIN or (gain > -_GAIN and not self.is_doubtful)
+
     def _build_minimizer(self, is_left: Callable[[Array], bool] | None = None) -> Minimizer:
         among = self.lower, self.upper, self._amplitudes
         is_smooth, n_cut_off = self.likelihood.is_smooth, self.objective.n_cut_off
@@ -131,15 +152,21 @@ class FitRun:
         ]
 
     def _leave_kinks(self, positions: Sequence[int]) -> None:
-        """To where a simplex finds something lower than kinks of bins that end; ``positions`` have others."""
+        """To where a simplex finds something lower than kinks of bins that end; ``positions`` have others.
+
+        So small that they are not seen are the kinks of a break that passes the nodes of Gammapy's integrals.
+        """
         every = np.ones(len(self.names), dtype=bool)
         for _ in range(_SIMPLEXES):
-            if not set(self.minimum.kinks) - set(positions):
+            has_kinks = bool(set(self.minimum.kinks) - set(positions))
+            is_close = self.minimum.edm < _GAIN and not self.minimum.is_lost
+            if not has_kinks and (self.minimum.valid or not is_close):
                 return
             value, start = self._simplex(every)
             if not value < self.minimum.value - _GAIN:
-                if self.minimum.valid or self.minimum.edm < _GAIN:
-                    self.minimum = replace(self.minimum, valid=True, message="the minimum was found, in a kink")
+                if self.minimum.valid or is_close:
+                    where = ", in a kink" if has_kinks else ""
+                    self.minimum = replace(self.minimum, valid=True, message=f"the minimum was found{where}")
                 return
             self.minimizer = self._build_minimizer()
             self.minimum = self.minimizer.minimize(start)

@@ -20,6 +20,7 @@ _SINGULAR = 1e-6  # smallest eigenvalue of an information of unit diagonal that 
 _ABSURD = 4.0  # ratio of curvatures that no smooth statistic has
 _SHORT = 1e-4  # damping that shortens steps along valleys
 _NARROW = 0.01  # of a difference: too narrow
+_NEAR_LIMIT = 0.999  # of the way to a limit where something is not finite
 _WRONG = 0.3  # difference of what a step gains from what it promised, beyond which it has changed too
 
 
@@ -67,9 +68,9 @@ def score(
     expected improvement of the objective is below ``tolerance``, or after ``max_steps``. The information is computed
     again while a step gains much, and then learns from the gradients; when the objective is smooth and knows its second
     derivatives, these are taken instead once a step gains little. Where ``is_left`` says that the objective does not
-    hold any more, it stops too. No step leads to where anything is not finite, or more bins are cut off than at the
-    start, as counted by ``n_cut_off``. The information at a minimum ``nearby`` says whether the start is one already,
-    and for anything else it is computed.
+    hold any more, it stops too. No step leads to where anything is not finite, which a limit may be (a break at no
+    energy) that is only drawn near then, or more bins are cut off than at the start, as counted by ``n_cut_off``. The
+    information at a minimum ``nearby`` says whether the start is one already, and for anything else it is computed.
     """
     begin = np.clip(start, lower, upper)
     scoring = _Scoring(objective, begin, lower, upper, amplitudes, is_smooth, n_cut_off, nearby)
@@ -80,7 +81,8 @@ class _Scoring:
     """One search in progress: where it is, and what is known there.
 
     is_expected, is_exact : whether the information is averaged over the data, or the exact Hessian; is_near : whether
-    it was computed after a step that gained little
+    it was computed after a step that gained little; limits : of the objective, of which lower and upper may leave out a
+    little
     """
 
     def __init__(
@@ -95,6 +97,7 @@ class _Scoring:
         nearby: Hessian | None,
     ) -> None:
         self.objective, self.lower, self.upper, self.amplitudes = objective, lower, upper, amplitudes
+        self.limits = lower, upper
         self.is_smooth, self.n_cut_off = is_smooth, n_cut_off
         self.vector, self.size = vector, _size(vector)
         self.value, self.gradient = objective.value_and_gradient(vector)
@@ -183,6 +186,9 @@ class _Scoring:
             found = [(self.objective.value_and_gradient(paths[0])[0], 0)]
         else:
             found = [(self.objective.value(path), k) for k, path in enumerate(paths)]
+        for value, k in found:
+            if not np.isfinite(value):
+                self._draw_near(paths[k])
         for value, k in sorted(pair for pair in found if -np.inf < pair[0] < self.value):
             if self.n_cut_off is None or self.n_cut_off(paths[k]) <= self.n_allowed:
                 return value, paths[k]
@@ -204,10 +210,19 @@ class _Scoring:
         if information is None:
             information = self.information.learned(there - self.vector, gradient - self.gradient, _ABSURD)
         if not all_finite(value, gradient, information):
+            self._draw_near(there)
             return False
         self.vector, self.value, self.gradient, self.information = there, value, gradient, information
+        self.lower, self.upper = self.limits
         self.is_expected, self.is_near, self.is_exact = is_expected, is_near, hessian is not None
         return True
+
+    def _draw_near(self, there: Array) -> None:
+        """Leave a thousandth of the way to the limits that a step ``there`` (n_free,), which is not finite, led to;
+        until there is a step."""
+        near = self.vector + _NEAR_LIMIT * (there - self.vector)
+        self.lower = np.where((there <= self.lower) & (there < self.vector), near, self.lower)
+        self.upper = np.where((there >= self.upper) & (there > self.vector), near, self.upper)
 
     def _hessian(self, vector: Array) -> Hessian | None:
         """The exact second derivatives, where the objective knows them and they are positive definite."""
@@ -216,6 +231,7 @@ class _Scoring:
 
     def _result(self) -> ScoringResult:
         model, vector, gradient = self._model(), self.vector, self.gradient
+        self.lower, self.upper = self.limits
         move, promised = model_step(model, gradient, 0.0, *self._room())
         held = ((vector <= self.lower) & (gradient > 0)) | ((vector >= self.upper) & (gradient < 0))
         moving = (model.diagonal() > NOTHING) & ~held

@@ -1,0 +1,112 @@
+"""Wrong amplitudes, small kinks, limits without derivatives: the minimum is found all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+
+from gm.arrays import Array
+from gm.datasets import Datasets, SpectrumDataset
+from gm.fit import Fit, FitResult
+from gm.fit.minimizer import Minimizer
+from gm.maps.axes import EnergyAxis
+from gm.models import (
+    BrokenPowerLawSpectralModel,
+    Models,
+    Parameter,
+    SkyModel,
+    SpectralModel,
+)
+
+FLUX = "TeV-1 s-1 cm-2"
+EXPOSURE = 1e12
+EDGES = np.geomspace(0.5, 50.0, 13)
+FINE = np.geomspace(EDGES[:-1], EDGES[1:], 301, axis=1)  # of each bin, for sums that are good enough
+
+
+def counts_of(spectrum: Callable[[Array], Array]) -> Array:
+    return EXPOSURE * np.trapezoid(spectrum(FINE) * FINE, np.log(FINE), axis=1)
+
+
+def fitted(counts: Array, spectrum: SpectralModel) -> FitResult:
+    axes = {"energy": EnergyAxis(EDGES), "energy_true": EnergyAxis(EDGES, "energy_true")}
+    dataset = SpectrumDataset(name="a", counts=counts, exposure=np.full(counts.size, EXPOSURE), **axes)
+    return Fit(Datasets([dataset])).run(Models([SkyModel(name="s", spectral_model=spectrum)]))
+
+
+def lowest(counts: Array, spectrum: Callable[[Array, Array], Array], starts: list[list[float]]) -> float:
+    """The lowest of -2 ln L that simplexes find, the first parameter being the logarithm of the amplitude."""
+
+    def value(x: Array) -> float:
+        with np.errstate(all="ignore"):
+            predicted = counts_of(lambda energy: 1e-12 * np.exp(x[0]) * spectrum(energy, x[1:]))
+            some = counts > 0
+            found = 2 * np.sum(predicted) - 2 * np.sum(counts[some] * np.log(predicted[some]))
+        return float(found) if np.isfinite(found) else 1e30
+
+    options = {"maxfev": 4000, "xatol": 1e-7, "fatol": 1e-9}
+    return min(float(minimize(value, start, method="Nelder-Mead", options=options).fun) for start in starts)
+
+
+def broken(energy: Array, shape: Array) -> Array:
+    index1, index2, log_break = shape
+    x = energy / np.exp(log_break)
+    return np.where(x < 1, x**-index1, x**-index2)
+
+
+BREAKS = {
+    # Where a simplex ends from the start itself: the statistic has small kinks where the break passes a node.
+    "near": ([17, 15, 8, 10, 4, 5, 1, 1, 0, 0, 0, 0], 1.694, 3.512, 2.316e-12, 5.921),
+    "flat above": ([17, 11, 7, 7, 6, 1, 2, 4, 0, 0, 0, 0], 0.8368, 1.958, 1.201e-14, 1.833),
+    # From where the second index goes to where it does nothing.
+    "amplitude": ([17, 8, 10, 7, 9, 2, 1, 1, 0, 1, 0, 0], 2.305, 3.831, 1.923e-13, 26.34),
+}
+
+
+@pytest.mark.parametrize("case", BREAKS)
+def test_a_break(case: str) -> None:
+    counts, index1, index2, amplitude, ebreak = BREAKS[case]
+    result = fitted(
+        np.array(counts, dtype=float),
+        BrokenPowerLawSpectralModel(
+            index1=index1,
+            index2=index2,
+            amplitude=Parameter("amplitude", amplitude, FLUX, min=0.0),
+            ebreak=Parameter("ebreak", ebreak, "TeV", min=0.0),
+        ),
+    )
+    found = {p.name.removeprefix("s."): p.value for p in result.parameters}
+    ended = [np.log(1e12 * found["amplitude"]), found["index1"], found["index2"], np.log(found["ebreak"])]
+    assert result.status == "converged"
+    assert result.statistic == pytest.approx(lowest(np.array(counts, dtype=float), broken, [ended]), abs=2e-3)
+
+
+class Root:
+    """``50 (y - 3)^2 + sqrt(x)`` for x from 0 on, where the derivative is not finite."""
+
+    def value(self, vector: Array) -> float:
+        return float(50 * (vector[1] - 3) ** 2 + np.sqrt(vector[0]))
+
+    def value_and_gradient(self, vector: Array) -> tuple[float, Array]:
+        with np.errstate(divide="ignore"):
+            return self.value(vector), np.array([0.5 / np.sqrt(vector[0]), 100 * (vector[1] - 3)])
+
+    def information(self, vector: Array, *, expected: bool = False) -> Array:
+        return np.diag([1.0, 100.0])
+
+    def second_derivatives(self, vector: Array, steps: Array) -> None:
+        return None
+
+    def n_cut_off(self, vector: Array) -> int:
+        return 0
+
+
+@pytest.mark.parametrize("start", [1e-6, 1.0, 1e3])
+def test_a_limit_at_which_a_derivative_is_not_finite(start: float) -> None:
+    found = Minimizer(Root(), np.array([0.0, -np.inf]), np.full(2, np.inf)).minimize(np.array([start, 50.0]))
+    assert found.vector[0] >= 0
+    assert found.vector[1] == pytest.approx(3.0, abs=1e-3)
+    assert found.value < 0.01 * np.sqrt(start)
