@@ -201,7 +201,8 @@ class Dataset(ABC):
         return tuple(name for name in self.responses if getattr(self, name) is None)
 
     def same_responses(self, here: Position, there: Position, frame: str, conventions: Conventions) -> bool:
-        """Whether a source is seen with the same PSF and energy dispersion at two positions (lon, lat) [deg]."""
+        """Whether a source is seen with the same PSF and energy dispersion at two positions (lon, lat) [deg], and in
+        the same window of the sky."""
         return True
 
     def lost_energies(self) -> tuple[float, float] | None:

@@ -136,12 +136,16 @@ class SkyMap(CountsDataset, ABC):
     def same_responses(self, here: Position, there: Position, frame: str, conventions: Conventions) -> bool:
         if here == there:
             return True
-        psf, edisp = self.psf, self.edisp
+        seen = self if self.finer is None else self.finer
+        windows = (np.floor(np.multiply(2.0, seen.geometry.position(*place, frame))) for place in (here, there))
+        if not np.array_equal(*windows):  # that sources are predicted in are placed by halves of pixels
+            return False
+        psf, edisp = seen.psf, seen.edisp
         if psf is not None and not _agree(psf.profiles(*here, frame), psf.profiles(*there, frame)):
             return False
         if edisp is None:
             return True
-        return _agree(*(edisp.kernel(self.energy, *place, frame, conventions) for place in (here, there)))
+        return _agree(*(edisp.kernel(seen.energy, *place, frame, conventions) for place in (here, there)))
 
     def without_data(self) -> MapDataset:
         return converted(self, MapDataset, **self._blank_parts(no_counts(self.energy, self.geometry)))

@@ -12,10 +12,25 @@ import pytest
 from gm.datasets import Datasets, MapDataset
 from gm.estimators import FluxPointsEstimator
 from gm.fit import Fit, FitResult, FittedParameter
+from gm.irf.psf import PsfMap
 from gm.likelihood import JointLikelihood
 from gm.likelihood.maps.term import MapTerm
-from gm.models import Component, Link, Models, Parameter, SpatialModel
-from tests.map_samples import LAT, LON, background, cube, free, gauss, held, on_off_cube, point, source
+from gm.maps.axes import NodeAxis
+from gm.maps.geometry import WcsGeometry
+from gm.models import Component, Link, Models, Parameter, PointSpatialModel, SpatialModel
+from tests.map_samples import (
+    LAT,
+    LON,
+    background,
+    cube,
+    energies,
+    free,
+    gauss,
+    held,
+    on_off_cube,
+    point,
+    source,
+)
 
 # Half a pixel from the centres of pixels, where the statistic of a point has kinks in its position.
 SHAPES: dict[str, SpatialModel] = {
@@ -276,3 +291,36 @@ def test_a_position_on_no_parabola_is_told_and_exact_has_none() -> None:
     smooth = Fit(datasets, "exact").run(models)
     assert all(p.rise_at_2_sigma is None for p in smooth.parameters)
     assert smooth.warnings == ()
+
+
+@pytest.mark.parametrize("lat", [-0.04, 0.0, 0.04])
+def test_the_statistic_is_that_of_the_models_evaluated_again(lat: float) -> None:
+    """Sources are predicted in windows around where they start, and these are placed by pixels."""
+    energy, energy_true = energies(1, 2)
+    geometry = WcsGeometry.create(0.0, 0.0, 0.1, shape=(21, 21), frame="galactic")
+    everywhere = WcsGeometry.create(0.0, 0.0, 3.0, shape=(1, 1), frame="galactic")
+    rad = NodeAxis.from_edges("rad", np.linspace(0.0, 0.7, 71), "deg")
+    spread = np.exp(-0.5 * (rad.center / 0.12) ** 2) / (2 * np.pi * np.radians(0.12) ** 2)
+    empty = MapDataset(
+        name="sky",
+        geometry=geometry,
+        energy=energy,
+        energy_true=energy_true,
+        counts=np.zeros((1, 21, 21)),
+        background=np.full((1, 21, 21), 0.3),
+        exposure=np.full((2, 21, 21), 1e13),
+        psf=PsfMap(everywhere, energy_true, rad, np.tile(spread[:, None, None], (2, 1, 1, 1))),
+    )
+
+    def at(lon: float, lat: float) -> Models:
+        place = {"lon_0": Parameter("lon_0", lon, "deg"), "lat_0": Parameter("lat_0", lat, "deg")}
+        shape, index = PointSpatialModel(frame="galactic", **place), Parameter("index", 2.3, frozen=True)
+        return Models([source(shape=shape, index=index, amplitude="3e-11 TeV-1 s-1 cm-2")])
+
+    truth = JointLikelihood(Datasets([empty]), at(0.25, 0.1))
+    expected = truth.predicted(truth.layout.start)[0]
+    datasets = Datasets([empty.with_(counts=np.random.default_rng(1).poisson(expected).astype(float))])
+    result = Fit(datasets).run(at(0.0, lat))
+    again = JointLikelihood(datasets, result.models)
+    assert result.status == "converged"
+    assert result.statistic == pytest.approx(again.value(again.layout.start), abs=1e-8)
