@@ -154,7 +154,9 @@ class Profile:
                     continue
                 reason = "" if np.isfinite(above.rise) else "the statistic is not finite beyond"
                 return End(above.distance, below.vector, rise, reason)
-            last = here if here.doubt <= _UNSURE * rise and np.isfinite(here.rise) else below  # not on from astray
+            is_between = below.distance <= distance + step <= above.distance  # else the others have lost their effect
+            is_known = here.doubt <= _UNSURE * rise and np.isfinite(here.rise)
+            last = here if is_known and is_between else below  # not on from astray
             distance = min(_next(below, above, distance + step, unit), room)
         risen = f"a rise of {below.rise:.2g}, where the others leave their minimum"
         why = (

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq, minimize_scalar
 
-from gm.datasets import Datasets
+from gm.arrays import Array
+from gm.datasets import Datasets, SpectrumDataset
 from gm.fit import Fit, FitResult, FittedParameter
 from gm.fit.intervals import contour_rise
 from gm.likelihood import JointLikelihood
+from gm.maps.axes import EnergyAxis
 from gm.models import Link, Models, Parameter
 from tests.samples import on_off, power_law, spectrum
 
@@ -243,3 +245,39 @@ def test_a_follower_of_a_frozen_parameter_has_a_reason() -> None:
     result = Fit(DATASETS).run(models.with_links([Link("b.index", "a.index")]), minos=["*"])
     fitted = parameter(result, "b.index")
     assert (fitted.error, fitted.error_reason) == (None, "it follows a.index, which is not free")
+
+
+@pytest.mark.parametrize("reference", [0.01, 100.0, 1e6])
+def test_an_amplitude_far_from_the_data(reference: float) -> None:
+    """Its error is that of a logarithm: a step of it down leads through zero, where the index goes anywhere."""
+    edges = np.geomspace(0.5, 50.0, 13)
+    fine = np.geomspace(edges[:-1], edges[1:], 201, axis=1)
+
+    def predicted(log_amplitude: float, index: float) -> Array:
+        flux = np.exp(log_amplitude) * (fine / reference) ** -index
+        return 1e12 * np.trapezoid(flux * fine, np.log(fine), axis=1) + 0.5
+
+    counts = np.random.default_rng(5).poisson(predicted(np.log(2e-11) - 2.3 * np.log(reference), 2.3)).astype(float)
+
+    def lowest(log_amplitude: float) -> float:
+        def value(index: float) -> float:
+            mu = predicted(log_amplitude, index)
+            return float(2 * np.sum(mu - counts * np.log(mu)))
+
+        pivot = (np.log(2e-11) - log_amplitude) / np.log(reference)  # whose flux at 1 TeV is about the true one
+        return float(minimize_scalar(value, bounds=(pivot - 1.0, pivot + 1.0), method="bounded").fun)
+
+    axes = {"energy": EnergyAxis(edges), "energy_true": EnergyAxis(edges, "energy_true")}
+    known, exposure = np.full(counts.size, 0.5), np.full(counts.size, 1e12)
+    dataset = SpectrumDataset(name="a", counts=counts, background=known, exposure=exposure, **axes)
+    model = power_law("s", 2.0, amplitude(1e-10 / reference**2))
+    fixed = {"s.reference": {"value": reference, "frozen": True}}
+    result = Fit(Datasets([dataset])).run(Models([model]).with_parameters(fixed), minos=["s.amplitude"])
+    found = parameter(result, "s.amplitude")
+    assert found.minos is not None
+    best, least = np.log(found.value), lowest(np.log(found.value))
+    for end, far in zip(found.minos, (-1.0, 1.0), strict=True):
+        while lowest(best + far) < least + 1:
+            far *= 1.5
+        root = brentq(lambda x: lowest(x) - least - 1, best, best + far, xtol=1e-9)
+        assert end == pytest.approx(np.exp(root) - found.value, rel=1e-3)
