@@ -137,8 +137,8 @@ class SkyMap(CountsDataset, ABC):
         if here == there:
             return True
         seen = self if self.finer is None else self.finer
-        windows = (np.floor(np.multiply(2.0, seen.geometry.position(*place, frame))) for place in (here, there))
-        if not np.array_equal(*windows):  # that sources are predicted in are placed by halves of pixels
+        halves = [np.floor(np.multiply(2.0, seen.geometry.position(*place, frame))) for place in (here, there)]
+        if not np.array_equal(halves[0], halves[1]):  # of pixels, which place the windows that sources are predicted in
             return False
         psf, edisp = seen.psf, seen.edisp
         if psf is not None and not _agree(psf.profiles(*here, frame), psf.profiles(*there, frame)):

@@ -20,6 +20,7 @@ from gm.units import convert
 
 ON_A_LINE = 3  # points that a curve is led through: more of them would carry on what they are off by
 _SHORTER = 0.7  # of the step to be made, by the last one: a curve is not followed so far beyond its points
+_STEEP = 4.0  # times the rise of the parabola
 
 
 @final
@@ -74,10 +75,17 @@ class Space:
         if not starts:
             starts = [moved(line[0].best) for line in known] or [moved(self.profile.vector)]
         point = self.profile.at(chosen, wanted, starts)
-        if not point.reason:
+        if not point.reason and not self._is_steep(point, wanted):
             return point
-        again = self.profile.at(chosen, wanted, [self.profile.vector, moved(self.profile.vector)])
-        return point if again.reason else again
+        neighbours = (line[0].best for line in known)
+        again = self.profile.at(chosen, wanted, [self.profile.vector, moved(self.profile.vector), *neighbours])
+        return again if not again.reason and (point.reason or again.value < point.value) else point
+
+    def _is_steep(self, point: ProfilePoint, wanted: Array) -> bool:
+        """Whether the profile is far above the parabola at a point: others that have lost their effect on the way, as
+        the shape of an amplitude that goes through zero, lead astray."""
+        expected = self.ellipsoid.rise(self.chosen, wanted - self.profile.vector[list(self.chosen)])
+        return point.value - self.profile.least > _STEEP * (1.0 + expected)
 
     def interval(self, rise: float) -> Interval:
         """Of the only axis. Raises `LowerMinimum`."""

@@ -65,6 +65,10 @@ class Ellipsoid:
         direction[places] = move
         return direction
 
+    def rise(self, chosen: Sequence[int], move: Array) -> float:
+        """By how much a parabola rises, minimised over all else, where some parameters move by ``move``."""
+        return float(move @ np.linalg.solve(self._among(chosen), move))
+
     def interval(self, k: int, rise: float) -> Interval:
         """Where the statistic, minimised over all else, has risen by ``rise`` on both sides. Raises `LowerMinimum`."""
         sigma = self.sigma(k)

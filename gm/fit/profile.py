@@ -101,6 +101,11 @@ class Profile:
         self._lower, self._upper, self._names = lower, upper, names
         self._minimize, self._is_left = minimize, is_left
 
+    @property
+    def least(self) -> float:
+        """-2 ln L at the minimum."""
+        return self._value
+
     def of(
         self,
         objective: Objective,

@@ -6,16 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.optimize import minimize
+from scipy.optimize import minimize, minimize_scalar
 
 from gm.arrays import Array
 from gm.conventions import Conventions
-from gm.datasets import Datasets
+from gm.datasets import Datasets, SpectrumDataset
 from gm.errors import UsageError
 from gm.estimators import LikelihoodProfile, ProfileEstimator, Quantity
 from gm.fit import Fit
 from gm.likelihood import JointLikelihood
-from gm.models import Link, Models, PowerLaw2SpectralModel, SkyModel
+from gm.maps.axes import EnergyAxis
+from gm.models import Link, Models, Parameter, PowerLaw2SpectralModel, SkyModel
 from tests.samples import log_parabola, on_off, power_law, read_reference, spectrum
 
 DATASETS = Datasets([on_off("on-off", 3, exposure=4e12), spectrum("known", 4, exposure=4e12)])
@@ -237,3 +238,35 @@ def test_points_do_not_depend_on_those_before() -> None:
     for value, rise in zip(values, rises(together), strict=True):
         alone = ProfileEstimator(parameters="crab.alpha", values=[value]).run(DATASETS, models)
         assert rise == pytest.approx(rises(alone)[0], abs=1e-5)
+
+
+@pytest.mark.parametrize("reference", [100.0, 1e4])
+def test_an_amplitude_that_goes_through_zero(reference: float) -> None:
+    """Far from the data the error of an amplitude is larger than itself; below zero the index has no effect."""
+    edges = np.geomspace(0.5, 50.0, 13)
+    fine = np.geomspace(edges[:-1], edges[1:], 201, axis=1)
+
+    def predicted(amplitude: float, index: float) -> Array:
+        flux = amplitude * (fine / reference) ** -index
+        return np.asarray(1e12 * np.trapezoid(flux * fine, np.log(fine), axis=1) + 0.5)
+
+    def lowest(amplitude: float) -> float:
+        def value(index: float) -> float:
+            mu = predicted(amplitude, index)
+            return float(2 * np.sum(mu - counts * np.log(mu)))
+
+        pivot = np.log(2e-11 / amplitude) / np.log(reference)  # where it has the true flux at 1 TeV
+        return float(minimize_scalar(value, bounds=(pivot - 1.0, pivot + 1.0), method="bounded").fun)
+
+    counts = np.random.default_rng(5).poisson(predicted(2e-11 * reference**-2.3, 2.3)).astype(float)
+    axes = {"energy": EnergyAxis(edges), "energy_true": EnergyAxis(edges, "energy_true")}
+    known, exposure = np.full(counts.size, 0.5), np.full(counts.size, 1e12)
+    dataset = SpectrumDataset(name="a", counts=counts, background=known, exposure=exposure, **axes)
+    start = Parameter("amplitude", 1e-10 / reference**2, "TeV-1 s-1 cm-2")
+    fixed = {"s.reference": {"value": reference, "frozen": True}}
+    models = Models([power_law("s", 2.0, start)]).with_parameters(fixed)
+    profile = ProfileEstimator(parameters=("s.amplitude",), sigma=3, n=9).run(Datasets([dataset]), models)
+    nothing = 2 * np.sum(0.5 - counts * np.log(0.5))
+    assert {row.status for row in profile.rows} == {"ok"}
+    for (amplitude,), stat in ((row.values, row.stat) for row in profile.rows):
+        assert stat == pytest.approx(lowest(amplitude) if amplitude > 0 else nothing, abs=1e-3)
