@@ -51,6 +51,12 @@ def test_a_link_with_an_offset() -> None:
     assert substituted.statistic == pytest.approx(result.statistic, abs=1e-5)
 
 
+def test_a_link_with_a_scale_of_0_is_a_constant() -> None:
+    models = Models([log_parabola()]).with_links([Link("source.beta", "source.alpha", scale=0.0, offset=0.1)])
+    beta = next(p for p in Fit(DATASETS).run(models).parameters if p.name == "source.beta")
+    assert (beta.value, beta.error, beta.error_reason) == (0.1, None, "its link has a scale of 0")
+
+
 def test_limits_of_a_linked_parameter_hold_for_its_leader() -> None:
     two = power_law("two", index=Parameter("index", 1.6, max=1.8))
     models = Models([power_law("one", index=1.9), two]).with_links(
