@@ -255,7 +255,9 @@ class Minimizer:
             there = this._objective.value_and_gradient(this._vector(scaled))[1] * scale
             return np.where(np.isfinite(there), there, 0.0)
 
-        curvature = information * np.outer(scale, scale) + _REGULAR * np.eye(scale.size)
+        curvature = information * np.outer(scale, scale)
+        diagonal = curvature.diagonal()
+        np.fill_diagonal(curvature, np.where(diagonal >= 0, diagonal, 1.0) + _REGULAR)  # else MIGRAD asks for more
 
         def hessian(scaled: Array) -> Array:
             return curvature

@@ -230,6 +230,8 @@ class _Scoring:
         return hessian if hessian is not None and hessian.is_regular(_SINGULAR) else None
 
     def _result(self) -> ScoringResult:
+        if (self.information.diagonal() < 0).any():  # what gradients taught is no curvature
+            self.information, self.is_exact = as_hessian(self.objective.information(self.vector)), False
         model, vector, gradient = self._model(), self.vector, self.gradient
         self.lower, self.upper = self.limits
         move, promised = model_step(model, gradient, 0.0, *self._room())

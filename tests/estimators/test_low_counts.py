@@ -37,6 +37,11 @@ def test_fits_leave_kinks_where_it_is_lower_and_say_nothing_of_what_is_lost(seed
     assert wrong_with_fit(analysis(seed))[1] == []
 
 
+def test_an_amplitude_at_its_limit_whose_curvature_gradients_tell_wrongly() -> None:
+    """Beside a norm and a tilt that one bin with counts leaves degenerate: MIGRAD refuses negative curvature."""
+    assert wrong_with_fit(analysis(2898))[1] == []
+
+
 @pytest.mark.parametrize("seed", [522, 615])
 def test_a_norm_and_its_tilt_go_back_to_the_start_where_both_together_have_no_effect(seed: int) -> None:
     assert wrong_with_fit(analysis(seed))[1] == []
