@@ -74,6 +74,7 @@ class DaskPool(Pool):
         self._local: Any = None
         self._actors: dict[str, tuple[Worker, Any]] = {}
         self._given_up: set[str] = set()
+        self._packing = Packing()
         self._where = cluster.scheduler or "this machine"
         try:
             if cluster.scheduler is None:
@@ -166,7 +167,7 @@ class DaskPool(Pool):
         self._actors.pop(worker, None)
 
     def packing(self) -> Packing:
-        return Packing()
+        return self._packing
 
     def close(self) -> None:
         self._actors.clear()

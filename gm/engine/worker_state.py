@@ -9,6 +9,10 @@ import socket
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any, final
 
 import numpy as np
@@ -42,9 +46,19 @@ class Host:
     versions: tuple[str, ...]
 
 
+@cache
 def versions() -> tuple[str, ...]:
-    """Those on which numbers depend."""
-    return f"gm {__version__}", f"numpy {np.__version__}", f"python {platform.python_version()}"
+    """Those on which numbers depend; of gm its source too, since a checkout keeps its version from commit to commit."""
+    others = (f"{name} {version(name)}" for name in ("numpy", "scipy", "astropy"))
+    return f"gm {__version__} ({_source()})", *others, f"python {platform.python_version()}"
+
+
+def _source() -> str:
+    """A hash of all modules of gm."""
+    root, found = Path(__file__).parents[1], sha256()
+    for file in sorted(root.rglob("*.py")):
+        found.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes())
+    return f"source {found.hexdigest()[:8]}"
 
 
 @final

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from gm.pipeline.analysis.engine import EngineSettings
@@ -29,6 +30,8 @@ def _dask_engine(settings: EngineSettings, tell: Callable[[int, int], None]) -> 
     from gm.engine.dask_pool import Certificates, Cluster, DaskEngine
 
     if not logging.getLogger("gm").isEnabledFor(logging.INFO):
+        with suppress(ImportError):
+            import distributed  # noqa: F401  # which sets the levels of its loggers
         for name in ("distributed", "tornado", "asyncio"):
             logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters comes back as an error
     tls = settings.tls

@@ -161,7 +161,7 @@ def test_a_file_that_a_worker_does_not_see(
         parcel = packed(self, dataset)
         assert isinstance(parcel, parcels.FromFile)
         moved = Path("/nowhere") / parcel.entry.path.name
-        return parcels.FromFile(type(parcel.entry)(dataset.name, parcel.entry.type, moved), parcel.size, {})
+        return parcels.FromFile(type(parcel.entry)(dataset.name, parcel.entry.type, moved), {str(moved): ""}, {})
 
     monkeypatch.setattr(parcels.Packing, "pack", elsewhere)
     with pytest.raises(EngineError, match="workers do not see files") as failed:
