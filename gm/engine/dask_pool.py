@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -194,6 +195,16 @@ class _Answer(Reply):
             raise
         except (OSError, RuntimeError, asyncio.CancelledError) as error:
             raise Lost(_text(error)) from error
+
+
+def silence() -> None:
+    """Have Dask log nothing by itself: what matters comes back as an error."""
+    with suppress(ImportError):
+        import distributed  # noqa: F401  # which sets the levels of its loggers, of some by name
+    loud = ("distributed", "tornado", "asyncio")
+    for name in (*loud, *logging.root.manager.loggerDict):
+        if name.split(".")[0] in loud:
+            logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _distributed() -> Any:

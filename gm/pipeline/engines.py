@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from gm.pipeline.analysis.engine import EngineSettings
@@ -27,13 +26,10 @@ def build_engine(settings: EngineSettings, tell: Callable[[int, int], None]) -> 
 
 
 def _dask_engine(settings: EngineSettings, tell: Callable[[int, int], None]) -> Engine:
-    from gm.engine.dask_pool import Certificates, Cluster, DaskEngine
+    from gm.engine.dask_pool import Certificates, Cluster, DaskEngine, silence
 
     if not logging.getLogger("gm").isEnabledFor(logging.INFO):
-        with suppress(ImportError):
-            import distributed  # noqa: F401  # which sets the levels of its loggers
-        for name in ("distributed", "tornado", "asyncio"):
-            logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters comes back as an error
+        silence()
     tls = settings.tls
     certificates = None if tls is None else Certificates(tls.ca, tls.cert, tls.key)
     return DaskEngine(Cluster(settings.scheduler, certificates, settings.workers), tell=tell)

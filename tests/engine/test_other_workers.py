@@ -46,7 +46,7 @@ def test_dask_says_nothing_by_itself() -> None:
         "logging.getLogger('gm').setLevel(logging.WARNING)\n"
         "build_engine(EngineSettings('dask'), lambda done, all: None)\n"
         "import distributed\n"
-        "for name in ('distributed', 'distributed.nanny', 'tornado', 'asyncio'):\n"
+        "for name in ('distributed', 'distributed.client', 'distributed.nanny', 'tornado.application', 'asyncio'):\n"
         "    assert not logging.getLogger(name).isEnabledFor(logging.ERROR), name\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
