@@ -165,14 +165,11 @@ class CountsDataset(Dataset):
         edisp = self.dispersion()
         if edisp is None:
             return None
-        axis, counted = self.energy_true, self.energy.edges
-        dark = ~edisp.reshape(axis.n_bins, -1).any(axis=1)
-        if not dark.any():
-            return None
-        inside = (axis.center > counted[0]) & (axis.center < counted[-1])
-        exposed = self.exposure.reshape(axis.n_bins, -1).any(axis=1)
-        lost = np.flatnonzero(inside & exposed & dark)
-        return (float(axis.lo[lost[0]]), float(axis.hi[lost[-1]])) if lost.size else None
+        axis, (low, high) = self.energy_true, self.energy_range()
+        inside = slice(axis.center.searchsorted(low, "right"), axis.center.searchsorted(high, "left"))
+        seen, dispersed = (part.reshape(axis.n_bins, -1)[inside].any(axis=1) for part in (self.exposure, edisp))
+        lost = np.flatnonzero(seen > dispersed)  # and not
+        return (float(axis.lo[inside][lost[0]]), float(axis.hi[inside][lost[-1]])) if lost.size else None
 
     def remarks(self) -> Sequence[str]:
         """What responses add up to, where that is not 1."""

@@ -31,14 +31,14 @@ def left_out(dataset: Dataset) -> tuple[LeftOut, ...]:
         return (_part(dataset, np.ones_like(kept), by),)
     found: list[LeftOut] = []
     for reason, unusable in dataset.unusable():
-        if (kept & unusable).any():
-            found.append(_part(dataset, kept & unusable, reason))
-            kept = kept & ~unusable
+        if np.count_nonzero(lost := kept & unusable):
+            found.append(_part(dataset, lost, reason))
+            kept = kept > unusable  # and not
     return tuple(found)
 
 
 def _part(dataset: Dataset, where: BoolArray, reason: str) -> LeftOut:
-    return LeftOut(reason, int(where.sum()), dataset.counts_in(where))
+    return LeftOut(reason, int(np.count_nonzero(where)), dataset.counts_in(where))
 
 
 def data_warnings(datasets: Sequence[Dataset], known: Sequence[Sequence[LeftOut]] | None = None) -> list[str]:

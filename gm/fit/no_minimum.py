@@ -30,7 +30,7 @@ def off_the_plateau(
     not meet, becomes what leaves the fewest, and of those the lowest value: itself, its opposite, or plus or minus a
     power of a thousand.
     """
-    vector = np.clip(start, lower, upper)
+    vector = start.clip(lower, upper)
     n_best = n_cut_off(vector)
     if not n_best:
         return start, 0

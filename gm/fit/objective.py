@@ -58,7 +58,7 @@ class Restricted:
 
     def value_and_gradient(self, vector: Array) -> tuple[float, Array]:
         value, gradient = self._objective.value_and_gradient(self.full(vector))
-        return value, gradient[self.active]
+        return value, gradient if self._all else gradient[self.active]
 
     def gradient(self, vector: Array) -> Array:
         return self.value_and_gradient(vector)[1]

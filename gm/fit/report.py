@@ -25,10 +25,9 @@ def fitted_parameters(
     shapes: Mapping[int, float],
 ) -> Iterable[FittedParameter]:
     """All parameters in order; active : (n_free,) those that ``errors`` and ``shapes`` are of."""
-    positions = np.cumsum(active) - 1
-    roots = models.roots()
+    positions, parameters, roots = np.cumsum(active) - 1, models.parameters, models.roots()
     targets = {models.addresses().resolve(link.parameter): link.equals for link in models.links}
-    for k, (address, parameter) in enumerate(zip(models.parameters.addresses, models.parameters, strict=True)):
+    for k, (address, parameter) in enumerate(zip(parameters.addresses, parameters, strict=True)):
         interval, free, position, why, side = minos.get(address), layout.free_position(k), None, "", None
         if free is None and k in targets:
             why = f"it follows {targets[k]}, which is not free" if roots[k].scale else "its link has a scale of 0"

@@ -291,7 +291,8 @@ class FitRun:
     def best_models(self) -> Models:
         """The global model at the minimum, with errors and covariance."""
         covariance = self.errors.covariance_over(self.objective.active, is_dense=self.likelihood.own is None)
-        return self.models_at(self.minimum.vector).with_covariance(self.layout.covariance(covariance))
+        values = self.layout.own(self.objective.full(self.minimum.vector))
+        return self.likelihood.models.with_values(values, self.layout.covariance(covariance))
 
     def with_nothing(self, name: str, null: FitRun) -> Array | None:
         """The minimum of a fit without a component, (n_active,) with an amplitude of 0 of that; None if it has none."""

@@ -72,7 +72,7 @@ def score(
     energy) that is only drawn near then, or more bins are cut off than at the start, as counted by ``n_cut_off``. The
     information at a minimum ``nearby`` says whether the start is one already, and for anything else it is computed.
     """
-    begin = np.clip(start, lower, upper)
+    begin = start.clip(lower, upper)
     scoring = _Scoring(objective, begin, lower, upper, amplitudes, is_smooth, n_cut_off, nearby)
     return scoring.run(max_steps, tolerance, progress, is_left)
 
@@ -262,7 +262,10 @@ def known_hessian(objective: Objective, vector: Array, scale: Array, lower: Arra
 def _complete(information: Hessian, gradient: Array, size: Array) -> Hessian:
     """With a curvature for parameters that have a slope and none: so that a step is as large as their ``size``."""
     diagonal = information.diagonal()
-    lost = ~(diagonal > NOTHING) & ((gradient != 0) | (diagonal != 0))
+    known = diagonal > NOTHING
+    if known.all():
+        return information
+    lost = ~known & ((gradient != 0) | (diagonal != 0))
     if not lost.any():
         return information
     gain = np.abs(gradient[lost]) * size[lost]
@@ -280,7 +283,7 @@ def _scale(vector: Array, information: Hessian) -> Array:
     Rounded to a power of two: a vector goes into these units and back without rounding, and is recognised.
     """
     sigma = errors_alone(information.diagonal(), _size(vector))
-    return np.asarray(np.exp2(np.round(np.log2(sigma))))
+    return np.asarray(np.exp2(np.rint(np.log2(sigma))))
 
 
 def _size(vector: Array) -> Array:

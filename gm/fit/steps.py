@@ -31,7 +31,7 @@ def model_step(information: Hessian, gradient: Array, damping: float, down: Arra
     """
     diagonal = information.diagonal()
     moving = (diagonal > NOTHING) & ~((down >= 0) & (gradient > 0)) & ~((up <= 0) & (gradient < 0))
-    move = np.zeros_like(gradient)
+    move = np.zeros(gradient.size)
     if not moving.any():
         return move, 0.0
     move[moving] = information.among(moving).newton(gradient[moving], damping)
@@ -119,10 +119,10 @@ def candidates(
     All arrays are (n_free,).
     """
     positive = amplitudes & (vector > 0)
-    change = np.zeros_like(vector)
+    change = np.zeros(vector.size)
     change[positive] = move[positive] / vector[positive]
     if not (np.abs(change) >= _STRAIGHT).any():
-        return [np.clip(_bent(vector, move, change, positive), lower, upper)]
+        return [_bent(vector, move, change, positive).clip(lower, upper)]
     straight, keep, down, up = move, -(1.0 - _LEAST) * vector, lower - vector, upper - vector
     steps = []
     if (positive & (move < keep)).any():
@@ -141,11 +141,11 @@ def candidates(
     limiting = positive & ((information.diagonal() * vector**2 > 2.0 * _SIGNIFICANT**2) | (change > 0))
     largest = float(np.abs(change[limiting if limiting.any() else positive]).max())
     short = min(1.0, _FOLD / largest) if largest > 0 else 1.0
-    bent = _bent(vector, short * move, np.clip(short * change, -_FOLD, _FOLD), positive)
-    return [np.clip(step, lower, upper) for step in (vector + straight, bent, *steps)]
+    bent = _bent(vector, short * move, (short * change).clip(-_FOLD, _FOLD), positive)
+    return [step.clip(lower, upper) for step in (vector + straight, bent, *steps)]
 
 
 def _bent(vector: Array, move: Array, change: Array, curved: BoolArray) -> Array:
     step = vector + move
     step[curved] = vector[curved] * np.exp(change[curved])
-    return np.asarray(step)
+    return step

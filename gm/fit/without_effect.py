@@ -30,8 +30,9 @@ def without_effect(objective: Restricted, vector: Array, start: Array, among: Bo
     """Which parameters of those ``among`` (n_free,) could as well be where they are in ``start``, all of them at once,
     to the last bit of the value, and have neither slope nor curvature at ``vector``."""
     found = among & (objective.gradient(vector) == 0)
-    if found.any():
-        found &= as_hessian(objective.information(vector)).diagonal() == 0
+    if not found.any():
+        return found
+    found &= as_hessian(objective.information(vector)).diagonal() == 0
     value = objective.value(vector)
     if found.any() and objective.value(np.where(found, start, vector)) != value:
         there = vector.copy()
@@ -39,7 +40,7 @@ def without_effect(objective: Restricted, vector: Array, start: Array, among: Bo
             there[k] = start[k]
             if objective.value(there) != value:
                 there[k], found[k] = vector[k], False
-    return np.asarray(found)
+    return found
 
 
 def reasons(found: BoolArray, names: Sequence[str]) -> dict[int, str]:

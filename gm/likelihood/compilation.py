@@ -91,7 +91,7 @@ class _TermBuilder:
         self._statistic, self._covariance = statistic, covariance
         self._arrays: list[Columns] = []
         self._offsets: list[Array] = []
-        self._datasets: list[IntArray] = []
+        self._datasets: list[int] = []
         self._bins: list[IntArray] = []
         self._responses: dict[Block, list[_Response]] = defaultdict(list)
         self._diagonals: list[tuple[IntArray, IntArray, Array]] = []
@@ -99,7 +99,7 @@ class _TermBuilder:
 
     def add_bins(self, dataset: int, bins: IntArray, arrays: Columns, offset: Array) -> None:
         self.n_rows += bins.size
-        self._datasets.append(np.full(bins.size, dataset))
+        self._datasets.append(dataset)
         self._bins.append(bins)
         self._arrays.append(arrays)
         self._offsets.append(offset)
@@ -128,7 +128,7 @@ class _TermBuilder:
         if self._diagonals:
             folds.append(DiagonalFold(*(np.concatenate(parts) for parts in zip(*self._diagonals, strict=True))))
         statistic = self._statistic(*(np.concatenate(parts) for parts in zip(*self._arrays, strict=True)))
-        dataset, bins = np.concatenate(self._datasets), np.concatenate(self._bins)
+        dataset, bins = np.repeat(self._datasets, [part.size for part in self._bins]), np.concatenate(self._bins)
         term = Term(statistic, folds, np.concatenate(self._offsets), dataset, bins, n_columns)
         return term if self._covariance is None else CorrelatedTerm(term, self._covariance)
 

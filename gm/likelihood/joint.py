@@ -29,6 +29,9 @@ from gm.matrices import BorderedHessian, Matrix
 from gm.models import Component, Layout, Models
 
 
+_KEPT = 4  # points of which is kept what is known: where a step began, and those that it may lead to
+
+
 @final
 @dataclass(frozen=True, eq=False)
 class PixelLattice:
@@ -107,7 +110,7 @@ class JointLikelihood:
         apart = frozenset[str]() if self.own is None else spectra_apart(models)
         self.bank = FluxBank(plan, models, self.layout, self.conventions, apart)
         self._followed = self.layout.followed()
-        self._last_point: _Point | None = None
+        self._points: list[_Point] = []
         self._last_slopes: _Point | None = None
         self._last_value: tuple[bytes, float] | None = None
         self._last: tuple[bytes, float, Array] | None = None
@@ -146,13 +149,14 @@ class JointLikelihood:
         return self._last[1], self._last[2].copy()
 
     def _at(self, vector: Array) -> _Point:
-        """What is known at a vector; kept are the last one and the last one with derivatives."""
+        """What is known at a vector; kept are the last ones, and the derivatives of fluxes at the last that has any."""
         key = vector.tobytes()
-        for point in (self._last_point, self._last_slopes):
-            if point is not None and point.key == key:
-                self._last_point = point
+        for point in self._points:
+            if point.key == key:
                 return point
-        self._last_point = point = _Point(key, self.layout.expand(vector))
+        slopes = self._last_slopes
+        point = slopes if slopes is not None and slopes.key == key else _Point(key, self.layout.expand(vector))
+        self._points = [point, *self._points[: _KEPT - 1]]
         return point
 
     def _flux(self, point: _Point) -> Array:
@@ -163,6 +167,8 @@ class JointLikelihood:
     def _slopes(self, point: _Point) -> FluxSlopes:
         """The flux vector with its derivatives."""
         if point.slopes is None:
+            if self._last_slopes is not None:
+                self._last_slopes.slopes = None
             point.slopes = self.bank.slopes(point.values)
             self._last_slopes = point
             if point.flux is None:

@@ -251,15 +251,18 @@ class Composition:
         """The same components with other parameters, (n_par,) in order; linked ones are put in step."""
         return type(self)(self._components_with(parameters), self.links, self.covariance)
 
-    def with_values(self, values: Array) -> Self:
-        """The same with other values, (n_par,) in own units."""
+    def with_values(self, values: Array, covariance: Covariance | None = None) -> Self:
+        """The same with other values, (n_par,) in own units, and as of `with_covariance` where one is given."""
         flat = [replace(p, value=float(v)) for p, v in zip(self._flat(), values, strict=True)]
-        return self.with_flat(flat)
+        return self.with_flat(flat) if covariance is None else self._with_errors(flat, covariance)
 
     def with_covariance(self, matrix: Covariance) -> Self:
         """The same with a covariance, (n_par, n_par) in own units; errors become the roots of its diagonal."""
+        return self._with_errors(self._flat(), matrix)
+
+    def _with_errors(self, flat: Sequence[Parameter], matrix: Covariance) -> Self:
+        """The components with these parameters, (n_par,), and a covariance of them."""
         matrix = matrix if isinstance(matrix, BorderedCovariance) else np.asarray(matrix, dtype=np.float64)
-        flat = self._flat()
         n_par = len(flat)
         if matrix.shape != (n_par, n_par):
             raise ModelError(f"the covariance has shape {matrix.shape}; {n_par} parameters need {(n_par, n_par)}")

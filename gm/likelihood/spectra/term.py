@@ -167,8 +167,14 @@ class Term(LikelihoodTerm):
         """Bins that enter the statistic."""
         return self.offset.size
 
+    def _is_first(self) -> BoolArray:
+        """Which rows are the first of their dataset, (n_rows,)."""
+        is_first = np.ones(self.n_bins, dtype=bool)
+        np.not_equal(self.dataset[1:], self.dataset[:-1], out=is_first[1:])
+        return is_first
+
     def energy_bins(self) -> list[tuple[int, IntArray]]:
-        starts = np.flatnonzero(np.diff(self.dataset, prepend=-1))
+        starts = np.flatnonzero(self._is_first())
         return list(zip(self.dataset[starts].tolist(), np.split(self.bin, starts[1:]), strict=True))
 
     def measured_again(self, datasets: Datasets, n_columns: int) -> Term:
@@ -190,7 +196,7 @@ class Term(LikelihoodTerm):
 
     def report(self, flux: Array, by_component: dict[str, Array]) -> list[TermReport]:
         """Statistic and predicted counts per dataset; ``by_component`` are flux vectors with one component each."""
-        is_first = np.diff(self.dataset, prepend=-1) != 0
+        is_first = self._is_first()
         starts, index = np.flatnonzero(is_first), np.cumsum(is_first) - 1
         datasets = self.dataset[starts]
 
@@ -235,7 +241,7 @@ class Term(LikelihoodTerm):
 
     def n_cut_off(self, flux: Array) -> int:
         """Bins with counts that could be predicted and are not, or negative: there -2 ln L is a plateau."""
-        if not self._is_negative_anyway and all(flux[part].min(initial=1.0) > DARK for part in self._columns):
+        if not self._is_negative_anyway and all(np.minimum.reduce(flux[part], initial=1.0) > DARK for part in self._columns):
             return 0
         least = self.statistic.least()
         if least is None or not (is_cut_off := self.predict(flux) <= least).any():
@@ -246,7 +252,7 @@ class Term(LikelihoodTerm):
     def predicted(self, flux: Array) -> list[PredictedBins]:
         """The prediction of each row, by dataset."""
         rows = self.predict(flux)
-        starts = np.flatnonzero(np.diff(self.dataset, prepend=-1))
+        starts = np.flatnonzero(self._is_first())
         parts = np.split(np.arange(rows.size), starts[1:])
         return [PredictedBins(int(self.dataset[part[0]]), self.bin[part], rows[part]) for part in parts]
 
@@ -295,7 +301,7 @@ class Term(LikelihoodTerm):
         return Pullback(value + sparse.linear(flux), d_flux)
 
     def values_by_dataset(self, flux: Array) -> tuple[IntArray, Array]:
-        starts = np.flatnonzero(np.diff(self.dataset, prepend=-1))
+        starts = np.flatnonzero(self._is_first())
         values = self.statistic.value(self.predict(flux))
         return self.dataset[starts], np.add.reduceat(values, starts) if starts.size else np.empty(0)
 

@@ -13,6 +13,7 @@ Node counts as in Gammapy 2.1, ``gammapy.modeling.models.spectral.integrate_spec
 from __future__ import annotations
 
 from functools import cached_property
+from itertools import accumulate
 from math import isfinite
 
 import numpy as np
@@ -114,7 +115,7 @@ class EnergyBins:
         self.conventions = conventions
         self.lo: Array = np.concatenate([axis[:-1] for axis in self._edges])
         self.hi: Array = np.concatenate([axis[1:] for axis in self._edges])
-        self.offsets = tuple(np.cumsum([0, *(len(axis) - 1 for axis in self._edges)]).tolist())
+        self.offsets = tuple(accumulate((len(axis) - 1 for axis in self._edges), initial=0))
 
     @cached_property
     def fine(self) -> GaussRule | LogLogRule:
