@@ -66,6 +66,6 @@ def _slopes(one: Expectation, bins: IntArray, source: Array) -> Array:
         on, off = (part.ravel() for part in np.meshgrid(*numbers, indexing="ij"))
         weights = poisson.pmf(on, means[0]) * poisson.pmf(off, means[1])
         alpha = np.full(on.size, acceptance.ravel()[at] / acceptance_off.ravel()[at])
-        slopes = WStat(on, off, alpha).value_and_derivative(np.full(on.size, source.ravel()[at]))[1]
+        slopes = WStat(on, off, alpha).derivative(np.full(on.size, source.ravel()[at]))
         found[k] = weights @ slopes
     return found

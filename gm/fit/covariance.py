@@ -234,7 +234,8 @@ class Errors:
     @property
     def kept(self) -> BoolArray:
         kept = self.inside
-        kept[list(self.vague)] = False
+        if self.vague:
+            kept[list(self.vague)] = False
         return kept
 
     def without(self, vague: Mapping[int, str]) -> Errors:

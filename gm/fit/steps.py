@@ -29,8 +29,8 @@ def model_step(information: Hessian, gradient: Array, damping: float, down: Arra
 
     ``damping`` of the information's diagonal is added to it. Returned with the improvement that the model promises.
     """
-    diagonal = information.diagonal()
-    moving = (diagonal > NOTHING) & ~((down >= 0) & (gradient > 0)) & ~((up <= 0) & (gradient < 0))
+    held = np.where(gradient > 0, down >= 0, (up <= 0) & (gradient < 0))
+    moving = (information.diagonal() > NOTHING) > held  # and not
     move = np.zeros(gradient.size)
     if not moving.any():
         return move, 0.0

@@ -28,7 +28,6 @@ from gm.likelihood.treatment import Treatment
 from gm.matrices import BorderedHessian, Matrix
 from gm.models import Component, Layout, Models
 
-
 _KEPT = 4  # points of which is kept what is known: where a step began, and those that it may lead to
 
 

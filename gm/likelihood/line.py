@@ -88,7 +88,7 @@ class RowLine(Line):
         return np.asarray(np.sum(self.statistic.value(np.multiply.outer(norms, self.signal) + self.rest), axis=1))
 
     def slope(self, norm: float) -> float:
-        return float(self.signal @ self.statistic.value_and_derivative(self._at(norm))[1])
+        return float(self.signal @ self.statistic.derivative(self._at(norm)))
 
     def curvature(self, norm: float) -> float:
         return float(self.signal**2 @ self.statistic.curvature(self._at(norm)))

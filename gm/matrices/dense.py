@@ -97,7 +97,7 @@ class DenseHessian(Hessian):
         if weak:
             return None, weak
         inverse = (vectors / eigenvalues) @ vectors.T
-        return 2.0 * inverse * np.outer(scale, scale), []
+        return 2.0 * inverse * (scale[:, None] * scale), []
 
     def explained(self, k: int) -> float:
         others = np.arange(len(self.matrix)) != k

@@ -125,7 +125,7 @@ class Layout:
             return matrix.placed(np.where(self._slope != 0, self._source, -1), self._slope)
         if not len(self.free):
             return np.zeros((len(self._constant), len(self._constant)))
-        return np.asarray(np.outer(self._slope, self._slope) * matrix[self._source][:, self._source])
+        return np.asarray(self._slope[:, None] * self._slope * matrix[self._source][:, self._source])
 
     def slots(self, component: str, section: str | None = None) -> slice:
         """Where a component's values, or those of its ``spectral``, ``spatial`` or ``temporal`` model, lie."""

@@ -40,6 +40,10 @@ class Statistic(ABC):
         """-2 ln L, (n_bins,)."""
         return self.value_and_derivative(predicted)[0]
 
+    def derivative(self, predicted: Array) -> Array:
+        """The derivative of -2 ln L with respect to ``predicted``, (n_bins,), alone."""
+        return self.value_and_derivative(predicted)[1]
+
     def total_and_derivative(self, predicted: Array) -> tuple[float, Array]:
         """-2 ln L summed over the bins, and its derivative, (n_bins,)."""
         value, derivative = self.value_and_derivative(predicted)

@@ -34,7 +34,13 @@ class Cash(Statistic):
     def value_and_derivative(self, predicted: Array) -> tuple[Array, Array]:
         mu = np.maximum(predicted, TRUNCATION)
         value = 2.0 * (mu - self._counts * np.log(mu))
-        return value, np.where(predicted > TRUNCATION, 2.0 - 2.0 * self._counts / mu, 0.0)
+        return value, self._derivative(predicted, mu)
+
+    def derivative(self, predicted: Array) -> Array:
+        return self._derivative(predicted, np.maximum(predicted, TRUNCATION))
+
+    def _derivative(self, predicted: Array, mu: Array) -> Array:
+        return np.where(predicted > TRUNCATION, 2.0 - 2.0 * self._counts / mu, 0.0)
 
     def residuals(self, predicted: Array) -> Array:
         """From the deviance ``2 (mu - n + n ln(n / mu))``."""

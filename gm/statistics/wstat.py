@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import ClassVar, Self, final
 
 import numpy as np
@@ -41,11 +42,20 @@ class WStat(Statistic):
         counts = np.concatenate([n_on, n_off])
         on, off = _n_log_n(counts).reshape(2, -1)
         self._constant = 2.0 * (on - n_on + off - n_off)
-        self._whole_constant = float(np.add.reduce(self._constant))
         self._twice_counts = 2.0 * counts
         self._twice_on, self._twice_off = self._twice_counts.reshape(2, -1)
-        self._no_on = n_on == 0
-        self._any_no_on = bool(self._no_on.any())
+
+    @cached_property
+    def _whole_constant(self) -> float:
+        return float(np.add.reduce(self._constant))
+
+    @cached_property
+    def _no_on(self) -> BoolArray:
+        return self.n_on == 0
+
+    @cached_property
+    def _any_no_on(self) -> bool:
+        return bool(self._no_on.any())
 
     @property
     def counts(self) -> Array:
@@ -94,6 +104,9 @@ class WStat(Statistic):
     def value_and_derivative(self, predicted: Array) -> tuple[Array, Array]:
         expected, above = self._expected(predicted)
         return self._value(expected, above), self._derivative(predicted, above[0])
+
+    def derivative(self, predicted: Array) -> Array:
+        return self._derivative(predicted, self._expected(predicted)[1][0])
 
     def total(self, predicted: Array) -> float:
         return self._total(*self._expected(predicted))
