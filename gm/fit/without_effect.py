@@ -29,7 +29,7 @@ def of_backgrounds(models: Models, layout: Layout) -> BoolArray:
 def without_effect(objective: Restricted, vector: Array, start: Array, among: BoolArray) -> BoolArray:
     """Which parameters of those ``among`` (n_free,) could as well be where they are in ``start``, all of them at once,
     to the last bit of the value, and have neither slope nor curvature at ``vector``."""
-    found = among & (objective.gradient(vector) == 0)
+    found: BoolArray = among & (objective.gradient(vector) == 0)
     if not found.any():
         return found
     found &= as_hessian(objective.information(vector)).diagonal() == 0

@@ -51,7 +51,7 @@ class WStat(Statistic):
 
     @cached_property
     def _no_on(self) -> BoolArray:
-        return self.n_on == 0
+        return np.asarray(self.n_on == 0)
 
     @cached_property
     def _any_no_on(self) -> bool:

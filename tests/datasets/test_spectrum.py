@@ -102,3 +102,19 @@ def test_a_known_background_is_checked_too() -> None:
     assert SpectrumDataset(**common).background is None
     with pytest.raises(DataError, match="background is -1"):
         SpectrumDataset(**common, background=np.array([0.0, -1.0, 0.0]))
+
+
+def test_lost_energies_are_looked_for_one_by_one() -> None:
+    """Exposures and rows of energy dispersion that are 0 or not, by chance, against a look at each true energy."""
+    random, energy = np.random.default_rng(5), EnergyAxis(np.geomspace(1.0, 8.0, 4))
+    for _ in range(200):
+        n = int(random.integers(1, 8))
+        true = EnergyAxis(np.geomspace(random.uniform(0.3, 5.0), random.uniform(6.0, 20.0), n + 1), "energy_true")
+        edisp = random.integers(0, 2, (n, 1)) * np.full((n, 3), 0.3)
+        exposure = 1e10 * random.integers(0, 2, n)
+        dataset = on_off(energy=energy, energy_true=true, exposure=exposure, edisp=edisp)
+        lost = [
+            k for k in range(n) if 1.0 < true.center[k] < 8.0 and exposure[k] > 0 and not any(e > 0 for e in edisp[k])
+        ]
+        expected = (true.edges[lost[0]], true.edges[lost[-1] + 1]) if lost else None
+        assert dataset.lost_energies() == expected

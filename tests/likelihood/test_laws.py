@@ -43,11 +43,12 @@ def test_models_without_a_free_parameter_have_a_value() -> None:
 
 
 def test_what_is_kept_of_points_is_theirs() -> None:
-    """Values, gradients and information asked for in turn at three points, against a likelihood that keeps nothing."""
+    """Values, gradients and information asked for in turn, at more points than are kept, against a likelihood that
+    keeps nothing."""
     likelihood = JointLikelihood(DATASETS, MODELS)
     random, start = np.random.default_rng(1), likelihood.layout.start
-    points = [start * factor for factor in (1.0, 1.01, 0.98)]
-    for k, what in zip(random.integers(3, size=60), random.integers(3, size=60), strict=True):
+    points = [start * factor for factor in (1.0, 1.01, 0.98, 1.02, 0.99, 1.03)]
+    for k, what in zip(random.integers(6, size=150), random.integers(3, size=150), strict=True):
         fresh = JointLikelihood(DATASETS, MODELS)
         if what == 0:
             assert likelihood.value(points[k]) == pytest.approx(fresh.value(points[k]), rel=1e-13)

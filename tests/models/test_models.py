@@ -263,3 +263,15 @@ def test_attributes_that_are_none_are_told() -> None:
     ):
         with pytest.raises(ReadOnlyError, match=f"'{name}' of {type(owner).__name__} cannot be set: .*{hint}"):
             setattr(owner, name, 3)
+
+
+def test_values_with_a_covariance_are_both_one_after_the_other() -> None:
+    both = Models([SkyModel(name=name, spectral_model=PowerLawSpectralModel()) for name in ("crab", "other")])
+    linked = both.with_links([Link("other.index", "crab.index", scale=2.0, offset=0.5)])
+    values, matrix = np.arange(1.0, 7.0), np.diag(np.arange(6.0)) + 0.1
+    at_once, in_turn = linked.with_values(values, matrix), linked.with_values(values).with_covariance(matrix)
+    assert list(at_once.parameters) == list(in_turn.parameters)
+    assert at_once.parameters["other.index"].value == 2.5
+    assert at_once.parameters["other.index"].error == pytest.approx(2.0 * np.sqrt(0.1))
+    assert at_once.covariance is not None
+    np.testing.assert_array_equal(at_once.covariance, matrix)

@@ -94,3 +94,9 @@ def test_expected_ts_is_that_of_data_as_predicted(null: float, mu: float) -> Non
 
 def test_take_keeps_the_chosen_bins() -> None:
     assert Cash(at(1, 2, 3)).take(np.array([2, 0])).counts.tolist() == [3, 1]
+
+
+@given(st.lists(st.tuples(counts, st.floats(-5.0, 500.0)), min_size=1, max_size=8))
+def test_a_derivative_alone_has_the_bits_of_one_with_its_value(bins: list[tuple[float, float]]) -> None:
+    n, predicted = (np.array(column) for column in zip(*bins, strict=True))
+    np.testing.assert_array_equal(Cash(n).derivative(predicted), Cash(n).value_and_derivative(predicted)[1])

@@ -209,3 +209,10 @@ def test_nothing_expected_where_nothing_is_counted_costs_nothing() -> None:
 def test_curvature_of_bins_without_counts_where_the_square_of_a_signal_is_no_number_any_more() -> None:
     with np.errstate(all="raise", under="ignore"):
         assert WStat(np.zeros(1), np.zeros(1), np.ones(1)).curvature(np.array([-1e-200])).tolist() == [0.0]
+
+
+@given(st.lists(st.tuples(counts, counts, alphas, signals), min_size=1, max_size=8))
+def test_a_derivative_alone_has_the_bits_of_one_with_its_value(bins: list[tuple[float, float, float, float]]) -> None:
+    n_on, n_off, alpha, signal = (np.array(column) for column in zip(*bins, strict=True))
+    statistic = WStat(n_on, n_off, alpha)
+    np.testing.assert_array_equal(statistic.derivative(signal), statistic.value_and_derivative(signal)[1])

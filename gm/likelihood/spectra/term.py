@@ -242,7 +242,7 @@ class Term(LikelihoodTerm):
     def n_cut_off(self, flux: Array) -> int:
         """Bins with counts that could be predicted and are not, or negative: there -2 ln L is a plateau."""
         lowest = (np.minimum.reduce(flux[part], initial=1.0) for part in self._columns)
-        if not self._is_negative_anyway and all(flux_there > DARK for flux_there in lowest):
+        if not self._is_negative_anyway and all(one > DARK for one in lowest):
             return 0
         least = self.statistic.least()
         if least is None or not (is_cut_off := self.predict(flux) <= least).any():
