@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from math import isclose
+from math import isclose, isfinite
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -27,6 +27,7 @@ from gm.estimators.result import FittedValue
 from gm.estimators.time_bins import TimeBin
 from gm.estimators.told import Told, number
 from gm.estimators.variability import (
+    Excess,
     Fluxes,
     Pace,
     chi2_probability,
@@ -222,12 +223,18 @@ def _variability(curve: LightCurve, points: Points, band: int) -> dict[str, Any]
             "fvar_err": finite(excess.error),
             "squared": finite(excess.squared),
             "squared_err": finite(excess.squared_err),
-            "reason": None if excess.value is not None else "their variance is no larger than their mean squared error",
+            "reason": _why_no_excess(excess),
         }
     )
     row["doubling_time"] = _pace(fastest(fluxes, rising=True), "rises")
     row["halving_time"] = _pace(fastest(fluxes, rising=False), "falls")
     return row
+
+
+def _why_no_excess(excess: Excess) -> str | None:
+    if excess.value is not None:
+        return None
+    return "their variance is no larger than their mean squared error" if isfinite(excess.squared) else "their mean is 0"
 
 
 def _fluxes(points: Iterable[Mapping[str, Any]], sigma: float) -> Fluxes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import nan
 from typing import final
 
 import numpy as np
@@ -102,7 +103,7 @@ def chi2_probability(value: float, dof: int) -> float:
 
 
 def excess_variance(fluxes: Fluxes, systematic: float = 0.0) -> Excess | None:
-    """None for fewer than two bins. Source: Vaughan et al. 2003, MNRAS 345, 1271, eqs. 8, 10, 11 and B2::
+    """None for fewer than two bins; not a number where the mean is 0. Source: Vaughan et al. 2003, MNRAS 345, 1271, eqs. 8, 10, 11 and B2::
 
         F_var^2 = (S^2 - <sigma^2>) / <f>^2,   err(F_var^2)^2 = 2/n (<sigma^2>/<f>^2)^2 + 4 <sigma^2>/n F_var^2 / <f>^2
 
@@ -111,6 +112,8 @@ def excess_variance(fluxes: Fluxes, systematic: float = 0.0) -> Excess | None:
     if fluxes.n < 2:
         return None
     mean = float(np.mean(fluxes.value))
+    if not mean**2 > 0:
+        return Excess(nan, nan, None, None)
     noise = float(np.mean(fluxes.error**2)) + (systematic * mean) ** 2
     squared = (float(np.var(fluxes.value, ddof=1)) - noise) / mean**2
     error = float(np.sqrt(2 / fluxes.n * (noise / mean**2) ** 2 + 4 * noise / fluxes.n * max(squared, 0.0) / mean**2))

@@ -153,6 +153,18 @@ def test_runs_without_an_error_are_in_the_block_that_they_lie_in() -> None:
     assert [block.datasets for block in blocks] == [("run-0", "run-1", "run-2", "run-3"), ("run-4", "run-5")]
 
 
+def test_runs_without_any_counts() -> None:
+    """Upper limits, no variation, and no fraction of a mean of 0."""
+    nothing = np.zeros(6)
+    empty = Datasets(dataset.with_(counts=nothing, counts_off=nothing) for dataset in RUNS)
+    document = LightCurveEstimator(source="crab", energy_edges=EDGES).run(empty, MODELS).to_dict()
+    assert {(point["status"], point["norm"]) for point in document["points"]} == {("upper_limit", 0.0)}
+    [row] = document["variability"]
+    assert row["chi2"]["value"] == 0
+    assert row["excess_variance"]["squared"] is None
+    assert row["excess_variance"]["reason"] == "their mean is 0"
+
+
 def test_priors_are_no_variability() -> None:
     """One norm for all bins has them once, norms of their own in each bin: they cancel."""
     prior = {"crab.index": {"prior": GaussianPrior(mu=2.3, sigma=0.01)}}

@@ -78,6 +78,14 @@ def test_no_excess_is_no_number() -> None:
     assert excess_variance(fluxes([1.0], 0.1)) is None
 
 
+def test_no_excess_of_nothing() -> None:
+    """Runs without a count: a fraction of a mean of 0 is no number."""
+    excess = excess_variance(fluxes([0.0, 0.0], 0.1))
+    assert excess is not None
+    assert np.isnan([excess.squared, excess.squared_err]).all()
+    assert (excess.value, excess.error) == (None, None)
+
+
 def test_no_pace_without_two_fluxes_above_0_and_their_times() -> None:
     assert fastest(fluxes([1.0, -1.0, 2.0], 0.1), rising=True) is None
     assert fastest(fluxes([1.0, 2.0], 0.1, time=[np.nan, np.nan]), rising=True) is None
