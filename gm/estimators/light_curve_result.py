@@ -234,7 +234,9 @@ def _variability(curve: LightCurve, points: Points, band: int) -> dict[str, Any]
 def _why_no_excess(excess: Excess) -> str | None:
     if excess.value is not None:
         return None
-    return "their variance is no larger than their mean squared error" if isfinite(excess.squared) else "their mean is 0"
+    if not isfinite(excess.squared):
+        return "their mean is 0"
+    return "their variance is no larger than their mean squared error"
 
 
 def _fluxes(points: Iterable[Mapping[str, Any]], sigma: float) -> Fluxes:

@@ -103,7 +103,9 @@ def chi2_probability(value: float, dof: int) -> float:
 
 
 def excess_variance(fluxes: Fluxes, systematic: float = 0.0) -> Excess | None:
-    """None for fewer than two bins; not a number where the mean is 0. Source: Vaughan et al. 2003, MNRAS 345, 1271, eqs. 8, 10, 11 and B2::
+    """None for fewer than two bins; not a number where the mean is 0.
+
+    Source: Vaughan et al. 2003, MNRAS 345, 1271, eqs. 8, 10, 11 and B2::
 
         F_var^2 = (S^2 - <sigma^2>) / <f>^2,   err(F_var^2)^2 = 2/n (<sigma^2>/<f>^2)^2 + 4 <sigma^2>/n F_var^2 / <f>^2
 
