@@ -171,11 +171,19 @@ def n_sigma_of(table: Table) -> float:
     return number or 1.0
 
 
+def limit_cards(n_sigma_ul: float) -> dict[str, CardValue]:
+    """What tables say of limits: a confidence, which is read to one digit, and the number where that is not enough."""
+    own: dict[str, CardValue] = {} if n_sigma_ul == round(n_sigma_ul, 1) else {"n_sig_ul": n_sigma_ul}
+    return {"UL_CONF": round(1 - 2 * NormalDist().cdf(-n_sigma_ul), 7), **own}
+
+
 def _n_sigma_ul(table: Table) -> float | None:
-    """What the upper limits mean: ``n_sigma_ul``, or from the confidence, which may be in percent."""
-    own = _number(table.card("n_sigma_ul"))
-    if own is not None and 0 < own < np.inf:
-        return own
+    """What the upper limits mean: ``n_sigma_ul``, or in eight letters ``n_sig_ul``; else from the confidence, which
+    may be in percent."""
+    for name in ("n_sigma_ul", "n_sig_ul"):
+        own = _number(table.card(name))
+        if own is not None and 0 < own < np.inf:
+            return own
     confidence = _number(table.card("UL_CONF"))
     if confidence is not None and 1 < confidence < 100:
         confidence /= 100
@@ -339,5 +347,5 @@ def sed_columns(points: SedTable) -> tuple[list[Column], dict[str, CardValue]]:
         values += [(quantity + COVARIANCE, points.covariance / np.outer(scale, scale), squared(unit))]
     meta: dict[str, CardValue] = {"SED_TYPE": "likelihood" if likelihood else "dnde"}
     if points.n_sigma_ul is not None:
-        meta["UL_CONF"] = round(1 - 2 * NormalDist().cdf(-points.n_sigma_ul), 7)
+        meta |= limit_cards(points.n_sigma_ul)
     return [Column(name, array, unit) for name, array, unit in values if array is not None], meta

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from statistics import NormalDist
 
 import numpy as np
 
 from gm.arrays import Array
+from gm.datasets.sed import limit_cards
 from gm.datasets.sed_covariance import squared
 from gm.errors import UsageError, suggest
 from gm.estimators.result import FLUX_UNITS, FluxPoint, ReferenceFlux
@@ -86,8 +86,8 @@ def covariance_column(
 
 def sed_header(sed_type: str, sigma: float, sigma_ul: float) -> dict[str, CardValue]:
     """What the table is, and how far its errors and limits go."""
-    confidence = round(1 - 2 * NormalDist().cdf(-sigma_ul), 7)
-    return {"SED_TYPE": sed_type, "UL_CONF": confidence, "n_sigma": sigma}
+    confidence, *own = limit_cards(sigma_ul).items()
+    return dict([("SED_TYPE", sed_type), confidence, ("n_sigma", sigma), *own])
 
 
 def _quantity(

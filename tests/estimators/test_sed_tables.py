@@ -66,6 +66,18 @@ def test_bins_of_several_datasets_that_overlap(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["fits", "ecsv"])
+@pytest.mark.parametrize("sigma_ul", [2.0, 1.6448536269514722])
+def test_limits_are_read_as_what_they_are(tmp_path: Path, suffix: str, sigma_ul: float) -> None:
+    """Of a one-sided probability of 0.95, too, which is no number of one digit."""
+    file = tmp_path / f"sed.{suffix}"
+    replace(points((1.0, 2.0, "ok")), sigma_ul=sigma_ul).write(file)
+    assert FluxPoints.read(file).sigma_ul == sigma_ul
+    dataset = read_dataset("FluxPointsDataset", file, "x")
+    assert isinstance(dataset, FluxPointsDataset)
+    assert dataset.points.n_sigma_ul == sigma_ul
+
+
+@pytest.mark.parametrize("suffix", ["fits", "ecsv"])
 def test_errors_of_several_sigma_are_read_as_such(tmp_path: Path, suffix: str) -> None:
     """norm_err is 0.1 at two sigma, of a reference of 1e-11: the error of a point is 5e-13."""
     path = tmp_path / f"sed.{suffix}"
