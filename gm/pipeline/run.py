@@ -173,6 +173,7 @@ def _run_tasks(session: Session, tasks: Iterable[Task], asked: Stages) -> Outcom
                 raise
             session.reporter.say(f"{task.label}: failed")
             failures.append(Failure(task, error))
+            session.failed.add(task.key)
             exit_code = max(exit_code, error.exit_code)
             continue
         session.start = stage.made(session, task)

@@ -34,6 +34,7 @@ class Session:
     """What the stages of one command share.
 
     read_states : the files that were read for the analysis, as they were then
+    failed : keys of the tasks that could not be done: what is there of them is of an earlier run
     start : what the next stage starts from
     """
 
@@ -44,6 +45,7 @@ class Session:
     _begun: dict[str, Path] = field(default_factory=dict)
     _states: dict[Path, State | None] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    failed: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         analysis = self.analysis

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from gm.config_schemas.reader import read_document
 from gm.datasets import Datasets
 from gm.errors import UsageError
 from gm.models import Models
+from tests.map_samples import background, cube, point, source
 from tests.samples import flux_points, on_off, power_law
 
 CONFIG = """\
@@ -87,3 +89,43 @@ def test_a_report_that_cannot_be_made_hides_nothing(
     assert out.splitlines() == [f"results/{name}" for name in made]
     assert "gm: sensitivity ts: " in err
     assert "gm: figures need Matplotlib" in err
+
+
+MAPS = """\
+version: 1
+output: results
+datasets: datasets.yaml
+models: models.yaml
+maps:
+  - {type: ts, name: ts}
+  - {type: peaks, name: peaks, of: ts, threshold: 3}
+  - {type: excess, name: excess}
+report: {}
+"""
+
+
+def reported() -> set[str]:
+    """The results that the page is made of."""
+    record = read_document("results/provenance.yaml").data["stages"]["report"]
+    return {name.partition("/")[2] for name in record["inputs"]["files"]}
+
+
+def test_what_an_earlier_run_left_of_a_failed_result_is_used_by_nothing(command: Any, folder: Path) -> None:
+    """Peaks are those of the map that was asked for, and a page shows no result of other settings."""
+    pytest.importorskip("matplotlib", reason="a report has figures, which need Matplotlib")
+    Datasets([cube("map")]).write(folder / "datasets.yaml", overwrite=True)
+    Models([source("crab", point()), background("map")]).write(folder / "models.yaml", overwrite=True)
+    (folder / "config.yaml").write_text(MAPS)
+    command("run", "config.yaml")
+    peaks = Path("results/maps/peaks.yaml").read_bytes()
+    assert {"ts.yaml", "peaks.yaml", "excess.yaml"} <= reported()
+    (folder / "config.yaml").write_text(MAPS.replace("name: ts}", "name: ts, energy_edges: [100 TeV, 200 TeV]}"))
+    for _ in range(2):
+        out, err = command("run", "config.yaml", code=4)
+        assert out.splitlines() == ["results/maps/excess.yaml", "results/report.html"]
+        assert "gm: map peaks: ts, whose peaks these are, could not be made" in err
+        assert Path("results/maps/peaks.yaml").read_bytes() == peaks
+        assert reported().isdisjoint({"ts.yaml", "peaks.yaml"})
+    (folder / "config.yaml").write_text(MAPS)
+    command("run", "config.yaml")
+    assert {"ts.yaml", "peaks.yaml", "excess.yaml"} <= reported()

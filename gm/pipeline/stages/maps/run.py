@@ -158,6 +158,8 @@ def _write(session: Session, task: Task, document: dict[str, Any], found: Told, 
 
 
 def _run_peaks(session: Session, task: Task, settings: MapSettings, of: MapSettings, inputs: Inputs) -> dict[str, Any]:
+    if f"{task.stage.name}/{of.name}" in session.failed:
+        raise DataError(f"map {settings.name}: {of.name}, whose peaks these are, could not be made")
     held = read_significance(task.result.with_name(f"{of.name}.fits"))
     kernel, taken, found = of.kernel or default_kernel(), list(session.start.models().names), []
     for k, (e_min, e_max) in enumerate(held.bands):

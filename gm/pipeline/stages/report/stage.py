@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, final
@@ -54,18 +54,24 @@ class ReportTask(Task):
     def result(self) -> Path:
         return self.analysis.settings.output / "report.html"
 
-    def told(self) -> Iterator[Task]:
-        """The tasks of all other stages that have left a document."""
+    def told(self, failed: Collection[str] = ()) -> Iterator[Task]:
+        """The tasks of all other stages that have left a document, but for those that have ``failed`` this time."""
         for stage in self.analysis.stages:
             if isinstance(stage, Stage) and stage.kind and stage.phase < self.stage.phase:
-                yield from (task for task in stage.tasks(self.analysis) if task.result.is_file())
+                tasks = (task for task in stage.tasks(self.analysis) if task.key not in failed)
+                yield from (task for task in tasks if task.result.is_file())
+
+    def inputs(self, session: Session) -> Inputs:
+        from gm.pipeline.inputs import stage_inputs
+
+        return stage_inputs(self.config(), session.hashes(_files(self.told(session.failed))))
 
     def config(self) -> dict[str, Any]:
         """All of it, but for where results are put and what computes them: neither changes the page."""
         return {key: value for key, value in self.analysis.resolved.items() if key not in _ELSEWHERE}
 
     def files(self, start: Start) -> list[Path]:
-        return [file for task in self.told() for file in task.outputs() if file.is_file()]
+        return _files(self.told())
 
     def document(self, record: Mapping[str, Any]) -> dict[str, Any] | None:
         return self.summary(list(record["outputs"])) if self.result.is_file() else None
@@ -82,5 +88,10 @@ class ReportTask(Task):
         from gm.pipeline.stages.report.run import run_report
 
         settings = self.analysis.of(self.stage) or ReportSettings()
-        figures, seconds = run_report(session, self, self.told(), settings.title)
+        figures, seconds = run_report(session, self, self.told(session.failed), settings.title)
         return self.summary([f"figures/{file.name}" for file in figures]), {"report": seconds}
+
+
+def _files(tasks: Iterable[Task]) -> list[Path]:
+    """What is there of them."""
+    return [file for task in tasks for file in task.outputs() if file.is_file()]
