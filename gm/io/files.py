@@ -83,6 +83,15 @@ def remove_temporaries(directory: Path, names: Collection[str]) -> None:
                     os.unlink(entry)
 
 
+def stamp_of(path: str | Path) -> tuple[int, ...] | None:
+    """The state with the time of the last change of anything, which nobody can set back; None without a file."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
 def state_of(path: str | Path) -> State | None:
     """What tells a file from another one that takes its place, and from itself after a change; None without one."""
     try:

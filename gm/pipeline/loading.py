@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
 from gm.errors import DataError
+from gm.io.files import stamp_of
 from gm.pipeline.analysis.load import Analysis, Stages, load
 from gm.pipeline.analysis.request import Request
 from gm.pipeline.sources import read_files
@@ -36,7 +36,7 @@ def load_whole(request: Request, stages: Stages) -> tuple[Analysis, States]:
 
 def states_of(files: Collection[Path]) -> States:
     """As the files are now."""
-    return {file: _state(file) for file in files}
+    return {file: stamp_of(file) for file in files}
 
 
 def check_unchanged(before: States, now: States) -> None:
@@ -44,11 +44,3 @@ def check_unchanged(before: States, now: States) -> None:
     changed = next((file for file, state in now.items() if before.get(file) != state), None)
     if changed is not None:
         raise DataError(f"{changed}: was changed after it was read\n    run the command again")
-
-
-def _state(file: Path) -> tuple[int, ...] | None:
-    try:
-        found = os.stat(file)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gm.errors import DataError
-from gm.io.files import State, sha256, state_of
+from gm.io.files import sha256, stamp_of
 from gm.pipeline.analysis.build import read_parts
 from gm.pipeline.analysis.load import Analysis
 from gm.pipeline.inputs import hash_files, labels
@@ -43,7 +43,7 @@ class Session:
     read_states: States = field(default_factory=dict)
     _hashes: dict[Path, str] = field(default_factory=dict)
     _begun: dict[str, Path] = field(default_factory=dict)
-    _states: dict[Path, State | None] = field(default_factory=dict)
+    _stamps: dict[Path, tuple[int, ...] | None] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
 
@@ -106,7 +106,7 @@ class Session:
         output, directory = self.analysis.settings.output, self.analysis.config.directory
         files = list(files)
         new = [file for file in dict.fromkeys(files) if file not in self._hashes]
-        self._states |= {file: state_of(file) for file in new if file not in self._loaded}
+        self._stamps |= {file: stamp_of(file) for file in new if file not in self._loaded}
         self._hashes |= hash_files(new)
         check_unchanged(self.read_states, states_of([file for file in new if file in self.read_states]))
         return dict(zip(labels(files, output, directory), (self._hashes[file] for file in files), strict=True))
@@ -141,7 +141,7 @@ class Session:
         """Make a result newer than its inputs again, so that ``make`` sees what the hashes say."""
         with contextlib.suppress(OSError):
             os.utime(result)
-        self._states[result] = state_of(result)
+        self._stamps[result] = stamp_of(result)
 
     def begin(self, key: str, files: Iterable[Path]) -> None:
         """A stage is about to write these files: see `Record.begin`. Raises `InvalidInput` when it must not."""
@@ -150,12 +150,12 @@ class Session:
         self.check(key, self._begun.values())
         for file in self.own_files(key).union(self._begun.values()):
             self._hashes.pop(file, None)
-            self._states.pop(file, None)
+            self._stamps.pop(file, None)
         self.record.begin(key, list(self._begun), self.analysis.resolved)
 
     def finish(self, key: str, inputs: Mapping[str, Any], seconds: Mapping[str, float]) -> None:
         """A stage has written its files. Raises `DataError` where its result cannot be trusted."""
-        changed = next((file for file, state in self._states.items() if state_of(file) != state), None)
+        changed = next((file for file in self._stamps if self._is_changed(file)), None)
         if changed is not None:
             raise DataError(f"{changed}: was changed while it was used\n    run the command again")
         self.hashes(self._begun.values())
@@ -163,6 +163,16 @@ class Session:
         analysis = self.analysis
         command, request = analysis.request.command, self._request()
         self.record.finish(key, inputs, outputs, seconds, command, request, analysis.resolved)
+
+    def _is_changed(self, file: Path) -> bool:
+        """Whether a file is not what it was when its hash was taken; another mode, or a link more, is no change."""
+        before, now = self._stamps[file], stamp_of(file)
+        if before is None or now is None or before[:-1] != now[:-1]:
+            return before != now
+        if before != now and sha256(file) != self._hashes.get(file):
+            return True
+        self._stamps[file] = now
+        return False
 
     def _request(self) -> dict[str, Any]:
         """What was asked for, as the record keeps it."""

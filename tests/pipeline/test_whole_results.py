@@ -221,6 +221,25 @@ def test_a_file_that_changes_while_it_is_used_is_told(analysis: Path, monkeypatc
     assert ran(run(request, Silent())) == ["apply", "fit"]
 
 
+def test_an_edit_that_hides_itself_is_told_and_another_mode_is_none(
+    analysis: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Data of the same size and time, put back after the run, are not what the result was made from."""
+    request, file = config(analysis, APPLYING), analysis / "run-1.fits"
+    right, state = file.read_bytes(), file.stat()
+
+    def put(data: bytes) -> None:
+        file.write_bytes(data)
+        os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
+
+    edit = edited_while(monkeypatch, "gm.pipeline.stages.apply.run.write_atomic", lambda: put(right[:-1] + b"x"))
+    with edit, pytest.raises(DataError, match=r"run-1.fits: was changed while it was used"):
+        run(request, Silent())
+    put(right)
+    with edited_while(monkeypatch, "gm.pipeline.stages.apply.run.write_atomic", lambda: file.chmod(0o600)):
+        assert ran(run(request, Silent())) == ["apply", "fit"]
+
+
 @pytest.mark.parametrize("change", ["seed: 1", "seed: 2"])  # up to date, or not
 def test_temporary_files_of_killed_runs_are_removed(analysis: Path, change: str) -> None:
     run(config(analysis, SIMULATION), Silent())
