@@ -124,6 +124,27 @@ def test_an_engine_that_is_not_there(gm: Any, analysis: Path, monkeypatch: pytes
 
 
 @pytest.mark.parametrize(
+    ("address", "hint"),
+    [
+        ("127.0.0.1:8786", "'tcp://127.0.0.1:8786'"),
+        ("http://localhost:8786", "'tcp://localhost:8786'"),
+        ("tcp://localhost", "tcp://HOST:PORT"),
+        ("tls://", "tls://HOST:PORT"),
+    ],
+)
+def test_what_is_no_address_of_a_scheduler(gm: Any, analysis: Path, address: str, hint: str) -> None:
+    """It is told before anything is read, wherever it is written; the file of a scheduler may come later."""
+    set_to = f"engine={{kind: dask, scheduler: '{address}'}}"
+    for code, called in ((3, gm("validate", "config.yaml", "-s", set_to)),
+                         (2, gm("fit", "config.yaml", "--scheduler", address))):  # fmt: skip
+        assert called.code == code
+        assert f"'{address}' is no address of a scheduler" in called.err
+        assert hint in called.err
+    for good in ("scheduler.json", "tcp://[::1]:8786", "tls://node-1.cluster:8786"):
+        assert gm("validate", "config.yaml", "-s", f"engine={{kind: dask, scheduler: '{good}'}}").code == 0
+
+
+@pytest.mark.parametrize(
     "arguments",
     [
         ["fitt"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 ENGINE: dict[str, Any] = {"kind": "local", "workers": None, "scheduler": None, "tls": None}
 _TLS = ("ca", "cert", "key")
+_ADDRESS = re.compile(r"(tcp|tls)://(\[[0-9a-fA-F:.]+\]|[^\s/:\[\]]+):\d{1,5}/?")
+_WITHOUT_PROTOCOL = re.compile(r"[^\s/]+:\d{1,5}")
 
 
 @dataclass(frozen=True)
@@ -57,12 +60,23 @@ def check_engine(data: Mapping[str, Any], config: Document, findings: Findings) 
                     config, ("engine", key), "belongs to the engine 'dask'", "engine: {kind: dask, ...}", key=True
                 )
         return
+    if problem := _address_problem(data["scheduler"]):
+        findings.add(config, ("engine", "scheduler"), *problem)
     for key, name in (data["tls"] or {}).items():
         if key in _TLS and not data_file(config.directory, name).is_file():
             findings.add_missing(config, ("engine", "tls", key), f"no such file: {name}")
     if (data["tls"] is not None) and _is_plain(data["scheduler"]):
         hint = "tls://HOST:PORT, or a scheduler file"
         findings.add(config, ("engine", "scheduler"), "a connection with tls has another address", hint)
+
+
+def _address_problem(text: str | None) -> tuple[str, str] | None:
+    """What is wrong with an address, and a hint; whether the file of a scheduler is there is seen when it is needed."""
+    if text is None or not ("://" in text or _WITHOUT_PROTOCOL.fullmatch(text)) or _ADDRESS.fullmatch(text):
+        return None
+    host = text.split("://")[-1].rstrip("/")
+    meant = f"'tcp://{host}'" if _WITHOUT_PROTOCOL.fullmatch(host) else "tcp://HOST:PORT, tls://HOST:PORT"
+    return f"'{text}' is no address of a scheduler", f"{meant}, or the file that the scheduler has written"
 
 
 def _is_plain(scheduler: str | None) -> bool:
@@ -74,6 +88,8 @@ def engine_settings(data: Mapping[str, Any], directory: Path, request: Request) 
     kind = request.engine or ("dask" if request.scheduler is not None else data["kind"])
     if request.scheduler is not None and kind != "dask":
         raise UsageError("--scheduler belongs to --engine dask")
+    if problem := _address_problem(request.scheduler):
+        raise UsageError(f"--scheduler: {problem[0]}; expected {problem[1]}")
     workers = data["workers"] if request.workers is None else request.workers
     if kind != "dask":
         return EngineSettings(kind, workers)
