@@ -148,8 +148,13 @@ def _fitted(matrix: list[list[float]], seconds: list[float]) -> list[float]:
 
 
 def split(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
-    """Those with a cluster: what the model is made from, and those with the most datasets of each case of several."""
+    """Those with a cluster: what the model is made from, and those with the most datasets of each case of several.
+
+    Nothing tests what a case of one size alone says of the model, but that of one spectrum, which has next to no work.
+    """
     there = [row for row in rows if row.engine.startswith("dask")]
+    sizes = {case: len({row.n for row in there if row.case == case}) for case in {row.case for row in there}}
+    there = [row for row in there if row.case == ONE or sizes[row.case] > 1]
     numbers = {case: {row.n for row in there if row.case == case} for case in {row.case for row in there}}
     most = {case: max(some) for case, some in numbers.items() if len(some) > 1}
     return [row for row in there if row.n != most.get(row.case)], [row for row in there if row.n == most.get(row.case)]
