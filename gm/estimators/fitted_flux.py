@@ -187,7 +187,7 @@ def in_band(
         masked = dataset.with_(mask_fit=dataset.kept & inside)
         if masked.mask.any():
             kept.append(masked)
-            if component.applies_to(dataset.name):
+            if component.applies_to(dataset.name) and not dataset.sees_nothing():
                 energies.append(_entering(masked))
     if not energies:
         return Datasets(), None

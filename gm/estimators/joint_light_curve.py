@@ -9,7 +9,7 @@ import numpy as np
 
 from gm.arrays import Array
 from gm.datasets import Datasets
-from gm.errors import UsageError
+from gm.errors import DataError, UsageError
 from gm.estimators.fitted_flux import (
     FluxFit,
     amplitude_of,
@@ -50,10 +50,13 @@ def joint_fit(
 ) -> JointFit:
     """The fit of all ``bins`` between two ``edges`` of energy, (2,) [TeV]; ``make`` gives that of datasets and models.
 
-    Raises `UsageError` where the source has no amplitude of its own, and what a fit raises.
+    Raises `UsageError` where the source has no amplitude of its own, `DataError` where no dataset sees it, and what a
+    fit raises.
     """
     groups = [in_band(inside, models[source], float(edges[0]), float(edges[1])) for inside in bins]
     seen = [(k, kept, energies) for k, (kept, energies) in enumerate(groups) if energies is not None]
+    if not seen:
+        raise DataError(f"joint light curve of '{source}': no dataset of any time bin sees it in the band")
     free = models.with_parameters({amplitude_of(models, source): {"frozen": False, "prior": None}})
     parts, copies = joint_models(free, source, [kept.names for _, kept, _ in seen])
     quantities = [Quantity("flux", name, energies) for name, (_, _, energies) in zip(copies, seen, strict=True)]

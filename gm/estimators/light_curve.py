@@ -128,7 +128,7 @@ class LightCurveEstimator:
         told += found.warnings
         rows = []
         for one, members, point in zip(binned.bins, inside, found.points, strict=True):
-            without = flux_points.unmeasured(models, "no_data", "no dataset of this time bin has bins of the band")
+            without = flux_points.unmeasured(models, "no_data", "no dataset of this time bin sees the source here")
             rows.append(LightCurveRow(one, livetime(members), without if point is None else (point,)))
         outcome = found.covariance, found.parameters, (found.stat, found.stat_constant)
         return LightCurve(tuple(rows), constant, (), True, binned.outside, binned.n_empty, (), *outcome)
@@ -152,7 +152,7 @@ class LightCurveEstimator:
                 known, norms = [*known, one], [*norms, point.estimate.norm]
                 errors.append(inf if error is None else error / self.sigma)
         left = {name for one in found.bins for name in one.datasets} - {name for one in known for name in one.datasets}
-        return Binned(tuple(binning.blocks(known, norms, errors)), tuple(sorted(left)))
+        return Binned(tuple(binning.blocks(known, norms, errors)), tuple(sorted(left)), why="without a flux")
 
     def _flux_points(self) -> FluxPointsEstimator:
         return FluxPointsEstimator(
@@ -220,7 +220,7 @@ def _remarks(binned: Binned) -> list[str]:
     told = []
     if binned.outside:
         names = ", ".join(binned.outside[:8]) + (", ..." if len(binned.outside) > 8 else "")
-        told.append(f"in no time bin, and left out: {names}")
+        told.append(f"{binned.why}, and left out: {names}")
     if binned.n_empty:
         told.append(f"{binned.n_empty} time bins without datasets are left out")
     if unknown := [one.datasets[0] for one in binned.bins if one.start is None]:

@@ -270,7 +270,7 @@ def _likelihood_ratio(curve: LightCurve, points: Points, band: int, is_refitted:
     known = [point["ts"] for point in points if point.get("ts") is not None]
     if is_refitted:
         return {**nothing, "reason": "other parameters are fitted again in every bin"}
-    with_data = sum(bool(row.bin.datasets) for row in curve.rows)
+    with_data = sum(point["status"] != "no_data" for point in points)
     if whole is None or len(known) < max(with_data, 2):
         return {**nothing, "reason": _FEW if len(known) < 2 else "not all bins with data have a flux"}
     value = sum(known) - whole.ts if curve.joint_stat is None else curve.joint_stat[1] - curve.joint_stat[0]

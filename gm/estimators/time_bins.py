@@ -57,11 +57,13 @@ class GoodTimes:
 @final
 @dataclass(frozen=True)
 class Binned:
-    """The bins in order, with the datasets in each; names of datasets outside all; bins that were left out empty."""
+    """The bins in order, with the datasets in each; names of datasets outside all, and why; bins that were left out
+    empty."""
 
     bins: tuple[TimeBin, ...]
     outside: tuple[str, ...] = ()
     n_empty: int = 0
+    why: str = "in no time bin"
 
 
 class TimeBinning(ABC):

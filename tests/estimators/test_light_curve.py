@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from gm.datasets import Datasets, SpectrumDatasetOnOff
-from gm.errors import UsageError
+from gm.errors import DataError, UsageError
 from gm.estimators import FluxPointsEstimator, LightCurve, LightCurveEstimator
 from gm.estimators.time_bins import BayesianBlocks, TimeBin, mjd_tt, time_binning, utc
 from gm.estimators.variability import chi2_probability
@@ -151,6 +151,28 @@ def test_runs_without_an_error_are_in_the_block_that_they_lie_in() -> None:
     times = [TimeBin(float(k), k + 0.5, (f"run-{k}",)) for k in range(6)]
     blocks = BayesianBlocks().blocks(times, [1.0, 1.0, 0.0, 1.1, 9.0, 9.0], [0.1, 0.1, np.inf, 0.1, 0.1, 0.1])
     assert [block.datasets for block in blocks] == [("run-0", "run-1", "run-2", "run-3"), ("run-4", "run-5")]
+
+
+@pytest.mark.parametrize("options", [{}, {"joint": True}, {"free": ["crab.index"]}], ids=["fixed", "joint", "free"])
+def test_a_bin_without_exposure_has_no_data_and_the_others_have_theirs(options: dict[str, Any]) -> None:
+    """As without the run: also whether the flux varies, by the likelihood."""
+    blind = RUNS[1].with_(exposure=np.zeros_like(RUNS[1].exposure))
+    seeing = [RUNS[0], *list(RUNS)[2:]]
+    estimator = LightCurveEstimator(source="crab", energy_edges=EDGES, **options)
+    found, expected = (estimator.run(Datasets(runs), MODELS).to_dict() for runs in ([*seeing, blind], seeing))
+    first, none, *others = found["points"]
+    assert none["status"] == "no_data"
+    assert [point["norm"] for point in (first, *others)] == [point["norm"] for point in expected["points"]]
+    ratio, its = (document["variability"][0]["likelihood_ratio"] for document in (found, expected))
+    assert ratio == {name: value if value is None else pytest.approx(value, rel=1e-9) for name, value in its.items()}
+    if not options.get("free"):
+        assert (ratio["degrees_of_freedom"], ratio["reason"]) == (2, None)
+
+
+def test_a_source_that_no_run_sees_has_no_joint_light_curve() -> None:
+    blind = Datasets(dataset.with_(exposure=np.zeros_like(dataset.exposure)) for dataset in RUNS)
+    with pytest.raises(DataError, match="no dataset of any time bin sees it in the band"):
+        LightCurveEstimator(source="crab", energy_edges=EDGES, joint=True).run(blind, MODELS)
 
 
 def test_runs_without_any_counts() -> None:
