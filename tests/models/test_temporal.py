@@ -11,9 +11,9 @@ import pytest
 from gm.arrays import Array
 from gm.errors import DataError, JsonPath
 from gm.io.tables import Column, Table
-from gm.models import TemporalModel
+from gm.models import GaussianTemporalModel, TemporalModel
 from gm.models.documents.block_reading import BlockReader
-from gm.models.temporal.intervals import TimeIntervals, to_tt
+from gm.models.temporal.intervals import SCALES, TimeIntervals, to_tt
 from gm.models.temporal.polyline import Polyline
 
 
@@ -149,6 +149,22 @@ def test_reference_times_in_utc_are_66_seconds_off_tt() -> None:
     np.testing.assert_allclose(to_tt(55555.3, "tai") - 55555.3, 32.184 / 86400, rtol=0, atol=1e-11)
     with pytest.raises(DataError, match="'gps' is not a time scale"):
         to_tt(55555.3, "gps")
+
+
+@pytest.mark.parametrize("t_ref", [np.nan, np.inf, -3e6, 1e12])
+@pytest.mark.parametrize("scale", SCALES)
+def test_reference_times_that_are_no_dates(t_ref: float, scale: str) -> None:
+    """A free one may go there in a fit, which takes no step to what is not finite."""
+    model = GaussianTemporalModel(scale=scale)
+    with np.errstate(invalid="ignore"):
+        average, gradient = model.average_gradient(INTERVALS, np.array([t_ref, 1.0]))
+    assert not average > 0
+    assert gradient.shape == (2,)
+
+
+def test_dates_that_are_none_are_refused() -> None:
+    with pytest.raises(DataError, match=r"MJD 1e\+12 is no date of the time scale utc"):
+        to_tt(1e12, "utc")
 
 
 def test_intervals_from_a_gti_table() -> None:

@@ -9,7 +9,6 @@ Integrals are exact. Defaults as in Gammapy 2.1, ``gammapy.modeling.models.tempo
 from __future__ import annotations
 
 from abc import abstractmethod
-from math import floor
 from typing import ClassVar
 
 import numpy as np
@@ -72,7 +71,7 @@ class TemporalModel(ParametricModel):
     def _elapsed(self, intervals: TimeIntervals, values: Array) -> tuple[Array, Array]:
         """Starts and stops [d] since the reference time."""
         reference = self.reference(values)
-        offset = tt_minus(self.scale, floor(reference))
+        offset = tt_minus(self.scale, float(np.floor(reference)))
         return intervals.start - reference - offset, intervals.stop - reference - offset
 
     @abstractmethod

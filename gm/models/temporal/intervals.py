@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from math import nan
 from typing import Any
+from warnings import catch_warnings, simplefilter
 
 import numpy as np
 
@@ -91,16 +93,21 @@ def header_number(header: Any, name: str) -> float:
 
 
 def to_tt(mjd: object, scale: str) -> Array:
-    """Modified Julian Dates [d], of any shape, in TT from another scale. Raises `DataError` for an unknown one."""
+    """Modified Julian Dates [d], of any shape, in TT from another scale. Raises `DataError` for an unknown one, and for
+    dates of which nobody knows."""
     days = np.atleast_1d(np.asarray(mjd, dtype=np.float64))
     if scale == "tt":
         return days
-    return np.asarray(days + np.array([tt_minus(scale, float(day)) for day in np.floor(days)]))
+    found = np.asarray(days + np.array([tt_minus(scale, float(day)) for day in np.floor(days)]))
+    if (unknown := ~np.isfinite(found)).any():
+        raise DataError(f"MJD {days[unknown][0]:g} is no date of the time scale {scale}")
+    return found
 
 
 @lru_cache(maxsize=4096)
 def tt_minus(scale: str, day: float) -> float:
-    """TT minus another scale [d] during a day, given as its Modified Julian Date."""
+    """TT minus another scale [d] during a day, given as its Modified Julian Date; no number where nobody knows it, as
+    for dates beyond all calendars, to which a free reference time may go."""
     if scale == "tt":
         return 0.0
     if scale == "tai":
@@ -109,6 +116,11 @@ def tt_minus(scale: str, day: float) -> float:
         raise DataError(f"'{scale}' is not a time scale\n    allowed: {', '.join(SCALES)}")
     from astropy.time import Time
 
-    time = Time(day, 0.5, format="mjd", scale=scale)
-    tt = time.tt
+    with catch_warnings():
+        simplefilter("ignore")  # of leap seconds that are not known yet
+        try:
+            time = Time(day, 0.5, format="mjd", scale=scale)
+            tt = time.tt
+        except ValueError:
+            return nan
     return float((tt.jd1 - time.jd1) + (tt.jd2 - time.jd2))
