@@ -212,21 +212,22 @@ class JointLikelihood:
             return self._second_by_dataset(self.own, vector, steps)
         if not self.terms.knows_second_derivatives:
             return None
-        point = self._at(vector)
-        slopes = self._slopes(point)
-        jacobian = self._jacobian(slopes)
-        by_parameter = self.layout.reduce(np.eye(len(point.values)))
-        steps_of_flux = np.abs(jacobian) @ steps
-        blocks = self.terms.second_derivatives(self._flux(point), jacobian, steps_of_flux)
-        if blocks is None:
-            return None
-        _, d_flux = self._pullback(point)
-        steps_of_all = np.abs(by_parameter) @ steps
-        bent = bent_by_component(self.bank, self.models, self.layout, point.values, slopes, d_flux, steps_of_all)
-        total = by_parameter.T @ bent @ by_parameter + np.diag(bent_priors(self.layout, vector, steps))
-        for block in blocks:
-            block.add_to(total)
-        return np.asarray(0.5 * (total + total.T))
+        with _untold():
+            point = self._at(vector)
+            slopes = self._slopes(point)
+            jacobian = self._jacobian(slopes)
+            by_parameter = self.layout.reduce(np.eye(len(point.values)))
+            steps_of_flux = np.abs(jacobian) @ steps
+            blocks = self.terms.second_derivatives(self._flux(point), jacobian, steps_of_flux)
+            if blocks is None:
+                return None
+            _, d_flux = self._pullback(point)
+            steps_of_all = np.abs(by_parameter) @ steps
+            bent = bent_by_component(self.bank, self.models, self.layout, point.values, slopes, d_flux, steps_of_all)
+            total = by_parameter.T @ bent @ by_parameter + np.diag(bent_priors(self.layout, vector, steps))
+            for block in blocks:
+                block.add_to(total)
+            return np.asarray(0.5 * (total + total.T))
 
     def _second_by_dataset(self, own: OwnParameters, vector: Array, steps: Array) -> BorderedHessian | None:
         """The same without a matrix over all parameters."""
