@@ -69,6 +69,25 @@ def test_maps_that_are_summed_are_on_one_grid(section: str, place: str, folder: 
     command("plan", "config.yaml")
 
 
+@pytest.mark.parametrize(
+    ("keys", "why"),
+    [
+        ("center: [8.363, 22.01], max: 1 deg", "no pixel of the map lies in the profile"),
+        ("start: [83.6, 22], stop: [83.6, 22], width: 1 deg", "a line leads from one position to another"),
+        ("center: [83.63, 22.01], max: 1 deg, energy_edges: [100 TeV, 200 TeV]", "dataset map has no energy bin"),
+    ],
+)
+def test_a_profile_lies_on_the_map(keys: str, why: str, folder: Path, command: Command) -> None:
+    """Told with its place before anything runs, and a run says the same."""
+    section = f"maps: [{{type: profile, name: rings, n: 4, {keys}}}]\n"
+    (folder / "config.yaml").write_text(CONFIG + section)
+    for asked in ("validate", "plan"):
+        out, err = command(asked, "config.yaml", code=3)
+        assert f"config.yaml:5:8: $.maps[0]: {why}" in out + err
+    _, err = command("maps", "config.yaml", code=4)
+    assert why in err
+
+
 def test_a_profile_of_a_quantity_needs_a_free_parameter(folder: Path, command: Command) -> None:
     profile = 'profiles: [{quantity: "flux(crab, 1 TeV, 10 TeV)", n: 3}]\n'
     for frozen, code in (("false", 0), ("true", 3)):

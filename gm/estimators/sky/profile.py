@@ -47,6 +47,14 @@ class ProfileBins(ABC):
         return np.where((at >= self.edges[0]) & (at < self.edges[-1]), found, -1)
 
 
+def places_of(bins: ProfileBins, geometry: WcsGeometry) -> IntArray:
+    """The bin that each pixel centre lies in, (n_y, n_x); -1 for none. Raises `DataError` where all lie beside them."""
+    places = bins.places(geometry)
+    if not (places >= 0).any():
+        raise DataError("no pixel of the map lies in the profile")
+    return places
+
+
 @final
 @dataclass(frozen=True, eq=False)
 class RadialBins(ProfileBins):
@@ -117,9 +125,7 @@ class SkyProfileEstimator:
         whole = self._predicted(datasets, models)
         rest = self._predicted(datasets, models.without(self.source)) if self.source else whole
         exposed = [exposed_counts(dataset, self.spectrum, conventions, models) for dataset in bands.datasets]
-        places = self.bins.places(bands.geometry)
-        if not (places >= 0).any():
-            raise DataError("no pixel of the map lies in the profile")
+        places = places_of(self.bins, bands.geometry)
         found = []
         for ranges in bands.ranges:
             every = zip(bands.datasets, rest, whole, exposed, ranges, strict=True)

@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from gm.datasets import Datasets
 from gm.datasets.kinds import is_map
 from gm.errors import DataError, InvalidInput, JsonPath, Problem, UsageError
-from gm.estimators.sky.bands import Bands
 from gm.pipeline.analysis.load import Analysis
 from gm.pipeline.start import Start
 
@@ -40,23 +39,17 @@ def check_pixels(analysis: Analysis, start: Start, entries: Sequence[tuple[JsonP
         raise InvalidInput(lacking)
 
 
-def check_grid(
-    analysis: Analysis,
-    start: Start,
-    entries: Sequence[tuple[JsonPath, OfDatasets, Sequence[float] | None]],
-    *,
-    needs_background: bool = False,
+def check_maps(
+    analysis: Analysis, start: Start, entries: Sequence[tuple[JsonPath, OfDatasets, Callable[[Datasets], object]]]
 ) -> None:
-    """The maps of each entry can be summed: they are on the same pixels, and have the same kind of background.
+    """What is measured on the maps of each entry can be: the last of its path, settings and check raises nothing.
 
-    entries : the path in the config, the settings, and the edges of the bands [TeV], or None for one band. Raises
-    `InvalidInput`.
+    Raises `InvalidInput`.
     """
     problems = list[Problem]()
-    for path, settings, edges in entries:
-        maps = Datasets(one for one in start.datasets().select(settings.datasets) if is_map(one))
+    for path, settings, check in entries:
         try:
-            Bands.of(maps, edges, needs_background=needs_background, one_kind=True)
+            check(Datasets(one for one in start.datasets().select(settings.datasets) if is_map(one)))
         except (DataError, UsageError) as error:
             message, _, hint = str(error).partition("\n")
             problems.append(analysis.config.problem(path, message, hint.strip(), key=len(path) == 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
@@ -44,12 +45,14 @@ class Finding(Stage["FindSettings"]):
         known.check_datasets(section, ("datasets",), section.resolved["datasets"])
 
     def check_data(self, analysis: Analysis, start: Start) -> Start | None:
-        from gm.pipeline.stages.pixels import check_grid, check_pixels
+        from gm.estimators.sky.bands import Bands
+        from gm.pipeline.stages.pixels import check_maps, check_pixels
 
         settings = analysis.of(self)
         if settings is not None:
             check_pixels(analysis, start, [((self.section,), settings)])
-            check_grid(analysis, start, [((self.section,), settings, None)])
+            summed = partial(Bands.of, edges=None, one_kind=True)
+            check_maps(analysis, start, [((self.section,), settings, summed)])
         return start
 
     def tasks(self, analysis: Analysis) -> Sequence[Task]:

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from gm.datasets import Datasets
 from gm.errors import JsonPath, suggest
-from gm.estimators.sky.profile import LineBins, ProfileBins, RadialBins
+from gm.estimators.sky.bands import Bands
+from gm.estimators.sky.profile import LineBins, ProfileBins, RadialBins, places_of
 from gm.maps.sphere import separation
 from gm.models import SkyModel
 from gm.pipeline.analysis.blocks import read_source
@@ -173,3 +175,11 @@ def check_maps(section: Section, known: Known) -> None:
             continue
         known.check_datasets(section, (index, "datasets"), entry["datasets"])
         before += [] if kind == "profile" else [_name(entry)]
+
+
+def check_datasets(entry: MapSettings, maps: Datasets) -> None:
+    """The maps can be summed, and hold something of the profile. Raises `DataError` and `UsageError`, as a run does."""
+    needs_background = entry.type == "ps"
+    bands = Bands.of(maps, entry.energy_edges, needs_background=needs_background, one_kind=not needs_background)
+    if entry.bins is not None:
+        places_of(entry.bins, bands.geometry)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
@@ -46,16 +47,13 @@ class MakingMaps(Stage["tuple[MapSettings, ...]"]):
         check_maps(section, known)
 
     def check_data(self, analysis: Analysis, start: Start) -> Start | None:
-        from gm.pipeline.stages.pixels import check_grid, check_pixels
+        from gm.pipeline.stages.maps.settings import check_datasets
+        from gm.pipeline.stages.pixels import check_maps, check_pixels
 
         entries = analysis.of(self) or ()
         maps = [((self.section, k), entry) for k, entry in enumerate(entries) if not entry.of]
         check_pixels(analysis, start, maps)
-        for needs_background in (True, False):
-            wanted = [
-                (path, entry, entry.energy_edges) for path, entry in maps if (entry.type == "ps") == needs_background
-            ]
-            check_grid(analysis, start, wanted, needs_background=needs_background)
+        check_maps(analysis, start, [(path, entry, partial(check_datasets, entry)) for path, entry in maps])
         return start
 
     def tasks(self, analysis: Analysis) -> Sequence[Task]:
