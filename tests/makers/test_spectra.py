@@ -30,7 +30,7 @@ from gm.maps.geometry import WcsGeometry
 from gm.maps.sky_region import SkyRegion
 from gm.maps.sphere import offset_north, position_angle, separation
 from gm.observations import DataStore, Observation
-from tests.dl3_files import ENERGY, OFFSET, aeff, bins, edisp, psf, response, write_observation
+from tests.dl3_files import ENERGY, MIGRA, OFFSET, aeff, bins, edisp, psf, response, write_observation
 
 AXIS, TRUE = EnergyAxis(np.geomspace(0.2, 50.0, 9)), EnergyAxis(np.geomspace(0.1, 100.0, 13), "energy_true")
 POINTING = (83.6, 22.5)
@@ -344,6 +344,9 @@ def test_tables_that_do_not_add_up_to_1_are_scaled_and_told(observation: Observa
         ("the table of the energy dispersion", "3, expected 1: it is scaled to 1"),
         ("the table of the PSF", "0.508, expected 1: it is scaled to 1"),
     ]
+    of_bins = times(MIGRA[1] - MIGRA[0], edisp())
+    known = DataStore.open(write_observation(tmp_path / "bins.fits", edisp=of_bins)).observation(1)
+    assert list(remarks(MapDatasetMaker().run(target, known)[0], known)) == []
     wide = DataStore.open(write_observation(tmp_path / "wide.fits", psf=times(3.0, psf()))).observation(1)
     with pytest.raises(DataError, match=r"the PSF adds up to as much as 3.*\n.*containment_correction"):
         SpectrumDatasetMaker(containment_correction=True).run(empty(), wide)

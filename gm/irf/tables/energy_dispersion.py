@@ -78,7 +78,11 @@ class EnergyDispersion2D(EnergyDispersion):
         return self.grid.axes[0]
 
     def strange_total(self) -> float | None:
-        return strange_total(np.einsum("ome,m->oe", np.maximum(self.grid.values, 0.0), self.migra.width))
+        """None too where probabilities of bins, not densities, add up to 1, as in files of CTAO: both mean the same."""
+        values = np.maximum(self.grid.values, 0.0)
+        if strange_total(values.sum(axis=1)) is None:
+            return None
+        return strange_total(np.einsum("ome,m->oe", values, self.migra.width))
 
     def evaluate(self, energy_true: ArrayLike, migra: ArrayLike, offset: ArrayLike) -> Array:
         """Density per unit of migra, broadcast; 0 where the offset, or both others, are outside the table."""
