@@ -129,13 +129,9 @@ class Fit:
 
         Beside wrong amplitudes shapes go anywhere, and have no effect there.
         """
-        if not run.is_doubtful:
+        if not run.is_doubtful or (start := self._with_amplitudes(models, progress)) is None:
             return run
-        begin = FitRun.start(self.datasets, models, self.conventions, progress, engine=self.engine)
-        if (first := begin.of_amplitudes()) is None:
-            return run
-        first.minimize()
-        other = self._minimize(first.models_at(first.minimum.vector), progress)
+        other = self._minimize(start, progress)
         if errors:
             other.measure_errors()
         if not other.is_better_than(run):
@@ -143,6 +139,14 @@ class Fit:
         other.statistic_start = run.statistic_start
         other.warnings.append("amplitudes were fitted before all else, since otherwise the fit found no minimum")
         return other
+
+    def _with_amplitudes(self, models: Models, progress: Progress | None) -> Models | None:
+        """The models with their amplitudes fitted and all else as it is; None where there is nothing else, or none."""
+        begin = FitRun.start(self.datasets, models, self.conventions, progress, engine=self.engine)
+        if (first := begin.of_amplitudes()) is None:
+            return None
+        first.minimize()
+        return first.models_at(first.minimum.vector)
 
     def _minimize(self, models: Models, progress: Progress | None, *, need_free: bool = True) -> FitRun:
         """To the minimum; a source that came to nothing is looked for where the counts want it."""
