@@ -164,9 +164,9 @@ def test_a_bin_without_exposure_has_no_data_and_the_others_have_theirs(options: 
     assert none["status"] == "no_data"
     assert [point["norm"] for point in (first, *others)] == [point["norm"] for point in expected["points"]]
     ratio, its = (document["variability"][0]["likelihood_ratio"] for document in (found, expected))
-    assert ratio["value"] == pytest.approx(its["value"], rel=1e-9)
     assert (ratio["degrees_of_freedom"], ratio["reason"]) == (its["degrees_of_freedom"], its["reason"])
     if not options.get("free"):
+        assert ratio["value"] == pytest.approx(its["value"], rel=1e-9)
         assert (ratio["degrees_of_freedom"], ratio["reason"]) == (2, None)
 
 
