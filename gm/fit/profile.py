@@ -203,18 +203,22 @@ class Profile:
         return room, limit
 
     def _at(self, chosen: Sequence[int], last: _Point, distance: float, direction: Array) -> _Point:
-        """The profile at a distance; the other parameters start where they were, moved along, or as they are."""
+        """The profile at a distance; the other parameters start where they were, moved along, or as they are, and take
+        the step that is left where they end: minima are good to 5e-6, which moves an end by more than Newton's step."""
         others = np.ones(self.vector.size, dtype=bool)
         others[chosen] = False
         moved = last.vector + (distance - last.distance) * direction
         starts = [moved, np.where(others, last.vector, moved)] if others.any() else [moved]
         for start in starts:
             start[chosen] = (self.vector + distance * direction)[chosen]
-        value, ahead, doubt, _ = self._minimized(others, starts)
+        value, ahead, doubt, aim = self._minimized(others, starts)
         if np.isinf(value):
             return _Point(distance, ahead, np.inf)
-        slope = float(self._objective.value_and_gradient(ahead)[1][chosen] @ direction[chosen])
-        return _Point(distance, ahead, value - self._value, slope, doubt)
+        best = ahead if aim is None else aim
+        lowest, gradient = self._objective.value_and_gradient(best)
+        if not lowest < value:
+            best, lowest, gradient = ahead, value, self._objective.value_and_gradient(ahead)[1]
+        return _Point(distance, best, lowest - self._value, float(gradient[chosen] @ direction[chosen]), doubt)
 
     def _minimized(self, others: BoolArray, starts: Sequence[Array]) -> tuple[float, Array, float, Array | None]:
         """The lowest value over the ``others`` (n_free,) from the best of some starts (n_free,), where it is, how far
