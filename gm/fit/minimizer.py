@@ -301,12 +301,15 @@ class Minimizer:
         return bool(changed.any())
 
     def _hold_kinks(self, minuit: Minuit) -> list[int]:
-        """Hold parameters that lie in a kink: MIGRAD wants a slope of 0, and there is none."""
+        """Hold parameters that lie in a kink: MIGRAD wants a slope of 0, and there is none. Where the statistic is
+        straight to both sides there is no sigma, and any change of sign is one."""
         vector, held = self._vector(np.array(minuit.values)), []
+        is_straight = as_hessian(self._objective.information(vector)).diagonal() <= NOTHING
         for k in np.flatnonzero(~np.array(minuit.fixed)):
             beside = _BESIDE * self._scale * (np.arange(vector.size) == k)
             ends = [self._objective.value_and_gradient(vector + sign * beside)[1][k] for sign in (-1.0, 1.0)]
-            if ends[0] * self._scale[k] < -_KINK and ends[1] * self._scale[k] > _KINK:
+            least = 0.0 if is_straight[k] else _KINK / self._scale[k]
+            if ends[0] < -least and ends[1] > least:
                 minuit.fixed[k] = True
                 held.append(int(k))
         return held
