@@ -24,7 +24,7 @@ _DOUBLINGS = 20  # of a sigma, beyond which the statistic does not rise
 _FLAT = 0.1  # a rise of -2 ln L that is none
 _PART = 0.01  # weight of a parameter that takes part in a direction
 _SETTLED = 5e-6  # of -2 ln L: as good as at a limit
-_WEAK = 1e-4  # the same, below which more is asked
+_WEAK = 0.01  # the same, below which more is asked
 _TOLD = 8  # limits and directions in a message
 _DEGENERATE = 1e-7  # smallest eigenvalue of the Hessian, scaled to a unit diagonal, that still measures something
 
