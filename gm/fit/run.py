@@ -31,7 +31,7 @@ from gm.fit.report import fitted_components, fitted_parameters
 from gm.fit.result import FitResult
 from gm.fit.rises import Rises
 from gm.fit.simplex import Simplex
-from gm.fit.without_effect import left_there, of_backgrounds, reasons, without_effect
+from gm.fit.without_effect import left_there, of_backgrounds, of_sources, reasons, without_effect
 from gm.likelihood import Engine, JointLikelihood
 from gm.models import Models
 
@@ -234,13 +234,24 @@ class FitRun:
 
     def _put_back(self, start: Array) -> Mapping[int, str]:
         """What changes nothing at the minimum goes back to its start; why it has no error."""
-        among = of_backgrounds(self.likelihood.models, self.layout)[self.objective.active]
-        idle = without_effect(self.objective, self.minimum.vector, start, among)
+        models, layout, active, vector = self.likelihood.models, self.layout, self.objective.active, self.minimum.vector
+        held = np.zeros(active.size, dtype=bool)
+        held[active] = self._held_at_nothing(vector)
+        of_source = of_sources(models, layout, held)[active]
+        idle = without_effect(self.objective, vector, start, of_backgrounds(models, layout)[active] | of_source)
+        if (held[active] & ~self._held_at_nothing(np.where(idle, start, vector))).any():
+            idle &= ~of_source  # with the shape that it started with a source is wanted
         if not idle.any():
             return {}
         self.minimum = replace(self.minimum, vector=np.where(idle, start, self.minimum.vector))
         self.warnings += [text for text in left_there(idle, self.names) if text not in self.warnings]
         return reasons(idle, self.names)
+
+    def _held_at_nothing(self, vector: Array) -> BoolArray:
+        """(n_active,) the amplitudes that the statistic pushes against a limit of 0."""
+        slope = self.objective.gradient(vector)
+        pushed = ((vector <= self.lower) & (slope > 0)) | ((vector >= self.upper) & (slope < 0))
+        return np.asarray(self._amplitudes & (vector == 0) & pushed)
 
     def check_directions(self) -> None:
         """No saddle: where the statistic has no curvature it does not fall either, and no simplex finds something lower

@@ -1,4 +1,5 @@
-"""Parameters of backgrounds that have no effect where a fit ends: a tilt, where its norm is at a limit of 0.
+"""Parameters that have no effect where a fit ends: the tilt of a background whose norm is at a limit of 0, the shape of
+a source whose amplitude is.
 
 The data say nothing of them, and all that others are is the same whatever they are: no reason to call a fit a failure.
 """
@@ -23,6 +24,21 @@ def of_backgrounds(models: Models, layout: Layout) -> BoolArray:
     slots = (layout.slots(component.name) for component in models if component.role is Role.BACKGROUND)
     positions = (layout.free_position(k) for its in slots for k in range(its.start, its.stop))
     found[[position for position in positions if position is not None]] = True
+    return found
+
+
+def of_sources(models: Models, layout: Layout, held: BoolArray) -> BoolArray:
+    """(n_free,) the other free parameters of sources whose amplitudes are ``held`` (n_free,) at 0."""
+    found = np.zeros(layout.n_free, dtype=bool)
+    for component in models:
+        position = component.spectral_model.amplitude_position() if component.role is Role.SOURCE else None
+        if position is None:
+            continue
+        own, first = layout.slots(component.name), layout.slots(component.name, "spectral").start
+        amplitude = layout.free_position(first + position)
+        if amplitude is not None and held[amplitude]:
+            free = {layout.free_position(k) for k in range(own.start, own.stop)} - {amplitude}
+            found[[k for k in free if k is not None]] = True
     return found
 
 

@@ -42,6 +42,22 @@ def test_an_amplitude_at_its_limit_whose_curvature_gradients_tell_wrongly() -> N
     assert wrong_with_fit(analysis(2898))[1] == []
 
 
+@pytest.mark.parametrize("seed", [33, 54])
+def test_a_source_held_at_nothing_has_a_minimum_and_no_shape(seed: int) -> None:
+    """Its index goes anywhere while the amplitude falls, and has no effect in the end."""
+    found = analysis(seed)
+    result, wrong = wrong_with_fit(found)
+    assert wrong == []
+    assert result.status == "at_limit"
+    [index, amplitude] = [p for p in result.parameters if p.name in ("source.index", "source.amplitude")]
+    assert (amplitude.value, amplitude.error_reason) == (0.0, "at its lower limit")
+    start = next(p for p in found.models["source"].parameters if p.name == "index")
+    assert (index.value, index.error) == (start.value, None)
+    assert index.error_reason == "it has no effect where source predicts nothing"
+    assert any(text.startswith("source.index: no effect where the fit ends") for text in result.warnings)
+    assert next(component.ts for component in result.components if component.name == "source") == 0.0
+
+
 @pytest.mark.parametrize("seed", [522, 615])
 def test_a_norm_and_its_tilt_go_back_to_the_start_where_both_together_have_no_effect(seed: int) -> None:
     assert wrong_with_fit(analysis(seed))[1] == []
