@@ -92,7 +92,7 @@ def format_path(path: JsonPath) -> str:
 def suggest(
     word: object, allowed: Iterable[str], label: str = "allowed", limit: int = 12, *, parts: bool = False
 ) -> str:
-    """One line that says which name was probably meant, when one is near, and lists what is allowed.
+    """One line that lists what is allowed and, when one is near, the name that was probably meant.
 
     Of more names than ``limit`` the nearest are listed. parts : a name that contains the word is near too
     """
@@ -107,4 +107,4 @@ def suggest(
         nearest = get_close_matches(text, names, n=limit, cutoff=_NEAR)
         shown = list(dict.fromkeys([*near, *nearest, *names]))[:limit]
     listed = f"{label}: {', '.join(shown)}" + (f", ... ({len(names)})" if len(names) > limit else "")
-    return f"did you mean '{near[0]}'?      {listed}" if near else listed
+    return listed + (f"      did you mean '{near[0]}'?" if near else "")

@@ -132,15 +132,15 @@ def test_a_missing_key_is_found_in_place_of_a_misspelt_one() -> None:
     document = read_document("x.yaml", "datasets:\n  - {name: a, typ: SpectrumDataset, filename: a.fits}\n")
     first, second = check(document, "datasets")
     assert first.message == "key 'type' is missing"
-    assert second.hint == "did you mean 'type'?      keys: type, stat_type"
+    assert second.hint == "keys: type, stat_type      did you mean 'type'?"
 
 
 def test_of_many_keys_the_nearest_are_listed_first() -> None:
     """Of a mapping with more keys than a line holds, what was meant is never behind the dots."""
     properties = {f"other_{k}": {} for k in range(20)} | {"energy_min": {}, "energy_edges": {}}
     found = suggest("energyedges", properties, "keys")
-    assert found.startswith("did you mean 'energy_edges'?      keys: energy_edges, energy_min, other_0, ")
-    assert found.endswith(", ... (22)")
+    assert found.startswith("keys: energy_edges, energy_min, other_0, ")
+    assert found.endswith(", ... (22)      did you mean 'energy_edges'?")
     assert found.count("other_") == 10
     assert suggest("", properties, "keys").startswith("keys: other_0, other_1, ")
 

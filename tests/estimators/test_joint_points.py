@@ -408,7 +408,7 @@ def test_points_of_several_sources_have_tables_of_their_own(tmp_path: Path) -> N
         np.testing.assert_array_equal(one.covariance, table.covariance)
         spectra = [Models([points.reference_model]).to_dict() for points in (one, table)]
         assert spectra[0]["components"][0]["spectral"] == spectra[1]["components"][0]["spectral"]
-    with pytest.raises(UsageError, match=r"no points of 'otter'; did you mean 'other'.      sources: source, other"):
+    with pytest.raises(UsageError, match="no points of 'otter'; sources: source, other      did you mean 'other'"):
         again["otter"]
     again["source"].write(tmp_path / "one.fits")
     with pytest.raises(UsageError, match="a table has one"):

@@ -184,7 +184,7 @@ def test_a_quantity_of_nothing_has_its_slope() -> None:
     ("text", "message"),
     [
         ("flux crab", "is no quantity"),
-        ("fluss(crab, 1 TeV, 2 TeV)", "'fluss' is no quantity; did you mean 'flux'"),
+        ("fluss(crab, 1 TeV, 2 TeV)", "'fluss' is no quantity; quantities: flux, eflux, dnde"),
         ("flux(crab, 1 TeV)", "needs a component and two energies"),
         ("flux(crab, 2 TeV, 1 TeV)", "energies are above zero, and increase"),
         ("dnde(crab, 1 kg)", "kg"),

@@ -91,7 +91,7 @@ def test_conditions_on_columns(folder: Path, condition: str, expected: tuple[int
 @pytest.mark.parametrize(
     ("conditions", "message"),
     [
-        ({"where": ("ZEN < 40 deg",)}, "no column ZEN\n    did you mean 'ZEN_PNT'.*found: OBS_ID"),
+        ({"where": ("ZEN < 40 deg",)}, "no column ZEN\n    found: .*did you mean 'ZEN_PNT'"),
         ({"where": ("ZEN_PNT < 40 s",)}, "'s' does not convert to 'deg'"),
         ({"where": ("ZEN_PNT",)}, "expected a column, one of"),
         ({"where": ("OBJECT < Crab",)}, "words, which are compared with"),
