@@ -124,7 +124,6 @@ def test_init_copies_the_folders_of_an_example(gm: Any, tmp_path: Path) -> None:
     assert tree(tmp_path / "new") == tree(ROOT / "example_configs" / "hess-like") | schemas
 
 
-@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
 def test_rules_for_make(gm: Any, analysis: Path, edit: Any) -> None:
     edit("datasets.yaml", "filename: run-1.fits", "filename: 'run $1: 50% #1 [x]*?.fits'")
     os.rename("run-1.fits", "run $1: 50% #1 [x]*?.fits")
@@ -223,7 +222,6 @@ def test_plan_of_several_flux_points(gm: Any, analysis: Path) -> None:
     assert reasons == ["", "no result yet", "no result yet"]
 
 
-@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
 def test_results_with_awkward_names_are_targets(gm: Any, analysis: Path, edit: Any) -> None:
     edit("config.yaml", "output: results", "output: 'res: 100% #1'")
     Path("Makefile").write_text(gm("deps", "config.yaml").out + "\n%:\n\t$(info making $@)@true\n")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
@@ -158,10 +160,10 @@ OF_THE_MEAN = MODELS.with_parameters({"crab.amplitude": {"prior": GaussianPrior(
 
 
 @pytest.mark.parametrize("options", [{"free": ["crab.index"]}, {"joint": True}], ids=["free", "joint"])
-def test_a_prior_of_the_amplitude_is_none_of_single_bins(options: dict[str, object]) -> None:
+def test_a_prior_of_the_amplitude_is_none_of_single_bins(options: dict[str, Any]) -> None:
     """It would enter each bin, and its TS."""
     one, other = (
-        LightCurveEstimator(source="crab", energy_edges=EDGES, **options).run(RUNS, models)  # type: ignore[arg-type]
+        LightCurveEstimator(source="crab", energy_edges=EDGES, **options).run(RUNS, models)
         for models in (MODELS, OF_THE_MEAN)
     )
     for first, second in zip(estimates(one), estimates(other), strict=True):

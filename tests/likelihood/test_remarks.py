@@ -83,11 +83,11 @@ def test_responses_that_do_not_add_up_to_1(factor: float) -> None:
 def test_a_psf_that_adds_up_to_3_contains_nothing_that_is_known() -> None:
     plain = cube("m", grid="icrs")
     assert plain.psf is not None
-    dataset = plain.with_(psf=replace(plain.psf, data=3.0 * plain.psf.data))
+    psf = replace(plain.psf, data=3.0 * plain.psf.data)
     with pytest.raises(
         DataError, match=r"the PSF adds up to as much as \S+, expected 1(.|\n)*containment_correction: false"
     ):
-        dataset.psf.containment(0.1, dataset.energy_true.center)  # type: ignore[union-attr]
+        psf.containment(0.1, plain.energy_true.center)
 
 
 @pytest.mark.parametrize("response", ["psf", "migra"])
