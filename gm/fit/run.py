@@ -15,10 +15,10 @@ from gm.datasets.left_out import no_bin_is_left
 from gm.errors import DataError
 from gm.fit.beside import lowest_beside
 from gm.fit.covariance import Errors, listed, measure_errors
-from gm.fit.ellipses import free_ellipses, turned, upright
+from gm.fit.descent import Descent
 from gm.fit.ellipsoid import Ellipsoid
 from gm.fit.intervals import Around, Intervals
-from gm.fit.kinks import across_kinks, stepped_across
+from gm.fit.kinks import stepped_across
 from gm.fit.lost_sources import lost_sources, put_where_wanted
 from gm.fit.minimizer import Minimizer, Minimum
 from gm.fit.no_minimum import culprits
@@ -38,7 +38,6 @@ from gm.models import Models
 Progress = Callable[[str, float], None]
 _GAIN = 1e-3  # of -2 ln L, worth another minimisation
 _TINY = 0.1  # of a conditional error
-_SIMPLEXES = 4  # that look for a way out of kinks
 
 
 class FitRun:
@@ -57,7 +56,6 @@ class FitRun:
             if not used
         ]
         self._amplitudes, self._progress = amplitudes(likelihood.models, layout)[active], progress
-        self._ellipses = [pair for pair in free_ellipses(likelihood.models, layout) if active[list(pair)].all()]
         self._is_left = partial(_is_left, likelihood, self.objective)
         self.minimizer = self._build_minimizer(self._is_left if self._has_shapes else None)
         self.minimum = Minimum(layout.start[active], self._value_start, True, 0.0, 1, 0, 0, "nothing is free")
@@ -126,89 +124,24 @@ class FitRun:
         gain = other.minimum.value - self.minimum.value
         return gain > _GAIN or (gain > -_GAIN and not self.is_doubtful)
 
+    def minimize(self) -> None:
+        """From the start to the minimum."""
+        if not self.names:
+            return
+        descent = Descent(self.likelihood, self.objective, self.minimizer, self._build_minimizer)
+        self.minimum = descent.minimum(self.layout.start[self.objective.active])
+        self.minimizer = descent.minimizer
+        self.warnings += descent.told(self.minimum, self.names)
+
     def _build_minimizer(self, is_left: Callable[[Array], bool] | None = None) -> Minimizer:
         among = self.lower, self.upper, self._amplitudes
         is_smooth, n_cut_off = self.likelihood.is_smooth, self.objective.n_cut_off
         return Minimizer(self.objective, *among, self._progress, is_left, is_smooth, n_cut_off)
 
-    def minimize(self) -> None:
-        if not self.names:
-            return
-        self.minimum = self.minimizer.minimize(self.layout.start[self.objective.active])
-        while (start := self._beyond()) is not None:
-            other = self._build_minimizer()
-            found = other.minimize(start)
-            if not found.value < self.minimum.value - _GAIN:
-                break
-            self.minimizer, self.minimum = other, found
-        if self.minimum.valid:
-            self._turn_upright()
-        positions = self._positions() if self.minimum.kinks else []
-        self._leave_kinks(positions)
-        self.warnings += [
-            f"{self.names[k]} lies in a kink of the statistic{' (a pixel centre)' if k in positions else ''}: "
-            "its error is where that rises by 1"
-            for k in self.minimum.kinks
-        ]
-
-    def _leave_kinks(self, positions: Sequence[int]) -> None:
-        """To where a simplex finds something lower than kinks of bins that end; ``positions`` have others.
-
-        So small that they are not seen are the kinks of a break that passes the nodes of Gammapy's integrals.
-        """
-        every = np.ones(len(self.names), dtype=bool)
-        for _ in range(_SIMPLEXES):
-            has_kinks = bool(set(self.minimum.kinks) - set(positions))
-            is_close = self.minimum.edm < _GAIN and not self.minimum.is_lost
-            if not has_kinks and (self.minimum.valid or not is_close):
-                return
-            value, start = self._simplex(every)
-            if not value < self.minimum.value - _GAIN:
-                if self.minimum.valid or is_close:
-                    where = ", in a kink" if has_kinks else ""
-                    self.minimum = replace(self.minimum, valid=True, message=f"the minimum was found{where}")
-                return
-            self.minimizer = self._build_minimizer()
-            self.minimum = self.minimizer.minimize(start)
-        self.minimum = replace(self.minimum, valid=False, message="the statistic goes on falling along kinks")
-
     def _simplex(self, moving: BoolArray) -> tuple[float, Array]:
         """The lowest value near the minimum, over the parameters ``moving`` (n_active,), and where that is."""
         simplex = Simplex(self.objective, self.lower, self.upper, self.minimizer.scale)
         return simplex.lowest([self.minimum.vector], moving)
-
-    def _positions(self) -> list[int]:
-        """Which of the active parameters are positions in which the statistic has kinks."""
-        active = self.objective.active
-        found = {k for lattice in self.likelihood.lattices() for k in (lattice.lon, lattice.lat) if active[k]}
-        return [int(np.count_nonzero(active[:k])) for k in sorted(found)]
-
-    def _turn_upright(self) -> None:
-        """Orientations of less than a whole turn, of the same shapes."""
-        vector, active = self.objective.full(self.minimum.vector), self.objective.active
-        whole = upright(self._ellipses, vector, self.layout.lower, self.layout.upper)
-        if (whole != vector).any():
-            other = self._build_minimizer()
-            found = other.minimize(whole[active])
-            if found.value < self.minimum.value + _GAIN:
-                self.minimizer, self.minimum = other, found
-
-    def _beyond(self) -> Array | None:
-        """A better point where derivatives do not lead: a position beyond a line of pixel centres that is near, or an
-        ellipse turned that has become round; None when there is none."""
-        active, vector = self.objective.active, self.objective.full(self.minimum.vector)
-        lattices = [lattice for lattice in self.likelihood.lattices() if active[lattice.lon] and active[lattice.lat]]
-        if not lattices and not self._ellipses:
-            return None
-        sigma = np.zeros(active.size)
-        sigma[active] = self.minimizer.scale
-        probes = [
-            np.clip(probe[active], self.lower, self.upper)
-            for probe in (*across_kinks(lattices, vector, sigma), *turned(self._ellipses, vector))
-        ]
-        values = [self.objective.value(probe) for probe in probes]
-        best = int(np.argmin(np.nan_to_num(values, nan=np.inf))) if values else 0
-        return probes[best] if values and values[best] < self.minimum.value - _GAIN else None
 
     def measure_errors(self, bent: Iterable[int] = ()) -> None:
         """Errors; of the parameters ``bent`` over the width of a rise by 1, not at the minimum."""
