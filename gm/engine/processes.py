@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import socket
+import struct
 import warnings
 from collections.abc import Mapping, Sequence
 from logging import getLogger
@@ -48,7 +49,7 @@ class ProcessEngine(ShardedEngine):
         self.n_workers, self.least = n_workers, least
 
     def open(self, datasets: Datasets) -> Pool:
-        return ProcessPool(datasets, self.n_workers)
+        return ProcessPool(datasets, self.n_workers, self._deadline)
 
     def is_worth(self, shards: Sequence[Shard]) -> bool:
         return can_fork() and n_threads() >= self.least and may_pay(self.n_workers, len(shards))
@@ -56,21 +57,27 @@ class ProcessEngine(ShardedEngine):
 
 @final
 class ProcessPool(Pool):
-    """Copies of this process. They end when it does."""
+    """Copies of this process. They end when it does.
 
-    def __init__(self, datasets: Sequence[Dataset], n: int) -> None:
-        self._datasets, self._n = list(datasets), n
+    deadline : time [s] after which a copy that takes nothing in, or has begun to answer and does not go on, is given up
+    """
+
+    def __init__(self, datasets: Sequence[Dataset], n: int, deadline: float) -> None:
+        self._datasets, self._n, self._deadline = list(datasets), n, deadline
         self._children: dict[str, _Child] = {}
         self._packing = Packing(self._datasets)
 
     def workers(self) -> Mapping[str, Worker]:
         try:
             while len(self._children) < self._n:
-                child = _Child.start(self._datasets, max(1, n_threads() // self._n), list(self._children.values()))
+                child = self._start(max(1, n_threads() // self._n))
                 self._children[str(child.process)] = child
         except OSError as error:
             log.warning("%d of %d processes: no more can be started: %s", len(self._children), self._n, error.strerror)
         return {name: Worker(name, f"{socket.gethostname()}, process {name}") for name in self._children}
+
+    def _start(self, n_threads: int) -> _Child:
+        return _Child.start(self._datasets, n_threads, list(self._children.values()), self._deadline)
 
     def send(self, worker: str, messages: bytes) -> Reply:
         return self._children[worker].send(messages)
@@ -93,13 +100,14 @@ class ProcessPool(Pool):
 class _Child:
     """A running copy."""
 
-    def __init__(self, process: int, pipe: Connection) -> None:
-        self.process, self.pipe = process, pipe
+    def __init__(self, process: int, pipe: Connection, deadline: float) -> None:
+        self.process, self.pipe, self._deadline = process, pipe, deadline
         self._waiting: list[_Answer] = []
 
     @classmethod
-    def start(cls, datasets: Sequence[Dataset], n_threads: int, others: Sequence[_Child]) -> _Child:
+    def start(cls, datasets: Sequence[Dataset], n_threads: int, others: Sequence[_Child], deadline: float) -> _Child:
         ours, theirs = Pipe()
+        _limit(ours, deadline)
         with warnings.catch_warnings():
             # Python >= 3.12 warns of copies beside other threads; `gm.parallel` starts its own anew
             warnings.simplefilter("ignore", DeprecationWarning)
@@ -107,29 +115,36 @@ class _Child:
         if process == 0:
             _run(WorkerState(datasets, n_threads), theirs, [ours, *(other.pipe for other in others)])
         theirs.close()
-        return cls(process, ours)
+        return cls(process, ours, deadline)
 
     def send(self, messages: bytes) -> _Answer:
         """An answer that nobody has waited for comes first."""
-        while self._waiting:
-            self._waiting[0].wait(None)
         try:
+            while self._waiting:
+                self._waiting[0].get(self._deadline)
             self.pipe.send_bytes(messages)
+        except (BlockingIOError, TimeoutError):
+            raise Lost(self._hangs()) from None
         except OSError:
             raise Lost(self.how_it_ended()) from None
         answer = _Answer(self)
         self._waiting.append(answer)
         return answer
 
-    def receive(self, seconds: float | None) -> bytes:
+    def receive(self, seconds: float) -> bytes:
+        if not self.pipe.poll(seconds):
+            raise TimeoutError
         try:
-            if not self.pipe.poll(seconds):
-                raise TimeoutError
             data = self.pipe.recv_bytes()
-        except (EOFError, ConnectionError):
+        except BlockingIOError:
+            raise Lost(self._hangs()) from None
+        except (EOFError, OSError):  # before its answer, or in the middle of it
             raise Lost(self.how_it_ended()) from None
         self._waiting.pop(0)
         return data
+
+    def _hangs(self) -> str:
+        return f"the process does not go on for {self._deadline:.0f} s"
 
     def how_it_ended(self) -> str:
         """In words; the process is not there any more."""
@@ -153,12 +168,17 @@ class _Answer(Reply):
     def __init__(self, child: _Child) -> None:
         self._child, self._data = child, b""
 
-    def wait(self, seconds: float | None) -> bytes:
+    def get(self, seconds: float) -> bytes:
         self._data = self._data or self._child.receive(seconds)
         return self._data
 
-    def get(self, seconds: float) -> bytes:
-        return self.wait(seconds)
+
+def _limit(end: Connection, seconds: float) -> None:
+    """No write to this end of a pipe, and no read of what has begun to come, waits longer: `BlockingIOError`."""
+    with socket.socket(fileno=os.dup(end.fileno())) as same:
+        for option in (socket.SO_SNDTIMEO, socket.SO_RCVTIMEO):
+            whole, part = divmod(round(1e6 * seconds), 1_000_000)
+            same.setsockopt(socket.SOL_SOCKET, option, struct.pack("@ll", whole, part))
 
 
 def _run(state: WorkerState, pipe: Connection, others: Sequence[Connection]) -> NoReturn:

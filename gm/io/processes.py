@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, NoReturn, TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 
-MOST_PROCESSES = 32
+MOST_PROCESSES = 32  # on a machine with fewer processors
 _SIGNALS = {"SIGINT": signal.SIG_IGN, "SIGTERM": signal.SIG_DFL, "SIGHUP": signal.SIG_DFL}
 
 log = getLogger(__name__)
@@ -29,6 +29,16 @@ log = getLogger(__name__)
 def can_fork() -> bool:
     """Whether copies can be made: elsewhere a new process would run the user's script again."""
     return sys.platform == "linux"
+
+
+def n_processors() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+def most_processes() -> int:
+    """How many work side by side on this machine, however many are asked for."""
+    return max(MOST_PROCESSES, n_processors())
 
 
 def in_processes(work: Callable[[T], R], items: Sequence[T], n_processes: int, chunk: int) -> Iterator[R]:
@@ -41,7 +51,7 @@ def in_processes(work: Callable[[T], R], items: Sequence[T], n_processes: int, c
     copies: list[_Copy] = []
     try:
         try:
-            for number in range(n := min(n_processes, len(chunks), MOST_PROCESSES)):
+            for number in range(n := min(n_processes, len(chunks), most_processes())):
                 copies.append(_start(work, chunks[number::n], copies))
         except OSError as error:
             log.warning("one process does all: no more can be started: %s", error.strerror)

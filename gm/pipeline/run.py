@@ -88,6 +88,8 @@ def run(request: Request, reporter: Reporter, stage: Stage[Any] | None = None) -
         has_waited.append(True)
         reporter.say(f"waiting for another gm that writes into {output}")
 
+    if remark := analysis.settings.engine.remark():
+        reporter.say(remark)
     output = analysis.settings.output
     asked = _asked(analysis, stage)
     check_folder(analysis)

@@ -212,6 +212,23 @@ def test_plan_of_a_cluster(gm: Any, analysis: Path) -> None:
     assert gm("plan", "config.yaml", "--json").json["engine"] == {"kind": "local"}
 
 
+@pytest.mark.parametrize("engine", ["local", "dask"])
+def test_workers_by_the_hundred_thousand(gm: Any, analysis: Path, monkeypatch: pytest.MonkeyPatch, engine: str) -> None:
+    """A machine starts as many as it has processors, or 32, and says so; a cluster elsewhere has what it has."""
+    monkeypatch.setattr("gm.pipeline.analysis.engine.most_processes", lambda: 32)
+    asked = ("--engine", engine, "--workers", "100000")
+    told = "100000 workers are too many for this machine: it gets 32"
+    planned = gm("plan", "config.yaml", *asked, "--json").json
+    assert told in planned["warnings"]
+    assert planned["engine"].get("workers", 32) == 32
+    assert f"warning: {told}" in gm("plan", "config.yaml", *asked).out
+    there = gm("plan", "config.yaml", *asked[2:], "--scheduler", "tcp://127.0.0.1:1", "--json").json
+    assert (there["engine"]["workers"], there["warnings"]) == (100_000, [])
+    if engine == "local":
+        assert told in gm("fit", "config.yaml", *asked).err
+        assert "workers" not in gm("fit", "config.yaml", "--workers", "32").err
+
+
 def test_plan_of_several_flux_points(gm: Any, analysis: Path) -> None:
     text = (analysis / "config.yaml").read_text()
     (analysis / "config.yaml").write_text(text + "  - {source: crab, name: b, energy_edges: [1 TeV, 9 TeV]}\n")

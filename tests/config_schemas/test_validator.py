@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gm.config_schemas import second_opinion as second_opinions
 from gm.config_schemas.reader import Document, read_document
 from gm.config_schemas.schema_files import load_schema, schema_names
 from gm.config_schemas.second_opinion import second_opinion
@@ -211,6 +212,22 @@ def test_the_second_opinion_has_a_place_too(tmp_path: Path) -> None:
     file.write_text("version: 1\ndatasets: a.yaml\nmodels: b.yaml\nfit:\n  minos: 3\n")
     (problem,) = second_opinion(read_document(file), "config")
     assert (problem.line, problem.path) == (5, "$.fit.minos")
+
+
+def test_the_second_opinion_is_not_asked_for_what_takes_it_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many values as `MAX_VALUES` are asked about, with one more nothing is, however wrong they are."""
+    document = read_document("x", "version: 1\nfit: {minos: 3}\nlinks: [1, 2, 3]\n")  # 3 keys, one inside, 3 items
+    monkeypatch.setattr(second_opinions, "MAX_VALUES", 7)
+    assert len(second_opinion(document, "config")) > 3
+    monkeypatch.setattr(second_opinions, "MAX_VALUES", 6)
+    assert second_opinion(document, "config") == []
+
+
+def test_the_second_opinion_is_not_asked_about_20000_components(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = "".join(f"- {{name: c{k}}}\n" for k in range(20_000))
+    document = read_document("x", "components:\n" + rows)
+    monkeypatch.setattr("jsonschema.Draft7Validator.iter_errors", lambda *_: pytest.fail("was asked"))
+    assert second_opinion(document, "models") == []
 
 
 def test_nothing_where_a_mapping_belongs_makes_its_section_unsound() -> None:

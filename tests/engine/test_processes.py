@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,7 +13,8 @@ import pytest
 
 import gm
 from gm.conventions import Conventions
-from gm.engine.processes import ProcessEngine
+from gm.engine.pool import Lost
+from gm.engine.processes import ProcessEngine, ProcessPool
 from gm.engine.shard import ShardTerms
 from gm.engine.shards import shards_of
 from gm.engine.terms import ShardedTerms
@@ -233,6 +235,57 @@ def test_a_process_that_hangs(engine: ProcessEngine) -> None:
     here = gm.Fit(DATASETS).run(SMOOTH)
     stop = at_step(2, lambda: os.kill(processes(engine)[0], signal.SIGSTOP))
     assert_same_fit(gm.Fit(DATASETS, engine=engine).run(SMOOTH, progress=stop), here)
+
+
+LARGE = b"x" * (1 << 24)  # far more than a pipe holds
+
+
+@pytest.fixture
+def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[ProcessPool]:
+    """One copy, which answers what it is told."""
+    monkeypatch.setattr(WorkerState, "serve", lambda _self, data: data)
+    made = ProcessPool([], 1, deadline=0.5)
+    yield made
+    made.close()
+
+
+def test_a_copy_that_takes_nothing_in(pool: ProcessPool) -> None:
+    (name,) = pool.workers()
+    assert pool.send(name, LARGE[:1000]).get(10.0) == LARGE[:1000]
+    os.kill(int(name), signal.SIGSTOP)
+    begin = time.monotonic()
+    with pytest.raises(Lost, match="does not go on"):
+        pool.send(name, LARGE)
+    assert time.monotonic() - begin < 5.0
+    pool.drop(name)
+    assert name not in pool.workers(), "there is another one"
+
+
+def test_a_copy_that_stops_in_the_middle_of_its_answer(pool: ProcessPool) -> None:
+    (name,) = pool.workers()
+    reply = pool.send(name, LARGE)
+    time.sleep(0.2)  # it has begun, and waits for somebody to read
+    os.kill(int(name), signal.SIGSTOP)
+    with pytest.raises(Lost, match="does not go on"):
+        reply.get(10.0)
+
+
+def test_a_copy_that_ends_in_the_middle_of_its_answer(pool: ProcessPool) -> None:
+    (name,) = pool.workers()
+    reply = pool.send(name, LARGE)
+    time.sleep(0.2)
+    os.kill(int(name), signal.SIGKILL)
+    with pytest.raises(Lost, match="SIGKILL"):
+        reply.get(10.0)
+
+
+def test_a_copy_that_owes_an_answer(pool: ProcessPool) -> None:
+    """Nobody has waited for it, and the next question does not wait for ever."""
+    (name,) = pool.workers()
+    os.kill(int(name), signal.SIGSTOP)
+    pool.send(name, b"first")
+    with pytest.raises(Lost, match="does not go on"):
+        pool.send(name, b"second")
 
 
 def test_workers_that_always_end(engine: ProcessEngine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
@@ -11,7 +9,7 @@ from gm.datasets.base import Dataset
 from gm.datasets.files.formats import DATASET_TYPES, DatasetEntry
 from gm.datasets.origin import read_from
 from gm.errors import DataError
-from gm.io.processes import can_fork, in_processes
+from gm.io.processes import can_fork, in_processes, n_processors
 from gm.io.threads import in_threads
 
 Outcome: TypeAlias = tuple[Dataset | None, str]
@@ -59,21 +57,17 @@ def _outcomes(entries: Sequence[DatasetEntry], workers: int | None, tally: _Tall
     maps = [entry for entry, threads in zip(entries, in_turn, strict=True) if threads]
     others = [entry for entry, threads in zip(entries, in_turn, strict=True) if not threads]
     tables = iter(_spectra(others, workers, tally))
-    arrays = tally.count(in_threads(_outcome, maps, workers or _n_cores()))  # mostly compressed: threads gain
+    arrays = tally.count(in_threads(_outcome, maps, workers or n_processors()))  # mostly compressed: threads gain
     return [next(arrays if threads else tables) for threads in in_turn]
 
 
 def _spectra(entries: Sequence[DatasetEntry], workers: int | None, tally: _Tally) -> list[Outcome]:
     """Processes are worth their start for hundreds of small files; threads gain nothing there."""
     if workers is None:
-        workers = _n_cores() if len(entries) >= MANY else 1
+        workers = n_processors() if len(entries) >= MANY else 1
     if workers > 1 and len(entries) > CHUNK and can_fork():
         return list(tally.count(in_processes(_outcome, entries, workers, CHUNK)))
     return list(tally.count(map(_outcome, entries)))
-
-
-def _n_cores() -> int:
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else 1
 
 
 def _outcome(entry: DatasetEntry) -> Outcome:

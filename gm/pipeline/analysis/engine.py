@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gm.errors import UsageError
+from gm.io.processes import most_processes
 from gm.pipeline.analysis.paths import data_file
 
 if TYPE_CHECKING:
@@ -34,17 +35,23 @@ class Certificates:
 @dataclass(frozen=True)
 class EngineSettings:
     """workers : processes, None where nobody has said how many; scheduler : address of a cluster, or the file that its
-    scheduler has written, None for one of this machine; tls : None where the connection is not encrypted
+    scheduler has written, None for one of this machine; tls : None where the connection is not encrypted; asked : how
+    many workers were asked for, where this machine gets fewer
     """
 
     kind: str = "local"
     workers: int | None = None
     scheduler: str | None = None
     tls: Certificates | None = None
+    asked: int | None = None
 
     @property
     def is_dask(self) -> bool:
         return self.kind == "dask"
+
+    def remark(self) -> str:
+        """What the user should know of the workers; empty where they are as asked for."""
+        return f"{self.asked} workers are too many for this machine: it gets {self.workers}" if self.asked else ""
 
     def recorded(self) -> dict[str, Any]:
         """What results tell of it: nothing about addresses."""
@@ -92,14 +99,21 @@ def engine_settings(data: Mapping[str, Any], directory: Path, request: Request) 
         raise UsageError(f"--scheduler: {problem[0]}; expected {problem[1]}")
     workers = data["workers"] if request.workers is None else request.workers
     if kind != "dask":
-        return EngineSettings(kind, workers)
+        return _on_this_machine(EngineSettings(kind, workers))
     tls = data["tls"]
-    return EngineSettings(
+    settings = EngineSettings(
         kind=kind,
         workers=workers,
         scheduler=request.scheduler or _scheduler(data["scheduler"], directory),
         tls=None if tls is None else Certificates(*(data_file(directory, tls[key]) for key in _TLS)),
     )
+    return settings if settings.scheduler is not None else _on_this_machine(settings)
+
+
+def _on_this_machine(settings: EngineSettings) -> EngineSettings:
+    """With as many workers as are started at most."""
+    workers, most = settings.workers, most_processes()
+    return settings if workers is None or workers <= most else replace(settings, workers=most, asked=workers)
 
 
 def _scheduler(text: str | None, directory: Path) -> str | None:

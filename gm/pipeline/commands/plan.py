@@ -153,8 +153,9 @@ def _warnings(datasets: Datasets, models: Models, session: Session, reporter: Re
 
     One map at a time, so that it takes little memory.
     """
-    conventions = session.analysis.settings.conventions
-    found = remarks(list(datasets), models, conventions)
+    settings = session.analysis.settings
+    conventions, remark = settings.conventions, settings.engine.remark()
+    found = [remark] * bool(remark) + remarks(list(datasets), models, conventions)
     for number, dataset in enumerate(datasets):
         reporter.progress("responses", number, len(datasets))
         if is_map(dataset):
