@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -44,6 +45,15 @@ COMMAND = "from gm.cli import main; main(['fit', 'config.yaml', '--force', '--qu
 def fit(tree: Path, files: tuple[Path, Path]) -> float:
     """Seconds of the fastest fit with covariance in five seconds."""
     return float(_run(tree, FIT, *map(str, files), cwd=tree))
+
+
+def example(tree: Path, name: str) -> Path:
+    """A folder of a version with its example, simulated."""
+    folder = ROOT / "build" / "compare_speed" / name
+    shutil.rmtree(folder, ignore_errors=True)
+    _run(tree, f"from gm.cli import main; main(['init', {str(folder)!r}, '--quiet'])", cwd=tree)
+    _run(tree, "from gm.cli import main; main(['simulate', 'config.yaml', '--quiet'])", cwd=folder)
+    return folder
 
 
 def command(tree: Path, folder: Path) -> float:
@@ -80,16 +90,9 @@ def main() -> None:
             files = case.datasets_file, case.models_file
             rows.append(row(name, [(fit(trees[0], files), fit(trees[1], files)) for _ in range(ROUNDS)]))
     if given.only in "gm fit":
-        folder = ROOT / "build" / "compare_speed"
-        if not folder.exists():
-            subprocess.run([sys.executable, "-m", "gm", "init", str(folder), "--quiet"], cwd=ROOT, check=True)
-            subprocess.run([sys.executable, "-m", "gm", "simulate", "config.yaml", "--quiet"], cwd=folder, check=True)
-        rows.append(
-            row(
-                "gm fit, example crab",
-                [(command(trees[0], folder), command(trees[1], folder)) for _ in range(COMMANDS)],
-            )
-        )
+        theirs, ours = (example(tree, name) for tree, name in zip(trees, ("other", "this"), strict=True))
+        pairs = [(command(trees[0], theirs), command(trees[1], ours)) for _ in range(COMMANDS)]
+        rows.append(row("gm fit, example crab", pairs))
     print(table(["fit with covariance", "other", "this", "ratio"], rows))
 
 
