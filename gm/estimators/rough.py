@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 from gm.fit.simplex import DEEPER
 
@@ -13,9 +14,12 @@ _DOUBLINGS = 5  # of a distance, beyond which the profile does not rise
 
 def risen(rise: Callable[[float], float], distance: float, wanted: float) -> tuple[float | None, float]:
     """The distance at which ``rise`` is what is ``wanted``, from one at which it may be less; None where it never is,
-    and the largest rise seen from there on."""
+    and the largest rise seen from there on.
+
+    A profile may be another one when it is asked again, from a lower minimum: what it was first holds here."""
     from scipy.optimize import brentq
 
+    rise = cache(rise)
     near, far = 0.0, distance
     seen = [rise(far)]
     if abs(seen[0] - wanted) <= DEEPER:

@@ -77,6 +77,9 @@ class Surroundings:
         self.seek(at, starts)
 
         def rise(away: float) -> float:
-            return self._lowest(self.norm + side * away, starts, self._others) - self._stat
+            found = starts.copy()
+            value = self._lowest(self.norm + side * away, found, self._others)
+            starts.extend(found)
+            return value - self._stat
 
         return risen(rise, distance, wanted)

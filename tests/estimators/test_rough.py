@@ -49,3 +49,15 @@ def test_a_rise_that_never_comes_is_told() -> None:
     distance, seen = risen(lambda x: 1 - np.exp(-x), 1.0, 4.0)
     assert distance is None
     assert seen == pytest.approx(1.0)
+
+
+def test_a_profile_that_is_another_one_when_it_is_asked_again_has_an_end() -> None:
+    asked: list[float] = []
+
+    def rise(x: float) -> float:
+        asked.append(x)
+        return x + 1e-3 * (len(asked) - 2)
+
+    distance, wanted = risen(rise, 1.0, 1.0)
+    assert wanted == 1.0
+    assert distance == pytest.approx(1.0, abs=0.02)
