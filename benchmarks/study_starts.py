@@ -44,7 +44,7 @@ from gm.models import (
 from tests.map_samples import LAT, LON, background, cube, source
 
 N_STARTS = 60
-LIMIT = 60  # seconds of a fit
+LIMIT = 60  # seconds of the processor for a fit
 REACHED = 2.0  # of -2 ln L above the lowest known
 LINES = ROOT / "build" / "study_starts.json"
 LIMITS = {
@@ -125,7 +125,7 @@ def stop(number: int, frame: FrameType | None) -> None:
 
 def attempt(datasets: Datasets, start: Models) -> dict[str, Any]:
     """One fit: how it ended."""
-    signal.alarm(LIMIT)
+    signal.setitimer(signal.ITIMER_PROF, LIMIT)
     try:
         result = Fit(datasets).run(start)
         row = {"status": result.status, "statistic": result.statistic, "calls": result.minimizer.value_calls}
@@ -135,11 +135,11 @@ def attempt(datasets: Datasets, start: Models) -> dict[str, Any]:
     except Exception as error:
         return {"status": "error", "message": f"{type(error).__name__}: {error}"[:100]}
     finally:
-        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def run(label: str, skies: list[str], seed: int) -> None:
-    signal.signal(signal.SIGALRM, stop)
+    signal.signal(signal.SIGPROF, stop)
     warnings.simplefilter("ignore")
     for name in skies:
         truth = sky(shapes()[name])
@@ -162,7 +162,7 @@ def table() -> None:
         "",
         f"{N_STARTS} far starts of each sky (`benchmarks/study_starts.py`). *Lowest*: converged, or at a limit, within",
         f"{REACHED} of the lowest statistic that any start of any version finds; *higher*: the same above that;",
-        "*broken*: an error, or no end within a minute. Responses are taken where a fit starts; what",
+        "*broken*: an error, or no end within a minute of the processor. Responses are taken where a fit starts; what",
         "that does to the statistic is some tenths.",
         "",
         f"| sky, limits, seed | {' | '.join(columns)} |",

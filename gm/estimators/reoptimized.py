@@ -332,7 +332,7 @@ def around(
         ends[name], near[name] = None if end.reason else step * end.distance, among.full(end.vector)
         if end.reason:
             missing[name] = end.reason
-    if minimum.is_rough and minimum.objective.looks_around:
+    if (minimum.is_rough or None in ends.values()) and minimum.objective.looks_around:
         _look_around(minimum, values, ends, near, rises)
     errn, errp, to_limit = (ends[name] for name in ("norm_errn", "norm_errp", "norm_ul"))
     return NormEstimate(
