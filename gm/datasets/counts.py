@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Self, TypeAlias, TypeVar
 
@@ -67,7 +68,11 @@ class CountsDataset(Dataset):
 
     def shared(self, keep: Callable[[Hashable, Any], Any]) -> Self:
         parts = self._shared_parts(keep)
-        return self if all(part is getattr(self, name) for name, part in parts.items()) else self.with_(**parts)
+        if all(part is getattr(self, name) for name, part in parts.items()):
+            return self
+        same = copy(self)
+        vars(same).update(parts)  # equal to what it has, and so checked already
+        return same
 
     def _shared_parts(self, keep: Callable[[Hashable, Any], Any]) -> dict[str, Any]:
         axes = {"energy": self.energy, "energy_true": self.energy_true}

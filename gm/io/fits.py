@@ -246,9 +246,14 @@ class FitsFile:
         """Raise `DataError` when another program has changed the file since it was opened."""
         self.content.check_unchanged()
 
+    @cached_property
+    def _by_name(self) -> Mapping[str, Extension]:
+        """The first extension of each name."""
+        return {extension.name: extension for extension in reversed(self.extensions)}
+
     def find(self, *names: str) -> Extension | None:
         """The first extension with one of these names, without regard to case."""
-        return _first(self.extensions, names)
+        return self._by_name.get(names[0].upper()) if len(names) == 1 else _first(self.extensions, names)
 
     def get(self, name: str) -> Extension:
         """The extension of that name; `DataError` lists those that exist."""
@@ -334,7 +339,7 @@ def _walk(content: FileBytes) -> Iterator[Extension]:
                 "    the file is damaged: copy it again"
             )
         header, start = _read_header(content, position)
-        name = header.text("EXTNAME").upper() or ("PRIMARY" if position == 0 else "")
+        name = header.known(_name) or ("PRIMARY" if position == 0 else "")
         extension = Extension(path, name, header, start, content)
         size = extension.size
         if size > content.limit - start or not content.has(start + size):
@@ -342,6 +347,10 @@ def _walk(content: FileBytes) -> Iterator[Extension]:
             extension.fail(f"truncated: needs {size} bytes, {there} are there", "copy the file again")
         yield extension
         position = start + -(-size // BLOCK) * BLOCK
+
+
+def _name(header: Header) -> str:
+    return header.text("EXTNAME").upper()
 
 
 def _has_end(block: bytes) -> bool:

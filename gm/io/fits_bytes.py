@@ -192,7 +192,7 @@ class GzipBytes(FileBytes):
                 if not rest:
                     raise DataError(f"{self.path}: the gzip file is cut short\n    copy or download it again")
             try:
-                part = min(max(len(self._data), _FIRST), _PART)  # at first little, for who wants no more
+                part = _PART if self._data else _FIRST  # at first little, for who wants no more
                 self._data += self._inflate.decompress(rest, max(size - len(self._data), part))
             except zlib.error as error:
                 raise DataError(f"{self.path}: the gzip file is damaged ({error})") from error

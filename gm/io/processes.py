@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from logging import getLogger
 from typing import Any, BinaryIO, NoReturn, TypeVar
 
+from gm.io.allocator import keep_freed_memory
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -104,6 +106,7 @@ def _run(work: Callable[[T], R], chunks: Sequence[Sequence[T]], writing: int, ot
             signal.signal(getattr(signal, name), handler)  # Ctrl-C reaches all processes; the parent tells of it
         for descriptor in others:
             os.close(descriptor)
+        keep_freed_memory()
         with os.fdopen(writing, "wb") as results:
             for part in chunks:
                 pickle.dump(_outcome(work, part), results, pickle.HIGHEST_PROTOCOL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
@@ -16,7 +17,7 @@ from astropy.io import fits
 from gm.datasets import Datasets, SpectrumDataset, SpectrumDatasetOnOff, read_dataset, write_dataset
 from gm.datasets.files.formats import DatasetEntry
 from gm.datasets.files.gadf_spectrum import gadf_tables
-from gm.datasets.files.reading import read_all
+from gm.datasets.files.reading import _together, read_all
 from gm.errors import DataError
 from gm.io.fits import Extension
 from gm.io.fits_writer import write_fits
@@ -324,6 +325,18 @@ def test_many_files_share_what_is_equal_and_keep_their_order(shared: Path) -> No
         assert len({id(d.edisp) for d in datasets}) == 4
     for a, b in zip(one, two, strict=True):
         same(a, b)
+
+
+def test_what_datasets_share_is_sent_once(shared: Path) -> None:
+    """By a copy of the process that reads some files: as much for each dataset as is its own."""
+    runs = sorted((shared / "reference/hess-crab-1d").glob("pha_obs*.fits.gz"))
+    entries = [DatasetEntry(f"d{n}", "SpectrumDatasetOnOff", runs[n % 4]) for n in range(24)]
+    there = pickle.loads(pickle.dumps(_together(entries), pickle.HIGHEST_PROTOCOL))
+    assert len({id(dataset.edisp) for dataset, _ in there}) == 4
+    assert len({id(dataset.energy) for dataset, _ in there}) == 1
+    for (dataset, problem), entry in zip(there, entries, strict=True):
+        assert problem == ""
+        same(dataset, read_dataset(entry.type, entry.path, entry.name))
 
 
 def test_every_bad_file_is_reported(run: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any, TypeAlias
 
 from gm.datasets.base import Dataset
@@ -29,26 +30,23 @@ def read_all(
     problems = dict.fromkeys(problem for dataset, problem in outcomes if dataset is None)
     if problems:
         raise DataError("\n".join(problems))
-    kept: dict[Hashable, Any] = {}
-    return [
-        read_from(dataset.shared(kept.setdefault), entry)
-        for entry, (dataset, _) in zip(entries, outcomes, strict=True)
-        if dataset is not None
-    ]
+    found = zip(entries, outcomes, strict=True)
+    return [read_from(dataset, entry) for entry, (dataset, _) in found if dataset is not None]
 
 
 class _Tally:
-    """Counts what passes through."""
+    """Counts what passes through, and has datasets share what is equal, so that no more than one of it is kept."""
 
     def __init__(self, total: int, tell: Callable[[int, int], None] | None) -> None:
         self._total, self._tell, self._done = total, tell or (lambda _done, _total: None), 0
+        self._kept: dict[Hashable, Any] = {}
         self._tell(0, total)
 
     def count(self, outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
-        for outcome in outcomes:
+        for dataset, problem in outcomes:
             self._done += 1
             self._tell(self._done, self._total)
-            yield outcome
+            yield None if dataset is None else dataset.shared(self._kept.setdefault), problem
 
 
 def _outcomes(entries: Sequence[DatasetEntry], workers: int | None, tally: _Tally) -> list[Outcome]:
@@ -66,8 +64,16 @@ def _spectra(entries: Sequence[DatasetEntry], workers: int | None, tally: _Tally
     if workers is None:
         workers = n_processors() if len(entries) >= MANY else 1
     if workers > 1 and len(entries) > CHUNK and can_fork():
-        return list(tally.count(in_processes(_outcome, entries, workers, CHUNK)))
+        chunks = [entries[start : start + CHUNK] for start in range(0, len(entries), CHUNK)]
+        return list(tally.count(chain.from_iterable(in_processes(_together, chunks, workers, 1))))
     return list(tally.count(map(_outcome, entries)))
+
+
+def _together(entries: Sequence[DatasetEntry]) -> list[Outcome]:
+    """What came of some files; what their datasets share is sent once."""
+    kept: dict[Hashable, Any] = {}
+    outcomes = map(_outcome, entries)
+    return [(None if dataset is None else dataset.shared(kept.setdefault), problem) for dataset, problem in outcomes]
 
 
 def _outcome(entry: DatasetEntry) -> Outcome:
