@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """What an evaluation costs where the likelihood lives elsewhere: time, bytes, memory; and what on 1000 cores.
 
-    python benchmarks/bench_engine.py [--quick]
+    python benchmarks/bench_engine.py [--quick] [--only CASE N ENGINE ...]
 
 Each row is a likelihood compiled by one engine; an evaluation is -2 ln L with its gradient at parameters that were not
 seen before, a step the second derivatives that scoring asks for. Time of the wall is the least of all evaluations, time
@@ -10,6 +10,9 @@ machine make the former longer and touch the latter less. `local 1` and `local 2
 scheduler and workers as processes of this machine. A cost model is made from some of the rows and has to predict the
 others, so that all have to be of one machine on one day: maps have taken half as long on another one. Writes
 ``results/engine.json`` and ``engine.md``.
+
+With ``--only spectra 100000 "dask 2"``, once or several times, these rows are measured, and stand among those that are
+in the results already.
 """
 
 from __future__ import annotations
@@ -21,14 +24,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
-from alternate import write_results
+from alternate import RESULTS, write_results
 from engine_cases import Case, Files, cases
 from engine_cost import Row, text_of
 
@@ -39,6 +42,7 @@ from gm.engine.sharded import ShardedEngine
 from gm.likelihood import Engine, JointLikelihood, LocalEngine
 from gm.parallel import share_processors
 
+Key = tuple[str, int, str]  # case, number of datasets, engine
 PARTS, SPENT = 5, 1.0  # of evaluations for each row, and how long each takes [s]; the fastest counts
 IDLE = 3.0  # s in which nothing is asked
 
@@ -189,26 +193,39 @@ def measure(case: Case, n: int, words: str, folder: Path) -> Row:
         )
 
 
-def measured(files: Files, quick: bool, kept: Path | None) -> list[Row]:
+def measured(files: Files, quick: bool, kept: Path | None, wanted: Sequence[Key]) -> dict[Key, Row]:
     """Every row in a process of its own, so that memory is that of the row; those that were ``kept`` as they are."""
     rows = read_rows(kept)
-    wanted = wanted_of(cases(files, quick))
     for key in wanted:
         if key not in rows:
             row = rows[key] = _apart(files, quick, *key)
             if kept is not None:
                 with kept.open("a") as file:
                     print(json.dumps(asdict(row)), file=file)
-    return [rows[key] for key in wanted]
+    return {key: rows[key] for key in wanted}
 
 
-def wanted_of(every: list[Case]) -> list[tuple[str, int, str]]:
+def recorded() -> dict[Key, Row]:
+    """The rows in the results."""
+    rows = json.loads((RESULTS / "engine.json").read_text())["rows"]
+    return {(row.case, row.n, row.engine): row for row in (Row(**row) for row in rows)}
+
+
+def only(asked: Sequence[Sequence[str]], every: Sequence[Key]) -> list[Key]:
+    """The rows that are asked for; ends the program where there is no such row."""
+    keys = [(name, int(n), words) for name, n, words in asked]
+    for key in set(keys) - set(every):
+        sys.exit(f"no row {key}; there are {', '.join(map(str, every))}")
+    return keys
+
+
+def wanted_of(every: list[Case]) -> list[Key]:
     """Case, number and engine of each row; those that take long at the end."""
     of = [(n, case.name, words) for case in every for n, some in case.engines.items() for words in some]
     return [(name, n, words) for n, name, words in sorted(of)]
 
 
-def read_rows(kept: Path | None) -> dict[tuple[str, int, str], Row]:
+def read_rows(kept: Path | None) -> dict[Key, Row]:
     """By case, number and engine."""
     lines = kept.read_text().splitlines() if kept is not None and kept.is_file() else []
     return {(row.case, row.n, row.engine): row for row in (Row(**json.loads(line)) for line in lines)}
@@ -225,6 +242,13 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few datasets; nothing is written")
     parser.add_argument("--keep", type=Path, help="a file of rows: those in it are not measured again")
     parser.add_argument("--kept-only", action="store_true", help="the tables of these rows; nothing is measured")
+    parser.add_argument(
+        "--only",
+        nargs=3,
+        action="append",
+        metavar=("CASE", "N", "ENGINE"),
+        help="this row, among those that are recorded",
+    )
     parser.add_argument("--note", default="", help="a paragraph on these rows, for the results")
     parser.add_argument("--row", nargs=3, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
@@ -234,17 +258,17 @@ def main() -> None:
         case = next(case for case in cases(Files(args.folder), args.quick) if case.name == name)
         print(json.dumps(asdict(measure(case, int(n), words, args.folder))))
         return
-    missing: list[str] = []
+    every = wanted_of(cases(Files(Path()), args.quick))
     if args.kept_only:
         found = read_rows(args.keep)
-        rows = list(found.values())
-        absent = [key for key in wanted_of(cases(Files(Path()), args.quick)) if key not in found]
-        missing = [f"{name}, {n:,}, {words}" for name, n, words in absent]
     else:
+        asked = only(args.only, every) if args.only else every
         with tempfile.TemporaryDirectory() as folder:
             files = Files(Path(folder))
-            files.spectra(), files.spectra_with_backgrounds(), files.maps()
-            rows = measured(files, args.quick, args.keep)
+            files.make({name for name, _, _ in asked})
+            found = (recorded() if args.only else {}) | measured(files, args.quick, args.keep, asked)
+    missing = [f"{name}, {n:,}, {words}" for name, n, words in every if (name, n, words) not in found]
+    rows = list(found.values())
     rows.sort(key=lambda row: (row.case, row.n, row.engine))
     text, model, worst = text_of(rows, (__doc__ or "").split("\n\n")[2].strip())
     if missing:
