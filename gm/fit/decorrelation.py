@@ -8,7 +8,8 @@ from typing import final
 import numpy as np
 
 from gm.arrays import Array
-from gm.models import SpectralModel
+from gm.models import Component, SpectralModel
+from gm.models.spectrum_errors import KnownErrors
 
 _N_GRID = 400
 _LEVEL = 1e-6  # relative change of a variance that is none: where only a norm is free all energies are known alike
@@ -17,20 +18,20 @@ _LEVEL = 1e-6  # relative change of a variance that is none: where only a norm i
 @final
 @dataclass(frozen=True, eq=False)
 class FittedShape:
-    """A fitted spectrum between two energies [TeV].
+    """The fitted spectrum of a component between two energies [TeV], with the errors of its model."""
 
-    values : (n_par,) in internal units; covariance : (n_par, n_par)
-    """
-
-    model: SpectralModel
-    values: Array
-    covariance: Array
+    component: Component
+    errors: KnownErrors
     e_min: float
     e_max: float
 
     def decorrelation_energy(self) -> float | None:
-        """Where it is known best [TeV]: see the function of this name."""
-        return decorrelation_energy(self.model, self.values, self.covariance, self.e_min, self.e_max)
+        """Where it is known best [TeV]: see the function of this name. None too where its errors are not known."""
+        model, known = self.component.spectral_model, self.errors.of(self.component)
+        if known is None or not known.any():
+            return None
+        covariance: Array = known * np.outer(model.factors, model.factors)
+        return decorrelation_energy(model, model.values(), covariance, self.e_min, self.e_max)
 
 
 def decorrelation_energy(

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from gm.arrays import Array, BoolArray
+from gm.arrays import BoolArray
 from gm.fit.covariance import Errors
 from gm.fit.decorrelation import FittedShape
 from gm.fit.ellipsoid import Interval
 from gm.fit.parts import FittedComponent, FittedParameter
 from gm.likelihood import DatasetSummary, JointLikelihood
 from gm.models import Component, Layout, Models, Role
-from gm.models.spectrum_errors import known_of
+from gm.models.spectrum_errors import KnownErrors
 
 
 def fitted_parameters(
@@ -62,7 +62,7 @@ def fitted_components(
     tested: Mapping[str, tuple[float | None, str]],
 ) -> Iterable[FittedComponent]:
     """All components in order; tested : TS by name, or None and why. active : (n_free,)"""
-    layout, best = likelihood.layout, Layout(models)
+    layout, errors = likelihood.layout, KnownErrors(models)
     free = {int(position) for position in layout.free[active]}
     by_component: dict[str, dict[str, float]] = {}
     for summary in summaries:
@@ -79,25 +79,18 @@ def fitted_components(
             degrees_of_freedom=sum(position in free for position in range(slots.start, slots.stop)),
             ts=ts,
             ts_reason=why,
-            shape=_fitted_shape(models, best, component, ranges),
+            shape=_fitted_shape(component, errors, ranges),
         )
 
 
 def _fitted_shape(
-    models: Models, layout: Layout, component: Component, ranges: Mapping[str, tuple[float, float]]
+    component: Component, errors: KnownErrors, ranges: Mapping[str, tuple[float, float]]
 ) -> FittedShape | None:
     """Of a sky component, between the energies of the datasets that it applies to, of which all have ``ranges``."""
-    if component.role is not Role.SOURCE or models.covariance is None or not models.covariance.any():
-        return None
-    slots, spectral = layout.slots(component.name, "spectral"), component.spectral_model
-    if (known := known_of(models, layout, slots)) is None:
-        return None
-    seen = component.applied(ranges)
+    seen = component.applied(ranges) if component.role is Role.SOURCE else []
     if not seen:
         return None
-    covariance: Array = known * np.outer(spectral.factors, spectral.factors)
-    e_min, e_max = min(low for low, _ in seen), max(high for _, high in seen)
-    return FittedShape(spectral, spectral.values(), covariance, e_min, e_max)
+    return FittedShape(component, errors, min(low for low, _ in seen), max(high for _, high in seen))
 
 
 def _finite(number: float) -> float | None:

@@ -171,7 +171,10 @@ class FitRun:
         held = np.zeros(active.size, dtype=bool)
         held[active] = self._held_at_nothing(vector)
         of_source = of_sources(models, layout, held)[active]
-        idle = without_effect(self.objective, vector, start, of_backgrounds(models, layout)[active] | of_source)
+        among = of_backgrounds(models, layout)[active] | of_source
+        if not among.any():
+            return {}
+        idle = without_effect(self.objective, vector, start, among)
         if (held[active] & ~self._held_at_nothing(np.where(idle, start, vector))).any():
             idle &= ~of_source  # with the shape that it started with a source is wanted
         if not idle.any():

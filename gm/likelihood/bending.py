@@ -119,6 +119,8 @@ def _of_instruments(
 def bent_priors(layout: Layout, vector: Array, steps: Array) -> Array:
     """Second derivatives of the priors, (n_free,), by differences of their gradient over ``steps`` (n_free,)."""
     curvature, moved = np.zeros(vector.size), steps > 0
+    if not layout.has_priors:
+        return curvature
     rise = layout.prior_gradient(vector + steps) - layout.prior_gradient(vector - steps)
     curvature[moved] = rise[moved] / (2 * steps[moved])
     return curvature

@@ -253,22 +253,28 @@ class Composition:
 
     def with_values(self, values: Array, covariance: Covariance | None = None) -> Self:
         """The same with other values, (n_par,) in own units, and as of `with_covariance` where one is given."""
-        flat = [replace(p, value=float(v)) for p, v in zip(self._flat(), values, strict=True)]
-        return self.with_flat(flat) if covariance is None else self._with_errors(flat, covariance)
+        changes = [{"value": float(v)} for v in values]
+        return self._changed(changes, self.covariance) if covariance is None else self._with_errors(changes, covariance)
 
     def with_covariance(self, matrix: Covariance) -> Self:
         """The same with a covariance, (n_par, n_par) in own units; errors become the roots of its diagonal."""
-        return self._with_errors(self._flat(), matrix)
+        return self._with_errors([{} for _ in self._flat()], matrix)
 
-    def _with_errors(self, flat: Sequence[Parameter], matrix: Covariance) -> Self:
-        """The components with these parameters, (n_par,), and a covariance of them."""
+    def _with_errors(self, changes: Sequence[Mapping[str, float]], matrix: Covariance) -> Self:
+        """The same with these changes of the parameters, (n_par,), and a covariance of them."""
         matrix = matrix if isinstance(matrix, BorderedCovariance) else np.asarray(matrix, dtype=np.float64)
-        n_par = len(flat)
+        n_par = len(changes)
         if matrix.shape != (n_par, n_par):
             raise ModelError(f"the covariance has shape {matrix.shape}; {n_par} parameters need {(n_par, n_par)}")
-        errors = np.sqrt(np.maximum(matrix.diagonal(), 0.0))
-        changed = [replace(p, error=float(e)) for p, e in zip(flat, errors, strict=True)]
-        return type(self)(self._components_with(changed), self.links, matrix)
+        errors = np.sqrt(np.maximum(matrix.diagonal(), 0.0)).tolist()
+        return self._changed([{**own, "error": e} for own, e in zip(changes, errors, strict=True)], matrix)
+
+    def _changed(self, changes: Sequence[Mapping[str, float]], covariance: Covariance | None) -> Self:
+        """With other values or errors of the parameters, (n_par,) in order, which keep their names."""
+        flat = [replace(p, **own) for p, own in zip(self._flat(), changes, strict=True)]
+        changed = type(self)(self._components_with(flat), self.links, covariance)
+        changed._index = self._index
+        return changed
 
     def without(self, name: str) -> Self:
         """The same without one component. Raises `ModelError` when a parameter elsewhere follows one of its."""

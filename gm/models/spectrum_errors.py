@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import final
 
 import numpy as np
 
 from gm.arrays import Array
 from gm.conventions import Conventions
+from gm.models.components.base import Component
 from gm.models.components.sky import SkyModel
 from gm.models.errors import ModelError
 from gm.models.layout import Layout
@@ -50,12 +52,12 @@ class SpectrumWithErrors:
     def all_of(
         cls, models: Models, conventions: Conventions | str = Conventions.GAMMAPY
     ) -> Iterator[SpectrumWithErrors]:
-        """Of the components of a global model that have a flux, with its covariance where that is `known_of` them.
+        """Of the components of a global model that have a flux, with what `KnownErrors` has of its covariance.
         Raises `DataError` for a template that cannot be read."""
-        slots, layout = models.slots(), Layout(models)
+        errors = KnownErrors(models)
         for component in models:
             if isinstance(component, SkyModel) and not no_flux(component):
-                yield cls(component, known_of(models, layout, slots[component.name, "spectral"]), conventions)
+                yield cls(component, errors.of(component), conventions)
 
     def dnde(self, energy: Array) -> Measured:
         """At energies (n_energy,) [TeV]: (n_energy,) each [cm-2 s-1 TeV-1]."""
@@ -101,18 +103,30 @@ class SpectrumWithErrors:
         return np.asarray(np.sqrt(np.maximum(variance, 0.0))) if (variance > 0).any() else None
 
 
-def known_of(models: Models, layout: Layout, own: slice) -> Array | None:
-    """The covariance of the parameters ``own``, (n_own, n_own); None where one has no error that a fit moves, itself or
-    what it follows, and that no limit holds: errors of what is made of them would be too small.
+@final
+class KnownErrors:
+    """What the covariance of a global model says of spectra, looked for when it is asked for."""
 
-    layout : of the ``models``
-    """
-    if models.covariance is None:
-        return None
-    covariance = np.asarray(models.covariance[own, own])
-    for k, variance in zip(range(own.start, own.stop), covariance.diagonal().tolist(), strict=True):
-        position = layout.free_position(k)
-        is_moved = position is not None and layout.lower[position] < layout.start[position] < layout.upper[position]
-        if is_moved and not variance > 0:
+    def __init__(self, models: Models) -> None:
+        self._models = models
+
+    @cached_property
+    def _layout(self) -> Layout:
+        return Layout(self._models)
+
+    def of(self, component: Component) -> Array | None:
+        """The covariance of a component's spectral parameters, (n_own, n_own) in own units.
+
+        None where one has no error that a fit moves, itself or what it follows, and that no limit holds: errors of what
+        is made of them would be too small.
+        """
+        if self._models.covariance is None:
             return None
-    return covariance
+        layout, own = self._layout, self._layout.slots(component.name, "spectral")
+        covariance = np.asarray(self._models.covariance[own, own])
+        for k, variance in zip(range(own.start, own.stop), covariance.diagonal().tolist(), strict=True):
+            position = layout.free_position(k)
+            is_moved = position is not None and layout.lower[position] < layout.start[position] < layout.upper[position]
+            if is_moved and not variance > 0:
+                return None
+        return covariance
