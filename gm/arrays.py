@@ -22,3 +22,13 @@ def distinct(values: NDArray[Scalar]) -> NDArray[Scalar]:
     """
     found: NDArray[Scalar] = np.unique(values, return_index=True)[0]
     return found
+
+
+def anywhere(mask: NDArray[Any]) -> bool:
+    """Whether any element is true, of any shape: as the method ``any``, which takes several times as long on a few."""
+    return bool(np.count_nonzero(mask))
+
+
+def everywhere(mask: NDArray[Any]) -> bool:
+    """Whether all elements are true, of any shape, as the method ``all``: see `anywhere`."""
+    return bool(np.count_nonzero(mask) == mask.size)

@@ -173,7 +173,7 @@ class CountsDataset(Dataset):
         axis, (low, high) = self.energy_true, self.energy_range()
         inside = slice(axis.center.searchsorted(low, "right"), axis.center.searchsorted(high, "left"))
         seen, dispersed = (part.reshape(axis.n_bins, -1)[inside].any(axis=1) for part in (self.exposure, edisp))
-        lost = np.flatnonzero(seen > dispersed)  # and not
+        lost = (seen > dispersed).nonzero()[0]  # and not
         return (float(axis.lo[inside][lost[0]]), float(axis.hi[inside][lost[-1]])) if lost.size else None
 
     def remarks(self) -> Sequence[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gm.arrays import BoolArray
+from gm.arrays import BoolArray, anywhere
 from gm.datasets.base import Dataset
 
 _SHOWN = 4  # names of datasets in one sentence
@@ -25,13 +25,13 @@ class LeftOut:
 def left_out(dataset: Dataset) -> tuple[LeftOut, ...]:
     """Everything that the masks keep and the statistic cannot use, by reason; or that the masks keep nothing."""
     kept = dataset.kept
-    if not kept.any():
+    if not anywhere(kept):
         safe = dataset.mask_safe
         by = "fit masks and energy ranges leave no bin" if safe is None or safe.any() else "no bin is safe (mask_safe)"
         return (_part(dataset, np.ones_like(kept), by),)
     found: list[LeftOut] = []
     for reason, unusable in dataset.unusable():
-        if np.count_nonzero(lost := kept & unusable):
+        if anywhere(lost := kept & unusable):
             found.append(_part(dataset, lost, reason))
             kept = kept > unusable  # and not
     return tuple(found)

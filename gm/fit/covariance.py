@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from gm.arrays import Array, BoolArray
+from gm.arrays import Array, BoolArray, anywhere, everywhere
 from gm.fit.objective import Objective, Restricted
 from gm.fit.prior_widths import with_prior_widths
 from gm.fit.scoring import DIFFERENCE, known_hessian
@@ -131,7 +131,7 @@ def _held(objective: Objective, vector: Array, scale: Array, limit: Array, push:
     """Which parameters (n_free,) are pushed to a limit, and are there to 1e-3 sigma or as good as there."""
     distance = np.abs(vector - limit)
     held = (distance <= _NEAR * scale) & (push > 0)
-    for k in np.flatnonzero(~held & (push > 0) & (distance <= scale)):
+    for k in (~held & (push > 0) & (distance <= scale)).nonzero()[0]:
         if push[k] * distance[k] < _SETTLED:
             there = np.where(np.arange(vector.size) == k, limit, vector)
             held[k] = objective.value(there) <= objective.value(vector)
@@ -251,7 +251,7 @@ class Errors:
         if self.covariance is None:
             return None
         kept = self.kept
-        if kept.all():
+        if everywhere(kept):
             return self.covariance
         return placed(self.covariance, np.where(kept, np.cumsum(kept) - 1, -1))
 
@@ -260,7 +260,7 @@ class Errors:
         whole = self.whole_covariance()
         if whole is None:
             return no_covariance(active.size, is_dense=is_dense)
-        return whole if active.all() else placed(whole, np.where(active, np.cumsum(active) - 1, -1))
+        return whole if everywhere(active) else placed(whole, np.where(active, np.cumsum(active) - 1, -1))
 
     def side(self, index: int) -> Literal["lower", "upper"] | None:
         """The limit that holds a parameter."""
@@ -312,10 +312,10 @@ def measure_errors(
     at_upper = _held(objective, vector, scale, upper, -gradient)
     kept = ~(at_lower | at_upper)
     kept[list(idle)] = False
-    if not kept.any():
+    if not anywhere(kept):
         return Errors(at_lower, at_upper, None, [], idle)
     inside, around = Restricted(objective, vector, kept), (vector[kept], scale[kept], lower[kept], upper[kept])
-    index = {int(k): i for i, k in enumerate(np.flatnonzero(kept))}
+    index = {k: i for i, k in enumerate(kept.nonzero()[0].tolist())}
     priors = {index[k]: prior for k, prior in uneven.items() if kept[k]}
     known = None if hessian is None or priors else hessian.among(kept)
     hessian = _hessian(inside, *around) if known is None else known

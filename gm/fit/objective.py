@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from gm.arrays import Array, BoolArray
+from gm.arrays import Array, BoolArray, everywhere
 from gm.errors import GmError
 from gm.matrices import Hessian, Matrix
 from gm.models import Layout, Models, Role
@@ -43,7 +43,7 @@ class Restricted:
 
     def __init__(self, objective: Objective, start: Array, active: BoolArray) -> None:
         self._objective, self._start, self.active = objective, start, active
-        self._all = bool(active.all())
+        self._all = everywhere(active)
 
     def full(self, vector: Array) -> Array:
         """The whole vector from the active part."""

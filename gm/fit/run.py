@@ -8,7 +8,7 @@ from functools import cached_property, partial
 
 import numpy as np
 
-from gm.arrays import Array, BoolArray
+from gm.arrays import Array, BoolArray, anywhere
 from gm.conventions import Conventions
 from gm.datasets import Datasets
 from gm.datasets.left_out import no_bin_is_left
@@ -172,7 +172,7 @@ class FitRun:
         held[active] = self._held_at_nothing(vector)
         of_source = of_sources(models, layout, held)[active]
         among = of_backgrounds(models, layout)[active] | of_source
-        if not among.any():
+        if not anywhere(among):
             return {}
         idle = without_effect(self.objective, vector, start, among)
         if (held[active] & ~self._held_at_nothing(np.where(idle, start, vector))).any():
@@ -288,8 +288,8 @@ class FitRun:
             return "not_converged", f"the statistic does not change along {self.errors.directions()}"
         if not self.minimum.valid:
             return "not_converged", self.minimum.message
-        limits = [self._at(k, "lower") for k in np.flatnonzero(self.errors.at_lower).tolist()]
-        limits += [self._at(k, "upper") for k in np.flatnonzero(self.errors.at_upper).tolist()]
+        limits = [self._at(k, "lower") for k in self.errors.at_lower.nonzero()[0].tolist()]
+        limits += [self._at(k, "upper") for k in self.errors.at_upper.nonzero()[0].tolist()]
         return ("at_limit", listed(limits)) if limits else ("converged", self.minimum.message)
 
     def _along(self, way: Array) -> str:

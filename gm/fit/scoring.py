@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gm.arrays import Array, BoolArray
+from gm.arrays import Array, BoolArray, anywhere, everywhere
 from gm.fit.objective import Objective
 from gm.fit.steps import candidates, errors_alone, model_step
 from gm.likelihood.own_parameters import MANY
@@ -230,7 +230,7 @@ class _Scoring:
         return hessian if hessian is not None and hessian.is_regular(_SINGULAR) else None
 
     def _result(self) -> ScoringResult:
-        if (self.information.diagonal() < 0).any():  # what gradients taught is no curvature
+        if anywhere(self.information.diagonal() < 0):  # what gradients taught is no curvature
             self.information, self.is_exact = as_hessian(self.objective.information(self.vector)), False
         model, vector, gradient = self._model(), self.vector, self.gradient
         self.lower, self.upper = self.limits
@@ -251,7 +251,7 @@ def known_hessian(objective: Objective, vector: Array, scale: Array, lower: Arra
     """
     steps = DIFFERENCE * scale
     room = np.minimum(vector - lower, upper - vector)
-    if (room < steps).any():
+    if anywhere(room < steps):
         if vector.size <= MANY or as_hessian(objective.information(vector)).is_dense:
             return None
         steps = np.where(room > _NARROW * steps, np.minimum(room, steps), steps)
@@ -263,10 +263,10 @@ def _complete(information: Hessian, gradient: Array, size: Array) -> Hessian:
     """With a curvature for parameters that have a slope and none: so that a step is as large as their ``size``."""
     diagonal = information.diagonal()
     known = diagonal > NOTHING
-    if known.all():
+    if everywhere(known):
         return information
     lost = ~known & ((gradient != 0) | (diagonal != 0))
-    if not lost.any():
+    if not anywhere(lost):
         return information
     gain = np.abs(gradient[lost]) * size[lost]
     return information.alone(lost, np.where(gain > _NO_GAIN, gain / size[lost] ** 2, 0.0))
@@ -274,7 +274,7 @@ def _complete(information: Hessian, gradient: Array, size: Array) -> Hessian:
 
 def all_finite(value: float, gradient: Array, information: Hessian) -> bool:
     """Whether a fit may go on from there. gradient : (n_free,)"""
-    return bool(np.isfinite(value) and np.isfinite(gradient).all() and information.is_finite())
+    return bool(np.isfinite(value)) and everywhere(np.isfinite(gradient)) and information.is_finite()
 
 
 def _scale(vector: Array, information: Hessian) -> Array:

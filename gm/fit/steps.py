@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gm.arrays import Array, BoolArray
+from gm.arrays import Array, BoolArray, anywhere, everywhere
 from gm.matrices import NOTHING, Hessian
 
 _STRAIGHT = 0.5  # relative change of an amplitude up to which its logarithm is as good as itself
@@ -32,10 +32,10 @@ def model_step(information: Hessian, gradient: Array, damping: float, down: Arra
     held = np.where(gradient > 0, down >= 0, (up <= 0) & (gradient < 0))
     moving = (information.diagonal() > NOTHING) > held  # and not
     move = np.zeros(gradient.size)
-    if not moving.any():
+    if not anywhere(moving):
         return move, 0.0
     move[moving] = information.among(moving).newton(gradient[moving], damping)
-    if ((move >= down) & (move <= up)).all():
+    if everywhere((move >= down) & (move <= up)):
         return move, float(-0.5 * gradient @ move)
     model = information.damped(damping)
     found = None if model.is_dense else _all_at_once(model, gradient, moving, down, up)
@@ -63,7 +63,7 @@ def _all_at_once(model: Hessian, gradient: Array, moving: BoolArray, down: Array
             np.where(free, move < down, low & (slope > -least)),
             np.where(free, move > up, high & (slope < least)),
         )
-        if not ((below != low) | (above != high)).any():
+        if not anywhere((below != low) | (above != high)):
             return move
         low, high = below & may, above & may
     return None
@@ -121,25 +121,25 @@ def candidates(
     positive = amplitudes & (vector > 0)
     change = np.zeros(vector.size)
     change[positive] = move[positive] / vector[positive]
-    if not (np.abs(change) >= _STRAIGHT).any():
+    if not anywhere(np.abs(change) >= _STRAIGHT):
         return [_bent(vector, move, change, positive).clip(lower, upper)]
     straight, keep, down, up = move, -(1.0 - _LEAST) * vector, lower - vector, upper - vector
     steps = []
-    if (positive & (move < keep)).any():
+    if anywhere(positive & (move < keep)):
         above = np.where(positive, np.maximum(keep, down), down)
         kept, promised = model_step(information, gradient, damping, above, up)
         if promised > _MUCH:
             straight = kept
             move = model_step(information, gradient, damping, np.where(positive, -np.inf, down), up)[0]
             falling = positive & (move < keep)
-            steps = [vector + move * float(np.min(keep[falling] / move[falling]))] if falling.any() else []
+            steps = [vector + move * float(np.min(keep[falling] / move[falling]))] if anywhere(falling) else []
             change[positive] = move[positive] / vector[positive]
-        elif (positive & (vector + straight < 0)).any():
+        elif anywhere(positive & (vector + straight < 0)):
             down, up = np.where(amplitudes, down, 0.0), np.where(amplitudes, up, 0.0)
             straight = model_step(information, gradient, damping, down, up)[0]
     # One that may as well be nothing may vanish at once; but where one rises from there, its shape waits for it.
     limiting = positive & ((information.diagonal() * vector**2 > 2.0 * _SIGNIFICANT**2) | (change > 0))
-    largest = float(np.abs(change[limiting if limiting.any() else positive]).max())
+    largest = float(np.abs(change[limiting if anywhere(limiting) else positive]).max())
     short = min(1.0, _FOLD / largest) if largest > 0 else 1.0
     bent = _bent(vector, short * move, (short * change).clip(-_FOLD, _FOLD), positive)
     return [step.clip(lower, upper) for step in (vector + straight, bent, *steps)]

@@ -59,7 +59,7 @@ def compile_terms(
             continue
         dataset, block = one_dimensional(one), (index - len(maps)) // SPECTRA
         plan.turn(Phase.SPECTRA, index)
-        bins = np.flatnonzero(dataset.mask)
+        bins = dataset.mask.nonzero()[0]
         if not bins.size:
             continue
         part, acting = as_slice(bins), instruments.on(one)
@@ -156,7 +156,7 @@ class _Response:
 
 def _matrix_fold(block: Block, responses: list[_Response]) -> MatrixFold:
     """One product for all datasets on this block, without the true energies that none of them sees."""
-    seen = np.flatnonzero(np.logical_or.reduce([response.seen() for response in responses]))
+    seen = np.logical_or.reduce([response.seen() for response in responses]).nonzero()[0]
     columns = slice(int(seen[0]), int(seen[-1]) + 1) if seen.size else slice(0, 0)
     matrix = np.empty((sum(response.n_bins for response in responses), columns.stop - columns.start))
     rows, start = [], 0

@@ -9,7 +9,7 @@ from typing import final
 
 import numpy as np
 
-from gm.arrays import Array, IntArray
+from gm.arrays import Array, IntArray, everywhere
 from gm.datasets import Datasets
 from gm.likelihood.by_dataset import ByDataset
 from gm.likelihood.lattice import Lattice
@@ -30,7 +30,7 @@ class Block:
     @classmethod
     def of(cls, whole: Array) -> Block:
         """Of a matrix over all parameters, (n_free, n_free)."""
-        if whole.diagonal().all():
+        if everywhere(whole.diagonal()):
             return cls(np.arange(len(whole)), whole)
         used = np.flatnonzero(whole.any(axis=0) | whole.any(axis=1))
         return cls(used, whole if used.size == len(whole) else whole[np.ix_(used, used)])

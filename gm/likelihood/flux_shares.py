@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gm.arrays import Array, IntArray
+from gm.arrays import Array, IntArray, everywhere
 from gm.conventions import Conventions
 from gm.likelihood.energy_parts import parts_of_integrals, parts_of_points
 from gm.likelihood.factors import Factor, FactorKey
@@ -352,6 +352,6 @@ def as_slice(indices: IntArray) -> IntArray | slice:
     if not indices.size:
         return indices
     first, last = int(indices[0]), int(indices[-1])
-    if last - first + 1 == indices.size and bool((indices[1:] > indices[:-1]).all()):
+    if last - first + 1 == indices.size and everywhere(indices[1:] > indices[:-1]):
         return slice(first, last + 1)
     return indices

@@ -7,7 +7,7 @@ from typing import Self, final
 
 import numpy as np
 
-from gm.arrays import Array, BoolArray, IntArray
+from gm.arrays import Array, BoolArray, IntArray, everywhere
 from gm.matrices.hessian import NOTHING, Hessian, Matrix, Weak
 
 _NONE = 1e-14  # of the largest eigenvalue: those below are 0
@@ -28,7 +28,7 @@ class DenseHessian(Hessian):
         with np.errstate(over="ignore", invalid="ignore"):
             scale = 1.0 / np.sqrt(self.matrix.diagonal())
             scaled = self.matrix * (scale[:, None] * scale)
-        if not np.isfinite(scaled).all():
+        if not everywhere(np.isfinite(scaled)):
             return scale, np.full(scale.size, -np.inf), np.eye(scale.size)
         return scale, *np.linalg.eigh(scaled)
 
@@ -36,13 +36,13 @@ class DenseHessian(Hessian):
         return self.matrix.diagonal()
 
     def is_finite(self) -> bool:
-        return bool(np.isfinite(self.matrix).all())
+        return everywhere(np.isfinite(self.matrix))
 
     def times(self, vector: Array) -> Array:
         return np.asarray(self.matrix @ vector)
 
     def among(self, keep: BoolArray) -> Self:
-        return self if keep.all() else type(self)(self.matrix[np.ix_(keep, keep)])
+        return self if everywhere(keep) else type(self)(self.matrix[np.ix_(keep, keep)])
 
     def scaled(self, scale: Array) -> Self:
         return type(self)(self.matrix * np.outer(scale, scale))
@@ -75,11 +75,11 @@ class DenseHessian(Hessian):
         damped, along = eigenvalues + damping, (scale * gradient) @ vectors
         size = np.abs(damped)
         kept = size > _NONE * size.max(initial=0.0)
-        along = along / damped if kept.all() else np.where(kept, along / np.where(kept, damped, 1.0), 0.0)
+        along = along / damped if everywhere(kept) else np.where(kept, along / np.where(kept, damped, 1.0), 0.0)
         return np.asarray(-scale * (vectors @ along))
 
     def is_regular(self, above: float) -> bool:
-        if not (self.matrix.diagonal() > NOTHING).all():
+        if not everywhere(self.matrix.diagonal() > NOTHING):
             return False
         return not self.matrix.size or bool(self._eigen[1][0] > above)
 
@@ -93,7 +93,7 @@ class DenseHessian(Hessian):
 
     def inverse(self, degenerate_below: float) -> tuple[Array | None, Weak]:
         scale, eigenvalues, vectors = self._eigen
-        weak = [(float(eigenvalues[k]), vectors[:, k]) for k in np.flatnonzero(eigenvalues < degenerate_below)]
+        weak = [(float(eigenvalues[k]), vectors[:, k]) for k in (eigenvalues < degenerate_below).nonzero()[0]]
         if weak:
             return None, weak
         inverse = (vectors / eigenvalues) @ vectors.T

@@ -7,7 +7,7 @@ import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import Self, overload
+from typing import Any, Self, overload
 
 import numpy as np
 
@@ -260,7 +260,7 @@ class Composition:
         """The same with a covariance, (n_par, n_par) in own units; errors become the roots of its diagonal."""
         return self._with_errors([{} for _ in self._flat()], matrix)
 
-    def _with_errors(self, changes: Sequence[Mapping[str, float]], matrix: Covariance) -> Self:
+    def _with_errors(self, changes: Sequence[Mapping[str, Any]], matrix: Covariance) -> Self:
         """The same with these changes of the parameters, (n_par,), and a covariance of them."""
         matrix = matrix if isinstance(matrix, BorderedCovariance) else np.asarray(matrix, dtype=np.float64)
         n_par = len(changes)
@@ -269,7 +269,7 @@ class Composition:
         errors = np.sqrt(np.maximum(matrix.diagonal(), 0.0)).tolist()
         return self._changed([{**own, "error": e} for own, e in zip(changes, errors, strict=True)], matrix)
 
-    def _changed(self, changes: Sequence[Mapping[str, float]], covariance: Covariance | None) -> Self:
+    def _changed(self, changes: Sequence[Mapping[str, Any]], covariance: Covariance | None) -> Self:
         """With other values or errors of the parameters, (n_par,) in order, which keep their names."""
         flat = [replace(p, **own) for p, own in zip(self._flat(), changes, strict=True)]
         changed = type(self)(self._components_with(flat), self.links, covariance)

@@ -37,7 +37,7 @@ class Layout:
         limits = np.array([between[k] for k in positions]).reshape(-1, 2)
         self.lower, self.upper = limits[:, 0].copy(), limits[:, 1].copy()
         own = np.array([p.limits() for p in chosen]).reshape(-1, 2)
-        lower, upper = (set(np.flatnonzero(changed).tolist()) for changed in (own != limits).T)
+        lower, upper = (set(changed.nonzero()[0].tolist()) for changed in (own != limits).T)
         self.not_own: dict[str, set[int]] = {"lower": lower, "upper": upper}
 
         number = {k: i for i, k in enumerate(positions)}
@@ -56,7 +56,7 @@ class Layout:
                 self.lower[i], self.upper[i] = max(self.lower[i], low), min(self.upper[i], high)
 
         self._internal = self._constant * self._factors, self._slope * self._factors
-        moving = np.flatnonzero(self._slope)
+        moving = self._slope.nonzero()[0]
         self._moving = moving[np.argsort(self._source[moving], kind="stable")]
         self._moving_slope = (self._slope * self._factors)[self._moving]
         self._segments = np.searchsorted(self._source[self._moving], np.arange(len(self.free)))

@@ -8,7 +8,7 @@ from typing import ClassVar, Self, final
 
 import numpy as np
 
-from gm.arrays import Array, BoolArray, IntArray
+from gm.arrays import Array, BoolArray, IntArray, anywhere
 from gm.statistics.base import Statistic
 
 _TINY = 1e-100  # its square is still a float
@@ -55,7 +55,7 @@ class WStat(Statistic):
 
     @cached_property
     def _any_no_on(self) -> bool:
-        return bool(self._no_on.any())
+        return anywhere(self._no_on)
 
     @property
     def counts(self) -> Array:
@@ -143,7 +143,7 @@ class WStat(Statistic):
     def _without_on(self, signal: Array, usual: Array, depleted: Callable[[Array], Array]) -> Array:
         """Where ``n_on = 0`` and the signal eats up the whole background, ``s + alpha b`` is stuck at 0."""
         stuck = self._no_on & (self.alpha * self.n_off + self._one_alpha * signal < 0)
-        if not stuck.any():
+        if not anywhere(stuck):
             return usual
         return np.where(stuck, depleted(np.where(stuck, signal, -1.0)), usual)
 

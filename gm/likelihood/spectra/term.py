@@ -9,7 +9,7 @@ from typing import final
 
 import numpy as np
 
-from gm.arrays import Array, BoolArray, IntArray
+from gm.arrays import Array, BoolArray, IntArray, anywhere, everywhere
 from gm.datasets import Datasets
 from gm.likelihood.by_dataset import ByDataset
 from gm.likelihood.contract import Block, Curvature, LikelihoodTerm, PredictedBins, Pullback
@@ -88,7 +88,7 @@ class MatrixFold(Fold):
         return MatrixFold(as_slice(rows), self.columns, np.ascontiguousarray(self.matrix[here]))
 
     def is_positive(self) -> bool:
-        return bool((self.matrix >= 0).all())
+        return everywhere(self.matrix >= 0)
 
 
 @final
@@ -114,7 +114,7 @@ class DiagonalFold(Fold):
         return DiagonalFold(rows, self.columns[here], self.weight[here])
 
     def is_positive(self) -> bool:
-        return bool((self.weight >= 0).all())
+        return everywhere(self.weight >= 0)
 
 
 @final
@@ -140,12 +140,12 @@ class Term(LikelihoodTerm):
         self.statistic, self.folds, self.offset, self.dataset, self.bin = statistic, folds, offset, dataset, bin
         self._columns = _columns_of(folds)
         self._is_linear = all(fold.is_linear for fold in folds)
-        self._is_negative_anyway = bool((offset < 0).any()) or not all(fold.is_positive() for fold in folds)
+        self._is_negative_anyway = anywhere(offset < 0) or not all(fold.is_positive() for fold in folds)
         self._sparse = self._summed(n_columns)
 
     def _summed(self, n_columns: int) -> _Summed | None:
         linear = self.statistic.linear()
-        if linear is None or not linear[0].any() or self._is_negative_anyway or not self._is_linear:
+        if linear is None or not anywhere(linear[0]) or self._is_negative_anyway or not self._is_linear:
             return None
         empty, slope, intercept = linear
         d_flux, counted = np.zeros(n_columns), ~empty
