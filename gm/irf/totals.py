@@ -15,7 +15,7 @@ def strange_total(totals: ArrayLike, *, is_whole: bool = True) -> float | None:
 
     is_whole : whether everything that may happen is listed, so that the largest total is not far below 1 either
     """
-    largest = float(np.max(totals, initial=0.0))
+    largest = float(np.asarray(totals).max(initial=0.0))
     is_strange = largest > MOST or (is_whole and 0.0 < largest < LEAST)
     return largest if is_strange else None
 

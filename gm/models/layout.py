@@ -57,9 +57,9 @@ class Layout:
 
         self._internal = self._constant * self._factors, self._slope * self._factors
         moving = self._slope.nonzero()[0]
-        self._moving = moving[np.argsort(self._source[moving], kind="stable")]
+        self._moving = moving[self._source[moving].argsort(kind="stable")]
         self._moving_slope = (self._slope * self._factors)[self._moving]
-        self._segments = np.searchsorted(self._source[self._moving], np.arange(len(self.free)))
+        self._segments = self._source[self._moving].searchsorted(np.arange(len(self.free)))
         self._slots = models.slots()
         self._priors: list[tuple[int, int | None, float, Prior]] = [
             (k, number.get(k), p.value, p.prior) for k, p in enumerate(parameters) if p.prior and k not in roots

@@ -155,7 +155,7 @@ class Term(LikelihoodTerm):
             d_flux=d_flux,
             own=own,
             d_own=d_flux[own],
-            constant=float(np.sum(intercept[empty]) + slope * np.sum(self.offset[empty])),
+            constant=float(intercept[empty].sum() + slope * self.offset[empty].sum()),
             statistic=self.statistic.take(counted),
             folds=[fold.take(counted) for fold in self.folds],
             offset=self.offset[counted],

@@ -64,44 +64,46 @@ class LogParabolaSegments:
 
     def integrate(self, a: float, b: float, reference: float) -> Array:
         """Integrals of ``(E / E0)^(-a - b x)``, (n_bins,) [TeV]."""
-        return np.add.reduceat(self._segments(a, b, reference)[0], self._starts)
+        integral = np.empty(self._width.size)
+        self._fill(integral, a, b, reference)
+        return np.add.reduceat(integral, self._starts)
 
     def integrate_with_slopes(self, a: float, b: float, reference: float) -> tuple[Array, Array]:
         """The integrals, (n_bins,), and their derivatives by a and b, (2, n_bins)."""
-        parts = np.empty((3, self._width.size))
+        parts = integral, by_a, by_b = np.empty((3, self._width.size))
+        d, growth, may_be_flat = self._fill(integral, a, b, reference)
         x, m = self._seen_from(reference)
-        parts[0], d, growth = self._segments(a, b, reference)
         q = 1.0 / growth
         q -= 1.0 / d
         q += 1.0
-        if self._has_flat(a, b, reference):
+        if may_be_flat:
             np.copyto(q, 0.5 + d / 12.0, where=np.abs(d) < _SERIES)
-        q *= parts[0]
-        first = np.multiply(x, parts[0])
-        np.multiply(q, self._width, out=parts[1])
-        parts[1] += first
-        np.multiply(q, m, out=parts[2])
+        q *= integral
+        first = x * integral
+        np.multiply(q, self._width, out=by_a)
+        by_a += first
+        np.multiply(q, m, out=by_b)
         first *= x
-        parts[2] += first
+        by_b += first
         sums = np.add.reduceat(parts, self._starts, axis=1)
         return sums[0], np.negative(sums[1:], out=sums[1:])
 
-    def _segments(self, a: float, b: float, reference: float) -> tuple[Array, Array, Array]:
-        """Of each segment the integral, d and ``expm1(d)``, (n_segments,)."""
+    def _fill(self, integral: Array, a: float, b: float, reference: float) -> tuple[Array, Array, bool]:
+        """Write the integral over each segment, (n_segments,); d and ``expm1(d)`` there, and what `_has_flat` says."""
         x, m = self._seen_from(reference)
-        d = (1.0 - a) * self._width
+        d, may_be_flat = (1.0 - a) * self._width, self._has_flat(a, b, reference)
         d -= b * m
-        if self._has_flat(a, b, reference):
+        if may_be_flat:
             np.copyto(d, _TINY, where=d == 0)
         growth = np.expm1(d)
-        integral = -b * x
+        np.multiply(-b, x, out=integral)
         integral -= a
         integral *= x
         np.exp(integral, out=integral)
         integral *= self._moment
         integral *= growth
         integral /= d
-        return integral, d, growth
+        return d, growth, may_be_flat
 
     def _has_flat(self, a: float, b: float, reference: float) -> bool:
         """Whether there may be segments on which E f(E) is all but flat: |d| below 1e-3."""
