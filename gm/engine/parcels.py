@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, final
 
@@ -137,17 +138,18 @@ def _files_of(entry: DatasetEntry) -> list[Path]:
 
 
 def unseen(parcels: Iterable[Parcel]) -> list[str]:
-    """Why files are not what they are where the fit was started, one text each."""
+    """Why files are not what they are where the fit was started, one text each; a file is read once for all of them."""
+    problem = cache(_problem)
     return [
-        f"{parcel.entry.name}: {path}: {problem}"
+        f"{parcel.entry.name}: {path}: {text}"
         for parcel in parcels
         if isinstance(parcel, FromFile)
         for path, expected in parcel.hashes.items()
-        if (problem := _problem(Path(path), expected))
+        if (text := problem(path, expected))
     ]
 
 
-def _problem(path: Path, expected: str) -> str:
+def _problem(path: str, expected: str) -> str:
     """Why a file is not the one with this hash; empty where it is."""
     try:
         os.stat(path)

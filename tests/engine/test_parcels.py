@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 import gm
 from gm.datasets import write_dataset
 from gm.engine.parcels import FromFile, Packing, Whole, travels, unseen
+from gm.io.files import sha256
 from tests.samples import on_off
 
 
@@ -74,3 +76,21 @@ def test_a_file_that_was_written_anew_is_hashed_anew(tmp_path: Path) -> None:
         gm.Datasets([on_off("run", seed=seed)]).write(tmp_path, overwrite=True)
         read = gm.Datasets.read(tmp_path / "datasets.yaml")
         assert unseen([packing.pack(read[0])]) == []
+
+
+def test_a_file_that_many_name_is_read_once(ogip: gm.Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the response of all runs; what is wrong with it is told of each."""
+    parcel = packed(ogip)
+    others = [FromFile(replace(parcel.entry, name=f"run-{k}"), parcel.hashes, {}) for k in range(3)]
+    asked = list[str]()
+
+    def counted(path: str) -> str:
+        asked.append(path)
+        return sha256(path)
+
+    monkeypatch.setattr("gm.engine.parcels.sha256", counted)
+    assert unseen(others) == []
+    assert sorted(asked) == sorted(parcel.hashes)
+    (response,) = (path for path in parcel.hashes if "rmf" in path)
+    Path(response).unlink()
+    assert unseen(others) == [f"run-{k}: {response}: No such file or directory" for k in range(3)]
