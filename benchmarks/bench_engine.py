@@ -31,7 +31,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from alternate import RESULTS, write_results
+from alternate import write_results
+from cases import RESULTS
 from engine_cases import Case, Files, cases
 from engine_cost import Row, text_of
 
