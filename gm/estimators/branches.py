@@ -17,6 +17,11 @@ from gm.arrays import Array, BoolArray
 _AWAY = 0.0, 1.0, -1.0, 3.0, -3.0, 8.0, -8.0  # of the size of a parameter: e-folds at the ends of a decade, or none
 
 
+def shape_sizes(start: Array) -> Array:
+    """Of parameters that start there, (n,): how far away another shape is."""
+    return np.where(start != 0, np.abs(start), 1.0)
+
+
 class Band(Protocol):
     """-2 ln L of the norm of a source and of the parameters of the other components, (n,)."""
 
@@ -42,7 +47,7 @@ class Branches:
         return [self._lowest(norm, int(k)) for k in self._shapes]
 
     def _lowest(self, norm: float, k: int) -> Array:
-        size, found = abs(self._start[k]) or 1.0, []
+        size, found = shape_sizes(self._start)[k], []
         for away in _AWAY:
             vector = self._start.copy()
             vector[0], vector[k] = norm, np.clip(vector[k] + away * size, self._lower[k], self._upper[k])

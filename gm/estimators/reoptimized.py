@@ -17,6 +17,7 @@ import numpy as np
 
 from gm.arrays import Array, BoolArray, IntArray
 from gm.estimators.band_objective import NORM, BandObjective
+from gm.estimators.branches import shape_sizes
 from gm.estimators.norm import NoMinimum, NormEstimate
 from gm.estimators.nuisances import own_addresses
 from gm.estimators.scaled_signals import ScaledSignals
@@ -26,6 +27,7 @@ from gm.fit.covariance import Errors, measure_errors
 from gm.fit.minimizer import Minimum
 from gm.fit.objective import Objective, Restricted, amplitudes, spectral_shapes
 from gm.fit.profile import LowerMinimum, Profile
+from gm.fit.simplex import DEEPER
 from gm.fit.steps import errors_alone
 from gm.likelihood import JointLikelihood, Terms
 from gm.likelihood.flux_slopes import FluxSlopes
@@ -221,6 +223,13 @@ class BandMinimum:
             left[~self.told] = among[~self.told]
         return bool((left < _LOST * before).any())
 
+    def has_loose_shape(self) -> bool:
+        """Whether the shape of a spectrum may be another one altogether, which is another branch of the profile."""
+        errors, sizes = np.full(self.told.size, np.inf), shape_sizes(self.objective.start[self.active])
+        if self.covariance is not None:
+            errors[self.told] = np.sqrt(self.covariance.diagonal())
+        return bool((errors >= sizes)[self.objective.shapes[self.active]].any())
+
     def minimize(self, objective: Objective, start: Array, active: BoolArray) -> Minimum:
         """Other parameters; kinks on the way are remembered."""
         found = self.objective.minimize(objective, start, active)
@@ -254,7 +263,7 @@ class BandMinimum:
     def sizes(self) -> Array:
         """First steps of a search of all parameters, (n,): an expected error at the start, or their size."""
         start = self.objective.start
-        return errors_alone(self.information, np.where(start != 0, np.abs(start), 1.0))
+        return errors_alone(self.information, shape_sizes(start))
 
     def others(self, norms: Array) -> Iterator[tuple[float, Array]]:
         """-2 ln L and all parameters (n,) at each norm, the others fitted: away from the minimum to both sides, from
@@ -332,7 +341,9 @@ def around(
         ends[name], near[name] = None if end.reason else step * end.distance, among.full(end.vector)
         if end.reason:
             missing[name] = end.reason
-    if (minimum.is_rough or None in ends.values()) and minimum.objective.looks_around:
+    if minimum.objective.looks_around and (
+        minimum.is_rough or (minimum.has_loose_shape() and _is_lower_beside(minimum, ends, rises))
+    ):
         _look_around(minimum, values, ends, near, rises)
     errn, errp, to_limit = (ends[name] for name in ("norm_errn", "norm_errp", "norm_ul"))
     return NormEstimate(
@@ -347,6 +358,20 @@ def around(
         missing=missing,
         along_priors=minimum.along_priors(),
     )
+
+
+def _is_lower_beside(minimum: BandMinimum, ends: dict[str, float | None], rises: dict[str, float]) -> bool:
+    """Whether another branch is lower where an end of the profile was found."""
+    branches, others = minimum.objective.branches(minimum.active), minimum.active.copy()
+    others[0] = False
+    for name, distance in ends.items():
+        if distance is not None:
+            away = -distance if name == "norm_errn" else distance
+            starts = branches.at(float(minimum.found.vector[0]) + away)
+            lowest = min(minimum.objective.approach(start, others)[0] for start in starts)
+            if lowest < minimum.found.value + rises[name] - DEEPER:
+                return True
+    return False
 
 
 def _error(minimum: BandMinimum, sigma: float, errn: float | None, errp: float | None) -> float | None:

@@ -77,8 +77,9 @@ class Surroundings:
         self.seek(at, starts)
 
         def rise(away: float) -> float:
-            found = starts.copy()
-            value = self._lowest(self.norm + side * away, found, self._others)
+            norm = self.norm + side * away
+            found = [*starts, *self.branches.at(norm)]
+            value = self._lowest(norm, found, self._others)
             starts.extend(found)
             return value - self._stat
 
