@@ -178,6 +178,7 @@ def cases(files: Files, quick: bool) -> list[Case]:
                 1000: ("local 1", "dask 1"),
                 3000: ("dask 1",),
                 10_000: ("local 1", "processes 2", *DASK),
+                30_000: ("dask 2",),
                 100_000: ("local 1", "dask 2"),
             },
             spectra,
