@@ -80,7 +80,7 @@ INNER_FLOORS = {
         "energy_parts factors flux_slopes lattice line products times treatment maps.folding maps.sources.losses",
         "flux_plan instruments",
         "flux_shares",
-        "fluxes blocks report remarks by_dataset",
+        "fluxes blocks report remarks by_dataset dark",
         "by_energy contract own_parameters bending summary",
         "spectra maps",
         "terms",

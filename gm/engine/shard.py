@@ -13,6 +13,7 @@ from gm.arrays import Array, IntArray
 from gm.engine.columns import Columns
 from gm.likelihood.by_dataset import ByDataset
 from gm.likelihood.contract import Block, PredictedBins, Pullback
+from gm.likelihood.dark import DarkBins
 from gm.likelihood.flux_plan import FluxPlan
 from gm.likelihood.lattice import Lattice
 from gm.likelihood.line import Line
@@ -179,6 +180,10 @@ class ShardTerms:
 
     def n_cut_off(self, flux: Array) -> int:
         return self._terms.n_cut_off(self._columns.read(flux))
+
+    def dark(self, flux: Array) -> list[list[DarkBins]]:
+        read = self._columns.read(flux)
+        return [term.dark(read) for term in self._terms.terms]
 
     def report(self, flux: Array, by_component: dict[str, Array]) -> list[list[TermReport]]:
         read, alone = self._columns.read(flux), self._alone(by_component)

@@ -16,6 +16,7 @@ from gm.engine.shard import Facts, Rows
 from gm.engine.shards import Shard
 from gm.likelihood.by_dataset import ByDataset
 from gm.likelihood.contract import Block, PredictedBins
+from gm.likelihood.dark import DarkBins
 from gm.likelihood.flux_plan import FluxPlan
 from gm.likelihood.lattice import Lattice
 from gm.likelihood.line import Line
@@ -23,6 +24,7 @@ from gm.likelihood.report import EnergyReport, TermReport
 from gm.likelihood.terms import Terms
 
 T = TypeVar("T")
+D = TypeVar("D", PredictedBins, DarkBins)
 
 
 @final
@@ -197,6 +199,9 @@ class ShardedTerms(Terms):
     def n_cut_off(self, flux: Array) -> int:
         return sum(self._at("n_cut_off", flux))
 
+    def dark(self, flux: Array) -> list[DarkBins]:
+        return self._of_datasets(self._at("dark", flux))
+
     def report(self, flux: Array, by_component: dict[str, Array]) -> list[TermReport]:
         def arguments(part: Part) -> Sequence[Any]:
             return flux[part.columns], part.own(by_component)
@@ -212,7 +217,10 @@ class ShardedTerms(Terms):
         return [self.parts[k].placed(answers[k][number], by_component) for k, number in self._order]
 
     def predicted(self, flux: Array) -> list[PredictedBins]:
-        answers = self._at("predicted", flux)
+        return self._of_datasets(self._at("predicted", flux))
+
+    def _of_datasets(self, answers: Sequence[Sequence[Sequence[D]]]) -> list[D]:
+        """What terms say of datasets, by the positions of these among all."""
         return [
             replace(row, dataset=int(self.parts[k].shard.positions[row.dataset]))
             for k, number in self._order

@@ -25,6 +25,7 @@ from gm.estimators.result import FluxPoint, PointDataset, PointStatus, Reference
 from gm.estimators.upper_limits import LimitMethod, check_levels
 from gm.estimators.verdict import verdict
 from gm.likelihood import Engine, JointLikelihood, Terms
+from gm.likelihood.dark import told_without
 from gm.likelihood.line import Line
 from gm.models import Layout, Models, SkyModel
 from gm.values import read_only
@@ -123,7 +124,7 @@ class FluxPointsEstimator(PointsSettings):
             nuisance_prior=self.nuisance_prior,
             covariance=through_priors([band.estimate for band in measured], self.sigma),
             datasets=tuple(dataset.name for dataset in datasets),
-            warnings=(*bands.reference.warnings(), *told, *likelihood.remarks()),
+            warnings=(*bands.reference.warnings(), *told, *bands.told_dark(), *likelihood.remarks()),
         )
 
     def unmeasured(self, models: Models, status: PointStatus, why: str) -> tuple[FluxPoint, ...]:
@@ -201,6 +202,11 @@ class _Bands:
         bare = self.intrinsic.fluxes(energies) if self.intrinsic is not None else [None] * len(measured)
         for band, reference, intrinsic, asked in zip(measured, references, bare, pairwise(edges), strict=True):
             yield band.point(reference, intrinsic, asked)
+
+    def told_dark(self) -> list[str]:
+        """What to know of TS where nothing but the source is predicted."""
+        terms, names = self.likelihood.terms, self.likelihood.datasets.names
+        return told_without(self.name, terms.dark(self.rest), terms.dark(self.rest + self.signal), names)
 
     def measure(self, k: int) -> _Band:
         """Band ``k``; every outcome has a status and a reason, and none takes the other bands with it."""

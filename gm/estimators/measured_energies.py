@@ -14,6 +14,7 @@ from gm.estimators.norms_objective import NormsObjective, Part
 from gm.estimators.point_datasets import point_datasets, reports_of
 from gm.estimators.points_method import PointsMethod
 from gm.likelihood import Terms
+from gm.likelihood.dark import told_without
 
 
 @final
@@ -33,6 +34,14 @@ class MeasuredEnergies(JointMeasurement):
             yield self._group(parts)
         else:
             yield from (self._group({k: terms}) for k, terms in parts.items())
+
+    def warnings(self, source: int) -> list[str]:
+        name, bank, terms = self.sources[source], self.likelihood.bank, self.likelihood.terms
+        every = [component.name for component in self.likelihood.models]
+        with_it, without = (
+            bank.fluxes(self.values, names) for names in (every, [other for other in every if other != name])
+        )
+        return told_without(name, terms.dark(without), terms.dark(with_it), self.likelihood.datasets.names)
 
     def _group(self, terms: Mapping[int, Terms]) -> Group:
         signals, n = np.array(self.signals), len(self.sources)

@@ -12,6 +12,7 @@ from gm.fit.profile import LowerMinimum
 from gm.fit.result import FitResult
 from gm.fit.run import FitRun, Progress
 from gm.likelihood import Engine
+from gm.likelihood.dark import told_without
 from gm.models import Models
 from gm.models.asked import check_asked
 from gm.patterns import matching
@@ -195,5 +196,7 @@ class Fit:
         nothing = run.with_nothing(name, null)
         if nothing is not None and run.objective.value(nothing) < run.minimum.value - _LOWER:
             raise LowerMinimum(nothing)
+        endless = told_without(name, null.dark(), run.dark(), self.datasets.names)
+        run.warnings += [text for text in endless if text not in run.warnings]
         own = run.layout.prior_value(run.objective.full(run.minimum.vector), name)
         return null.statistic - (run.statistic - own), ""

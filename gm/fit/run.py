@@ -33,6 +33,7 @@ from gm.fit.rises import Rises
 from gm.fit.simplex import Simplex
 from gm.fit.without_effect import left_there, of_backgrounds, of_sources, reasons, without_effect
 from gm.likelihood import Engine, JointLikelihood
+from gm.likelihood.dark import DarkBins
 from gm.models import Models
 
 Progress = Callable[[str, float], None]
@@ -102,6 +103,10 @@ class FitRun:
         """-2 ln L at the start."""
         told = self.likelihood.under_conventions(self.likelihood.models)
         return self._value_start if told is self.likelihood else told.value(told.layout.start)
+
+    def dark(self) -> list[DarkBins]:
+        """Bins with counts in which nothing is predicted at the minimum, by dataset."""
+        return self.likelihood.dark(self.objective.full(self.minimum.vector))
 
     def of_amplitudes(self) -> FitRun | None:
         """The fit of the amplitudes alone; None where all is amplitudes, or nothing."""
@@ -345,7 +350,8 @@ class FitRun:
         summaries = tuple(self.told.summarize(vector))
         active, minimum, errors = self.objective.active, self.minimum, self.errors
         kept = [name for name, stays in zip(self.names, errors.kept, strict=True) if stays]
-        lost = (text for summary in summaries for text in summary.warnings())
+        lost = [text for summary in summaries for text in summary.warnings()]
+        lost += [dark.describe(summaries[dark.dataset].name) for dark in self.dark()]
         calls = minimum.value_calls, minimum.gradient_calls, minimum.steps
         return FitResult(
             status=status,

@@ -12,6 +12,7 @@ import numpy as np
 from gm.arrays import Array, IntArray, everywhere
 from gm.datasets import Datasets
 from gm.likelihood.by_dataset import ByDataset
+from gm.likelihood.dark import DarkBins
 from gm.likelihood.lattice import Lattice
 from gm.likelihood.line import Line
 from gm.likelihood.maps.folding.image_adjoints import ImageAdjoint
@@ -156,6 +157,10 @@ class LikelihoodTerm(ABC):
     @abstractmethod
     def n_cut_off(self, flux: Array) -> int:
         """Bins with counts that could be predicted and are not, or negative: there -2 ln L is a plateau."""
+
+    def dark(self, flux: Array) -> list[DarkBins]:
+        """Bins with counts in which nothing is predicted, whether it could be or not, by dataset."""
+        return []
 
     @abstractmethod
     def report(self, flux: Array, by_component: dict[str, Array]) -> list[TermReport]:

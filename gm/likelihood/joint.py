@@ -14,6 +14,7 @@ from gm.datasets import Datasets
 from gm.datasets.left_out import LeftOut, left_out
 from gm.likelihood.bending import bent_by_component, bent_pairs, bent_priors, moves_of
 from gm.likelihood.by_energy import ByEnergy
+from gm.likelihood.dark import DarkBins
 from gm.likelihood.engine import Engine, LocalEngine
 from gm.likelihood.flux_slopes import FluxSlopes
 from gm.likelihood.fluxes import FluxBank
@@ -262,6 +263,10 @@ class JointLikelihood:
         """Bins with counts in which parameters make the prediction 0 or negative: there -2 ln L has no slope."""
         flux = self._flux(self._at(vector))
         return self.terms.n_cut_off(flux)
+
+    def dark(self, vector: Array) -> list[DarkBins]:
+        """Bins with counts in which nothing is predicted at ``vector`` (n_free,), by dataset."""
+        return self.terms.dark(self._flux(self._at(vector)))
 
     def left_behind(self, vector: Array) -> list[str]:
         """Components that have gone beyond the reach of the responses taken where they started."""

@@ -11,6 +11,7 @@ import numpy as np
 from gm.arrays import Array, IntArray
 from gm.likelihood.by_dataset import ByDataset
 from gm.likelihood.contract import Block, LikelihoodTerm, PredictedBins
+from gm.likelihood.dark import DarkBins
 from gm.likelihood.lattice import Lattice
 from gm.likelihood.line import Line
 from gm.likelihood.maps.folding.image_adjoints import summed
@@ -100,6 +101,10 @@ class Terms(ABC):
     @abstractmethod
     def n_cut_off(self, flux: Array) -> int:
         """Bins with counts that could be predicted and are not, or negative: there -2 ln L is a plateau."""
+
+    @abstractmethod
+    def dark(self, flux: Array) -> list[DarkBins]:
+        """Bins with counts in which nothing is predicted, whether it could be or not, by dataset."""
 
     @abstractmethod
     def report(self, flux: Array, by_component: dict[str, Array]) -> list[TermReport]:
@@ -231,6 +236,9 @@ class LocalTerms(Terms):
 
     def n_cut_off(self, flux: Array) -> int:
         return sum(term.n_cut_off(flux) for term in self.terms)
+
+    def dark(self, flux: Array) -> list[DarkBins]:
+        return [part for term in self.terms for part in term.dark(flux)]
 
     def report(self, flux: Array, by_component: dict[str, Array]) -> list[TermReport]:
         return [report for term in self.terms for report in term.report(flux, by_component)]

@@ -12,6 +12,7 @@ import numpy as np
 from gm.arrays import Array, IntArray, MapArray, distinct
 from gm.likelihood.by_dataset import ByDataset
 from gm.likelihood.contract import Block, Curvature, LikelihoodTerm, PredictedBins, Pullback
+from gm.likelihood.dark import DarkBins, dark_bins
 from gm.likelihood.lattice import Lattice
 from gm.likelihood.line import Line, RowLine, SummedLine
 from gm.likelihood.maps.bins import SLOPE, BackgroundBins, MapBackground, MapBins
@@ -235,6 +236,11 @@ class MapTerm(LikelihoodTerm):
         if is_cut_off.any():
             is_cut_off &= self.prediction.could_be(flux)
         return int(np.count_nonzero(is_cut_off)) + self._alone.n_cut_off(self.background.factor(flux))
+
+    def dark(self, flux: Array) -> list[DarkBins]:
+        """In the bins that are apart since no source reaches them there is a background."""
+        rows = self.prediction.rows(flux)[0]
+        return dark_bins(self.bins.statistic, np.full(rows.size, self.dataset), rows)
 
     def left_behind(self, flux: Array) -> list[str]:
         """Components whose shape has moved or grown beyond what their responses were made for."""

@@ -13,6 +13,7 @@ from gm.arrays import Array, BoolArray, IntArray, anywhere, everywhere
 from gm.datasets import Datasets
 from gm.likelihood.by_dataset import ByDataset
 from gm.likelihood.contract import Block, Curvature, LikelihoodTerm, PredictedBins, Pullback
+from gm.likelihood.dark import DarkBins, dark_bins
 from gm.likelihood.flux_shares import as_slice
 from gm.likelihood.line import RowLine
 from gm.likelihood.maps.folding.image_adjoints import ImageAdjoint
@@ -249,6 +250,9 @@ class Term(LikelihoodTerm):
             return 0
         could_be = _predict(self.folds, np.zeros_like(self.offset), np.ones_like(flux)) > 0
         return int(np.count_nonzero(is_cut_off & could_be))
+
+    def dark(self, flux: Array) -> list[DarkBins]:
+        return dark_bins(self.statistic, self.dataset, self.predict(flux))
 
     def predicted(self, flux: Array) -> list[PredictedBins]:
         """The prediction of each row, by dataset."""
