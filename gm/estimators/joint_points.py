@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 
@@ -45,7 +46,7 @@ class JointFluxPointsEstimator(PointsSettings):
         object.__setattr__(self, "ul", LimitMethod(self.ul))
         if self.ul is LimitMethod.CLS:
             raise UsageError("CLs limits are those of a norm alone, not of one fit of several; take bounded")
-        if self.smoothness < 0 or (self.smoothness and self.method is not PointsMethod.UNFOLD):
+        if not 0 <= self.smoothness < inf or (self.smoothness and self.method is not PointsMethod.UNFOLD):
             raise UsageError("smoothness is a weight above 0, of points with the method unfold")
         object.__setattr__(self, "reoptimize", self.reoptimize or self.nuisance_prior is not None)
         if self.nuisance_prior is not None and self.method is not PointsMethod.BANDS:

@@ -53,7 +53,9 @@ class ProfileEstimator:
     engine: Engine | None = None
 
     def __post_init__(self) -> None:
-        check_levels(sigma=self.sigma)
+        check_levels(sigma=self.sigma, **{f"levels {level}": level for level in self.levels})
+        if min([self.n] if isinstance(self.n, int) else self.n, default=1) < 1:
+            raise UsageError(f"n is {self.n}, expected at least one value of an axis")
         object.__setattr__(self, "conventions", Conventions(self.conventions))
         if isinstance(self.parameters, str):
             object.__setattr__(self, "parameters", (self.parameters,))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import isfinite, sqrt
+from math import inf, isfinite, sqrt
 from statistics import NormalDist
 
 import numpy as np
@@ -62,6 +62,9 @@ class SensitivityEstimator:
         check_levels(sigma=self.sigma)
         if not 0 < self.probability < 1:
             raise UsageError(f"probability is {self.probability}, expected one between 0 and 1")
+        for name in ("min_counts", "background_systematic"):
+            if not 0 <= getattr(self, name) < inf:
+                raise UsageError(f"{name} is {getattr(self, name)}, expected a number that is not negative")
 
     def run(self, datasets: Datasets, models: Models, progress: Progress | None = None) -> Sensitivity:
         """The sensitivity around ``models``, which stay as they are. Raises `UsageError`."""

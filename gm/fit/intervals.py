@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import erfc, log, sqrt
+from math import erfc, inf, log, sqrt
 
 import numpy as np
 
 from gm.arrays import Array, BoolArray
+from gm.errors import UsageError
 from gm.fit.ellipsoid import Ellipsoid, Interval
 from gm.fit.parts import Contour
 from gm.models import Layout, Models
@@ -17,7 +18,12 @@ CONTOUR_RISES = (1.0, 2.295748928898636, 6.180074306244168)  # of -2 ln L: 39.3,
 
 
 def contour_rise(sigma: float) -> float:
-    """The rise of -2 ln L within which two parameters lie as often as one within ``sigma``: chi2 of two degrees."""
+    """The rise of -2 ln L within which two parameters lie as often as one within ``sigma``: chi2 of two degrees.
+
+    Raises `UsageError` where that is no number of standard deviations.
+    """
+    if not 0 < sigma < inf:
+        raise UsageError(f"a contour level is {sigma}, expected a number of standard deviations above 0")
     return -2.0 * log(erfc(sigma / sqrt(2.0)))
 
 

@@ -30,7 +30,7 @@ class DarkBins:
 
 
 def dark_bins(statistic: Statistic, dataset: IntArray, predicted: Array) -> list[DarkBins]:
-    """Of bins (n,) by the number of their ``dataset`` and what is ``predicted`` there; none where nothing is cut off."""
+    """Of bins (n,) by the number of their ``dataset`` and what is ``predicted`` there, those that are cut off."""
     least = statistic.least()
     if least is None or not (is_dark := predicted <= least).any():
         return []
@@ -50,10 +50,9 @@ def told_without(source: str, dark: Iterable[DarkBins], before: Iterable[DarkBin
         return []
     bins, counts = sum(one.bins for one in more), sum(one.counts for one in more)
     where = listed([names[one.dataset] for one in more])
-    return [
-        f"{source}: without it nothing is predicted in {plural(bins, 'bin')} with {count(counts)} counts ({where}): its "
-        "TS has no end, and is told as far as -2 ln L is not cut off, at 1e-25 predicted counts"
-    ]
+    held = f"{plural(bins, 'bin')} with {count(counts)} counts ({where})"
+    why = "its TS has no end, and is told as far as -2 ln L is not cut off, at 1e-25 predicted counts"
+    return [f"{source}: without it nothing is predicted in {held}: {why}"]
 
 
 def _more(dark: Iterable[DarkBins], before: Iterable[DarkBins]) -> Iterator[DarkBins]:

@@ -32,8 +32,10 @@ def simulate(
     Each dataset has its own stream of random numbers, by the ``seed`` and its name. Counts are Poisson, OFF counts
     around the background that was measured, fluxes Gaussian within their errors; masks of safe bins stay. With
     ``asimov`` what is expected instead. Raises `DataError` for predictions that are not finite or too large, and for
-    flux points with profiles.
+    flux points with profiles, `UsageError` for a ``seed`` below 0.
     """
+    if seed < 0:
+        raise UsageError(f"seed is {seed}, expected a number that is not negative")
     templates = [template_of(dataset) for dataset in datasets]
     return Datasets(simulated(templates, models, seed, asimov, Conventions(conventions), engine))
 

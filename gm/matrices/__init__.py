@@ -7,6 +7,7 @@ from gm.matrices.covariance import (
     along,
     diagonal_covariance,
     no_covariance,
+    not_covariance,
     placed,
     substituted,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "as_hessian",
     "diagonal_covariance",
     "no_covariance",
+    "not_covariance",
     "placed",
     "substituted",
 ]

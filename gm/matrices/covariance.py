@@ -6,7 +6,9 @@ from typing import Any, TypeAlias, final
 
 import numpy as np
 
-from gm.arrays import Array, IntArray
+from gm.arrays import Array, BoolArray, IntArray
+
+_MOST, _ROUNDING = 1.001, 1e-6  # of the product of both errors
 
 
 @final
@@ -125,6 +127,26 @@ class BorderedCovariance:
 
 
 Covariance: TypeAlias = Array | BorderedCovariance
+
+
+def not_covariance(matrix: Array) -> tuple[int, int, str] | None:
+    """A row and a column of a matrix (n, n) in which no covariance is as it is there, and why; None for one."""
+    variance = matrix.diagonal()
+    if not np.isfinite(matrix).all():
+        return *_first(~np.isfinite(matrix)), "it is no finite number"
+    if (variance < 0).any():
+        return *_first(np.diag(variance < 0)), "a variance is not negative"
+    sizes = np.sqrt(np.outer(variance, variance))
+    if (larger := np.abs(matrix) > _MOST * sizes).any():
+        return *_first(larger), "it is larger than the product of both errors"
+    if (apart := np.abs(matrix - matrix.T) > _ROUNDING * sizes).any():
+        return *_first(apart), "it is another one in the other triangle"
+    return None
+
+
+def _first(where: BoolArray) -> tuple[int, int]:
+    row, column = np.argwhere(where)[0].tolist()
+    return row, column
 
 
 def diagonal_covariance(variances: Array, known: IntArray, matrix: Array) -> BorderedCovariance:

@@ -14,7 +14,7 @@ import numpy as np
 from gm.arrays import Array
 from gm.errors import suggest
 from gm.html import html_table
-from gm.matrices import BorderedCovariance, Covariance, placed
+from gm.matrices import BorderedCovariance, Covariance, not_covariance, placed
 from gm.models.addresses import Addresses
 from gm.models.components.background import BackgroundIRFModel
 from gm.models.components.base import Component
@@ -257,8 +257,13 @@ class Composition:
         return self._changed(changes, self.covariance) if covariance is None else self._with_errors(changes, covariance)
 
     def with_covariance(self, matrix: Covariance) -> Self:
-        """The same with a covariance, (n_par, n_par) in own units; errors become the roots of its diagonal."""
-        return self._with_errors([{} for _ in self._flat()], matrix)
+        """The same with a covariance, (n_par, n_par) in own units; errors become the roots of its diagonal. Raises
+        `ModelError` for what is none."""
+        made = self._with_errors([{} for _ in self._flat()], matrix)
+        if not isinstance(matrix, BorderedCovariance) and (odd := not_covariance(np.asarray(matrix))) is not None:
+            row, column, why = odd
+            raise ModelError(f"a covariance of {matrix[row, column]:g} in row {row}, column {column}: {why}")
+        return made
 
     def _with_errors(self, changes: Sequence[Mapping[str, Any]], matrix: Covariance) -> Self:
         """The same with these changes of the parameters, (n_par,), and a covariance of them."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 
 from gm.models.errors import LinkError
 from gm.models.parameter import Parameter
@@ -54,6 +55,9 @@ def resolve_links(
             unit = factor(parameters[source].unit, parameters[target].unit)
         except UnitError as error:
             raise LinkError(f"'{link.parameter}' cannot follow '{link.equals}': {error}", position=k) from error
+        for name, number in (("scale", link.scale), ("offset", link.offset)):
+            if not isfinite(number):
+                raise LinkError(f"the {name} of a link is a finite number, found {number}", position=k)
         direct[target] = Root(source, link.scale * unit, link.offset)
         order[target] = k
     return {target: _follow(target, direct, order, parameters) for target in direct}

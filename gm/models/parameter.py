@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from math import inf
+from math import inf, isfinite, isinf, isnan
 from typing import Any
 
-from gm.models.prior import Prior
+import numpy as np
+
+from gm.models.errors import ModelError
+from gm.models.prior import Prior, is_number
 from gm.units import UnitError, factor, split_text
 from gm.values import read_only
 
 _NO_EXTRA: Mapping[str, Any] = {}
+_NUMBERS = ("value", "error", "min", "max")
+_NONE = {"min": -inf, "max": inf, "error": 0.0}
 
 
 @read_only("Models.with_parameters makes others")
@@ -43,12 +48,55 @@ class Parameter:
     def given(self, value: object) -> Parameter:
         """This parameter with a value given as a number, ``"1 TeV"``, an astropy quantity, or a `Parameter`.
 
-        A number is in this parameter's unit; a string or quantity brings its own. Raises `UnitError`.
+        A number is in this parameter's unit; a string or quantity brings its own. Limits that are no number are none,
+        and so is such an error. Raises `UnitError`, and `ModelError` for what a document is refused for too.
         """
         if isinstance(value, Parameter):
-            return value if value.name == self.name else replace(value, name=self.name)
-        number, unit = split_quantity(value)
-        return replace(self, value=number, unit=self.unit if unit is None else unit)
+            none: dict[str, Any] = {
+                key: none for key, none in _NONE.items() if getattr(value, key) != getattr(value, key)
+            }
+            made = value if value.name == self.name and not none else replace(value, name=self.name, **none)
+        else:
+            number, unit = split_quantity(value)
+            made = replace(self, value=number, unit=self.unit if unit is None else unit)
+        for key, message, hint in problems(made, self):
+            raise ModelError(f"{self.name}.{key}: {message}", hint)
+        return made
+
+
+def problems(parameter: Parameter, default: Parameter) -> Iterator[tuple[str, str, str]]:
+    """What is wrong with a parameter that stands for the ``default`` of a model: the field, a message and a hint.
+
+    A value that is no number stands for one that a file tells, where that is so by default.
+    """
+    odd = [key for key in _NUMBERS if not is_number(getattr(parameter, key))]
+    yield from ((key, f"expected a number, found {getattr(parameter, key)!r}", "") for key in odd)
+    frozen: object = parameter.frozen
+    prior: object = parameter.prior
+    if not isinstance(frozen, bool | np.bool_):
+        yield "frozen", f"expected true or false, found {frozen!r}", ""
+    if isinstance(prior, Prior):
+        yield from (("prior", message, "") for _, message in prior.problems())
+    elif prior is not None:
+        yield "prior", f"expected a prior, found {prior!r}", "such as GaussianPrior(mu=1, sigma=0.1)"
+        return
+    if odd:
+        return
+    if not isfinite(parameter.value) and not (isnan(parameter.value) and isnan(default.value)):
+        yield "value", f"expected a finite number, found {parameter.value}", ""
+    yield from number_problems(parameter)
+
+
+def number_problems(parameter: Parameter) -> Iterator[tuple[str, str, str]]:
+    """What is wrong with a parameter's numbers together: the field, a message and a hint."""
+    low, high = parameter.limits()
+    if low > high:
+        yield "min", f"min {low} is above max {high}", "no value lies between them"
+    elif not low <= parameter.value <= high and not isnan(parameter.value):
+        limits = " ... ".join("none" if isinf(limit) else f"{limit}" for limit in (low, high))
+        yield "value", f"{parameter.value} is outside the limits {limits}", "a fit starts inside the limits"
+    if parameter.error < 0:
+        yield "error", f"an error is not negative, found {parameter.error}", ""
 
 
 def split_quantity(value: object) -> tuple[float, str | None]:

@@ -10,8 +10,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from math import copysign, inf, lgamma, log, pi, sqrt
-from typing import Any, ClassVar
+from math import copysign, inf, isfinite, lgamma, log, pi, sqrt
+from numbers import Real
+from typing import Any, ClassVar, TypeGuard
 
 
 class Prior(ABC):
@@ -46,9 +47,17 @@ class Prior(ABC):
     def distribution(self) -> Any:
         """The density as a distribution of ``scipy.stats``, whose ``weight`` is 1."""
 
-    @abstractmethod
     def problems(self) -> Iterator[tuple[str, str]]:
         """What is wrong with its numbers: the name and a message."""
+        numbers = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]  # every kind is a dataclass
+        odd = {name: value for name, value in numbers.items() if not (is_number(value) and isfinite(value))}
+        yield from ((name, f"{name} of a prior is a finite number, found {value!r}") for name, value in odd.items())
+        if not odd:
+            yield from self._own_problems()
+
+    @abstractmethod
+    def _own_problems(self) -> Iterator[tuple[str, str]]:
+        """The same of numbers that are finite."""
 
     @abstractmethod
     def value(self, x: float) -> float:
@@ -87,7 +96,7 @@ class GaussianPrior(Prior):
 
         return stats.norm(self.mu, self.sigma)
 
-    def problems(self) -> Iterator[tuple[str, str]]:
+    def _own_problems(self) -> Iterator[tuple[str, str]]:
         if not self.sigma > 0:
             yield "sigma", f"sigma of a prior is positive, found {self.sigma}"
         yield from _weight_problems(self.weight)
@@ -123,7 +132,7 @@ class UniformPrior(Prior):
 
         return stats.uniform(self.min, self.max - self.min)
 
-    def problems(self) -> Iterator[tuple[str, str]]:
+    def _own_problems(self) -> Iterator[tuple[str, str]]:
         if not self.min < self.max:
             yield "min", f"min {self.min} is not below max {self.max}"
         yield from _weight_problems(self.weight)
@@ -158,7 +167,7 @@ class LogUniformPrior(Prior):
 
         return stats.loguniform(self.min, self.max)
 
-    def problems(self) -> Iterator[tuple[str, str]]:
+    def _own_problems(self) -> Iterator[tuple[str, str]]:
         if not self.min < self.max:
             yield "min", f"min {self.min} is not below max {self.max}"
         if not self.min > 0:
@@ -203,7 +212,7 @@ class GeneralizedGaussianPrior(Prior):
 
         return stats.gennorm(1 / self.eta, self.mu, self.sigma * sqrt(2))
 
-    def problems(self) -> Iterator[tuple[str, str]]:
+    def _own_problems(self) -> Iterator[tuple[str, str]]:
         if not self.sigma > 0:
             yield "sigma", f"sigma of a prior is positive, found {self.sigma}"
         if not self.eta > 0:
@@ -224,6 +233,11 @@ class GeneralizedGaussianPrior(Prior):
         b, s = 1 / self.eta, self.sigma * sqrt(2)
         z = max(abs((x - self.mu) / s), 0.01)
         return self.weight * 2 * b * (b - 1) * _power(z, b - 2) / s**2
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether it is one; true and false are none."""
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _weight_problems(weight: float) -> Iterator[tuple[str, str]]:

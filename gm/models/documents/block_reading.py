@@ -17,7 +17,7 @@ from gm.models.documents.parameter_reading import Report, read_parameter
 from gm.models.documents.plain import entry, mapping, names, rows, text
 from gm.models.errors import ModelError
 from gm.models.instrument import InstrumentResponse
-from gm.models.parameter import Parameter
+from gm.models.parameter import Parameter, problems
 from gm.models.parametric import ParametricModel
 from gm.models.registry import all_models, find_model, model_tags, not_evaluated
 from gm.models.spatial.base import SpatialModel
@@ -178,6 +178,8 @@ class BlockReader:
         self, model: type[ParametricModel], default: Parameter, entry: Mapping[str, Any], path: JsonPath
     ) -> Parameter:
         parameter = read_parameter(default, entry, path, self.report)
+        if next(problems(parameter, default), None) is not None:  # which have been told
+            return default
         if model.any_unit:
             return parameter
         try:

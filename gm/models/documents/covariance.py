@@ -7,6 +7,7 @@ Parameters linked with ``link:`` have a row wherever they occur, the first fille
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isclose
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ import numpy as np
 
 from gm.arrays import Array
 from gm.errors import DataError, suggest
-from gm.matrices import Covariance, diagonal_covariance, placed
+from gm.matrices import Covariance, diagonal_covariance, not_covariance, placed
 from gm.models.composition import Composition
 
 SHARED = "shared_covariance"  # the key that names a file in which parameters are missing, which Gammapy does not read
+_SAME = 1e-3  # of an error, that is the same
 WHOLE = 500  # parameters with errors of which all covariances are written, where most are datasets' own
 
 
@@ -43,7 +45,7 @@ def read_covariance(path: Path, models: Composition) -> Covariance:
     of rows.) Raises `DataError`.
     """
     names, matrix = _read_table(path)
-    rows, n_par = _positions(path, names, models), len(models.parameters)
+    rows, n_par = _positions(path, names, matrix.diagonal(), models), len(models.parameters)
     if len(rows) < n_par and n_par > WHOLE:
         variances = np.square([parameter.error for parameter in models.parameters])
         return follow_links(models, diagonal_covariance(variances, np.array(rows, dtype=np.intp), matrix))
@@ -70,13 +72,16 @@ def _read_table(path: Path) -> tuple[list[str], Array]:
         matrix = np.array([[float(cell) for cell in row[1:]] for row in rows[1:]]).reshape(n, n)
     except ValueError as error:
         raise DataError(f"{path}: not a covariance file: {error}") from error
-    if not np.isfinite(matrix).all():
-        raise DataError(f"{path}: holds numbers that are not finite")
-    return [row[0].strip() for row in rows[1:]], matrix
+    names = [row[0].strip() for row in rows[1:]]
+    if (odd := not_covariance(matrix)) is not None:
+        row, column, why = odd
+        raise DataError(f"{path}: row '{names[row]}', column {column}: {matrix[row, column]:g}: {why}")
+    return names, matrix
 
 
-def _positions(path: Path, names: Sequence[str], models: Composition) -> list[int]:
-    """The parameters that rows are for: by full name, or else in order within a component that was renamed."""
+def _positions(path: Path, names: Sequence[str], variances: Array, models: Composition) -> list[int]:
+    """The parameters that rows are for: by full name, or else in order within a component that was renamed, where
+    errors that the models state are those of the rows."""
     full = [name.strip() for name in models.addresses().full]
     left: dict[str, list[int]] = {}
     for k, name in enumerate(full):
@@ -84,8 +89,13 @@ def _positions(path: Path, names: Sequence[str], models: Composition) -> list[in
     found = [left[name].pop(0) if left.get(name) else None for name in names]
     unknown = [k for k, position in enumerate(found) if position is None]
     rest = sorted(position for positions in left.values() for position in positions)
-    if len(unknown) == len(rest) and all(names[k].endswith(_tail(full[n])) for k, n in zip(unknown, rest, strict=True)):
-        for k, n in zip(unknown, rest, strict=True):
+    pairs = list(zip(unknown, rest, strict=False))
+    stated = [parameter.error for parameter in models.parameters]
+    if len(unknown) == len(rest) and all(
+        names[k].endswith(_tail(full[n])) and (not stated[n] or isclose(variances[k] ** 0.5, stated[n], rel_tol=_SAME))
+        for k, n in pairs
+    ):
+        for k, n in pairs:
             found[k] = n
         unknown = []
     if unknown:

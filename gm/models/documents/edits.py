@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
+import numpy as np
+
 from gm.errors import JsonPath, suggest
+from gm.matrices import placed
 from gm.models.composition import Composition
-from gm.models.documents.parameter_reading import Report, edit_parameter, parameter_problems, raise_model_error
+from gm.models.documents.covariance import follow_links
+from gm.models.documents.parameter_reading import Report, edit_parameter, raise_model_error
 from gm.models.errors import AddressError, LinkError
 from gm.models.links import Link, resolve_links
-from gm.models.parameter import in_unit
+from gm.models.parameter import Parameter, in_unit, number_problems
 from gm.units import UnitError
 
 M = TypeVar("M", bound=Composition)
@@ -41,8 +45,23 @@ def apply_edits(models: M, edits: Mapping[str, object], report: Report | None) -
             if k not in linked:
                 flat[k] = edit_parameter(flat[k], mapping, (pattern,), report)
     edited = models.with_flat(flat)
+    if any("error" in fields for fields in edits.values() if isinstance(fields, Mapping)):
+        edited = _with_errors_of(flat, edited, models)
     _check_followers(edited, report)
     return edited
+
+
+def _with_errors_of(flat: Sequence[Parameter], edited: M, before: M) -> M:
+    """The ``edited`` models with a covariance that goes along with errors that were edited, correlations staying."""
+    covariance = edited.covariance
+    old, new = (np.array([p.error for p in parameters]) for parameters in (before.parameters, flat))
+    if covariance is None:
+        return edited
+    changed = old != new
+    known = (old > 0) | ~changed
+    slope = np.where(changed & known, new / np.where(old > 0, old, 1.0), 1.0)
+    scaled = placed(covariance, np.where(known, np.arange(old.size), -1), slope, new**2)
+    return edited.with_covariance(follow_links(edited, scaled))
 
 
 def apply_links(models: M, links: Sequence[Link | Mapping[str, object]], report: Report | None) -> M:
@@ -67,6 +86,8 @@ def apply_links(models: M, links: Sequence[Link | Mapping[str, object]], report:
         return models
     linked = type(models)(models, (*models.links, *made), models.covariance)
     linked = linked.with_flat(linked.parameters)
+    if linked.covariance is not None:
+        linked = linked.with_covariance(follow_links(linked, linked.covariance))
     _check_followers(linked, report or _raise_link_error)
     return linked
 
@@ -75,7 +96,7 @@ def _check_followers(models: Composition, report: Report) -> None:
     """A link may carry a parameter out of its own limits."""
     short = models.addresses().short
     for k, root in models.roots().items():
-        for _, message, _ in parameter_problems(models.parameters[k]):
+        for _, message, _ in number_problems(models.parameters[k]):
             hint = f"it follows '{short[root.root]}' by a link"
             report((), f"'{short[k]}': {message}", hint)
 

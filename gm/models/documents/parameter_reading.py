@@ -6,7 +6,7 @@ Everything reports its problems through ``report(path, message, hint)`` and goes
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from math import inf
 from typing import Any, TypeAlias
@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from gm.errors import JsonPath, suggest
 from gm.models.documents.plain import entry, mapping, rows, text
 from gm.models.errors import ModelError
-from gm.models.parameter import Parameter, in_unit, split_quantity
+from gm.models.parameter import Parameter, in_unit, number_problems, split_quantity
 from gm.models.prior import (
     PRIORS,
     Prior,
@@ -79,21 +79,9 @@ def edit_parameter(parameter: Parameter, fields: Mapping[str, Any], path: JsonPa
     if not math.isfinite(changes.get("error", 0.0)):
         changes["error"] = 0.0  # unknown, as fits that had none have written it
     edited = replace(parameter, **changes)
-    for key, message, hint in parameter_problems(edited):
+    for key, message, hint in number_problems(edited):
         report((*path, key) if key in fields else path, message, hint)
     return edited
-
-
-def parameter_problems(parameter: Parameter) -> Iterator[tuple[str, str, str]]:
-    """What is wrong with a parameter's numbers together: the field, a message and a hint."""
-    low, high = parameter.limits()
-    if low > high:
-        yield "min", f"min {low} is above max {high}", "no value lies between them"
-    elif not low <= parameter.value <= high and not math.isnan(parameter.value):
-        limits = " ... ".join("none" if math.isinf(limit) else f"{limit}" for limit in (low, high))
-        yield "value", f"{parameter.value} is outside the limits {limits}", "a fit starts inside the limits"
-    if parameter.error < 0:
-        yield "error", f"an error is not negative, found {parameter.error}", ""
 
 
 def read_prior(data: Any, unit: str, path: JsonPath, report: Report) -> Prior | None:

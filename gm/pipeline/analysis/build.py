@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from gm.config_schemas.reader import Document
 from gm.datasets import Datasets, dataset_entries
 from gm.datasets.files.reading import read_all
 from gm.errors import GmError, JsonPath
 from gm.models import Models
-from gm.models.documents.covariance import SHARED, named_covariance
+from gm.models.documents.covariance import SHARED, WHOLE, named_covariance
 from gm.pipeline.analysis.documents import Documents, Part
 from gm.pipeline.analysis.findings import Findings
 from gm.pipeline.analysis.paths import expand
@@ -22,24 +24,41 @@ from gm.pipeline.analysis.settings import Settings
 
 def build_models(documents: Documents, settings: Settings | None, findings: Findings) -> Models | None:
     """One global model from all models documents; None when one of them has a problem."""
-    built: list[Models] = []
+    built, file = list[Models](), None if settings is None else named_file(documents.config, settings.covariance)
     for part in documents.models:
         document = replace(part.document, data=_without_covariance(part.document.data))
         models, problems = Models.from_document(document)
         findings.extend(problems)
-        if models is not None and settings is not None and len(documents.models) == 1:
-            models = _with_covariance(models, part, documents, settings, findings)
+        if models is not None and settings is not None and file is None:
+            its = covariance_file(part, documents.config, settings.covariance)
+            models = _with_covariance(models, its, part.document, findings)
         built += [models] if models is not None else []
     if len(built) < len(documents.models) or not built:
         return None
-    if len(built) == 1:
-        return built[0]
-    links = [link for models in built for link in models.links]
     try:
-        return Models([component for models in built for component in models], links)
+        joined = built[0] if len(built) == 1 else _joined(built)
     except GmError as error:
         findings.add(documents.config, ("models",), str(error))
         return None
+    return _with_covariance(joined, file, documents.config, findings)
+
+
+def _joined(built: Sequence[Models]) -> Models:
+    """Models of several documents as one. Parameters of different documents have nothing in common."""
+    joined = Models(built[0])
+    for models in built[1:]:
+        joined.extend(models)
+    links = [link for models in built for link in models.links]
+    n_par, start = len(joined.parameters), 0
+    if n_par > WHOLE or all(models.covariance is None for models in built):  # of many their errors alone
+        return Models(joined, links)
+    matrix = np.diag(np.square([parameter.error for parameter in joined.parameters]))
+    for models in built:
+        own = slice(start, start + len(models.parameters))
+        start = own.stop
+        if models.covariance is not None:
+            matrix[own, own] = models.covariance
+    return Models(joined, links, matrix)
 
 
 def _without_covariance(data: Any) -> Any:
@@ -48,14 +67,10 @@ def _without_covariance(data: Any) -> Any:
     return {key: value for key, value in data.items() if key not in keys} if isinstance(data, dict) else data
 
 
-def _with_covariance(
-    models: Models, part: Part, documents: Documents, settings: Settings, findings: Findings
-) -> Models | None:
-    file = covariance_file(part, documents.config, settings.covariance)
+def _with_covariance(models: Models, file: Path | None, document: Document, findings: Findings) -> Models | None:
+    """The models with the covariance of a file, if there is one, that a document names."""
     if file is None:
         return models
-    named_in_config = settings.covariance != "auto"
-    document = documents.config if named_in_config else part.document
     if not file.is_file():
         findings.add_missing(document, ("covariance",), f"no such file: {file}")
         return None
@@ -131,12 +146,17 @@ def _is_pattern(name: str) -> bool:
     return any(sign in name for sign in "*?[")
 
 
+def named_file(config: Document, covariance: str | None) -> Path | None:
+    """The covariance file that the config names, which is that of all models; None where it names none."""
+    return None if covariance in (None, "auto") else config.directory / expand(str(covariance))
+
+
 def covariance_file(part: Part, config: Document, covariance: str | None) -> Path | None:
     """The covariance file of a models document as the config wants it: named, or beside it when there."""
     if covariance is None:
         return None
-    if covariance != "auto":
-        return config.directory / expand(covariance)
+    if (file := named_file(config, covariance)) is not None:
+        return file
     named = named_covariance(part.document.data)
     if named is not None:
         return part.document.directory / expand(named[1])
