@@ -106,6 +106,8 @@ def run(request: Request, reporter: Reporter, stage: Stage[Any] | None = None) -
         check_tasks(session, tasks)
         if is_alone:
             session.record.remove_temporaries()
+        for text in left_behind(session):
+            reporter.say(text)
         with closing(session):
             return _run_tasks(session, tasks, asked)
 
@@ -136,6 +138,15 @@ def build_tasks(analysis: Analysis, asked: Stages) -> list[Task]:
 def usual_tasks(analysis: Analysis) -> list[Task]:
     """The tasks of all declared stages; of the fit, where none is."""
     return build_tasks(analysis, declared(analysis) or [FIT])
+
+
+def left_behind(session: Session) -> list[str]:
+    """Of entries that the config has no more, in words: their results stay where they are."""
+    analysis, record = session.analysis, session.record
+    stages = [stage for stage in STAGES if analysis.declares(stage)]
+    known = {task.key for stage in stages for task in stage.tasks(analysis)}
+    gone = [key for key in record.stages() if "/" in key and key not in known and record.files(key)]
+    return [f"{key}: no entry of the config any more; its results stay in {record.output}" for key in gone]
 
 
 def check_tasks(session: Session, tasks: Iterable[Task]) -> None:

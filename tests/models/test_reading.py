@@ -329,7 +329,7 @@ def test_schema_and_reader_do_not_say_the_same_twice(tmp_path: Path) -> None:
         ("| Parameters | 0 | 1 |\n| crab.spectral.index | 0.1 | 0.0 |\n", "found 1 rows under 2 columns"),
         ("| Parameters | 0 |\n" + "| crab.spectral.index | 0.1 |\n" * 2, "found 2 rows under 1 columns"),
         ("| P | 0 | 1 | 2 |\n" + "| a | 1 | 0 | x |\n" * 3, "not a covariance file"),
-        ("| P | 0 | 1 | 2 |\n" + "| a | nan | 0 | 0 |\n" * 3, "holds numbers that are not finite"),
+        ("| P | 0 | 1 | 2 |\n" + "| a | nan | 0 | 0 |\n" * 3, "row 'a', column 0: nan: it is no finite number"),
     ],
 )
 def test_covariance_files_that_do_not_fit(tmp_path: Path, text: str, message: str) -> None:

@@ -19,7 +19,7 @@ from gm.pipeline.analysis.request import Request
 from gm.pipeline.commands.distribution import distribution
 from gm.pipeline.memory import fit_memory
 from gm.pipeline.reporter import Reporter, Silent
-from gm.pipeline.run import check_tasks, previous, usual_tasks
+from gm.pipeline.run import check_tasks, left_behind, previous, usual_tasks
 from gm.pipeline.session import Session
 from gm.pipeline.stages.base import Task
 from gm.pipeline.stages.registry import STAGES
@@ -92,7 +92,7 @@ def _plan(session: Session, reporter: Reporter) -> Plan:
         operations=operations,
         memory=fit_memory(fitted, models),
         engine=distribution(list(fitted), models, analysis.settings),
-        warnings=_warnings(fitted, models, session, reporter),
+        warnings=[*_warnings(fitted, models, session, reporter), *left_behind(session)],
     )
 
 
