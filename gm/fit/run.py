@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 
@@ -34,7 +34,7 @@ from gm.fit.simplex import Simplex
 from gm.fit.without_effect import left_there, of_backgrounds, of_sources, reasons, without_effect
 from gm.likelihood import Engine, JointLikelihood
 from gm.likelihood.dark import DarkBins
-from gm.models import Models
+from gm.models import Layout, Models
 
 Progress = Callable[[str, float], None]
 _GAIN = 1e-3  # of -2 ln L, worth another minimisation
@@ -56,6 +56,7 @@ class FitRun:
             for name, used in zip(layout.free_addresses, active, strict=True)
             if not used
         ]
+        self.warnings += _beyond(likelihood.models, layout)
         self._amplitudes, self._progress = amplitudes(likelihood.models, layout)[active], progress
         self._is_left = partial(_is_left, likelihood, self.objective)
         self.minimizer = self._build_minimizer(self._is_left if self._has_shapes else None)
@@ -371,6 +372,17 @@ class FitRun:
             contours=tuple(around.contours),
             by_energy=self.told.by_energy(vector) if by_energy else None,
         )
+
+
+def _beyond(models: Models, layout: Layout) -> Iterator[str]:
+    """Free parameters whose values are beyond limits of their own."""
+    parameters = models.parameters
+    for name, k in zip(layout.free_addresses, layout.free.tolist(), strict=True):
+        parameter = parameters[k]
+        low, high = parameter.limits()
+        if not low <= parameter.value <= high:
+            limits = " ... ".join("none" if np.isinf(limit) else f"{limit:.6g}" for limit in (low, high))
+            yield f"{name} is {parameter.value:.6g}, beyond its limits {limits}: the fit starts at the limit"
 
 
 def _is_left(likelihood: JointLikelihood, objective: Restricted, vector: Array) -> bool:

@@ -67,7 +67,8 @@ class Parameter:
 def problems(parameter: Parameter, default: Parameter) -> Iterator[tuple[str, str, str]]:
     """What is wrong with a parameter that stands for the ``default`` of a model: the field, a message and a hint.
 
-    A value that is no number stands for one that a file tells, where that is so by default.
+    A value that is no number stands for one that a file tells, where that is so by default. One beyond its limits is
+    none in Python: fits start at the limit, and say so.
     """
     odd = [key for key in _NUMBERS if not is_number(getattr(parameter, key))]
     yield from ((key, f"expected a number, found {getattr(parameter, key)!r}", "") for key in odd)
@@ -84,7 +85,7 @@ def problems(parameter: Parameter, default: Parameter) -> Iterator[tuple[str, st
         return
     if not isfinite(parameter.value) and not (isnan(parameter.value) and isnan(default.value)):
         yield "value", f"expected a finite number, found {parameter.value}", ""
-    yield from number_problems(parameter)
+    yield from (row for row in number_problems(parameter) if row[0] != "value")
 
 
 def number_problems(parameter: Parameter) -> Iterator[tuple[str, str, str]]:

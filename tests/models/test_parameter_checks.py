@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from gm.datasets import Datasets
+from gm.fit import Fit
 from gm.models import (
     GaussianPrior,
     GaussianSpatialModel,
@@ -22,11 +24,10 @@ from gm.models import (
     TemplateSpatialModel,
     UniformPrior,
 )
-from tests.samples import power_law
+from tests.samples import power_law, spectrum
 
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"min": 3.0, "max": 1.0}, "index.min: min 3.0 is above max 1.0; no value lies between them"),
-    ({"min": 3.0, "max": 5.0}, "index.value: 2.0 is outside the limits 3.0 ... 5.0"),
     ({"value": nan}, "index.value: expected a finite number, found nan"),
     ({"value": inf}, "index.value: expected a finite number, found inf"),
     ({"value": "2"}, "index.value: expected a number, found '2'"),
@@ -35,7 +36,6 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"min": "0"}, "index.min: expected a number, found '0'"),
     ({"frozen": "false"}, "index.frozen: expected true or false, found 'false'"),
     ({"prior": "gauss"}, "index.prior: expected a prior, found 'gauss'"),
-    ({"prior": UniformPrior(3.0, 4.0)}, "index.value: 2.0 is outside the limits 3.0 ... 4.0"),
 ]
 PRIORS: list[tuple[Prior, str]] = [
     (GaussianPrior(2.0, 0.0), "sigma of a prior is positive, found 0.0"),
@@ -68,8 +68,21 @@ def test_a_prior(prior: Prior, message: str) -> None:
 def test_a_value_alone() -> None:
     with pytest.raises(ModelError, match=r"index.value: expected a finite number, found nan"):
         PowerLawSpectralModel(index=nan)
-    with pytest.raises(ModelError, match=r"sigma.value: -1.0 is outside the limits 0.0 ... none"):
-        GaussianSpatialModel(sigma=-1.0)
+    with pytest.raises(ModelError, match=r"sigma.value: expected a finite number, found inf"):
+        GaussianSpatialModel(sigma=inf)
+
+
+def test_a_value_beyond_its_limits_is_told_by_the_fit() -> None:
+    """It starts at the limit."""
+    index = Parameter("index", 2.0, min=2.2, max=5.0)
+    told = "source.index is 2, beyond its limits 2.2 ... 5: the fit starts at the limit"
+    result = Fit(Datasets([spectrum()])).run(Models([power_law(index=index)]))
+    assert told in result.warnings
+    within = Fit(Datasets([spectrum()])).run(Models([power_law(index=Parameter("index", 2.2, min=2.2, max=5.0))]))
+    assert not within.warnings
+    assert result.statistic == pytest.approx(within.statistic, abs=1e-5)
+    frozen = Parameter("index", 2.0, min=2.2, frozen=True)
+    assert not Fit(Datasets([spectrum()])).run(Models([power_law(index=frozen)])).warnings
 
 
 def test_what_is_no_number_where_that_means_none() -> None:
