@@ -24,6 +24,7 @@ Reduce: TypeAlias = Callable[[Any], Any]
 """Bins to joined bins."""
 
 ODD_PSF = "the PSF adds up to as much as {:.3g}, expected 1: it is scaled to 1"
+SHORT_PSF = "the PSF adds up to {:.3g} at some energies or positions, where its table ends early: it is scaled to 1"
 ODD_EDISP = "the energy dispersion adds up to as much as {:.3g}, expected 1: predicted counts are scaled by it"
 
 

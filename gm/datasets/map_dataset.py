@@ -13,7 +13,15 @@ from numpy.typing import NDArray
 from gm.arrays import Array, BoolArray, IntArray, MapArray
 from gm.conventions import Conventions
 from gm.datasets.base import Position
-from gm.datasets.counts import ODD_EDISP, ODD_PSF, CountsDataset, KnownBackground, MeasuredBackground, converted
+from gm.datasets.counts import (
+    ODD_EDISP,
+    ODD_PSF,
+    SHORT_PSF,
+    CountsDataset,
+    KnownBackground,
+    MeasuredBackground,
+    converted,
+)
 from gm.datasets.deferred import deferrable, deferred
 from gm.datasets.finer_bins import FinerBins
 from gm.datasets.origin import followed
@@ -23,6 +31,7 @@ from gm.io.tables import Table
 from gm.irf.edisp_map import EdispMap
 from gm.irf.psf import PsfMap
 from gm.irf.response_masks import interpolated_mask
+from gm.irf.totals import short_total, strange_total
 from gm.maps.axes import Axis, EnergyAxis
 from gm.maps.exclusion import resample_mask
 from gm.maps.geometry import WcsGeometry
@@ -87,9 +96,10 @@ class SkyMap(CountsDataset, ABC):
         return None if self.edisp is None else self.edisp.data
 
     def _strange_totals(self) -> Sequence[tuple[str, float | None]]:
-        psf, edisp = self.psf, self.edisp
+        edisp, psf = self.edisp, np.ones(1) if self.psf is None else self.psf.totals()
         return (
-            (ODD_PSF, None if psf is None else psf.strange_total()),
+            (ODD_PSF, strange_total(psf)),
+            (SHORT_PSF, short_total(psf)),
             (ODD_EDISP, None if edisp is None else edisp.strange_total()),
         )
 

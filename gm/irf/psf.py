@@ -85,8 +85,12 @@ class PsfMap:
 
     def strange_total(self) -> float | None:
         """What it adds up to over all distances, at most, where that is far from 1: kernels are scaled to 1."""
+        return strange_total(self.totals())
+
+    def totals(self) -> Array:
+        """What it adds up to over all distances, (n_energy, n_y, n_x)."""
         ring = 2.0 * np.pi * np.radians(self.rad.center) * np.radians(self.rad.width)
-        return strange_total(np.einsum("er...,r->e...", self.data, ring))
+        return np.asarray(np.einsum("er...,r->e...", self.data, ring))
 
     def containment(
         self, radius: float, energy: Array, lon: float | None = None, lat: float | None = None, frame: str | None = None

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 
 from gm.errors import DataError
 
+_NOTHING = 0.01
 LEAST, MOST = 0.9, 1.1  # the largest total of a response; rounding, coarse bins and cuts leave it in between
 
 
@@ -18,6 +19,14 @@ def strange_total(totals: ArrayLike, *, is_whole: bool = True) -> float | None:
     largest = float(np.asarray(totals).max(initial=0.0))
     is_strange = largest > MOST or (is_whole and 0.0 < largest < LEAST)
     return largest if is_strange else None
+
+
+def short_total(totals: ArrayLike) -> float | None:
+    """The smallest of the totals of a response, any shape, where that is far below 1 and others are not: its table ends
+    before probabilities do. Next to nothing, as interpolation leaves it beyond a table, is none."""
+    found = np.asarray(totals, dtype=np.float64)
+    least = float(np.min(found, initial=np.inf, where=found > _NOTHING))
+    return least if least < LEAST <= np.max(found, initial=0.0) else None
 
 
 def check_contained(total: float | None) -> None:

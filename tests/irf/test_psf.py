@@ -12,6 +12,7 @@ from gm.errors import DataError
 from gm.irf import psf_kernel
 from gm.irf.psf import PsfMap
 from gm.irf.psf_kernel import KernelGrid, build_kernel, odd_pixels, upsampling
+from gm.irf.totals import short_total
 from gm.maps.axes import EnergyAxis, NodeAxis
 from gm.maps.geometry import WcsGeometry
 from gm.maps.healpix import HealpixGeometry
@@ -228,3 +229,16 @@ def test_a_kernel_too_large_for_any_memory() -> None:
     rad = NodeAxis.from_edges("rad", np.array([0.0, 0.1, 1e9]), "deg")
     with pytest.raises(DataError, match=r"the PSF reaches 1e\+09 deg: kernels of .* are too large"):
         build_kernel(KernelGrid("CAR", 0.02), rad, np.ones((1, 2)), np.array([1e9]), np.array([0.1]), np.zeros_like)
+
+
+@pytest.mark.parametrize(("part", "told"), [(0.6, 0.6), (0.005, None), (0.95, None)])
+def test_a_table_that_ends_before_the_psf_does_at_some_energies(part: float, told: float | None) -> None:
+    """Of a Gaussian ``1 - exp(-r^2 / 2 sigma^2)`` is inside r; the others are whole."""
+    rad = NodeAxis.from_edges("rad", np.linspace(0.0, 1.0, 1001), "deg")
+    sigma = np.array([0.05, 0.1, np.sqrt(-0.5 / np.log1p(-part))])
+    density = np.exp(-0.5 * (rad.center / sigma[:, None]) ** 2) / (2 * np.pi * np.radians(sigma[:, None]) ** 2)
+    energy = EnergyAxis(np.geomspace(1.0, 10.0, 4), "energy_true")
+    geometry = WcsGeometry.create(0.0, 0.0, 1.0, shape=(1, 1))
+    psf = PsfMap(geometry, energy, rad, density[:, :, None, None])
+    assert short_total(psf.totals()) == (None if told is None else pytest.approx(told, rel=1e-3))
+    assert psf.strange_total() is None
