@@ -9,9 +9,10 @@ from typing import TypeVar
 import numpy as np
 
 from gm.arrays import Array, BoolArray
+from gm.estimators.band_minimum import BandMinimum
 from gm.estimators.norm import NoMinimum, NormEstimate, NormProfile
 from gm.estimators.norms_objective import NormsObjective, OneFirst
-from gm.estimators.reoptimized import BandMinimum, around
+from gm.estimators.reoptimized import around
 from gm.estimators.upper_limits import LimitMethod
 from gm.fit.profile import LowerMinimum
 from gm.fit.steps import errors_alone
