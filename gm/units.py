@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 TEV_IN_ERG = 1.602176634  # exact, SI 2019
+_PER_SQUARE_DEGREE = math.radians(1.0) ** -2  # sr-1, of which PSFs are; to the last digit what astropy says
 
 
 class UnitError(GmError, ValueError):
@@ -56,10 +57,15 @@ def _known_factor(unit: str, target: str) -> float | None:
     Importing astropy costs a quarter of a second, more than reading most data.
     """
     ours, theirs = _common_unit(unit), _common_unit(target)
-    if ours is None or theirs is None or ours[1] != theirs[1]:
+    if ours is None or theirs is None:
         return None
+    size = ours[0] / theirs[0]
+    if ours[1] != theirs[1]:
+        rest = {base: power for base, power in ours[1].items() if base not in ("deg", "sr")}
+        is_per_square_degree = ours[1] == {**rest, "deg": -2} and theirs[1] == {**rest, "sr": -1}
+        return _PER_SQUARE_DEGREE if is_per_square_degree and size == 1 else None
     try:
-        return float(ours[0] / theirs[0])
+        return float(size)
     except OverflowError:
         return math.inf
 

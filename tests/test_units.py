@@ -51,6 +51,22 @@ def test_decimal_factors_are_the_nearest_float() -> None:
 
 
 @pytest.mark.parametrize(
+    ("unit", "target"),
+    [("deg-2", "sr-1"), ("1 / deg2", "sr-1"), ("TeV-1 cm-2 s-1 deg-2", "TeV-1 cm-2 s-1 sr-1"), ("arcmin-2", "sr-1")],
+)
+def test_solid_angles_are_what_astropy_says(unit: str, target: str) -> None:
+    assert factor(unit, target) == u.Unit(unit).to(u.Unit(target))
+
+
+@pytest.mark.parametrize(
+    ("unit", "target"), [("deg-2 sr-1", "sr-1"), ("deg-2", "deg-1 sr-1"), ("deg-2", "deg-2 sr-1"), ("deg-2 s", "sr-1")]
+)
+def test_solid_angles_of_other_powers_do_not_convert(unit: str, target: str) -> None:
+    with pytest.raises(UnitError, match="does not convert"):
+        factor(unit, target)
+
+
+@pytest.mark.parametrize(
     ("unit", "target", "value"), [("ph cm-2 s-1", "cm-2 s-1", 1), ("ct", "", 1), ("ct m2", "cm2", 1e4)]
 )
 def test_photons_and_counts_are_numbers(unit: str, target: str, value: float) -> None:
@@ -130,8 +146,9 @@ def test_what_is_no_number_with_a_unit(text: str) -> None:
         split_text(text, "TeV")
 
 
-def test_common_units_do_not_import_astropy() -> None:
-    code = "import sys, gm.units as u; u.factor('1 / (MeV s m2)', 'cm-2 s-1 TeV-1'); print('astropy' in sys.modules)"
+@pytest.mark.parametrize(("unit", "target"), [("1 / (MeV s m2)", "cm-2 s-1 TeV-1"), ("deg-2", "sr-1")])
+def test_common_units_do_not_import_astropy(unit: str, target: str) -> None:
+    code = f"import sys, gm.units as u; u.factor({unit!r}, {target!r}); print('astropy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

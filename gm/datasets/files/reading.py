@@ -10,6 +10,7 @@ from gm.datasets.base import Dataset
 from gm.datasets.files.formats import DATASET_TYPES, DatasetEntry
 from gm.datasets.origin import read_from
 from gm.errors import DataError
+from gm.io.allocator import give_back_freed_memory
 from gm.io.processes import can_fork, in_processes, n_processors
 from gm.io.threads import in_threads
 
@@ -56,7 +57,10 @@ def _outcomes(entries: Sequence[DatasetEntry], workers: int | None, tally: _Tall
     others = [entry for entry, threads in zip(entries, in_turn, strict=True) if not threads]
     tables = iter(_spectra(others, workers, tally))
     arrays = tally.count(in_threads(_outcome, maps, workers or n_processors()))  # mostly compressed: threads gain
-    return [next(arrays if threads else tables) for threads in in_turn]
+    outcomes = [next(arrays if threads else tables) for threads in in_turn]
+    if maps:
+        give_back_freed_memory()  # unpacked files, between the arrays that were read from them
+    return outcomes
 
 
 def _spectra(entries: Sequence[DatasetEntry], workers: int | None, tally: _Tally) -> list[Outcome]:

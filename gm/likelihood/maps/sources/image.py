@@ -274,8 +274,10 @@ class ImageSource(MapSource):
             now, then = self._image.pixels(values), self._image.pixels(self._known[0])
             if np.abs(now - then).sum() < _ALIKE * np.abs(then).sum():
                 return self._known[1]
-        self._known = values.copy(), self.slopes(flux)
-        return self._known[1]
+        self._known = None  # not in memory beside the new ones
+        slopes = self.slopes(flux)
+        self._known = values.copy(), slopes
+        return slopes
 
     def cut(self, kept: IntArray, first: int, last: int) -> ImageSource:
         folding = self._folding.cut(self._folding.window.cut(kept, first, last))
