@@ -17,6 +17,7 @@ from gm.datasets import Datasets
 from gm.likelihood import Engine, LocalEngine, TermReport, Terms
 from gm.likelihood.by_dataset import ByDataset
 from gm.likelihood.contract import Block, PredictedBins
+from gm.likelihood.dark import DarkBins
 from gm.likelihood.flux_plan import FluxPlan
 from gm.likelihood.lattice import Lattice
 from gm.likelihood.line import Line
@@ -153,6 +154,9 @@ class TermsThere(Terms):
 
     def n_cut_off(self, flux: Array) -> int:
         return self._ask("n_cut_off", flux)  # type: ignore[no-any-return]
+
+    def dark(self, flux: Array) -> list[DarkBins]:
+        return self._ask("dark", flux)  # type: ignore[no-any-return]
 
     def by_energy(self, flux: Array, background: Array, by_component: Mapping[str, Array]) -> list[EnergyReport]:
         return self._ask("by_energy", flux, background, by_component)  # type: ignore[no-any-return]

@@ -137,8 +137,8 @@ def test_carried_parameters_keep_everything() -> None:
 
 
 def test_baked_parameters_start_anew() -> None:
-    matrix = np.arange(36.0).reshape(6, 6) + 100.0
-    models = Models([with_prior("a"), power_law("crab")]).with_covariance(matrix + matrix.T)
+    matrix = np.arange(36.0).reshape(6, 6)
+    models = Models([with_prior("a"), power_law("crab")]).with_covariance(matrix @ matrix.T)
     outcome = ops.to_image(runs("a"), models, "a", name="x")
     assert actions(outcome) == [("baked", "a-bkg"), ("new", "x-bkg")]
     assert "prior of norm dropped" in outcome.edits[0].text
