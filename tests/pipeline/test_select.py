@@ -70,7 +70,8 @@ def test_what_is_wrong_has_its_place(gm: Callable[..., Any]) -> None:
     Path("config.yaml").write_text(
         CONFIG.partition("  - ")[0]
         + "  - {component: crap, spectral: [pl]}\n"
-        + "  - {component: crab, name: a, spectral: [pl, pl, lpp, 3, {type: lp, parameters: [{name: aplha}]}]}\n"
+        + "  - {component: crab, name: a, spectral: [pl, pl, lpp, 3, {type: lp, parameters: [{name: aplha}]}, "
+        + "{type: ecpl, name: 2}]}\n"
         + "  - {component: crab, name: a, spectral: [pl-norm]}\n"
     )
     _, err = gm("validate", "config.yaml", code=3)
@@ -81,6 +82,7 @@ def test_what_is_wrong_has_its_place(gm: Callable[..., Any]) -> None:
         "$.select[1].spectral[2]: 'lpp' is not a spectral model",
         "$.select[1].spectral[3]: expected a tag or a spectral model, found the integer 3",
         "$.select[1].spectral[4].parameters[0].name: 'aplha' is not a parameter of LogParabolaSpectralModel",
+        "$.select[1].spectral[5].name: expected a string, found the integer 2",
         "$.select[2].name: entry 1 is called 'a' already",
         "$.select[2].spectral[0]: PowerLawNormSpectralModel is a factor, and the spectrum of the component is a flux",
     ]
