@@ -50,7 +50,8 @@ def fit(tree: Path, files: tuple[Path, Path]) -> float:
 def example(tree: Path, name: str) -> Path:
     """A folder of a version with its example, simulated."""
     folder = ROOT / "build" / "compare_speed" / name
-    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        shutil.rmtree(folder)
     _run(tree, f"from gm.cli import main; main(['init', {str(folder)!r}, '--quiet'])", cwd=tree)
     _run(tree, "from gm.cli import main; main(['simulate', 'config.yaml', '--quiet'])", cwd=folder)
     return folder

@@ -22,8 +22,9 @@ from gm.likelihood.flux_plan import Block, FluxPlan, Phase
 from gm.likelihood.flux_shares import as_slice
 from gm.likelihood.instruments import Effects, Instruments
 from gm.likelihood.spectra.correlated import CorrelatedTerm
+from gm.likelihood.spectra.folds import DiagonalFold, Fold, MatrixFold
 from gm.likelihood.spectra.scaled_fold import ScaledFold
-from gm.likelihood.spectra.term import DiagonalFold, Fold, MatrixFold, Term
+from gm.likelihood.spectra.term import Term
 from gm.likelihood.terms import LocalTerms
 from gm.likelihood.times import check_light, times_of
 from gm.likelihood.treatment import Treatment

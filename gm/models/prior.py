@@ -25,7 +25,10 @@ class Prior(ABC):
 
     def row(self) -> dict[str, float | str]:
         """Its type and its numbers, as results have them."""
-        return {"type": self.tag, **{field.name: getattr(self, field.name) for field in fields(self)}}  # type: ignore[arg-type]  # every kind is a dataclass
+        return {"type": self.tag, **self._numbers()}
+
+    def _numbers(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]  # every kind is a dataclass
 
     @property
     def support(self) -> tuple[float, float] | None:
@@ -49,8 +52,7 @@ class Prior(ABC):
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """What is wrong with its numbers: the name and a message."""
-        numbers = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]  # every kind is a dataclass
-        odd = {name: value for name, value in numbers.items() if not (is_number(value) and isfinite(value))}
+        odd = {name: value for name, value in self._numbers().items() if not (is_number(value) and isfinite(value))}
         yield from ((name, f"{name} of a prior is a finite number, found {value!r}") for name, value in odd.items())
         if not odd:
             yield from self._own_problems()

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gm.arrays import Array
-from gm.likelihood.spectra.term import DiagonalFold, Fold, MatrixFold, Term
+from gm.likelihood.spectra.folds import DiagonalFold, Fold, MatrixFold
+from gm.likelihood.spectra.term import Term
 from gm.statistics import Cash, Statistic, WStat
 
 N_ROWS, N_COLUMNS = 9, 7

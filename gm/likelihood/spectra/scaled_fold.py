@@ -10,7 +10,7 @@ import numpy as np
 from gm.arrays import Array, BoolArray, IntArray
 from gm.irf.scaled_edisp import ScaledDispersion
 from gm.likelihood.products import narrow_product, times, transposed_times
-from gm.likelihood.spectra.term import Fold, kept_rows
+from gm.likelihood.spectra.folds import Fold, kept_rows
 
 
 @final
