@@ -99,8 +99,11 @@ class FluxPointsDataset(OneDimensional):
 
     def remarks(self) -> tuple[str, ...]:
         if self.points.covariance is None or self.is_correlated:
-            return ()
-        return (f"stat_type '{self.stat_type}' takes points as independent; their covariance is used by chi2 alone",)
+            return self.points.remarks
+        return (
+            *self.points.remarks,
+            f"stat_type '{self.stat_type}' takes points as independent; their covariance is used by chi2 alone",
+        )
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -16,9 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from gm.arrays import Array, BoolArray, IntArray, distinct
+from gm.arrays import Array, BoolArray, IntArray
 from gm.datasets.sed_covariance import covariance_of, squared
+from gm.datasets.sed_errors import one_sided
 from gm.datasets.sed_profiles import baselines, rises, usable
+from gm.datasets.sed_units import taken_for_usual, with_units
 from gm.errors import DataError
 from gm.io.sed_table import COVARIANCE
 from gm.io.tables import CardValue, Column, Table
@@ -35,6 +37,7 @@ REQUIRED = {
 UNITS = {"dnde": DNDE, "e2dnde": EFLUX, "flux": FLUX, "eflux": EFLUX, "likelihood": ""}
 AMPLITUDE, INDEX = 1e-12, 2.0
 UL_SQRT_TS = 2.0
+_ERRORS = ("_err", "_errn", "_errp")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -45,7 +48,7 @@ class SedTable:
     dnde_ul, dnde_ref : (n,) [cm-2 s-1 TeV-1], NaN where absent; is_ul : (n,); stat, stat_null, ts, sqrt_ts : (n,) or
     None; norm_scan, stat_scan : (n, n_norm) or None, with the norm in multiples of ``dnde_ref``; covariance : of dnde,
     (n, n) [(cm-2 s-1 TeV-1)^2], of one sigma, NaN where absent, or None; n_sigma_ul : what the upper limits mean;
-    meta : the table's header.
+    meta : the table's header; remarks : what reading took for granted.
     """
 
     energy: Array
@@ -70,6 +73,7 @@ class SedTable:
     sed_type: str = "dnde"
     n_sigma_ul: float | None = None
     meta: Mapping[str, Any] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
     @property
     def n_points(self) -> int:
@@ -109,7 +113,7 @@ class SedTable:
 
 def sed_from_table(table: Table) -> SedTable:
     """Flux points from a table as read. Raises `DataError`."""
-    table = _modern(table)
+    table = _modern(with_units(table))
     if table.find("time_min") is not None or table.find("x_min") is not None:
         raise DataError("the table is a light curve or a profile, expected flux points with one row per energy")
     sed_type = _sed_type(table)
@@ -121,7 +125,9 @@ def sed_from_table(table: Table) -> SedTable:
         for suffix in ("", "_err", "_errn", "_errp", "_ul")
     }
     fluxes |= {suffix: fluxes[suffix] / n_sigma_of(table) for suffix in ("_err", "_errn", "_errp")}
-    fluxes |= {suffix: _undefined_left_out(fluxes[suffix]) for suffix in ("_errn", "_errp")}
+    sides, undefined = one_sided({f"{quantity}{end}": fluxes[end] for end in ("_errn", "_errp")})
+    fluxes |= {name.removeprefix(quantity): values for name, values in sides.items()}
+    unsaid = taken_for_usual(table, {"e_ref": "TeV", "e_min": "TeV", quantity: UNITS[sed_type], "ref_dnde": DNDE})
     succeeded = table.flags("success")
     if succeeded is not None:
         fluxes |= {suffix: np.where(succeeded, fluxes[suffix], np.nan) for suffix in ("", "_err")}
@@ -150,6 +156,7 @@ def sed_from_table(table: Table) -> SedTable:
         sed_type=sed_type,
         n_sigma_ul=_n_sigma_ul(table),
         meta=dict(table.header),
+        remarks=(*unsaid, *undefined),
     )
 
 
@@ -199,13 +206,6 @@ def _number(value: Any) -> float | None:
         return None
 
 
-def _undefined_left_out(errors: Array) -> Array:
-    """Errors to one side, NaN where they are undefined: below 0, unless all of them have a sign (catalogues)."""
-    known = errors[np.isfinite(errors) & (errors != 0)]
-    is_signed = bool((known < 0).all()) and distinct(known).size > 1
-    return np.abs(errors) if is_signed else np.where(errors < 0, np.nan, errors)
-
-
 def _modern(table: Table) -> Table:
     """The columns of fermipy and of old tables: ln L becomes -2 ln L, and its scan rises from that of the point."""
     more = [
@@ -223,11 +223,14 @@ def _modern(table: Table) -> Table:
 
 
 def _sed_type(table: Table) -> str:
-    """What the header says, else the first type whose columns are all there. Raises `DataError`."""
+    """What the header says, else the first type whose columns are all there, if one has with errors. Raises
+    `DataError`."""
     names = {name.lower() for name in table.names}
     if names.issuperset(("e_min", "e_max")):
         names.add("e_ref")  # their geometric mean
-    guess = next((kind for kind, required in REQUIRED.items() if names.issuperset(required)), None)
+    whole = [kind for kind, required in REQUIRED.items() if names.issuperset(required)]
+    guess = next((kind for kind in whole if any(f"{REQUIRED[kind][-1]}{end}" in names for end in _ERRORS)), None)
+    guess = guess or next(iter(whole), None)
     sed_type = str(table.card("SED_TYPE") or guess or "").strip().lower()
     if sed_type not in REQUIRED:
         what = f"SED_TYPE is '{sed_type}'" if sed_type else "the columns are of no SED type"

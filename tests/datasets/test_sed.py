@@ -56,7 +56,7 @@ def test_every_type_gives_the_same_differential_flux() -> None:
     e2dnde = f * E_REF**2 / ERG
     ones = np.ones(3)
     tables = {
-        "dnde": table(**edges(), e_ref=(E_REF, "TeV"), dnde=(f * 1e4, "m-2 s-1 TeV-1"), dnde_err=(0.1 * f, "")),
+        "dnde": table(**edges(), e_ref=(E_REF, "TeV"), dnde=(f * 1e4, "m-2 s-1 TeV-1"), dnde_err=(0.1 * f * 1e4, "")),
         "e2dnde": table(e_ref=(E_REF * 1e3, "GeV"), e2dnde=(e2dnde, "erg cm-2 s-1"), e2dnde_err=0.1 * e2dnde),
         "flux": table(**edges(), flux=(flux, "cm-2 s-1"), flux_err=0.1 * flux),
         "eflux": table(**edges(), eflux=(eflux, "erg cm-2 s-1"), eflux_err=(0.1 * eflux * ERG, "TeV cm-2 s-1")),
@@ -142,6 +142,39 @@ def test_errors_to_each_side(case: str) -> None:
     np.testing.assert_allclose(points.error(), columns.get("dnde_err", (low + high) / 2), rtol=1e-15)
     ones = dataset("chi2", dnde=np.ones(3), dnde_errp=np.ones(3), dnde_errn=-np.ones(3))
     assert ones.mask.all()
+
+
+def test_errors_that_are_undefined_are_told() -> None:
+    some = of(dnde_errp=ERROR, dnde_errn=np.where(ENERGY > 5, -1.0, 0.9 * ERROR))
+    assert some.remarks[-1] == "2 of 5 values of dnde_errn are below 0: undefined"
+    assert not any("below 0" in text for text in of(dnde_errp=ERROR, dnde_errn=-0.9 * ERROR).remarks)
+
+
+def test_a_column_without_a_unit_is_in_that_of_its_value() -> None:
+    """Numbers per MeV beside errors that say nothing: in the usual unit these would be a millionth of themselves."""
+    units = {"dnde": "MeV-1 cm-2 s-1", "e_min": "GeV"}
+    numbers = {"dnde": 1e-6 * TRUTH, "dnde_errn": 1e-6 * ERROR, "dnde_ul": 3e-6 * TRUTH}
+    edges = {"e_ref": 1e3 * ENERGY, "e_min": 0.8e3 * ENERGY, "e_max": 1.5e3 * ENERGY}
+    points = sed_from_table(Table("", tuple(Column(n, v, units.get(n, "")) for n, v in {**edges, **numbers}.items())))
+    found = (points.energy, points.e_max, points.dnde, points.dnde_errn, points.dnde_ul)
+    np.testing.assert_allclose(found, (ENERGY, 1.5 * ENERGY, TRUTH, ERROR, 3 * TRUTH), rtol=1e-14)
+    assert points.remarks == ()
+
+
+def test_columns_of_no_unit_at_all_are_told() -> None:
+    columns = Column("e_ref", ENERGY), Column("dnde", TRUTH), Column("dnde_err", ERROR)
+    dataset = FluxPointsDataset(name="bare", points=sed_from_table(Table("", columns)))
+    assert dataset.remarks() == (
+        "column e_ref says no unit, and is taken for TeV",
+        "column dnde says no unit, and is taken for cm-2 s-1 TeV-1",
+    )
+
+
+def test_of_two_quantities_the_one_with_errors_is_taken() -> None:
+    low, high = ENERGY * 0.8, ENERGY * 1.5
+    points = sed_from_table(table(e_ref=ENERGY, e_min=low, e_max=high, dnde=TRUTH, flux=TRUTH, flux_err=ERROR))
+    assert points.sed_type == "flux"
+    np.testing.assert_allclose(points.dnde_err / points.dnde, ERROR / TRUTH, rtol=1e-14)
 
 
 def test_points_are_at_e_ref_and_between_their_edges_without_one() -> None:
