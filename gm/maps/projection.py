@@ -24,6 +24,7 @@ from gm.io.tables import CardValue
 from gm.maps.sphere import lon_lat, unit_vectors
 
 _CELESTIAL = re.compile(r"(CTYPE|CRPIX|CRVAL|CDELT|CUNIT|CROTA)[12]|PC[12]_[12]|CD[12]_[12]|P[VS][12]_\d+")
+_OLD_PC = re.compile(r"PC00([12])00([12])")  # before the standard of 2002
 _CYLINDRICAL = ("CAR", "CEA", "MER")
 _POLE, _FRAME = ("LONPOLE", "LATPOLE"), ("RADESYS", "EQUINOX")
 _BENT = re.compile(r"[AB]_\d_\d|(CPDIS|CQDIS|D2IMDIS)[12]|D2IMARR.*")
@@ -38,7 +39,8 @@ def celestial_cards(header: Mapping[str, CardValue]) -> dict[str, CardValue]:
     ``CDi_j`` and ``CROTAn`` are turned into ``CDELTn`` and ``PCi_j``. Raises `DataError` when the header describes no
     celestial pixel grid with the longitude first.
     """
-    cards = {name: value for name, value in header.items() if _CELESTIAL.fullmatch(name)}
+    named = {_OLD_PC.sub(r"PC\1_\2", name): value for name, value in header.items()}
+    cards = {name: value for name, value in named.items() if _CELESTIAL.fullmatch(name)}
     types = [str(cards.get(f"CTYPE{axis}", "")).strip().removesuffix("-SIP") for axis in (1, 2)]
     if not (re.match(r"(RA--|GLON|.LON|..LN)", types[0]) and re.match(r"(DEC-|GLAT|.LAT|..LT)", types[1])):
         raise DataError(f"CTYPE1 {types[0]!r}, CTYPE2 {types[1]!r}: expected a celestial longitude and latitude")

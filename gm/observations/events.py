@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import final
@@ -13,6 +14,8 @@ from gm.errors import suggest
 from gm.io.fits import Extension
 from gm.maps.sphere import separation
 from gm.observations.gti import GTI, TimeReference
+
+log = logging.getLogger(__name__)
 
 REQUIRED = ("TIME", "ENERGY", "RA", "DEC")
 
@@ -35,6 +38,8 @@ class EventList:
         missing = [name for name in REQUIRED if extension.find(name) is None]
         if missing:
             extension.fail(f"no column {', '.join(missing)}", suggest(missing[0], extension.columns, "found"))
+        if not extension.unit("ENERGY"):
+            log.warning("%s: HDU %s: ENERGY says no unit, taken for TeV", extension.path, extension.name)
         return cls(extension, TimeReference.from_extension(extension))
 
     def column(self, name: str, unit: str | None = None) -> Array:

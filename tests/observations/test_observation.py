@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -270,6 +271,14 @@ def test_events_that_are_not_finite_are_an_error(tmp_path: Path) -> None:
     observation = observe(write_observation(tmp_path / "run.fits", events=table))
     with pytest.raises(DataError, match="HDU EVENTS: column ENERGY is not finite for 1 of 500 events"):
         _ = observation.events.energy
+
+
+def test_energies_without_a_unit_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    table = events()
+    bare = replace(table, columns=tuple(replace(c, unit="" if c.name == "ENERGY" else c.unit) for c in table.columns))
+    observation = observe(write_observation(tmp_path / "run.fits", events=bare))
+    assert np.array_equal(observation.events.energy, table.columns[4].values)
+    assert "HDU EVENTS: ENERGY says no unit, taken for TeV" in caplog.text
 
 
 def test_point_like_responses_carry_their_cut(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from gm.units import UnitError, factor, parse_unit
 log = logging.getLogger(__name__)
 
 _SAME = 1e-8, 1e-5  # absolute and relative: edges that are one node
+_GAP = 1e-3  # of the narrowest bin
 _AXES = {
     "THETA": ("offset", "deg"),
     "ENERG": ("energy_true", "TeV"),
@@ -76,6 +77,9 @@ def build_axis(name: str, lo: Array, hi: Array, unit: str) -> Axis:
     if (np.abs(hi - lo) <= _SAME[0] + _SAME[1] * np.abs(lo)).all():
         return NodeAxis.from_nodes(name, hi, unit, "log" if is_energy else "lin")
     edges = np.append(lo, hi[-1])
+    narrowest = np.diff(edges).min()
+    if narrowest > 0 and (np.abs(hi[:-1] - lo[1:]) > _GAP * narrowest).any():
+        raise DataError(f"axis {name}: bins leave gaps or overlap, expected each to begin where the one before it ends")
     if is_energy and edges[0] > 0.0:
         return EnergyAxis(edges, name)
     return NodeAxis.from_edges(name, edges, unit, "log" if is_energy else "lin")
@@ -86,7 +90,10 @@ def row(extension: Extension, column: str, unit: str | None, default: str = "") 
 
     default : the unit of a column that says none, if it is not ``unit``
     """
-    values = extension.floats(column, unit, default=default or unit or "")
+    usual = default or unit or ""
+    if usual and not extension.unit(column) and extension.find(column):
+        tell_unit(extension, column, usual)
+    values = extension.floats(column, unit, default=usual)
     if len(values) != 1:
         extension.fail(f"{len(values)} rows, expected one row with the whole table")
     return np.asarray(values[0])
@@ -131,8 +138,14 @@ def known_factor(extension: Extension, column: str, target: str, default: str) -
         with suppress(UnitError):
             if unit and parse_unit(unit):
                 extension.fail(f"column {column} is in '{unit}', expected a unit of '{target}'")
-    log.warning("%s: HDU %s: unit '%s' of %s, taken for %s", extension.path, extension.name, unit, column, default)
+    tell_unit(extension, column, default)
     return factor(default, target)
+
+
+def tell_unit(extension: Extension, column: str, unit: str) -> None:
+    """Say what a column is taken for that has no unit, or one that nobody knows."""
+    own = extension.unit(column)
+    log.warning("%s: HDU %s: unit %r of %s, taken for %s", extension.path, extension.name, own, column, unit)
 
 
 def is_pointlike(extension: Extension) -> bool:

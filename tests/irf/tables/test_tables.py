@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from numpy.typing import ArrayLike
 from scipy.integrate import quad
 
 from gm.errors import DataError
@@ -245,6 +247,13 @@ def test_rad_max_is_that_of_the_nearest_node(tmp_path: Path) -> None:
 AXES = list(aeff().columns[:4])
 
 
+def with_edges(name: str, values: ArrayLike) -> Table:
+    """The effective area with other edges in one of its columns."""
+    columns = {column.name: column for column in aeff().columns}
+    columns[name] = replace(columns[name], values=np.atleast_2d(values))
+    return replace(aeff(), columns=tuple(columns.values()))
+
+
 @pytest.mark.parametrize(
     ("table", "message"),
     [
@@ -260,6 +269,8 @@ AXES = list(aeff().columns[:4])
             response("AEFF", list(aeff().columns[:4]), "EFFAREA", np.full((2, 6), np.nan), "m2"),
             "nan in bin offset 0, en",
         ),
+        (with_edges("THETA_HI", [0.8, 2.0]), "columns THETA_LO, THETA_HI: axis offset: bins leave gaps or overlap"),
+        (with_edges("ENERG_LO", 0.9 * ENERGY[:-1]), "columns ENERG_LO, ENERG_HI: axis energy_true: bins leave gaps or"),
         (aeff(LO_THRES="low"), "card LO_THRES is 'low', expected a number"),
     ],
 )
@@ -267,6 +278,16 @@ def test_what_is_wrong_with_a_table_is_said(tmp_path: Path, table: Table, messag
     with pytest.raises(DataError, match=message) as caught:
         EffectiveAreaTable2D.from_extension(extension(tmp_path, table))
     assert "table.fits: HDU AEFF" in str(caught.value)
+
+
+def test_columns_without_a_unit_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    bare = replace(aeff(), columns=tuple(replace(column, unit="") for column in aeff().columns))
+    table = EffectiveAreaTable2D.from_extension(extension(tmp_path, bare))
+    assert_allclose(
+        table.evaluate(1.0, 0.5), EffectiveAreaTable2D.from_extension(extension(tmp_path, aeff())).evaluate(1.0, 0.5)
+    )
+    for column, unit in {"ENERG_LO": "TeV", "THETA_HI": "deg", "EFFAREA": "m2"}.items():
+        assert f"HDU AEFF: unit '' of {column}, taken for {unit}" in caplog.text
 
 
 def test_unknown_kinds_are_said(tmp_path: Path) -> None:
