@@ -246,6 +246,12 @@ class Errors:
         covariance = placed(self.covariance, stay) if stay.size else None
         return replace(self, covariance=covariance, vague={**self.vague, **vague})
 
+    def endless(self, names: Sequence[str]) -> Errors:
+        """The same where some parameters could as well be anything farther away."""
+        known = {name for direction in self.degenerate for name in direction.weights}
+        more = [Direction({name: 1.0}, 0.0) for name in names if name not in known]
+        return replace(self, covariance=None, degenerate=[*self.degenerate, *more])
+
     def whole_covariance(self) -> Covariance | None:
         """(n_free, n_free), zeros for parameters without an error; None where nothing has one."""
         if self.covariance is None:

@@ -30,6 +30,7 @@ from gm.fit.profile import LowerMinimum, Profile
 from gm.fit.report import fitted_components, fitted_parameters
 from gm.fit.result import FitResult
 from gm.fit.rises import Rises
+from gm.fit.runaways import runaways
 from gm.fit.simplex import Simplex
 from gm.fit.without_effect import left_there, of_backgrounds, of_sources, reasons, without_effect
 from gm.likelihood import Engine, JointLikelihood
@@ -215,6 +216,10 @@ class FitRun:
             self.measure_errors(bent=flat)
             rises = self._rises()
             self.errors = self.errors.without(rises.flat(self._suspects(rises)))
+        sizes = np.where(self.errors.inside, self.minimizer.scale, 0.0)
+        if self.minimum.valid and (away := list(runaways(rises, self.profile(), sizes))):
+            self.errors = self.errors.endless([self.names[k] for k in away])
+            return
         near_kinks = self._kinked(set(), rises.errors)  # those that two errors take across a line of pixel centres
         self.shapes = dict(rises.bent([k for k in near_kinks if k not in self.errors.vague]))
         self.warnings += [

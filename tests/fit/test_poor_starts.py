@@ -80,7 +80,9 @@ def test_a_break(case: str) -> None:
     )
     found = {p.name.removeprefix("s."): p.value for p in result.parameters}
     ended = [np.log(1e12 * found["amplitude"]), found["index1"], found["index2"], np.log(found["ebreak"])]
-    assert result.status == "converged"
+    nothing_beyond = {"amplitude": "the statistic does not change along 1 s.index2"}  # no counts: any steep spectrum
+    assert result.message == nothing_beyond.get(case, result.message)
+    assert result.status == ("not_converged" if case in nothing_beyond else "converged")
     assert result.statistic == pytest.approx(lowest(np.array(counts, dtype=float), broken, [ended]), abs=2e-3)
 
 

@@ -1,0 +1,58 @@
+"""Parameters that run to infinity: towards a cut-off beyond all data the statistic falls by ever less, to no end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from gm.arrays import Array
+from gm.fit.profile import Profile
+from gm.fit.rises import Rises
+
+_PARABOLA = 0.9, 1.1  # a rise one error away
+_FAR = 3.0, 30.0, 300.0  # errors
+_RISE = 1e-3  # of -2 ln L: less is none
+_EFFECT = 1.0  # of -2 ln L
+_HALVINGS = 60
+
+
+def runaways(rises: Rises, profile: Profile, sizes: Array) -> Iterator[int]:
+    """Parameters that could as well be anything farther from 0, all others minimised again, up to where no limit is.
+
+    Looked at are those with an error larger than themselves, where the statistic is no parabola, and those without an
+    error, on the scale of ``sizes`` (n_free,), 0 for what has no place to run to. A parameter that has no effect nearer
+    to 0 either has not run away: it is the shape of a source that is not there. Raises `LowerMinimum`.
+    """
+    vector, errors = rises.vector, rises.errors
+    steps = np.maximum(np.where(errors > 0, errors, sizes), np.abs(vector))
+    odd = (sizes > 0) & (vector != 0) & ((errors == 0) | (errors > np.abs(vector))) & ~rises.rising
+    for k in np.flatnonzero(odd).tolist():
+        outward = 1.0 if vector[k] > 0 else -1.0
+        if errors[k] > 0 and _PARABOLA[0] < rises.at(k, outward) < _PARABOLA[1]:
+            continue
+        if _is_flat(profile, k, vector[k] + outward * steps[k] * np.array(_FAR)) and _has_effect(rises, k):
+            yield k
+
+
+def _is_flat(profile: Profile, k: int, places: Array) -> bool:
+    """Whether a profile does not rise to any of these places (n,) of one parameter."""
+    start = profile.vector
+    for place in places:
+        here = profile.at([k], np.array([place]), [start])
+        if not here.value < profile.least + _RISE:
+            return False
+        start = here.vector
+    return True
+
+
+def _has_effect(rises: Rises, k: int) -> bool:
+    """Whether a parameter nearer to 0 changes the statistic, alone."""
+    for n in range(1, _HALVINGS):
+        there = rises.vector.copy()
+        there[k] *= 0.5**n
+        if there[k] < rises.lower[k] or there[k] > rises.upper[k]:
+            return False
+        if not abs(rises.objective.value(there) - rises.value) < _EFFECT:
+            return True
+    return False
