@@ -142,6 +142,13 @@ class BandMinimum:
             direction[self.told] = step * self.covariance[0, :] / self.covariance[0, 0]
         return direction
 
+    def meets_limits(self, sigma: float) -> bool:
+        """Whether limits of the others are nearer than they go along with ``sigma`` errors of the norm."""
+        if (error := self.error()) is None:
+            return False
+        way, vector = np.abs(self.direction(sigma * error)), self.found.vector
+        return bool((np.minimum(vector - self.lower, self.upper - vector) < way)[1:].any())
+
     def along_priors(self) -> dict[str, float]:
         """How far the norm goes with one sigma of each other parameter that has a prior, by their names.
 

@@ -216,12 +216,12 @@ def _is_lower_beside(minimum: BandMinimum, ends: dict[str, float | None], rises:
 
 
 def _error(minimum: BandMinimum, sigma: float, errn: float | None, errp: float | None) -> float | None:
-    """``sigma`` standard deviations of the norm, or the mean of both sides where second derivatives say little; with a
-    reason among what is ``missing`` where there is neither."""
-    error = None if (one := minimum.error()) is None else sigma * one
-    if minimum.is_rough and errn is not None and errp is not None:
+    """``sigma`` standard deviations of the norm, or the mean of both sides where second derivatives say little, as they
+    do of limits that are near; with a reason among what is ``missing`` where there is neither."""
+    error, is_limited = None if (one := minimum.error()) is None else sigma * one, minimum.meets_limits(sigma)
+    if (minimum.is_rough or is_limited) and errn is not None and errp is not None:
         mean = 0.5 * (errn + errp)
-        if error is None or (minimum.has_kink and abs(mean / error - 1.0) > _ALIKE):
+        if error is None or ((minimum.has_kink or is_limited) and abs(mean / error - 1.0) > _ALIKE):
             error = mean
             minimum.missing.pop("norm_err", None)
     if error is None:

@@ -21,6 +21,7 @@ from gm.fit.intervals import Around, Intervals
 from gm.fit.kinks import stepped_across
 from gm.fit.lost_sources import lost_sources, put_where_wanted
 from gm.fit.minimizer import Minimizer, Minimum
+from gm.fit.near_limits import beyond_limits
 from gm.fit.no_minimum import culprits
 from gm.fit.objective import NothingToFit, Restricted, amplitudes
 from gm.fit.other_parameters import OtherParameters
@@ -227,6 +228,8 @@ class FitRun:
             "little: minos finds where it rises by 1, and with conventions: exact it has no kinks"
             for k, rise in self.shapes.items()
         ]
+        if isinstance(covariance := self.errors.whole_covariance(), np.ndarray):
+            self.warnings += beyond_limits(self.minimum.vector, covariance, self.lower, self.upper, self.names)
 
     def _suspects(self, rises: Rises) -> list[int]:
         """Parameters in kinks, and those with errors larger than themselves, or far below the conditional one."""
