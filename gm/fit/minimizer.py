@@ -19,6 +19,7 @@ Progress = Callable[[str, float], None]
 _TRIES = 3  # of scoring and MIGRAD in turn
 _ROUNDS = 5  # of finding out which limits hold
 _CALLS = 200, 50  # that MIGRAD has, and more for each parameter
+_CALLS_IN_ALL = 4  # times those, after which a minimisation does not begin with MIGRAD again
 _WALL = 1e6  # above the start, where nothing is finite or may be
 _ROUNDING = 1e-12  # of a value
 _GAIN = 1e-3  # of -2 ln L, worth another try
@@ -138,7 +139,8 @@ class Minimizer:
             if (ended := self._ended(begin, vector, calls)) is not None:
                 return ended
             minimum = self._migrad(begin, calls)
-            if minimum.valid or not minimum.value < begin.value - _GAIN:
+            is_over = minimum.valid or minimum.value_calls >= _CALLS_IN_ALL * _n_calls(vector.size)
+            if is_over or not minimum.value < begin.value - _GAIN:
                 break
             vector, calls = minimum.vector, (minimum.value_calls, minimum.gradient_calls, minimum.steps)
         return minimum
@@ -199,19 +201,10 @@ class Minimizer:
         minuit = self._build(begin.vector, begin.information.dense(), best)
         for k in np.flatnonzero((begin.information.diagonal() <= NOTHING) & (begin.gradient == 0)):
             minuit.fixed[k] = True
-        n_calls = _CALLS[0] + _CALLS[1] * begin.vector.size
-        for _ in range(_ROUNDS):
-            self._hold(minuit)
-            for strategy in (1, 2):
-                minuit.strategy = strategy
-                minuit.migrad(ncall=n_calls)
-                if minuit.valid:
-                    break
-            if not self._hold(minuit):
-                break
+        self._run(minuit, calls[0])
         kinks = [] if minuit.valid else self._hold_kinks(minuit)
         if kinks and not all(minuit.fixed):
-            minuit.migrad(ncall=n_calls)
+            minuit.migrad(ncall=_n_calls(begin.vector.size))
         vector = self._vector(np.array(minuit.values))
         value = self._objective.value(vector)
         # MIGRAD with nothing left to move has no matrix and calls that a failure.
@@ -235,6 +228,19 @@ class Minimizer:
             message=message,
             kinks=tuple(kinks),
         )
+
+    def _run(self, minuit: Minuit, n_before: int) -> None:
+        """MIGRAD, in rounds with other parameters held at their limits; ``n_before`` : calls until then."""
+        n_calls = _n_calls(len(minuit.values))
+        for _ in range(_ROUNDS):
+            self._hold(minuit)
+            for strategy in (1, 2):
+                minuit.strategy = strategy
+                minuit.migrad(ncall=n_calls)
+                if is_over := minuit.valid or n_before + minuit.nfcn >= _CALLS_IN_ALL * n_calls:
+                    break
+            if not self._hold(minuit) or (is_over and not minuit.valid):
+                break
 
     def _build(self, vector: Array, information: Array, best: _Lowest) -> Minuit:
         # A Minuit object refers to itself and waits for the collector: the compiled likelihood must not wait with it.
@@ -317,6 +323,11 @@ class Minimizer:
     def _vector(self, scaled: Array) -> Array:
         """Back to the parameters' own units; the product must not step over a limit by rounding."""
         return np.clip(np.asarray(scaled) * self._scale, self._lower, self._upper)
+
+
+def _n_calls(n_parameters: int) -> int:
+    """That MIGRAD has at a time."""
+    return _CALLS[0] + _CALLS[1] * n_parameters
 
 
 def _is_there(minuit: Minuit) -> bool:
