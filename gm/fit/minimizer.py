@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from weakref import proxy
 
 import numpy as np
@@ -19,7 +19,7 @@ Progress = Callable[[str, float], None]
 _TRIES = 3  # of scoring and MIGRAD in turn
 _ROUNDS = 5  # of finding out which limits hold
 _CALLS = 200, 50  # that MIGRAD has, and more for each parameter
-_CALLS_IN_ALL = 4  # times those, after which a minimisation does not begin with MIGRAD again
+_CALLS_IN_ALL = 5  # times those, after which a minimisation does not begin with MIGRAD again
 _WALL = 1e6  # above the start, where nothing is finite or may be
 _ROUNDING = 1e-12  # of a value
 _GAIN = 1e-3  # of -2 ln L, worth another try
@@ -131,19 +131,23 @@ class Minimizer:
         return vector
 
     def _minimize(self, start: Array, nearby: Hessian | None) -> Minimum:
-        vector, calls = self._off_the_plateau(start), (0, 0, 0)
+        vector = self._off_the_plateau(start)
+        begin, calls = self._score(vector, nearby), (0, 0, 0)
         for _ in range(_TRIES):
-            begin = self._score(vector, nearby)
             calls = calls[0] + begin.steps + 1, calls[1] + begin.steps + 1, calls[2] + begin.steps
             self._scale = begin.scale
             if (ended := self._ended(begin, vector, calls)) is not None:
                 return ended
             minimum = self._migrad(begin, calls)
-            is_over = minimum.valid or minimum.value_calls >= _CALLS_IN_ALL * _n_calls(vector.size)
+            is_over = not minimum.valid and minimum.value_calls >= _CALLS_IN_ALL * _n_calls(vector.size)
             if is_over or not minimum.value < begin.value - _GAIN:
-                break
+                return minimum
+            # MIGRAD has gone far with the curvature of where it began: what it calls a minimum may be a slope.
             vector, calls = minimum.vector, (minimum.value_calls, minimum.gradient_calls, minimum.steps)
-        return minimum
+            begin = self._score(vector)
+            if minimum.valid and not begin.value < minimum.value - _GAIN:
+                return minimum
+        return replace(minimum, vector=begin.vector, value=begin.value, valid=False, message=_NOT_THERE, kinks=())
 
     def _score(self, vector: Array, nearby: Hessian | None = None) -> ScoringResult:
         return score(

@@ -112,3 +112,40 @@ def test_a_limit_at_which_a_derivative_is_not_finite(start: float) -> None:
     assert found.vector[0] >= 0
     assert found.vector[1] == pytest.approx(3.0, abs=1e-3)
     assert found.value < 0.01 * np.sqrt(start)
+
+
+class EndlessValley:
+    """``steep (y - x^2)^2 - ln(1 + x^2)``: a valley that turns all the time and falls without end."""
+
+    def __init__(self, steep: float) -> None:
+        self._steep, self.n_values = steep, 0
+
+    def value(self, vector: Array) -> float:
+        self.n_values += 1
+        x, y = vector
+        return float(self._steep * (y - x * x) ** 2 - np.log1p(x * x))
+
+    def value_and_gradient(self, vector: Array) -> tuple[float, Array]:
+        x, y = vector
+        rise = 2 * self._steep * (y - x * x)
+        return self.value(vector), np.array([-2 * x * rise - 2 * x / (1 + x * x), rise])
+
+    def information(self, vector: Array, *, expected: bool = False) -> Array:
+        across = np.array([-2 * vector[0], 1.0])
+        return 2 * self._steep * np.outer(across, across) + np.diag([2 / (1 + vector[0] ** 2) ** 2, 0.0])
+
+    def second_derivatives(self, vector: Array, steps: Array) -> None:
+        return None
+
+    def n_cut_off(self, vector: Array) -> int:
+        return 0
+
+
+@pytest.mark.parametrize("steep", [1e2, 1e4, 1e6])
+@pytest.mark.parametrize("start", [0.2, 1.2, 2.2])
+def test_a_slope_is_no_minimum_however_far_its_curvature_was_measured(steep: float, start: float) -> None:
+    valley, free = EndlessValley(steep), np.full(2, np.inf)
+    found = Minimizer(valley, -free, free).minimize(np.array([0.1, start]))
+    assert not found.valid
+    assert valley.value(found.vector) == found.value
+    assert valley.n_values < 5000
