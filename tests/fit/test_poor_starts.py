@@ -12,6 +12,7 @@ from gm.arrays import Array
 from gm.datasets import Datasets, SpectrumDataset
 from gm.fit import Fit, FitResult
 from gm.fit.minimizer import Minimizer
+from gm.likelihood import JointLikelihood
 from gm.maps.axes import EnergyAxis
 from gm.models import (
     BrokenPowerLawSpectralModel,
@@ -20,6 +21,7 @@ from gm.models import (
     SkyModel,
     SpectralModel,
 )
+from tests.map_samples import LAT, LON, background, cube, gauss, source
 
 FLUX = "TeV-1 s-1 cm-2"
 EXPOSURE = 1e12
@@ -112,6 +114,23 @@ def test_a_limit_at_which_a_derivative_is_not_finite(start: float) -> None:
     assert found.vector[0] >= 0
     assert found.vector[1] == pytest.approx(3.0, abs=1e-3)
     assert found.value < 0.01 * np.sqrt(start)
+
+
+def test_an_extended_source_from_a_degree_off_is_seen_with_the_responses_of_where_it_ended() -> None:
+    """The fit from there is as low as the one from where that ended, and as another start's."""
+
+    def start(lat: float) -> Models:
+        return Models([source(shape=gauss(LON, lat, 0.35), amplitude="2e-11 TeV-1 s-1 cm-2"), background(tilt=0.0)])
+
+    dataset = cube(exposure=5e13)
+    truth = JointLikelihood(Datasets([dataset]), start(LAT))
+    expected = np.where(dataset.mask, truth.predicted(truth.layout.start)[0], 0.0)
+    datasets = Datasets([dataset.with_(counts=np.random.default_rng(1).poisson(expected).astype(float))])
+    far, near = (Fit(datasets).run(start(LAT + off)) for off in (1.6, 0.02))
+    again = Fit(datasets).run(far.models)
+    assert {far.status, near.status, again.status} == {"converged"}
+    assert far.statistic == pytest.approx(again.statistic, abs=0.01)
+    assert far.statistic == pytest.approx(near.statistic, abs=0.1)
 
 
 class EndlessValley:

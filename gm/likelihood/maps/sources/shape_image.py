@@ -53,7 +53,10 @@ class ShapeReach:
         self._last: tuple[bytes, bool] | None = None
 
     def is_current(self, values: Array) -> bool:
-        """Whether a shape would be cut into as many sub-pixels if it started there."""
+        """Whether it would have much the same responses if it started there, and as many sub-pixels."""
+        moved = self._moved(values)
+        if moved is not None and not moved <= MARGIN:
+            return False
         if self._pixel is None or not isinstance(self._shape, RadialModel):
             return True
         return sub_pixels(self._shape, self._pixel, values) == sub_pixels(self._shape, self._pixel, self._start)
@@ -65,20 +68,23 @@ class ShapeReach:
         return self._last[1]
 
     def _covers(self, values: Array) -> bool:
-        here, there = self._shape.position(values), self._shape.position(self._start)
+        moved = self._moved(values)
         now, before = self._shape.evaluation_radius(values), self._shape.evaluation_radius(self._start)
-        if here is None or there is None or now is None or before is None:
+        if moved is None or now is None or before is None:
             return True
-        if not np.isfinite(here).all():
+        if not (np.isfinite(moved) and self._resolves(values)):
             return False
-        a, b = (
-            unit_vectors(np.array([here[0]]), np.array([here[1]])),
-            unit_vectors(np.array([there[0]]), np.array([there[1]])),
-        )
-        if not self._resolves(values):
-            return False
-        moved = float(np.degrees(2 * np.arcsin(np.clip(np.linalg.norm(a - b) / 2, 0, 1))))
         return moved <= min(before, now) + MARGIN and moved + now <= before * GROWTH + MARGIN
+
+    def _moved(self, values: Array) -> float | None:
+        """How far [deg] it is from where it started; infinite for a position that is none. None: it has no position."""
+        here, there = self._shape.position(values), self._shape.position(self._start)
+        if here is None or there is None:
+            return None
+        if not np.isfinite(here).all():
+            return float("inf")
+        a, b = (unit_vectors(np.array([lon]), np.array([lat])) for lon, lat in (here, there))
+        return float(np.degrees(2 * np.arcsin(np.clip(np.linalg.norm(a - b) / 2, 0, 1))))
 
     def _resolves(self, values: Array) -> bool:
         """Whether the sub-pixels of the start are hardly larger than what the shape asks for at ``values``."""
