@@ -185,9 +185,17 @@ class Dataset(ABC):
         """``(n_energy,)``: bins or points that lie between two energies [TeV] as a whole."""
 
     def sky_mask(
-        self, include: SkyRegion | None = None, exclude: SkyRegion | None = None, exclusion: Map | None = None
+        self,
+        include: SkyRegion | None = None,
+        exclude: SkyRegion | None = None,
+        exclusion: Map | None = None,
+        *,
+        on_sky: bool = False,
     ) -> BoolArray | None:
-        """``(n_y, n_x)``: pixels inside, outside, and not excluded; None where there are none. Raises `DataError`."""
+        """``(n_y, n_x)``: pixels inside, outside, and not excluded; None where there are none. Raises `DataError`.
+
+        on_sky : see `SkyRegion.contains`
+        """
         return None
 
     def by_energy(self) -> Self:

@@ -132,13 +132,18 @@ class SkyMap(CountsDataset, ABC):
         return {**super()._shared_parts(keep), "geometry": keep(("geometry", self.geometry.key), self.geometry)}
 
     def sky_mask(
-        self, include: SkyRegion | None = None, exclude: SkyRegion | None = None, exclusion: Map | None = None
+        self,
+        include: SkyRegion | None = None,
+        exclude: SkyRegion | None = None,
+        exclusion: Map | None = None,
+        *,
+        on_sky: bool = False,
     ) -> BoolArray:
         image = np.ones(self.geometry.shape, dtype=np.bool_)
         if include is not None:
-            image &= include.contains(self.geometry)
+            image &= include.contains(self.geometry, on_sky=on_sky)
         if exclude is not None:
-            image &= ~exclude.contains(self.geometry)
+            image &= ~exclude.contains(self.geometry, on_sky=on_sky)
         if exclusion is not None:
             image &= resample_mask(exclusion, self.geometry, outside=True)
         return image

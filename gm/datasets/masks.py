@@ -14,14 +14,16 @@ def mask_from(
     include: SkyRegion | None = None,
     exclude: SkyRegion | None = None,
     exclusion: Map | None = None,
+    *,
+    on_sky: bool = False,
 ) -> BoolArray:
     """The bins that hold for every condition, in the shape of the dataset's masks.
 
     energy_range : bins (flux points: by their edges, or their energy without edges) that lie between two energies
     [TeV] as a whole; include, exclude : pixels with their centre inside, not inside a region; exclusion : an image that
     is not 0 where data are kept; its nearest pixel counts, and beyond its border data are kept. Conditions on the sky
-    say nothing about spectra and flux points. Raises `DataError`.
+    say nothing about spectra and flux points; on_sky : see `SkyRegion.contains`. Raises `DataError`.
     """
     keep = dataset.energy_mask(*energy_range)
-    image = dataset.sky_mask(include, exclude, exclusion)
+    image = dataset.sky_mask(include, exclude, exclusion, on_sky=on_sky)
     return keep if image is None else keep[:, None, None] & image

@@ -1,8 +1,10 @@
 """Shapes on the sky, and which pixels they hold.
 
 A shape is brought to the pixels of a grid with one scale and one angle, those of a step of one arcsecond north of its
-centre; then pixel centres are inside or not. This is what the ``regions`` package does before version 0.12 and with it
-Gammapy, so masks agree. Angles turn the width axis anticlockwise from west, as in ``regions`` and DS9.
+centre; then pixel centres are inside or not. This is what the ``regions`` package does and with it Gammapy, so masks
+agree. Where pixels around the centre are no squares, as far from the equator of a plate carree, that is no shape on the
+sky: `is_bent` says so, and distances and directions from the centre decide where they are asked for (``on_sky``).
+Angles turn the width axis anticlockwise from west of the shape's own frame, as in DS9, whatever that of the grid is.
 """
 
 from __future__ import annotations
@@ -18,8 +20,10 @@ from gm.arrays import Array, BoolArray
 from gm.errors import DataError, suggest
 from gm.maps.geometry import WcsGeometry
 from gm.maps.rotation import rotate
+from gm.maps.sphere import offset_north, position_angle, separation, unit_vectors
 
 _STEP = 1.0 / 3600.0  # [deg]
+_SQUARE = 0.01  # by what the sides of a pixel may differ
 KINDS = {"circle": 1, "annulus": 2, "ellipse": 2, "rectangle": 2, "polygon": 0, "point": 0}
 
 
@@ -70,14 +74,30 @@ class SkyShape:
         if not self.sizes:
             return PixelShape(self.kind, x, y)
         scale, north = _scale_and_north(grid, float(lon[0]), float(lat[0]))
+        north = north if self.frame == grid.frame else self._north(grid)
         return PixelShape(self.kind, x, y, tuple(size / scale for size in self.sizes), self.angle + north - 90.0)
 
-    def contains(self, grid: WcsGeometry) -> BoolArray:
+    def _north(self, grid: WcsGeometry) -> float:
+        """The direction [deg] from +x of north in the frame of the shape, at its centre."""
+        ends = np.array([(self.lon[0], self.lat[0]), offset_north(self.lon[0], self.lat[0], _STEP)])
+        (x0, x1), (y0, y1) = grid.pixel(*rotate(ends[:, 0], ends[:, 1], self.frame, grid.frame))
+        return float(np.degrees(np.arctan2(y1 - y0, x1 - x0)))
+
+    def is_bent(self, grid: WcsGeometry) -> bool:
+        """Whether the pixels of a grid around the centre are no squares on the sky, so that circles are none there."""
+        if not self.sizes:
+            return False
+        x, y = grid.pixel(*rotate(self.lon[0], self.lat[0], self.frame, grid.frame))
+        return not _has_squares(grid, float(x), float(y))
+
+    def contains(self, grid: WcsGeometry, *, on_sky: bool = False) -> BoolArray:
         """``(n_y, n_x)``: pixels with their centre inside; for a point the four pixels around it."""
         try:
             shape = self.to_pixels(grid)
         except DataError:
             return np.zeros(grid.shape, dtype=np.bool_)  # on the other side of the sky
+        if on_sky and self.is_bent(grid):
+            return self._holds(*rotate(*grid.grid(), grid.frame, self.frame))
         x, y = grid.sub_pixels()
         mask = np.zeros(grid.shape, dtype=np.bool_)
         first, last = shape.columns()
@@ -87,6 +107,14 @@ class SkyShape:
         row, column = np.nonzero(mask)
         mask[row, column] = np.isfinite(grid.sky(column, row)[1])  # pixels off the sky are in no region
         return mask
+
+    def _holds(self, lon: Array, lat: Array) -> BoolArray:
+        """Whether positions [deg] in the shape's frame are inside, by their distances and directions from its
+        centre."""
+        center = self.lon[0], self.lat[0]
+        distance, angle = separation(*center, lon, lat), np.radians(position_angle(*center, lon, lat))
+        flat = PixelShape(self.kind, np.zeros(1), np.zeros(1), self.sizes, self.angle)
+        return flat.contains(-distance * np.sin(angle), distance * np.cos(angle))
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,6 +167,14 @@ def _scale_and_north(grid: WcsGeometry, lon: float, lat: float) -> tuple[float, 
     north_lon, north_lat = (lon, lat + _STEP) if lat + _STEP <= 90.0 else (lon + 180.0, 180.0 - lat - _STEP)
     (x0, x1), (y0, y1) = grid.pixel(np.array([lon, north_lon]), np.array([lat, north_lat]))
     return _STEP / float(np.hypot(x1 - x0, y1 - y0)), float(np.degrees(np.arctan2(y1 - y0, x1 - x0)))
+
+
+def _has_squares(grid: WcsGeometry, x: float, y: float) -> bool:
+    """Whether the pixels around a place are squares on the sky."""
+    middle, right, up = unit_vectors(*grid.sky(x + np.array([0.0, _STEP, 0.0]), y + np.array([0.0, 0.0, _STEP]))).T
+    width, height = right - middle, up - middle
+    across, along = float(np.linalg.norm(width)), float(np.linalg.norm(height))
+    return abs(across - along) <= _SQUARE * along and abs(float(width @ height)) <= _SQUARE * across * along
 
 
 _AREAS: dict[str, Callable[..., float]] = {

@@ -86,16 +86,24 @@ class SkyRegion:
         signs = ["" if shape.include else "!" for shape in self.shapes]
         return file_region([shape.to_pixels(grid) for shape in self.shapes], grid, signs)
 
-    def contains(self, grid: WcsGeometry) -> BoolArray:
-        """``(n_y, n_x)``: pixels with their centre inside."""
+    def contains(self, grid: WcsGeometry, *, on_sky: bool = False) -> BoolArray:
+        """``(n_y, n_x)``: pixels with their centre inside.
+
+        on_sky : whether sizes are distances on the sky where pixels are no squares; else, as in Gammapy, numbers of
+        pixels there too
+        """
         mask = np.zeros(grid.shape, dtype=np.bool_)
         for shape in self.shapes:
             if shape.include:
-                mask |= shape.contains(grid)
+                mask |= shape.contains(grid, on_sky=on_sky)
         for shape in self.shapes:
             if not shape.include:
-                mask &= ~shape.contains(grid)
+                mask &= ~shape.contains(grid, on_sky=on_sky)
         return mask
+
+    def bent(self, grid: WcsGeometry) -> list[SkyShape]:
+        """The shapes that pixels of a grid distort, see `SkyShape.is_bent`."""
+        return [shape for shape in self.shapes if shape.is_bent(grid)]
 
     def contains_pixels(self, grid: WcsGeometry, x: Array, y: Array) -> BoolArray:
         """Whether points at pixel coordinates of a grid are inside, broadcast; a point holds what is closer than a

@@ -18,8 +18,9 @@ from gm.maps.geometry import WcsGeometry
 from gm.maps.map import Map
 from gm.maps.reading import read_map
 from gm.maps.regions import Region
+from gm.maps.rotation import rotate
 from gm.maps.sky_region import SkyRegion, read_ds9
-from gm.maps.sphere import separation
+from gm.maps.sphere import separation, unit_vectors
 
 CENTER = {"center": [83.63, 22.01], "frame": "icrs"}
 MAPPINGS: dict[str, dict[str, Any]] = {
@@ -69,6 +70,49 @@ def test_a_circle_is_a_separation() -> None:
     distance = GRID.separation(184.557, -5.784, "galactic")
     assert mask[distance < 0.299].all()
     assert not mask[distance > 0.301].any()
+
+
+def test_angles_are_those_of_the_frame_of_the_region() -> None:
+    """A band along the Galactic plane on a map in ICRS, and a turned ellipse: by offsets along Galactic axes."""
+    grid = WcsGeometry.create(*rotate(10.0, 0.0, "galactic", "icrs"), 0.1, width=8.0, projection="TAN")
+    lon, lat = rotate(*grid.grid(), "icrs", "galactic")
+    _, *flat = unit_vectors(lon - 10.0, lat) / unit_vectors(lon - 10.0, lat)[0]  # gnomonic, as the map
+    west, north = -np.degrees(flat[0]), np.degrees(flat[1])
+    common = {"center": [10.0, 0.0], "frame": "galactic", "width": "6 deg", "height": "1 deg"}
+    band = SkyRegion.from_mapping({"type": "rectangle", **common}).contains(grid)
+    assert np.array_equal(band, (np.abs(west) < 3.0) & (np.abs(north) < 0.5))
+    along, across = (west + north) / np.sqrt(2.0), (north - west) / np.sqrt(2.0)
+    turned = SkyRegion.from_mapping({"type": "ellipse", **common, "angle": "45 deg"}).contains(grid)
+    distance = (along / 3.0) ** 2 + (across / 0.5) ** 2
+    assert turned[distance < 0.99].all()
+    assert not turned[distance > 1.01].any()
+
+
+BENT = {
+    "far from the equator": ("CAR", 0.5, (30.0, 60.0), (360, 720)),
+    "near the pole": ("CAR", 0.5, (200.0, -86.0), (360, 720)),
+    "near the rim": ("AIT", 0.5, (120.0, 45.0), (360, 720)),
+    "oblong": ("TAN", (0.1, 0.3), (1.0, 1.0), (60, 160)),
+}
+
+
+@pytest.mark.parametrize("case", BENT)
+def test_on_the_sky_a_circle_is_a_separation_where_pixels_are_no_squares(case: str) -> None:
+    projection, step, (lon, lat), shape = BENT[case]
+    grid = WcsGeometry.create(0.0, 0.0, step, shape=shape, frame="galactic", projection=projection)
+    distance = separation(lon, lat, *grid.grid())
+    circle = SkyRegion.from_mapping({"type": "circle", "center": [lon, lat], "frame": "galactic", "radius": 3.0})
+    assert circle.bent(grid) == list(circle.shapes)
+    assert np.array_equal(circle.contains(grid, on_sky=True), distance < 3.0)
+    assert not np.array_equal(circle.contains(grid), distance < 3.0)  # as Gammapy, see test_geometry.py
+    ring = {"type": "annulus", "center": [lon, lat], "frame": "galactic", "inner_radius": 1.0, "outer_radius": 3.0}
+    inside = SkyRegion.from_mapping(ring).contains(grid, on_sky=True)
+    assert np.array_equal(inside, (distance < 3.0) & (distance >= 1.0))
+    box = {"type": "rectangle", "center": [lon, lat], "frame": "galactic", "width": 6.0, "height": 1.0, "angle": 90.0}
+    inside = SkyRegion.from_mapping(box).contains(grid, on_sky=True)
+    assert np.ptp(grid.grid()[1][inside]) > 4.0  # the width along north
+    assert separation(lon, lat, *(axis[inside] for axis in grid.grid())).max() < np.hypot(3.0, 0.5)
+    assert SkyRegion.from_mapping(MAPPINGS["circle"]).bent(GRID) == []
 
 
 def test_points() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from gm.config_schemas.reader import Document
+from gm.conventions import Conventions
 from gm.datasets import Datasets, MapDataset, SpectrumDataset
 from gm.errors import InvalidInput, JsonPath, format_path
 from gm.maps.axes import EnergyAxis
@@ -53,6 +54,23 @@ def test_masks_apply_to_the_maps_that_they_name(datasets: Datasets, tmp_path: Pa
     assert np.array_equal(first.mask[0], GRID.separation(83.63, 22.01) < 0.5)
     assert second.mask_fit is None
     assert spectrum.mask_fit is None
+
+
+@pytest.mark.parametrize("conventions", list(Conventions))
+def test_circles_where_pixels_are_no_squares(
+    conventions: Conventions, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They are circles on the sky, or a warning says that they are not."""
+    sky = WcsGeometry.create(0.0, 0.0, 0.5, shape=(360, 720), frame="galactic", projection="AIT")
+    counts = np.ones((2, *sky.shape))
+    data = MapDataset(name="all", geometry=sky, energy=ENERGY, energy_true=TRUE, counts=counts, exposure=counts[:1])
+    circle = {"type": "circle", "center": [120.0, 45.0], "frame": "galactic", "radius": "3 deg"}
+    fit, _ = fit_settings(tmp_path, mask=[{"exclude": circle}])
+    (masked,) = fit_masks(Datasets([data]), fit, EMPTY, conventions)
+    told = "the circle at 120, 45 deg is where pixels are no squares" in caplog.text
+    excluded = ~masked.mask[0] & np.isfinite(sky.grid()[1])
+    assert np.array_equal(excluded, sky.separation(120.0, 45.0, "galactic") < 3.0) is not told
+    assert told is not conventions.is_exact
 
 
 def test_all_entries_hold_with_the_energy_range(datasets: Datasets, tmp_path: Path) -> None:

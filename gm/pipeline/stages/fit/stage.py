@@ -63,7 +63,8 @@ class Fitting(Stage["FitSettings"]):
         from gm.pipeline.stages.fit.masks import fit_masks
         from gm.pipeline.start import Masked
 
-        return Masked(start, lambda datasets: fit_masks(datasets, analysis.of(self), analysis.config))
+        conventions = analysis.settings.conventions
+        return Masked(start, lambda datasets: fit_masks(datasets, analysis.of(self), analysis.config, conventions))
 
     def select(self, analysis: Analysis, datasets: Datasets) -> Datasets:
         from gm.pipeline.stages.fit.settings import FitSettings
