@@ -9,6 +9,7 @@ the column PIX; LOCAL the numbers within ``HPX_REG``; SPARSE PIX, CHANNEL and VA
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from gm.io.fits import Extension, FitsFile
 from gm.io.gadf import GadfAxis, axis_cards, band_table
 from gm.io.map_fits import FileMap, read_map_axes, read_meta, sparse_array, sparse_columns, usual_unit
 from gm.io.tables import CardValue, Column, Image, Table
+
+log = logging.getLogger(__name__)
 
 _FRAMES = {"GAL": "galactic", "G": "galactic", "GALACTIC": "galactic", "CEL": "icrs", "C": "icrs", "EQU": "icrs",
            "EQUATORIAL": "icrs", "ICRS": "icrs", "": "icrs"}  # fmt: skip
@@ -56,6 +59,8 @@ def read_healpix_header(file: FitsFile, extension: Extension) -> HealpixHeader:
     system = (header.text("COORDSYS") or header.text("COORDTYPE")).upper()
     if system not in _FRAMES:
         extension.fail(f"COORDSYS is {system!r}, expected GAL or CEL")
+    if not system:
+        log.warning("%s: HDU %s: no card COORDSYS, positions are taken for ICRS", extension.path, extension.name)
     region = header.text("HPX_REG") or header.text("HPXREGION")
     return HealpixHeader(nside, ordering != "RING", _FRAMES[system], "" if region.lower() == "explicit" else region)
 

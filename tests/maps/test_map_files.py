@@ -260,6 +260,14 @@ def healpix_file(path: Path, cards: dict[str, CardValue | None], **columns: Any)
     return path
 
 
+def test_a_healpix_map_of_no_frame_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """As healpy writes one where no ``coord`` was given: Galactic or not, nobody knows."""
+    found = read_map(healpix_file(tmp_path / "healpix.fits", {"COORDSYS": None}, T=np.ones(192)))
+    assert isinstance(found.geometry, HealpixGeometry)
+    assert found.geometry.frame == "icrs"
+    assert "HDU SKYMAP: no card COORDSYS, positions are taken for ICRS" in caplog.text
+
+
 def test_schemes_of_healpix(tmp_path: Path) -> None:
     path = tmp_path / "healpix.fits"
     whole = np.arange(192, dtype=np.float32)
