@@ -258,23 +258,22 @@ def intervals(
     risen = _rise(values, stat, domain)
     sides = {"norm_errn": (-1.0, sigma), "norm_errp": (1.0, sigma), "norm_ul": (1.0, sigma_ul)}
     found = distances(lambda away: risen(norm + away), list(sides.values()), step)
+    ends = [None if away is None else norm + sides[name][0] * away for name, away in zip(sides, found, strict=True)]
     for k, (sign, n_sigma) in enumerate(sides.values()):
-        distance = found[k]
-        if distance is not None and _NOISE * per_norm * abs(norm + sign * distance) > n_sigma**2:
-            found[k] = None
-    errn, errp, to_limit = found
+        end = ends[k]
+        if end is not None and sign > 0 and abs(norm) > _FAR_AWAY * abs(end):  # no digits are left of the difference
+            ends[k] = end = _end_above(risen, norm, n_sigma**2, step, domain[1])
+            found[k] = None if end is None else end - norm
+        if end is not None and _NOISE * per_norm * abs(end) > n_sigma**2:
+            found[k] = ends[k] = None
     missing = {
         name: f"the statistic never rises by {n_sigma**2:.4g} towards {'lower' if sign < 0 else 'higher'} norms"
         for (name, (sign, n_sigma)), distance in zip(sides.items(), found, strict=True)
         if distance is None
     }
-    if to_limit is None:
-        return errn, errp, None, missing
-    limit = norm + to_limit
-    if abs(norm) > _FAR_AWAY * abs(limit):  # their difference leaves no digits of the limit
+    return found[0], found[1], ends[2], missing
 
-        def beyond(at: float) -> float:
-            return float(risen(np.array([at]))[0]) - sigma_ul**2
 
-        limit = rising_root(beyond, limit, _ROUNDING * abs(norm), norm, domain[1]) or limit
-    return errn, errp, limit, missing
+def _end_above(risen: Callable[[Array], Array], norm: float, rise: float, step: float, highest: float) -> float | None:
+    """Where -2 ln L has risen so much above a ``norm`` far below 0, where even bins of next to no signal are empty."""
+    return rising_root(lambda at: float(risen(np.array([at]))[0]) - rise, 0.0, step, norm, highest)

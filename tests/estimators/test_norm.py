@@ -157,3 +157,17 @@ def test_why_numbers_are_missing() -> None:
         "norm_err": "the statistic has no curvature at this norm",
         "norm_errn": "the statistic never rises by 1 towards lower norms",
     }
+
+
+@pytest.mark.parametrize("background", [1e-4, 1e-2, 0.15])
+def test_no_counts_where_a_tail_of_next_to_no_signal_is_seen(background: float) -> None:
+    """As on a map: the norm is where the last bin is empty, far below 0; the limit has all its digits nevertheless."""
+    signal = np.array([1.0, 0.5, 1e-12, 1e-30])
+    found = estimate(cash_line(np.zeros(4), signal, np.full(4, background)))
+    assert found.norm == pytest.approx(-background / 1e-30, rel=1e-6)
+    assert found.ts == pytest.approx(8 * background, rel=1e-6)
+    assert found.norm_ul is not None
+    assert found.norm_ul == pytest.approx((4.0 - 8 * background) / (2 * signal.sum()), rel=1e-6)
+    assert found.norm_errp is not None
+    assert (found.norm_err, found.norm_errn) == (None, None)
+    assert found.missing["norm_errn"] == "the statistic never rises by 1 towards lower norms"

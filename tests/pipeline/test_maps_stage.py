@@ -155,6 +155,17 @@ def test_without_pixels_there_is_no_map(gm: Command) -> None:
     assert "no dataset with pixels is left" in gm("maps", "config.yaml", "-s", "maps[0].datasets=spectrum", code=4)[1]
 
 
+def test_peaks_of_a_map_without_a_significance_fail_as_it_does(gm: Command, folder: Path) -> None:
+    masked = cube()
+    Datasets([masked.with_(mask_fit=np.zeros_like(masked.mask)), on_off("spectrum")]).write(
+        folder / "datasets.yaml", overwrite=True
+    )
+    gm("maps", "config.yaml", "-s", "maps=[{type: ts}, {type: peaks, of: ts, threshold: 4}]", code=1)
+    statuses = {name: read_document(folder / f"results/maps/{name}.yaml").data for name in ("ts", "peaks")}
+    assert {name: document["status"] for name, document in statuses.items()} == {"ts": "failed", "peaks": "failed"}
+    assert statuses["peaks"]["message"] == "ts has no significance in any pixel"
+
+
 READ = """
 import json, sys
 from gammapy.estimators import FluxMaps

@@ -11,6 +11,7 @@ import numpy as np
 
 from gm.arrays import Array, BoolArray, IntArray
 from gm.estimators.sky.planes import Plane
+from gm.statistics.cash import TRUNCATION
 
 
 @final
@@ -155,8 +156,9 @@ class Windows:
 
 
 def _ratio(plane: Plane, at: IntArray) -> Array:
-    """Background over the signal for a kernel of 1, in pixels (n,) of the flat image."""
-    return np.asarray(plane.background.ravel()[at] / plane.exposed.ravel()[at])
+    """Background over the signal for a kernel of 1, in pixels (n,) of the flat image; as far as Cash is not cut off
+    where there is none."""
+    return np.asarray(np.maximum(plane.background.ravel()[at], TRUNCATION) / plane.exposed.ravel()[at])
 
 
 def _with_signal(pairs: Pairs, seen: BoolArray) -> Pairs:

@@ -172,7 +172,8 @@ def split(planes: Sequence[Plane], size: Array) -> tuple[list[Plane], list[Plane
 
 def _half_width(plane: Plane, size: Array) -> int:
     """The half width of the middle of a kernel, outside of which it is small enough for nearly all pixels."""
-    product = (plane.rate * size * (1.0 if plane.sent is None else plane.sent))[plane.has_counts]
+    with np.errstate(invalid="ignore"):  # the rate is infinite where there is no background
+        product = (plane.rate * size * (1.0 if plane.sent is None else plane.sent))[plane.has_counts]
     if not product.size or not np.isfinite(product).all():
         return int(max(plane.kernel.shape) // 2)
     enough = UP / max(float(np.quantile(product, _ENOUGH)), 1e-300)

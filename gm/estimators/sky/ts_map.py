@@ -23,6 +23,7 @@ from gm.estimators.sky.sources import default_kernel, exposed_counts, kernels_of
 from gm.estimators.upper_limits import check_levels
 from gm.likelihood import Engine, JointLikelihood
 from gm.models import Models, SkyModel
+from gm.readable import plural
 from gm.values import read_only
 
 Progress = Callable[[str, float], None]
@@ -106,7 +107,7 @@ class TSMapEstimator:
             self.sigma,
             self.sigma_ul,
             fluxes,
-            (*bands.told, *likelihood.remarks(), *(() if is_known else (_SHARED,))),
+            (*bands.told, *likelihood.remarks(), *(_without_end(bands, predicted) if is_known else (_SHARED,))),
             {"kernel": {key: kernel[key] for key in ("spectral", "spatial")}},
         )
 
@@ -187,6 +188,24 @@ class _Source:
 
     def cut(self, first: int, last: int) -> _Source:
         return _Source(self.exposed[first:last], self.kernels[first:last])
+
+
+def _without_end(bands: Bands, predicted: Sequence[Array]) -> Iterator[str]:
+    """What to know of a TS where nothing but the source is predicted for some counts, by what else is ``predicted``,
+    (n_energy, n_y, n_x) of each dataset."""
+    for number, (dataset, other) in enumerate(zip(bands.datasets, predicted, strict=True)):
+        is_dark = np.zeros(dataset.geometry.shape, dtype=np.bool_)
+        for first, last in (ranges[number] for ranges in bands.ranges):
+            counts, expected = (
+                np.where(dataset.mask, values, 0.0)[first:last].sum(axis=0) for values in (dataset.counts, other)
+            )
+            is_dark |= (counts > 0) & (expected <= 0)
+        if is_dark.any():
+            yield (
+                f"{dataset.name}: without a source nothing is predicted for the counts of "
+                f"{plural(int(np.count_nonzero(is_dark)), 'pixel')}: the TS of a source that is seen there has no end, "
+                "and is told as far as -2 ln L is not cut off, at 1e-25 predicted counts"
+            )
 
 
 def reference_fluxes(component: SkyModel, bands: Bands, conventions: Conventions) -> Array:

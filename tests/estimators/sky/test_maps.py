@@ -265,3 +265,24 @@ def test_counts_of_a_flux_in_every_pixel_are_those_of_a_component_without_a_shap
     expected = predict_component(dataset.without_data(), flat, "gammapy")
     found = exposed_counts(dataset, default_kernel(), Conventions.GAMMAPY, Models([flat]))
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-14 * expected.max())
+
+
+def test_a_ts_without_any_background_beside_it_has_no_end_and_says_so() -> None:
+    """All counts are the source's: ``-2 ln L = 2 N (u - ln u)``, u the norm over the best one, cut off below."""
+    dataset = same_everywhere()
+    bare = Datasets([dataset.with_(background=np.zeros_like(dataset.counts))])
+    found = TSMapEstimator().run(bare, Models([source(shape=held(point()), amplitude="1e-30 TeV-1 s-1 cm-2")]))
+    norm, ts, error, down, up, limit = (
+        found[name][0] for name in ("norm", "ts", "norm_err", "norm_errn", "norm_errp", "norm_ul")
+    )
+    seen = np.isfinite(norm)
+    assert seen.any()
+    assert np.isfinite(ts[seen]).all()
+    assert ts[seen].min() > 1000.0
+    n_counts = (norm / error) ** 2
+    for end, rise in ((norm - down, 1.0), (norm + up, 1.0), (limit, 4.0)):
+        share = end / norm
+        assert 2 * (n_counts * (share - 1 - np.log(share)))[seen] == pytest.approx(rise, rel=1e-5)
+    [told] = [text for text in found.remarks if "has no end" in text]
+    assert told.startswith("cube: without a source nothing is predicted for the counts of")
+    assert not any("has no end" in text for text in ts_map().remarks)

@@ -42,16 +42,20 @@ def read_significance(path: Path) -> HeldMap:
 
 
 def peaks_document(
-    settings: MapSettings, bands: Bands, models: Models, file: str, inputs: Mapping[str, Any]
+    settings: MapSettings, bands: Bands, models: Models, file: str, inputs: Mapping[str, Any], *, is_blank: bool
 ) -> dict[str, Any]:
-    """The ``gm/maps/1`` document of the peaks of a map; the candidates are those of the band with the highest."""
+    """The ``gm/maps/1`` document of the peaks of a map; the candidates are those of the band with the highest.
+
+    is_blank : whether the map has no significance anywhere
+    """
     n_peaks = sum(len(peaks) for _, _, peaks in bands)
+    found = f"{n_peaks} peaks of {settings.of} above {settings.threshold:g} sigma"
     return {
         "schema": "gm/maps/1",
         "name": settings.name,
         "type": settings.type,
-        "status": "ok",
-        "message": f"{n_peaks} peaks of {settings.of} above {settings.threshold:g} sigma",
+        "status": "failed" if is_blank else "ok",
+        "message": f"{settings.of} has no significance in any pixel" if is_blank else found,
         "warnings": [],
         "file": file,
         "of": settings.of,
