@@ -15,12 +15,13 @@ from math import hypot, pi
 from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from gm.arrays import Array, BoolArray
 from gm.errors import DataError, suggest
 from gm.maps.geometry import WcsGeometry
 from gm.maps.rotation import rotate
-from gm.maps.sphere import offset_north, position_angle, separation, unit_vectors
+from gm.maps.sphere import lon_lat, offset_north, position_angle, separation, unit_vectors
 
 _STEP = 1.0 / 3600.0  # [deg]
 _SQUARE = 0.01  # by what the sides of a pixel may differ
@@ -72,7 +73,7 @@ class SkyShape:
         if not (np.isfinite(x).all() and np.isfinite(y).all()):
             raise DataError(f"{self.kind} at {self.lon[0]:g}, {self.lat[0]:g} deg: outside the projection of the map")
         if not self.sizes:
-            return PixelShape(self.kind, x, y)
+            return PixelShape(self.kind, _joined(x, grid.projection.period), y)
         scale, north = _scale_and_north(grid, float(lon[0]), float(lat[0]))
         north = north if self.frame == grid.frame else self._north(grid)
         return PixelShape(self.kind, x, y, tuple(size / scale for size in self.sizes), self.angle + north - 90.0)
@@ -88,7 +89,7 @@ class SkyShape:
         if not self.sizes:
             return False
         x, y = grid.pixel(*rotate(self.lon[0], self.lat[0], self.frame, grid.frame))
-        return not _has_squares(grid, float(x), float(y))
+        return bool(np.isfinite(x) and np.isfinite(y)) and not _has_squares(grid, float(x), float(y))
 
     def contains(self, grid: WcsGeometry, *, on_sky: bool = False) -> BoolArray:
         """``(n_y, n_x)``: pixels with their centre inside; for a point the four pixels around it."""
@@ -96,7 +97,7 @@ class SkyShape:
             shape = self.to_pixels(grid)
         except DataError:
             return np.zeros(grid.shape, dtype=np.bool_)  # on the other side of the sky
-        if on_sky and self.is_bent(grid):
+        if (on_sky and self.is_bent(grid)) or self._is_cut(grid, shape):
             return self._holds(*rotate(*grid.grid(), grid.frame, self.frame))
         x, y = grid.sub_pixels()
         mask = np.zeros(grid.shape, dtype=np.bool_)
@@ -108,9 +109,24 @@ class SkyShape:
         mask[row, column] = np.isfinite(grid.sky(column, row)[1])  # pixels off the sky are in no region
         return mask
 
+    def _is_cut(self, grid: WcsGeometry, shape: PixelShape) -> bool:
+        """Whether edges of a polygon go beyond the rim of a map of the whole sky, to come again on its other side."""
+        if self.kind != "polygon" or grid.projection.period is not None:
+            return False
+        corners = unit_vectors(np.array(self.lon), np.array(self.lat))
+        x, y = grid.pixel(*rotate(*lon_lat(corners + np.roll(corners, 1, axis=1)), self.frame, grid.frame))
+        before_x, before_y = np.roll(shape.x, 1), np.roll(shape.y, 1)
+        off = np.hypot(x - 0.5 * (shape.x + before_x), y - 0.5 * (shape.y + before_y))
+        return bool((off > 0.25 * np.hypot(shape.x - before_x, shape.y - before_y) + 1.0).any())
+
     def _holds(self, lon: Array, lat: Array) -> BoolArray:
-        """Whether positions [deg] in the shape's frame are inside, by their distances and directions from its
-        centre."""
+        """Whether positions [deg] in the shape's frame are inside: by their distances and directions from its centre,
+        of a polygon between great circles."""
+        if self.kind == "polygon":
+            corners = unit_vectors(np.array(self.lon), np.array(self.lat))
+            middle = lon_lat(corners.sum(axis=1))
+            (x, y), (at_x, at_y) = (_gnomonic(*middle, *place) for place in ((self.lon, self.lat), (lon, lat)))
+            return PixelShape("polygon", x, y).contains(at_x, at_y)
         center = self.lon[0], self.lat[0]
         distance, angle = separation(*center, lon, lat), np.radians(position_angle(*center, lon, lat))
         flat = PixelShape(self.kind, np.zeros(1), np.zeros(1), self.sizes, self.angle)
@@ -160,6 +176,21 @@ class PixelShape:
         scale, north = _scale_and_north(grid, float(lon[0]), float(lat[0]))
         sizes = tuple(size * scale for size in self.sizes)
         return SkyShape(self.kind, grid.frame, *positions, sizes, self.angle - (north - 90.0))
+
+
+def _joined(x: Array, period: float | None) -> Array:
+    """Columns of the vertices of a polygon, each at most half a turn from the one before it, beyond the map too."""
+    if period is None or len(x) < 2:
+        return x
+    return x - period * np.append(0.0, np.cumsum(np.round(np.diff(x) / period)))
+
+
+def _gnomonic(lon_0: ArrayLike, lat_0: ArrayLike, lon: ArrayLike, lat: ArrayLike) -> tuple[Array, Array]:
+    """Positions [deg] on a plane around another, on which great circles are straight; NaN on the other half of the
+    sky."""
+    distance, angle = separation(lon_0, lat_0, lon, lat), np.radians(position_angle(lon_0, lat_0, lon, lat))
+    radius = np.tan(np.radians(np.where(distance < 90.0, distance, np.nan)))
+    return -radius * np.sin(angle), radius * np.cos(angle)
 
 
 def _scale_and_north(grid: WcsGeometry, lon: float, lat: float) -> tuple[float, float]:

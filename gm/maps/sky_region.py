@@ -102,8 +102,8 @@ class SkyRegion:
         return mask
 
     def bent(self, grid: WcsGeometry) -> list[SkyShape]:
-        """The shapes that pixels of a grid distort, see `SkyShape.is_bent`."""
-        return [shape for shape in self.shapes if shape.is_bent(grid)]
+        """The shapes on a grid that its pixels distort, see `SkyShape.is_bent`."""
+        return [shape for shape in self.shapes if shape.is_bent(grid) and shape.contains(grid).any()]
 
     def contains_pixels(self, grid: WcsGeometry, x: Array, y: Array) -> BoolArray:
         """Whether points at pixel coordinates of a grid are inside, broadcast; a point holds what is closer than a

@@ -113,6 +113,21 @@ def test_on_the_sky_a_circle_is_a_separation_where_pixels_are_no_squares(case: s
     assert np.ptp(grid.grid()[1][inside]) > 4.0  # the width along north
     assert separation(lon, lat, *(axis[inside] for axis in grid.grid())).max() < np.hypot(3.0, 0.5)
     assert SkyRegion.from_mapping(MAPPINGS["circle"]).bent(GRID) == []
+    assert circle.bent(GRID) == []  # nowhere near
+
+
+@pytest.mark.parametrize("projection", ["CAR", "AIT"])
+@pytest.mark.parametrize("lon", [180.0, 0.0, 175.0, -179.9])
+def test_polygons_that_go_beyond_the_rim_of_a_map_come_again(projection: str, lon: float) -> None:
+    """They are what lies between their meridians, and no band around the rest of the sky."""
+    grid = WcsGeometry.create(0.0, 0.0, 1.0, shape=(180, 360), frame="galactic", projection=projection)
+    corners = [[lon - 10.0, -5.0], [lon + 10.0, -5.0], [lon + 10.0, 5.0], [lon - 10.0, 5.0]]
+    region = SkyRegion.from_mapping({"type": "polygon", "frame": "galactic", "vertices": corners})
+    lons, lats = grid.grid()
+    away = np.abs((lons - lon + 180.0) % 360.0 - 180.0)
+    inside = region.contains(grid)
+    assert inside[(away < 9.9) & (np.abs(lats) < 4.9)].all()
+    assert not inside[(away > 10.1) | (np.abs(lats) > 5.1)].any()
 
 
 def test_points() -> None:
