@@ -27,6 +27,7 @@ from gm.values import read_only
 _LEAST = 1e-300
 Sums = Callable[[str], Array]
 _MANY_ROWS = 64  # of a circle, above which a transform takes less than sums of rows
+_OBLONG, _UNEVEN = 0.01, 0.1  # relative: of the sides of a pixel, of the areas of all
 _SAME = 1e-6  # pixels: a pixel at the radius is inside, whatever the rounding
 
 
@@ -93,7 +94,7 @@ class ExcessMapEstimator:
             self.sigma,
             self.sigma_ul,
             fluxes,
-            (*bands.told, *likelihood.remarks()),
+            (*bands.told, *told_of_circles(bands.geometry, conventions), *likelihood.remarks()),
             {"correlation_radius": self.correlation_radius},
         )
 
@@ -185,15 +186,35 @@ def _whole(counts: Array) -> Array:
 def disk_of(geometry: WcsGeometry, radius: float, conventions: Conventions) -> Array:
     """1 in the pixels whose centre is within a radius [deg] of the middle one, (k, k), no further than a map reaches.
 
-    Whether a pixel at the radius itself is inside is a matter of rounding in Gammapy, and its choice is kept.
+    Whether a pixel at the radius itself is inside is a matter of rounding in Gammapy, and its choice is kept; so is its
+    radius in pixels of mean size where these are no squares, unless ``conventions`` are exact.
     """
-    size = radius / float(np.mean(geometry.pixel_scales()))
+    scales = np.array(geometry.pixel_scales())
+    mean = float(np.mean(scales))
+    size = radius / mean
     if not size > 0:
         raise UsageError(f"correlation_radius {radius} deg is not above 0")
     size += _SAME if conventions.is_exact else 0.0
-    half = min(ceil(size - _SAME), max(geometry.shape))
+    unit = scales / mean if conventions.is_exact else np.ones(2)
+    half = min(ceil(size / float(unit.min()) - _SAME), max(geometry.shape))
     y, x = np.ogrid[-half : half + 1, -half : half + 1]
-    return np.where(x**2 + y**2 <= size**2, 1.0, 0.0)
+    return np.where((x * unit[0]) ** 2 + (y * unit[1]) ** 2 <= size**2, 1.0, 0.0)
+
+
+def told_of_circles(geometry: WcsGeometry, conventions: Conventions) -> tuple[str, ...]:
+    """What to say of circles that are none on the sky, or not everywhere of one size."""
+    width, height = geometry.pixel_scales()
+    area = geometry.solid_angle()
+    told = []
+    if abs(width - height) > _OBLONG * height and not conventions.is_exact:
+        told.append(
+            f"pixels are {width:g} x {height:g} deg: circles have a radius in pixels of mean size, as in Gammapy; "
+            "with conventions: exact they are circles on the sky"
+        )
+    if np.nanmin(area) < (1.0 - _UNEVEN) * np.nanmax(area):
+        ratio = float(np.nanmin(area) / np.nanmax(area))
+        told.append(f"pixels cover down to {ratio:.2g} of the largest one: circles are as many pixels everywhere")
+    return tuple(told)
 
 
 def around(image: Array, disk: Array) -> Array:

@@ -11,7 +11,7 @@ import pytest
 from gm.conventions import Conventions
 from gm.datasets import Datasets, MapDataset
 from gm.errors import DataError, UsageError
-from gm.estimators.sky.excess_map import ExcessMapEstimator, around, disk_of
+from gm.estimators.sky.excess_map import ExcessMapEstimator, around, disk_of, told_of_circles
 from gm.estimators.sky.peaks import candidates, find_peaks
 from gm.estimators.sky.profile import RadialBins, SkyProfileEstimator
 from gm.estimators.sky.ps_map import PSMapEstimator
@@ -239,6 +239,24 @@ def test_sums_over_circles_are_those_of_their_pixels(shape: tuple[int, int], rad
     y, x = (place.ravel() for place in np.mgrid[: shape[0], : shape[1]])
     within = (y[:, None] - y) ** 2 + (x[:, None] - x) ** 2 <= radius**2
     np.testing.assert_allclose(around(image, disk).ravel(), within @ image.ravel(), rtol=1e-11)
+
+
+@pytest.mark.parametrize("steps", [(0.1, 0.25), (0.3, 0.1)])
+def test_circles_on_pixels_that_are_no_squares(steps: tuple[float, float]) -> None:
+    """They are circles on the sky, or it is said that they are not."""
+    geometry = WcsGeometry.create(10.0, 0.0, steps, shape=(61, 61), frame="galactic", projection="TAN")
+    image = np.zeros(geometry.shape)
+    image[30, 30] = 1.0
+    inside = geometry.separation(*geometry.center(), "galactic") < 1.02
+    exact, usual = (around(image, disk_of(geometry, 1.02, c)) for c in (Conventions.EXACT, Conventions.GAMMAPY))
+    assert np.array_equal(exact > 0.5, inside)
+    assert not np.array_equal(usual > 0.5, inside)
+    assert told_of_circles(geometry, Conventions.EXACT) == ()
+    (said,) = told_of_circles(geometry, Conventions.GAMMAPY)
+    assert said.startswith(f"pixels are {steps[0]:g} x {steps[1]:g} deg: circles have a radius in pixels")
+    assert told_of_circles(WcsGeometry.create(0.0, 0.0, 0.02, width=10.0), Conventions.GAMMAPY) == ()
+    sky = WcsGeometry.create(0.0, 0.0, 2.0, shape=(90, 180), frame="galactic", projection="CAR")
+    assert told_of_circles(sky, Conventions.GAMMAPY)[0].endswith("circles are as many pixels everywhere")
 
 
 @pytest.mark.parametrize("n_energy", [3, 40])
