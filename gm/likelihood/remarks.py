@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -11,6 +12,7 @@ from gm.datasets import Dataset
 from gm.datasets.kinds import is_map, is_spectrum
 from gm.datasets.left_out import LeftOut, data_warnings, listed
 from gm.datasets.map_dataset import SkyMap
+from gm.datasets.origin import origin_of
 from gm.irf.scaled_edisp import ScaledDispersion
 from gm.likelihood.times import uncovered
 from gm.models import Models, SkyModel
@@ -39,6 +41,9 @@ def remarks(
     for name, text in _of_scales(datasets, models):
         told.setdefault(text, []).append(name)
     texts = data_warnings(datasets, known) + [f"{listed(names)}: {text}" for text, names in told.items()]
+    texts += [
+        f"{listed(names)}: what {file} holds counts {len(names)} times" for file, names in _counted_again(datasets)
+    ]
     sources = {component.name: component for component in models.sources()}
     by_name = {dataset.name: dataset for dataset in datasets}
     for component in models:
@@ -58,6 +63,17 @@ def _of_responses(dataset: Dataset) -> Iterable[str]:
     if (lost := dataset.lost_energies()) is not None:
         at = f"between {lost[0]:.3g} and {lost[1]:.3g} TeV"
         yield f"no energy dispersion at true energies {at}: nothing is predicted from there"
+
+
+def _counted_again(datasets: Sequence[Dataset]) -> Iterable[tuple[str, list[str]]]:
+    """Files that several datasets were read from, with their names, unless their masks keep them apart."""
+    by_file: dict[str, list[Dataset]] = {}
+    for dataset in datasets:
+        if (origin := origin_of(dataset)) is not None and not origin.changed & {"counts", "points"}:
+            by_file.setdefault(os.path.normpath(origin.entry.path), []).append(dataset)
+    for file, same in by_file.items():
+        if len(same) > 1 and (np.sum([dataset.mask for dataset in same], axis=0) > 1).any():
+            yield os.path.basename(file), [dataset.name for dataset in same]
 
 
 def _of_scales(datasets: Sequence[Dataset], models: Models) -> Iterable[tuple[str, str]]:

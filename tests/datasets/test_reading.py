@@ -27,7 +27,8 @@ from gm.maps.geometry import WcsGeometry
 from gm.maps.map import Map
 from gm.maps.sky_region import SkyRegion
 from gm.maps.writing import map_hdus
-from tests.samples import JOINT_CRAB_RANGES, spectrum
+from tests.map_samples import on_off_cube
+from tests.samples import JOINT_CRAB_RANGES, on_off, spectrum
 
 ARRAYS = ("counts", "counts_off", "acceptance", "acceptance_off", "exposure", "edisp", "mask_safe", "mask_fit")
 
@@ -312,6 +313,15 @@ def test_the_wrong_type_or_file(run: Path, shared: Path) -> None:
         read_dataset("SpectrumDataset", shared / "data/joint-crab/spectra/fermi/pha_obs0.fits")
     with pytest.raises(DataError, match="no HDU COUNTS, EXPOSURE"):
         read_dataset("SpectrumDataset", shared / "reference/flux-points/hess.fits.gz")
+
+
+@pytest.mark.parametrize("kind", ["SpectrumDataset", "MapDataset"])
+def test_off_counts_are_not_passed_over(tmp_path: Path, kind: str) -> None:
+    """Without them no background would be known, and all counts be taken for the source's."""
+    path = tmp_path / "run.fits"
+    write_dataset(on_off() if kind == "SpectrumDataset" else on_off_cube("map"), path)
+    with pytest.raises(DataError, match=rf"run.fits: has off counts(.|\n)*its type is {kind}OnOff"):
+        read_dataset(kind, path)
 
 
 def test_many_files_share_what_is_equal_and_keep_their_order(shared: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gm.conventions import Conventions
-from gm.datasets import Dataset, Datasets, MapDataset, operations
+from gm.datasets import Dataset, Datasets, MapDataset, operations, write_dataset
 from gm.errors import DataError
 from gm.fit import Fit
 from gm.irf.edisp_map import EdispMigraMap
@@ -28,6 +28,20 @@ def test_nothing_is_said_of_ordinary_data() -> None:
     models = Models([source(shape=gauss()), background("a")])
     assert remarks(datasets[:2], models, Conventions.GAMMAPY) == []
     assert remarks(datasets[2:], Models([power_law()]), Conventions.GAMMAPY) == []
+
+
+def test_a_file_that_is_read_twice_counts_twice(tmp_path: Path) -> None:
+    """Unless its datasets have masks that keep them apart."""
+    write_dataset(on_off("run"), tmp_path / "run.fits")
+    rows = [("a", "run.fits"), ("b", "./run.fits")]
+    entries = [{"name": name, "type": "SpectrumDatasetOnOff", "filename": str(tmp_path / file)} for name, file in rows]
+    first, second = Datasets.read({"datasets": entries})
+    models = Models([power_law()])
+    told = remarks([first, second, on_off("c")], models, Conventions.GAMMAPY)
+    assert told == ["a, b: what run.fits holds counts 2 times"]
+    low = np.arange(first.mask.size) < 3
+    apart = first.with_(mask_fit=low), second.with_(mask_fit=~low)
+    assert not [text for text in remarks(apart, models, Conventions.GAMMAPY) if "times" in text]
 
 
 def test_responses_that_files_do_not_have() -> None:

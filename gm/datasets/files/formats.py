@@ -15,6 +15,7 @@ from gm.datasets.files.gadf_spectrum import read_gadf, write_gadf
 from gm.datasets.files.map_reading import read_map_dataset
 from gm.datasets.files.map_writing import write_map_dataset
 from gm.datasets.files.ogip_spectrum import companions, read_ogip, write_ogip
+from gm.datasets.files.recognition import file_type
 from gm.datasets.flux_points import FluxPointsDataset
 from gm.datasets.map_dataset import MapDataset, MapDatasetOnOff
 from gm.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
@@ -77,11 +78,21 @@ def _in_fits(read: FitsReader, entry: DatasetEntry) -> Dataset:
         if is_ogip(file):
             return _ogip(file, entry)
         dataset = read(file, entry.type, entry.name or file.extensions[0].header.text("NAME") or _stem(entry.path))
+        _refuse_off_counts(file, entry)
         check_companions(file)
         return dataset
     except DataError as error:
         names_a_file = os.path.isfile(str(error).partition(": ")[0])  # this one or a companion
         raise error if names_a_file else DataError(f"{entry.path}: {error}") from error
+
+
+def _refuse_off_counts(file: FitsFile, entry: DatasetEntry) -> None:
+    """Raise `DataError` where off counts would be passed over, so that no background would be known."""
+    own = file_type(file)
+    if file.find("COUNTS_OFF") is not None and not entry.type.endswith("OnOff"):
+        raise DataError(
+            f"has off counts (HDU COUNTS_OFF), of which a {entry.type} knows nothing\n    its type is {own}"
+        )
 
 
 def _ogip(file: FitsFile, entry: DatasetEntry) -> Dataset:
