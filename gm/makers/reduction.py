@@ -18,6 +18,7 @@ from gm.makers.pixels import Pixels
 from gm.makers.remarks import remarks
 from gm.makers.rings import on_off_map
 from gm.makers.safe_mask import SafeMaskMaker
+from gm.makers.spectra import SpectrumDatasetMaker
 from gm.makers.target import cut_target
 from gm.models import BackgroundIRFModel
 from gm.observations import Observation
@@ -56,7 +57,8 @@ class Reduction:
                 raise NothingLeft(f"observation {observation.obs_id}: no exposure, the field of view is elsewhere")
             if not safe_bins(dataset).any():
                 raise NothingLeft(f"observation {observation.obs_id}: {_named(maker)} leaves no safe bin")
-        for remark in remarks(dataset, observation):
+        is_corrected = any(isinstance(m, SpectrumDatasetMaker) and m.containment_correction for m in self.makers)
+        for remark in remarks(dataset, observation, is_corrected=is_corrected):
             log.warning(remark)
         return dataset, component
 

@@ -14,14 +14,20 @@ from gm.maps.sky_region import SkyRegion
 from gm.observations import Observation
 
 Measured: TypeAlias = SpectrumDataset | SpectrumDatasetOnOff | MapDataset | MapDatasetOnOff
+_SEEN = 0.01  # of the photons at the energy where there are most
 _ROUNDING = 1e-9  # relative, of edges in different units
 
 
-def remarks(dataset: Measured, observation: Observation) -> Iterator[str]:
-    """All of them, a sentence each. Datasets stay as Gammapy 2.1 makes them, which does not tell."""
+def remarks(dataset: Measured, observation: Observation, *, is_corrected: bool = False) -> Iterator[str]:
+    """All of them, a sentence each. Datasets stay as Gammapy 2.1 makes them, which does not tell.
+
+    is_corrected : whether exposures are those of what the PSF contains in the region
+    """
     yield from _narrow_energies(dataset)
     yield from _lost_counts(dataset, observation)
     yield from _strange_totals(dataset, observation)
+    if observation.has("psf") and (is_corrected or isinstance(dataset, MapDataset | MapDatasetOnOff)):
+        yield from _short_psf(dataset, observation, is_corrected=is_corrected)
 
 
 def _lost_counts(dataset: Measured, observation: Observation) -> Iterator[str]:
@@ -49,6 +55,22 @@ def _strange_totals(dataset: Measured, observation: Observation) -> Iterator[str
     for table, total in totals.items():
         if total is not None:
             yield f"the table of the {table} adds up to as much as {total:.3g}, expected 1: it is scaled to 1"
+
+
+def _short_psf(dataset: Measured, observation: Observation, *, is_corrected: bool) -> Iterator[str]:
+    """A PSF that ends before its probabilities do, at energies from which photons are expected: at least a hundredth of
+    those of a spectrum of index 2 at its best energy. Others have a PSF of a few simulated events."""
+    exposed = dataset.exposure.reshape(dataset.energy_true.n_bins, -1).max(axis=1) / dataset.energy_true.center
+    edges, seen = dataset.energy_true.edges, np.flatnonzero(exposed > _SEEN * exposed.max())
+    short = observation.psf.short_total(float(edges[seen[0]]), float(edges[seen[-1] + 1])) if seen.size else None
+    if is_corrected and short is None:
+        total = observation.psf.strange_total()
+        short = total if total is not None and total < 1.0 else None
+    if short is not None:
+        where, what = "at some energies or offsets, where it ends early", "it is scaled to 1"
+        if is_corrected:
+            where, what = "at some energies or offsets", "no more than that is taken to be in the region"
+        yield f"the table of the PSF adds up to {short:.3g} {where}: {what}"
 
 
 def _narrow_energies(dataset: Measured) -> Iterator[str]:

@@ -352,6 +352,37 @@ def test_tables_that_do_not_add_up_to_1_are_scaled_and_told(observation: Observa
         SpectrumDatasetMaker(containment_correction=True).run(empty(), wide)
 
 
+def ending_early(at: slice, rad: int, table: Table) -> Table:
+    """A PSF table with nothing beyond some distances, at some energies."""
+    *axes, values = table.columns
+    cut = np.array(values.values)
+    cut[..., rad:, :, at] = 0.0
+    return Table(table.name, (*axes, replace(values, values=cut)), table.header)
+
+
+def test_a_psf_that_ends_early_at_some_energies_is_told(observation: Observation, tmp_path: Path) -> None:
+    """Also where its containment corrects a spectrum; not where no photons are expected."""
+    middle, rad = len(ENERGY) // 2, 2
+    axes = EnergyAxis(AXIS.edges), EnergyAxis(AXIS.edges, "energy_true")
+    target = empty_map("map", WcsGeometry.create(83.6, 22.0, 0.1, shape=(5, 5)), *axes)
+    early = ending_early(slice(middle, middle + 2), rad, psf())
+    short = DataStore.open(write_observation(tmp_path / "short.fits", psf=early)).observation(1)
+    least = float(short.psf.containment(10.0, np.sqrt(ENERGY[middle : middle + 1] * ENERGY[middle + 1]), 0.5)[0])
+    told = f"the table of the PSF adds up to {least:.3g} at some energies or offsets"
+    assert 0.1 < least < 0.9
+    assert list(remarks(MapDatasetMaker().run(target, short)[0], short)) == [
+        f"{told}, where it ends early: it is scaled to 1"
+    ]
+    made = SpectrumDatasetMaker(containment_correction=True).run(empty(), short)[0]
+    assert f"{told}: no more than that is taken to be in the region" in list(remarks(made, short, is_corrected=True))
+    assert not any("PSF" in text for text in remarks(made, short))
+    below = DataStore.open(write_observation(tmp_path / "below.fits", psf=ending_early(slice(0, 1), rad, psf())))
+    first = EnergyAxis(AXIS.edges[AXIS.edges > ENERGY[1]], "energy_true")
+    above = empty_map("map", WcsGeometry.create(83.6, 22.0, 0.1, shape=(5, 5)), axes[0], first)
+    one = below.observation(1)
+    assert not any("PSF" in text for text in remarks(MapDatasetMaker().run(above, one)[0], one))
+
+
 # safe masks
 
 

@@ -16,7 +16,7 @@ from gm.irf.observed import Observed, pixel_positions
 from gm.irf.psf import PsfMap
 from gm.irf.tables.grid import Grid, normalised
 from gm.irf.tables.reading import read_axes, read_cell
-from gm.irf.totals import check_contained, strange_total
+from gm.irf.totals import check_contained, short_total, strange_total
 from gm.maps.axes import Axis, EnergyAxis, NodeAxis
 
 _SR = np.radians(1.0) ** 2  # of a square degree
@@ -27,6 +27,11 @@ class PointSpreadResponse(ABC):
 
     def strange_total(self) -> float | None:
         """What a table adds up to, at most, where that is far from 1; None for formulas, which have 1."""
+        return None
+
+    def short_total(self, low: float, high: float) -> float | None:
+        """What a table adds up to, at least, between two true energies [TeV], where it ends early at some of them or at
+        some offsets; None for formulas, and for what tells so itself, on a map."""
         return None
 
     @abstractmethod
@@ -103,7 +108,15 @@ class PSF3D(PointSpreadTable):
         return self.grid.masked(rad, offset, energy_true)
 
     def strange_total(self) -> float | None:
-        return strange_total(np.einsum("roe,r->oe", np.maximum(self.grid.values, 0.0), self._ring()))
+        return strange_total(self._totals())
+
+    def short_total(self, low: float, high: float) -> float | None:
+        energies = (self.energy_true.center >= low) & (self.energy_true.center <= high)
+        return short_total(self._totals()[:, energies])
+
+    def _totals(self) -> Array:
+        """(n_offset, n_energy)."""
+        return np.asarray(np.einsum("roe,r->oe", np.maximum(self.grid.values, 0.0), self._ring()))
 
     def _ring(self) -> Array:
         """Solid angles (n_rad,) [sr] around the centres of rad."""
