@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from scipy.signal import convolve
 
 from gm.arrays import Array
-from gm.likelihood.maps.folding import paired_kernels, shared_kernels
+from gm.likelihood.maps.folding import dataset_blocks, paired_kernels, shared_kernels
+from gm.likelihood.maps.folding.dataset_blocks import DatasetAdjoint
 from gm.likelihood.maps.folding.frequencies import Part, envelope
 from gm.likelihood.maps.folding.kernel_basis import KernelBasis, sums_of_few
 from gm.likelihood.maps.folding.paired_kernels import PairedKernels
-from gm.likelihood.maps.folding.shared_kernels import DatasetAdjoint, Member, SharedKernels
+from gm.likelihood.maps.folding.shared_kernels import Member, SharedKernels
 from gm.likelihood.maps.folding.window import EnergyResponse, MapWindow
 
 N_TRUE, N_ENERGY = 10, 3
@@ -161,6 +162,27 @@ def test_large_plans(symmetric: bool, monkeypatch: pytest.MonkeyPatch) -> None:
         for rows, columns, _ in plan.paired.pieces:
             covered[rows, columns] += 1
         assert (covered == 1).all()
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_a_few_at_a_time(n: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two pairs of kernels that are read, and one energy that is sent back, at a time: in as much memory, and the same.
+
+    One dataset is folded with its kernels themselves, three with sums of a few.
+    """
+    monkeypatch.setattr(dataset_blocks, "_AT_ONCE", 1)
+    group = Group(symmetric=True, n=n)
+    noise = np.random.default_rng(1).normal(size=(3, 40, 44))
+    group.shared.seen(0, noise, 1e-8)
+    plan = group.shared._plan
+    assert plan is not None
+    monkeypatch.setattr(shared_kernels, "_READ_AT_ONCE", 2 * plan.pixels.size)
+    group.shared._known.clear()
+    plan._room.clear()
+    group.check(noise, 2e-9)
+    assert group.shared._plan is plan
+    assert plan.paired.n > 2
+    assert sum(room.size for room in plan._room) == 2 * plan.pixels.size
 
 
 @pytest.mark.parametrize(("odd_y", "odd_x"), [(0.0, 0.0), (0.2, 0.0), (0.0, 0.3), (0.2, 0.3)])

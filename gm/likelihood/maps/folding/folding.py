@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from gm.arrays import Array
 from gm.likelihood.maps.folding.convolution import Convolver, NoConvolution, spread_out
+from gm.likelihood.maps.folding.dataset_blocks import DatasetAdjoint
 from gm.likelihood.maps.folding.frequencies import Part
-from gm.likelihood.maps.folding.shared_kernels import PRECISION, DatasetAdjoint, Member, SharedKernels
+from gm.likelihood.maps.folding.shared_kernels import PRECISION, Member, SharedKernels
 from gm.likelihood.maps.folding.window import EnergyResponse, MapWindow, Response
 from gm.likelihood.products import inner, times
 from gm.parallel import side_by_side

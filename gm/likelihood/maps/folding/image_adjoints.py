@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, final
 from gm.arrays import Array, IntArray
 
 if TYPE_CHECKING:  # spectra do without the transforms
-    from gm.likelihood.maps.folding.shared_kernels import DatasetAdjoint, SharedKernels
+    from gm.likelihood.maps.folding.dataset_blocks import DatasetAdjoint
+    from gm.likelihood.maps.folding.shared_kernels import SharedKernels
 
 
 @final

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gm.arrays import Array
+from gm.io.allocator import zeros_apart
 from gm.likelihood.maps.folding.frequencies import FAINT, ComplexArray, Frequencies, Size
 from gm.likelihood.products import product
 
@@ -52,7 +53,7 @@ class KernelBasis:
         parities = sorted({parity for stack in stacks for parity, _ in _quadrants(stack)} | {(0, 0)})
         # A sine or cosine of frequency k stands for k and -k; beyond the support anything will do.
         weights, in_band = limit * np.sqrt(np.outer(*(1.0 + (np.arange(n) > 0) for n in limit.shape))), limit > FAINT
-        matrix = np.zeros((sum(map(len, stacks)), len(parities), np.count_nonzero(in_band)))
+        matrix = zeros_apart((sum(map(len, stacks)), len(parities), int(np.count_nonzero(in_band))))
         first = 0
         for stack in stacks:
             for parity, part in _parts(stack, frequencies):
@@ -66,7 +67,7 @@ class KernelBasis:
             basis = np.pad(alone.reshape(first, -1), ((0, first % 2), (0, 0)))
             lacking = np.append(np.ones(len(basis)), lacking[-1])
         del matrix, alone
-        by_parity = np.zeros((len(basis), len(parities), *limit.shape))
+        by_parity = zeros_apart((len(basis), len(parities), *limit.shape))
         basis = basis.reshape(len(basis), *shape)
         by_parity[..., in_band] = np.divide(basis, weights[in_band], out=basis)
         parts = {parity: by_parity[:, i] for i, parity in enumerate(parities)}
@@ -174,17 +175,19 @@ def sums_of_few(matrix: Array, precision: float) -> tuple[Array, Array, Array]:
     (2016).
     """
     longest = _longest(matrix) or 1.0
-    random, left = np.random.default_rng(0), matrix
-    span, within = np.zeros((0, matrix.shape[1])), np.zeros((len(matrix), 0))
-    while _longest(left) > 0.5 * precision * longest and len(span) < min(matrix.shape):
-        n = min(_AT_A_TIME, min(matrix.shape) - len(span))
+    random, left, most = np.random.default_rng(0), matrix, min(matrix.shape)
+    room = zeros_apart((most, matrix.shape[1]))
+    span, within = room[:0], np.zeros((len(matrix), 0))
+    while _longest(left) > 0.5 * precision * longest and len(span) < most:
+        n = min(_AT_A_TIME, most - len(span))
         more = random.standard_normal((n, len(left))) @ left
         more = np.linalg.qr((more - (more @ span.T) @ span).T)[0].T
         more = np.linalg.qr((more - (more @ span.T) @ span).T)[0].T
         along = left @ more.T
         for start in range(0, len(left), _AT_A_TIME):
             left[start : start + _AT_A_TIME] -= along[start : start + _AT_A_TIME] @ more
-        span, within = np.concatenate([span, more]), np.concatenate([within, along], axis=1)
+        room[len(span) : len(span) + n] = more
+        span, within = room[: len(span) + n], np.concatenate([within, along], axis=1)
     rows, lengths, columns = np.linalg.svd(within, full_matrices=False)
     coefficients = rows * lengths
     beyond = np.append(np.sqrt((coefficients**2)[:, ::-1].cumsum(axis=1)[:, ::-1].max(axis=0, initial=0.0)), 0.0)

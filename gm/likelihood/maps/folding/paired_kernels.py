@@ -15,6 +15,7 @@ import numpy as np
 from scipy import fft
 
 from gm.arrays import Array, IntArray
+from gm.io.allocator import zeros_apart
 from gm.likelihood.maps.folding.frequencies import ComplexArray, Frequencies
 from gm.likelihood.maps.folding.kernel_basis import KernelBasis
 from gm.parallel import own_room
@@ -48,7 +49,7 @@ class PairedKernels:
         is_large = basis.n // 2 * n_y * n_x > _LARGE
         half_y, half_x = (is_large and is_even for is_even in basis.is_even)
         stored = lowest[0] + 1 if half_y else n_y, lowest[1] + 1 if half_x else n_x
-        pairs = np.empty((basis.n // 2, *stored), dtype=np.complex128)
+        pairs = zeros_apart((basis.n // 2, *stored), np.complex128)
         step = max(_CACHED // (n_y * n_x), 1)
         for start in range(0, len(pairs), step):
             some = slice(2 * start, 2 * (start + step))
@@ -90,14 +91,14 @@ class PairedKernels:
         self, spectrum: ComplexArray, some: slice, pixels: IntArray, without_phase: ComplexArray, folded: ComplexArray
     ) -> None:
         """Convolutions of an image, given by its `turned` spectrum (n_y, n_x), with some pairs of kernels, which at
-        pixels (n_pixels,) go to their places in ``folded`` (n_pixels, n_pairs)."""
+        pixels (n_pixels,) go to ``folded`` (n_pixels, n_some)."""
         planes, inner = self._planes(some)
         for rows, columns, pairs in self.pieces:
             np.multiply(pairs[some], spectrum[rows, columns], out=inner[:, rows, columns])
         _transform(fft.ifft, planes[:, :, : inner.shape[2]], 1)
         _transform(fft.ifft, planes, 2)
-        for k, plane in enumerate(planes.reshape(len(planes), -1), some.start):
-            np.multiply(plane.take(pixels, mode="clip"), without_phase, out=folded[:, k])
+        for plane, own in zip(planes.reshape(len(planes), -1), folded.T, strict=True):
+            np.multiply(plane.take(pixels, mode="clip"), without_phase, out=own)
 
     def send(self, weights: Array, y: IntArray, x: IntArray, some: slice) -> ComplexArray:
         """The adjoint of `fold`: a spectrum (n_y, n_x) whose product with the `turned` one of an image is the sum over

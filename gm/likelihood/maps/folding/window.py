@@ -104,10 +104,10 @@ class EnergyResponse:
         y, x = np.divmod(self.window.pixel, self.window.shape[1])
         return y, x
 
-    def per_pixel(self) -> Array:
-        """Counts in all bins that enter, per flux in a pixel of the window, (n_seen, ny, nx)."""
-        per_pixel = self.window.entering(self.edisp)
-        per_pixel *= self.window.exposure[self.seen]
+    def per_pixel(self, some: slice = slice(None)) -> Array:
+        """Counts in all bins that enter, per flux in a pixel of the window, (n_some, ny, nx) at some true energies."""
+        per_pixel = self.window.entering(self.edisp[some])
+        per_pixel *= self.window.exposure[self.seen[some]]
         return per_pixel.reshape(-1, *self.window.shape)
 
     def all_energies(self, values: Array) -> Array:
