@@ -11,7 +11,10 @@ import pytest
 
 from gm.arrays import Array
 from gm.errors import DataError
+from gm.maps import writing
+from gm.maps.axes import Axis, EnergyAxis, NodeAxis
 from gm.maps.geometry import WcsGeometry
+from gm.maps.map import Map
 from gm.maps.pixel_grid import PixelGrid
 from gm.maps.sphere import unit_vectors
 from gm.models import ModelError, Parameter, PiecewiseNormSpatialModel, TemplateNDSpatialModel, TemplateSpatialModel
@@ -152,6 +155,23 @@ def test_a_healpix_template(tmp_path: Path) -> None:
     np.testing.assert_allclose(density, expected, rtol=2e-3)  # the map's own pixels, 3.7 deg wide
     whole = TemplateSpatialModel(filename=str(tmp_path / "sky.fits"), normalize=True)
     np.testing.assert_allclose(whole.evaluate(unit_vectors(*place), whole.values()), density / (8 * np.pi), rtol=1e-9)
+
+
+RAD, TIME = NodeAxis.from_edges("rad", [0.0, 0.1, 0.2], "deg"), NodeAxis.from_nodes("time", [1.0, 2.0, 3.0], "d")
+TRUE = EnergyAxis(np.array([1.0, 3.0, 10.0]), "energy_true")
+
+
+@pytest.mark.parametrize("axes", [(TIME,), (RAD, TRUE), (TRUE, RAD), (EnergyAxis(TRUE.edges, "energy"), TRUE)])
+def test_a_template_with_axes_that_nobody_gives_values_of(tmp_path: Path, axes: tuple[Axis, ...]) -> None:
+    """Its slices were taken for pixels."""
+    grid = WcsGeometry.create(83.6, 22.0, 0.1, shape=(5, 5))
+    values = np.ones((*(axis.n_bins for axis in axes), *grid.shape))
+    writing.write_map(tmp_path / "t.fits", Map(grid, axes, values, "sr-1"))
+    model = TemplateSpatialModel(filename=str(tmp_path / "t.fits"))
+    with pytest.raises(
+        DataError, match=r"t.fits: the axes .*, expected none or one of energy\n.*TemplateNDSpatialModel"
+    ):
+        list(model.remarks())
 
 
 def test_a_file_that_is_no_map_is_named_when_it_is_used(tmp_path: Path) -> None:

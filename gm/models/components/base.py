@@ -110,6 +110,8 @@ class Component(ABC):
         yield from self.spectral_model.remarks()
         if self.spatial_model is not None:
             yield from self.spatial_model.remarks()
+        if self.temporal_model is not None:
+            self.temporal_model.read_file()
 
     # Documents
 

@@ -157,7 +157,7 @@ class TemplateNDSpatialModel(TemplateShape):
     any_unit = True
 
     def __init__(self, **settings: object) -> None:
-        self.template = TemplateMap(str(settings.get("filename") or ""))
+        self.template = TemplateMap(str(settings.get("filename") or ""), may_vary=True)
         given = {name: value for name, value in settings.items() if name not in self.setting_names}
         self.defaults = given_defaults(self.tags[0], given.values()) or axis_parameters(self.template.axes)
         super().__init__(**settings)  # type: ignore[arg-type]  # frame is checked with the document

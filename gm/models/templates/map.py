@@ -22,7 +22,7 @@ from gm.maps.geometry import WcsGeometry
 from gm.maps.healpix import HealpixGeometry
 from gm.maps.map import Map
 from gm.maps.reading import read_map
-from gm.models.templates.axis_interpolation import ENERGY, collapse
+from gm.models.templates.axis_interpolation import ENERGY, collapse, parameter_axes
 from gm.models.templates.between import Between
 from gm.models.templates.files import read_template
 from gm.units import UnitError, factor
@@ -39,11 +39,14 @@ class TemplateMap:
     """A map that a model takes its shape from. Raises `DataError`, when it is first used, for a file that is no map.
 
     normalize : whether every slice of the map is made to integrate to 1 over the sky
+    may_vary : whether the map may have further axes than one of energy, which `collapsed` takes values of
     unwritten : the map, where it is not in the file yet; it gets there when the models are written
     """
 
-    def __init__(self, filename: str, normalize: bool = False, unwritten: Map | None = None) -> None:
-        self.filename, self.normalize, self.unwritten = filename, normalize, unwritten
+    def __init__(
+        self, filename: str, normalize: bool = False, unwritten: Map | None = None, *, may_vary: bool = False
+    ) -> None:
+        self.filename, self.normalize, self.unwritten, self.may_vary = filename, normalize, unwritten, may_vary
 
     @cached_property
     def _loaded(self) -> tuple[Geometry, tuple[Axis, ...], NDArray[Any], float, str, tuple[str, ...]]:
@@ -53,6 +56,7 @@ class TemplateMap:
         geometry: Any = found.geometry
         if not isinstance(geometry, (WcsGeometry, HealpixGeometry)):
             raise DataError(f"{self.filename}: a map of a region, expected one of the sky")
+        self._check_axes(found.axes)
         data, remarks = self._light(found.data if found.data.dtype.kind == "f" else found.data.astype(np.float64))
         if not self.normalize:
             unit = self._internal_unit(found.unit)
@@ -63,6 +67,14 @@ class TemplateMap:
         total = data.astype(np.float64).sum(axis=sky, keepdims=True)
         share = np.divide(data, total, out=np.zeros(data.shape), where=total != 0)
         return geometry, found.axes, share / geometry.solid_angle(), 1.0, "sr-1", remarks
+
+    def _check_axes(self, axes: tuple[Axis, ...]) -> None:
+        """Raise `DataError` for axes that nobody gives values of."""
+        others = len(parameter_axes(axes))
+        if len(axes) - others > 1 or (others and not self.may_vary):
+            hint = "a TemplateNDSpatialModel has a parameter for each axis that is not energy"
+            names = ", ".join(axis.name for axis in axes)
+            raise DataError(f"{self.filename}: the axes {names}, expected none or one of energy\n    {hint}")
 
     def _light(self, data: NDArray[Any]) -> tuple[NDArray[Any], tuple[str, ...]]:
         """The values, with 0 for those that are no light; and what was wrong with them. Raises `DataError`."""

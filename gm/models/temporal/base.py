@@ -45,6 +45,9 @@ class TemporalModel(ParametricModel):
         """The parameters' values in internal units, (n_par,)."""
         return np.array([p.value * f for p, f in zip(self.parameters, self.factors, strict=True)])
 
+    def read_file(self) -> None:
+        """Read the file of a model that has one, which else happens on first use. Raises `DataError`."""
+
     def average(self, intervals: TimeIntervals, values: Array) -> float:
         """Mean of f over the intervals. values : (n_par,)"""
         start, stop = self._elapsed(intervals, values)

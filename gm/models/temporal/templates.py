@@ -60,6 +60,9 @@ class LightCurveTemplateTemporalModel(TemporalModel):
         unit = _day_factor(times)
         return self._reference_time(times), Polyline(days * unit, norm, (float(first[0]) * unit, float(last[0]) * unit))
 
+    def read_file(self) -> None:
+        _ = self.table
+
     def _reference_time(self, times: Extension) -> float:
         header = times.header
         reference = sum(reference_date(header))
@@ -114,6 +117,9 @@ class TemplatePhaseCurveTemporalModel(TemporalModel):
         if not mean > 0:
             table.fail("the norms add up to 0, which cannot be normalised")
         return Polyline(phase, norm / mean), 1.0
+
+    def read_file(self) -> None:
+        _ = self.curve
 
     def phase(self, elapsed: Array, values: Array) -> Array:
         """Turns since phase 0, at times [d] of any shape since the reference time."""

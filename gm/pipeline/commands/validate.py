@@ -36,6 +36,7 @@ def _checked(request: Request) -> Checked:
         analysis = load(request, STAGES)
         ask_again(analysis)
         check_results(analysis)
+        read_model_files(analysis)
         read_data(analysis)
     except InvalidInput as error:
         return Checked(request.config, error.exit_code, tuple(error.problems))
@@ -63,6 +64,18 @@ def ask_again(analysis: Analysis) -> None:
 def check_results(analysis: Analysis) -> None:
     """No result would replace an input, or what gm has not written. Raises `InvalidInput`."""
     check_tasks(Session(analysis, Silent()), usual_tasks(analysis))
+
+
+def read_model_files(analysis: Analysis) -> None:
+    """Read the files that components take shapes and light curves from. Raises `DataError` with all that is wrong."""
+    wrong = []
+    for component in analysis.models:
+        try:
+            list(component.remarks())
+        except DataError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise DataError("\n".join(wrong))
 
 
 def read_data(analysis: Analysis) -> None:

@@ -1,0 +1,42 @@
+"""``gm validate`` reads the files that components name, as a fit does: all that are wrong are told at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gm.datasets import write_dataset
+from gm.pipeline.analysis.request import Request
+from gm.pipeline.commands.validate import validate
+from tests.samples import on_off
+
+CONFIG = """\
+version: 1
+datasets: {datasets: [{name: run, type: SpectrumDatasetOnOff, filename: run.fits}]}
+models: models.yaml
+fit: {}
+"""
+COMPONENT = """\
+  - name: NAME
+    type: SkyModel
+    spectral: {type: PowerLawSpectralModel}
+"""
+SPATIAL = "    spatial: {type: TemplateSpatialModel, filename: map.fits}\n"
+TEMPORAL = "    temporal: {type: LightCurveTemplateTemporalModel, filename: curve.fits}\n"
+
+
+def test_files_of_components_are_read(tmp_path: Path) -> None:
+    write_dataset(on_off("run"), tmp_path / "run.fits")
+    for name in ("map.fits", "curve.fits"):
+        (tmp_path / name).write_text("nothing of the kind")
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    parts = COMPONENT.replace("NAME", "a") + SPATIAL + COMPONENT.replace("NAME", "b") + TEMPORAL
+    (tmp_path / "models.yaml").write_text("components:\n" + parts)
+    (checked,) = validate(Request(str(tmp_path / "config.yaml")))
+    assert checked.exit_code == 4
+    assert checked.message.splitlines() == [
+        f"{tmp_path / 'map.fits'}: not a FITS file",
+        f"{tmp_path / 'curve.fits'}: not a FITS file",
+    ]
+    (tmp_path / "models.yaml").write_text("components:\n" + COMPONENT)
+    (checked,) = validate(Request(str(tmp_path / "config.yaml")))
+    assert checked.exit_code == 0
