@@ -15,7 +15,9 @@ from gm.datasets.map_dataset import SkyMap
 from gm.datasets.origin import origin_of
 from gm.irf.scaled_edisp import ScaledDispersion
 from gm.likelihood.times import uncovered
+from gm.maps.pixel_grid import PixelGrid
 from gm.models import Models, SkyModel
+from gm.models.spatial.piecewise import PiecewiseNormSpatialModel
 from gm.models.spatial.templates import TemplateShape
 
 _WORDS = {"psf": "PSF", "edisp": "energy dispersion"}
@@ -99,6 +101,7 @@ def _on_maps(component: SkyModel, datasets: Iterable[Dataset], conventions: Conv
     for what, names in (
         ("no shape on the sky: every pixel gets all of its flux", [d.name for d in maps if shape is None]),
         ("the template ends within the true energies: nothing is predicted beyond", _not_covered(component, maps)),
+        ("pixels outside of the hull of its nodes: nothing is predicted there", _outside_of_nodes(component, maps)),
         (
             "lies beyond the border: what its PSF brings in is not counted (conventions: exact counts it)",
             [d.name for d in maps if not conventions.is_exact and _is_beyond(component, d)],
@@ -133,6 +136,15 @@ def _not_covered(component: SkyModel, maps: Iterable[SkyMap]) -> list[str]:
         for dataset in maps
         if (~shape.template.covers(dataset.energy_true.center) & dataset.exposure.any(axis=(1, 2))).any()
     ]
+
+
+def _outside_of_nodes(component: SkyModel, maps: Iterable[SkyMap]) -> list[str]:
+    """Maps with pixels for which the nodes of a surface say nothing."""
+    shape = component.spatial_model
+    if not isinstance(shape, PiecewiseNormSpatialModel):
+        return []
+    skies = {d.name: PixelGrid(d.geometry).sky(shape.frame, *np.indices(d.geometry.shape)[::-1]) for d in maps}
+    return [d.name for d in maps if (~shape.covers(skies[d.name]) & d.exposure.any(axis=0)).any()]
 
 
 def _is_torn(component: SkyModel, dataset: SkyMap) -> bool:

@@ -18,7 +18,14 @@ from gm.maps.axes import NodeAxis
 from gm.maps.geometry import WcsGeometry
 from gm.maps.map import Map
 from gm.maps.writing import write_map
-from gm.models import Models, PointSpatialModel, PowerLawNormSpectralModel, TemplateNPredModel, TemplateSpatialModel
+from gm.models import (
+    Models,
+    PiecewiseNormSpatialModel,
+    PointSpatialModel,
+    PowerLawNormSpectralModel,
+    TemplateNPredModel,
+    TemplateSpatialModel,
+)
 from tests.map_samples import LAT, LON, background, cube, gauss, point, source, with_off
 from tests.samples import on_off, power_law, spectrum
 
@@ -212,3 +219,14 @@ def test_a_fit_says_it() -> None:
         "m: no energy dispersion: energies count as measured exactly",
     )
     assert result.datasets[0].missing_responses == ("psf", "edisp")
+
+
+def test_pixels_outside_of_the_nodes_of_a_surface() -> None:
+    def told(reach: float) -> list[str]:
+        corners = [(side_x, side_y) for side_x in (-reach, reach) for side_y in (-reach, reach)]
+        lon, lat = ([at + side[k] for side in corners] for k, at in enumerate((LON, LAT)))
+        shape = PiecewiseNormSpatialModel(lon={"data": lon}, lat={"data": lat})
+        return remarks([cube()], Models([source("s", shape)]), Conventions.GAMMAPY)
+
+    assert told(0.4) == ["s on cube: pixels outside of the hull of its nodes: nothing is predicted there"]
+    assert told(4.0) == []

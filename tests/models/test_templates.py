@@ -136,6 +136,24 @@ def test_a_surface_between_nodes_is_that_of_gammapy() -> None:
         PiecewiseNormSpatialModel(lon={"data": [0.0, 1.0]}, lat={"data": [0.0, 1.0]})
 
 
+def test_nodes_without_a_surface_through_them_are_refused() -> None:
+    """A triangulation of them ended as a bug; with a node twice one of its norms had no effect."""
+
+    def nodes(lon: list[float], lat: list[float]) -> PiecewiseNormSpatialModel:
+        return PiecewiseNormSpatialModel(lon={"data": lon}, lat={"data": lat})
+
+    with pytest.raises(ModelError, match="all nodes lie on one line"):
+        nodes([80.0, 82.0, 84.0, 87.0], [20.0, 21.0, 22.0, 23.5])
+    with pytest.raises(ModelError, match="the nodes of norm_1 and norm_3 are the same place"):
+        nodes([0.0, 359.0, 0.0, -1.0], [0.0, 0.0, 1.0, 0.0])
+    square = [80.0, 87.0, 80.5, 87.0], [20.0, 20.0, 24.0, 23.0]
+    order, values = [3, 0, 1, 2], np.array([1.0, 2.0, 3.0, 5.0])
+    at = unit_vectors(np.array([81.0, 86.0, 90.0]), np.array([21.0, 22.5, 22.0]))
+    mixed = nodes(*([column[k] for k in order] for column in square))
+    np.testing.assert_allclose(mixed.evaluate(at, values[order]), nodes(*square).evaluate(at, values), rtol=1e-9)
+    assert mixed.covers(at).tolist() == [True, True, False]
+
+
 def test_a_healpix_template(tmp_path: Path) -> None:
     from astropy.io import fits
     from astropy_healpix import HEALPix

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from gm.arrays import Array
+from gm.arrays import Array, BoolArray
 from gm.maps.sphere import lon_lat
 from gm.models.errors import ModelError
 from gm.models.parameter import Parameter
 from gm.models.spatial.base import ExtendedModel
 from gm.units import factor
 
+_LINE = 1e-6  # of their extent, by which nodes leave a line
 _TINY = float(np.finfo(np.float64).tiny)
 
 
@@ -46,7 +47,22 @@ class PiecewiseNormSpatialModel(ExtendedModel):
         west = _below(lon, 0.0)
         self._seam = float(np.ptp(west)) / 2
         self._nodes = np.stack([_below(west, self._seam), lat], axis=1)
+        self._check_nodes(names)
         self._last: tuple[Array, Array] | None = None
+
+    def _check_nodes(self, names: Sequence[str]) -> None:
+        """Raises `ModelError` where two nodes are one, or all lie on a line: there is no surface through them."""
+        _, first, place = np.unique(self._nodes, axis=0, return_index=True, return_inverse=True)
+        twice = [(names[first[at]], names[k]) for k, at in enumerate(place.ravel()) if first[at] != k]
+        if twice:
+            raise ModelError(f"the nodes of {twice[0][0]} and {twice[0][1]} are the same place on the sky")
+        spread = np.linalg.svd(self._nodes - self._nodes.mean(axis=0), compute_uv=False)
+        if not spread[1] > _LINE * spread[0]:
+            raise ModelError("all nodes lie on one line: there is no surface through them")
+
+    def covers(self, vectors: Array) -> BoolArray:
+        """Whether unit vectors (3, ...) in the frame of the model lie between the nodes, (...)."""
+        return np.isfinite(self._weights(vectors)[..., 0])
 
     @classmethod
     def named_by_document(cls, name: str) -> Parameter | None:
