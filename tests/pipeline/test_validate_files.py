@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from gm.datasets import write_dataset
+from gm.maps.geometry import WcsGeometry
+from gm.maps.map import Map
+from gm.maps.writing import write_map
 from gm.pipeline.analysis.request import Request
 from gm.pipeline.commands.validate import validate
+from tests.map_samples import cube
 from tests.samples import on_off
 
 CONFIG = """\
@@ -22,6 +28,13 @@ COMPONENT = """\
 """
 SPATIAL = "    spatial: {type: TemplateSpatialModel, filename: map.fits}\n"
 TEMPORAL = "    temporal: {type: LightCurveTemplateTemporalModel, filename: curve.fits}\n"
+COUNTS = """\
+  - name: more
+    type: TemplateNPredModel
+    datasets_names: [run]
+    spectral: {type: PowerLawNormSpectralModel}
+    filename: counts.fits
+"""
 
 
 def test_files_of_components_are_read(tmp_path: Path) -> None:
@@ -40,3 +53,17 @@ def test_files_of_components_are_read(tmp_path: Path) -> None:
     (tmp_path / "models.yaml").write_text("components:\n" + COMPONENT)
     (checked,) = validate(Request(str(tmp_path / "config.yaml")))
     assert checked.exit_code == 0
+
+
+def test_templates_of_counts_have_the_pixels_and_energies_of_their_dataset(tmp_path: Path) -> None:
+    data = cube("run")
+    write_dataset(data, tmp_path / "run.fits")
+    (tmp_path / "config.yaml").write_text(CONFIG.replace("SpectrumDatasetOnOff", "MapDataset"))
+    (tmp_path / "models.yaml").write_text("components:\n" + COMPONENT + COUNTS)
+    shifted = WcsGeometry.create(10.0, 20.0, 0.1, shape=data.geometry.shape)
+    for grid, said in ((data.geometry, ""), (shifted, "pixels that are not those of the dataset's counts")):
+        template = Map(grid, (data.energy,), np.ones(data.counts.shape))
+        write_map(tmp_path / "counts.fits", template)
+        (checked,) = validate(Request(str(tmp_path / "config.yaml")))
+        assert checked.exit_code == (4 if said else 0)
+        assert said in checked.message

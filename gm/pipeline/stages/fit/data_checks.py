@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from gm.datasets import Datasets
+from gm.datasets.kinds import is_map
 from gm.datasets.left_out import no_bin_is_left
 from gm.errors import DataError, InvalidInput
 from gm.models import Layout, Models
@@ -31,6 +32,13 @@ def check_fit(analysis: Analysis, datasets: Datasets, models: Models, settings: 
         raise nothing_to_fit(
             analysis, "no dataset depends on any free parameter" if layout.n_free else "no parameter is free"
         )
+
+
+def check_counts_templates(datasets: Datasets, models: Models, settings: FitSettings | None) -> None:
+    """Templates of predicted counts have the pixels and energies of their datasets. Raises `DataError`."""
+    for dataset in filter(is_map, datasets.select((settings or FitSettings()).datasets)):
+        for component in models.counts_templates(dataset.name):
+            component.template(dataset.geometry, dataset.energy)
 
 
 def nothing_to_fit(analysis: Analysis, why: str) -> InvalidInput:

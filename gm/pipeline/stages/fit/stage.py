@@ -79,9 +79,10 @@ class Fitting(Stage["FitSettings"]):
         return Remodelled(session.start, models, files, is_fit=True)
 
     def check_data(self, analysis: Analysis, start: Start) -> Start | None:
-        from gm.pipeline.stages.fit.data_checks import check_fit
+        from gm.pipeline.stages.fit.data_checks import check_counts_templates, check_fit
 
         check_fit(analysis, start.datasets(), start.models(), analysis.of(self))
+        check_counts_templates(start.datasets(), start.models(), analysis.of(self))
         return start
 
     def why_stop(self, document: Mapping[str, Any]) -> str:
