@@ -23,6 +23,7 @@ from gm.fit import Fit
 from gm.fit.profile import LowerMinimum, ProfilePoint
 from gm.fit.run import FitRun
 from gm.likelihood import DatasetSummary, Engine
+from gm.likelihood.times import is_dark
 from gm.matrices import along
 from gm.models import Component, Models
 
@@ -187,7 +188,7 @@ def in_band(
         masked = dataset.with_(mask_fit=dataset.kept & inside)
         if masked.mask.any():
             kept.append(masked)
-            if component.applies_to(dataset.name) and not dataset.sees_nothing():
+            if component.applies_to(dataset.name) and not (dataset.sees_nothing() or is_dark(component, dataset)):
                 energies.append(_entering(masked))
     if not energies:
         return Datasets(), None

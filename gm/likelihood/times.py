@@ -27,6 +27,12 @@ def check_light(datasets: Datasets, models: Models) -> None:
             )
 
 
+def is_dark(component: Component, dataset: Dataset) -> bool:
+    """Whether a variable component is dark in all of the good time of a dataset. Raises `DataError` without any."""
+    times, model = times_of(component, dataset), component.temporal_model
+    return times is not None and model is not None and not model.average(times, model.values())
+
+
 def uncovered(component: Component, dataset: Dataset) -> float:
     """Part of the good time of a dataset that the light curve of a component says nothing of."""
     times, model = times_of(component, dataset), component.temporal_model

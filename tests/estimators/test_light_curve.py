@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from astropy.table import Table as AstropyTable
 from scipy import stats
 
 from gm.datasets import Datasets, SpectrumDatasetOnOff
@@ -16,7 +17,7 @@ from gm.estimators import FluxPointsEstimator, LightCurve, LightCurveEstimator
 from gm.estimators.time_bins import BayesianBlocks, TimeBin, mjd_tt, time_binning, utc
 from gm.estimators.variability import chi2_probability
 from gm.io.tables import Column, Table
-from gm.models import GaussianPrior, Models
+from gm.models import GaussianPrior, LightCurveTemplateTemporalModel, Models, SkyModel
 from tests.samples import on_off, power_law
 
 DAY = 86400.0
@@ -168,6 +169,28 @@ def test_a_bin_without_exposure_has_no_data_and_the_others_have_theirs(options: 
     if not options.get("free"):
         assert ratio["value"] == pytest.approx(its["value"], rel=1e-9)
         assert (ratio["degrees_of_freedom"], ratio["reason"]) == (2, None)
+
+
+@pytest.mark.parametrize("options", [{"joint": True}, {"free": ["crab.index"]}], ids=["joint", "free"])
+def test_a_bin_after_the_end_of_the_light_curve_of_the_source_has_no_data(
+    options: dict[str, Any], tmp_path: Path
+) -> None:
+    """The source is 0 there: as without the run. Where it ends within a run, half of it is what is predicted."""
+    curve = AstropyTable(
+        {"TIME": [0.0, 3.0], "NORM": [1.0, 1.0]}, meta={"MJDREFI": 53000, "MJDREFF": 0.0, "TIMESYS": "tt"}
+    )
+    curve["TIME"].unit = "d"
+    curve.write(tmp_path / "curve.fits")
+    varies = LightCurveTemplateTemporalModel(filename=str(tmp_path / "curve.fits"))
+    models = Models([SkyModel(name="crab", spectral_model=MODELS["crab"].spectral_model, temporal_model=varies)])
+    partly, after = run(1, (2.5, 3.5)), run(3, (4.0, 5.0))
+    estimator = LightCurveEstimator(source="crab", energy_edges=EDGES, **options)
+    seen = [run(1, (0.0, 1.0)), partly.with_(name="partly")]
+    found, expected = (estimator.run(Datasets(runs), models).to_dict() for runs in ([*seen, after], seen))
+    assert [point["status"] for point in found["points"]][2] == "no_data"
+    assert [p["norm"] for p in found["points"][:2]] == pytest.approx([p["norm"] for p in expected["points"]], rel=1e-6)
+    assert found["points"][1]["norm"] == pytest.approx(2 * found["points"][0]["norm"], rel=5e-3)  # 0.01 sigma
+    assert any("does not cover, 100 %, 50 %" in text or "does not cover, 50 %" in text for text in found["warnings"])
 
 
 def test_a_source_that_no_run_sees_has_no_joint_light_curve() -> None:
