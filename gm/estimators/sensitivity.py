@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import inf, isfinite, sqrt
 from statistics import NormalDist
@@ -27,6 +27,7 @@ Progress = Callable[[str, float], None]
 _LEAST = 1e-100  # counts: less has no square
 _NORMAL = NormalDist()
 _ROUNDING = 1e-12
+_FEW = 5.0  # counts, of which the significance of Asimov data is not the median of what is measured
 
 
 def detection(significance: float, sigma: float) -> float:
@@ -82,16 +83,18 @@ class SensitivityEstimator:
             if progress is not None:
                 progress(f"{edges[k]:.4g} - {edges[k + 1]:.4g} TeV", k / (edges.size - 1))
             rows.append(bands.row(k))
+        integral = tuple(one.row(0) for one in above)
         return Sensitivity(
             source=self.source,
             reference_model=bands.reference.model,
             bands=tuple(rows),
-            integral=tuple(one.row(0) for one in above),
+            integral=integral,
             datasets=tuple(dataset.name for dataset in datasets),
             criteria=Criteria(self.sigma, self.probability, self.min_counts, self.background_systematic),
             warnings=(
                 *bands.reference.warnings(),
                 *told_moved((edge, its) for _, edge, its in moved_edges(by_energy, edges)),
+                *_told_few([*rows, *integral]),
                 *likelihood.remarks(),
             ),
         )
@@ -105,6 +108,18 @@ class SensitivityEstimator:
     def _edges(self, datasets: Datasets) -> Array:
         """(n_bands + 1,) [TeV]."""
         return _common_edges(datasets) if self.energy_edges is None else band_edges(self.energy_edges)
+
+
+def _told_few(rows: Sequence[SensitivityBand]) -> Iterator[str]:
+    """Bands whose flux is significant by so few counts that a TS is not distributed as it is taken to be."""
+    few = [row for row in rows if row.criterion == "significance" and row.excess is not None and row.excess < _FEW]
+    if few:
+        least = min(few, key=lambda row: row.excess or 0.0)
+        yield (
+            f"{len(few)} of {len(rows)} fluxes, those above an energy included, are significant by less than {_FEW:g} "
+            f"expected counts, where the expected TS says little: {least.excess:.2g} from {least.e_min:.4g} to "
+            f"{least.e_max:.4g} TeV; with min_counts there are as many"
+        )
 
 
 def _common_edges(datasets: Datasets) -> Array:

@@ -185,3 +185,19 @@ def test_different_axes_need_edges() -> None:
         sensitivity(spectrum(n_energy=5), spectrum("b", n_energy=6), energy_edges=None)
     with pytest.raises(UsageError, match="no source is called 'crab'"):
         sensitivity(spectrum(), models=Models([power_law("other")]))
+
+
+@pytest.mark.parametrize("stored", [0.0, 1e-6, 30.0])
+def test_a_significance_of_a_part_of_a_count_is_told(stored: float) -> None:
+    """Without a background the expected TS is as far as Cash is not cut off: 25 at a quarter of a count."""
+    dataset = spectrum("b", 2)
+    empty = dataset.with_(background=np.full_like(dataset.background, stored))
+    low, usual = (sensitivity(empty, energy_edges=(0.5, 20.0), min_counts=n) for n in (0.0, 10.0))
+    assert low.bands[0].criterion == "significance"
+    [excess] = [band.excess for band in low.bands]
+    assert excess is not None
+    assert (excess < 5.0) == (stored < 1.0)
+    told = [text for text in low.warnings if "the expected TS says little" in text]
+    assert len(told) == (stored < 1.0)
+    assert all(text.startswith("2 of 2 fluxes, those above an energy included") for text in told)
+    assert not any("says little" in text for text in usual.warnings)
