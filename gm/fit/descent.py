@@ -1,6 +1,7 @@
 """The way to a minimum: the minimiser, and where derivatives do not lead.
 
-Those are the other side of a line of pixel centres, an ellipse turned, and out of kinks of bins that end.
+Those are the other side of a line of pixel centres, an ellipse turned, a shape grown, and out of kinks of bins that
+end.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from gm.fit.kinks import across_kinks
 from gm.fit.minimizer import Minimizer, Minimum
 from gm.fit.objective import Restricted
 from gm.fit.simplex import Simplex
+from gm.fit.sizes import free_sizes, grown
 from gm.likelihood import JointLikelihood
 
 _GAIN = 1e-3  # of -2 ln L, worth another minimisation
@@ -39,6 +41,8 @@ class Descent:
         self._likelihood, self._objective, self._build = likelihood, objective, build
         self._lower, self._upper = layout.lower[active], layout.upper[active]
         self._ellipses = [pair for pair in free_ellipses(likelihood.models, layout) if active[list(pair)].all()]
+        sizes = {k for component in likelihood.models.sources() for k in free_sizes(component, layout)}
+        self._sizes = [k for k in sorted(sizes) if active[k]]
         self.minimizer, self._positions = minimizer, list[int]()
 
     def minimum(self, start: Array) -> Minimum:
@@ -64,18 +68,21 @@ class Descent:
         ]
 
     def _beyond(self, found: Minimum) -> Array | None:
-        """A better point where derivatives do not lead: a position beyond a line of pixel centres that is near, or an
-        ellipse turned that has become round; None when there is none."""
+        """A better point where derivatives do not lead: a position beyond a line of pixel centres that is near, an
+        ellipse turned that has become round, or a shape grown that has become small; None when there is none."""
         active, vector = self._objective.active, self._objective.full(found.vector)
+        layout = self._likelihood.layout
         lattices = [lattice for lattice in self._likelihood.lattices() if active[lattice.lon] and active[lattice.lat]]
-        if not lattices and not self._ellipses:
+        if not (lattices or self._ellipses or self._sizes):
             return None
         sigma = np.zeros(active.size)
         sigma[active] = self.minimizer.scale
-        probes = [
-            np.clip(probe[active], self._lower, self._upper)
-            for probe in (*across_kinks(lattices, vector, sigma), *turned(self._ellipses, vector))
-        ]
+        beyond = (
+            *across_kinks(lattices, vector, sigma),
+            *turned(self._ellipses, vector),
+            *grown(self._sizes if found.valid else (), vector, layout.lower, layout.upper),
+        )
+        probes = [np.clip(probe[active], self._lower, self._upper) for probe in beyond]
         values = [self._objective.value(probe) for probe in probes]
         best = int(np.argmin(np.nan_to_num(values, nan=np.inf))) if values else 0
         return probes[best] if values and values[best] < found.value - _GAIN else None

@@ -152,11 +152,14 @@ class Fit:
     def _minimize(self, models: Models, progress: Progress | None, *, need_free: bool = True) -> FitRun:
         """To the minimum; a source that came to nothing is looked for where the counts want it."""
         run = self._settle(models, progress, need_free=need_free)
-        if (start := run.found_again(models)) is not None:
+        start, why = run.found_again(models), "had come to nothing"
+        if start is None and (narrow := run.narrowed(models)) is not None:
+            start, why = self._with_amplitudes(narrow, progress) or narrow, "had grown as wide as the maps"
+        if start is not None:
             again = self._settle(start, progress)
             if again.minimum.value < run.minimum.value - _LOWER:
                 again.statistic_start = run.statistic_start
-                again.warnings.append("a source that had come to nothing was put where the counts exceed the rest most")
+                again.warnings.append(f"a source that {why} was put where the counts exceed the rest most")
                 return again
         return run
 

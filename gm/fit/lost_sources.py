@@ -1,12 +1,13 @@
-"""Sources that a fit has lost: of next to nothing no derivative tells where it should be.
+"""Sources that a fit has lost: of next to nothing no derivative tells where it should be, nor of one wide as the map.
 
 Far from where a source is the data want nothing of it: its flux goes to 0, and then its position and its spectrum to
-anywhere. Such a source is put where the counts exceed most what everything else predicts.
+anywhere; or it grows until it is a background. Such a source is put where the counts exceed most what everything else
+predicts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from gm.arrays import Array
 from gm.datasets import Datasets, MapDatasetOnOff
 from gm.datasets.kinds import is_map
+from gm.fit.sizes import free_sizes
 from gm.maps.rotation import rotate
 from gm.models import Layout, Models, SkyModel
 
@@ -22,12 +24,24 @@ _PLACE = "lon_0", "lat_0"
 _BOXES = 3, 5, 9  # pixels wide, in which counts are added
 
 
-def lost_sources(models: Models, layout: Layout, vector: Array, scale: Array) -> list[SkyModel]:
-    """Components with a free amplitude and position of which next to nothing is left at ``vector`` (n_free,).
+def lost_sources(models: Models, layout: Layout, vector: Array, scale: Array) -> dict[str, int]:
+    """Components of which next to nothing is left at ``vector`` (n_free,): where their amplitudes are, by name.
 
     scale : (n_free,) about a standard deviation of each parameter
     """
-    found = []
+    movable = _movable(models, layout)
+    return {component.name: k for component, k in movable if abs(vector[k]) < _NOTHING * scale[k]}
+
+
+def wide_sources(models: Models, layout: Layout, vector: Array) -> dict[str, int]:
+    """The same of components that are as wide as the maps, where no limit of the user's keeps them from that."""
+    widest = {k for k in layout.not_own["upper"] if vector[k] >= layout.upper[k]}
+    movable = _movable(models, layout)
+    return {component.name: k for component, k in movable if not widest.isdisjoint(free_sizes(component, layout))}
+
+
+def _movable(models: Models, layout: Layout) -> Iterator[tuple[SkyModel, int]]:
+    """Components with a free position and amplitude, and which element of the vector that is."""
     for component in models.sources():
         position = component.spectral_model.amplitude_position()
         if component.spatial_model is None or position is None:
@@ -36,14 +50,12 @@ def lost_sources(models: Models, layout: Layout, vector: Array, scale: Array) ->
         slots = [first + paths.index(name) for name in _PLACE if name in paths]
         free = [layout.free_position(slot) for slot in slots]
         amplitude = layout.free_position(layout.slots(component.name, "spectral").start + position)
-        is_free = len(free) == len(_PLACE) and None not in free and amplitude is not None
-        if is_free and abs(vector[amplitude]) < _NOTHING * scale[amplitude]:
-            found.append(component)
-    return found
+        if amplitude is not None and len(free) == len(_PLACE) and None not in free:
+            yield component, amplitude
 
 
 def put_where_wanted(
-    models: Models, start: Models, lost: Iterable[SkyModel], datasets: Datasets, predicted: list[Array]
+    models: Models, start: Models, lost: Iterable[str], datasets: Datasets, predicted: list[Array]
 ) -> Models | None:
     """The models with the lost components as they started, but at the largest excess of the counts over what is
     predicted, arrays in the shapes of the datasets' masks; None without maps."""
@@ -52,13 +64,14 @@ def put_where_wanted(
         return None
     lon, lat, frame = place
     flat = list(models.parameters)
-    for component in lost:
-        assert component.spatial_model is not None
-        there = map(float, rotate(lon, lat, frame, component.spatial_model.frame))
+    for name in lost:
+        shape = start[name].spatial_model
+        assert shape is not None
+        there = map(float, rotate(lon, lat, frame, shape.frame))
         moved = dict(zip(_PLACE, there, strict=True))
-        flat[models.slots()[component.name, None]] = [
+        flat[models.slots()[name, None]] = [
             replace(p, value=min(max(moved[p.name], p.min), p.max)) if p.name in moved else p
-            for p in start[component.name].parameters
+            for p in start[name].parameters
         ]
     return models.with_flat(flat)
 
