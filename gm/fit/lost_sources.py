@@ -7,7 +7,7 @@ predicts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +16,7 @@ from gm.arrays import Array
 from gm.datasets import Datasets, MapDatasetOnOff
 from gm.datasets.kinds import is_map
 from gm.fit.sizes import free_sizes
+from gm.likelihood import JointLikelihood
 from gm.maps.rotation import rotate
 from gm.models import Layout, Models, SkyModel
 
@@ -24,20 +25,24 @@ _PLACE = "lon_0", "lat_0"
 _BOXES = 3, 5, 9  # pixels wide, in which counts are added
 
 
-def lost_sources(models: Models, layout: Layout, vector: Array, scale: Array) -> dict[str, int]:
-    """Components of which next to nothing is left at ``vector`` (n_free,): where their amplitudes are, by name.
+def found_again(likelihood: JointLikelihood, vector: Array, scale: Array, start: Models) -> Models | None:
+    """Where to go on from ``vector`` (n_free,) with components of which next to nothing is left there, as they started.
 
-    scale : (n_free,) about a standard deviation of each parameter
+    scale : (n_free,) about a standard deviation of each parameter. None: there are no such components, or no maps.
     """
-    movable = _movable(models, layout)
-    return {component.name: k for component, k in movable if abs(vector[k]) < _NOTHING * scale[k]}
+    models, layout = likelihood.models, likelihood.layout
+    lost = {component.name: k for component, k in _movable(models, layout) if abs(vector[k]) < _NOTHING * scale[k]}
+    return _put(likelihood, vector, lost, models.with_values(layout.own(vector)), start) if lost else None
 
 
-def wide_sources(models: Models, layout: Layout, vector: Array) -> dict[str, int]:
-    """The same of components that are as wide as the maps, where no limit of the user's keeps them from that."""
+def narrowed(likelihood: JointLikelihood, vector: Array, start: Models) -> Models | None:
+    """Where to start again with components that are as wide as the maps, which no limit of the user's kept them from
+    and in which they took the place of a background: everything else as it started. None as in `found_again`."""
+    models, layout = likelihood.models, likelihood.layout
     widest = {k for k in layout.not_own["upper"] if vector[k] >= layout.upper[k]}
     movable = _movable(models, layout)
-    return {component.name: k for component, k in movable if not widest.isdisjoint(free_sizes(component, layout))}
+    wide = {component.name: k for component, k in movable if not widest.isdisjoint(free_sizes(component, layout))}
+    return _put(likelihood, vector, wide, start, start) if wide else None
 
 
 def _movable(models: Models, layout: Layout) -> Iterator[tuple[SkyModel, int]]:
@@ -54,12 +59,18 @@ def _movable(models: Models, layout: Layout) -> Iterator[tuple[SkyModel, int]]:
             yield component, amplitude
 
 
-def put_where_wanted(
-    models: Models, start: Models, lost: Iterable[str], datasets: Datasets, predicted: list[Array]
+def _put(
+    likelihood: JointLikelihood, vector: Array, lost: Mapping[str, int], models: Models, start: Models
 ) -> Models | None:
-    """The models with the lost components as they started, but at the largest excess of the counts over what is
-    predicted, arrays in the shapes of the datasets' masks; None without maps."""
-    place = _brightest(datasets, predicted)
+    """The models with the lost components as they started, but at the largest excess of the counts over what all else
+    predicts at ``vector`` (n_free,); None: there are no maps.
+
+    lost : which elements of the vector are their amplitudes
+    """
+    without = vector.copy()
+    without[list(lost.values())] = 0.0
+    rest = likelihood.predicted(np.clip(without, likelihood.layout.lower, likelihood.layout.upper))
+    place = _brightest(likelihood.datasets, rest)
     if place is None:
         return None
     lon, lat, frame = place
@@ -67,8 +78,7 @@ def put_where_wanted(
     for name in lost:
         shape = start[name].spatial_model
         assert shape is not None
-        there = map(float, rotate(lon, lat, frame, shape.frame))
-        moved = dict(zip(_PLACE, there, strict=True))
+        moved = dict(zip(_PLACE, map(float, rotate(lon, lat, frame, shape.frame)), strict=True))
         flat[models.slots()[name, None]] = [
             replace(p, value=min(max(moved[p.name], p.min), p.max)) if p.name in moved else p
             for p in start[name].parameters

@@ -19,7 +19,7 @@ from gm.fit.descent import Descent
 from gm.fit.ellipsoid import Ellipsoid
 from gm.fit.intervals import Around, Intervals
 from gm.fit.kinks import stepped_across
-from gm.fit.lost_sources import lost_sources, put_where_wanted, wide_sources
+from gm.fit.lost_sources import found_again, narrowed
 from gm.fit.minimizer import Minimizer, Minimum
 from gm.fit.near_limits import beyond_limits
 from gm.fit.no_minimum import culprits
@@ -270,29 +270,13 @@ class FitRun:
 
     def found_again(self, start: Models) -> Models | None:
         """Where to start again with sources that came to nothing, which began as in ``start``; None: there are none."""
-        if not self._has_shapes:
-            return None
-        vector = self.objective.full(self.minimum.vector)
-        scale = np.zeros(vector.size)
+        scale = np.zeros(self.objective.active.size)
         scale[self.objective.active] = self.minimizer.scale
-        models = self.models_at(self.minimum.vector)
-        return self._put(lost_sources(models, self.layout, vector, scale), models, start)
+        return found_again(self.likelihood, self.objective.full(self.minimum.vector), scale, start)
 
     def narrowed(self, start: Models) -> Models | None:
-        """Where to start again with everything as in ``start`` but sources that grew as wide as the maps, and took the
-        place of a background; None: there are none."""
-        if not self._has_shapes:
-            return None
-        return self._put(wide_sources(start, self.layout, self.objective.full(self.minimum.vector)), start, start)
-
-    def _put(self, lost: Mapping[str, int], models: Models, start: Models) -> Models | None:
-        """The models with what is lost, and where its amplitudes are, put where it is wanted; None: nothing is."""
-        if not lost:
-            return None
-        vector = self.objective.full(self.minimum.vector)
-        vector[list(lost.values())] = 0.0
-        rest = self.likelihood.predicted(np.clip(vector, self.layout.lower, self.layout.upper))
-        return put_where_wanted(models, start, lost, self.likelihood.datasets, rest)
+        """The same with sources that grew as wide as the maps."""
+        return narrowed(self.likelihood, self.objective.full(self.minimum.vector), start)
 
     @property
     def _has_shapes(self) -> bool:
