@@ -223,10 +223,8 @@ class Extension:
             return numbers
         try:
             return numbers * factor(self.unit(name) or default, unit)
-        except UnitError as error:
-            raise DataError(
-                f"{self.path}: HDU {self.name}: column {name} is in '{self.unit(name)}', expected a unit of '{unit}'"
-            ) from error
+        except UnitError:
+            self.fail(f"column {name} is in '{self.unit(name)}', expected a unit of '{unit}'")
 
 
 def _cards(header: Header) -> dict[str, CardValue]:

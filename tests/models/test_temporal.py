@@ -208,6 +208,39 @@ def test_damaged_files_say_what_is_wrong(rows: dict[str, list[float]], message: 
         model.average(INTERVALS, model.values())
 
 
+REFERENCE = {"MJDREFI": 55555, "MJDREFF": 0.0}
+
+
+def curve_of(norm: list[float], unit: str, meta: dict[str, Any], folder: Path) -> TemporalModel:
+    from astropy.table import Table as AstropyTable
+
+    rows = {"TIME": np.arange(len(norm)) - 0.5 * len(norm), "NORM": norm}
+    AstropyTable(rows, units={"TIME": "d", "NORM": unit}, meta=meta).write(folder / "curve.fits")
+    return build({"type": "template", "filename": "curve.fits"}, folder)
+
+
+@pytest.mark.parametrize(
+    ("unit", "meta", "message"),
+    [
+        ("cm-2 s-1", REFERENCE, r"curve.fits: HDU .unnamed.: column NORM is in 's-1 cm-2', expected a unit of ''"),
+        ("", {}, r"curve.fits: HDU .*: card MJDREFI is None, expected a number"),
+    ],
+)
+def test_light_curves_are_factors_since_a_date(unit: str, meta: dict[str, Any], message: str, tmp_path: Path) -> None:
+    """A flux in the place of a factor made amplitudes 1e12 times too large."""
+    with pytest.raises(DataError, match=message):
+        curve_of([1.0, 1.0], unit, meta, tmp_path).remarks()
+
+
+def test_what_of_a_light_curve_is_not_used_is_told(tmp_path: Path) -> None:
+    model = curve_of([1.0, -0.2, 1.0, -0.1], "", REFERENCE, tmp_path)
+    assert model.remarks() == (f"{tmp_path / 'curve.fits'}: 2 of 4 norms are negative, and taken for 0",)
+    (tmp_path / "curve.fits").unlink()
+    percent = curve_of([50.0, 50.0], "%", REFERENCE, tmp_path)
+    assert percent.remarks() == ()
+    assert percent.evaluate(np.zeros(1), percent.values()) == pytest.approx(0.5)
+
+
 def gti(start: list[float], stop: list[float], unit: str = "s", **cards: Any) -> Table:
     columns = Column("START", np.array(start), unit), Column("STOP", np.array(stop), unit)
     return Table("GTI", columns, {"TIMESYS": "tt"} | (cards or {"MJDREFI": 55555, "MJDREFF": 0.5}))

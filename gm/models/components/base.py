@@ -111,7 +111,7 @@ class Component(ABC):
         if self.spatial_model is not None:
             yield from self.spatial_model.remarks()
         if self.temporal_model is not None:
-            self.temporal_model.read_file()
+            yield from self.temporal_model.remarks()
 
     # Documents
 

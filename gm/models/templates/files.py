@@ -36,8 +36,9 @@ def first_table(file: FitsFile) -> Extension:
 
 
 def read_curve(table: Extension, x: str, y: str) -> tuple[Array, Array]:
-    """Two columns, (n,) each: ``x`` increasing, at least two finite rows. Raises `DataError`."""
-    first, second = table.floats(x).ravel(), table.floats(y).ravel()
+    """Two columns, (n,) each: ``x`` increasing, in its unit, and numbers ``y``; at least two finite rows. Raises
+    `DataError`."""
+    first, second = table.floats(x).ravel(), table.floats(y, "").ravel()
     if len(first) < 2 or len(first) != len(second):
         table.fail(f"{len(first)} rows of {x} and {len(second)} of {y}, expected at least two of each")
     if not (np.isfinite(first).all() and np.isfinite(second).all()) or (np.diff(first) <= 0).any():

@@ -45,8 +45,9 @@ class TemporalModel(ParametricModel):
         """The parameters' values in internal units, (n_par,)."""
         return np.array([p.value * f for p, f in zip(self.parameters, self.factors, strict=True)])
 
-    def read_file(self) -> None:
-        """Read the file of a model that has one, which else happens on first use. Raises `DataError`."""
+    def remarks(self) -> tuple[str, ...]:
+        """What of its file is not used as it stands there. Raises `DataError` for a file that cannot be used."""
+        return ()
 
     def average(self, intervals: TimeIntervals, values: Array) -> float:
         """Mean of f over the intervals. values : (n_par,)"""

@@ -38,8 +38,8 @@ class LightCurveTemplateTemporalModel(TemporalModel):
             raise ModelError(f"format is {self.settings['format']!r}; allowed: table, map")
 
     @cached_property
-    def table(self) -> tuple[float, Polyline]:
-        """Reference time [d, on the model's scale], and the norm by days since then."""
+    def table(self) -> tuple[float, Polyline, tuple[str, ...]]:
+        """Reference time [d, on the model's scale], the norm by days since then, and remarks on it."""
         file = read_template(str(self.settings.get("filename", "")))
         if self.settings.get("format") != "map":
             times = first_table(file)
@@ -48,7 +48,7 @@ class LightCurveTemplateTemporalModel(TemporalModel):
         else:
             times, values = file.get("SKYMAP_BANDS"), file.get("SKYMAP")
             name = next((name for name in ("TIME", "TIME_MIN") if times.find(name)), "TIME")
-            days, norm = times.floats(name).ravel(), values.floats("DATA").ravel()
+            days, norm = times.floats(name).ravel(), values.floats("DATA", "").ravel()
             if times.find("ENERGY") or times.find("ENERGY_MIN") or times.find("E_MIN"):
                 times.fail("a light curve that depends on energy cannot be averaged over time")
             first, last = days[:1], days[-1:]
@@ -58,14 +58,18 @@ class LightCurveTemplateTemporalModel(TemporalModel):
             if len(days) < 2 or len(days) != len(norm) or (np.diff(days) <= 0).any():
                 times.fail(f"{len(days)} times and {len(norm)} norms, expected at least two, increasing")
         unit = _day_factor(times)
-        return self._reference_time(times), Polyline(days * unit, norm, (float(first[0]) * unit, float(last[0]) * unit))
+        curve = Polyline(days * unit, norm, (float(first[0]) * unit, float(last[0]) * unit))
+        return self._reference_time(times), curve, _negative(times, norm)
 
-    def read_file(self) -> None:
-        _ = self.table
+    def remarks(self) -> tuple[str, ...]:
+        return self.table[2]
 
     def _reference_time(self, times: Extension) -> float:
         header = times.header
-        reference = sum(reference_date(header))
+        try:
+            reference = sum(reference_date(header))
+        except DataError as error:
+            times.fail(str(error), "the Modified Julian Date that TIME counts from")
         own = header.text("TIMESYS", "utc").lower()
         return reference + tt_minus(own, floor(reference)) - tt_minus(self.scale, floor(reference))
 
@@ -104,8 +108,8 @@ class TemplatePhaseCurveTemporalModel(TemporalModel):
     f2 = Default(0.0, "s-3", frozen=True)
 
     @cached_property
-    def curve(self) -> tuple[Polyline, float]:
-        """Norm by phase, and its mean over a turn."""
+    def curve(self) -> tuple[Polyline, float, tuple[str, ...]]:
+        """Norm by phase, its mean over a turn, and remarks on it."""
         table = first_table(read_template(str(self.settings.get("filename", ""))))
         phase, norm = read_curve(table, "PHASE", "NORM")
         if phase[0] < 0 or phase[-1] > 1:
@@ -113,13 +117,13 @@ class TemplatePhaseCurveTemporalModel(TemporalModel):
         curve = Polyline(phase, norm)
         mean = _turn(curve)
         if self.settings.get("normalize", True) is False:
-            return curve, mean
+            return curve, mean, _negative(table, norm)
         if not mean > 0:
             table.fail("the norms add up to 0, which cannot be normalised")
-        return Polyline(phase, norm / mean), 1.0
+        return Polyline(phase, norm / mean), 1.0, _negative(table, norm)
 
-    def read_file(self) -> None:
-        _ = self.curve
+    def remarks(self) -> tuple[str, ...]:
+        return self.curve[2]
 
     def phase(self, elapsed: Array, values: Array) -> Array:
         """Turns since phase 0, at times [d] of any shape since the reference time."""
@@ -150,9 +154,15 @@ class TemplatePhaseCurveTemporalModel(TemporalModel):
 
     def _sum(self, phase: Array) -> Array:
         """Integral of the norm from phase 0, whole turns included."""
-        curve, mean = self.curve
+        curve, mean, _ = self.curve
         whole = np.floor(phase)
         return np.asarray(whole * mean + curve.primitive(phase - whole) - curve.primitive(np.zeros(1)))
+
+
+def _negative(table: Extension, norm: Array) -> tuple[str, ...]:
+    """What to say of norms that no source has."""
+    n = int((norm < 0).sum())
+    return (f"{table.path}: {n} of {norm.size} norms are negative, and taken for 0",) if n else ()
 
 
 def _turn(curve: Polyline) -> float:
@@ -165,4 +175,4 @@ def _day_factor(times: Extension) -> float:
     try:
         return factor(unit, "d")
     except UnitError as error:
-        raise DataError(f"{times.path}: HDU {times.name}: column TIME: {error}") from error
+        raise DataError(f"{times.path}: HDU {times.name or '(unnamed)'}: column TIME: {error}") from error
