@@ -26,9 +26,9 @@ def read_gtpsf(file: FitsFile) -> tuple[FileMap, FileMap]:
     Raises `DataError`.
     """
     table = file.get("PSF")
-    rad = GadfAxis("rad", np.empty(0), "deg", "lin", file.get("THETA").floats("Theta"))
-    energy = GadfAxis("energy_true", np.empty(0), "MeV", "log", table.floats("Energy"))
-    values, exposure = table.floats("Psf"), table.floats("Exposure")
+    rad = GadfAxis("rad", np.empty(0), "deg", "lin", file.get("THETA").floats("Theta", "deg", "deg"))
+    energy = GadfAxis("energy_true", np.empty(0), "MeV", "log", table.floats("Energy", "MeV", "MeV"))
+    values, exposure = table.floats("Psf", "sr-1", "sr-1"), table.floats("Exposure", "cm2 s", "cm2 s")
     if values.shape != (energy.n_bins, rad.n_bins):
         table.fail(
             f"Psf has the shape {values.shape}, expected ({energy.n_bins}, {rad.n_bins}) as Energy and Theta say"
