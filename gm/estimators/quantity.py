@@ -121,7 +121,8 @@ class _Spectrum:
             flux, gradient = model.integral_gradient(bins, values[:n_own])
             slopes[:n_own] = gradient[:, 0]
             return float(flux[0]), slopes
-        rule = bins.coarse if model.is_power_law and model.result_unit() else bins.fine
+        is_straight = model.is_power_law and model.result_unit()
+        rule = bins.coarse if is_straight else bins.between(model.kinks(values[:n_own]))
         f, d_f = self.at(rule.nodes, values)
         weight = rule.nodes**power
         total, gradient = rule.integrate_with_gradient(weight * f, weight * d_f)

@@ -64,8 +64,9 @@ class Reference:
             spectral = values[: len(model.parameters)]
             flux, eflux = model.band_integrals(bins, spectral), model.band_energy_integrals(bins, spectral)
         else:
-            at_nodes = sky_flux(self.model, bins.fine.nodes, values)
-            flux, eflux = bins.fine.integrate(at_nodes), bins.fine.integrate(bins.fine.nodes * at_nodes)
+            rule = bins.between(model.kinks(values[: len(model.parameters)]))
+            at_nodes = sky_flux(self.model, rule.nodes, values)
+            flux, eflux = rule.integrate(at_nodes), rule.integrate(rule.nodes * at_nodes)
         columns = dnde, flux, eflux * TEV_IN_ERG, dnde * e_ref**2 * TEV_IN_ERG
         return [ReferenceFlux(*row) for row in np.transpose(columns).tolist()]
 

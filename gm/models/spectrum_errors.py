@@ -85,7 +85,8 @@ class SpectrumWithErrors:
     def _integral(self, e_min: float, e_max: float, power: int) -> tuple[float, float | None]:
         """Of the flux times a power of energy; a power law times one is another, which the edges integrate exactly."""
         bins = EnergyBins(np.array([e_min, e_max]), conventions=self._conventions)
-        rule = bins.coarse if self._model.is_power_law and self._model.result_unit() else bins.fine
+        is_straight = self._model.is_power_law and self._model.result_unit()
+        rule = bins.coarse if is_straight else bins.between(self._model.kinks(self._spectral))
         value, gradient = self._at(rule.nodes)
         weight = rule.nodes**power
         integral, slopes = rule.integrate_with_gradient(weight * value, weight * gradient)

@@ -80,6 +80,9 @@ class EBLAbsorptionNormSpectralModel(SpectralModel):
         f = transmission ** values[1]
         return np.stack([values[1] * f * by_redshift, f * np.log(np.maximum(transmission, _TINY))])
 
+    def kinks(self, values: Array) -> Array:
+        return np.asarray(np.exp(self._table[1]))
+
     def unabsorbed(self) -> None:
         """Nothing but a factor of 1."""
 

@@ -22,6 +22,7 @@ _FLUX_UNITS = {
     FLUX: (FLUX, f"{FLUX} sr-1", "TeV-1", "TeV-1 sr-1", ""),
     INTEGRAL_FLUX: (INTEGRAL_FLUX, f"{INTEGRAL_FLUX} sr-1", "", "sr-1"),
 }
+_SMOOTH = np.empty(0)
 _FLUX_WORDS = {FLUX: "a differential flux (cm-2 s-1 TeV-1)", INTEGRAL_FLUX: "an integral flux (cm-2 s-1)"}
 
 
@@ -62,12 +63,12 @@ class SpectralModel(ParametricModel):
 
     def band_integrals(self, bins: EnergyBins, values: Array) -> Array:
         """Integral of f over each bin, (n_bins,): closed form for power laws, else log-log trapezoids."""
-        rule = self._rule(bins)
+        rule = self._rule(bins, values)
         return rule.integrate(self.evaluate(rule.nodes, values))
 
     def integral_gradient(self, bins: EnergyBins, values: Array) -> tuple[Array, Array]:
         """Integrals (n_bins,) and their derivatives (n_par, n_bins)."""
-        rule = self._rule(bins)
+        rule = self._rule(bins, values)
         f, d_f = self.evaluate_with_gradient(rule.nodes, values)
         integral, gradient = rule.integrate_with_gradient(f, d_f)
         amplitude = self.amplitude_position()
@@ -78,8 +79,12 @@ class SpectralModel(ParametricModel):
 
     def band_energy_integrals(self, bins: EnergyBins, values: Array) -> Array:
         """Integral of E f(E) over each bin, (n_bins,) [``result_unit`` TeV2]."""
-        rule = self._rule(bins)
+        rule = self._rule(bins, values)
         return rule.integrate(rule.nodes * self.evaluate(rule.nodes, values))
+
+    def kinks(self, values: Array) -> Array:
+        """Energies (n,) [TeV] at which f or its derivative by energy jumps."""
+        return _SMOOTH
 
     def amplitude_position(self) -> int | None:
         """Position among the parameters of the one that f is proportional to, or None."""
@@ -139,8 +144,8 @@ class SpectralModel(ParametricModel):
         ]
         return np.reshape(found, low.shape)
 
-    def _rule(self, bins: EnergyBins) -> LogLogRule | GaussRule:
-        return bins.coarse if self.is_power_law else bins.fine
+    def _rule(self, bins: EnergyBins, values: Array) -> LogLogRule | GaussRule:
+        return bins.coarse if self.is_power_law else bins.between(self.kinks(values))
 
 
 def _in_tev(energy: object) -> Array:

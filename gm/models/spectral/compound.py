@@ -63,6 +63,10 @@ class CompoundSpectralModel(SpectralModel):
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.asarray(OPERATORS[self.operator](f1, f2))
 
+    def kinks(self, values: Array) -> Array:
+        n = len(self.model1.parameters)
+        return np.concatenate([self.model1.kinks(values[:n]), self.model2.kinks(values[n:])])
+
     def gradient(self, energy: Array, values: Array) -> Array:
         return self.evaluate_with_gradient(energy, values)[1]
 

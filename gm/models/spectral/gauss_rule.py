@@ -2,8 +2,8 @@
 
 Gauss-Legendre nodes in ``u = ln E``: the integral over a bin is the sum of ``weight * E f(E)``. Bins wider than half a
 unit of u are cut into equal parts. Six nodes on each integrate what varies as a polynomial of degree 11 in u; with
-E f(E) falling as the tenth power of E over such a part, the error is 2e-8. Steps and kinks of a spectrum inside of a
-bin are not resolved.
+E f(E) falling as the tenth power of E over such a part, the error is 2e-8. Bins are cut at the energies where a
+spectrum says that it has kinks, since no polynomial has one.
 """
 
 from __future__ import annotations
@@ -14,25 +14,28 @@ from gm.arrays import Array
 
 _ORDER = 6
 _WIDEST = 0.5
+_NONE = np.empty(0)
 
 
 class GaussRule:
     """Nodes of some energy axes, and the rule that turns values at the nodes into integrals over the bins.
 
+    kinks : (n,) [TeV] where bins are cut
     nodes : (n_nodes,) [TeV]; the axes' nodes one after the other
     """
 
-    def __init__(self, axes: list[Array]) -> None:
+    def __init__(self, axes: list[Array], kinks: Array = _NONE) -> None:
         t, w = np.polynomial.legendre.leggauss(_ORDER)
         nodes, weights, counts = [], [], []
-        for edges in axes:
+        for whole in axes:
+            edges = np.union1d(whole, kinks[(kinks > whole[0]) & (kinks < whole[-1])]) if kinks.size else whole
             low, ratio = np.log(edges[:-1]), np.log(edges[1:] / edges[:-1])
             n = max(int(np.ceil(float(ratio.max(initial=0.0)) / _WIDEST)), 1)
             at = ((np.arange(n)[:, None] + 0.5 * (t + 1.0)) / n).ravel()
             node = np.exp(low[:, None] + ratio[:, None] * at)
             nodes.append(node.ravel())
             weights.append((node * ratio[:, None] * np.tile(0.5 * w / n, n)).ravel())
-            counts.append(np.full(len(ratio), len(at)))
+            counts.append(len(at) * np.diff(np.searchsorted(edges, whole)))
         self.nodes: Array = np.concatenate(nodes)
         self._weights: Array = np.concatenate(weights)
         self._starts = np.concatenate([[0], np.cumsum(np.concatenate(counts))[:-1]])

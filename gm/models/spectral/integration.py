@@ -27,6 +27,7 @@ from gm.models.spectral.power_law_bins import PowerLawBins
 NODES_PER_DECADE = 100
 _TINY = 1e-300
 _SERIES = 1e-3
+_KEPT = 8  # rules for kinks
 
 
 class LogLogRule:
@@ -112,7 +113,7 @@ class EnergyBins:
 
     def __init__(self, *axes: Array, conventions: Conventions = Conventions.GAMMAPY) -> None:
         self._edges = [np.asarray(axis, dtype=np.float64) for axis in axes]
-        self.conventions = conventions
+        self.conventions, self._cut = conventions, dict[bytes, GaussRule]()
         self.lo: Array = np.concatenate([axis[:-1] for axis in self._edges])
         self.hi: Array = np.concatenate([axis[1:] for axis in self._edges])
         self.offsets = tuple(accumulate((len(axis) - 1 for axis in self._edges), initial=0))
@@ -122,6 +123,18 @@ class EnergyBins:
         if self.conventions.is_exact:
             return GaussRule(self._edges)
         return LogLogRule(self._edges, self._n_nodes())
+
+    def between(self, kinks: Array) -> GaussRule | LogLogRule:
+        """The rule ``fine`` for a spectrum with kinks at these energies (n,) [TeV]: with ``exact`` conventions bins are
+        cut there. Those of the last few are kept."""
+        if not (self.conventions.is_exact and kinks.size):
+            return self.fine
+        key = kinks.tobytes()
+        if key not in self._cut:
+            if len(self._cut) >= _KEPT:
+                self._cut.clear()
+            self._cut[key] = GaussRule(self._edges, kinks)
+        return self._cut[key]
 
     @cached_property
     def coarse(self) -> LogLogRule:

@@ -152,6 +152,9 @@ class BrokenPowerLawSpectralModel(SpectralModel):
         shape, f = exponential_with_slope(-index * x, amplitude)
         return np.stack([-x * f * below, -x * f * ~below, shape, index / ebreak * f])
 
+    def kinks(self, values: Array) -> Array:
+        return np.array([values[3]])
+
 
 class SmoothBrokenPowerLawSpectralModel(SpectralModel):
     """Smoothly broken power law.

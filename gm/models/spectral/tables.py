@@ -49,6 +49,9 @@ class TemplateSpectralModel(SpectralModel):
         f = np.exp(np.minimum(log_f, 300.0))
         return np.where(f <= 2 * _TINY, 0.0, f)
 
+    def kinks(self, values: Array) -> Array:
+        return np.exp(self._log_energy)
+
     def gradient(self, energy: Array, values: Array) -> Array:
         return np.empty((0, *np.shape(energy)))
 
@@ -95,6 +98,9 @@ class PiecewiseNormSpectralModel(SpectralModel):
         norms = np.log(np.maximum(values, _TINY)) if self._is_log else np.asarray(values)
         f = norms[node] * (1 - weight) + norms[node + 1] * weight
         return np.exp(np.minimum(f, 300.0)) if self._is_log else np.asarray(f)
+
+    def kinks(self, values: Array) -> Array:
+        return np.exp(self._nodes) if self._is_log else self._nodes
 
     def gradient(self, energy: Array, values: Array) -> Array:
         node, weight = self._locate(energy)

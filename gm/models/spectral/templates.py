@@ -111,6 +111,9 @@ class TemplateNDSpectralModel(SpectralModel):
         f = np.exp(np.minimum(self._along_energy(table, energy), 300.0))
         return np.where(f <= 2 * _TINY, 0.0, f)
 
+    def kinks(self, values: Array) -> Array:
+        return np.asarray(next(axis for axis in self.table.axes if axis.name in ENERGY).center, dtype=np.float64)
+
     def gradient(self, energy: Array, values: Array) -> Array:
         f = self.evaluate(energy, values)
         _, slopes = self._collapsed(values)
