@@ -20,20 +20,25 @@ from gm.models import (
 )
 from gm.models.spectral.integration import EnergyBins
 
-TABLE = np.geomspace(0.01, 30.0, 40)
-ABSORBED = CompoundSpectralModel(
-    PowerLawSpectralModel(index=2.0),
-    EBLAbsorptionNormSpectralModel(
+COARSE, DENSE = np.geomspace(0.01, 30.0, 40), np.geomspace(0.01, 30.0, 400)
+
+
+def absorbed(table: Array) -> SpectralModel:
+    """With transmissions at the energies of a table, up to an optical depth of 14 at 3 TeV."""
+    optical_depth = np.array([[1.0], [6.0]]) * table**0.8
+    transmission = EBLAbsorptionNormSpectralModel(
         redshift=0.5,
         param={"data": [0.1, 0.5], "unit": ""},
-        energy={"data": TABLE.tolist(), "unit": "TeV"},
-        values={"data": np.exp(-np.array([[1.0], [6.0]]) * TABLE**0.8).tolist(), "unit": ""},
-    ),
-    "mul",
-)
+        energy={"data": table.tolist(), "unit": "TeV"},
+        values={"data": np.exp(-optical_depth).tolist(), "unit": ""},
+    )
+    return CompoundSpectralModel(PowerLawSpectralModel(index=2.0), transmission, "mul")
+
+
 STEP = {"data": [0.1, 1.0, 1.0001, 10.0], "unit": "TeV"}
 KINKED: dict[str, tuple[SpectralModel, Array]] = {
-    "an optical depth up to 14": (ABSORBED, TABLE),
+    "absorption": (absorbed(COARSE), COARSE),
+    "absorption, a dense table": (absorbed(DENSE), DENSE),
     "a break": (BrokenPowerLawSpectralModel(index1=1.0, index2=4.0, ebreak="1.1 TeV"), np.array([1.1])),
     "a step": (
         TemplateSpectralModel(energy=STEP, values={"data": [1.0, 1.0, 1e-6, 1e-6], "unit": "cm-2 s-1 TeV-1"}),
