@@ -228,13 +228,22 @@ def _from_mapping(given: Mapping[str, Any]) -> TimeBinning:
     if kinds == ["edges"]:
         return Intervals(tuple(pairwise(mjd_tt(edge, scale) for edge in given["edges"])))
     if kinds == ["intervals"]:
-        return Intervals(tuple((mjd_tt(low, scale), mjd_tt(high, scale)) for low, high in given["intervals"]))
+        return Intervals(tuple(_pair(one, scale) for one in given["intervals"]))
     if kinds == ["bayesian_blocks"]:
         return BayesianBlocks(float((given["bayesian_blocks"] or {}).get("false_alarm", 0.05)))
     width, start = convert(given["width"], "d"), given.get("start")
     if not width > 0:
         raise UsageError(f"the width of time bins is above zero, not {given['width']}")
     return Width(width, None if start is None else mjd_tt(start, scale))
+
+
+def _pair(interval: Any, scale: str) -> tuple[float, float]:
+    """MJD in TT of both ends. Raises `UsageError`."""
+    try:
+        low, high = interval
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{interval!r} is no interval of time; give two times") from error
+    return mjd_tt(low, scale), mjd_tt(high, scale)
 
 
 def mjd_tt(moment: object, scale: str = "utc") -> float:

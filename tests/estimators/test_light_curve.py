@@ -111,6 +111,7 @@ def test_a_dataset_longer_than_a_bin_is_named(given: object) -> None:
         ({"width": "0 d"}, "is above zero"),
         ({"edges": [53002, 53001]}, "end after they begin"),
         ({"intervals": [[1, 3], [2, 4]]}, "time bins overlap"),
+        ({"intervals": [53001, 53002]}, "53001 is no interval of time; give two times"),
         ({"edges": ["2004-13-01", "2005-01-01"]}, "'2004-13-01' is no time"),
     ],
 )

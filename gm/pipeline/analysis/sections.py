@@ -110,6 +110,11 @@ def texts(value: Any, path: JsonPath) -> Iterator[tuple[JsonPath, str]]:
             yield (*path, index), text
 
 
+def sound_items(values: Any) -> list[Any]:
+    """The items of a list that agree with the schema; none for None."""
+    return [value for value in values or () if value is not None]
+
+
 def patterns(value: Any) -> tuple[str, ...]:
     """One pattern or a list of them, as a tuple."""
     return tuple(text for _, text in texts(value, ()))

@@ -8,7 +8,7 @@ from typing import Any
 
 from gm.errors import JsonPath
 from gm.pipeline.analysis.energies import read_energy, read_range
-from gm.pipeline.analysis.sections import Section, patterns
+from gm.pipeline.analysis.sections import Section, patterns, sound_items
 from gm.pipeline.stages.fit.sky_masks import SkyMask, read_sky_masks
 
 
@@ -50,7 +50,7 @@ def read_fit(section: Section) -> FitSettings:
         mask=read_sky_masks(data["mask"], section),
         minos=patterns(data["minos"]),
         contours=tuple((pair[0], pair[1]) for pair in data["contours"] if pair is not None),
-        contour_levels=tuple(map(float, data["contour_levels"])) if data["contour_levels"] else None,
+        contour_levels=tuple(map(float, sound_items(data["contour_levels"]))) if data["contour_levels"] else None,
         test=patterns(data["test"]),
         flux_ranges=None if data["flux_ranges"] is None else tuple(_flux_ranges(data["flux_ranges"], section)),
     )

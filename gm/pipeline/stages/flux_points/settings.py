@@ -12,7 +12,7 @@ from gm.io.file_names import distinct, file_stem, same_file
 from gm.models import Models
 from gm.models.sky_flux import no_flux
 from gm.pipeline.analysis.energies import read_edges
-from gm.pipeline.analysis.sections import Known, Section, patterns
+from gm.pipeline.analysis.sections import Known, Section, patterns, sound_items
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def read_flux_points(section: Section) -> tuple[FluxPointsSettings, ...]:
 
 def _sources(entry: Mapping[str, Any]) -> tuple[str, ...]:
     """Those of ``sources``, or the one of ``source``; none where neither is given."""
-    return tuple(entry["sources"] or ([] if entry["source"] is None else [entry["source"]]))
+    return tuple(sound_items(entry["sources"] or [entry["source"]]))
 
 
 def _name(entry: Mapping[str, Any]) -> str:

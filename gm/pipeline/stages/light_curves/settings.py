@@ -65,6 +65,8 @@ def _edges(section: Section, index: int, entry: Mapping[str, Any]) -> tuple[floa
 
 
 def _time_bins(section: Section, index: int, given: Any) -> TimeBinning:
+    if isinstance(given, dict) and any(None in value for value in given.values() if isinstance(value, list)):
+        return time_binning("per-observation")  # told by the schema
     try:
         return time_binning(given)
     except (UsageError, UnitError) as error:

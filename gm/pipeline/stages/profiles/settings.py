@@ -12,7 +12,7 @@ from gm.errors import DataError, JsonPath, UsageError
 from gm.estimators.quantity import Quantity
 from gm.models import Models
 from gm.models.asked import contour_problems
-from gm.pipeline.analysis.sections import Known, Section, patterns
+from gm.pipeline.analysis.sections import Known, Section, patterns, sound_items
 
 _AXES = "one of: parameter (an address), parameters (two addresses), quantity (such as flux(crab, 1 TeV, 10 TeV))"
 
@@ -54,7 +54,7 @@ def _read(section: Section, index: int, entry: Mapping[str, Any]) -> ProfileSett
         sigma=float(entry["sigma"]),
         n=entry["n"] or (41 if len(parameters) == 2 else 31),
         values=_values(section, index, entry, max(len(parameters), 1)),
-        levels=tuple(map(float, entry["levels"] or ())),
+        levels=tuple(map(float, sound_items(entry["levels"]))),
     )
 
 
