@@ -11,6 +11,7 @@ from gm.fit.profile import Profile
 from gm.fit.rises import Rises
 
 _PARABOLA = 0.9, 1.1  # a rise one error away
+_LARGE = 3.0  # times itself
 _FAR = 3.0, 30.0, 300.0  # errors
 _RISE = 1e-3  # of -2 ln L: less is none
 _EFFECT = 1.0  # of -2 ln L
@@ -20,13 +21,15 @@ _HALVINGS = 60
 def runaways(rises: Rises, profile: Profile, sizes: Array) -> Iterator[int]:
     """Parameters that could as well be anything farther from 0, all others minimised again, up to where no limit is.
 
-    Looked at are those with an error larger than themselves, where the statistic is no parabola, and those without an
-    error, on the scale of ``sizes`` (n_free,), 0 for what has no place to run to. A parameter that has no effect nearer
-    to 0 either has not run away: it is the shape of a source that is not there. Raises `LowerMinimum`.
+    Looked at are those with an error several times themselves, where the statistic is no parabola, and those without an
+    error, on the scale of ``sizes`` (n_free,), 0 for what has no place to run to. (Where less is left to fall than a
+    rise that is none, as ``x^-p``, the error is more than ``x sqrt(2 / (p (p + 1) 0.001))``: 18 x for p = 2.) A
+    parameter that has no effect nearer to 0 either has not run away: it is the shape of a source that is not there.
+    Raises `LowerMinimum`.
     """
     vector, errors = rises.vector, rises.errors
     steps = np.maximum(np.where(errors > 0, errors, sizes), np.abs(vector))
-    odd = (sizes > 0) & (vector != 0) & ((errors == 0) | (errors > np.abs(vector))) & ~rises.rising
+    odd = (sizes > 0) & (vector != 0) & ((errors == 0) | (errors > _LARGE * np.abs(vector))) & ~rises.rising
     for k in np.flatnonzero(odd).tolist():
         outward = 1.0 if vector[k] > 0 else -1.0
         if errors[k] > 0 and _PARABOLA[0] < rises.at(k, outward) < _PARABOLA[1]:
