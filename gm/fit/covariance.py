@@ -128,13 +128,15 @@ def _scale(objective: Objective, vector: Array) -> Array:
 
 
 def _held(objective: Objective, vector: Array, scale: Array, limit: Array, push: Array) -> BoolArray:
-    """Which parameters (n_free,) are pushed to a limit, and are there to 1e-3 sigma or as good as there."""
+    """Which parameters (n_free,) are pushed to a limit, and are there, or to 1e-3 sigma, or as good as there: at the
+    limit the value is no higher. Of a parameter that has no effect a sigma is far."""
     distance = np.abs(vector - limit)
-    held = (distance <= _NEAR * scale) & (push > 0)
+    held = (distance == 0) & (push > 0)
     for k in (~held & (push > 0) & (distance <= scale)).nonzero()[0]:
-        if push[k] * distance[k] < _SETTLED:
+        is_near = bool(distance[k] <= _NEAR * scale[k])
+        if is_near or push[k] * distance[k] < _SETTLED:
             there = np.where(np.arange(vector.size) == k, limit, vector)
-            held[k] = objective.value(there) <= objective.value(vector)
+            held[k] = objective.value(there) <= objective.value(vector) + is_near * _SETTLED
     return held
 
 
