@@ -131,7 +131,7 @@ def _held(objective: Objective, vector: Array, scale: Array, limit: Array, push:
     """Which parameters (n_free,) are pushed to a limit, and are there, or to 1e-3 sigma, or as good as there: at the
     limit the value is no higher. Of a parameter that has no effect a sigma is far."""
     distance = np.abs(vector - limit)
-    held = (distance == 0) & (push > 0)
+    held: BoolArray = (distance == 0) & (push > 0)
     for k in (~held & (push > 0) & (distance <= scale)).nonzero()[0]:
         is_near = bool(distance[k] <= _NEAR * scale[k])
         if is_near or push[k] * distance[k] < _SETTLED:
