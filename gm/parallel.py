@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache, partial
 from math import prod
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -135,3 +135,20 @@ def side_by_side(work: Callable[[T], R], items: Iterable[T], *, light: bool = Fa
 
     TaskGroup((partial(one, number, item) for number, item in enumerate(tasks)), light=light).finish()
     return [results[number] for number in range(len(tasks))]
+
+
+def add_all(total: NDArray[Any], work: Callable[[T], NDArray[Any]], items: Iterable[T], *, light: bool = False) -> None:
+    """``total += work(item)`` for each in turn: nothing is kept but what waits for its turn."""
+    waiting: dict[int, NDArray[Any]] = {}
+    lock, turn = Lock(), [0]
+
+    def one(number: int, item: T) -> None:
+        result = work(item)
+        with lock:
+            waiting[number] = result
+            del result
+            while turn[0] in waiting:
+                np.add(total, waiting.pop(turn[0]), out=total)
+                turn[0] += 1
+
+    TaskGroup((partial(one, number, item) for number, item in enumerate(items)), light=light).finish()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import NoReturn
@@ -12,7 +13,8 @@ import numpy as np
 import pytest
 
 from gm import parallel
-from gm.parallel import TaskGroup, own_room, side_by_side
+from gm.arrays import Array
+from gm.parallel import TaskGroup, add_all, own_room, side_by_side
 
 
 def test_results_are_in_order() -> None:
@@ -88,3 +90,35 @@ def test_each_thread_has_its_own_room() -> None:
     other.join()
     assert (own_room(2, 3) == 1.0).all()
     assert own_room(100, 2).shape == (100, 2)
+
+
+def test_a_sum_is_in_order_and_keeps_little() -> None:
+    """The first is done last: the others wait, and are added after it as in a loop, to the last bit."""
+    parts = np.random.default_rng(1).normal(size=(40, 3)) * np.logspace(0, 12, 40)[:, None]
+    expected, total = np.zeros(3), np.zeros(3)
+    for part in parts:
+        expected += part
+
+    def work(k: int) -> Array:
+        if k == 0:
+            time.sleep(0.02)
+        return parts[k]
+
+    add_all(total, work, range(40))
+    np.testing.assert_array_equal(total, expected)
+
+
+def test_a_sum_holds_no_part_that_is_added() -> None:
+    alive = list[weakref.ref[Array]]()
+
+    def work(k: int) -> Array:
+        assert sum(one() is not None for one in alive) <= parallel.n_threads()
+        part = np.full(5, float(k))
+        alive.append(weakref.ref(part))
+        return part
+
+    total = np.zeros(5)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parallel, "n_threads", lambda: 1)
+        add_all(total, work, range(30))
+    np.testing.assert_array_equal(total, np.full(5, 435.0))

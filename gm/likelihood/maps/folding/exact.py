@@ -32,7 +32,7 @@ from gm.likelihood.maps.folding.window import EnergyResponse, MapWindow, Respons
 from gm.likelihood.products import inner, times
 from gm.maps.geometry import WcsGeometry
 from gm.models.spatial.pixel_nodes import Nodes
-from gm.parallel import side_by_side
+from gm.parallel import add_all, side_by_side
 
 
 def node_kernels(
@@ -134,20 +134,22 @@ class ExactTrueFolding(Folding):
 
     def pull_back(self, spectrum: Array, weights: Array, slope: float, *, by_energy: bool) -> Array:
         window, seen, exposure = self.window, self._energies.seen, self._exposure
-        by_bin = spectrum[seen, None] * (self._energies.edisp @ self._scattered(weights, slope))
+        by_bin = self._energies.edisp @ self._scattered(weights, slope)
+        by_bin *= spectrum[seen, None]
         by_bin = by_bin.reshape(-1, *window.shape)
         if not by_energy and exposure.mixing is not None:
             back = self._convolver.send_back(by_bin, exposure.mixing)
             return _stacked((back * exposure.maps()).sum(axis=0))
         pieces = self._convolver.send_back_in_pieces(by_bin)
         if not by_energy:
-            nothing = np.zeros(exposure.shape)
+            image = np.zeros(exposure.shape)
 
             def summed(piece: Callable[[], tuple[IntArray, Array]]) -> Array:
                 k, back = piece()
                 return np.asarray((back * exposure.of_energies(k)).sum(axis=0))
 
-            return _stacked(sum(side_by_side(summed, pieces), nothing))
+            add_all(image, summed, pieces)
+            return _stacked(image)
         pulled = np.zeros((len(window.exposure), *exposure.shape))
         for piece in pieces:
             k, back = piece()

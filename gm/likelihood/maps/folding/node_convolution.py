@@ -19,7 +19,7 @@ from scipy import fft
 from gm.arrays import Array, IntArray
 from gm.likelihood.maps.folding.frequencies import ComplexArray, Part, Size, images_of, spectra_of
 from gm.likelihood.maps.folding.kernel_groups import Grid, KernelGroup, chunks
-from gm.parallel import side_by_side
+from gm.parallel import add_all, side_by_side
 
 KEPT_BYTES = 6e7  # of transformed kernels of similar size; beyond, they are made again each time
 
@@ -120,8 +120,10 @@ class NodeConvolver:
             return np.asarray(flat.view(np.complex128)).reshape(-1, *back.shape[1:])
 
         for group in self._groups:
-            parts = side_by_side(partial(mixed, group), group.chunks())
-            whole += self._images(group, sum(parts[1:], parts[0]))
+            n_y, n_x = group.grid.size
+            back = np.zeros((*whole.shape[:2], n_y, n_x // 2 + 1), dtype=np.complex128)
+            add_all(back, partial(mixed, group), group.chunks())
+            whole += self._images(group, back)
         return whole
 
     def send_back_in_pieces(self, images: Array) -> list[Callable[[], tuple[IntArray, Array]]]:

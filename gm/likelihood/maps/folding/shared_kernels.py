@@ -23,7 +23,7 @@ from gm.likelihood.maps.folding.kernel_groups import trimmed
 from gm.likelihood.maps.folding.paired_kernels import PairedKernels
 from gm.likelihood.maps.folding.window import EnergyResponse
 from gm.likelihood.products import times
-from gm.parallel import Lock, TaskGroup, side_by_side
+from gm.parallel import Lock, TaskGroup, add_all, side_by_side
 
 PRECISION = 1e-8  # of folded images: kernels are of single precision, and beyond it their roundings
 _ROOM = 16  # a plan is made for images that are larger by this part on each side
@@ -162,8 +162,8 @@ class _Folded:
             rows = [block.by_basis(weights, pair) for block, (weights, _) in zip(blocks, parts, strict=True)]
             return plan.paired.send(by_pixel @ np.concatenate(rows), y, x, some)
 
-        nothing = np.zeros(plan.paired.frequencies.shape, dtype=np.complex128)
-        back = sum(side_by_side(send, plan.paired.chunks(self.n // 2), light=True), nothing)
+        back = np.zeros(plan.paired.frequencies.shape, dtype=np.complex128)
+        add_all(back, send, plan.paired.chunks(self.n // 2), light=True)
         in_all = np.sum([its_part for _, its_part in parts], axis=0)
         return np.asarray(np.einsum("yx,myx->m", back, self.spectra).real + times(self.images, in_all))
 

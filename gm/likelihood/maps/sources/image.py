@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import combinations_with_replacement
 from typing import Generic, Protocol, TypeVar, final
 
 import numpy as np
@@ -113,12 +114,16 @@ class SharedImage:
         differences over them: the n (n + 1) / 2 of the upper triangle."""
 
         def make(_: Array) -> Array:
-            chosen, bends = np.flatnonzero(steps > 0), []
-            for k, step in zip(chosen, np.diag(steps)[chosen], strict=True):
+            chosen = np.flatnonzero(steps > 0)
+            place = {pair: at for at, pair in enumerate(combinations_with_replacement(range(chosen.size), 2))}
+            bends = np.zeros(0)
+            for i, (k, step) in enumerate(zip(chosen, np.diag(steps)[chosen], strict=True)):
                 rise = self._image.pixels_gradient(values + step) - self._image.pixels_gradient(values - step)
-                bends.append(rise[chosen] / (2 * steps[k]))
-            rows, columns = np.triu_indices(chosen.size)
-            return np.stack([0.5 * (bends[i][j] + bends[j][i]) for i, j in zip(rows, columns, strict=True)])
+                if not bends.size:
+                    bends = np.zeros((len(place), *rise.shape[1:]))
+                for j, other in enumerate(chosen):
+                    bends[place[min(i, j), max(i, j)]] += (1.0 if i == j else 0.5) * (rise[other] / (2 * steps[k]))
+            return bends
 
         with self._lock:
             return self._bends.get(np.append(values, steps), make)
