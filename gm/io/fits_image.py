@@ -35,8 +35,7 @@ def read_image(extension: Extension) -> NDArray[Any]:
     ``BSCALE``, ``BZERO`` and ``BLANK`` (-> NaN) are applied, in float64. Raises `DataError`.
     """
     if not is_image(extension):
-        if extension.header.get("ZIMAGE") is True:
-            extension.fail("is a tile-compressed image, which is not read", "unpack it first: funpack FILE.fz")
+        refuse_packed(extension)
         extension.fail(f"is a {extension.header.text('XTENSION', 'PRIMARY')} without an image, expected an image")
     dtype, shape = np.dtype(_DTYPES[extension.integer("BITPIX")]), image_shape(extension)
     if 0 in shape:
@@ -49,6 +48,12 @@ def read_image(extension: Extension) -> NDArray[Any]:
         return values
     scaled = values * scale + zero
     return scaled if blank is None else np.where(values == blank, np.nan, scaled)
+
+
+def refuse_packed(extension: Extension) -> None:
+    """Raises `DataError` for an image that is compressed into the rows of a table."""
+    if extension.header.get("ZIMAGE") is True:
+        extension.fail("is a tile-compressed image, which is not read", "unpack it first: funpack FILE.fz")
 
 
 def first_data(file: FitsFile) -> Extension:

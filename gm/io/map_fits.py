@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from gm.errors import DataError
 from gm.io.fits import Extension, FitsFile
-from gm.io.fits_image import first_data, image_shape, is_image, read_image
+from gm.io.fits_image import first_data, image_shape, is_image, read_image, refuse_packed
 from gm.io.gadf import GadfAxis, axis_cards, band_axes, band_table, parse_wcs_shape
 from gm.io.ogip import edges_of
 from gm.io.tables import CardValue, Column, Image, Table
@@ -48,11 +48,15 @@ def is_sky_map(file: FitsFile) -> bool:
 def map_extension(file: FitsFile, name: str | None) -> Extension:
     """The extension ``name``, by default the first that holds anything.
 
-    Raises `DataError`, also where by default others hold a map just like it: a cube may be spread over them.
+    Raises `DataError`, also of a compressed image, and where by default others hold a map just like it: a cube may be
+    spread over them.
     """
     if name is not None:
-        return file.get(name)
+        named = file.get(name)
+        refuse_packed(named)
+        return named
     first = first_data(file)
+    refuse_packed(first)
     alike = _alike(file, first)
     if _layout(first) and len(alike) > 1:
         raise DataError(

@@ -193,7 +193,8 @@ def edges_of(extension: Extension, lower: str, upper: str) -> Array:
         low, high = low[order], high[order]
     edges = np.append(low, high[-1])
     if not np.isfinite(edges).all() or not (np.diff(edges) > 0).all() or edges[0] <= 0:
-        extension.fail(f"columns {lower} and {upper} are not energies above 0 in increasing order")
+        hint = "the first bin may begin at a small energy, not at 0" if edges[0] == 0 else ""
+        extension.fail(f"columns {lower} and {upper} are not energies above 0 in increasing order", hint)
     if not (np.abs(high / edges[1:] - 1.0) < _GAP).all():
         at = int(np.argmax(np.abs(high / edges[1:] - 1.0)))
         extension.fail(f"columns {lower} and {upper} leave a gap: {high[at]:g} TeV, then {edges[at + 1]:g} TeV")

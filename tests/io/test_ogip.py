@@ -194,3 +194,14 @@ def test_the_area_is_in_square_centimetres(spectrum: Path) -> None:
     _, area = read_arf(spectrum.parent / ARF)
     edit(spectrum.parent / ARF, lambda hdus: hdus["SPECRESP"].header.set("TUNIT3", "m2"))
     np.testing.assert_allclose(read_arf(spectrum.parent / ARF)[1], area * 1e4, rtol=1e-15)
+
+
+def test_energies_from_zero_on_are_refused_with_a_hint(tmp_path: Path) -> None:
+    columns = [
+        fits.Column("ENERG_LO", "E", "keV", array=[0.0, 1e9]),
+        fits.Column("ENERG_HI", "E", "keV", array=[1e9, 1e10]),
+        fits.Column("SPECRESP", "E", "cm2", array=[1.0, 2.0]),
+    ]
+    fits.BinTableHDU.from_columns(columns, name="SPECRESP").writeto(tmp_path / "arf.fits")
+    with pytest.raises(DataError, match="not energies above 0 in increasing order\n    the first bin may begin at"):
+        read_arf(tmp_path / "arf.fits")

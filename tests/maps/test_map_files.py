@@ -372,3 +372,12 @@ def test_wrong_shapes() -> None:
     with pytest.raises(DataError, match="expected an image with pixels"):
         random_map(RegionGeometry(None), ()).grid()
     assert json.loads(json.dumps(dict(sky_map.meta)))["note"] == "it's"
+
+
+@pytest.mark.parametrize("name", [None, "COMPRESSED_IMAGE"])
+def test_compressed_images_are_called_that(tmp_path: Path, name: str | None) -> None:
+    """They lie in the rows of a table, which is no sparse map."""
+    image = fits.CompImageHDU(np.ones((4, 5), dtype=np.float32))
+    fits.HDUList([fits.PrimaryHDU(), image]).writeto(tmp_path / "map.fits.fz")
+    with pytest.raises(DataError, match="tile-compressed image, which is not read\n    unpack it first: funpack"):
+        read_map(tmp_path / "map.fits.fz", name)
