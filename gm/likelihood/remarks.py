@@ -32,7 +32,8 @@ def remarks(
     known: Sequence[Sequence[LeftOut]] | None = None,
 ) -> list[str]:
     """One sentence for each: of data that are left out, of responses that are missing, of files with values that are
-    not used, of sources without a shape or beyond the border of a map, of templates that end before the data do.
+    not used, of datasets without a source, of sources without a shape or beyond the border of a map, of templates that
+    end before the data do.
 
     known : what is left out of each dataset, where that is known
     """
@@ -47,6 +48,9 @@ def remarks(
         f"{listed(names)}: what {file} holds counts {len(names)} times" for file, names in _counted_again(datasets)
     ]
     sources = {component.name: component for component in models.sources()}
+    alone = [d.name for d in datasets if not any(component.applies_to(d.name) for component in sources.values())]
+    if sources and alone:
+        texts.append(f"{listed(alone)}: no source of the models applies")
     by_name = {dataset.name: dataset for dataset in datasets}
     for component in models:
         seen = component.applied(by_name)

@@ -230,3 +230,11 @@ def test_pixels_outside_of_the_nodes_of_a_surface() -> None:
 
     assert told(0.4) == ["s on cube: pixels outside of the hull of its nodes: nothing is predicted there"]
     assert told(4.0) == []
+
+
+def test_a_dataset_without_a_source() -> None:
+    datasets = [cube("m"), cube("other")]
+    near = Models([source("src", point(), datasets_names=["m"]), background("m"), background("other")])
+    assert "other: no source of the models applies" in remarks(datasets, near, Conventions.GAMMAPY)
+    without = Models([background("m"), background("other")])
+    assert remarks(datasets, without, Conventions.GAMMAPY) == []
