@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from gm.arrays import Array
+from gm.arrays import Array, anywhere
 from gm.matrices import Covariance
 
 _NEAR = 0.5  # of an error
@@ -23,6 +23,8 @@ def beyond_limits(
     vector, lower, upper : (n_free,); covariance : (n_free, n_free), zeros for parameters without an error
     """
     errors = np.sqrt(covariance.diagonal())
+    if not anywhere(np.minimum(vector - lower, upper - vector) < _NEAR * errors):
+        return
     near = np.array([vector - lower, upper - vector]) < _NEAR * errors
     for k in np.flatnonzero(near.any(axis=0)).tolist():
         size = errors[k] * np.where(errors > 0, errors, np.inf)

@@ -217,10 +217,11 @@ class FitRun:
             self.measure_errors(bent=flat)
             rises = self._rises()
             self.errors = self.errors.without(rises.flat(self._suspects(rises)))
-        sizes = np.where(self.errors.inside, self.minimizer.scale, 0.0)
-        if self.minimum.valid and (away := list(runaways(rises, self.profile(), sizes))):
-            self.errors = self.errors.endless([self.names[k] for k in away])
-            return
+        if self.minimum.valid:
+            sizes = np.where(self.errors.inside, self.minimizer.scale, 0.0)
+            if away := list(runaways(rises, self.profile, sizes)):
+                self.errors = self.errors.endless([self.names[k] for k in away])
+                return
         near_kinks = self._kinked(set(), rises.errors)  # those that two errors take across a line of pixel centres
         self.shapes = dict(rises.bent([k for k in near_kinks if k not in self.errors.vague]))
         self.warnings += [
@@ -270,12 +271,16 @@ class FitRun:
 
     def found_again(self, start: Models) -> Models | None:
         """Where to start again with sources that came to nothing, which began as in ``start``; None: there are none."""
+        if not self._has_shapes:
+            return None
         scale = np.zeros(self.objective.active.size)
         scale[self.objective.active] = self.minimizer.scale
         return found_again(self.likelihood, self.objective.full(self.minimum.vector), scale, start)
 
     def narrowed(self, start: Models) -> Models | None:
         """The same with sources that grew as wide as the maps."""
+        if not self._has_shapes:
+            return None
         return narrowed(self.likelihood, self.objective.full(self.minimum.vector), start)
 
     @property

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from gm.arrays import Array
+from gm.arrays import Array, anywhere
 from gm.fit.profile import Profile
 from gm.fit.rises import Rises
 
@@ -18,7 +18,7 @@ _EFFECT = 1.0  # of -2 ln L
 _HALVINGS = 60
 
 
-def runaways(rises: Rises, profile: Profile, sizes: Array) -> Iterator[int]:
+def runaways(rises: Rises, profile_around: Callable[[], Profile], sizes: Array) -> Iterator[int]:
     """Parameters that could as well be anything farther from 0, all others minimised again, up to where no limit is.
 
     Looked at are those with an error several times themselves, where the statistic is no parabola, and those without an
@@ -28,9 +28,11 @@ def runaways(rises: Rises, profile: Profile, sizes: Array) -> Iterator[int]:
     Raises `LowerMinimum`.
     """
     vector, errors = rises.vector, rises.errors
-    steps = np.maximum(np.where(errors > 0, errors, sizes), np.abs(vector))
-    odd = (sizes > 0) & (vector != 0) & ((errors == 0) | (errors > _LARGE * np.abs(vector))) & ~rises.rising
-    for k in np.flatnonzero(odd).tolist():
+    odd = (errors == 0) | (errors > _LARGE * np.abs(vector))
+    if not anywhere(odd):
+        return
+    steps, profile = np.maximum(np.where(errors > 0, errors, sizes), np.abs(vector)), profile_around()
+    for k in np.flatnonzero(odd & (sizes > 0) & (vector != 0) & ~rises.rising).tolist():
         outward = 1.0 if vector[k] > 0 else -1.0
         if errors[k] > 0 and _PARABOLA[0] < rises.at(k, outward) < _PARABOLA[1]:
             continue
