@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy.optimize import brentq, minimize_scalar
@@ -25,13 +27,13 @@ ROOMS = {
 }
 
 
-def analysis(**options: object) -> tuple[Datasets, Models]:
+def analysis(**options: Any) -> tuple[Datasets, Models]:
     axes = EnergyAxis(EDGES), EnergyAxis(EDGES, "energy_true")
     data = {"counts": COUNTS, "exposure": np.full(2, 1e12), "background": STORED}
     dataset = SpectrumDataset(name="a", energy=axes[0], energy_true=axes[1], **data)
     amplitude = Parameter("amplitude", 3e-11, "TeV-1 s-1 cm-2")
     source = power_law("s", index=Parameter("index", 2.0, frozen=True), amplitude=amplitude)
-    tilt, norm = Parameter("tilt", 0.0, frozen=True), Parameter("norm", 1.0, **options)  # type: ignore[arg-type]
+    tilt, norm = Parameter("tilt", 0.0, frozen=True), Parameter("norm", 1.0, **options)
     background = BackgroundIRFModel(dataset_name="a", spectral_model=PowerLawNormSpectralModel(norm=norm, tilt=tilt))
     return Datasets([dataset]), Models([source, background])
 
