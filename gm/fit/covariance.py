@@ -254,6 +254,10 @@ class Errors:
         more = [Direction({name: 1.0}, 0.0) for name in names if name not in known]
         return replace(self, covariance=None, degenerate=[*self.degenerate, *more])
 
+    def untold(self) -> Errors:
+        """The same without a number."""
+        return replace(self, covariance=None)
+
     def whole_covariance(self) -> Covariance | None:
         """(n_free, n_free), zeros for parameters without an error; None where nothing has one."""
         if self.covariance is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from gm.conventions import Conventions
@@ -23,6 +23,7 @@ _RESAMPLED = 2  # times that a shape gets the sub-pixels of where it ended; at a
 _LOWER_MINIMA = 5  # that errors, profiles and tests may find
 _LOWER = 1e-3  # of -2 ln L, by which a minimum is another one
 _AGAIN = "lower minima are found again and again"
+_WENT_LOWER = "a lower minimum was found on the way to the errors, and the fit went there"
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,16 @@ class Fit:
     def __post_init__(self) -> None:
         object.__setattr__(self, "conventions", Conventions(self.conventions))
 
-    def optimize(self, models: Models, progress: Progress | None = None) -> FitResult:
-        """The best fit without errors. Raises `NothingToFit` and `DataError` (no bin is left)."""
-        run = self._sure(self._minimize(models, progress), models, progress, errors=False)
+    def optimize(self, models: Models, progress: Progress | None = None, *, check: bool = True) -> FitResult:
+        """The best fit and its status, without errors. Raises `NothingToFit` and `DataError` (no bin is left).
+
+        check : False where nobody asks whether it is a minimum: no limit, no direction without an end is looked for
+        """
+        if check:
+            run = self._converge(models, progress, FitRun.check_minimum)
+            run.errors = run.errors.untold()
+        else:
+            run = self._sure(self._minimize(models, progress), models, progress, errors=False)
         return run.result(run.best_models(), Around({}, [], []), {})
 
     def run(
@@ -102,7 +110,7 @@ class Fit:
             except LowerMinimum as lower:
                 again = self._minimize(run.models_at(lower.vector), progress)
                 again.statistic_start = run.statistic_start
-                again.warnings.append("a lower minimum was found on the way to the errors, and the fit went there")
+                again.warnings.append(_WENT_LOWER)
                 run = again
                 run.measure_errors()
         run.minimum = replace(run.minimum, valid=False, message=_AGAIN)
@@ -112,16 +120,24 @@ class Fit:
 
     def converge(self, models: Models, progress: Progress | None = None) -> FitRun:
         """The fit at its minimum, with errors, for what is asked around that. Raises as `run` does."""
+        return self._converge(models, progress, FitRun.check_errors)
+
+    def _converge(self, models: Models, progress: Progress | None, check: Callable[[FitRun], object]) -> FitRun:
+        """The fit at its minimum, where ``check`` finds none that is lower."""
+        before: FitRun | None = None
         for _ in range(_LOWER_MINIMA):
             run = self._minimize(models, progress)
             run.measure_errors()
             run = self._sure(run, models, progress)
+            if before is not None:
+                run.statistic_start = before.statistic_start
+                run.warnings.append(_WENT_LOWER)
             try:
                 run.check_directions()
-                run.check_errors()
+                check(run)
                 return run
             except LowerMinimum as lower:
-                models = run.models_at(lower.vector)
+                models, before = run.models_at(lower.vector), run
         run.minimum = replace(run.minimum, valid=False, message=_AGAIN)
         return run
 

@@ -210,8 +210,9 @@ class FitRun:
             if value < self.minimum.value - _GAIN:
                 raise LowerMinimum(vector)
 
-    def check_errors(self) -> None:
-        """No error where the statistic does not rise, and a word where it is no parabola. Raises `LowerMinimum`."""
+    def check_minimum(self) -> Rises:
+        """No error where the statistic does not rise, and no minimum where it does not to infinity. The rises that say
+        so. Raises `LowerMinimum`."""
         rises = self._rises()
         if flat := rises.flat(self._suspects(rises)):
             self.measure_errors(bent=flat)
@@ -221,7 +222,13 @@ class FitRun:
             sizes = np.where(self.errors.inside, self.minimizer.scale, 0.0)
             if away := list(runaways(rises, self.profile, sizes)):
                 self.errors = self.errors.endless([self.names[k] for k in away])
-                return
+        return rises
+
+    def check_errors(self) -> None:
+        """That it is a minimum, and a word where the statistic is no parabola. Raises `LowerMinimum`."""
+        rises = self.check_minimum()
+        if self.errors.degenerate:
+            return
         near_kinks = self._kinked(set(), rises.errors)  # those that two errors take across a line of pixel centres
         self.shapes = dict(rises.bent([k for k in near_kinks if k not in self.errors.vague]))
         self.warnings += [

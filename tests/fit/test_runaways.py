@@ -81,6 +81,17 @@ def test_a_cutoff_with_a_limit_ends_there() -> None:
     assert result.statistic == pytest.approx(lowest(counts, 300.0), abs=1e-3)
 
 
+@pytest.mark.parametrize(("limits", "status"), [({}, "not_converged"), ({"max": 300.0}, "at_limit")])
+def test_without_errors_the_status_is_the_same(limits: dict[str, float], status: str) -> None:
+    """It was converged."""
+    datasets, models = seen(drawn(1)), Models([cut_off(**limits)])
+    fast, whole = Fit(datasets).optimize(models), Fit(datasets).run(models)
+    assert (fast.status, fast.message) == (whole.status, whole.message)
+    assert fast.status == status
+    assert fast.statistic == whole.statistic
+    assert all(row.error is None for row in fast.parameters)
+
+
 def test_a_cutoff_that_is_hardly_wanted_has_a_minimum() -> None:
     """Without it the statistic is higher by 0.04: an error larger than the value, and a minimum."""
     counts = drawn(2)

@@ -213,7 +213,7 @@ class Sizes:
                 self.progress(f"size {size:.3g} deg", 0.0)
             near = min(self.known, key=lambda other: abs(other - size), default=None)
             start = self.models if near is None else self.known[near].models
-            self.known[size] = self.fit.optimize(self._shaped(size, frozen=True, models=start))
+            self.known[size] = self.fit.optimize(self._shaped(size, frozen=True, models=start), check=False)
         return self.known[size]
 
     def _shaped(self, size: float, *, frozen: bool, models: Models | None = None) -> Models:
