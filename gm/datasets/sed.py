@@ -19,6 +19,7 @@ import numpy as np
 from gm.arrays import Array, BoolArray, IntArray
 from gm.datasets.sed_covariance import covariance_of, squared
 from gm.datasets.sed_errors import one_sided
+from gm.datasets.sed_limits import card_number, limits_of
 from gm.datasets.sed_profiles import baselines, rises, usable
 from gm.datasets.sed_units import taken_for_usual, with_units
 from gm.errors import DataError
@@ -36,7 +37,6 @@ REQUIRED = {
 }
 UNITS = {"dnde": DNDE, "e2dnde": EFLUX, "flux": FLUX, "eflux": EFLUX, "likelihood": ""}
 AMPLITUDE, INDEX = 1e-12, 2.0
-UL_SQRT_TS = 2.0
 _ERRORS = ("_err", "_errn", "_errp")
 
 
@@ -132,6 +132,7 @@ def sed_from_table(table: Table) -> SedTable:
     if succeeded is not None:
         fluxes |= {suffix: np.where(succeeded, fluxes[suffix], np.nan) for suffix in ("", "_err")}
     ts, sqrt_ts = (_plain(table, name) for name in ("ts", "sqrt_ts"))
+    is_ul, unflagged = limits_of(table, quantity, fluxes, ts, sqrt_ts)
     norm_scan, stat_scan = _scans(table)
     return SedTable(
         energy=energy,
@@ -143,7 +144,7 @@ def sed_from_table(table: Table) -> SedTable:
         dnde_errp=fluxes["_errp"],
         dnde_ul=fluxes["_ul"],
         dnde_ref=reference,
-        is_ul=_is_ul(table, quantity, fluxes, ts, sqrt_ts),
+        is_ul=is_ul,
         ts=ts,
         sqrt_ts=sqrt_ts,
         stat=_plain(table, "stat"),
@@ -156,7 +157,7 @@ def sed_from_table(table: Table) -> SedTable:
         sed_type=sed_type,
         n_sigma_ul=_n_sigma_ul(table),
         meta=dict(table.header),
-        remarks=(*unsaid, *undefined),
+        remarks=(*unsaid, *undefined, *unflagged),
     )
 
 
@@ -172,7 +173,7 @@ def _scans(table: Table) -> tuple[Array | None, Array | None]:
 
 def n_sigma_of(table: Table) -> float:
     """How many sigma the errors are: the header's ``n_sigma``, else one."""
-    number = _number(table.card("n_sigma"))
+    number = card_number(table.card("n_sigma"))
     if table.card("n_sigma") is not None and (number is None or not 0 < number < np.inf):
         raise DataError(f"n_sigma is {str(table.card('n_sigma'))[:40]!r}, expected a number above 0")
     return number or 1.0
@@ -188,22 +189,15 @@ def _n_sigma_ul(table: Table) -> float | None:
     """What the upper limits mean: ``n_sigma_ul``, or in eight letters ``n_sig_ul``; else from the confidence, which
     may be in percent."""
     for name in ("n_sigma_ul", "n_sig_ul"):
-        own = _number(table.card(name))
+        own = card_number(table.card(name))
         if own is not None and 0 < own < np.inf:
             return own
-    confidence = _number(table.card("UL_CONF"))
+    confidence = card_number(table.card("UL_CONF"))
     if confidence is not None and 1 < confidence < 100:
         confidence /= 100
     if confidence is None or not 0 < confidence < 1:
         return None
     return round(NormalDist().inv_cdf(0.5 * (1 + confidence)), 1)
-
-
-def _number(value: Any) -> float | None:
-    try:
-        return None if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
 
 
 def _modern(table: Table) -> Table:
@@ -308,23 +302,6 @@ def _scan(table: Table, name: str) -> Array:
     if values.dtype.kind not in "iuf" or not values.size:
         raise DataError(f"column {name} has no numbers")
     return values.astype(np.float64).reshape(len(values), -1)
-
-
-def _is_ul(
-    table: Table, quantity: str, fluxes: Mapping[str, Array], ts: Array | None, sqrt_ts: Array | None
-) -> BoolArray:
-    """Stored flags; else sqrt(TS) below the threshold; else a finite upper limit; else no value."""
-    flags = table.flags("is_ul")
-    if flags is not None:
-        return flags
-    has_ul = table.find(f"{quantity}_ul") is not None
-    if has_ul and (ts is not None or sqrt_ts is not None):
-        if sqrt_ts is None:
-            assert ts is not None
-            sqrt_ts = np.where(fluxes[""] > 0, 1.0, -1.0) * np.sqrt(np.clip(ts, 0.0, None))
-        threshold = _number(table.card("sqrt_ts_threshold_ul"))
-        return np.asarray(sqrt_ts < (UL_SQRT_TS if threshold is None else threshold), dtype=np.bool_)
-    return np.isfinite(fluxes["_ul"]) if has_ul else np.isnan(fluxes[""])
 
 
 def sed_columns(points: SedTable) -> tuple[list[Column], dict[str, CardValue]]:

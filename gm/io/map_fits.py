@@ -89,10 +89,15 @@ def read_wcs_map(file: FitsFile, extension: Extension, *, logical: bool = True) 
     if extension.is_table:
         data = _read_sparse(extension, axes)
     else:
-        data = read_image(extension)
+        data = _plain_image(read_image(extension), axes)
         _check_shape(extension, data.shape, axes)
     data = _logical(extension, data) if logical else data
     return FileMap(data, axes, unit or usual_unit(file, extension), extension.header, read_meta(extension))
+
+
+def _plain_image(data: NDArray[Any], axes: Sequence[GadfAxis]) -> NDArray[Any]:
+    """An image, without the axes of one plane that radio maps have (a frequency, a polarisation)."""
+    return data.reshape(data.shape[-2:]) if not axes and data.size == np.prod(data.shape[-2:]) else data
 
 
 def usual_unit(file: FitsFile, extension: Extension) -> str:
@@ -163,6 +168,8 @@ def _check_shape(extension: Extension, shape: tuple[int, ...], axes: tuple[GadfA
 
 def _read_sparse(extension: Extension, axes: tuple[GadfAxis, ...]) -> NDArray[Any]:
     """Pixels by number (``PIX``, ``y n_x + x``) and by bin (``CHANNEL``); all others are 0."""
+    if "WCSSHAPE" not in extension.header:
+        extension.fail("a table that is no map", "maps in tables have the card PIXTYPE, of HEALPix, or WCSSHAPE")
     sizes = parse_wcs_shape(extension.header.text("WCSSHAPE"))
     if len(sizes) < 2:
         extension.fail(f"WCSSHAPE is {sizes}, expected at least two sizes")

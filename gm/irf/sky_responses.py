@@ -58,7 +58,7 @@ class _SkyValues:
             return np.broadcast_to(data.reshape(*data.shape[:-2], *(1,) * lon.ndim), data.shape[:-2] + lon.shape)
         x, y = (np.asarray(at) for at in grid.position(lon, lat, "icrs"))
         n_y, n_x = grid.shape
-        inside = (x >= -0.5) & (x < n_x - 0.5) & (y >= -0.5) & (y < n_y - 0.5)
+        inside = grid.holds(x, y)
         row, up = _corner(np.where(inside, y, 0.0), n_y)
         column, right = _corner(np.where(inside, x, 0.0), n_x)
         above, beside = np.minimum(row + 1, n_y - 1), np.minimum(column + 1, n_x - 1)

@@ -127,6 +127,7 @@ class WcsGeometry:
     def index(self, lon: ArrayLike, lat: ArrayLike, frame: str | None = None) -> tuple[IntArray, IntArray]:
         """Indices (y, x) of the pixels that hold positions [deg], broadcast; both -1 outside."""
         x, y = (np.floor(np.atleast_1d(value) + 0.5) for value in self.position(lon, lat, frame))
+        x = np.mod(x, self.shape[1]) if self.is_closed else x
         inside = (x >= 0) & (x < self.shape[1]) & (y >= 0) & (y < self.shape[0])
         return np.where(inside, y, -1).astype(np.intp), np.where(inside, x, -1).astype(np.intp)
 
@@ -243,6 +244,12 @@ class WcsGeometry:
         """Whether the last column touches the first, all around the sky."""
         period = self.projection.period
         return period is not None and abs(self.shape[1] - period) < _CLOSED
+
+    def holds(self, x: Array, y: Array) -> BoolArray:
+        """Whether pixel coordinates, of any shape, lie on the grid. Where that goes all around the sky every column
+        does: its two ends are one place, which rounding puts just beyond either."""
+        rim = 0.5 + (_CLOSED if self.is_closed else 0.0)
+        return np.asarray((x >= -rim) & (x < self.shape[1] - 1 + rim) & (y >= -0.5) & (y < self.shape[0] - 0.5))
 
     def upsample(self, k: int) -> WcsGeometry:
         """The grid with each pixel divided into ``k x k``."""

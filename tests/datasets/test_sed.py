@@ -153,12 +153,26 @@ def test_errors_that_are_undefined_are_told() -> None:
 def test_a_column_without_a_unit_is_in_that_of_its_value() -> None:
     """Numbers per MeV beside errors that say nothing: in the usual unit these would be a millionth of themselves."""
     units = {"dnde": "MeV-1 cm-2 s-1", "e_min": "GeV"}
-    numbers = {"dnde": 1e-6 * TRUTH, "dnde_errn": 1e-6 * ERROR, "dnde_ul": 3e-6 * TRUTH}
+    numbers = {"dnde": 1e-6 * TRUTH, "dnde_errn": 1e-6 * ERROR, "dnde_ul": 3e-6 * TRUTH, "is_ul": np.zeros(5, bool)}
     edges = {"e_ref": 1e3 * ENERGY, "e_min": 0.8e3 * ENERGY, "e_max": 1.5e3 * ENERGY}
     points = sed_from_table(Table("", tuple(Column(n, v, units.get(n, "")) for n, v in {**edges, **numbers}.items())))
     found = (points.energy, points.e_max, points.dnde, points.dnde_errn, points.dnde_ul)
     np.testing.assert_allclose(found, (ENERGY, 1.5 * ENERGY, TRUTH, ERROR, 3 * TRUTH), rtol=1e-14)
     assert points.remarks == ()
+
+
+def test_points_that_only_their_limit_makes_one_are_told() -> None:
+    """Tables that give a limit beside every flux lost all points, without saying why."""
+    limits = np.where(ENERGY > 5, 3.0 * TRUTH, np.nan)
+    some = of(dnde_err=ERROR, dnde_ul=limits)
+    assert some.is_ul.tolist() == [False, False, False, True, True]
+    assert some.remarks[-1] == (
+        "2 of 5 points with an error are taken for upper limits: "
+        "they have a dnde_ul, and no column is_ul, ts or sqrt_ts says which points are none"
+    )
+    alone = of(dnde_err=np.where(ENERGY > 5, np.nan, ERROR), dnde_ul=limits)
+    told = of(dnde_err=ERROR, dnde_ul=limits, is_ul=ENERGY > 5)
+    assert not any("taken for upper limits" in text for one in (alone, told) for text in one.remarks)
 
 
 def test_columns_of_no_unit_at_all_are_told() -> None:

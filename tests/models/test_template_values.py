@@ -16,6 +16,7 @@ from gm.maps.geometry import WcsGeometry
 from gm.maps.healpix import HealpixGeometry
 from gm.maps.map import Map
 from gm.maps.pixel_grid import PixelGrid
+from gm.maps.projection import celestial_cards
 from gm.maps.reading import read_map
 from gm.maps.sphere import unit_vectors
 from gm.maps.writing import write_map
@@ -227,3 +228,58 @@ def test_a_map_without_a_unit_is_told(tmp_path: Path) -> None:
     write_map(path, Map(GRID, (), image(), ""))
     assert "without a unit" in TemplateSpatialModel(filename=str(path), normalize=False).remarks()[0]
     assert TemplateSpatialModel(filename=str(path)).remarks() == ()
+
+
+@pytest.mark.parametrize("step", [1.0, 0.3])
+@pytest.mark.parametrize(("reference", "sign"), [(0.0, -1), (0.0, 1), (180.0, 1), (83.63, 1)])
+def test_the_ends_of_a_map_around_the_sky_are_one_place(
+    tmp_path: Path, reference: float, sign: int, step: float
+) -> None:
+    """A column of a dataset that lies there, a digit of rounding to either side, saw nothing of a template."""
+    n_x = round(360 / step)
+    cards = {"CTYPE1": "GLON-CAR", "CTYPE2": "GLAT-CAR", "CRPIX1": 0.5 + n_x / 2, "CRPIX2": 4.5, "CRVAL1": reference}
+    geometry = WcsGeometry((8, n_x), celestial_cards({**cards, "CRVAL2": 0.0, "CDELT1": sign * step, "CDELT2": step}))
+    end = (reference + 180.0) % 360.0
+    lon = np.array([end, end + 360.0, end - 360.0, np.nextafter(end, 400.0), np.nextafter(end, -400.0)])
+    model = template(tmp_path / "t.fits", np.full(geometry.shape, 2.0), geometry, normalize=False)
+    found = model.template.evaluate(lon, np.full(5, 0.1), None)
+    np.testing.assert_allclose(found, 2.0, rtol=1e-12)
+    rows = model.template.integrate(lon, np.array([0.1]), np.ones((1, 5)), None)
+    assert rows is not None
+    np.testing.assert_allclose(rows, 2.0, rtol=1e-12)
+    assert geometry.contains(lon, np.full(5, 0.1)).all()
+    assert set(geometry.index(lon, 0.1)[1].tolist()) <= {0, n_x - 1}
+
+
+def test_pixels_of_different_size_are_told_of_a_normalised_map(tmp_path: Path) -> None:
+    """Plate carree at declinations of 30 to 50 deg: pixels cover 0.87 to 0.64 of their square."""
+    high = WcsGeometry.create(80.0, 0.0, 1.0, shape=(101, 20), frame="icrs").window(slice(80, 101), slice(0, 20))
+    (said,) = template(tmp_path / "t.fits", np.ones(high.shape), high).remarks()
+    assert said.endswith(
+        "its pixels differ in size, by a factor of up to 1.35: "
+        "normalize takes values for parts of the whole in each pixel, not for brightnesses"
+    )
+    assert template(tmp_path / "t.fits", np.ones(high.shape), high, normalize=False).remarks() == ()
+    dark = np.where(np.arange(21)[:, None] < 3, 1.0, 1e-3) * np.ones(high.shape)
+    assert template(tmp_path / "t.fits", dark, high).remarks() == ()
+
+
+def test_images_with_axes_of_one_plane(tmp_path: Path) -> None:
+    """As radio maps have them: a frequency and a polarisation."""
+    write_map(tmp_path / "t.fits", Map(GRID, (), image(), "sr-1"))
+    with fits.open(tmp_path / "t.fits") as hdus:
+        header = {name: value for name, value in hdus[1].header.items() if name[:2] in ("CT", "CR", "CD", "CU")}
+        fits.PrimaryHDU(hdus[1].data[None, None], fits.Header(header)).writeto(tmp_path / "radio.fits")
+    found = read_map(tmp_path / "radio.fits")
+    np.testing.assert_array_equal(found.data, image())
+    assert found.axes == ()
+    with fits.open(tmp_path / "radio.fits", mode="update") as hdus:
+        hdus[0].data = np.repeat(hdus[0].data, 2, axis=0)
+    with pytest.raises(DataError, match=r"an image of shape \(2, 1, 8, 10\), its axes before the sky are: none"):
+        read_map(tmp_path / "radio.fits")
+
+
+def test_a_table_that_is_no_map(tmp_path: Path) -> None:
+    fits.BinTableHDU.from_columns([fits.Column("T", "D", array=np.ones(12))], name="X").writeto(tmp_path / "t.fits")
+    with pytest.raises(DataError, match=r"t.fits: HDU X: a table that is no map"):
+        read_map(tmp_path / "t.fits")

@@ -241,6 +241,23 @@ def test_what_of_a_light_curve_is_not_used_is_told(tmp_path: Path) -> None:
     assert percent.evaluate(np.zeros(1), percent.values()) == pytest.approx(0.5)
 
 
+@pytest.mark.parametrize(("day", "t_ref"), [(0, None), (0, 0.0), (57000, None), (57000, 57000.0)])
+def test_dates_of_a_light_curve_are_days_of_its_scale(day: int, t_ref: float | None, tmp_path: Path) -> None:
+    """Since MJD 0, when UTC had no leap seconds yet, curves came 35 seconds too early. Right: astropy's clock."""
+    from astropy.table import Table as AstropyTable
+    from astropy.time import Time
+
+    rows = {"TIME": np.array([57001.0, 57001.01]) - day, "NORM": [0.0, 1.0]}
+    meta = {"MJDREFI": day, "MJDREFF": 0.0, "TIMESYS": "UTC"}
+    AstropyTable(rows, units={"TIME": "d"}, meta=meta).write(tmp_path / "curve.fits")
+    given = {} if t_ref is None else {"parameters": [{"name": "t_ref", "value": t_ref, "unit": "d"}]}
+    model = build({"type": "template", "filename": "curve.fits"} | given, tmp_path)
+    start, stop = Time([57001, 57001], [0.002, 0.004], format="mjd", scale="utc").tt.mjd
+    intervals = TimeIntervals(np.array([start]), np.array([stop]))
+    assert model.average(intervals, model.values()) == pytest.approx(0.3, abs=1e-7)
+    assert model.covered(intervals, model.values()) == 1.0
+
+
 def gti(start: list[float], stop: list[float], unit: str = "s", **cards: Any) -> Table:
     columns = Column("START", np.array(start), unit), Column("STOP", np.array(stop), unit)
     return Table("GTI", columns, {"TIMESYS": "tt"} | (cards or {"MJDREFI": 55555, "MJDREFF": 0.5}))

@@ -15,24 +15,23 @@ from gm.arrays import Array, IntArray
 @dataclass(frozen=True, eq=False)
 class Between:
     """Each of n places between two pixels of an axis: ``first`` and ``second`` of these, (n,), and the share of the
-    second; inside : (n,) 1 where it is on the axis, 0 beyond, and where it is no number.
+    second.
 
-    Half a pixel beyond the outermost centres the lines go on.
+    Half a pixel beyond the outermost centres the lines go on; places further out, and those that are no numbers, are
+    taken for one on the axis.
     """
 
     first: IntArray
     second: IntArray
     share: Array
-    inside: Array
 
     @classmethod
     def of(cls, at: Array, n: int) -> Between:
         """From pixel coordinates (n_places,) of an axis of ``n`` pixels."""
-        inside = (at >= -0.5) & (at < n - 0.5)
-        at = np.where(inside, at, 0.0)
+        at = np.clip(np.nan_to_num(at), -0.5, n - 0.5)
         first = np.clip(np.floor(at), 0, max(n - 2, 0)).astype(np.intp)
         share = at - first if n > 1 else np.zeros_like(at)
-        return cls(first, first + int(n > 1), share, inside.astype(np.float64))
+        return cls(first, first + int(n > 1), share)
 
     def along(self, values: NDArray[Any], axis: int) -> Array:
         """Values at the places, which take the place of one axis of an image (n_y, n_x)."""

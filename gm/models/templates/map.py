@@ -32,6 +32,7 @@ Geometry: TypeAlias = WcsGeometry | HealpixGeometry
 _UNITS = ("sr-1", "TeV-1 cm-2 s-1 sr-1", "TeV-1 sr-1", "")
 _UNSEEN = -1.6375e30  # HEALPix: no value
 _LARGEST = 700.0  # logarithm
+_BRIGHT, _UNEVEN = 0.01, 1.1  # of the brightest pixel, and of the smallest
 _STEP = 1e-5  # deg, for the derivatives of pixel coordinates by sky coordinates
 
 
@@ -65,8 +66,8 @@ class TemplateMap:
             return geometry, found.axes, data, factor(found.unit, unit), unit, remarks
         sky = tuple(range(len(found.axes), data.ndim))
         total = data.astype(np.float64).sum(axis=sky, keepdims=True)
-        share = np.divide(data, total, out=np.zeros(data.shape), where=total != 0)
-        return geometry, found.axes, share / geometry.solid_angle(), 1.0, "sr-1", remarks
+        share, area = np.divide(data, total, out=np.zeros(data.shape), where=total != 0), geometry.solid_angle()
+        return geometry, found.axes, share / area, 1.0, "sr-1", remarks + _uneven(self.filename, share, area)
 
     def _check_axes(self, axes: tuple[Axis, ...]) -> None:
         """Raise `DataError` for axes that nobody gives values of."""
@@ -158,11 +159,13 @@ class TemplateMap:
         """`evaluate` at all pairs of longitudes (n_x,) and latitudes (n_y,) times an area (n_y, n_x), quickly; None:
         the map has other rows and columns. What is no number counts 0."""
         geometry = self.geometry
-        along = geometry.projection.pixels_along(lon, lat) if isinstance(geometry, WcsGeometry) else None
+        if isinstance(geometry, HealpixGeometry):
+            return None
+        along = geometry.projection.pixels_along(lon, lat)
         if along is None:
             return None
         columns, rows = (Between.of(at, n) for at, n in zip(along, geometry.shape[::-1], strict=True))
-        factor = self._loaded[3] * (rows.inside[:, None] * columns.inside) * area
+        factor = self._loaded[3] * geometry.holds(along[0], along[1][:, None]) * area
         slices = self.scaled if slices is None else slices
 
         def at(one: NDArray[Any]) -> Array:
@@ -247,7 +250,7 @@ class TemplateMap:
             return np.maximum(index, 0), np.where(index >= 0, weight, 0.0), np.ones(np.shape(lon))
         x, y = geometry.pixel(lon, lat)
         n_y, n_x = geometry.shape
-        inside = (x >= -0.5) & (x < n_x - 0.5) & (y >= -0.5) & (y < n_y - 0.5)
+        inside = geometry.holds(x, y)
         x, y = np.where(inside, x, 0.0), np.where(inside, y, 0.0)
         left = np.clip(np.floor(x), 0, max(n_x - 2, 0)).astype(np.intp)
         low = np.clip(np.floor(y), 0, max(n_y - 2, 0)).astype(np.intp)
@@ -332,6 +335,16 @@ def _power(first: Array, second: Array, share: float) -> Array:
     there = (first > 0) & (second > 0)
     ratio = np.divide(second, first, out=np.ones_like(first), where=there)
     return np.where(there, first * ratio**share, 0.0)
+
+
+def _uneven(filename: str, share: Array, area: Array | float) -> tuple[str, ...]:
+    """What to say of pixels (n_y, n_x) of different size, whose values are normalised as parts of the whole."""
+    bright = np.broadcast_to(area, share.shape)[share > _BRIGHT * share.max()]
+    ratio = float(np.nanmax(bright) / np.nanmin(bright))
+    if ratio < _UNEVEN:
+        return ()
+    said = f"{filename}: its pixels differ in size, by a factor of up to {ratio:.3g}"
+    return (f"{said}: normalize takes values for parts of the whole in each pixel, not for brightnesses",)
 
 
 def _weighted(slices: NDArray[Any], index: IntArray, weight: Array) -> Array:

@@ -75,8 +75,12 @@ class TemporalModel(ParametricModel):
     def _elapsed(self, intervals: TimeIntervals, values: Array) -> tuple[Array, Array]:
         """Starts and stops [d] since the reference time."""
         reference = self.reference(values)
-        offset = tt_minus(self.scale, float(np.floor(reference)))
+        offset = tt_minus(self.scale, float(np.floor(reference + self._first_day())))
         return intervals.start - reference - offset, intervals.stop - reference - offset
+
+    def _first_day(self) -> float:
+        """When after the reference time [d] the scale is read: leap seconds before that are none of the model's."""
+        return 0.0
 
     @abstractmethod
     def evaluate(self, elapsed: Array, values: Array) -> Array:

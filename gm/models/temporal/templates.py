@@ -59,19 +59,24 @@ class LightCurveTemplateTemporalModel(TemporalModel):
                 times.fail(f"{len(days)} times and {len(norm)} norms, expected at least two, increasing")
         unit = _day_factor(times)
         curve = Polyline(days * unit, norm, (float(first[0]) * unit, float(last[0]) * unit))
-        return self._reference_time(times), curve, _negative(times, norm)
+        return self._reference_time(times, curve.ends[0]), curve, _negative(times, norm)
 
     def remarks(self) -> tuple[str, ...]:
         return self.table[2]
 
-    def _reference_time(self, times: Extension) -> float:
+    def _reference_time(self, times: Extension, first: float) -> float:
+        """On the model's scale, read on the ``first`` day of the curve: dates are days of UTC, often since MJD 0, and
+        that had no leap seconds."""
         header = times.header
         try:
             reference = sum(reference_date(header))
         except DataError as error:
             times.fail(str(error), "the Modified Julian Date that TIME counts from")
-        own = header.text("TIMESYS", "utc").lower()
-        return reference + tt_minus(own, floor(reference)) - tt_minus(self.scale, floor(reference))
+        own, day = header.text("TIMESYS", "utc").lower(), floor(reference + first)
+        return reference + tt_minus(own, day) - tt_minus(self.scale, day)
+
+    def _first_day(self) -> float:
+        return self.table[1].ends[0]
 
     def reference(self, values: Array) -> float:
         return self.table[0] if isnan(values[0]) else float(values[0])
