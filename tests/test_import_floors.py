@@ -55,7 +55,10 @@ INNER_FLOORS = {
         "spectrum_errors",
     ),
     "datasets": (
-        "acceptances deferred finer_bins measurement origin sed sed_covariance sed_errors sed_limits sed_profiles sed_units",
+        (
+            "acceptances deferred finer_bins measurement origin"
+            " sed sed_covariance sed_errors sed_limits sed_profiles sed_units"
+        ),
         "base",
         "counts flux_points map_dataset spectrum",
         "kinds left_out map_simulation masks",
