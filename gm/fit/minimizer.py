@@ -132,22 +132,25 @@ class Minimizer:
 
     def _minimize(self, start: Array, nearby: Hessian | None) -> Minimum:
         vector = self._off_the_plateau(start)
-        begin, calls = self._score(vector, nearby), (0, 0, 0)
-        for _ in range(_TRIES):
+        begin, calls, is_over = self._score(vector, nearby), (0, 0, 0), False
+        for n_left in reversed(range(_TRIES + 1)):
             calls = calls[0] + begin.steps + 1, calls[1] + begin.steps + 1, calls[2] + begin.steps
             self._scale = begin.scale
             if (ended := self._ended(begin, vector, calls)) is not None:
                 return ended
+            if is_over or not n_left:
+                break
             minimum = self._migrad(begin, calls)
-            is_over = not minimum.valid and minimum.value_calls >= _CALLS_IN_ALL * _n_calls(vector.size)
-            if is_over or not minimum.value < begin.value - _GAIN:
+            if not minimum.value < begin.value - _GAIN:
                 return minimum
             # MIGRAD has gone far with the curvature of where it began: what it calls a minimum may be a slope.
             vector, calls = minimum.vector, (minimum.value_calls, minimum.gradient_calls, minimum.steps)
             begin = self._score(vector)
             if minimum.valid and not begin.value < minimum.value - _GAIN:
                 return minimum
-        return replace(minimum, vector=begin.vector, value=begin.value, valid=False, message=_NOT_THERE, kinks=())
+            is_over = not minimum.valid and minimum.value_calls >= _CALLS_IN_ALL * _n_calls(vector.size)
+        why = _NOT_THERE if minimum.valid else minimum.message
+        return replace(minimum, vector=begin.vector, value=begin.value, valid=False, message=why, kinks=())
 
     def _score(self, vector: Array, nearby: Hessian | None = None) -> ScoringResult:
         return score(

@@ -12,10 +12,12 @@ from gm.arrays import Array
 from gm.datasets import Datasets, SpectrumDataset
 from gm.fit import Fit, FitResult
 from gm.fit.minimizer import Minimizer
+from gm.fit.scoring import score
 from gm.likelihood import JointLikelihood
 from gm.maps.axes import EnergyAxis
 from gm.models import (
     BrokenPowerLawSpectralModel,
+    DiskSpatialModel,
     Models,
     Parameter,
     SkyModel,
@@ -133,6 +135,25 @@ def test_an_extended_source_from_a_degree_off_is_seen_with_the_responses_of_wher
     assert far.statistic == pytest.approx(near.statistic, abs=0.1)
 
 
+def test_a_disk_that_leaves_the_map_predicts_nothing_negative() -> None:
+    """From a far start it went there, to an index of -640 and a statistic of 5e13, `not_converged`."""
+
+    def sky(index: float, amplitude: float, lon: float, lat: float, r_0: float, norm: float) -> Models:
+        disk = DiskSpatialModel(lon_0=f"{lon} deg", lat_0=f"{lat} deg", r_0=f"{r_0} deg")
+        spectrum = {"index": index, "amplitude": f"{amplitude} TeV-1 s-1 cm-2"}
+        return Models([source(shape=disk, **spectrum), background(norm=norm, tilt=Parameter("tilt", 0.0, frozen=True))])
+
+    truth, dataset = sky(2.3, 2e-11, LON + 0.054, LAT - 0.05, 0.35, 1.0), cube(exposure=5e13)
+    likelihood = JointLikelihood(Datasets([dataset]), truth)
+    expected = np.where(dataset.mask, likelihood.predicted(likelihood.layout.start)[0], 0.0)
+    datasets = Datasets([dataset.with_(counts=np.random.default_rng(1).poisson(expected).astype(float))])
+    far = Fit(datasets).run(
+        sky(1.6767239706813681, 4.383102807854949e-10, 83.929582794, 20.762008446, 0.0485, 1.0914538)
+    )
+    assert far.status == "converged"
+    assert far.statistic == pytest.approx(Fit(datasets).run(truth).statistic, abs=0.2)  # sums over pixels jump so far
+
+
 class EndlessValley:
     """``steep (y - x^2)^2 - ln(1 + x^2)``: a valley that turns all the time and falls without end."""
 
@@ -168,3 +189,38 @@ def test_a_slope_is_no_minimum_however_far_its_curvature_was_measured(steep: flo
     assert not found.valid
     assert valley.value(found.vector) == found.value
     assert valley.n_values < 5000
+
+
+class Valley(EndlessValley):
+    """``steep (y - x^2)^2 + (x - end)^2``: it turns all the way to its minimum at (end, end^2)."""
+
+    def __init__(self, steep: float, end: float) -> None:
+        super().__init__(steep)
+        self._end = end
+
+    def value(self, vector: Array) -> float:
+        x, y = vector
+        return float(self._steep * (y - x * x) ** 2 + (x - self._end) ** 2)
+
+    def value_and_gradient(self, vector: Array) -> tuple[float, Array]:
+        x, y = vector
+        rise = 2 * self._steep * (y - x * x)
+        return self.value(vector), np.array([-2 * x * rise + 2 * (x - self._end), rise])
+
+    def information(self, vector: Array, *, expected: bool = False) -> Array:
+        across = np.array([-2 * vector[0], 1.0])
+        return 2 * self._steep * np.outer(across, across) + np.diag([2.0, 0.0])
+
+
+@pytest.mark.parametrize("n_calls", [3, 8])
+def test_what_settles_after_the_last_try_is_a_minimum(n_calls: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scoring ends after a step, MIGRAD at its limit of calls, and scoring from there at the minimum."""
+    steps = iter([1, 100])
+    monkeypatch.setattr("gm.fit.minimizer._TRIES", 1)
+    monkeypatch.setattr("gm.fit.minimizer._CALLS", (n_calls, 0))
+    monkeypatch.setattr("gm.fit.minimizer.score", lambda *given, **named: score(*given, max_steps=next(steps), **named))
+    free = np.full(2, np.inf)
+    found = Minimizer(Valley(1.0, 3.0), -free, free).minimize(np.array([-3.0, 0.0]))
+    assert found.valid
+    assert found.name == "scoring"
+    assert found.vector == pytest.approx([3.0, 9.0], abs=1e-2)

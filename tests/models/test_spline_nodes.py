@@ -133,6 +133,31 @@ def test_all_flux_is_there_and_none_beyond_the_border() -> None:
     assert np.abs(np.diff(seen, 2)).max() < 1e-5
 
 
+BESIDE = {
+    "disk": DiskSpatialModel(lon_0=0.0, lat_0=22.01, r_0=0.05),
+    "gauss": GaussianSpatialModel(lon_0=0.0, lat_0=22.01, sigma=0.02),
+}
+
+
+@pytest.mark.parametrize("k", [1, 3])
+@pytest.mark.parametrize("name", BESIDE)
+def test_nothing_negative_is_left_of_a_shape_that_leaves_the_grid(name: str, k: int) -> None:
+    """Splines beyond the border reach in with either sign: -9 % of the flux. What is left is small."""
+    shape, grid, nodes = BESIDE[name], GRIDS["icrs"], SplineNodes(k)
+    values, every = shape.values(), np.ones(len(shape.paths), dtype=bool)
+    places = np.linspace(0.5, 5.0, 46)
+    sums = np.zeros(places.size)
+    for i, place in enumerate(places):
+        values[0] = grid.geometry.sky(-0.5 - place / k, 12.0)[0]
+        sums[i] = nodes.shares(shape, grid, values).sum()
+        step = 1e-5 * np.eye(values.size)[0]
+        up, down = (nodes.shares(shape, grid, values + sign * step) for sign in (1, -1))
+        gradient = nodes.shares_gradient(shape, grid, values, None, every)[0]
+        np.testing.assert_allclose(gradient, (up - down) / 2e-5, atol=0.1)  # of up to 40 per deg
+    assert min(sums) >= 0.0
+    assert max(sums[places > 1.5]) < 0.01
+
+
 def test_a_gaussian_is_the_same_as_points_and_as_values() -> None:
     """On both sides of the width from which it is taken at the nodes: what a pixel sees, to 1e-7."""
     grid, nodes = GRIDS["icrs"], SplineNodes(1)

@@ -10,7 +10,8 @@ its flux, edges inside of pixels are no matter, and all is a smooth function of 
 smooth on the lattice is its own interpolation: its shares are its values there, and points are left for the cusp in
 its centre.
 
-Beyond the grid nothing is seen: at its border a shape fades out within the reach of a spline.
+Beyond the grid nothing is seen: at its border a shape fades out within the reach of a spline, of which there is nothing
+left where the negative parts of splines are as large as the positive ones.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ _ROOM = 32  # nodes around points, beyond which it is 1e-9
 _SMOOTH = (
     1.5  # width [nodes] of a Gaussian that is smooth: to exp(-2 (pi sigma)^2), sigma of shape and response together
 )
+_NEAR = 4  # nodes beyond the border, where splines of either sign reach far into the grid
 _CORE = 3.0  # width [nodes] of the part around a cusp
+_FADED = 0.05, 0.25  # sum of the shares, of that of their sizes: nothing is left, and all (0.35 in the midst of a grid)
 _AT_A_TIME = 1 << 12  # points: what they spread is 6 MiB with its derivatives
 
 
@@ -98,9 +101,10 @@ class SplineNodes(Nodes):
         layout = RingLayout.of(shape, values, resolution, core)
         place, flux = self._place(shape, grid, layout, values)
         size = grid.shape[0] * self.n, grid.shape[1] * self.n
-        seen = np.all((place > -_MARGIN) & (place < np.array([[size[1]], [size[0]]]) + _MARGIN), axis=0)
+        beyond = np.max(np.maximum(-place, place - np.array([[size[1] - 1], [size[0] - 1]])), axis=0)
+        seen = beyond < _MARGIN
         images = np.zeros((n_images, *size))
-        if seen.any():
+        if seen.any() and (core is not None or _is_near(flux, beyond)):
             steps = np.where(moves, steps_of(shape, values, resolution), 0.0)
             layout, place, flux = layout.cut(seen), place[:, seen], flux[seen]
             first = np.floor(place.min(axis=1)).astype(int) - _ROOM
@@ -112,6 +116,8 @@ class SplineNodes(Nodes):
                 lit += spread(place[:, own] - first[:, None], (n_y, n_x), slopes=len(rows) > 1).T @ np.concatenate(rows)
                 start += _AT_A_TIME
             _add_overlap(images, cardinal(lit.T.reshape(n_images, n_y, n_x)), first)
+            if core is None and (beyond > 0).any():
+                images = _faded(images)
         apart = images.reshape(n_images, grid.shape[0], self.n, grid.shape[1], self.n).transpose(0, 2, 4, 1, 3)
         return np.ascontiguousarray(apart).reshape(n_images, self.n**2, *grid.shape)
 
@@ -150,6 +156,27 @@ class SplineNodes(Nodes):
 def _n_images(moves: BoolArray) -> int:
     """Of a shape, and of its derivatives by its values (n_par,) if any of them moves."""
     return 1 + len(moves) if moves.any() else 1
+
+
+def _is_near(flux: Array, beyond: Array) -> bool:
+    """Whether of points (n,) so many nodes ``beyond`` the border of a grid some are within a node, as far as a cardinal
+    spline is positive, of all that are near."""
+    return float(flux[beyond < 1].sum()) > _FADED[0] * float(flux[beyond < _NEAR].sum())
+
+
+def _faded(images: Array) -> Array:
+    """Shares and their derivatives, (1 + n_par, ny, nx), without a shape so far beyond the border that only the ends of
+    splines reach in: their sum may be negative. It fades out as the sum falls below that of their sizes."""
+    image, total, size = images[0], images.sum(axis=(1, 2)), float(np.abs(images[0]).sum())
+    none, all_ = _FADED
+    if total[0] >= all_ * size:
+        return images
+    ratio = total[0] / size
+    part = np.clip((ratio - none) / (all_ - none), 0.0, 1.0)
+    d_ratio = (total - ratio * np.einsum("yx,kyx->k", np.sign(image), images)) / size
+    slope = 6.0 * part * (1.0 - part) / (all_ - none) * d_ratio
+    slope[0] = 0.0
+    return np.asarray(part**2 * (3.0 - 2.0 * part) * images + slope[:, None, None] * image)
 
 
 def _add_overlap(images: Array, part: Array, first: IntArray) -> None:
