@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from math import hypot
 from pathlib import Path
@@ -27,8 +28,11 @@ from gm.maps.sphere import separation
 from gm.units import UnitError, convert
 
 _POSITIONS = (
+    ("_RAJ2000", "_DEJ2000", "icrs"),  # VizieR, in degrees beside those of the paper
     ("RAJ2000", "DEJ2000", "icrs"),
     ("RAJ2000", "DECJ2000", "icrs"),
+    ("RA_ICRS", "DE_ICRS", "icrs"),
+    ("RADEG", "DEDEG", "icrs"),
     ("RA", "DEC", "icrs"),
     ("GLON", "GLAT", "galactic"),
 )
@@ -112,8 +116,8 @@ def read_exclusion(path: str | Path, radius: float | None = None) -> SkyRegion |
     """What a file excludes: a FITS image that is 0 there, the regions of a DS9 file, or circles of ``radius`` [deg]
     around the positions of a FITS or ECSV table.
 
-    Columns of positions [deg where they have no unit]: RA and DEC, RAJ2000 and DEJ2000, GLON and GLAT. Raises
-    `DataError`.
+    Columns of positions: RA and DEC, RAJ2000 and DEJ2000, GLON and GLAT, and as VizieR calls them; in degrees where
+    they have no unit, as text such as 05 34 31.9 in hours of right ascension. Raises `DataError`.
     """
     path = Path(path)
     try:
@@ -156,10 +160,7 @@ def _circles(table: Table, path: Path, radius: float | None) -> SkyRegion:
     if found is None:
         pairs = ", ".join(f"{lon} and {lat}" for lon, lat, _ in _POSITIONS)
         raise DataError(f"{path}: no columns of positions\n    expected {pairs}; found {', '.join(table.names)}")
-    lon, lat = (
-        converted(table.array(name).astype(np.float64), table.unit(name) or "deg", "deg", f"{path}: column {name}")
-        for name in found[:2]
-    )
+    lon, lat = (_degrees(table, name, f"{path}: column {name}") for name in found[:2])
     if not (np.isfinite(lon).all() and np.isfinite(lat).all()):
         row = int(np.argmin(np.isfinite(lon) & np.isfinite(lat)))
         raise DataError(f"{path}: row {row} has no position")
@@ -167,3 +168,18 @@ def _circles(table: Table, path: Path, radius: float | None) -> SkyRegion:
         raise DataError(f"{path}: no row in the table of positions")
     pairs_of = zip(lon.ravel().tolist(), lat.ravel().tolist(), strict=True)
     return SkyRegion(tuple(SkyShape("circle", found[2], (x,), (y,), (radius,)) for x, y in pairs_of))
+
+
+def _degrees(table: Table, name: str, where: str) -> Array:
+    """A column of angles, (n,): numbers, or text as catalogues have it."""
+    values, unit = table.array(name), table.unit(name)
+    if values.dtype.kind not in "US":
+        return converted(values.astype(np.float64), unit or "deg", "deg", where)
+    with suppress(ValueError):  # degrees as text
+        return np.asarray(values.astype(np.float64))
+    from astropy.coordinates import Angle
+
+    try:
+        return np.asarray(Angle(values.astype(np.str_), unit="hourangle" if "RA" in name.upper() else "deg").deg)
+    except ValueError as error:
+        raise DataError(f"{where}: {str(error)[:80]}, expected degrees, or such as 05 34 31.9") from error

@@ -78,6 +78,34 @@ def _ecsv(folder: Path, **columns: list[float]) -> Path:
     return folder / "some.ecsv"
 
 
+@pytest.mark.parametrize(
+    ("columns", "unit"),
+    [
+        ({"RAJ2000": ["05 34 31.2", "05 37 36"], "DEJ2000": ["+22 00 36", "+22 12 00"]}, ""),
+        ({"RA": ["05:34:31.2", "05:37:36"], "DEC": ["22:00:36", "22:12:00"]}, ""),
+        ({"RA_ICRS": ["83.63", "84.4"], "DE_ICRS": ["22.01", "22.2"]}, ""),
+        ({"_RAJ2000": [83.63, 84.4], "_DEJ2000": [22.01, 22.2], "RAJ2000": ["-", "-"], "DEJ2000": ["-", "-"]}, "deg"),
+        ({"ra": [83.63 / 15, 84.4 / 15], "dec": [22.01, 22.2]}, "hourangle"),
+    ],
+)
+def test_positions_as_catalogues_have_them(tmp_path: Path, columns: dict[str, list[str]], unit: str) -> None:
+    """Text ended as a bug, as hours and minutes from VizieR do."""
+    units = [unit if k == 0 else "deg" if unit else "" for k in range(len(columns))]
+    held = tuple(Column(n, np.array(v), u) for (n, v), u in zip(columns.items(), units, strict=True))
+    write_fits(tmp_path / "sources.fits", [Table("CATALOGUE", held)])
+    entry = {"type": "file", "filename": "sources.fits", "radius": "0.3 deg"}
+    expected = ~SkyRegion.from_mapping(CIRCLE | {"radius": "0.3 deg"}).contains(GRID)
+    expected &= ~SkyRegion.from_mapping(CIRCLE | {"center": [84.4, 22.2], "radius": "0.3 deg"}).contains(GRID)
+    np.testing.assert_array_equal(Exclusion.from_entries([entry], tmp_path).keep(GRID), expected)
+
+
+def test_text_that_is_no_position(tmp_path: Path) -> None:
+    held = Column("RA", np.array(["05 34 31.2", "somewhere"])), Column("DEC", np.array(["22 00 36", "22"]))
+    write_fits(tmp_path / "sources.fits", [Table("CATALOGUE", held)])
+    with pytest.raises(DataError, match=r"sources.fits: column RA: .*expected degrees, or such as 05 34 31.9"):
+        read_exclusion(tmp_path / "sources.fits", 0.3)
+
+
 def test_a_file_of_regions(tmp_path: Path) -> None:
     (tmp_path / "on.reg").write_text("icrs\ncircle(83.63,22.01,0.5)\n")
     keep = Exclusion.from_entries([{"type": "file", "filename": "on.reg"}], tmp_path).keep(GRID)

@@ -263,6 +263,17 @@ def gti(start: list[float], stop: list[float], unit: str = "s", **cards: Any) ->
     return Table("GTI", columns, {"TIMESYS": "tt"} | (cards or {"MJDREFI": 55555, "MJDREFF": 0.5}))
 
 
+@pytest.mark.parametrize(("day", "seconds"), [(52706, 333780072.766974), (0, 56569.195283 * 86400.0)])
+def test_seconds_elapsed_in_utc(day: int, seconds: float) -> None:
+    """A run of MAGIC that began on 2013-10-04 at 04:41:09, as its header says: three leap seconds after its reference
+    date. Since MJD 0, as no clock could count them, they are those of a date."""
+    from astropy.time import Time
+
+    found = TimeIntervals.from_table(gti([seconds], [seconds + 60.0], MJDREFI=day, MJDREFF=0.0, TIMESYS="UTC"))
+    begin = Time("2013-10-04T04:41:09.767" if day else "2013-10-04T04:41:12.451", scale="utc").tt.mjd
+    assert found.start == pytest.approx(begin, abs=2e-8)
+
+
 def test_times_in_several_intervals_count_once() -> None:
     found = TimeIntervals.from_table(gti([200.0, 0.0, 50.0], [300.0, 100.0, 80.0]))
     np.testing.assert_allclose((found.start - 55555.5) * 86400, [0.0, 200.0], atol=1e-5)

@@ -75,12 +75,12 @@ class TemporalModel(ParametricModel):
     def _elapsed(self, intervals: TimeIntervals, values: Array) -> tuple[Array, Array]:
         """Starts and stops [d] since the reference time."""
         reference = self.reference(values)
-        offset = tt_minus(self.scale, float(np.floor(reference + self._first_day())))
+        offset = tt_minus(self.scale, self._scale_day(reference))
         return intervals.start - reference - offset, intervals.stop - reference - offset
 
-    def _first_day(self) -> float:
-        """When after the reference time [d] the scale is read: leap seconds before that are none of the model's."""
-        return 0.0
+    def _scale_day(self, reference: float) -> float:
+        """The Modified Julian Date on which the scale is read: that of the reference time."""
+        return float(np.floor(reference))
 
     @abstractmethod
     def evaluate(self, elapsed: Array, values: Array) -> Array:

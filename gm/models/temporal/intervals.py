@@ -1,7 +1,7 @@
 """Good time intervals on one uniform clock.
 
 Elapsed time is counted on terrestrial time (TT), which has no leap seconds: a reference time given in UTC is moved by
-the difference TT - UTC of its day.
+the difference TT - UTC of its day. What counts from before UTC had any, as from MJD 0, are dates and no elapsed time.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from gm.units import UnitError, factor
 
 DAY = 86400.0
 _TT_MINUS_TAI = 32.184 / DAY
+_FIRST_LEAP_SECOND = 41317.0  # MJD
 SCALES = ("utc", "tt", "tai", "tdb", "tcb", "tcg", "ut1")
 
 
@@ -42,7 +43,7 @@ class TimeIntervals:
 
     @classmethod
     def from_table(cls, table: Table) -> TimeIntervals:
-        """From a ``GTI`` extension: START, STOP, counted from the reference date on the scale TIMESYS (default TT).
+        """From a ``GTI`` extension: START, STOP, elapsed since the reference date on the scale TIMESYS (default TT).
 
         Times in several intervals count once. Raises `DataError`.
         """
@@ -61,7 +62,11 @@ class TimeIntervals:
             days.append(reference[0] + (reference[1] + seconds))
         if (days[1] < days[0]).any():
             raise DataError(f"HDU {table.name}: an interval ends before it starts")
-        return cls.from_mjd(*_once(*days), scale)
+        start, stop = _once(*days)
+        if scale != "utc" or is_date(sum(reference)):
+            return cls.from_mjd(start, stop, scale)
+        elapsed = tt_minus(scale, float(np.floor(sum(reference))))
+        return cls(start + elapsed, stop + elapsed)
 
     @property
     def total(self) -> float:
@@ -82,6 +87,11 @@ def reference_date(header: Any) -> tuple[float, float]:
     if "MJDREF" in header and "MJDREFI" not in header:
         return header_number(header, "MJDREF"), 0.0
     return header_number(header, "MJDREFI"), header_number(header, "MJDREFF")
+
+
+def is_date(reference: float) -> bool:
+    """Whether what counts from a Modified Julian Date in UTC is a date: there were no leap seconds then."""
+    return reference < _FIRST_LEAP_SECOND
 
 
 def header_number(header: Any, name: str) -> float:

@@ -14,7 +14,7 @@ from gm.models.errors import ModelError
 from gm.models.parametric import Default
 from gm.models.templates.files import first_table, read_curve, read_template
 from gm.models.temporal.base import TemporalModel
-from gm.models.temporal.intervals import DAY, TimeIntervals, reference_date, tt_minus
+from gm.models.temporal.intervals import DAY, TimeIntervals, is_date, reference_date, tt_minus
 from gm.models.temporal.polyline import Polyline
 from gm.units import UnitError, factor
 
@@ -65,18 +65,17 @@ class LightCurveTemplateTemporalModel(TemporalModel):
         return self.table[2]
 
     def _reference_time(self, times: Extension, first: float) -> float:
-        """On the model's scale, read on the ``first`` day of the curve: dates are days of UTC, often since MJD 0, and
-        that had no leap seconds."""
+        """On the model's scale, of a curve that begins ``first`` [d] after it."""
         header = times.header
         try:
             reference = sum(reference_date(header))
         except DataError as error:
             times.fail(str(error), "the Modified Julian Date that TIME counts from")
-        own, day = header.text("TIMESYS", "utc").lower(), floor(reference + first)
+        own, day = header.text("TIMESYS", "utc").lower(), _day(reference, first)
         return reference + tt_minus(own, day) - tt_minus(self.scale, day)
 
-    def _first_day(self) -> float:
-        return self.table[1].ends[0]
+    def _scale_day(self, reference: float) -> float:
+        return _day(reference, self.table[1].ends[0])
 
     def reference(self, values: Array) -> float:
         return self.table[0] if isnan(values[0]) else float(values[0])
@@ -162,6 +161,12 @@ class TemplatePhaseCurveTemporalModel(TemporalModel):
         curve, mean, _ = self.curve
         whole = np.floor(phase)
         return np.asarray(whole * mean + curve.primitive(phase - whole) - curve.primitive(np.zeros(1)))
+
+
+def _day(reference: float, first: float) -> float:
+    """Whose leap seconds count for a curve that begins ``first`` [d] after a reference date: its own where it has dates
+    (often since MJD 0)."""
+    return float(floor(reference + first if is_date(reference) else reference))
 
 
 def _negative(table: Extension, norm: Array) -> tuple[str, ...]:
