@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import cos, pi, sin
+from math import cos, sin
 
 import numpy as np
 
 from gm.arrays import Array
-from gm.fit.profile import End, Profile
+from gm.fit.profile import Profile
+from gm.fit.rays import Rays
 from gm.matrices import Covariance
-
-_RAYS = 40
 
 
 @dataclass(frozen=True)
@@ -81,24 +80,14 @@ class Ellipsoid:
         )
 
     def rays(self, chosen: Sequence[int], rises: Sequence[float]) -> list[tuple[float, Array, str]]:
-        """Each rise, increasing, with points (n_points, 2) of two parameters on rays from the minimum, and why some
-        rays have none. Raises `LowerMinimum`."""
+        """Each rise, increasing, with points (n_points, 2) of two parameters on rays from the minimum, and what is
+        missing. Raises `LowerMinimum`."""
         root = np.linalg.cholesky(self._among(chosen))
-        points: list[list[Array]] = [[] for _ in rises]
-        missing: list[list[str]] = [[] for _ in rises]
-        for angle in (2 * pi * ray / _RAYS for ray in range(_RAYS)):
-            direction = self.direction(chosen, root @ [cos(angle), sin(angle)])
-            end: End | None = None
-            for k, rise in enumerate(rises):
-                if end is None or not end.reason:
-                    end = self._profile.end(chosen, direction, rise, end)
-                if end.reason:
-                    missing[k].append(end.reason)
-                else:
-                    points[k].append((self._profile.vector + end.distance * direction)[chosen])
-        told = [f"{len(why)} of {_RAYS} points are missing: {why[0]}" if why else "" for why in missing]
-        arrays = [np.array(p).reshape(-1, 2) for p in points]
-        return list(zip(rises, arrays, told, strict=True))
+
+        def towards(angle: float) -> Array:
+            return self.direction(chosen, root @ [cos(angle), sin(angle)])
+
+        return Rays(self._profile, chosen, towards, rises).contours()
 
     def _among(self, chosen: Sequence[int]) -> Array:
         """The covariance of some parameters; those at a limit are independent, and of their size."""
