@@ -23,6 +23,7 @@ _IDENTICAL = 1e-11  # the same of J^T J, below which parameters are one and the 
 _DOUBLINGS = 20  # of a sigma, beyond which the statistic does not rise
 _FLAT = 0.1  # a rise of -2 ln L that is none
 _PART = 0.01  # weight of a parameter that takes part in a direction
+_ROUNDED = 1.5  # sizes that are rounded to powers of two may be smaller by as much
 _SETTLED = 5e-6  # of -2 ln L: as good as at a limit
 _WEAK = 0.01  # the same, below which more is asked
 _TOLD = 8  # limits and directions in a message
@@ -132,7 +133,7 @@ def _held(objective: Objective, vector: Array, scale: Array, limit: Array, push:
     limit the value is no higher. Of a parameter that has no effect a sigma is far."""
     distance = np.abs(vector - limit)
     held: BoolArray = (distance == 0) & (push > 0)
-    for k in (~held & (push > 0) & (distance <= scale)).nonzero()[0]:
+    for k in (~held & (push > 0) & (distance <= _ROUNDED * scale)).nonzero()[0]:
         is_near = bool(distance[k] <= _NEAR * scale[k])
         if is_near or push[k] * distance[k] < _SETTLED:
             there = np.where(np.arange(vector.size) == k, limit, vector)

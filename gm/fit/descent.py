@@ -15,7 +15,8 @@ from gm.arrays import Array
 from gm.fit.ellipses import free_ellipses, turned, upright
 from gm.fit.kinks import across_kinks
 from gm.fit.minimizer import Minimizer, Minimum
-from gm.fit.objective import Restricted
+from gm.fit.no_minimum import WITHOUT_COUNTS, is_without_counts
+from gm.fit.objective import Restricted, amplitudes
 from gm.fit.simplex import Simplex
 from gm.fit.sizes import free_sizes, grown
 from gm.likelihood import JointLikelihood
@@ -57,7 +58,16 @@ class Descent:
         if found.valid:
             found = self._upright(found)
         self._positions = self._in_kinks() if found.kinks else []
-        return self._out_of_kinks(found)
+        return self._counted(self._out_of_kinks(found), start)
+
+    def _counted(self, found: Minimum, start: Array) -> Minimum:
+        """No minimum where there are no counts, and an amplitude without a limit of 0 has gone to where that leads."""
+        likelihood = self._likelihood
+        may_be_negative = amplitudes(likelihood.models, likelihood.layout)[self._objective.active] & (self._lower < 0)
+        point = found.vector, found.value, start, may_be_negative
+        if not is_without_counts(likelihood.datasets, self._objective, *point):
+            return found
+        return replace(found, valid=False, is_lost=True, endless=None, message=WITHOUT_COUNTS)
 
     def told(self, found: Minimum, names: Sequence[str]) -> list[str]:
         """Which parameters, by their ``names``, lie in kinks of the statistic at what was ``found``."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
+from gm.arrays import Array
 from gm.conventions import Conventions
 from gm.datasets import Datasets
 from gm.fit.intervals import CONTOUR_RISES, Around, contour_rise
@@ -212,10 +215,25 @@ class Fit:
         null = self._minimize(best.without(name), None, need_free=False)
         if not null.minimum.valid:
             return None, f"the fit without it did not converge: {null.minimum.message}"
-        nothing = run.with_nothing(name, null)
+        nothing = _with_nothing(run, null, name)
         if nothing is not None and run.objective.value(nothing) < run.minimum.value - _LOWER:
             raise LowerMinimum(nothing)
         endless = told_without(name, null.dark(), run.dark(), self.datasets.names)
         run.warnings += [text for text in endless if text not in run.warnings]
         own = run.layout.prior_value(run.objective.full(run.minimum.vector), name)
         return null.statistic - (run.statistic - own), ""
+
+
+def _with_nothing(run: FitRun, null: FitRun, name: str) -> Array | None:
+    """The minimum of a fit without a component, with an amplitude of 0 of that, (n_active,) of the fit with it; None if
+    it has no amplitude."""
+    layout, position = run.layout, run.likelihood.models[name].spectral_model.amplitude_position()
+    first = layout.slots(name, "spectral").start
+    amplitude = None if position is None else layout.free_position(first + position)
+    if amplitude is None:
+        return None
+    found = dict(zip(null.layout.free_addresses, null.objective.full(null.minimum.vector), strict=True))
+    own = zip(layout.free_addresses, run.objective.full(run.minimum.vector), strict=True)
+    vector = np.array([found.get(address, value) for address, value in own])
+    vector[amplitude] = 0.0
+    return np.asarray(np.clip(vector, layout.lower, layout.upper)[run.objective.active])

@@ -1,4 +1,5 @@
-"""Errors that are wider than limits leave room for: what second derivatives say does not know of limits."""
+"""Limits that are near: starts beyond them, and errors wider than they leave room for, which second derivatives do not
+know of."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ import numpy as np
 
 from gm.arrays import Array, anywhere
 from gm.matrices import Covariance
+from gm.models import Layout, Models
 
 _NEAR = 0.5  # of an error
 _TOGETHER = 0.6  # correlation from which on an error is a fifth smaller where the other parameter stays
@@ -38,3 +40,14 @@ def beyond_limits(
             f"{names[k]}: its error is {errors[k]:.2g}, as if there were no limit at {limits}{goes_along}: "
             "minos finds where the statistic rises by 1 within limits"
         )
+
+
+def beyond_own_limits(models: Models, layout: Layout) -> Iterator[str]:
+    """Free parameters whose values are beyond limits of their own."""
+    parameters = models.parameters
+    for name, k in zip(layout.free_addresses, layout.free.tolist(), strict=True):
+        parameter = parameters[k]
+        low, high = parameter.limits()
+        if not low <= parameter.value <= high:
+            limits = " ... ".join("none" if np.isinf(limit) else f"{limit:.6g}" for limit in (low, high))
+            yield f"{name} is {parameter.value:.6g}, beyond its limits {limits}: the fit starts at the limit"

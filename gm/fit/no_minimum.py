@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from gm.arrays import Array, BoolArray
+from gm.datasets import Datasets
 from gm.fit.objective import Objective
 from gm.likelihood import JointLikelihood
 from gm.matrices import as_hessian
@@ -14,6 +15,12 @@ from gm.matrices import as_hessian
 _SIZES = 1e3 ** np.arange(-8.0, 4.0)  # of an amplitude in any unit: scoring mends a factor of a thousand in one step
 _DOUBLINGS = 60
 _ENOUGH = 8  # of them
+_NOTHING_LEFT = 1e-6  # of an amplitude at the start
+_NO_RISE = 1e-5  # of -2 ln L
+WITHOUT_COUNTS = (
+    "there are no counts: the statistic falls until nothing is predicted and tells no more (amplitudes with min: 0 end "
+    "there)"
+)
 
 
 def off_the_plateau(
@@ -61,6 +68,19 @@ def falls_without_bound(objective: Objective, vector: Array, way: Array, lower: 
         gains.append(value - found)
         value = found
     return len(gains) >= _ENOUGH and gains[-1] >= gains[0]
+
+
+def is_without_counts(
+    datasets: Datasets, objective: Objective, vector: Array, value: float, start: Array, amplitudes: BoolArray
+) -> bool:
+    """Whether nothing is counted and one of the ``amplitudes`` (n_free,), which may be negative, went where that leads:
+    to nothing, or to less than nothing, and could as well be twice that. Values are lowest at ``vector`` (n_free,)."""
+    for k in np.flatnonzero(amplitudes & (vector <= _NOTHING_LEFT * np.abs(start))).tolist():
+        there = vector.copy()
+        there[k] = min(2.0 * vector[k], 0.0)
+        if objective.value(there) <= value + _NO_RISE:
+            return all(dataset.n_counts() == 0 for dataset in datasets)
+    return False
 
 
 def culprits(likelihood: JointLikelihood) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 
@@ -21,7 +21,7 @@ from gm.fit.intervals import Around, Intervals
 from gm.fit.kinks import stepped_across
 from gm.fit.lost_sources import found_again, narrowed
 from gm.fit.minimizer import Minimizer, Minimum
-from gm.fit.near_limits import beyond_limits
+from gm.fit.near_limits import beyond_limits, beyond_own_limits
 from gm.fit.no_minimum import culprits
 from gm.fit.objective import NothingToFit, Restricted, amplitudes
 from gm.fit.other_parameters import OtherParameters
@@ -36,7 +36,7 @@ from gm.fit.simplex import Simplex
 from gm.fit.without_effect import left_there, of_backgrounds, of_sources, reasons, without_effect
 from gm.likelihood import Engine, JointLikelihood
 from gm.likelihood.dark import DarkBins
-from gm.models import Layout, Models
+from gm.models import Models
 
 Progress = Callable[[str, float], None]
 _GAIN = 1e-3  # of -2 ln L, worth another minimisation
@@ -58,7 +58,7 @@ class FitRun:
             for name, used in zip(layout.free_addresses, active, strict=True)
             if not used
         ]
-        self.warnings += _beyond(likelihood.models, layout)
+        self.warnings += beyond_own_limits(likelihood.models, layout)
         self._amplitudes, self._progress = amplitudes(likelihood.models, layout)[active], progress
         self._is_left = partial(_is_left, likelihood, self.objective)
         self.minimizer = self._build_minimizer(self._is_left if self._has_shapes else None)
@@ -169,9 +169,21 @@ class FitRun:
             self.minimizer.scale if self.minimum.name == "scoring" else None,
             idle,
         )
-        if not self.minimum.valid:
+        if self._went_to_limits():
+            self.measure_errors(bent)
+        elif not self.minimum.valid:
             why = dict.fromkeys(map(int, np.flatnonzero(self.errors.kept)), "the fit did not converge")
             self.errors = self.errors.without(why)
+
+    def _went_to_limits(self) -> bool:
+        """Whether what is at a limit but for a little is there now, as long as the statistic is no higher."""
+        there = np.where(
+            self.errors.at_lower, self.lower, np.where(self.errors.at_upper, self.upper, self.minimum.vector)
+        )
+        if (there == self.minimum.vector).all() or not (value := self.objective.value(there)) <= self.minimum.value:
+            return False
+        self.minimum = replace(self.minimum, vector=there, value=value, hessian=None)
+        return True
 
     def _put_back(self, start: Array) -> Mapping[int, str]:
         """What changes nothing at the minimum goes back to its start; why it has no error."""
@@ -263,19 +275,6 @@ class FitRun:
         values = self.layout.own(self.objective.full(self.minimum.vector))
         return self.likelihood.models.with_values(values, self.layout.covariance(covariance))
 
-    def with_nothing(self, name: str, null: FitRun) -> Array | None:
-        """The minimum of a fit without a component, (n_active,) with an amplitude of 0 of that; None if it has none."""
-        position = self.likelihood.models[name].spectral_model.amplitude_position()
-        first = self.layout.slots(name, "spectral").start
-        amplitude = None if position is None else self.layout.free_position(first + position)
-        if amplitude is None:
-            return None
-        found = dict(zip(null.layout.free_addresses, null.objective.full(null.minimum.vector), strict=True))
-        own = zip(self.layout.free_addresses, self.objective.full(self.minimum.vector), strict=True)
-        vector = np.array([found.get(address, value) for address, value in own])
-        vector[amplitude] = 0.0
-        return np.asarray(np.clip(vector, self.layout.lower, self.layout.upper)[self.objective.active])
-
     def found_again(self, start: Models) -> Models | None:
         """Where to start again with sources that came to nothing, which began as in ``start``; None: there are none."""
         if not self._has_shapes:
@@ -366,6 +365,8 @@ class FitRun:
         status, message = self.verdict()
         summaries = tuple(self.told.summarize(vector))
         active, minimum, errors = self.objective.active, self.minimum, self.errors
+        if minimum.is_lost:
+            errors = replace(errors, vague=dict.fromkeys(range(len(self.names)), "the fit did not converge"))
         kept = [name for name, stays in zip(self.names, errors.kept, strict=True) if stays]
         lost = [text for summary in summaries for text in summary.warnings()]
         lost += [dark.describe(summaries[dark.dataset].name) for dark in self.dark()]
@@ -388,17 +389,6 @@ class FitRun:
             contours=tuple(around.contours),
             by_energy=self.told.by_energy(vector) if by_energy else None,
         )
-
-
-def _beyond(models: Models, layout: Layout) -> Iterator[str]:
-    """Free parameters whose values are beyond limits of their own."""
-    parameters = models.parameters
-    for name, k in zip(layout.free_addresses, layout.free.tolist(), strict=True):
-        parameter = parameters[k]
-        low, high = parameter.limits()
-        if not low <= parameter.value <= high:
-            limits = " ... ".join("none" if np.isinf(limit) else f"{limit:.6g}" for limit in (low, high))
-            yield f"{name} is {parameter.value:.6g}, beyond its limits {limits}: the fit starts at the limit"
 
 
 def _is_left(likelihood: JointLikelihood, objective: Restricted, vector: Array) -> bool:

@@ -69,5 +69,5 @@ def left_there(found: BoolArray, names: Sequence[str]) -> list[str]:
     """A sentence, if there are any, about which parameters, those ``found`` (n_free,), are where they started."""
     idle = [names[k] for k in np.flatnonzero(found).tolist()]
     some = ", ".join(idle[:_FEW]) + (f" and {len(idle) - _FEW} more" if len(idle) > _FEW else "")
-    why = "no effect where the fit ends, since their backgrounds predict nothing there"
+    why = "no effect where the fit ends, since what they belong to predicts nothing there"
     return [f"{some}: {why}; left at the start"] if idle else []

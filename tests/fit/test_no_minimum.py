@@ -10,7 +10,7 @@ import pytest
 from scipy.optimize import minimize, minimize_scalar
 
 from gm.arrays import Array
-from gm.datasets import Datasets, SpectrumDataset
+from gm.datasets import Dataset, Datasets, SpectrumDataset
 from gm.estimators import FluxPointsEstimator
 from gm.fit import Fit
 from gm.fit.minimizer import Minimizer
@@ -25,8 +25,8 @@ from gm.models import (
     PowerLawSpectralModel,
     SkyModel,
 )
-from tests.map_samples import background, cube, held, point, source
-from tests.samples import flux_points, on_off, power_law
+from tests.map_samples import background, cube, held, on_off_cube, point, source
+from tests.samples import flux_points, on_off, power_law, spectrum
 
 EDGES = np.geomspace(1.0, 10.0, 9)
 FLUX = "TeV-1 s-1 cm-2"
@@ -156,6 +156,58 @@ def test_a_break_at_an_absurd_energy() -> None:
     assert result.statistic < result.statistic_start
     assert all(np.isfinite(p.value) for p in result.parameters)
     assert result.minimizer.value_calls < 10_000
+
+
+WITHOUT_COUNTS = {
+    "spectrum": lambda: spectrum("a"),
+    "on-off spectrum": lambda: on_off("a"),
+    "cube": lambda: cube(exposure=5e13),
+    "on-off cube": on_off_cube,
+}
+
+
+@pytest.mark.parametrize("limits", [{}, {"min": 0.0}])
+@pytest.mark.parametrize("is_also_off", [True, False])
+@pytest.mark.parametrize("kind", WITHOUT_COUNTS)
+def test_without_any_counts_nothing_but_a_limit_is_a_minimum(
+    kind: str, is_also_off: bool, limits: dict[str, float]
+) -> None:
+    """Amplitudes of 1e-103, -3.9 and -2e26 were said to be minima, to fall without bound, or to change nothing."""
+    data = WITHOUT_COUNTS[kind]()
+    nothing = {"counts": np.zeros_like(data.counts)}
+    if is_also_off and "off" in kind:
+        nothing["counts_off"] = np.zeros_like(data.counts_off)
+    amplitude = Parameter("amplitude", 1e-12, FLUX, **limits)
+    is_map = "cube" in kind
+    given = {"amplitude": amplitude, "index": Parameter("index", 2.3, frozen=bool(limits))}
+    sky = source(shape=held(point()), **given) if is_map else power_law(**given)
+    held_background = (
+        [background(norm=Parameter("norm", 1.0, frozen=True), tilt=Parameter("tilt", 0.0, frozen=True))]
+        if kind == "cube"
+        else []
+    )
+    models = Models([sky, *held_background])
+    result = Fit(Datasets([data.with_(**nothing)])).run(models, minos=["source.amplitude"], test=["source"])
+    row = next(p for p in result.parameters if p.name == "source.amplitude")
+    ts = result.components[0].ts
+    if limits:
+        assert result.message == "source.amplitude is at its lower limit"
+        assert (row.value, ts) == (0.0, pytest.approx(0.0, abs=1e-9))
+        assert row.minos is not None
+        assert row.minos[1] is not None
+        there = result.models.with_parameters({"source.amplitude": {"value": row.minos[1]}})
+        assert value_of(data.with_(**nothing), there) - result.statistic == pytest.approx(1.0, abs=1e-4)
+    elif kind == "on-off spectrum" and not is_also_off:
+        assert result.status == "converged"  # less than the background that is measured
+    else:
+        assert result.message.startswith("there are no counts: the statistic falls until nothing is predicted")
+        assert (result.status, row.error, ts) == ("not_converged", None, None)
+        assert all(p.error_reason for p in result.parameters if not p.frozen)
+
+
+def value_of(dataset: Dataset, models: Models) -> float:
+    likelihood = JointLikelihood(Datasets([dataset]), models)
+    return likelihood.value(likelihood.layout.start)
 
 
 class Templates:
