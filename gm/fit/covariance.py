@@ -192,7 +192,7 @@ def _bridged(
         return hessian
     with np.errstate(over="ignore", invalid="ignore"):
         slopes = (objective.gradient(vector + moves[1]) - objective.gradient(vector + moves[0])) / width
-    slopes[k] = 8.0 / width**2
+    slopes[k] = 8.0 / width / width
     return hessian.with_row(k, slopes) if np.isfinite(slopes).all() else hessian
 
 

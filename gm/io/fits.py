@@ -226,6 +226,13 @@ class Extension:
         except UnitError:
             self.fail(f"column {name} is in '{self.unit(name)}', expected a unit of '{unit}'")
 
+    def numbers(self, name: str, unit: str | None = None, default: str = "") -> Array:
+        """As `floats`, of a column that has one number in each row, (n_rows,)."""
+        values = self.floats(name, unit, default)
+        if values.ndim != 1:
+            self.fail(f"column {name} is not one number in each row")
+        return values
+
 
 def _cards(header: Header) -> dict[str, CardValue]:
     """Those that are not the layout of a table."""

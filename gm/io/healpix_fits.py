@@ -139,7 +139,10 @@ def _unit_of(extension: Extension, names: list[str]) -> str:
 
 def _columns(extension: Extension, names: list[str]) -> NDArray[Any]:
     """Values ``(n_bins, n_rows)`` of columns; a cell of several values is several pixels."""
-    data = np.stack([extension.column(name).reshape(-1) for name in names])
+    rows = [extension.column(name).reshape(-1) for name in names]
+    if len({row.size for row in rows}) > 1:
+        extension.fail("columns of values have different sizes")
+    data = np.stack(rows)
     if data.dtype.kind not in "fiub":
         extension.fail("columns of values are not numeric")
     return data

@@ -171,7 +171,7 @@ def _groups(spectrum: Extension, flags: Array) -> IntArray | None:
 def _per_channel(spectrum: Extension, name: str, default: float, n_channels: int) -> Array:
     """A column; or a header card that holds for every channel."""
     if spectrum.find(name) is not None:
-        return spectrum.floats(name)
+        return spectrum.numbers(name)
     value = spectrum.header.number(name) if name in spectrum.header else default
     if value is None:
         spectrum.fail(f"card {name} is {spectrum.header.get(name)!r}, expected a number")
@@ -185,7 +185,7 @@ def _file_name(spectrum: Extension, card: str) -> str:
 
 def edges_of(extension: Extension, lower: str, upper: str) -> Array:
     """All lower edges and the last upper one, (n_bins + 1,) [TeV], by CHANNEL if there is one. Raises `DataError`."""
-    low, high = extension.floats(lower, "TeV", "keV"), extension.floats(upper, "TeV", "keV")
+    low, high = (extension.numbers(name, "TeV", "keV") for name in (lower, upper))
     if not low.size:
         extension.fail("has no rows")
     _, order = channels(extension)
@@ -204,7 +204,7 @@ def edges_of(extension: Extension, lower: str, upper: str) -> Array:
 def read_arf(path: Path) -> tuple[Array, Array]:
     """True-energy edges ``(n + 1,) [TeV]`` and effective area ``(n,) [cm2]``. Raises `DataError`."""
     response = read_fits(path).single("SPECRESP")
-    area = response.floats("SPECRESP", "cm2", "cm2")
+    area = response.numbers("SPECRESP", "cm2", "cm2")
     if not np.isfinite(area).all() or (area < 0).any():
         response.fail("column SPECRESP has values that are negative or not finite, expected an area")
     return edges_of(response, "ENERG_LO", "ENERG_HI"), area

@@ -75,7 +75,7 @@ def _expand(extension: Extension, first_channel: int | None, default: int, n_tru
     """The dense matrix from its groups of channels; the channels' own ``default`` holds unless F_CHAN goes below it."""
     if "DETCHANS" in extension.header and extension.integer("DETCHANS") != n_channels:
         extension.fail(f"DETCHANS is {extension.integer('DETCHANS')}, EBOUNDS has {n_channels} channels")
-    groups = _integers(extension, "N_GRP", [extension.floats("N_GRP")])[0]
+    groups = _integers(extension, "N_GRP", [extension.numbers("N_GRP")])[0]
     firsts, sizes = (_integers(extension, name, extension.heap_column(name)) for name in ("F_CHAN", "N_CHAN"))
     for row, (n_groups, first, size) in enumerate(zip(groups, firsts, sizes, strict=True)):
         if n_groups > min(len(first), len(size)):
@@ -85,6 +85,8 @@ def _expand(extension: Extension, first_channel: int | None, default: int, n_tru
         used = (channel for n, first, size in rows for channel, count in zip(first[:n], size[:n], strict=True) if count)
         first_channel = min(default, min(used, default=default))
     values = extension.heap_column("MATRIX")
+    if any(row.dtype.kind not in "iuf" for row in values):
+        extension.fail("column MATRIX is not numeric")
     matrix = np.zeros((n_true, n_channels))
     for row, n_groups in enumerate(groups):
         begin = 0

@@ -92,6 +92,18 @@ class Table:
         )
 
 
+def whole_numbers(values: NDArray[Any]) -> list[int]:
+    """One in each row (n_rows, ...), of whatever type, or words that are whole numbers. Raises `DataError`."""
+    words = values.ravel().tolist() if values.size == len(values) else [""]
+    try:
+        numbers = [int(word) for word in words]
+    except (ValueError, TypeError, OverflowError):
+        numbers = []
+    if len(numbers) < len(words) or (values.dtype.kind not in "US" and numbers != words):
+        raise DataError("does not hold whole numbers")
+    return numbers
+
+
 @dataclass(frozen=True, eq=False)
 class Image:
     """An array, slowest axis first, and its header."""

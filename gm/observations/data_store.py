@@ -16,7 +16,7 @@ import numpy as np
 
 from gm.errors import DataError, suggest
 from gm.io.fits import Extension, FitsFile, read_fits
-from gm.io.tables import Table
+from gm.io.tables import Table, whole_numbers
 from gm.irf.sky_responses import sky_kind
 from gm.irf.tables import response_kind
 from gm.observations.events import EventSelection
@@ -185,15 +185,26 @@ def _read_hdu_index(extension: Extension, folder: Path) -> Mapping[int, Location
     missing = [name for name in _COLUMNS if extension.find(name) is None]
     if missing:
         extension.fail(f"no column {', '.join(missing)}", suggest(missing[0], extension.columns, "found"))
-    numbers = extension.column("OBS_ID")
-    texts = [np.char.strip(extension.column(name).astype(str)).tolist() for name in _COLUMNS[1:]]
+    try:
+        numbers = whole_numbers(extension.column("OBS_ID"))
+    except DataError as error:
+        extension.fail(f"column OBS_ID {error}")
+    texts = [_words(extension, name) for name in _COLUMNS[1:]]
     hdus: dict[int, dict[str, HduLocation]] = {}
     files = {pair: _file(folder, *pair) for pair in set(zip(*texts[2:4], strict=True))}
-    for number, kind, hdu_class, directory, name, hdu in zip(numbers.tolist(), *texts, strict=True):
-        parts, kind = hdus.setdefault(int(number), {}), kind.lower()
+    for number, kind, hdu_class, directory, name, hdu in zip(numbers, *texts, strict=True):
+        parts, kind = hdus.setdefault(number, {}), kind.lower()
         held = f"{kind}_map" if hdu_class.lower() == "map" else hdu_class.lower()
         parts[_another(parts, kind)] = HduLocation(files[directory, name], hdu, held)
     return hdus
+
+
+def _words(extension: Extension, name: str) -> list[str]:
+    words = extension.column(name)
+    if words.ndim != 1:
+        extension.fail(f"column {name} is not one word in each row")
+    found: list[str] = np.char.strip(words.astype(str)).tolist()
+    return found
 
 
 def _file(folder: Path, directory: str, name: str) -> Path:

@@ -44,7 +44,7 @@ class EventList:
 
     def column(self, name: str, unit: str | None = None) -> Array:
         """A numeric column ``(n,)`` of the selected events, in ``unit`` when given. Raises `DataError` for NaN."""
-        values = self.extension.floats(name, unit, default=unit or "")
+        values = self.extension.numbers(name, unit, default=unit or "")
         values = values if self.rows is None else values[self.rows]
         if not np.isfinite(values).all():
             n_bad = int((~np.isfinite(values)).sum())

@@ -87,7 +87,7 @@ class GTI:
         Raises `DataError`, also when it is empty or an interval ends before it starts.
         """
         unit = extension.header.text("TIMEUNIT") or "s"
-        start, stop = (extension.floats(name, "s", default=unit) for name in ("START", "STOP"))
+        start, stop = (extension.numbers(name, "s", default=unit) for name in ("START", "STOP"))
         if not start.size:
             extension.fail("no interval: nothing was observed")
         if not (np.isfinite(start).all() and np.isfinite(stop).all() and (stop >= start).all()):

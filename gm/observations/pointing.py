@@ -95,7 +95,7 @@ class PointingTable:
         if missing:
             extension.fail(f"no column {', '.join(missing)}", suggest(missing[0], extension.columns, "found"))
         units = ("s", "deg", "deg")
-        columns = [extension.floats(name, unit, default=unit) for name, unit in zip(names, units, strict=True)]
+        columns = [extension.numbers(name, unit, default=unit) for name, unit in zip(names, units, strict=True)]
         if not columns[0].size or not np.isfinite(columns).all() or (np.abs(columns[2]) > 90.0).any():
             extension.fail("no row, or one that is no position at a time")
         time, lon, lat = (column[np.argsort(columns[0], kind="stable")] for column in columns)

@@ -15,7 +15,7 @@ from gm.arrays import Array, BoolArray
 from gm.errors import DataError, suggest
 from gm.io.ecsv import is_ecsv, read_ecsv
 from gm.io.fits import read_fits
-from gm.io.tables import Column, Table
+from gm.io.tables import Column, Table, whole_numbers
 from gm.maps.rotation import rotate
 from gm.maps.sphere import separation
 from gm.observations.data_store import DataStore
@@ -69,7 +69,7 @@ class ObservationSelection:
             keep &= _observed_between(table, *self.time)
         for condition in self.where:
             keep &= holds(table, condition)
-        kept = {int(number) for number in table.array("OBS_ID")[keep].tolist()}
+        kept = set(_whole(table.array("OBS_ID")[keep], f"{store.name}: the index of observations"))
         return tuple(number for number in chosen if number in kept)
 
     def fault(self, store: DataStore) -> tuple[str | int, ...]:
@@ -119,10 +119,11 @@ def _obs_id_column(path: Path) -> NDArray[Any]:
     return table.column("OBS_ID")
 
 
-def _whole(column: NDArray[Any], path: Path) -> tuple[int, ...]:
-    if column.dtype.kind not in "iu":
-        raise DataError(f"{path}: column OBS_ID does not hold whole numbers")
-    return tuple(int(number) for number in column.ravel())
+def _whole(column: NDArray[Any], where: str | Path) -> tuple[int, ...]:
+    try:
+        return tuple(whole_numbers(column))
+    except DataError as error:
+        raise DataError(f"{where}: column OBS_ID {error}") from error
 
 
 def _written_ids(path: Path) -> tuple[int, ...]:

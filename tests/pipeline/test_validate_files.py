@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 
 from gm.datasets import write_dataset
+from gm.io.tables import Column, Table
 from gm.maps.geometry import WcsGeometry
 from gm.maps.map import Map
 from gm.maps.writing import write_map
@@ -67,3 +70,26 @@ def test_templates_of_counts_have_the_pixels_and_energies_of_their_dataset(tmp_p
         (checked,) = validate(Request(str(tmp_path / "config.yaml")))
         assert checked.exit_code == (4 if said else 0)
         assert said in checked.message
+
+
+@pytest.mark.parametrize(
+    ("start", "cards", "said"),
+    [
+        ([0.0], {}, ""),
+        (["now"], {}, "run: HDU GTI: column START is not one time for each interval"),
+        ([[0.0, 1.0]], {}, "run: HDU GTI: column START is not one time for each interval"),
+        ([np.nan], {}, "run: HDU GTI: column START is not one time for each interval"),
+        ([0.0], {"TIMESYS": "LOCAL"}, "run: HDU GTI: card TIMESYS is 'local'"),
+        ([0.0], {"MJDREFI": 40000}, "its PowerLawTemporalModel is 0 in the good time of run"),
+    ],
+)
+def test_good_times_and_what_varies_in_them(tmp_path: Path, start: Any, cards: dict[str, Any], said: str) -> None:
+    """Damaged intervals ended a fit as a bug, and ``gm validate`` called all of them valid."""
+    columns = Column("START", np.array(start), "s"), Column("STOP", np.array([600.0]), "s")
+    gti = Table("GTI", columns, {"MJDREFI": 55000, "MJDREFF": 0.5, "TIMESYS": "TT"} | cards)
+    write_dataset(on_off("run").with_(gti=gti), tmp_path / "run.fits")
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    varies = "    temporal: {type: PowerLawTemporalModel}\n"
+    (tmp_path / "models.yaml").write_text("components:\n" + COMPONENT + varies)
+    (checked,) = validate(Request(str(tmp_path / "config.yaml")))
+    assert (checked.exit_code, said in checked.message) == (4 if said else 0, True)

@@ -8,8 +8,7 @@ import numpy as np
 
 from gm.arrays import Array
 from gm.io.tables import Column, Table
-from gm.models.temporal.intervals import reference_date
-from gm.units import factor
+from gm.models.temporal.intervals import reference_date, times_in
 
 
 def union(tables: Sequence[Table]) -> Table | None:
@@ -39,11 +38,7 @@ def _merged(intervals: Array) -> Iterable[tuple[float, float]]:
 
 def _intervals(table: Table, reference: Table) -> Array:
     """(n, 2) [s] after the reference of another table."""
-    unit = str(table.card("TIMEUNIT") or "s")
-    seconds = [
-        np.asarray(table.array(name), dtype=np.float64) * factor(table.unit(name) or unit, "s")
-        for name in ("START", "STOP")
-    ]
+    seconds = [times_in(table, name, "s") for name in ("START", "STOP")]
     return np.stack(seconds, axis=1) + _seconds_between(reference, table)
 
 

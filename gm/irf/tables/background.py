@@ -239,7 +239,9 @@ def _read_rates(extension: Extension) -> tuple[Array, float, float]:
     if column is None:
         extension.fail("no column BKG (or BGD)", f"found: {', '.join(extension.columns)}")
     scale = known_factor(extension, column, _UNIT, _USUAL)
-    return row(extension, column, None), scale, float(np.log(np.finfo(extension.column(column).dtype).tiny))
+    values = extension.column(column)
+    smallest = np.finfo(values.dtype if values.dtype.kind == "f" else np.float64).tiny
+    return row(extension, column, None), scale, float(np.log(smallest))
 
 
 def _shaped(extension: Extension, values: Array, axes: tuple[Axis, ...]) -> Array:

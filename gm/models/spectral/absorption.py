@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gm.arrays import Array
 from gm.errors import DataError
+from gm.io.fits import Extension
 from gm.models.errors import ModelError
 from gm.models.parametric import Default
 from gm.models.spectral.base import SpectralModel
@@ -56,11 +57,12 @@ class EBLAbsorptionNormSpectralModel(SpectralModel):
         """Redshifts, ln energies [TeV], and logarithms of the transmission (n_z, n_energy)."""
         file = read_template(str(self.settings["filename"]))
         energies, spectra = file.get("ENERGIES"), file.get("SPECTRA")
-        listed = file.get("PARAMETERS").heap_column("VALUE")[0]
-        own = spectra.floats("PARAMVAL").ravel() if spectra.find("PARAMVAL") else listed  # of the rows, in any order
+        listed = _first_row(file.get("PARAMETERS"), "VALUE")
+        own = spectra.numbers("PARAMVAL") if spectra.find("PARAMVAL") else listed  # of the rows, in any order
         redshift, first = np.unique(own, return_index=True)
-        energy = np.sqrt(energies.floats("ENERG_LO", "TeV", "keV") * energies.floats("ENERG_HI", "TeV", "keV"))
+        energy = np.sqrt(energies.numbers("ENERG_LO", "TeV", "keV") * energies.numbers("ENERG_HI", "TeV", "keV"))
         rows = spectra.column("INTPSPEC")
+        rows = rows if rows.dtype.kind == "f" else spectra.floats("INTPSPEC")
         if rows.ndim != 2 or rows.shape[1] != len(energy) or len(rows) <= first.max():
             spectra.fail(f"spectra of shape {rows.shape}, expected {len(redshift)} of {len(energy)} energies")
         return _checked(redshift.astype(np.float64), energy, rows[first], str(file.path))
@@ -113,6 +115,14 @@ def builtin_file(name: str) -> Path | None:
 def _with_unit(setting: Any) -> Any:
     """A table as documents have it."""
     return {**setting, "unit": setting.get("unit") or ""} if isinstance(setting, Mapping) else setting
+
+
+def _first_row(table: Extension, name: str) -> NDArray[Any]:
+    """The numbers (n,) in the first row of a column."""
+    rows = table.heap_column(name)
+    if not rows or rows[0].dtype.kind not in "iuf" or not rows[0].size:
+        table.fail(f"column {name} has no numbers")
+    return rows[0].ravel()
 
 
 def _inline(settings: Mapping[str, Any]) -> tuple[Array, Array, NDArray[Any]]:

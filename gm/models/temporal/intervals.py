@@ -48,18 +48,10 @@ class TimeIntervals:
         Times in several intervals count once. Raises `DataError`.
         """
         scale = str(table.header.get("TIMESYS", "tt")).strip().lower()
+        if scale not in SCALES:
+            raise DataError(f"HDU {table.name}: card TIMESYS is '{scale[:40]}'\n    allowed: {', '.join(SCALES)}")
         reference = reference_date(table.header)
-        columns = {column.name.upper(): column for column in table.columns}
-        days = []
-        for name in ("START", "STOP"):
-            if name not in columns:
-                raise DataError(f"HDU {table.name}: no column {name}\n    a GTI has START and STOP")
-            unit = columns[name].unit or str(table.header.get("TIMEUNIT", "s"))
-            try:
-                seconds = np.asarray(columns[name].values, dtype=np.float64) * factor(unit, "d")
-            except UnitError as error:
-                raise DataError(f"HDU {table.name}: column {name}: {error}") from error
-            days.append(reference[0] + (reference[1] + seconds))
+        days = [reference[0] + (reference[1] + times_in(table, name, "d")) for name in ("START", "STOP")]
         if (days[1] < days[0]).any():
             raise DataError(f"HDU {table.name}: an interval ends before it starts")
         start, stop = _once(*days)
@@ -80,6 +72,20 @@ def _once(start: Array, stop: Array) -> tuple[Array, Array]:
     end = np.maximum.accumulate(stop[order])
     first = np.append(True, start[order][1:] >= end[:-1])
     return (start, stop) if first.all() else (start[order][first], end[np.append(first[1:], True)])
+
+
+def times_in(table: Table, name: str, unit: str) -> Array:
+    """A column START or STOP of a ``GTI`` extension in a unit of time, (n,). Raises `DataError`."""
+    column = table.find(name)
+    if column is None:
+        raise DataError(f"HDU {table.name}: no column {name}\n    a GTI has START and STOP")
+    values = np.asarray(column.values)
+    if values.dtype.kind not in "iuf" or values.size != len(values) or not np.isfinite(values).all():
+        raise DataError(f"HDU {table.name}: column {name} is not one time for each interval")
+    try:
+        return values.reshape(-1).astype(np.float64) * factor(column.unit or str(table.card("TIMEUNIT") or "s"), unit)
+    except UnitError as error:
+        raise DataError(f"HDU {table.name}: column {name}: {error}") from error
 
 
 def reference_date(header: Any) -> tuple[float, float]:
