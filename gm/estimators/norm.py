@@ -251,7 +251,8 @@ def intervals(
 ) -> tuple[float | None, float | None, float | None, dict[str, str]]:
     """Lower and upper error (positive) and upper limit: where -2 ln L has risen by ``sigma**2``; None: never, and why.
 
-    Outside of the ``domain`` it is infinite. A rise that may be the rounding of the counts there is none.
+    Outside of the ``domain`` it is infinite. A rise that may be the rounding of the counts there is none; up to a norm
+    of 0 these are no more than without the source.
 
     values : of norms (n,); per_norm : counts for a norm of 1
     """
@@ -261,10 +262,11 @@ def intervals(
     ends = [None if away is None else norm + sides[name][0] * away for name, away in zip(sides, found, strict=True)]
     for k, (sign, n_sigma) in enumerate(sides.values()):
         end = ends[k]
-        if end is not None and sign > 0 and abs(norm) > _FAR_AWAY * abs(end):  # no digits are left of the difference
+        is_lost = norm < -_FAR_AWAY * (step if end is None else abs(end))  # no digits are left of the difference
+        if sign > 0 and is_lost:
             ends[k] = end = _end_above(risen, norm, n_sigma**2, step, domain[1])
             found[k] = None if end is None else end - norm
-        if end is not None and _NOISE * per_norm * abs(end) > n_sigma**2:
+        if end is not None and _NOISE * per_norm * (end if sign > 0 else abs(end)) > n_sigma**2:
             found[k] = ends[k] = None
     missing = {
         name: f"the statistic never rises by {n_sigma**2:.4g} towards {'lower' if sign < 0 else 'higher'} norms"

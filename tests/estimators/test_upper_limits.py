@@ -47,6 +47,28 @@ def cash(counts: float, predicted: float) -> float:
     return 2 * (predicted - (counts * log(predicted) if counts else 0.0))
 
 
+@pytest.mark.parametrize("background", [0.5, 9.0, 90.0, 5000.0])
+def test_without_counts_in_a_map_with_a_background(background: float) -> None:
+    """``2 sum max(b + norm s, 0)`` over pixels falls as far as the tails of a PSF reach, a Gaussian of 8 pixels: errors
+    and limits are where it has risen from there, whatever the powers of ten."""
+    signal = np.exp(-0.5 * (np.arange(100.0) / 8.0) ** 2)
+    rest = np.full(100, background / 100.0)
+    found = NormProfile([RowLine(Cash(np.zeros(100)), signal, rest)]).estimate(1.0, 2.0, np.array([1.0]), 5.0)
+
+    def rise(logarithm: float, wanted: float) -> float:
+        return float(2.0 * np.maximum(rest - exp(logarithm) * signal, 0.0).sum() - wanted)
+
+    assert found.stat == pytest.approx(0.0, abs=1e-9)
+    assert found.norm == pytest.approx(-rest[-1] / signal[-1])
+    for end, wanted in ((found.norm_ul, 4.0), (found.norm + (found.norm_errp or 0.0), 1.0)):
+        assert end is not None
+        if 2.0 * background < wanted:
+            assert 2.0 * np.sum(rest + end * signal) == pytest.approx(wanted, abs=1e-6)
+        elif wanted == 4.0 or abs(end) > 1e-3 * abs(found.norm):  # the error is a difference
+            assert log(-end) == pytest.approx(brentq(rise, -20.0, log(-found.norm), args=(wanted,)), rel=1e-4)
+    assert found.norm_errn is None
+
+
 @pytest.mark.parametrize("counts", [0, 1, 4, 12, 100])
 @pytest.mark.parametrize("background", [0.5, 4.0, 90.0])
 def test_each_is_what_its_definition_says(counts: int, background: float) -> None:
