@@ -361,7 +361,7 @@ class FitRun:
     def result(
         self, best: Models, around: Around, tested: Mapping[str, tuple[float | None, str]], *, by_energy: bool = False
     ) -> FitResult:
-        vector = self.objective.full(self.minimum.vector)
+        vector, statistic_start = self.objective.full(self.minimum.vector), self.statistic_start
         status, message = self.verdict()
         summaries = tuple(self.told.summarize(vector))
         active, minimum, errors = self.objective.active, self.minimum, self.errors
@@ -377,7 +377,7 @@ class FitRun:
             warnings=(*self.warnings, *around.warnings, *self.likelihood.remarks(best), *lost),
             models=best,
             statistic=self.statistic,
-            statistic_start=self.statistic_start,
+            statistic_start=statistic_start,
             statistic_priors=self.layout.prior_value(vector),
             n_bins=self.likelihood.n_bins,
             n_free=len(self.names),

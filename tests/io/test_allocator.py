@@ -35,6 +35,44 @@ def test_arrays_of_megabytes_take_the_pages_of_those_before() -> None:
     assert int(done.stdout) < 1000
 
 
+THREADS = """
+import platform
+from threading import Barrier, Thread
+import numpy as np
+from gm.io.allocator import keep_freed_memory, share_freed_memory
+
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * 4096 >> 20
+
+keep_freed_memory()
+share_freed_memory(1)
+done, before = Barrier(9), resident()
+
+def work():
+    array = np.ones(20 << 17)
+    del array
+    done.wait()
+
+threads = [Thread(target=work) for _ in range(8)]
+for thread in threads:
+    thread.start()
+    while thread.is_alive() and done.n_waiting <= threads.index(thread):
+        pass
+print(resident() - before if platform.libc_ver()[0] == "glibc" else "other")
+done.wait()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for resident pages")
+def test_threads_take_what_others_have_freed() -> None:
+    """20 MiB, one thread after the other: 160 where each has a heap of its own."""
+    done = subprocess.run([sys.executable, "-c", THREADS], capture_output=True, text=True, check=True)
+    if done.stdout.strip() == "other":
+        pytest.skip("another C library")
+    assert int(done.stdout) < 60
+
+
 GAPS = """
 from gm.io.allocator import zeros_apart
 

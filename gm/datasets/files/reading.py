@@ -10,7 +10,7 @@ from gm.datasets.base import Dataset
 from gm.datasets.files.formats import DATASET_TYPES, DatasetEntry
 from gm.datasets.origin import read_from
 from gm.errors import DataError
-from gm.io.allocator import give_back_freed_memory
+from gm.io.allocator import give_back_freed_memory, share_freed_memory
 from gm.io.processes import can_fork, in_processes, n_processors
 from gm.io.threads import in_threads
 
@@ -56,6 +56,8 @@ def _outcomes(entries: Sequence[DatasetEntry], workers: int | None, tally: _Tall
     maps = [entry for entry, threads in zip(entries, in_turn, strict=True) if threads]
     others = [entry for entry, threads in zip(entries, in_turn, strict=True) if not threads]
     tables = iter(_spectra(others, workers, tally))
+    if maps:
+        share_freed_memory(n_processors())
     arrays = tally.count(in_threads(_outcome, maps, workers or n_processors()))  # mostly compressed: threads gain
     outcomes = [next(arrays if threads else tables) for threads in in_turn]
     if maps:

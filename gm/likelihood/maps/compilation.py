@@ -59,6 +59,11 @@ class CompiledMaps:
                 builder.take(found[0])
         return before
 
+    def forget_slopes(self) -> None:
+        """Derivatives go, so that they are not in memory beside what is made now."""
+        for _, source in self.sources.values():
+            source.forget_slopes()
+
 
 def compile_maps(
     maps: Sequence[tuple[int, SkyMap]],
@@ -90,6 +95,7 @@ def compile_maps(
     ]
     every = [builder for row in builders for builder in row]
     before = known.taken_over(every)
+    known.forget_slopes()
     stored = [
         stored_sources(
             view.dataset, view.bins, models, plan.turn(Phase.STORED, view.index), layout, effects[view.index]

@@ -64,75 +64,77 @@ class SplineNodes(Nodes):
         """Shares and their derivatives, (1 + n_par, k^2, ny, nx), or without these (1, ...) where nothing moves."""
         resolution = grid.scale / self.n
         rings = shape.rings(shape.sized(values, smallest(resolution))[2:])
+        n_images = 1 + len(moves) if moves.any() else 1
+        images = np.zeros((n_images, self.n**2, *grid.shape))
         if rings.smooth < _SMOOTH * resolution:
-            return self._by_points(shape, grid, values, moves)
+            self._add_points(images, shape, grid, values, moves)
+            return images
         core = _CORE * resolution if rings.is_cusped else None
-        images = self._sampled(shape, grid, values, moves, core)
-        return images if core is None else images + self._by_points(shape, grid, values, moves, core)
+        self._sample(images, shape, grid, values, moves, core)
+        if core is not None:
+            self._add_points(images, shape, grid, values, moves, core)
+        return images
 
-    def _sampled(
-        self, shape: RadialModel, grid: PixelGrid, values: Array, moves: BoolArray, core: float | None
-    ) -> Array:
-        """Values at the nodes, of a density without its core."""
-        vectors, area = self._nodes(grid, shape.frame)
-        at, images = Offsets(vectors, values[0], values[1]), np.zeros((_n_images(moves), *area.shape))
-        rest = None if core is None else 1.0 - core_part(at, core)
-        if not moves.any():
-            density = shape.surface(at, values[2:])
-            images[0] = density if rest is None else density * rest
-        else:
-            density, d_versine, d_angle, d_shape = shape.surface_gradient(at, values[2:])
-            if core is not None and rest is not None:
-                d_versine = d_versine * rest + density * (1.0 - rest) / np.radians(core) ** 2
-                d_angle = None if d_angle is None else d_angle * rest
-                density, d_shape = density * rest, [row * rest for row in d_shape]
-            rows = [density, *at.by_position(d_versine, d_angle), *d_shape]
-            for image, row, moved in zip(images, rows, (True, *moves), strict=True):
-                if moved:
-                    image[:] = row
-        images *= area
-        return np.nan_to_num(images, copy=False)
+    def _sample(
+        self, images: Array, shape: RadialModel, grid: PixelGrid, values: Array, moves: BoolArray, core: float | None
+    ) -> None:
+        """Values at the nodes, of a density without its core; one node of all pixels at a time."""
+        (vectors, areas), which = self._nodes(grid, shape.frame), _moving(moves)
+        for node, area in enumerate(areas):
+            rows = _sampled(shape, Offsets(vectors[:, node], values[0], values[1]), values[2:], core, bool(moves.any()))
+            for k in which:
+                np.nan_to_num(np.multiply(rows[k], area, out=images[k, node]), copy=False)
 
-    def _by_points(
-        self, shape: RadialModel, grid: PixelGrid, values: Array, moves: BoolArray, core: float | None = None
-    ) -> Array:
+    def _add_points(
+        self,
+        images: Array,
+        shape: RadialModel,
+        grid: PixelGrid,
+        values: Array,
+        moves: BoolArray,
+        core: float | None = None,
+    ) -> None:
         """Sums over points of cardinal splines."""
-        resolution, n_images = grid.scale / self.n, _n_images(moves)
+        resolution, n = grid.scale / self.n, self.n
         layout = RingLayout.of(shape, values, resolution, core)
         place, flux = self._place(shape, grid, layout, values)
-        size = grid.shape[0] * self.n, grid.shape[1] * self.n
+        size = grid.shape[0] * n, grid.shape[1] * n
         beyond = np.max(np.maximum(-place, place - np.array([[size[1] - 1], [size[0] - 1]])), axis=0)
         seen = beyond < _MARGIN
-        images = np.zeros((n_images, *size))
-        if seen.any() and (core is not None or _is_near(flux, beyond)):
-            steps = np.where(moves, steps_of(shape, values, resolution), 0.0)
-            layout, place, flux = layout.cut(seen), place[:, seen], flux[seen]
-            first = np.floor(place.min(axis=1)).astype(int) - _ROOM
-            n_x, n_y = (np.ceil(place.max(axis=1)).astype(int) + _ROOM - first).tolist()
-            lit, start = np.zeros((n_y * n_x, n_images)), 0
-            for part in layout.parts(_AT_A_TIME):
-                own = slice(start, start + _AT_A_TIME)
-                rows = self._rows(shape, grid, part, values, steps, flux[own])
-                lit += spread(place[:, own] - first[:, None], (n_y, n_x), slopes=len(rows) > 1).T @ np.concatenate(rows)
-                start += _AT_A_TIME
-            _add_overlap(images, cardinal(lit.T.reshape(n_images, n_y, n_x)), first)
-            if core is None and (beyond > 0).any():
-                images = _faded(images)
-        apart = images.reshape(n_images, grid.shape[0], self.n, grid.shape[1], self.n).transpose(0, 2, 4, 1, 3)
-        return np.ascontiguousarray(apart).reshape(n_images, self.n**2, *grid.shape)
+        if not seen.any() or (core is None and not _is_near(flux, beyond)):
+            return
+        steps = np.where(moves, steps_of(shape, values, resolution), 0.0)
+        layout, place, flux = layout.cut(seen), place[:, seen], flux[seen]
+        first = np.floor(place.min(axis=1)).astype(int) - _ROOM
+        n_x, n_y = (np.ceil(place.max(axis=1)).astype(int) + _ROOM - first).tolist()
+        which, start = _moving(moves), 0
+        lit = np.zeros((n_y * n_x, len(which)))
+        for part in layout.parts(_AT_A_TIME):
+            own = slice(start, start + _AT_A_TIME)
+            rows = self._rows(shape, grid, part, values, steps, flux[own])
+            lit += spread(place[:, own] - first[:, None], (n_y, n_x), slopes=len(rows) > 1).T @ np.concatenate(rows)
+            start += _AT_A_TIME
+        for image, lights in zip(which, lit.T, strict=True):
+            lattice = np.zeros(size)
+            _add_overlap(lattice, cardinal(lights.reshape(n_y, n_x)), first)
+            by_node = lattice.reshape(grid.shape[0], n, grid.shape[1], n).transpose(1, 3, 0, 2)
+            images[image].reshape(n, n, *grid.shape)[:] += by_node
+        if core is None and (beyond > 0).any():
+            _fade(images)
 
     def _rows(
         self, shape: RadialModel, grid: PixelGrid, layout: RingLayout, values: Array, steps: Array, flux: Array
     ) -> Array:
-        """Fluxes of points and their derivatives (n, n_images); with steps also moments by x and y (3, ...)."""
-        rows = np.zeros((3 if steps.any() else 1, flux.size, _n_images(steps > 0)))
+        """Fluxes of points and their derivatives by what has steps (n, 1 + n_steps); then also moments by x and y
+        (3, ...)."""
+        rows = np.zeros((3 if steps.any() else 1, flux.size, 1 + np.count_nonzero(steps)))
         rows[0, :, 0] = flux
-        for k in np.flatnonzero(steps).tolist():
+        for column, k in enumerate(np.flatnonzero(steps).tolist(), start=1):
             *both, apart = sides(shape, values, k, float(steps[k]), smallest(layout.resolution))
             if apart:
                 (high, more), (low, less) = (self._place(shape, grid, layout, side) for side in both)
-                rows[0, :, 1 + k] = (more - less) / apart
-                rows[1:, :, 1 + k] = flux * (high - low) / apart
+                rows[0, :, column] = (more - less) / apart
+                rows[1:, :, column] = flux * (high - low) / apart
         return rows
 
     def _place(self, shape: RadialModel, grid: PixelGrid, layout: RingLayout, values: Array) -> tuple[Array, Array]:
@@ -153,9 +155,18 @@ class SplineNodes(Nodes):
         return self._sky[2:]
 
 
-def _n_images(moves: BoolArray) -> int:
-    """Of a shape, and of its derivatives by its values (n_par,) if any of them moves."""
-    return 1 + len(moves) if moves.any() else 1
+def _sampled(shape: RadialModel, at: Offsets, values: Array, core: float | None, with_slopes: bool) -> list[Array]:
+    """A density without its core, and its derivatives by position and shape: 1 or 1 + n_par, in the shape of ``at``."""
+    rest = None if core is None else 1.0 - core_part(at, core)
+    if not with_slopes:
+        density = shape.surface(at, values)
+        return [density if rest is None else density * rest]
+    density, d_versine, d_angle, d_shape = shape.surface_gradient(at, values)
+    if core is not None and rest is not None:
+        d_versine = d_versine * rest + density * (1.0 - rest) / np.radians(core) ** 2
+        d_angle = None if d_angle is None else d_angle * rest
+        density, d_shape = density * rest, [row * rest for row in d_shape]
+    return [density, *at.by_position(d_versine, d_angle), *d_shape]
 
 
 def _is_near(flux: Array, beyond: Array) -> bool:
@@ -164,25 +175,32 @@ def _is_near(flux: Array, beyond: Array) -> bool:
     return float(flux[beyond < 1].sum()) > _FADED[0] * float(flux[beyond < _NEAR].sum())
 
 
-def _faded(images: Array) -> Array:
-    """Shares and their derivatives, (1 + n_par, ny, nx), without a shape so far beyond the border that only the ends of
-    splines reach in: their sum may be negative. It fades out as the sum falls below that of their sizes."""
-    image, total, size = images[0], images.sum(axis=(1, 2)), float(np.abs(images[0]).sum())
+def _fade(images: Array) -> None:
+    """Take from shares and their derivatives, (1 + n_par, k^2, ny, nx), a shape so far beyond the border that only the
+    ends of splines reach in: their sum may be negative. It fades out as the sum falls below that of their sizes."""
+    flat = images.reshape(len(images), -1)
+    image, total, size = flat[0].copy(), flat.sum(axis=1), float(np.abs(flat[0]).sum())
     none, all_ = _FADED
     if total[0] >= all_ * size:
-        return images
+        return
     ratio = total[0] / size
     part = np.clip((ratio - none) / (all_ - none), 0.0, 1.0)
-    d_ratio = (total - ratio * np.einsum("yx,kyx->k", np.sign(image), images)) / size
+    d_ratio = (total - ratio * (flat @ np.sign(image))) / size
     slope = 6.0 * part * (1.0 - part) / (all_ - none) * d_ratio
     slope[0] = 0.0
-    return np.asarray(part**2 * (3.0 - 2.0 * part) * images + slope[:, None, None] * image)
+    flat *= part**2 * (3.0 - 2.0 * part)
+    flat += slope[:, None] * image
 
 
-def _add_overlap(images: Array, part: Array, first: IntArray) -> None:
-    """Add images of a part of a lattice that starts at ``first`` (x, y) as far as it lies in the lattice."""
+def _moving(moves: BoolArray) -> list[int]:
+    """Which of a shape and its derivatives by its values (n_par,) are made: the shape, and those that move."""
+    return [0, *(np.flatnonzero(moves) + 1).tolist()]
+
+
+def _add_overlap(image: Array, part: Array, first: IntArray) -> None:
+    """Add an image of a part of a lattice that starts at ``first`` (x, y) as far as it lies in the lattice."""
     own, its = [], []
-    for n, n_part, start in zip(images.shape[1:], part.shape[1:], first[::-1].tolist(), strict=True):
+    for n, n_part, start in zip(image.shape, part.shape, first[::-1].tolist(), strict=True):
         own.append(slice(max(start, 0), max(min(start + n_part, n), 0)))
         its.append(slice(own[-1].start - start, own[-1].stop - start))
-    images[:, *own] += part[:, *its]
+    image[*own] += part[*its]

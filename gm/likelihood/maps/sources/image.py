@@ -11,6 +11,7 @@ from typing import Generic, Protocol, TypeVar, final
 import numpy as np
 
 from gm.arrays import Array, BoolArray, IntArray
+from gm.io.allocator import zeros_apart
 from gm.likelihood.lattice import Lattice
 from gm.likelihood.maps.folding.folding import Folding
 from gm.likelihood.maps.folding.image_adjoints import ImageAdjoint
@@ -71,6 +72,10 @@ class Recent(Generic[T]):
         self._kept[key] = asked + 1, result
         return result
 
+    def clear(self) -> None:
+        """Nothing is kept any more."""
+        self._kept.clear()
+
     def __contains__(self, values: Array) -> bool:
         return values.tobytes() in self._kept
 
@@ -104,7 +109,7 @@ class SharedImage:
             d_image = self._image.pixels_gradient(values)
             may = np.ones(len(d_image), dtype=bool) if moves is None else moves
             changes = np.flatnonzero([moved and image.any() for moved, image in zip(may, d_image, strict=True)])
-            return changes, d_image[changes]
+            return changes, d_image if changes.size == len(d_image) else d_image[changes]
 
         with self._lock:
             return self._changes.get(values if moves is None else np.append(values, moves), make)
@@ -114,19 +119,28 @@ class SharedImage:
         differences over them: the n (n + 1) / 2 of the upper triangle."""
 
         def make(_: Array) -> Array:
+            self._changes.clear()
             chosen = np.flatnonzero(steps > 0)
             place = {pair: at for at, pair in enumerate(combinations_with_replacement(range(chosen.size), 2))}
             bends = np.zeros(0)
             for i, (k, step) in enumerate(zip(chosen, np.diag(steps)[chosen], strict=True)):
-                rise = self._image.pixels_gradient(values + step) - self._image.pixels_gradient(values - step)
+                high, low = self._image.pixels_gradient(values + step), self._image.pixels_gradient(values - step)
                 if not bends.size:
-                    bends = np.zeros((len(place), *rise.shape[1:]))
+                    bends = zeros_apart((len(place), *high.shape[1:]))
                 for j, other in enumerate(chosen):
-                    bends[place[min(i, j), max(i, j)]] += (1.0 if i == j else 0.5) * (rise[other] / (2 * steps[k]))
+                    rise = (high[other] - low[other]) / (2 * steps[k])
+                    bends[place[min(i, j), max(i, j)]] += (1.0 if i == j else 0.5) * rise
+                del high, low  # not in memory beside the next
             return bends
 
         with self._lock:
             return self._bends.get(np.append(values, steps), make)
+
+    def forget_slopes(self) -> None:
+        """Derivatives go."""
+        with self._lock:
+            self._changes.clear()
+            self._bends.clear()
 
 
 class MapSource(ABC):
@@ -165,6 +179,10 @@ class MapSource(ABC):
     def slopes(self, flux: Array) -> Sequence[Response | None]:
         """Derivatives of the response with respect to each value of the shape; None where there is none."""
         return self._slopes.get(flux[self.shape_columns], self._respond_slopes)
+
+    def forget_slopes(self) -> None:
+        """What is kept of derivatives goes; it is made again when it is asked for."""
+        self._slopes.clear()
 
     def slopes_about(self, flux: Array) -> Sequence[Response | None]:
         """`slopes`, or known ones of a shape that is much the same: good enough for an approximate curvature."""
@@ -283,6 +301,11 @@ class ImageSource(MapSource):
         slopes = self.slopes(flux)
         self._known = values.copy(), slopes
         return slopes
+
+    def forget_slopes(self) -> None:
+        super().forget_slopes()
+        self._known = None
+        self._image.forget_slopes()
 
     def cut(self, kept: IntArray, first: int, last: int) -> ImageSource:
         folding = self._folding.cut(self._folding.window.cut(kept, first, last))
