@@ -113,3 +113,17 @@ def test_what_is_no_covariance(tmp_path: Path, row: int, column: int, factor: fl
         models("a", "b").with_covariance(matrix)
     with pytest.raises(InvalidInput, match=rf"row 'a.spectral.index', column {column}: .*{why}"):
         Models.read(written(tmp_path, matrix))
+
+
+@pytest.mark.parametrize(("stated", "is_another"), [(0.104, False), (0.0, False), (0.2, True)])
+def test_a_file_of_another_fit(tmp_path: Path, stated: float, is_another: bool) -> None:
+    """Errors that the models state, rounded by hand or not, and another one."""
+    path = written(tmp_path)
+    text = path.read_text("utf-8")
+    assert text.count("error: 0.1}") == 1
+    path.write_text(text.replace("error: 0.1}", f"error: {stated}}}"), "utf-8")
+    if is_another:
+        with pytest.raises(InvalidInput, match=r"an error of 0\.1, where the models state 0\.2: the files are of"):
+            Models.read(path)
+    else:
+        assert Models.read(path).parameters["a.index"].error == pytest.approx(0.1)

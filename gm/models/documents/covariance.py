@@ -20,6 +20,7 @@ from gm.models.composition import Composition
 
 SHARED = "shared_covariance"  # the key that names a file in which parameters are missing, which Gammapy does not read
 _SAME = 1e-3  # of an error, that is the same
+_ALIKE = 0.1  # of an error, that may have been rounded by hand
 WHOLE = 500  # parameters with errors of which all covariances are written, where most are datasets' own
 
 
@@ -42,10 +43,11 @@ def read_covariance(path: Path, models: Composition) -> Covariance:
 
     Rows are known by their names, parameters without a row have zeros; where there are many, which a file leaves out
     that `format_covariance` has written of shared parameters alone, they keep their errors. (Gammapy goes by the order
-    of rows.) Raises `DataError`.
+    of rows.) Raises `DataError`, also where errors that the models state are others.
     """
     names, matrix = _read_table(path)
     rows, n_par = _positions(path, names, matrix.diagonal(), models), len(models.parameters)
+    _check_errors(path, names, np.sqrt(matrix.diagonal()), [models.parameters[k].error for k in rows])
     if len(rows) < n_par and n_par > WHOLE:
         variances = np.square([parameter.error for parameter in models.parameters])
         return follow_links(models, diagonal_covariance(variances, np.array(rows, dtype=np.intp), matrix))
@@ -102,6 +104,16 @@ def _positions(path: Path, names: Sequence[str], variances: Array, models: Compo
         hint = suggest(names[unknown[0]], [full[n] for n in rest] or full, "parameters")
         raise DataError(f"{path}: row '{names[unknown[0]]}' is for no parameter of the models\n    {hint}")
     return [position for position in found if position is not None]
+
+
+def _check_errors(path: Path, names: Sequence[str], found: Array, stated: Sequence[float]) -> None:
+    """Raises `DataError` where errors of rows, (n,), are others than those that the models state; 0 states nothing."""
+    for name, error, other in zip(names, found.tolist(), stated, strict=True):
+        if error and other and not isclose(error, other, rel_tol=_ALIKE):
+            raise DataError(
+                f"{path}: row '{name}': an error of {error:.4g}, where the models state {other:.4g}: the files are of "
+                "different fits"
+            )
 
 
 def _tail(full: str) -> str:

@@ -22,7 +22,7 @@ class PiecewiseNormSpatialModel(ExtendedModel):
     """A dimensionless correction with a free norm at each of at least four nodes ``lon``, ``lat``.
 
     Between the nodes a piecewise cubic surface (Clough-Tocher), in the logarithm of the norms with ``interp: log``; NaN
-    outside of their hull. Of four nodes that are the corners of a square the surface has one diagonal as an edge: which,
+    outside of their hull. Of four nodes that are the corners of a square the surface has one diagonal as an edge, which
     follows from the order of all nodes, as in Gammapy. ``lon``, ``lat``: ``{"data": [...], "unit": "deg"}`` as in YAML.
     """
 
