@@ -224,6 +224,12 @@ def curve_of(norm: list[float], unit: str, meta: dict[str, Any], folder: Path) -
     [
         ("cm-2 s-1", REFERENCE, r"curve.fits: HDU .unnamed.: column NORM is in 's-1 cm-2', expected a unit of ''"),
         ("", {}, r"curve.fits: HDU .*: card MJDREFI is None, expected a number"),
+        ("", {"MJDREFI": "inf", "MJDREFF": 0.0}, r"curve.fits: HDU .*: card MJDREFI is 'inf', expected a number"),
+        (
+            "",
+            {"MJDREFI": 10**12, "MJDREFF": 0.0},
+            r"curve.fits: HDU .*: MJD 1e\+12, which its .* of the time scale utc",
+        ),
     ],
 )
 def test_light_curves_are_factors_since_a_date(unit: str, meta: dict[str, Any], message: str, tmp_path: Path) -> None:

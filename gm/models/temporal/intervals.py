@@ -103,9 +103,12 @@ def is_date(reference: float) -> bool:
 def header_number(header: Any, name: str) -> float:
     """A card that is a number, or text that is one (some files have it so). Raises `DataError`."""
     try:
-        return float(header[name])
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"card {name} is {header.get(name)!r}, expected a number") from error
+        number = float(header[name])
+    except (KeyError, TypeError, ValueError, OverflowError):
+        number = np.nan
+    if not np.isfinite(number):
+        raise DataError(f"card {name} is {header.get(name)!r}, expected a number")
+    return number
 
 
 def to_tt(mjd: object, scale: str) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from math import floor, isnan
+from math import isnan
 
 import numpy as np
 
@@ -72,7 +72,10 @@ class LightCurveTemplateTemporalModel(TemporalModel):
         except DataError as error:
             times.fail(str(error), "the Modified Julian Date that TIME counts from")
         own, day = header.text("TIMESYS", "utc").lower(), _day(reference, first)
-        return reference + tt_minus(own, day) - tt_minus(self.scale, day)
+        on_scale = reference + tt_minus(own, day) - tt_minus(self.scale, day)
+        if not np.isfinite(on_scale):
+            times.fail(f"MJD {reference:g}, which its times count from, is no date of the time scale {own}")
+        return on_scale
 
     def _scale_day(self, reference: float) -> float:
         return _day(reference, self.table[1].ends[0])
@@ -166,7 +169,7 @@ class TemplatePhaseCurveTemporalModel(TemporalModel):
 def _day(reference: float, first: float) -> float:
     """Whose leap seconds count for a curve that begins ``first`` [d] after a reference date: its own where it has dates
     (often since MJD 0)."""
-    return float(floor(reference + first if is_date(reference) else reference))
+    return float(np.floor(reference + first if is_date(reference) else reference))
 
 
 def _negative(table: Extension, norm: Array) -> tuple[str, ...]:
