@@ -228,7 +228,7 @@ def curve_of(norm: list[float], unit: str, meta: dict[str, Any], folder: Path) -
         (
             "",
             {"MJDREFI": 10**12, "MJDREFF": 0.0},
-            r"curve.fits: HDU .*: MJD 1e\+12, which its .* of the time scale utc",
+            r"HDU .*: MJD 1e\+12, which its .* of the time scale utc",
         ),
     ],
 )
