@@ -6,6 +6,7 @@ size 1. ``NAME_BANDS`` holds the axes and ``NAME_REGION`` the region. Source: ga
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,8 +20,11 @@ from gm.errors import DataError
 from gm.io.fits import Extension, FitsFile
 from gm.io.tables import CardValue, Column, Table
 
+log = logging.getLogger(__name__)
+
 MAX_AXES = 5
 _GAP = 1e-3  # of the narrowest bin
+_BESIDE_COUNTS = "COUNTS_OFF", "EXPOSURE", "BACKGROUND", "MASK", "ACCEPTANCE", "PSF", "EDISP"
 _WCS_SHAPE = re.compile(r"\(?\s*\d{1,9}(?:\s*,\s*\d{1,9})*\s*,?\s*\)?")
 
 
@@ -107,13 +111,23 @@ def _read_axis(bands: Extension, number: int, name: str) -> GadfAxis:
     lows, unit = distinct(lower), bands.unit(columns[0])
     if "AXCOLS2" not in bands.header and not np.array_equal(lows, lower):
         bands.fail(f"column {columns[0]} does not increase from row to row", "bins are stored in increasing order")
-    interp = bands.header.text(f"INTERP{number}", "log" if name.startswith("energy") else "lin").lower()
+    interp = _interp(bands, f"INTERP{number}", name)
     if len(columns) == 1:
         return GadfAxis(name, np.empty(0), unit, interp, _kept(lows))
     ends = distinct(upper)
     if ends.size != lows.size or (np.abs(ends[:-1] - lows[1:]) > _GAP * (ends - lows).min()).any():
         bands.fail(f"the bins of axis {name} leave gaps or overlap", "each begins where the one before it ends")
     return GadfAxis(name, _kept(np.append(lows, ends[-1])), unit, interp)
+
+
+def _interp(bands: Extension, card: str, name: str) -> str:
+    """How the axis is divided. Without the card energies are taken for logarithmic, where Gammapy takes linear ones:
+    that is told, of the parts of a dataset once."""
+    is_energy = name.startswith("energy")
+    if is_energy and card not in bands.header and not bands.name.startswith(_BESIDE_COUNTS):
+        told = "its energies are taken for logarithmic (by Gammapy for linear)"
+        log.warning("%s: HDU %s: no card %s, %s", bands.path, bands.name, card, told)
+    return bands.header.text(card, "log" if is_energy else "lin").lower()
 
 
 def _kept(values: Array) -> Array:

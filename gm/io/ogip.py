@@ -186,6 +186,7 @@ def _file_name(spectrum: Extension, card: str) -> str:
 def edges_of(extension: Extension, lower: str, upper: str) -> Array:
     """All lower edges and the last upper one, (n_bins + 1,) [TeV], by CHANNEL if there is one. Raises `DataError`."""
     low, high = (extension.numbers(name, "TeV", "keV") for name in (lower, upper))
+    _tell_unit(extension, lower, "keV")
     if not low.size:
         extension.fail("has no rows")
     _, order = channels(extension)
@@ -201,10 +202,17 @@ def edges_of(extension: Extension, lower: str, upper: str) -> Array:
     return edges
 
 
+def _tell_unit(extension: Extension, name: str, unit: str) -> None:
+    """Say what a column is taken for that has no unit, as the memos ask of all of these."""
+    if not extension.unit(name):
+        log.warning("%s: HDU %s: column %s says no unit, taken for %s", extension.path, extension.name, name, unit)
+
+
 def read_arf(path: Path) -> tuple[Array, Array]:
     """True-energy edges ``(n + 1,) [TeV]`` and effective area ``(n,) [cm2]``. Raises `DataError`."""
     response = read_fits(path).single("SPECRESP")
     area = response.numbers("SPECRESP", "cm2", "cm2")
+    _tell_unit(response, "SPECRESP", "cm2")
     if not np.isfinite(area).all() or (area < 0).any():
         response.fail("column SPECRESP has values that are negative or not finite, expected an area")
     return edges_of(response, "ENERG_LO", "ENERG_HI"), area

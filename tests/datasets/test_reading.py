@@ -224,6 +224,24 @@ def test_a_migration_map_becomes_a_matrix(run: Path) -> None:
     assert dataset.edisp[40].sum() == pytest.approx(1, abs=1e-3)
 
 
+def test_energies_that_do_not_say_their_scale_are_told(run: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Gammapy takes them for linear, which moves statistics by tens: told once for a file."""
+
+    def remove(hdus: Any) -> None:
+        for hdu in hdus:
+            hdu.header.remove("INTERP1", ignore_missing=True)
+
+    before = read_dataset("SpectrumDatasetOnOff", run)
+    edit(run, remove)
+    assert not caplog.messages
+    dataset = read_dataset("SpectrumDatasetOnOff", run)
+    np.testing.assert_array_equal(dataset.energy.center, before.energy.center)
+    (said,) = caplog.messages
+    assert said.endswith(
+        "HDU COUNTS_BANDS: no card INTERP1, its energies are taken for logarithmic (by Gammapy for linear)"
+    )
+
+
 @pytest.mark.parametrize("sparse", [False, True])
 @pytest.mark.parametrize("kind", ["kernel", "migra"])
 def test_the_energy_dispersion_of_a_spectrum_may_be_a_map_of_the_sky(tmp_path: Path, kind: str, sparse: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from gm.io.fits import read_fits
 from gm.io.fits_writer import write_fits
 from gm.io.ogip import pha_from, read_arf
 from gm.io.ogip_matrix import read_rmf
-from gm.io.ogip_writer import rmf_tables
+from gm.io.ogip_writer import arf_tables, rmf_tables
 
 
 @pytest.fixture
@@ -205,3 +206,17 @@ def test_energies_from_zero_on_are_refused_with_a_hint(tmp_path: Path) -> None:
     fits.BinTableHDU.from_columns(columns, name="SPECRESP").writeto(tmp_path / "arf.fits")
     with pytest.raises(DataError, match="not energies above 0 in increasing order\n    the first bin may begin at"):
         read_arf(tmp_path / "arf.fits")
+
+
+def test_columns_without_a_unit_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """In keV and cm2, as the memos have them."""
+    edges, area = np.geomspace(1.0, 10.0, 4), np.array([1e8, 2e8, 3e8])
+    for path, keep in ((tmp_path / "told.fits", True), (tmp_path / "silent.fits", False)):
+        tables = [replace(t, columns=tuple(c if keep else replace(c, unit="") for c in t.columns))
+                  for t in arf_tables(edges, area)]  # fmt: skip
+        write_fits(path, tables)
+        np.testing.assert_allclose(read_arf(path)[0], edges, rtol=1e-6)
+        np.testing.assert_allclose(read_arf(path)[1], area, rtol=1e-6)
+    told = {"column ENERG_LO says no unit, taken for keV", "column SPECRESP says no unit, taken for cm2"}
+    assert {text.rpartition(": ")[2] for text in caplog.messages} == told
+    assert all("silent.fits: HDU SPECRESP" in text for text in caplog.messages)
