@@ -186,6 +186,12 @@ class Profile:
             return ProfilePoint(value, vector, "the other parameters do not converge")
         return ProfilePoint(value, vector, _BEYOND if self._is_left(vector) else "", aim)
 
+    def minimum_from(self, start: Array) -> tuple[float, Array]:
+        """-2 ln L at the minimum over all parameters to which a vector (n_free,) leads, and where that is. Raises
+        `LowerMinimum`."""
+        value, vector, _, _ = self._minimized(np.ones(start.size, dtype=bool), [start])
+        return value, vector
+
     def _why_not(self, here: _Point, rise: float) -> str:
         """Why a point says nothing of the profile."""
         if here.doubt > _UNSURE * rise:

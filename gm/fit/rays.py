@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import pi
+from math import atan2, cos, hypot, pi
 
 import numpy as np
 
@@ -85,16 +85,31 @@ class Rays:
         return np.array(points).reshape(-1, 2)
 
     def _beyond(self, rays: Sequence[_Ray]) -> Iterator[list[int]]:
-        """For places between and beyond contours, which of these they lie beyond though the profile is lower."""
+        """For places between and beyond contours, which of these they lie beyond though the profile is lower: on some
+        rays, and where the statistic leads from places at which it falls again."""
         for ray in rays:
             known = [end.distance for end in ray.ends if not end.reason]
             between = [0.5 * (one + other) for one, other in pairwise(known)]
+            before = np.inf
             for distance in (*between, *(factor * known[-1] for factor in _BEYOND if known)):
                 there = self._profile.vector + distance * ray.direction
-                starts = [there, self._profile.vector]
-                found = self._profile.at(self._chosen, there[self._chosen], starts)
+                found = self._profile.at(self._chosen, there[self._chosen], [there, self._profile.vector])
                 rise = np.inf if found.reason else found.value - self._profile.least
                 yield [k for k, far in enumerate(known) if far < distance and rise < self._rises[k]]
+                if rise < before < np.inf and not found.reason:
+                    yield self._at_the_end_of(found.vector, rays)
+                before = rise
+
+    def _at_the_end_of(self, start: Array, rays: Sequence[_Ray]) -> list[int]:
+        """Beyond which contours, as they are on the nearest of the ``rays``, a lower minimum lies where a way leads to
+        from a vector (n_free,)."""
+        value, vector = self._profile.minimum_from(start)
+        axes = np.stack([self._towards(angle)[self._chosen] for angle in (0.0, 0.5 * pi)], axis=1)
+        x, y = np.linalg.solve(axes, (vector - self._profile.vector)[self._chosen])
+        nearest = min(rays, key=lambda ray: -cos(ray.angle - atan2(y, x)))
+        ends = ((k, end.distance) for k, end in enumerate(nearest.ends) if not end.reason)
+        rise = value - self._profile.least
+        return [k for k, distance in ends if distance < hypot(x, y) and rise < self._rises[k]]
 
 
 def _missing(rays: Sequence[_Ray], k: int, is_apart: bool) -> Iterator[str]:
