@@ -139,6 +139,8 @@ def _unit_of(extension: Extension, names: list[str]) -> str:
 
 def _columns(extension: Extension, names: list[str]) -> NDArray[Any]:
     """Values ``(n_bins, n_rows)`` of columns; a cell of several values is several pixels."""
+    if names[0].upper() == "COSBINS":
+        extension.fail("a cube of live times (gtltcube), no map of the sky", "gtexpcube2 makes an exposure of it")
     rows = [extension.column(name).reshape(-1) for name in names]
     if len({row.size for row in rows}) > 1:
         extension.fail("columns of values have different sizes")

@@ -283,3 +283,29 @@ def test_a_table_that_is_no_map(tmp_path: Path) -> None:
     fits.BinTableHDU.from_columns([fits.Column("T", "D", array=np.ones(12))], name="X").writeto(tmp_path / "t.fits")
     with pytest.raises(DataError, match=r"t.fits: HDU X: a table that is no map"):
         read_map(tmp_path / "t.fits")
+
+
+@pytest.mark.parametrize("projection", ["AIT", "MOL", "SFL"])
+def test_the_rim_of_a_map_of_the_whole_sky(tmp_path: Path, projection: str) -> None:
+    """Next to pixels that are off the sky a template fell to nothing: a strip as wide as a pixel, at the anticentre."""
+    geometry = WcsGeometry.create(0.0, 0.0, 2.0, shape=(92, 184), frame="galactic", projection=projection)
+    lon, lat = geometry.grid()
+    on_sky = np.isfinite(lat)
+    bright = np.where(on_sky, 2.0 + np.cos(np.radians(lat)) * np.cos(np.radians(lon - 40.0)), 0.0)
+    write_map(tmp_path / "t.fits", Map(geometry, (), bright, "sr-1"))
+    model = TemplateSpatialModel(filename=str(tmp_path / "t.fits"), normalize=False)
+    places = np.linspace(179.2, 180.8, 33)[:, None], np.linspace(-60.0, 60.0, 41)
+    expected = 2.0 + np.cos(np.radians(places[1])) * np.cos(np.radians(places[0] - 40.0))
+    found = model.template.evaluate(*np.broadcast_arrays(*places), None)
+    np.testing.assert_allclose(found, expected, rtol=0.03)
+    value, by_lon, by_lat = model.template.evaluate_with_slopes(np.array([179.5]), np.array([10.0]), None)
+    np.testing.assert_allclose(value, 2.0 + np.cos(np.radians(10.0)) * np.cos(np.radians(139.5)), rtol=0.03)
+    assert max(abs(by_lon[0]), abs(by_lat[0])) < 0.1
+
+
+def test_a_cube_of_live_times_is_called_that(tmp_path: Path) -> None:
+    table = fits.BinTableHDU.from_columns([fits.Column("COSBINS", "4E", array=np.ones((12, 4)))], name="EXPOSURE")
+    table.header.update({"PIXTYPE": "HEALPIX", "ORDERING": "NESTED", "NSIDE": 1, "COORDSYS": "EQU"})
+    table.writeto(tmp_path / "ltcube.fits")
+    with pytest.raises(DataError, match="a cube of live times .gtltcube., no map of the sky"):
+        read_map(tmp_path / "ltcube.fits")

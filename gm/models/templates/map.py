@@ -224,9 +224,8 @@ class TemplateMap:
                 for pair in (((1, 0), (-1, 0)), ((0, 1), (0, -1)))
             )
             return value, (lons[0] - lons[1]) / (2 * h), (lats[0] - lats[1]) / (2 * h)
-        index, _, _ = self._corners(lon, lat)
-        x, y = self.geometry.pixel(lon, lat)
-        u, v = x - index[0] % self.geometry.shape[1], y - index[0] // self.geometry.shape[1]
+        index, weight, _ = self._corners(lon, lat)
+        u, v = weight[1] + weight[3], weight[2] + weight[3]
         by_x = self._interpolate(index, np.stack([v - 1, 1 - v, -v, v]), energy, None)
         by_y = self._interpolate(index, np.stack([u - 1, -u, 1 - u, u]), energy, None)
         (x_lon, y_lon), (x_lat, y_lat) = self._jacobian(lon, lat)
@@ -258,7 +257,23 @@ class TemplateMap:
         first = low * n_x + left
         right, above = int(n_x > 1), n_x * int(n_y > 1)
         index = np.stack([first, first + right, first + above, first + above + right])
-        return index, np.stack([(1 - u) * (1 - v), u * (1 - v), (1 - u) * v, u * v]), inside.astype(np.float64)
+        weight = np.stack([(1 - u) * (1 - v), u * (1 - v), (1 - u) * v, u * v])
+        return self._on_sky(index, weight), weight, inside.astype(np.float64)
+
+    def _on_sky(self, index: IntArray, weight: Array) -> IntArray:
+        """Four pixels around each position, (4, ...), where those off the sky are the heaviest of the others."""
+        if self._off_sky is None or not (off := self._off_sky[index]).any():
+            return index
+        best = np.argmax(np.where(off, -1.0, weight), axis=0)[None]
+        return np.where(off, np.take_along_axis(index, best, axis=0), index)
+
+    @cached_property
+    def _off_sky(self) -> BoolArray | None:
+        """(n_pixels,): whose centre is no place on the sky, around a map of all of it; None where there are none."""
+        geometry: Any = self.geometry
+        n_y, n_x = geometry.shape
+        corners = geometry.sky(np.array([0.0, n_x - 1.0, 0.0, n_x - 1.0]), np.array([0.0, 0.0, n_y - 1.0, n_y - 1.0]))
+        return np.isnan(geometry.solid_angle()).ravel() if np.isnan(corners[1]).any() else None
 
     def _interpolate(
         self,
