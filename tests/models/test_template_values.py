@@ -307,5 +307,5 @@ def test_a_cube_of_live_times_is_called_that(tmp_path: Path) -> None:
     table = fits.BinTableHDU.from_columns([fits.Column("COSBINS", "4E", array=np.ones((12, 4)))], name="EXPOSURE")
     table.header.update({"PIXTYPE": "HEALPIX", "ORDERING": "NESTED", "NSIDE": 1, "COORDSYS": "EQU"})
     table.writeto(tmp_path / "ltcube.fits")
-    with pytest.raises(DataError, match="a cube of live times .gtltcube., no map of the sky"):
+    with pytest.raises(DataError, match=r"a cube of live times .gtltcube., no map of the sky"):
         read_map(tmp_path / "ltcube.fits")
