@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_TINY = float(np.finfo(np.float64).tiny)
 HELP = "contours of pairs of parameters"
 
 
@@ -29,6 +30,17 @@ class Contours:
     units: tuple[str, str]
     best: Array
     lines: tuple[tuple[float, Array], ...]
+
+
+def line_of(row: Mapping[str, Any]) -> Array:
+    """Points (n, 2) of a contour in a document; where some are missing (n + 1, 2), open at the widest step: ends there,
+    with a row that is no number."""
+    points = np.array(row["points"], dtype=np.float64).reshape(-1, 2)
+    if len(points) < 2 or "points are missing" not in (row.get("reason") or ""):
+        return points
+    steps = (np.roll(points, -1, axis=0) - points) / np.maximum(np.ptp(points, axis=0), _TINY)
+    rolled = np.roll(points, -1 - int(np.argmax(np.hypot(*steps.T))), axis=0)
+    return np.concatenate([rolled, np.full((1, 2), np.nan)])
 
 
 def draw(figure: Figure, parts: Sequence[Contours], look: Look) -> list[Axes]:

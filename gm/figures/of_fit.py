@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from gm.figures.contours import Contours
+from gm.figures.contours import Contours, line_of
 from gm.figures.correlation import Correlation
 from gm.figures.counts import Counts
 from gm.figures.look import Look
@@ -90,8 +90,7 @@ def contours(result: Result, look: Look) -> Iterator[Contours]:
     rows = {row["name"]: row for row in result.document["parameters"]}
     pairs: dict[tuple[str, str], list[tuple[float, np.ndarray]]] = {}
     for contour in result.document.get("contours") or ():
-        points = np.array(contour["points"], dtype=np.float64).reshape(-1, 2)
-        if points.size:
+        if (points := line_of(contour)).size:
             first, second = contour["parameters"]
             pairs.setdefault((first, second), []).append((contour["delta_statistic"], points))
     for pair, lines in pairs.items():

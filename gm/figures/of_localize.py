@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gm.figures.contours import Contours
+from gm.figures.contours import Contours, line_of
 from gm.figures.look import Look
 from gm.figures.profiles import ProfileLine
 from gm.figures.results import Result
@@ -16,7 +16,7 @@ def contours(result: Result, look: Look) -> Iterator[Contours]:
     """Where the source is with so much probability."""
     surface = result.document["surface"]
     lines = [
-        (contour["delta_statistic"], np.array(contour["points"], dtype=np.float64).reshape(-1, 2))
+        (contour["delta_statistic"], line_of(contour))
         for contour in (surface or {}).get("contours", ())
         if contour["points"]
     ]

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from gm.errors import DataError
+from gm.figures.contours import line_of
 from gm.figures.look import Look
 from gm.figures.registry import draw, parts_of
 from gm.figures.results import Result
@@ -66,3 +67,14 @@ def test_numbers_that_do_not_belong_together_are_told(profile: dict[str, Any]) -
     result = Result("extension", {"name": "ext", "parameter": "sigma", "all": row}, Path("results"))
     with pytest.raises(DataError, match="results: no figure of ext: its numbers do not belong together"):
         parts_of([result], "profiles", LOOK)
+
+
+def test_a_contour_with_a_gap_is_not_closed_over_it() -> None:
+    """Three quarters of an ellipse, whose first point is in the midst: it was closed by a straight line."""
+    angles = np.radians([0, 20, 40, 60, 80, 100, 120, 140, 160, 180, 290, 310, 330, 350])
+    points = np.stack([1e-12 * np.cos(angles), np.sin(angles)], axis=1).tolist()
+    line = line_of({"points": points, "reason": "5 of 19 points are missing: it is at the lower limit of s.index"})
+    assert np.isnan(line[-1]).all()
+    assert line[0].tolist() == points[10]
+    assert line[-2].tolist() == points[9]
+    np.testing.assert_array_equal(line_of({"points": points, "reason": None}), points)
