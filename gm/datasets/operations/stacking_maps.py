@@ -12,12 +12,13 @@ from gm.arrays import Array, BoolArray
 from gm.datasets.map_dataset import SkyMap
 from gm.datasets.operations.grids import Place, response_grid, whole_pixels
 from gm.datasets.operations.outcome import Refused
-from gm.datasets.operations.stacking_spectra import check_axes, total_livetime, used_of
+from gm.datasets.operations.stacking_spectra import SAME_ENERGY, check_axes, total_livetime, used_of
 from gm.datasets.operations.times import union
 from gm.io.tables import Column, Table
 from gm.irf.edisp_map import EdispMap
 from gm.irf.psf import PsfMap
 from gm.irf.response_masks import interpolated_mask, nearest_mask, safe_image
+from gm.maps.axes import Axis
 from gm.maps.geometry import WcsGeometry
 
 
@@ -161,14 +162,28 @@ def _averaged(
     for dataset, response, weight, image, place in zip(datasets, held, weights, images, places, strict=True):
         if response.exposure is None:
             raise Refused(f"{what} of {dataset.name} come without an exposure, by which they are averaged")
-        if response.data.shape[:2] != first.data.shape[:2]:
-            raise Refused(f"{what} of {names[0]} and {dataset.name} have different axes")
+        for mine, theirs in zip(first.axes, response.axes, strict=True):
+            if not _are_alike(mine, theirs):
+                raise Refused(
+                    f"{what} of {names[0]} and {dataset.name} have different axes {mine.name}: {mine.n_bins} bins to "
+                    f"{mine.edges[-1]:g} {mine.unit}, {theirs.n_bins} to {theirs.edges[-1]:g} {theirs.unit}",
+                    "fit them jointly without a stack",
+                )
         own = _exposure_of(dataset, response)
         total[..., *place] += weight * own[:, None] * np.asarray(response.data, dtype=np.float64)
         exposure[:, *place] += image * own
     np.divide(total, exposure[:, None], out=total, where=exposure[:, None] > 0)
     data = np.where(exposure[:, None] > 0, total, 0.0).astype(first.data.dtype)
     return replace(first, geometry=geometry, data=data, exposure=exposure)
+
+
+def _are_alike(axis: Axis, other: Axis) -> bool:
+    """Whether two axes have the same bins, and the same centres of these, but for rounding."""
+    return axis.n_bins == other.n_bins and all(
+        np.allclose(mine, theirs, rtol=SAME_ENERGY, atol=SAME_ENERGY * float(np.diff(mine).min()))
+        for mine, theirs in ((axis.edges, other.edges), (axis.center, other.center))
+        if mine.size > 1
+    )
 
 
 def _exposure_of(dataset: SkyMap, response: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from gm.io.tables import Column, Table
 from gm.irf.edisp_map import EdispKernelMap
 from gm.irf.psf import PsfMap
 from gm.likelihood.prediction import predict_component
+from gm.maps.axes import NodeAxis
 from gm.maps.geometry import WcsGeometry
 from gm.models import ExpDecayTemporalModel, Models, SkyModel
 from tests.datasets.operations.cases import LAT, LON, all_sky, on_off_map, sky_map, source
@@ -149,3 +151,18 @@ def test_bins_without_off_acceptance_are_not_joined_to_others(operation: str) ->
     other: Any = OPERATIONS[operation](Datasets([masked])).datasets["new"]
     for key in ("counts", "acceptance", "acceptance_off", "mask_safe"):
         assert np.array_equal(getattr(made, key), getattr(other, key)), key
+
+
+@pytest.mark.parametrize("by", [1.0, 1.0 + 1e-8, 2.0])
+def test_responses_on_other_axes_are_not_averaged_bin_by_bin(by: float) -> None:
+    """As many bins of another width: the mean was of one distance and of another, seen as those of the first."""
+    runs = [sky_map("a", 1), sky_map("b", 2)]
+    psf: PsfMap = runs[1].psf
+    wider = NodeAxis.from_edges("rad", psf.rad.edges * by, "deg")
+    runs[1] = runs[1].with_(psf=replace(psf, rad=wider))
+    if by < 2.0:
+        assert ops.stack(Datasets(runs), Models([]), "*", name="sum").datasets["sum"].psf is not None
+        return
+    said = r"the PSF maps of a and b have different axes rad: \d+ bins to [\d.]+ deg, \d+ to [\d.]+ deg"
+    with pytest.raises(ops.Refused, match=said):
+        ops.stack(Datasets(runs), Models([]), "*", name="sum")
