@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -201,6 +202,7 @@ def _from_row(name: str, columns: Mapping[str, Any], row: int, grid: WcsGeometry
 
 
 MAX_BYTES = 16 << 20
+_SHAPE = re.compile(r"\b(?:circle|ellipse|box|rotbox|polygon|annulus|point|line|panda)\b", re.IGNORECASE)
 
 
 def read_ds9(path: str | Path) -> SkyRegion:
@@ -216,12 +218,28 @@ def read_ds9(path: str | Path) -> SkyRegion:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            found = Regions.parse(text, format="ds9")
+            found = Regions.parse(_one_shape_a_line(text), format="ds9")
         return SkyRegion(tuple(_from_ds9(region) for region in found))
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
     except Exception as error:  # the parser raises whatever its parts raise
         raise DataError(f"{path}: not a DS9 region file that can be used: {error}") from error
+
+
+def _one_shape_a_line(text: str) -> str:
+    """A region file whose lines hold one shape each, of which the parser takes the first: ``||`` joins several.
+
+    Raises `DataError` for several that are joined by anything else.
+    """
+    lines = []
+    for number, line in enumerate(text.splitlines(), 1):
+        shapes, mark, remark = line.partition("#")
+        parts = [part for part in shapes.split("||") if part.strip()] or [shapes]
+        for part in parts:
+            if any(len(_SHAPE.findall(one)) > 1 for one in part.split(";")):
+                raise DataError(f"line {number} holds several shapes\n    write each on a line of its own")
+            lines.append(f"{part}{mark}{remark}")
+    return "\n".join(lines)
 
 
 def _from_ds9(region: Any) -> SkyShape:

@@ -184,6 +184,21 @@ def test_ds9(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "fk5;circle(83.6,22,0.5) || -circle(84,22,0.2) # color=red\n",
+        "fk5;circle(83.6,22,0.5);-circle(84,22,0.2)\r\n",
+        "fk5\n# composite(83,22,0) || composite=1\ncircle(83.6,22,0.5) || # text={a circle}\n-circle(84,22,0.2)\n",
+    ],
+)
+def test_several_shapes_on_a_line(tmp_path: Path, text: str) -> None:
+    """Of a line joined by bars the first was read, and the others left out without a word."""
+    (tmp_path / "on.reg").write_text(text)
+    found = [(shape.sizes, shape.include) for shape in read_ds9(tmp_path / "on.reg").shapes]
+    assert found == [((pytest.approx(0.5),), True), ((pytest.approx(0.2),), False)]
+
+
+@pytest.mark.parametrize(
     ("text", "match"),
     [
         ("", "holds no shape"),
@@ -192,6 +207,8 @@ def test_ds9(tmp_path: Path) -> None:
         ("icrs\nellipse(83,22,1,2,3,4,0)\n", "is not supported|not a DS9"),
         ("some words that are no region\n", "not a DS9 region file|holds no shape"),
         ("icrs\n-circle(83,22,1)\n", "holds no shape"),
+        ("icrs\ncircle(83,22,1) -circle(83,22,0.2)\n", "line 2 holds several shapes"),
+        ("icrs;circle(83,22,1) & box(83,22,1,1,0)\n", "line 1 holds several shapes"),
     ],
 )
 def test_bad_ds9(tmp_path: Path, text: str, match: str) -> None:
