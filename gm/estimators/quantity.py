@@ -122,7 +122,7 @@ class _Spectrum:
             slopes[:n_own] = gradient[:, 0]
             return float(flux[0]), slopes
         is_straight = model.is_power_law and model.result_unit()
-        rule = bins.coarse if is_straight else bins.between(model.kinks(values[:n_own]))
+        rule = bins.coarse if is_straight else model.fine_rule(bins, values[:n_own])
         f, d_f = self.at(rule.nodes, values)
         weight = rule.nodes**power
         total, gradient = rule.integrate_with_gradient(weight * f, weight * d_f)

@@ -64,7 +64,7 @@ class Reference:
             spectral = values[: len(model.parameters)]
             flux, eflux = model.band_integrals(bins, spectral), model.band_energy_integrals(bins, spectral)
         else:
-            rule = bins.between(model.kinks(values[: len(model.parameters)]))
+            rule = model.fine_rule(bins, values[: len(model.parameters)])
             at_nodes = sky_flux(self.model, rule.nodes, values)
             flux, eflux = rule.integrate(at_nodes), rule.integrate(rule.nodes * at_nodes)
         columns = dnde, flux, eflux * TEV_IN_ERG, dnde * e_ref**2 * TEV_IN_ERG

@@ -86,7 +86,7 @@ class SpectrumWithErrors:
         """Of the flux times a power of energy; a power law times one is another, which the edges integrate exactly."""
         bins = EnergyBins(np.array([e_min, e_max]), conventions=self._conventions)
         is_straight = self._model.is_power_law and self._model.result_unit()
-        rule = bins.coarse if is_straight else bins.between(self._model.kinks(self._spectral))
+        rule = bins.coarse if is_straight else self._model.fine_rule(bins, self._spectral)
         value, gradient = self._at(rule.nodes)
         weight = rule.nodes**power
         integral, slopes = rule.integrate_with_gradient(weight * value, weight * gradient)

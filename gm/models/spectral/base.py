@@ -13,7 +13,7 @@ from gm.conventions import Conventions
 from gm.models.parameter import Parameter
 from gm.models.parametric import ParametricModel
 from gm.models.spectral.gauss_rule import GaussRule
-from gm.models.spectral.integration import EnergyBins, LogLogRule
+from gm.models.spectral.integration import LEAST_FALL, EnergyBins, LogLogRule
 from gm.units import UnitError, convert, factor
 
 FLUX = "TeV-1 s-1 cm-2"
@@ -86,6 +86,18 @@ class SpectralModel(ParametricModel):
         """Energies (n,) [TeV] at which f or its derivative by energy jumps."""
         return _SMOOTH
 
+    def fine_rule(self, bins: EnergyBins, values: Array) -> LogLogRule | GaussRule:
+        """The rule ``fine`` of bins, cut at kinks, and with ``exact`` conventions where a cut-off falls steeply."""
+        if not bins.conventions.is_exact:
+            return bins.fine
+        fall = self.fall(bins.last_start, values)
+        cuts = bins.cuts(lambda energy: self.evaluate(energy, values)) if fall > LEAST_FALL else _SMOOTH
+        return bins.between(self.kinks(values), cuts)
+
+    def fall(self, energy: float, values: Array) -> float:
+        """How steep a cut-off is at an energy [TeV]: about ``-d ln f / d ln E`` where that is large, and rises."""
+        return 0.0
+
     def amplitude_position(self) -> int | None:
         """Position among the parameters of the one that f is proportional to, or None."""
         return None if self.amplitude_name is None else self.paths.index(self.amplitude_name)
@@ -145,7 +157,7 @@ class SpectralModel(ParametricModel):
         return np.reshape(found, low.shape)
 
     def _rule(self, bins: EnergyBins, values: Array) -> LogLogRule | GaussRule:
-        return bins.coarse if self.is_power_law else bins.between(self.kinks(values))
+        return bins.coarse if self.is_power_law else self.fine_rule(bins, values)
 
 
 def _in_tev(energy: object) -> Array:

@@ -67,6 +67,10 @@ class CompoundSpectralModel(SpectralModel):
         n = len(self.model1.parameters)
         return np.concatenate([self.model1.kinks(values[:n]), self.model2.kinks(values[n:])])
 
+    def fall(self, energy: float, values: Array) -> float:
+        n = len(self.model1.parameters)
+        return max(0.0, self.model1.fall(energy, values[:n])) + max(0.0, self.model2.fall(energy, values[n:]))
+
     def gradient(self, energy: Array, values: Array) -> Array:
         return self.evaluate_with_gradient(energy, values)[1]
 

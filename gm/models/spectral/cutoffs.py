@@ -21,6 +21,10 @@ class _ExpCutoff(SpectralModel):
         cutoff = _signed_power(lambda_ * energy, alpha)
         return np.asarray(amplitude * exponential(-index * np.log(energy / reference) - cutoff))
 
+    def fall(self, energy: float, values: Array) -> float:
+        lambda_, alpha = values[3:]
+        return float(alpha * _signed_power(lambda_ * energy, alpha))
+
     def gradient(self, energy: Array, values: Array) -> Array:
         index, amplitude, reference, lambda_, alpha = values
         x, cutoff = np.log(energy / reference), _signed_power(lambda_ * energy, alpha)
@@ -81,6 +85,9 @@ class ExpCutoffPowerLaw3FGLSpectralModel(SpectralModel):
         index, amplitude, reference, ecut = values
         return np.asarray(amplitude * exponential(-index * np.log(energy / reference) + (reference - energy) / ecut))
 
+    def fall(self, energy: float, values: Array) -> float:
+        return float(energy / values[3])
+
     def gradient(self, energy: Array, values: Array) -> Array:
         index, amplitude, reference, ecut = values
         x, cutoff = np.log(energy / reference), (reference - energy) / ecut
@@ -106,6 +113,9 @@ class SuperExpCutoffPowerLaw3FGLSpectralModel(SpectralModel):
         amplitude, reference, ecut, index_1, index_2 = values
         cutoff = power(np.log(reference / ecut), index_2) - power(np.log(energy / ecut), index_2)
         return np.asarray(amplitude * exponential(-index_1 * np.log(energy / reference) + cutoff))
+
+    def fall(self, energy: float, values: Array) -> float:
+        return float(values[4] * power(np.log(energy / values[2]), values[4]))
 
     def gradient(self, energy: Array, values: Array) -> Array:
         amplitude, reference, ecut, index_1, index_2 = values
@@ -135,6 +145,9 @@ class SuperExpCutoffPowerLaw4FGLSpectralModel(SpectralModel):
         amplitude, reference, expfactor, index_1, index_2 = values
         start, end = (power(np.log(e * _MEV_PER_TEV), index_2) for e in (reference, energy))
         return np.asarray(amplitude * exponential(-index_1 * np.log(energy / reference) + expfactor * (start - end)))
+
+    def fall(self, energy: float, values: Array) -> float:
+        return float(values[2] * values[4] * power(np.log(energy * _MEV_PER_TEV), values[4]))
 
     def gradient(self, energy: Array, values: Array) -> Array:
         amplitude, reference, expfactor, index_1, index_2 = values
@@ -167,6 +180,11 @@ class SuperExpCutoffPowerLaw4FGLDR3SpectralModel(SpectralModel):
         x = np.log(energy / reference)
         psi, _ = _psi(index_2 * x)
         return np.asarray(amplitude * exponential(-index_1 * x - expfactor * x**2 * psi))
+
+    def fall(self, energy: float, values: Array) -> float:
+        _, reference, expfactor, _, index_2 = values
+        rise = power(np.log(energy / reference), index_2)
+        return float(expfactor * ((rise - 1.0) / index_2 if index_2 else np.log(energy / reference)))
 
     def gradient(self, energy: Array, values: Array) -> Array:
         amplitude, reference, expfactor, index_1, index_2 = values

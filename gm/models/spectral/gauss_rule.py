@@ -15,7 +15,7 @@ import numpy as np
 from gm.arrays import Array
 
 _ORDER = 6
-_WIDEST = 0.5
+WIDEST = 0.5
 _NARROW = {3: 0.05, 4: 0.12}  # nodes that do between kinks, up to a width
 _NONE = np.empty(0)
 
@@ -23,18 +23,19 @@ _NONE = np.empty(0)
 class GaussRule:
     """Nodes of some energy axes, and the rule that turns values at the nodes into integrals over the bins.
 
-    kinks : (n,) [TeV] where bins are cut
+    kinks, cuts : (n,) [TeV] where bins are cut, since a function has a kink, or falls steeply
     nodes : (n_nodes,) [TeV]; the axes' nodes one after the other
     """
 
-    def __init__(self, axes: list[Array], kinks: Array = _NONE) -> None:
+    def __init__(self, axes: list[Array], kinks: Array = _NONE, cuts: Array = _NONE) -> None:
         nodes, weights, counts = [], [], []
+        is_steep, kinks = bool(cuts.size), np.concatenate([kinks, cuts])
         for whole in axes:
             edges = np.union1d(whole, kinks[(kinks > whole[0]) & (kinks < whole[-1])]) if kinks.size else whole
             low, ratio = np.log(edges[:-1]), np.log(edges[1:] / edges[:-1])
             widest = float(ratio.max(initial=0.0))
-            n = max(int(np.ceil(widest / _WIDEST)), 1)
-            few = (order for order, width in _NARROW.items() if edges is not whole and widest < width)
+            n = max(int(np.ceil(widest / WIDEST)), 1)
+            few = (order for order, width in _NARROW.items() if edges is not whole and widest < width and not is_steep)
             t, w = np.polynomial.legendre.leggauss(next(few, _ORDER))
             at = ((np.arange(n)[:, None] + 0.5 * (t + 1.0)) / n).ravel()
             node = np.exp(low[:, None] + ratio[:, None] * at)

@@ -12,6 +12,7 @@ Node counts as in Gammapy 2.1, ``gammapy.modeling.models.spectral.integrate_spec
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from itertools import accumulate
 from math import isfinite
@@ -20,7 +21,7 @@ import numpy as np
 
 from gm.arrays import Array, BoolArray
 from gm.conventions import Conventions
-from gm.models.spectral.gauss_rule import GaussRule
+from gm.models.spectral.gauss_rule import WIDEST, GaussRule
 from gm.models.spectral.log_parabola_segments import LogParabolaSegments
 from gm.models.spectral.power_law_bins import PowerLawBins
 
@@ -28,6 +29,11 @@ NODES_PER_DECADE = 100
 _TINY = 1e-300
 _SERIES = 1e-3
 _KEPT = 8  # rules for kinks
+_STEEP = 5.0  # natural logarithm of the fall over a part of a bin that six nodes integrate to 2e-8
+_CUTS = 8  # parts after which nothing is left
+_STEP = 1e-4  # of an energy
+LEAST_FALL = _STEEP / WIDEST - 2.0  # slope of a cut-off, without the power law before it, that may be too steep
+_NONE = np.empty(0)
 
 
 class LogLogRule:
@@ -124,17 +130,38 @@ class EnergyBins:
             return GaussRule(self._edges)
         return LogLogRule(self._edges, self._n_nodes())
 
-    def between(self, kinks: Array) -> GaussRule | LogLogRule:
+    def between(self, kinks: Array, cuts: Array = _NONE) -> GaussRule | LogLogRule:
         """The rule ``fine`` for a spectrum with kinks at these energies (n,) [TeV]: with ``exact`` conventions bins are
-        cut there. Those of the last few are kept."""
-        if not (self.conventions.is_exact and kinks.size):
+        cut there, and at ``cuts`` (n,). Those of the last few are kept."""
+        if not (self.conventions.is_exact and (kinks.size or cuts.size)):
             return self.fine
-        key = kinks.tobytes()
+        key = kinks.tobytes() + b"," + cuts.tobytes()
         if key not in self._cut:
             if len(self._cut) >= _KEPT:
                 self._cut.clear()
-            self._cut[key] = GaussRule(self._edges, kinks)
+            self._cut[key] = GaussRule(self._edges, kinks, cuts)
         return self._cut[key]
+
+    def cuts(self, function: Callable[[Array], Array]) -> Array:
+        """Energies (n,) [TeV] above the start of axes from which a function of energy, with a cut-off below, falls too
+        steeply for the parts of ``fine``: it falls at least as steeply after that, and is nothing after the last."""
+        low, widest = self._starts
+        g0, g1 = (at * function(at) for at in (low, low * (1.0 + _STEP)))
+        with np.errstate(all="ignore"):
+            slope = np.log(g0 / g1) / np.log1p(_STEP)
+        steep = slope * widest > _STEEP
+        return np.ravel(low[steep] * np.exp(_STEEP / slope[steep] * np.arange(1.0, _CUTS + 1.0)[:, None]))
+
+    @cached_property
+    def _starts(self) -> tuple[Array, Array]:
+        """The first edge of each axis and the widest part of its bins in ln E, (n_axes,)."""
+        widest = [float(np.log(axis[1:] / axis[:-1]).max()) for axis in self._edges]
+        return np.array([axis[0] for axis in self._edges]), np.minimum(widest, WIDEST)
+
+    @cached_property
+    def last_start(self) -> float:
+        """Where the axis that starts last does [TeV]."""
+        return max(float(axis[0]) for axis in self._edges)
 
     @cached_property
     def coarse(self) -> LogLogRule:
