@@ -298,6 +298,12 @@ def test_the_rim_of_a_map_of_the_whole_sky(tmp_path: Path, projection: str) -> N
     expected = 2.0 + np.cos(np.radians(places[1])) * np.cos(np.radians(places[0] - 40.0))
     found = model.template.evaluate(*np.broadcast_arrays(*places), None)
     np.testing.assert_allclose(found, expected, rtol=0.03)
+    assert model.remarks() == ()
+    bad = np.where(on_sky, bright, np.nan)
+    bad[46, 92] = np.nan
+    write_map(tmp_path / "n.fits", Map(geometry, (), bad, "sr-1"))
+    (said,) = TemplateSpatialModel(filename=str(tmp_path / "n.fits"), normalize=False).remarks()
+    assert f"1 of {bad.size} values are no numbers" in said
     value, by_lon, by_lat = model.template.evaluate_with_slopes(np.array([179.5]), np.array([10.0]), None)
     np.testing.assert_allclose(value, 2.0 + np.cos(np.radians(10.0)) * np.cos(np.radians(139.5)), rtol=0.03)
     assert max(abs(by_lon[0]), abs(by_lat[0])) < 0.1

@@ -58,7 +58,8 @@ class TemplateMap:
         if not isinstance(geometry, (WcsGeometry, HealpixGeometry)):
             raise DataError(f"{self.filename}: a map of a region, expected one of the sky")
         self._check_axes(found.axes)
-        data, remarks = self._light(found.data if found.data.dtype.kind == "f" else found.data.astype(np.float64))
+        data = found.data if found.data.dtype.kind == "f" else found.data.astype(np.float64)
+        data, remarks = self._light(data, geometry)
         if not self.normalize:
             unit = self._internal_unit(found.unit)
             if not unit and factor(found.unit, "") == 1.0:
@@ -77,14 +78,18 @@ class TemplateMap:
             names = ", ".join(axis.name for axis in axes)
             raise DataError(f"{self.filename}: the axes {names}, expected none or one of energy\n    {hint}")
 
-    def _light(self, data: NDArray[Any]) -> tuple[NDArray[Any], tuple[str, ...]]:
-        """The values, with 0 for those that are no light; and what was wrong with them. Raises `DataError`."""
+    def _light(self, data: NDArray[Any], geometry: Geometry) -> tuple[NDArray[Any], tuple[str, ...]]:
+        """The values, with 0 for those that are no light; and what is wrong with those on the sky.
+
+        Raises `DataError`.
+        """
         if not (data > 0).any():
             raise DataError(f"{self.filename}: the map has no value above 0")
         if data.min() >= 0 and data.max() < np.inf:  # neither holds with a NaN anywhere
             return data, ()
         unknown = ~np.isfinite(data) | (np.abs(data / _UNSEEN - 1) < 1e-5)
-        counts = {"no numbers": unknown, "negative": (data < 0) & ~unknown}
+        off = _off_sky(geometry)
+        counts = {"no numbers": unknown if off is None else unknown & ~off, "negative": (data < 0) & ~unknown}
         remarks = tuple(
             f"{self.filename}: {where.sum()} of {data.size} values are {what}, and taken for 0"
             for what, where in counts.items()
@@ -258,22 +263,20 @@ class TemplateMap:
         right, above = int(n_x > 1), n_x * int(n_y > 1)
         index = np.stack([first, first + right, first + above, first + above + right])
         weight = np.stack([(1 - u) * (1 - v), u * (1 - v), (1 - u) * v, u * v])
-        return self._on_sky(index, weight), weight, inside.astype(np.float64)
-
-    def _on_sky(self, index: IntArray, weight: Array) -> IntArray:
-        """Four pixels around each position, (4, ...), where those off the sky are the heaviest of the others."""
-        if self._off_sky is None or not (off := self._off_sky[index]).any():
-            return index
-        best = np.argmax(np.where(off, -1.0, weight), axis=0)[None]
-        return np.where(off, np.take_along_axis(index, best, axis=0), index)
+        index = index if self._on_sky is None else self._on_sky[index]
+        return index, weight, inside.astype(np.float64)
 
     @cached_property
-    def _off_sky(self) -> BoolArray | None:
-        """(n_pixels,): whose centre is no place on the sky, around a map of all of it; None where there are none."""
-        geometry: Any = self.geometry
-        n_y, n_x = geometry.shape
-        corners = geometry.sky(np.array([0.0, n_x - 1.0, 0.0, n_x - 1.0]), np.array([0.0, 0.0, n_y - 1.0, n_y - 1.0]))
-        return np.isnan(geometry.solid_angle()).ravel() if np.isnan(corners[1]).any() else None
+    def _on_sky(self) -> IntArray | None:
+        """(n_pixels,): the number of the pixel itself, or for one off the sky of the nearest that is on it; None: all
+        are."""
+        off = _off_sky(self.geometry)
+        if off is None:
+            return None
+        from scipy.ndimage import distance_transform_edt  # only for maps that show their rim
+
+        rows, columns = distance_transform_edt(off, return_distances=False, return_indices=True)
+        return np.asarray(rows * off.shape[1] + columns, dtype=np.intp).ravel()
 
     def _interpolate(
         self,
@@ -350,6 +353,15 @@ def _power(first: Array, second: Array, share: float) -> Array:
     there = (first > 0) & (second > 0)
     ratio = np.divide(second, first, out=np.ones_like(first), where=there)
     return np.where(there, first * ratio**share, 0.0)
+
+
+def _off_sky(geometry: Geometry) -> BoolArray | None:
+    """(n_y, n_x): pixels whose centre is no place on the sky, around a map of all of it; None where there are none."""
+    if isinstance(geometry, HealpixGeometry):
+        return None
+    n_y, n_x = geometry.shape
+    corners = geometry.sky(np.array([0.0, n_x - 1.0, 0.0, n_x - 1.0]), np.array([0.0, 0.0, n_y - 1.0, n_y - 1.0]))
+    return np.isnan(geometry.solid_angle()) if np.isnan(corners[1]).any() else None
 
 
 def _uneven(filename: str, share: Array, area: Array | float) -> tuple[str, ...]:
