@@ -160,8 +160,8 @@ def has_type(extension: Extension, wanted: int | str) -> bool:
 
 
 def in_phases(phase: Array, intervals: tuple[tuple[float, float], ...]) -> BoolArray:
-    """``(n,)``: which phases lie in one of the intervals ``[low, high)``."""
-    inside = np.zeros(phase.shape, dtype=np.bool_)
+    """``(n,)``: which phases lie in one of the intervals ``[low, high)`` within 0 to 1; whole turns do not count."""
+    inside, phase = np.zeros(phase.shape, dtype=np.bool_), np.mod(phase, 1.0)
     for interval in intervals:
         inside |= _between(phase, interval)
     return inside

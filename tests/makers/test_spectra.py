@@ -30,6 +30,7 @@ from gm.maps.geometry import WcsGeometry
 from gm.maps.sky_region import SkyRegion
 from gm.maps.sphere import offset_north, position_angle, separation
 from gm.observations import DataStore, Observation
+from gm.observations.events import in_phases
 from tests.dl3_files import ENERGY, MIGRA, OFFSET, aeff, bins, edisp, psf, response, write_observation
 
 AXIS, TRUE = EnergyAxis(np.geomspace(0.2, 50.0, 9)), EnergyAxis(np.geomspace(0.1, 100.0, 13), "energy_true")
@@ -305,6 +306,16 @@ def test_phases_of_a_map_are_those_of_its_regions(observation: Observation) -> N
         assert counts.sum(axis=(1, 2)).tolist() == np.histogram(events.energy[held & part], AXIS.edges)[0].tolist()
         assert counts.sum() > 0
     assert_allclose([dataset.acceptance.min(), dataset.acceptance_off.max()], [0.2, 0.4], rtol=1e-6)
+
+
+@pytest.mark.parametrize("turns", [-1.0, 0.0, 7.0])
+def test_whole_turns_of_a_phase_do_not_count(turns: float) -> None:
+    """Columns from -0.5 to 0.5, or with the number of the pulse, lost the events of which the live time was kept."""
+    phase = np.array([0.0, 0.05, 0.25, 0.75, 0.95])
+    shifted = np.where(phase < 0.5, phase + turns, phase + turns - 1.0)
+    for part in ([(0.9, 1.1)], [(0.2, 0.8)], [(0.0, 1.0)]):
+        np.testing.assert_array_equal(in_phases(shifted, wrapped(part)), in_phases(phase, wrapped(part)))
+    assert in_phases(shifted, wrapped([(0.9, 1.1)])).tolist() == [True, True, False, False, True]
 
 
 def test_phases_that_pass_one_go_on_at_zero() -> None:
