@@ -48,7 +48,8 @@ class Minimum:
     kinks : parameters whose slope changes sign all at once there; name : ``minuit``, or ``scoring`` where that left
     MIGRAD nothing to do; hessian : (n_free, n_free) where it is known; endless : (n_free,) a direction along which the
     statistic falls without bound; is_lost : it ended where there is no minimum, which the message explains; of a
-    minimum that scoring has found, information : that it has there, and aim : (n_free,) where another step would lead
+    minimum that scoring has found, information : that it has there, and aim : (n_free,) where another step would lead;
+    promised : what is left to gain as scoring has it, where MIGRAD found nothing lower than that
     """
 
     vector: Array
@@ -66,6 +67,7 @@ class Minimum:
     is_lost: bool = False
     information: Hessian | None = None
     aim: Array | None = None
+    promised: float = np.inf
 
 
 @dataclass
@@ -142,7 +144,7 @@ class Minimizer:
                 break
             minimum = self._migrad(begin, calls)
             if not minimum.value < begin.value - _GAIN:
-                return minimum
+                return replace(minimum, promised=begin.promised)
             # MIGRAD has gone far with the curvature of where it began: what it calls a minimum may be a slope.
             vector, calls = minimum.vector, (minimum.value_calls, minimum.gradient_calls, minimum.steps)
             begin = self._score(vector)

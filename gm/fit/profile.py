@@ -237,7 +237,7 @@ class Profile:
         if others.any():
             with np.errstate(over="ignore", invalid="ignore"):  # of a step too far the value is not finite
                 found = self._minimize(Restricted(self._objective, ahead, others), ahead[others], others)
-            value, doubt = found.value, 0.0 if found.valid else found.edm
+            value, doubt = found.value, 0.0 if found.valid else min(found.edm, found.promised)
             ahead[others] = found.vector
             if found.aim is not None:
                 aim = ahead.copy()

@@ -16,6 +16,7 @@ from gm.errors import DataError
 from gm.fit.beside import lowest_beside
 from gm.fit.covariance import Errors, listed, measure_errors
 from gm.fit.descent import Descent
+from gm.fit.ellipses import orientations
 from gm.fit.ellipsoid import Ellipsoid
 from gm.fit.intervals import Around, Intervals
 from gm.fit.kinks import stepped_across
@@ -349,7 +350,8 @@ class FitRun:
     def profile(self, *, points_are_near: bool = False) -> Profile:
         """The statistic minimised over all parameters but some, at points that are near each other or not."""
         minimum, limits = self.minimum, (self.lower, self.upper)
-        others = OtherParameters(*limits, self._amplitudes, self._progress, points_are_near)
+        turning = orientations(self.likelihood.models, self.layout, self.objective.active)
+        others = OtherParameters(*limits, self._amplitudes, turning, self._progress, points_are_near)
         return Profile(self.objective, minimum.vector, minimum.value, *limits, self.names, others, self._is_left)
 
     def ellipsoid(self, profile: Profile) -> Ellipsoid:

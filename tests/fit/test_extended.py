@@ -11,7 +11,7 @@ from gm.datasets import Datasets
 from gm.fit import Fit, FitResult, FittedParameter
 from gm.likelihood import JointLikelihood
 from gm.models import Models, Parameter, SpatialModel
-from tests.map_samples import LAT, LON, background, cube, edged, gauss, point, source
+from tests.map_samples import LAT, LON, background, cube, edged, free, gauss, point, source
 
 TILT = Parameter("tilt", 0.0, frozen=True)
 
@@ -112,3 +112,27 @@ def test_what_has_no_edges_is_not_evaluated_again() -> None:
     for conventions, is_same in (("gammapy", False), ("exact", True)):
         moving = JointLikelihood(datasets, sky(edged()["disk"]), conventions, for_fit=True)
         assert (moving.under_conventions(moving.models) is moving) == is_same
+
+
+@pytest.mark.parametrize("conventions", ["gammapy", "exact"])
+def test_minos_of_a_size_goes_on_where_the_shape_becomes_round(conventions: str) -> None:
+    """There its orientation has no effect, went to 1e15 deg by rounding, and the end was said not to converge."""
+
+    def start(sigma: float = 0.28, **changes: object) -> Models:
+        models = Models(
+            [
+                source(shape=free(gauss(LON, LAT, sigma)), amplitude="2e-11 TeV-1 s-1 cm-2", index=2.3),
+                background(tilt=TILT),
+            ]
+        )
+        return models.with_parameters({f"source.{name}": {"frozen": True, "value": v} for name, v in changes.items()})
+
+    datasets = simulated(start(), 3)
+    result = Fit(datasets, conventions).run(start(), minos=["source.sigma"])
+    sigma = parameter(result, "sigma")
+    assert sigma.minos is not None
+    assert sigma.minos[0] is not None
+    assert -1.2 < sigma.minos[0] / (sigma.error or 0.0) < -0.8
+    held = start(sigma=sigma.value + sigma.minos[0], e=0.0, phi=0.0)
+    held = held.with_parameters({"source.sigma": {"frozen": True}})
+    assert Fit(datasets, conventions).optimize(held).statistic - result.statistic == pytest.approx(1.0, abs=0.05)
