@@ -331,7 +331,7 @@ def random_window(seed: int) -> MapWindow:
     energy, pixel = np.divmod(np.sort(random.choice(np.flatnonzero(mask), N_ROWS, replace=False)), n_pixels)
     edisp = random.random((N_TRUE, N_ENERGY))
     edisp[1] = 0.0  # an energy that no bin sees
-    exposure = random.uniform(0.5, 2.0, (N_TRUE, n_pixels))
+    exposure = random.uniform(0.5, 2.0, (N_TRUE, *SHAPE))
     return MapWindow(slice(0, SHAPE[0]), slice(0, SHAPE[1]), exposure, edisp, mask, np.arange(N_ROWS), energy, pixel)
 
 

@@ -46,7 +46,7 @@ def window(seed: int = 1) -> MapWindow:
     return MapWindow(
         y=slice(3, 3 + SHAPE[0]),
         x=slice(5, 5 + SHAPE[1]),
-        exposure=random.uniform(0.5, 2.0, (N_TRUE, n_pixels)),
+        exposed=random.uniform(0.5, 2.0, (N_TRUE, *SHAPE)),
         edisp=edisp,
         mask=mask,
         rows=np.sort(random.choice(2 * N_ROWS, N_ROWS, replace=False)),

@@ -75,13 +75,15 @@ def test_some_of_the_kernels_without_room_for_their_transforms_are_the_same() ->
 @pytest.mark.parametrize("rank", [2, 6])
 def test_exposures_that_are_alike_are_a_few_maps(rank: int) -> None:
     """6 of 6 are as many as there are; single precision at the nodes, linear between pixel centres."""
-    exposure = (RANDOM.random((6, rank)) @ RANDOM.random((rank, SHAPE[0] * SHAPE[1]))).astype(np.float32)
+    exposure = (
+        (RANDOM.random((6, rank)) @ RANDOM.random((rank, SHAPE[0] * SHAPE[1]))).reshape(6, *SHAPE).astype(np.float32)
+    )
     nodes = PixelNodes(2)
-    found = NodeExposure.of(exposure, nodes, SHAPE, SUPPORT)
+    found = NodeExposure.of(exposure, nodes, SUPPORT)
     assert (found.mixing is None) == (rank == 6) == np.shares_memory(found.stored, exposure)
     assert found.maps().shape == (rank, *found.shape)
     y, x = SUPPORT[0].start + 1, SUPPORT[1].start + 1
-    at = exposure.reshape(6, *SHAPE)[:, y - 1 : y + 2, x - 1 : x + 2]
+    at = exposure[:, y - 1 : y + 2, x - 1 : x + 2]
     for j, (t, u) in enumerate(zip(nodes.x, nodes.y, strict=True)):
         along = (1 - abs(t)) * at[:, :, 1] + abs(t) * at[:, :, 1 + int(np.sign(t))]
         expected = (1 - abs(u)) * along[:, 1] + abs(u) * along[:, 1 + int(np.sign(u))]

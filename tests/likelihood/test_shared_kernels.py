@@ -42,7 +42,7 @@ def dataset(shape: tuple[int, int], seed: int, n_rows: int = 60) -> MapWindow:
     edisp = random.random((N_TRUE, N_ENERGY))
     edisp[seed % N_TRUE] = 0.0
     return MapWindow(
-        y=slice(0, shape[0]), x=slice(0, shape[1]), exposure=random.uniform(0.5, 2.0, (N_TRUE, n_pixels)), edisp=edisp,
+        y=slice(0, shape[0]), x=slice(0, shape[1]), exposed=random.uniform(0.5, 2.0, (N_TRUE, *shape)), edisp=edisp,
         mask=mask, rows=np.arange(n_rows), energy=energy, pixel=pixel,
     )  # fmt: skip
 

@@ -18,6 +18,8 @@ from gm.likelihood.maps.sources.summed import Sums
 from gm.maps.pixel_grid import PixelGrid
 from gm.models import BackgroundIRFModel, Layout, Models
 
+_LARGE = 1 << 20  # bytes of exposure in a window: more, if it is most of the map, is not copied
+
 
 def bins_of(dataset: SkyMap) -> MapBins | None:
     """The bins that enter, and those with counts among them."""
@@ -70,18 +72,20 @@ class View:
         """The pixels of these rows and columns, which components share."""
         return self._grids.setdefault((y.start, y.stop, x.start, x.stop), PixelGrid(self.dataset.geometry.window(y, x)))
 
-    def window(self, y: slice, x: slice, edisp: Array, exposed: bool) -> MapWindow:
+    def window(self, y: slice, x: slice, edisp: Array, has_exposure: bool) -> MapWindow:
         """The window of these rows and columns. edisp : (n_energy_true, n_energy)"""
         dataset, bins = self.dataset, self.bins
         n_x = dataset.geometry.shape[1]
         row, column = np.divmod(bins.pixel, n_x)
         inside = (row >= y.start) & (row < y.stop) & (column >= x.start) & (column < x.stop)
         rows = np.flatnonzero(inside)
-        exposure = dataset.exposure[:, y, x].reshape(dataset.energy_true.n_bins, -1)
+        exposed = dataset.exposure[:, y, x]
+        if exposed.nbytes < _LARGE or 2 * exposed.size < dataset.exposure.size:
+            exposed = np.ascontiguousarray(exposed)
         return MapWindow(
             y=y,
             x=x,
-            exposure=exposure if exposed else np.ones_like(exposure),
+            exposed=exposed if has_exposure else np.ones_like(exposed),
             edisp=np.ascontiguousarray(edisp),
             mask=bins.mask[:, y, x].reshape(dataset.energy.n_bins, -1),
             rows=rows,

@@ -84,7 +84,7 @@ class ExactTrueFolding(Folding):
     ) -> None:
         self.window, self._made_of = window, (nodes, kernels, support, room)
         self._energies = EnergyResponse.of(window)
-        self._exposure = NodeExposure.of(window.exposure, nodes, window.shape, support, self._energies.seen)
+        self._exposure = NodeExposure.of(window.exposed, nodes, support, self._energies.seen)
         self._n_nodes = nodes.n**2
         self._convolver: NodeConvolver | NoNodeConvolver = NoNodeConvolver(self._energies.seen.size, self._n_nodes)
         if kernels is not None:
@@ -150,7 +150,7 @@ class ExactTrueFolding(Folding):
 
             add_all(image, summed, pieces)
             return _stacked(image)
-        pulled = np.zeros((len(window.exposure), *exposure.shape))
+        pulled = np.zeros((len(window.exposed), *exposure.shape))
         for piece in pieces:
             k, back = piece()
             pulled[seen[k]] = back * exposure.of_energies(k)
@@ -168,7 +168,7 @@ class ExactRecoFolding(Folding):
         self, window: MapWindow, nodes: Nodes, kernels: Array, support: Part | None = None, room: float = KEPT_BYTES
     ) -> None:
         self.window, self._made_of = window, (nodes, kernels, support, room)
-        self._exposure = NodeExposure.of(window.exposure, nodes, window.shape, support)
+        self._exposure = NodeExposure.of(window.exposed, nodes, support)
         self._n_nodes, self._n_energy = nodes.n**2, window.edisp.shape[1]
         self._convolver = NodeConvolver(kernels, window.shape, support, room=room)
 

@@ -158,7 +158,9 @@ class TrueEnergyFolding(Folding):
             for k, folded in piece:
                 flat = folded.reshape(-1)
                 np.take(flat, window.pixel, out=by_energy[k], mode="clip")  # the other modes take a buffer
-                totals[:, k] = self._edisp[k] * times(entering, window.exposure[self._seen[k]] * flat)[mask_of]
+                totals[:, k] = (
+                    self._edisp[k] * times(entering, window.exposed[self._seen[k]].reshape(-1) * flat)[mask_of]
+                )
 
         side_by_side(see, self._convolver.fold_in_pieces(self._on_window(image)))
         matrix = np.multiply(by_energy.T, self._per_row, order="C")
@@ -183,7 +185,7 @@ class TrueEnergyFolding(Folding):
         images += slope * seen[..., None] * self._from_each
         if not by_energy:
             return np.asarray(images.sum(axis=0))
-        pulled = np.zeros((len(window.exposure), *images.shape[1:]))
+        pulled = np.zeros((len(window.exposed), *images.shape[1:]))
         pulled[self._seen] = images
         return pulled
 
@@ -195,7 +197,7 @@ class TrueEnergyFolding(Folding):
         counts = np.zeros((len(window.mask), window.shape[0] * window.shape[1]))
         true, part = np.empty_like(counts[0]), np.empty_like(counts[0])  # new ones for each energy take longer
         for k, folded in self._convolver.fold_one_by_one(self._on_window(image)):
-            np.multiply(window.exposure[self._seen[k]], folded.reshape(-1), out=true)
+            np.multiply(window.exposed[self._seen[k]].reshape(-1), folded.reshape(-1), out=true)
             true *= spectrum[self._seen[k]]
             for counted, share in zip(counts, self._edisp[k], strict=True):
                 if share:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gm.arrays import Array, IntArray, MapArray
-from gm.likelihood.maps.folding.frequencies import Part, Size
+from gm.likelihood.maps.folding.frequencies import Part
 from gm.models.spatial.pixel_nodes import Nodes
 
 _PRECISION = 3e-7  # of the largest exposure of an energy; maps are of single precision
@@ -33,22 +33,20 @@ class NodeExposure:
     nodes: Nodes
 
     @classmethod
-    def of(
-        cls, exposure: MapArray, nodes: Nodes, shape: Size, part: Part | None, seen: IntArray | None = None
-    ) -> NodeExposure:
-        """Of exposures (n_energy, n_pixels) [cm2 s] at pixel centres, on some rows and columns, by default on all;
+    def of(cls, exposure: MapArray, nodes: Nodes, part: Part | None, seen: IntArray | None = None) -> NodeExposure:
+        """Of exposures (n_energy, ny, nx) [cm2 s] at pixel centres, on some rows and columns, by default on all;
         ``seen`` : positions of the energies that are meant, by default of all.
 
         At different energies they are much alike: a few maps, those with most of their squares, give all.
         """
-        chosen = np.arange(len(exposure)) if seen is None else seen
-        mixing, found = _mixed(exposure[chosen].astype(np.float64))
+        chosen, shape = np.arange(len(exposure)) if seen is None else seen, exposure.shape[1:]
+        mixing, found = _mixed(exposure[chosen].astype(np.float64).reshape(chosen.size, -1))
         rows, columns = (
             np.clip(np.arange(s.start - 1, s.stop + 1), 0, n - 1)
             for s, n in zip(part or (slice(0, shape[0]), slice(0, shape[1])), shape, strict=True)
         )
         if mixing is None:
-            return cls(exposure.reshape(-1, *shape), chosen, rows, columns, None, nodes)
+            return cls(exposure, chosen, rows, columns, None, nodes)
         maps = found.reshape(-1, *shape)[:, rows[:, None], columns]
         every, rows, columns = (np.arange(n) for n in maps.shape)
         return cls(maps, every, rows, columns, mixing, nodes)

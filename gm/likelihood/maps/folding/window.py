@@ -14,14 +14,15 @@ from gm.arrays import Array, BoolArray, IntArray, MapArray
 class MapWindow:
     """A rectangle of a map dataset, and which of the dataset's bins with counts lie in it.
 
-    y, x : the rectangle in the map; exposure : (n_energy_true, n_pixels) [cm2 s]; edisp : (n_energy_true, n_energy);
+    y, x : the rectangle in the map; exposed : (n_energy_true, ny, nx) [cm2 s], of a large one a part of the map's
+    exposure, not a copy; edisp : (n_energy_true, n_energy);
     mask : (n_energy, n_pixels), bins that enter; rows : (n_rows,) positions among the dataset's bins with counts;
     energy, pixel : (n_rows,) energy bin and pixel of each, pixels counted within the rectangle.
     """
 
     y: slice
     x: slice
-    exposure: MapArray
+    exposed: MapArray
     edisp: Array
     mask: BoolArray
     rows: IntArray
@@ -35,6 +36,11 @@ class MapWindow:
         here = np.isin(self.rows, kept)
         rows = np.searchsorted(kept, self.rows[here])
         return replace(self, mask=mask, rows=rows, energy=self.energy[here], pixel=self.pixel[here])
+
+    @property
+    def exposure(self) -> MapArray:
+        """(n_energy_true, n_pixels) [cm2 s]."""
+        return self.exposed.reshape(len(self.exposed), -1)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -80,7 +86,7 @@ class EnergyResponse:
     def of(cls, window: MapWindow) -> EnergyResponse:
         """Of all true energies that a bin sees and that are exposed."""
         entering = window.mask.any(axis=1)
-        return cls(window, np.flatnonzero(window.edisp[:, entering].any(axis=1) & window.exposure.any(axis=1)))
+        return cls(window, np.flatnonzero(window.edisp[:, entering].any(axis=1) & window.exposed.any(axis=(1, 2))))
 
     @cached_property
     def edisp(self) -> Array:
@@ -95,7 +101,11 @@ class EnergyResponse:
     def per_row(self) -> Array:
         """Counts in the bins with counts per flux there, (n_rows, n_seen)."""
         per_row = np.take(np.ascontiguousarray(self.edisp.T), self.window.energy, axis=0)
-        per_row *= np.take(np.ascontiguousarray(self.window.exposure[self.seen].T), self.window.pixel, axis=0)
+        per_row *= np.take(
+            np.ascontiguousarray(self.window.exposed[self.seen].reshape(self.seen.size, -1).T),
+            self.window.pixel,
+            axis=0,
+        )
         return per_row
 
     @property
@@ -106,14 +116,14 @@ class EnergyResponse:
 
     def per_pixel(self, some: slice = slice(None)) -> Array:
         """Counts in all bins that enter, per flux in a pixel of the window, (n_some, ny, nx) at some true energies."""
-        per_pixel = self.window.entering(self.edisp[some])
-        per_pixel *= self.window.exposure[self.seen[some]]
-        return per_pixel.reshape(-1, *self.window.shape)
+        per_pixel = self.window.entering(self.edisp[some]).reshape(-1, *self.window.shape)
+        per_pixel *= self.window.exposed[self.seen[some]]
+        return per_pixel
 
     def all_energies(self, values: Array) -> Array:
         """Values of the energies that are seen, on the last axis, with 0 for the others."""
-        if self.seen.size == len(self.window.exposure):
+        if self.seen.size == len(self.window.exposed):
             return values
-        whole = np.zeros((*values.shape[:-1], len(self.window.exposure)))
+        whole = np.zeros((*values.shape[:-1], len(self.window.exposed)))
         whole[..., self.seen] = values
         return whole

@@ -193,7 +193,7 @@ class _Point:
         (x, y), jacobian = self._pixel(values)
         n_y, n_x = self.window.shape
         (left, u, d_u), (low, v, d_v) = _between(x, n_x), _between(y, n_y)
-        exposure = self.window.exposure.astype(np.float64).reshape(-1, n_y, n_x)
+        exposure = self.window.exposed.astype(np.float64)
         right, high = min(left + 1, n_x - 1), min(low + 1, n_y - 1)
         a, b, c, d = (exposure[:, j, i] for j in (low, high) for i in (left, right))
         value = (1 - v) * ((1 - u) * a + u * b) + v * ((1 - u) * c + u * d)

@@ -84,7 +84,7 @@ class PointSource(MapSource):
             kernel = self._shifted(int(ix), int(iy))
             if self._reco_psf:
                 seen = np.einsum("kp,kp->k", window.mask, kernel)
-                totals += w * window.exposure[:, iy * window.shape[1] + ix] * seen[:, None]
+                totals += w * window.exposed[:, iy, ix] * seen[:, None]
             else:
                 totals += w * (window.mask @ (window.exposure * kernel).T)
         return np.asarray(window.edisp.T * totals)
@@ -98,7 +98,7 @@ class PointSource(MapSource):
                 continue
             kernel = self._shifted(int(ix), int(iy))
             if self._reco_psf:
-                seen = window.edisp.T @ (spectrum * window.exposure[:, iy * window.shape[1] + ix])
+                seen = window.edisp.T @ (spectrum * window.exposed[:, iy, ix])
                 counts += w * (seen[:, None] * kernel).reshape(counts.shape)
             else:
                 counts += w * (window.edisp.T @ (spectrum[:, None] * window.exposure * kernel)).reshape(counts.shape)
@@ -137,7 +137,7 @@ class PointSource(MapSource):
         dy, dx = dy[reached], dx[reached]
         inside, kernel = self._overlap(ix, iy)
         if self._reco_psf:
-            energy, exposure = window.energy[reached], window.exposure[:, iy * window.shape[1] + ix].astype(np.float64)
+            energy, exposure = window.energy[reached], window.exposed[:, iy, ix].astype(np.float64)
             matrix[:, reached] = window.edisp[:, energy] * self._kernels[energy, dy, dx] * exposure[:, None]
             seen = np.einsum("kyx,kyx->k", window.mask.reshape(-1, *window.shape)[(slice(None), *inside)], kernel)
             by_energy = np.ascontiguousarray(window.edisp.T) * seen[:, None]
