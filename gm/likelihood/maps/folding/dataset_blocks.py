@@ -117,14 +117,15 @@ class Block:
     def see(self, plane: ComplexArray, some: slice, values: Array) -> None:
         """Add what some pairs give to values (n, n_rows, n_seen); plane : a folded image where it is read, (n_pixels,
         n_some)."""
-        folded = own_room(*self.index.shape, plane.shape[1])
-        np.take(plane, self.index, axis=0, out=folded, mode="clip")  # the other modes take a buffer
-        pair, by_basis = slice(2 * some.start, 2 * some.stop), folded.view(np.float64)
-        if self.coefficients is not None:
-            values += product(by_basis, self.coefficients[:, pair])
-            return
-        own = values[..., pair]
-        own += by_basis[..., : own.shape[2]]
+        pair, folded = slice(2 * some.start, 2 * some.stop), own_room(self.index.shape[1], plane.shape[1])
+        for k, index in enumerate(self.index):  # one dataset after the other takes the least memory
+            np.take(plane, index, axis=0, out=folded, mode="clip")  # the other modes take a buffer
+            by_basis = folded.view(np.float64)
+            if self.coefficients is not None:
+                values[k] += product(by_basis, self.coefficients[k, pair])
+            else:
+                own = values[k, :, pair]
+                own += by_basis[:, : own.shape[1]]
 
     def counts(self, values: Array, image: Array) -> list[Seen]:
         """What each dataset sees, from values (n, n_rows, n_seen) as `see` leaves them and an image (n_box,)."""
