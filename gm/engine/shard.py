@@ -208,6 +208,9 @@ class ShardTerms:
     def is_current(self, flux: Array) -> bool:
         return self._terms.is_current(self._columns.read(flux))
 
+    def forget(self) -> None:
+        self._terms.forget()
+
     def cut(self, ranges: IntArray) -> ShardTerms:
         """On a range of energy bins per dataset; terms of which nothing is left are not there any more."""
         n = self._terms.n_columns

@@ -234,6 +234,9 @@ class ShardedTerms(Terms):
     def is_current(self, flux: Array) -> bool:
         return all(self._at("is_current", flux))
 
+    def forget(self) -> None:
+        self._ask("forget", lambda _: ())
+
     @property
     def has_integrals(self) -> bool:
         return any(part.facts.has_integrals for part in self.parts)

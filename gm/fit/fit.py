@@ -111,6 +111,7 @@ class Fit:
                 tested = {name: self._test(best, name, run) for name in names}
                 return run.result(best, around, tested, by_energy=wanted.by_energy)
             except LowerMinimum as lower:
+                run.likelihood.forget()
                 again = self._minimize(run.models_at(lower.vector), progress)
                 again.statistic_start = run.statistic_start
                 again.warnings.append(_WENT_LOWER)
@@ -151,6 +152,7 @@ class Fit:
         """
         if not run.is_doubtful or (start := self._with_amplitudes(models, progress)) is None:
             return run
+        run.likelihood.forget()
         other = self._minimize(start, progress)
         if errors:
             other.measure_errors()
@@ -175,6 +177,7 @@ class Fit:
         if start is None and (narrow := run.narrowed(models)) is not None:
             start, why = self._with_amplitudes(narrow, progress) or narrow, "had grown as wide as the maps"
         if start is not None:
+            run.likelihood.forget()
             again = self._settle(start, progress)
             if again.minimum.value < run.minimum.value - _LOWER:
                 again.statistic_start = run.statistic_start

@@ -7,7 +7,7 @@ predicts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +16,7 @@ from gm.arrays import Array
 from gm.datasets import Datasets, MapDatasetOnOff
 from gm.datasets.kinds import is_map
 from gm.fit.sizes import free_sizes
+from gm.io.allocator import give_back_freed_memory
 from gm.likelihood import JointLikelihood
 from gm.maps.rotation import rotate
 from gm.models import Layout, Models, SkyModel
@@ -69,8 +70,9 @@ def _put(
     """
     without = vector.copy()
     without[list(lost.values())] = 0.0
-    rest = likelihood.predicted(np.clip(without, likelihood.layout.lower, likelihood.layout.upper))
+    rest = likelihood.each_predicted(np.clip(without, likelihood.layout.lower, likelihood.layout.upper))
     place = _brightest(likelihood.datasets, rest)
+    give_back_freed_memory()  # whole maps were predicted, of which no fit needs as much
     if place is None:
         return None
     lon, lat, frame = place
@@ -86,10 +88,11 @@ def _put(
     return models.with_flat(flat)
 
 
-def _brightest(datasets: Datasets, predicted: list[Array]) -> tuple[float, float, str] | None:
+def _brightest(datasets: Datasets, predicted: Iterable[tuple[int, Array]]) -> tuple[float, float, str] | None:
     """Position [deg] and frame of the largest excess in units of what it fluctuates by."""
     best, place = 0.0, None
-    for dataset, expected in zip(datasets, predicted, strict=True):
+    for number, expected in predicted:
+        dataset = datasets[number]
         if not is_map(dataset):
             continue
         if isinstance(dataset, MapDatasetOnOff):

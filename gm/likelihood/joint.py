@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import final
@@ -278,6 +279,10 @@ class JointLikelihood:
         flux = self._flux(self._at(vector))
         return self.terms.is_current(flux)
 
+    def forget(self) -> None:
+        """Let go of what was made along the way and can be made again: for another likelihood beside this one."""
+        self.terms.forget()
+
     def under_conventions(self, models: Models) -> JointLikelihood:
         """The one of ``models``, which differ in values alone, with their shapes, where it is another one; else itself.
 
@@ -334,11 +339,15 @@ class JointLikelihood:
 
     def predicted(self, vector: Array) -> list[Array]:
         """What is predicted in each bin of each dataset, in the shape of its mask; 0 in bins that do not enter."""
-        flux = self._flux(self._at(vector))
-        predicted = [np.zeros(dataset.mask.shape) for dataset in self.datasets]
-        for part in self.terms.predicted(flux):
-            np.put(predicted[part.dataset], part.bins, part.values)
-        return predicted
+        found = dict(self.each_predicted(vector))
+        return [found.get(k, np.zeros(dataset.mask.shape)) for k, dataset in enumerate(self.datasets)]
+
+    def each_predicted(self, vector: Array) -> Iterator[tuple[int, Array]]:
+        """The same of one dataset after the other, with its position; those of which no bin enters are left out."""
+        for part in self.terms.predicted(self._flux(self._at(vector))):
+            predicted = np.zeros(self.datasets[part.dataset].mask.shape)
+            np.put(predicted, part.bins, part.values)
+            yield part.dataset, predicted
 
     def summarize(self, vector: Array) -> list[DatasetSummary]:
         """Counts, predicted counts and statistic of every dataset, in the order of the datasets."""

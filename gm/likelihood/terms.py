@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar, final
 
 import numpy as np
@@ -116,8 +116,8 @@ class Terms(ABC):
         ``by_component`` are those with one each."""
 
     @abstractmethod
-    def predicted(self, flux: Array) -> list[PredictedBins]:
-        """What is predicted in each bin that enters, of each dataset."""
+    def predicted(self, flux: Array) -> Iterable[PredictedBins]:
+        """What is predicted in each bin that enters, of one dataset after the other."""
 
     @abstractmethod
     def left_behind(self, flux: Array) -> list[str]:
@@ -126,6 +126,10 @@ class Terms(ABC):
     @abstractmethod
     def is_current(self, flux: Array) -> bool:
         """Whether shapes are sampled as they would be if a fit started with them."""
+
+    @abstractmethod
+    def forget(self) -> None:
+        """What was made along the way, and can be made again, goes."""
 
     @property
     @abstractmethod
@@ -246,14 +250,18 @@ class LocalTerms(Terms):
     def by_energy(self, flux: Array, background: Array, by_component: Mapping[str, Array]) -> list[EnergyReport]:
         return self.each(lambda term: term.by_energy(flux, background, by_component))
 
-    def predicted(self, flux: Array) -> list[PredictedBins]:
-        return [part for term in self.terms for part in term.predicted(flux)]
+    def predicted(self, flux: Array) -> Iterator[PredictedBins]:
+        return (part for term in self.terms for part in term.predicted(flux))
 
     def left_behind(self, flux: Array) -> list[str]:
         return list(dict.fromkeys(name for term in self.terms for name in term.left_behind(flux)))
 
     def is_current(self, flux: Array) -> bool:
         return all(term.is_current(flux) for term in self.terms)
+
+    def forget(self) -> None:
+        if self.maps is not None:
+            self.maps.forget()
 
     @property
     def has_integrals(self) -> bool:

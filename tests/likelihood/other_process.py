@@ -55,6 +55,8 @@ def serve(pipe: Connection) -> None:
             if name == "compile":
                 held.append(found[1])
                 found = found[0], len(held) - 1
+            elif name == "predicted":
+                found = list(found)  # one after the other
             elif name in ("cut", "lines"):
                 made = found if isinstance(found, list) else [found]
                 held += made
@@ -172,6 +174,9 @@ class TermsThere(Terms):
 
     def is_current(self, flux: Array) -> bool:
         return self._ask("is_current", flux)  # type: ignore[no-any-return]
+
+    def forget(self) -> None:
+        self._ask("forget")
 
     @property
     def has_integrals(self) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from gm.likelihood import JointLikelihood
 from gm.likelihood.maps.source_builder import SourceBuilder
 from gm.likelihood.maps.sources.image import MapSource
 from gm.models import Models
+from tests.likelihood.other_process import OtherProcess
 from tests.map_samples import LAT, LON, background, cube, edged, gauss, held, on_off_cube, point, source
 from tests.samples import spectrum
 
@@ -82,3 +85,28 @@ def test_the_terms_before_stay_as_they_are() -> None:
     assert before.value(vector * 1.001) == alone.value(vector * 1.001)
     for one, other in zip(alone.predicted(vector), before.predicted(vector), strict=True):
         np.testing.assert_array_equal(other, one)
+
+
+@pytest.mark.parametrize("conventions", ["gammapy", "exact"])
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_what_was_forgotten_is_made_again(conventions: str, elsewhere: bool) -> None:
+    """To the precision to which images are folded, in this process and in another one."""
+    data, models = datasets("psf"), sky("gauss")
+    with OtherProcess() if elsewhere else nullcontext() as engine:
+        kept = JointLikelihood(data, models, conventions, for_fit=True)
+        joint = JointLikelihood(data, models, conventions, for_fit=True, engine=engine)
+        for factor in (1.0, 1.0001):
+            vector = kept.layout.start * factor
+            joint.forget()
+            (value, gradient), (found, slope) = kept.value_and_gradient(vector), joint.value_and_gradient(vector)
+            assert found == pytest.approx(value, rel=1e-12)
+            np.testing.assert_allclose(slope, gradient, rtol=1e-6, atol=1e-6 * np.abs(gradient).max())
+            joint.forget()
+            steps = 1e-4 * np.abs(vector)
+            bent, again = kept.second_derivatives(vector, steps), joint.second_derivatives(vector, steps)
+            assert bent is not None
+            assert again is not None
+            scale = np.sqrt(np.abs(np.diag(bent)))
+            np.testing.assert_allclose(again / scale / scale[:, None], bent / scale / scale[:, None], atol=1e-4)
+        for one, other in zip(kept.predicted(vector), joint.predicted(vector), strict=True):
+            np.testing.assert_array_equal(other, one)

@@ -59,10 +59,10 @@ class CompiledMaps:
                 builder.take(found[0])
         return before
 
-    def forget_slopes(self) -> None:
-        """Derivatives go, so that they are not in memory beside what is made now."""
+    def forget(self) -> None:
+        """What can be made again goes, so that it is not in memory beside what is made now."""
         for _, source in self.sources.values():
-            source.forget_slopes()
+            source.forget()
 
 
 def compile_maps(
@@ -95,7 +95,7 @@ def compile_maps(
     ]
     every = [builder for row in builders for builder in row]
     before = known.taken_over(every)
-    known.forget_slopes()
+    known.forget()
     stored = [
         stored_sources(
             view.dataset, view.bins, models, plan.turn(Phase.STORED, view.index), layout, effects[view.index]

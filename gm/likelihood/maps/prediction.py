@@ -129,8 +129,8 @@ class MapPrediction:
 
     @cached_property
     def background_whole(self) -> Array:
-        """The background in the bins that enter, with a factor of 1, (n_bins,)."""
-        return np.asarray(self.background.stored[self._mask], dtype=np.float64)
+        """The background in the bins that enter, with a factor of 1, (n_bins,), as it is stored."""
+        return np.asarray(self.background.stored[self._mask])
 
     def signal_whole(self, rest: Array, signal: Array) -> Array:
         """What ``signal`` adds to ``rest`` in the bins that enter, (n_bins,)."""

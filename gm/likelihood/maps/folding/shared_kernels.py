@@ -207,6 +207,12 @@ class SharedKernels:
         with self._lock:
             return self._folded(images, precision).along(by_number)
 
+    def forget(self) -> None:
+        """The plan goes, and folded images."""
+        with self._lock:
+            self._plan = None
+            self._known.clear()
+
     def _folded(self, images: Array, precision: float) -> _Folded:
         found = self._folded_before(images, precision)
         if found is None:

@@ -101,11 +101,8 @@ class EnergyResponse:
     def per_row(self) -> Array:
         """Counts in the bins with counts per flux there, (n_rows, n_seen)."""
         per_row = np.take(np.ascontiguousarray(self.edisp.T), self.window.energy, axis=0)
-        per_row *= np.take(
-            np.ascontiguousarray(self.window.exposed[self.seen].reshape(self.seen.size, -1).T),
-            self.window.pixel,
-            axis=0,
-        )
+        by_pixel = self.window.exposed[self.seen].reshape(self.seen.size, self.window.mask.shape[1])
+        per_row *= np.take(np.ascontiguousarray(by_pixel.T), self.window.pixel, axis=0)
         return per_row
 
     @property

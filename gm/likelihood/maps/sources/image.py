@@ -180,8 +180,8 @@ class MapSource(ABC):
         """Derivatives of the response with respect to each value of the shape; None where there is none."""
         return self._slopes.get(flux[self.shape_columns], self._respond_slopes)
 
-    def forget_slopes(self) -> None:
-        """What is kept of derivatives goes; it is made again when it is asked for."""
+    def forget(self) -> None:
+        """Derivatives go, and what shapes are folded with; both are made again when they are asked for."""
         self._slopes.clear()
 
     def slopes_about(self, flux: Array) -> Sequence[Response | None]:
@@ -302,10 +302,12 @@ class ImageSource(MapSource):
         self._known = values.copy(), slopes
         return slopes
 
-    def forget_slopes(self) -> None:
-        super().forget_slopes()
+    def forget(self) -> None:
+        super().forget()
         self._known = None
         self._image.forget_slopes()
+        if self._folding.member is not None:
+            self._folding.member.shared.forget()
 
     def cut(self, kept: IntArray, first: int, last: int) -> ImageSource:
         folding = self._folding.cut(self._folding.window.cut(kept, first, last))

@@ -97,9 +97,9 @@ class FinerSource(MapSource):
     def _respond_slopes(self, values: Array) -> Sequence[Response | None]:
         return [None if s is None else self._sums.response(s) for s in self._inner.slopes(self._flux(values))]
 
-    def forget_slopes(self) -> None:
-        super().forget_slopes()
-        self._inner.forget_slopes()
+    def forget(self) -> None:
+        super().forget()
+        self._inner.forget()
 
     def lattice(self) -> Lattice | None:
         return self._inner.lattice()
