@@ -74,11 +74,12 @@ def is_without_counts(
     datasets: Datasets, objective: Objective, vector: Array, value: float, start: Array, amplitudes: BoolArray
 ) -> bool:
     """Whether nothing is counted and one of the ``amplitudes`` (n_free,), which may be negative, went where that leads:
-    to nothing, or to less than nothing, and could as well be twice that. Values are lowest at ``vector`` (n_free,)."""
+    to nothing, of which spectra and shapes tell no more, or to where it could as well be as far below 0 as it started
+    above, or twice as far as it is. Values are lowest at ``vector`` (n_free,)."""
     for k in np.flatnonzero(amplitudes & (vector <= _NOTHING_LEFT * np.abs(start))).tolist():
-        there = vector.copy()
-        there[k] = min(2.0 * vector[k], 0.0)
-        if objective.value(there) <= value + _NO_RISE:
+        tried = [-abs(start[k])] if amplitudes.all() else [-abs(start[k]), 0.0]
+        there = (np.where(np.arange(vector.size) == k, min(2.0 * vector[k], least), vector) for least in tried)
+        if any(objective.value(one) <= value + _NO_RISE for one in there):
             return all(dataset.n_counts() == 0 for dataset in datasets)
     return False
 
