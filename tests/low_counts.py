@@ -333,7 +333,7 @@ def _around(value: Callable[[float], float], inside: float, unit: float) -> tupl
         step *= 2
         high += step
     step = unit
-    while value(low) < here and step < 1e14 * unit:
+    while value(low) < here and step < 1e18 * unit:  # in tails of a PSF next to nothing may be a signal
         step *= 2
         low -= step
     return low, high

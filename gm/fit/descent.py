@@ -15,7 +15,7 @@ from gm.arrays import Array
 from gm.fit.ellipses import free_ellipses, turned, upright
 from gm.fit.kinks import across_kinks
 from gm.fit.minimizer import Minimizer, Minimum
-from gm.fit.no_minimum import WITHOUT_COUNTS, is_without_counts
+from gm.fit.no_minimum import NOTHING_LEFT, WITHOUT_COUNTS, is_without_counts
 from gm.fit.objective import Restricted, amplitudes
 from gm.fit.simplex import Simplex
 from gm.fit.sizes import free_sizes, grown
@@ -62,6 +62,8 @@ class Descent:
 
     def _counted(self, found: Minimum, start: Array) -> Minimum:
         """No minimum where there are no counts, and an amplitude without a limit of 0 has gone to where that leads."""
+        if (found.vector > NOTHING_LEFT * np.abs(start)).all():
+            return found
         likelihood = self._likelihood
         may_be_negative = amplitudes(likelihood.models, likelihood.layout)[self._objective.active] & (self._lower < 0)
         point = found.vector, found.value, start, may_be_negative

@@ -15,7 +15,7 @@ from gm.matrices import as_hessian
 _SIZES = 1e3 ** np.arange(-8.0, 4.0)  # of an amplitude in any unit: scoring mends a factor of a thousand in one step
 _DOUBLINGS = 60
 _ENOUGH = 8  # of them
-_NOTHING_LEFT = 1e-6  # of an amplitude at the start
+NOTHING_LEFT = 1e-6  # of an amplitude at the start
 _NO_RISE = 1e-5  # of -2 ln L
 WITHOUT_COUNTS = (
     "there are no counts: the statistic falls until nothing is predicted and tells no more (amplitudes with min: 0 end "
@@ -76,7 +76,7 @@ def is_without_counts(
     """Whether nothing is counted and one of the ``amplitudes`` (n_free,), which may be negative, went where that leads:
     to nothing, of which spectra and shapes tell no more, or to where it could as well be as far below 0 as it started
     above, or twice as far as it is. Values are lowest at ``vector`` (n_free,)."""
-    for k in np.flatnonzero(amplitudes & (vector <= _NOTHING_LEFT * np.abs(start))).tolist():
+    for k in np.flatnonzero(amplitudes & (vector <= NOTHING_LEFT * np.abs(start))).tolist():
         tried = [-abs(start[k])] if amplitudes.all() else [-abs(start[k]), 0.0]
         there = (np.where(np.arange(vector.size) == k, min(2.0 * vector[k], least), vector) for least in tried)
         if any(objective.value(one) <= value + _NO_RISE for one in there):

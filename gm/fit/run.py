@@ -178,6 +178,8 @@ class FitRun:
 
     def _went_to_limits(self) -> bool:
         """Whether what is at a limit but for a little is there now, as long as the statistic is no higher."""
+        if not (self.errors.at_lower | self.errors.at_upper).any():
+            return False
         there = np.where(
             self.errors.at_lower, self.lower, np.where(self.errors.at_upper, self.upper, self.minimum.vector)
         )
