@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from scipy.integrate import trapezoid
 from scipy.optimize import brentq, minimize_scalar
 
 from gm.arrays import Array
@@ -255,7 +256,7 @@ def test_an_amplitude_far_from_the_data(reference: float) -> None:
 
     def predicted(log_amplitude: float, index: float) -> Array:
         flux = np.exp(log_amplitude) * (fine / reference) ** -index
-        return 1e12 * np.trapezoid(flux * fine, np.log(fine), axis=1) + 0.5
+        return 1e12 * trapezoid(flux * fine, np.log(fine), axis=1) + 0.5
 
     counts = np.random.default_rng(5).poisson(predicted(np.log(2e-11) - 2.3 * np.log(reference), 2.3)).astype(float)
 

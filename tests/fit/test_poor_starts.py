@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from scipy.integrate import trapezoid
 from scipy.optimize import minimize
 
 from gm.arrays import Array
@@ -32,7 +33,7 @@ FINE = np.geomspace(EDGES[:-1], EDGES[1:], 301, axis=1)  # of each bin, for sums
 
 
 def counts_of(spectrum: Callable[[Array], Array]) -> Array:
-    return EXPOSURE * np.trapezoid(spectrum(FINE) * FINE, np.log(FINE), axis=1)
+    return EXPOSURE * trapezoid(spectrum(FINE) * FINE, np.log(FINE), axis=1)
 
 
 def fitted(counts: Array, spectrum: SpectralModel) -> FitResult:

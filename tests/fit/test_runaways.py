@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.integrate import trapezoid
 from scipy.optimize import minimize
 
 from gm.arrays import Array
@@ -49,7 +50,7 @@ def lowest(counts: Array, ecut: float) -> float:
     energy = np.geomspace(EDGES[:-1], EDGES[1:], 401)
 
     def cash(vector: Array) -> float:
-        flux = np.trapezoid(
+        flux = trapezoid(
             1e-12 * np.exp(vector[0]) * energy ** -vector[1] * np.exp((1.0 - energy) / ecut), energy, axis=0
         )
         predicted = EXPOSURE * flux + BACKGROUND
