@@ -7,10 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from gm.cli.group import command_names
 from gm.config_schemas.schema_files import load_schema
 from gm.model_types import SECTIONS, model_types
 
+pytest.importorskip("sphinx", reason="the documentation is not built without Sphinx")
 ROOT = Path(__file__).resolve().parent.parent
 
 

@@ -28,7 +28,7 @@ def map_by_energy(
     components = {name: _add_component(prediction, flux, bins, image) for name, flux in by_component.items()}
     factor = prediction.background.factor(background)
     for k in energies:
-        image += factor[k] * np.where(mask[k], prediction.background.stored[k], 0.0)
+        image += np.multiply(factor[k], np.where(mask[k], prediction.background.stored[k], 0.0), dtype=np.float64)
     below = prediction.background.totals * factor
     signal = below + sum(components.values(), np.zeros_like(below))
     statistic: Statistic = Cash(np.array([counts[k].sum(where=mask[k], dtype=np.float64) for k in energies]))

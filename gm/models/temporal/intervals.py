@@ -140,6 +140,6 @@ def tt_minus(scale: str, day: float) -> float:
         try:
             time = Time(day, 0.5, format="mjd", scale=scale)
             tt = time.tt
-        except ValueError:
+        except (ValueError, IndexError):  # the latter beyond tables of the Earth's rotation
             return nan
     return float((tt.jd1 - time.jd1) + (tt.jd2 - time.jd2))
