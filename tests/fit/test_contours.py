@@ -48,7 +48,7 @@ def minimize(objective: Objective, start: Array, others: BoolArray) -> Minimum:
 
 def contours(surface: Surface, variances: tuple[float, float]) -> list[tuple[float, Array, str]]:
     far = np.full(2, np.inf)
-    profile = Profile(Statistic(surface), np.zeros(2), 0.0, -far, far, ["x", "y"], minimize)  # type: ignore[arg-type]
+    profile = Profile(Statistic(surface), np.zeros(2), 0.0, -far, far, ["x", "y"], minimize)
     return Ellipsoid(profile, np.diag(variances), np.ones(2)).rays([0, 1], RISES)
 
 
