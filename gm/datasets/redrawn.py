@@ -50,7 +50,7 @@ class Expectation:
         """
         dataset = self.dataset
         if not has_counts(dataset):
-            return draw(template_of(dataset), self.on, seed).with_(mask_fit=dataset.mask_fit)
+            return draw(template_of(dataset), self.on, seed)
         poisson = poisson_counts(dataset.name, stream(seed, dataset.name))
         counts = dataset.stored(poisson(self.on))
         if self.off is None:

@@ -36,15 +36,17 @@ from gm.maps.geometry import WcsGeometry
 class Template:
     """A dataset without data.
 
-    ``dataset`` has no masks, and all its bins are to be predicted. A spectrum is always a `SpectrumDataset` here and a
-    map a `MapDataset`, with zero counts and the expected ON background; it becomes an On/Off dataset when the
-    acceptances, in the shape of the counts, are given. Flux points keep their errors: the widths to draw with.
+    ``dataset`` has no masks, and all its bins are to be predicted; the masks here are those of what is drawn. A
+    spectrum is always a `SpectrumDataset` here and a map a `MapDataset`, with zero counts and the expected ON
+    background; it becomes an On/Off dataset when the acceptances, in the shape of the counts, are given. Flux points
+    keep their errors: the widths to draw with.
     """
 
     dataset: Dataset
     acceptance: MapArray | None = None
     acceptance_off: MapArray | None = None
     mask_safe: BoolArray | None = None
+    mask_fit: BoolArray | None = None
 
     @property
     def name(self) -> str:
@@ -57,13 +59,15 @@ class Template:
 
 
 def template_of(dataset: Dataset) -> Template:
-    """The template of an existing dataset: its responses and, as the expected background, the one that it measured."""
+    """The template of an existing dataset: its responses and masks and, as the expected background, the one that it
+    measured."""
     acceptance, acceptance_off = dataset.acceptances()
     return Template(
         dataset=dataset.without_data(),
         acceptance=acceptance,
         acceptance_off=acceptance_off,
         mask_safe=dataset.mask_safe,
+        mask_fit=dataset.mask_fit,
     )
 
 
@@ -212,14 +216,14 @@ def draw(template: Template, predicted: Array, seed: int, asimov: bool = False) 
     not finite or is too large.
     """
     random = stream(seed, template.name)
-    blank = template.dataset
+    blank, masks = template.dataset, {"mask_safe": template.mask_safe, "mask_fit": template.mask_fit}
     if is_points(blank):
-        return _draw_flux_points(blank, template.mask_safe, predicted, random, asimov)
+        return _draw_flux_points(blank, predicted, random, asimov).with_(**masks)
     if not has_counts(blank):
         raise DataError(f"{template.name}: a {blank.type} cannot be drawn")
     poisson = poisson_counts(template.name, random, asimov)
     counts = poisson(predicted)
-    filled = {"counts": blank.stored(counts), "mask_safe": template.mask_safe}
+    filled = {"counts": blank.stored(counts), **masks}
     if template.acceptance is None or template.acceptance_off is None:
         return blank.with_(**filled)
     known = blank.known_background
@@ -257,7 +261,7 @@ def poisson_counts(name: str, random: np.random.Generator, asimov: bool = False)
 
 
 def _draw_flux_points(
-    dataset: FluxPointsDataset, mask_safe: BoolArray | None, predicted: Array, random: np.random.Generator, asimov: bool
+    dataset: FluxPointsDataset, predicted: Array, random: np.random.Generator, asimov: bool
 ) -> FluxPointsDataset:
     """Flux points around a prediction; upper limits, and points without an error or a prediction, stay as they are."""
     if dataset.stat_type == "profile":
@@ -272,4 +276,4 @@ def _draw_flux_points(
     points = replace(
         points, dnde=dnde, ts=None, sqrt_ts=None, stat=None, stat_null=None, norm_scan=None, stat_scan=None
     )
-    return dataset.with_(points=points, mask_safe=mask_safe)
+    return dataset.with_(points=points)

@@ -30,7 +30,7 @@ def simulate(
     """The datasets drawn again around what the models predict, as ``gm simulate`` draws them, to the bit.
 
     Each dataset has its own stream of random numbers, by the ``seed`` and its name. Counts are Poisson, OFF counts
-    around the background that was measured, fluxes Gaussian within their errors; masks of safe bins stay. With
+    around the background that was measured, fluxes Gaussian within their errors; masks stay. With
     ``asimov`` what is expected instead. Raises `DataError` for predictions that are not finite or too large, and for
     flux points with profiles, `UsageError` for a ``seed`` below 0.
     """

@@ -61,6 +61,14 @@ def test_a_dataset_does_not_depend_on_the_others() -> None:
     assert (among.counts != other.counts).any()  # type: ignore[attr-defined]
 
 
+def test_a_fit_of_what_is_drawn_is_of_the_same_bins() -> None:
+    random = np.random.default_rng(5)
+    parts = {d.name: {key: random.random(d.mask.shape) > 0.3 for key in ("mask_safe", "mask_fit")} for d in DATASETS}
+    masked = gm.Datasets(dataset.with_(**parts[dataset.name]) for dataset in DATASETS)
+    for drawn in gm.simulate(masked, MODELS, seed=2):
+        np.testing.assert_array_equal(drawn.mask, parts[drawn.name]["mask_safe"] & parts[drawn.name]["mask_fit"])
+
+
 def test_what_is_predicted_is_what_data_are_drawn_around() -> None:
     """In every bin, whatever the masks say; and what is expected as data is that."""
     whole = gm.predicted(DATASETS, MODELS)
