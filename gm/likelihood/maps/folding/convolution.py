@@ -12,7 +12,15 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from gm.arrays import Array, IntArray
-from gm.likelihood.maps.folding.frequencies import ComplexArray, Part, Size, bounding_box, images_of, spectra_of
+from gm.likelihood.maps.folding.frequencies import (
+    ComplexArray,
+    Part,
+    Size,
+    bounding_box,
+    images_of,
+    noise_of,
+    spectra_of,
+)
 from gm.likelihood.maps.folding.kernel_groups import Grid, KernelGroup, chunks, moved
 
 _SMALLER = 0.75  # steps of sizes of the bounding box of an image; kernels are transformed again for each
@@ -59,7 +67,7 @@ class Convolver:
         if part is None:
             return []
         part = _rounded_up(moved(part, self.support), self.support)
-        pieces = []
+        pieces, noise = [], np.broadcast_to(noise_of(image[(..., *part)]), self.n_kernels)
         for group in self._groups:
             grid = Grid.of(part, self.shape, group.half)
             if image.ndim == 2:
@@ -68,16 +76,21 @@ class Convolver:
                 spectra = partial(_of_each, image, part, grid.size)
             transforms = group.at(grid.size)
             for some in chunks(len(transforms), grid.size):
-                pieces.append(self._folded(group.members[some], transforms[some], grid, spectra))
+                pieces.append(self._folded(group.members[some], transforms[some], grid, spectra, noise))
         return pieces
 
     def _folded(
-        self, members: IntArray, transforms: ComplexArray, grid: Grid, spectra: Callable[[IntArray], ComplexArray]
+        self,
+        members: IntArray,
+        transforms: ComplexArray,
+        grid: Grid,
+        spectra: Callable[[IntArray], ComplexArray],
+        noise: Array,
     ) -> Iterator[tuple[int, Array]]:
-        """The convolutions with some kernels of images that have these spectra."""
+        """The convolutions with some kernels of images that have these spectra; less than ``noise`` (n,) is 0."""
         folded = np.zeros(self.shape)
         for k, one in zip(members, images_of(transforms * spectra(members), grid.size, grid.cut), strict=True):
-            folded[grid.reach] = one
+            folded[grid.reach] = np.where(np.abs(one) > noise[k], one, 0.0)
             yield int(k), folded
 
     def fold_adjoint_each(self, images: Array) -> Array:

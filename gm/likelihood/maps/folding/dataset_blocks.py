@@ -12,7 +12,7 @@ from scipy import fft
 
 from gm.arrays import Array, IntArray
 from gm.io.allocator import zeros_apart
-from gm.likelihood.maps.folding.frequencies import ComplexArray, Part, Size
+from gm.likelihood.maps.folding.frequencies import ComplexArray, Part, Size, noise_of
 from gm.likelihood.maps.folding.kernel_basis import KernelBasis
 from gm.likelihood.maps.folding.kernel_groups import Grid, moved
 from gm.likelihood.maps.folding.window import EnergyResponse
@@ -129,6 +129,7 @@ class Block:
 
     def counts(self, values: Array, image: Array) -> list[Seen]:
         """What each dataset sees, from values (n, n_rows, n_seen) as `see` leaves them and an image (n_box,)."""
+        values *= np.abs(values) > noise_of(image[None])
         values *= self.per_row
         sizes = [(member.response.n_rows, member.response.seen.size) for member in self._members]
         each = zip(sizes, values, np.einsum("nep,p->ne", self.in_all, image), strict=True)

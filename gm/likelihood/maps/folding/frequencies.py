@@ -18,6 +18,7 @@ Size = tuple[int, int]
 
 FAINT = 1e-10  # of the amplitude of an image's spectrum: frequencies that no prediction feels
 _FAINT_TAIL = 1e-10  # of an image's flux: tails that no prediction feels
+_NOISE = 1e-15  # of the norm of an image that is folded with a kernel whose sum is 1
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,14 @@ def images_of(spectra: ComplexArray, size: Size, part: Part) -> Array:
     """The reverse, (..., ny, nx), but for what is outside of a part; ``spectra`` are overwritten."""
     by_row = fft.ifft(spectra, axis=-2, overwrite_x=True)[..., part[0], :]
     return np.asarray(fft.irfft(by_row, n=size[1], axis=-1)[..., part[1]])
+
+
+def noise_of(images: Array) -> Array:
+    """What transforms of images (..., ny, nx) leave, (...), where a kernel reaches nothing of them.
+
+    Cash takes +1e-17 counts for a prediction and cuts off -1e-17, 40 of -2 ln L apart, by the sign of a rounding.
+    """
+    return np.asarray(_NOISE * np.sqrt(np.einsum("...yx,...yx->...", images, images)))
 
 
 def bounding_box(images: Array) -> Part | None:
