@@ -281,7 +281,9 @@ class WcsGeometry:
 
     def same_as(self, other: WcsGeometry) -> bool:
         """Whether both have the same pixels: to a millionth of a pixel in every corner and the centre."""
-        return self is other or (self.shape == other.shape and self.offset_in(other) == (0, 0))
+        if self is other or self.key == other.key:  # also wider than the sky, where a position is in several pixels
+            return True
+        return self.shape == other.shape and self.offset_in(other) == (0, 0)
 
     def offset_in(self, other: WcsGeometry) -> tuple[int, int] | None:
         """Rows and columns (y, x) from the first pixel of ``other`` to the first of this grid; None when the pixels of

@@ -221,6 +221,24 @@ def test_without_a_psf() -> None:
     )
 
 
+@pytest.mark.parametrize("response", ["psf", "reco", "plain"])
+def test_without_an_exposure_nothing_is_predicted(response: str) -> None:
+    """Around the source, as beyond a field of view, or anywhere; sources without a shape too."""
+    dataset = cube(response=response)
+    x, _ = dataset.geometry.position(LON, LAT, "icrs")
+    beside = np.abs(np.arange(dataset.geometry.shape[1]) - x) > 8
+    narrow = source(shape=gauss(sigma=0.02))
+    whole = predict_component(dataset, narrow, "exact").max()
+    for exposure in (dataset.exposure * beside, 0.0 * dataset.exposure):
+        dark = dataset.with_(exposure=exposure)
+        assert np.abs(predict_component(dark, narrow, "exact")).max() <= 1e-5 * whole
+    assert not predict_component(dark, source(), "exact").any()
+    likelihood = JointLikelihood(Datasets([dark]), Models([source(shape=free(gauss())), background()]), "exact")
+    without = JointLikelihood(Datasets([dark]), Models([background()]), "exact")
+    start, alone = likelihood.layout.start, without.layout.start
+    assert likelihood.value(start) == pytest.approx(without.value(alone), rel=1e-12)
+
+
 @pytest.mark.parametrize(
     "spectrum",
     [

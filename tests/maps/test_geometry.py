@@ -143,6 +143,14 @@ def test_grids_that_do_not_coincide() -> None:
         grid.downsample(3)
 
 
+def test_a_grid_wider_than_the_sky_is_the_same_as_itself() -> None:
+    """As it is after padding: some directions are in two of its pixels."""
+    whole = WcsGeometry.create(77.0, 0.0, 6.0, shape=(30, 60), frame="galactic").pad(3)
+    again = WcsGeometry(whole.shape, dict(whole.cards))
+    assert again.same_as(whole)
+    assert not whole.window(slice(0, 36), slice(1, 67)).same_as(whole)
+
+
 def test_a_grid_is_a_value() -> None:
     grid = grid_of(GOLDEN["hawc"])
     grid.solid_angle()

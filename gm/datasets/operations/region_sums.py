@@ -13,6 +13,8 @@ from gm.datasets.spectrum import Spectrum
 from gm.io.tables import Table
 from gm.maps.sky_region import SkyRegion
 
+_RINGING = 1e-5  # of the largest prediction: what splines and Fourier transforms leave below 0
+
 
 def region_mask(dataset: SkyMap, region: SkyRegion) -> BoolArray:
     """``(n_y, n_x)``: the pixels with their centre inside. Raises `Refused` when the map does not hold all of it.
@@ -92,10 +94,10 @@ def _background(dataset: SkyMap, inside: BoolArray) -> dict[str, Any]:
 
 
 def added_background(dataset: SkyMap, counts: Any) -> SkyMap:
-    """The map with more counts (n_energy, n_y, n_x) in its background."""
+    """The map with more counts (n_energy, n_y, n_x) in its background; those that folding leaves below 0 are none."""
     known = dataset.known_background
-    background = counts if known is None else known + counts
-    return dataset.with_(background=background)
+    counts = np.where((counts < 0.0) & (counts >= -_RINGING * counts.max()), 0.0, counts)
+    return dataset.with_(background=counts if known is None else known + counts)
 
 
 def _total(values: Any, safe: BoolArray | None, inside: BoolArray) -> Array:

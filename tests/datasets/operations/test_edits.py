@@ -16,6 +16,7 @@ from gm.maps.axes import EnergyAxis
 from gm.maps.sky_region import SkyRegion
 from gm.models import (
     BackgroundIRFModel,
+    DiskSpatialModel,
     GaussianPrior,
     Link,
     LogParabolaNormSpectralModel,
@@ -320,6 +321,17 @@ def test_what_is_no_target_joins_the_background() -> None:
     added = outcome.datasets["x"].background.sum() - alone.background.sum()  # type: ignore[union-attr]
     assert added == pytest.approx(outcome.edits[1].data["predicted"], rel=1e-10)
     assert added > 1
+
+
+def test_what_folding_leaves_below_0_is_no_background() -> None:
+    """Exact conventions: 1e-7 of the brightest pixel beside a disk, where there is no other background."""
+    disk = replace(source("far"), spatial_model=DiskSpatialModel(lon_0=LON + 0.3, lat_0=LAT, r_0=0.3))
+    dataset = sky_map(background=None)
+    counts = predict_component(dataset, disk, "exact")
+    assert counts.min() < 0
+    outcome = extracted(Models([disk]), Datasets([dataset]), target=[], predict=lambda d, c: counts)
+    expected = counts[:, SkyRegion.from_mapping(CIRCLE).contains(dataset.geometry)].sum(axis=1)
+    np.testing.assert_allclose(outcome.datasets["x"].background, expected, rtol=1e-6)  # type: ignore[union-attr]
 
 
 def test_without_a_target_what_is_in_the_region_stays() -> None:

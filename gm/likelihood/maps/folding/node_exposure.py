@@ -40,7 +40,7 @@ class NodeExposure:
         At different energies they are much alike: a few maps, those with most of their squares, give all.
         """
         chosen, shape = np.arange(len(exposure)) if seen is None else seen, exposure.shape[1:]
-        mixing, found = _mixed(exposure[chosen].astype(np.float64).reshape(chosen.size, -1))
+        mixing, found = _mixed(exposure[chosen].astype(np.float64).reshape(chosen.size, shape[0] * shape[1]))
         rows, columns = (
             np.clip(np.arange(s.start - 1, s.stop + 1), 0, n - 1)
             for s, n in zip(part or (slice(0, shape[0]), slice(0, shape[1])), shape, strict=True)
