@@ -102,8 +102,7 @@ class WcsGeometry:
         step, middle = float(plain.linear[0, 0]), (self.shape[1] - 1) / 2.0 - float(plain.origin[0])
         if abs(middle * step) <= 90.0 and (abs(middle) + self.shape[1] / 2.0) * abs(step) <= 180.0 + _EQUAL:
             return plain
-        is_whole = self.shape[1] * abs(step) > 360.0 + _EQUAL  # around its own centre no better than around that
-        return plain if plain.period is None or is_whole else Projection(self.cards, middle * step)
+        return plain if plain.period is None else Projection(self.cards, middle * step)
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -171,8 +170,9 @@ class WcsGeometry:
     def solid_angle(self) -> Array:
         """Solid angle ``(n_y, n_x)`` [sr] of each pixel: two planar triangles over great-circle sides (as Gammapy).
 
-        A pixel at the end of the sky, a corner of which is off it, has that of a small one at its centre, where Gammapy
-        has none; NaN where the centre is off the sky.
+        A pixel that goes on beyond a pole, or beyond the first or last meridian of a map of the whole sky, has that of
+        its part on the sky. Another one at the end of the sky, a corner of which is off it, has that of a small one at
+        its centre. Gammapy has none for these. NaN where the centre is off the sky.
         """
         return self._solid_angle
 
@@ -182,16 +182,27 @@ class WcsGeometry:
         if not np.isfinite(area).all():
             y, x = np.nonzero(~np.isfinite(area))
             area[y, x] = _small_parallelograms(self, x, y)
+        along = self.projection.sky_along(*(np.arange(n, dtype=np.float64) for n in self.shape[::-1]))
+        if along is not None and np.isnan(off := along[0] + along[1][:, None]).any():
+            area = np.where(np.isnan(off), np.nan, area)
         area = np.broadcast_to(area, self.shape)
         area.flags.writeable = False
         return area
+
+    def columns_on_sky(self) -> Array | None:
+        """Which part of each column is on the sky, (n_x,), where a map goes around it more than once; None: all are."""
+        if self.projection.period is None or self.shape[1] <= self.projection.period + _CLOSED:
+            return None
+        edges = np.arange(self.shape[1] + 1) - 0.5
+        return np.abs(np.diff(self.projection.onto_sky(edges, self.projection.origin[1:])[0]))
 
     def _is_same_in_all_columns(self) -> bool:
         """Whether rows are parallels, cut into equal steps of longitude."""
         if self.projection.period is None:
             return False
-        ends = np.array([0.0, 1.0, self.shape[1] - 1.0, self.shape[1]])[None, :] - 0.5
-        lon, lat = self.sky(ends, np.arange(self.shape[0] + 1)[:, None] - 0.5)
+        some = np.array([0, self.shape[1] // 2, self.shape[1] - 1])
+        sides = np.stack([some, some + 1], axis=1).reshape(1, -1) - 0.5
+        lon, lat = self.sky(*self.projection.onto_sky(sides, np.arange(self.shape[0] + 1)[:, None] - 0.5))
         step = (lon[:, 1::2] - lon[:, ::2] + 180.0) % 360.0 - 180.0
         return bool(np.ptp(lat, axis=1).max() < _EQUAL and np.ptp(step) < _EQUAL)
 
@@ -315,7 +326,7 @@ def _quadrilaterals(geometry: WcsGeometry, n_x: int) -> Array:
     corners.
     """
     at = np.arange(n_x + 1)[None, :] - 0.5, np.arange(geometry.shape[0] + 1)[:, None] - 0.5
-    lon, lat = (np.radians(angle) for angle in geometry.sky(*at))
+    lon, lat = (np.radians(angle) for angle in geometry.sky(*geometry.projection.onto_sky(*at)))
     sin_lon, cos_lon, sin_lat, cos_lat = np.sin(lon), np.cos(lon), np.sin(lat), np.cos(lat)
     vectors = np.stack([cos_lat * cos_lon, cos_lat * sin_lon, sin_lat])
 

@@ -208,6 +208,18 @@ class Projection:
         middle = self.origin[0] + self.middle / self.linear[0, 0]
         return self.sky(x, self.origin[1])[0], self.sky(middle, y)[1]
 
+    def onto_sky(self, x: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
+        """Pixel coordinates, those beyond the ends of the sky moved onto them where columns of pixels are meridians,
+        and rows parallels; broadcast."""
+        x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+        if not self._is_straight:
+            return x, y
+        (a, _), (_, d) = self.linear
+        u, v = a * (x - self.origin[0]), d * (y - self.origin[1])
+        ends = self.middle + 180.0 * np.sign(u - self.middle), 90.0 * np.sign(v)
+        u_beyond, v_beyond = (self._is_outside(*at) for at in ((u, 0.0), (self.middle, v)))
+        return np.where(u_beyond, ends[0] / a + self.origin[0], x), np.where(v_beyond, ends[1] / d + self.origin[1], y)
+
     def pixels_along(self, lon: Array, lat: Array) -> tuple[Array, Array] | None:
         """Columns (n_x,) of longitudes and rows (n_y,) of latitudes [deg], as `pixel` has them where these are
         meridians and parallels; None: they are not."""
@@ -215,7 +227,7 @@ class Projection:
             return None
         return self.pixel(lon, 0.0)[0], self.pixel(self.turn or 0.0, lat)[1]
 
-    def _is_outside(self, x: Array, y: Array) -> BoolArray:
+    def _is_outside(self, x: Array | float, y: Array | float) -> BoolArray:
         """Off the sky in the plane of a CAR projection."""
         return np.asarray((np.abs(x - self.middle) > _CAR_BOUND) | (np.abs(y) > _CAR_BOUND - 90.0))
 

@@ -299,3 +299,23 @@ def test_pixels_at_the_end_of_the_sky_have_their_solid_angle(projection: str) ->
     area = grid.solid_angle()
     assert np.array_equal(np.isfinite(area), np.isfinite(grid.grid()[0]))
     assert np.nansum(area) == pytest.approx(4 * np.pi, rel=2e-3)
+
+
+@pytest.mark.parametrize("first", [-180.0, 0.0, 77.3])
+@pytest.mark.parametrize(("n_x", "n_y"), [(361, 180), (360, 181), (361, 181), (364, 183)])
+def test_what_goes_on_beyond_a_pole_or_twice_around_the_sky_is_there_once(n_x: int, n_y: int, first: float) -> None:
+    """As maps of the whole sky have it whose outermost centres lie on the poles, and at l = -180 and 180 deg."""
+    cards = {"CTYPE1": "GLON-CAR", "CTYPE2": "GLAT-CAR", "CRPIX1": 1.0, "CRPIX2": (n_y + 1) / 2}
+    grid = WcsGeometry((n_y, n_x), {**cards, "CRVAL1": first, "CRVAL2": 0.0, "CDELT1": 1.0, "CDELT2": 1.0})
+    area = grid.solid_angle()
+    assert np.nansum(area) == pytest.approx(4 * np.pi, rel=1e-4)
+    lon, lat = grid.grid()
+    np.testing.assert_array_equal(np.isnan(area), np.isnan(lon))
+    top, step = np.radians(np.clip(lat + 0.5, -90, 90)), np.radians(1.0)
+    exact = step * (np.sin(top) - np.sin(np.radians(np.clip(lat - 0.5, -90, 90))))
+    inside = slice(3, -3)
+    np.testing.assert_allclose(area[:, inside], exact[:, inside], rtol=2e-4)
+    on_sky = grid.columns_on_sky()
+    assert (on_sky is None) == (n_x == 360)
+    if on_sky is not None:
+        assert on_sky.sum() == pytest.approx(360.0, rel=1e-12)

@@ -315,3 +315,35 @@ def test_a_cube_of_live_times_is_called_that(tmp_path: Path) -> None:
     table.writeto(tmp_path / "ltcube.fits")
     with pytest.raises(DataError, match=r"a cube of live times .gtltcube., no map of the sky"):
         read_map(tmp_path / "ltcube.fits")
+
+
+def shining(lon: Array, lat: Array) -> Array:
+    """A bright plane, and a source in it at l = 180 deg."""
+    source = 5.0 * np.exp(-0.5 * ((lon % 360.0 - 180.0) / 4.0) ** 2)
+    return np.asarray(np.exp(-0.5 * (lat / 5.0) ** 2) * (1.0 + source))
+
+
+@pytest.mark.parametrize("normalize", [True, False])
+@pytest.mark.parametrize("first", [-180.0, 0.0])
+@pytest.mark.parametrize(("n_x", "n_y"), [(360, 180), (361, 180), (361, 181), (363, 181)])
+def test_columns_that_are_there_twice_count_once(
+    tmp_path: Path, n_x: int, n_y: int, first: float, normalize: bool
+) -> None:
+    """The integral over the sky by sums on a finer grid, for maps whose outermost columns are the same sky."""
+    cards = {"CTYPE1": "GLON-CAR", "CTYPE2": "GLAT-CAR", "CRPIX1": 1.0, "CRPIX2": (n_y + 1) / 2}
+    start = first - (n_x // 361) * (n_x - 361) / 2
+    grid = WcsGeometry((n_y, n_x), {**cards, "CRVAL1": start, "CRVAL2": 0.0, "CDELT1": 1.0, "CDELT2": 1.0})
+    lon = (start + np.arange(n_x)) * np.ones((n_y, 1))
+    lat = (np.arange(n_y) - (n_y - 1) / 2)[:, None] * np.ones(n_x)
+    data = shining(lon, lat) * (np.cos(np.radians(lat)) if normalize else 1.0)
+    model = template(tmp_path / "t.fits", data, grid, normalize=normalize)
+    fine_lon, fine_lat = np.meshgrid(np.arange(0.1, 360.0, 0.2), np.arange(-89.9, 90.0, 0.2))
+    area = np.cos(np.radians(fine_lat)) * np.radians(0.2) ** 2
+    exact = shining(fine_lon, fine_lat)
+    values = model.evaluate(unit_vectors(fine_lon, fine_lat), model.values())
+    total = float((exact * area).sum())
+    np.testing.assert_allclose(model.total(model.values(), np.ones(1)), 1.0 if normalize else total, rtol=1e-3)
+    scale = total if normalize else 1.0
+    bright = exact > 0.1
+    np.testing.assert_allclose((values * scale)[bright], exact[bright], rtol=0.02)
+    np.testing.assert_allclose((values * area).sum() * scale, total, rtol=5e-3)

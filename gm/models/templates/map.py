@@ -65,9 +65,9 @@ class TemplateMap:
             if not unit and factor(found.unit, "") == 1.0:
                 remarks += (f"{self.filename}: a map without a unit, whose values are taken for sr-1",)
             return geometry, found.axes, data, factor(found.unit, unit), unit, remarks
-        sky = tuple(range(len(found.axes), data.ndim))
-        total = data.astype(np.float64).sum(axis=sky, keepdims=True)
-        share, area = np.divide(data, total, out=np.zeros(data.shape), where=total != 0), geometry.solid_angle()
+        sky, (once, area) = tuple(range(len(found.axes), data.ndim)), _once(geometry)
+        total = (data.astype(np.float64) * once).sum(axis=sky, keepdims=True)
+        share = np.divide(data, total, out=np.zeros(data.shape), where=total != 0)
         return geometry, found.axes, share / area, 1.0, "sr-1", remarks + _uneven(self.filename, share, area)
 
     def _check_axes(self, axes: tuple[Axis, ...]) -> None:
@@ -192,7 +192,7 @@ class TemplateMap:
     def total(self, energy: Array, slices: NDArray[Any] | None = None) -> Array:
         """The integral over the map at energies [TeV], (n_energy,), in `unit` times sr; ``slices`` as in `evaluate`."""
         pixel = np.arange(self.scaled.shape[-1])[None]
-        everywhere, area = np.ones(pixel.shape), np.ravel(self.geometry.solid_angle())
+        everywhere, area = np.ones(pixel.shape), np.nan_to_num(np.ravel(self.geometry.solid_angle()))
 
         def at(one: Array | None) -> float:
             return float(
@@ -362,6 +362,16 @@ def _off_sky(geometry: Geometry) -> BoolArray | None:
     n_y, n_x = geometry.shape
     corners = geometry.sky(np.array([0.0, n_x - 1.0, 0.0, n_x - 1.0]), np.array([0.0, 0.0, n_y - 1.0, n_y - 1.0]))
     return np.isnan(geometry.solid_angle()) if np.isnan(corners[1]).any() else None
+
+
+def _once(geometry: Geometry) -> tuple[Array | float, Array | float]:
+    """How much of each pixel counts in a sum over the sky, and its solid angle [sr]: of columns that a map has twice,
+    as at l = 180 and -180 deg, one half each, though both hold all of their sky."""
+    on_sky = geometry.columns_on_sky() if isinstance(geometry, WcsGeometry) else None
+    if on_sky is None:
+        return 1.0, geometry.solid_angle()
+    area, middle = np.asarray(geometry.solid_angle()), len(on_sky) // 2
+    return on_sky, np.broadcast_to(area[:, middle : middle + 1], area.shape)
 
 
 def _uneven(filename: str, share: Array, area: Array | float) -> tuple[str, ...]:
