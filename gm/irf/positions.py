@@ -54,12 +54,18 @@ def valid_pixel(
 def pixel_of(
     geometry: ResponseGeometry, lon: float | None, lat: float | None, frame: str | None
 ) -> tuple[float, float]:
-    """Pixel coordinates (x, y) of a position [deg]; without a position, or on a region: of the centre."""
+    """Pixel coordinates (x, y) of a position [deg]; without a position, or on a region: of the centre.
+
+    Of directions that the projection does not show: those of the nearest pixel.
+    """
     grid = geometry.pixel_grid
     if lon is None or lat is None or grid is None:
         return (geometry.shape[1] - 1) / 2.0, (geometry.shape[0] - 1) / 2.0
-    x, y = grid.position(lon, lat, frame)
-    return float(x), float(y)
+    x, y = (float(at) for at in grid.position(lon, lat, frame))
+    if np.isfinite(x) and np.isfinite(y):
+        return x, y
+    row, column = np.unravel_index(int(np.nanargmin(grid.separation(lon, lat, frame))), grid.shape)
+    return float(column), float(row)
 
 
 def _is_valid(data: NDArray[Any], x: float, y: float) -> bool:

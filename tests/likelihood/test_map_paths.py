@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from gm.arrays import Array, BoolArray
 from gm.datasets import Datasets, MapDataset, MapDatasetOnOff
 from gm.likelihood import JointLikelihood
 from gm.likelihood.maps.prediction import MapPrediction
+from gm.maps.geometry import WcsGeometry
 from gm.maps.pixel_grid import PixelGrid
 from gm.models import GaussianSpatialModel, Models, Parameter, PiecewiseNormSpatialModel
 from tests.likelihood.compiled import map_terms
@@ -138,6 +140,25 @@ def test_a_source_where_no_bin_enters(shape: Any, such: Any, response: str) -> N
     assert likelihood.value(vector) == pytest.approx(alone.value(alone.layout.start), rel=1e-12)
     gradient = dict(zip(likelihood.layout.free_addresses, likelihood.gradient(vector), strict=True))
     assert all(value == 0.0 for name, value in gradient.items() if name.startswith("away"))
+
+
+@pytest.mark.parametrize("conventions", ["gammapy", "exact"])
+@pytest.mark.parametrize("response", RESPONSES)
+def test_a_source_on_the_other_side_of_the_sky(response: str, conventions: str) -> None:
+    """A gnomonic projection does not show it. A source of other datasets, whose shape is free there, adds nothing."""
+    dataset = cube(grid="galactic", response=response)
+    half = WcsGeometry.create(LON, LAT, 1.5, shape=(3, 3), projection="TAN")
+    parts = {key: part for key in ("psf", "edisp") if (part := getattr(dataset, key)) is not None}
+    dataset = dataset.with_(**{key: replace(part, geometry=half) for key, part in parts.items()})
+    near = [source(shape=gauss()), background()]
+    expected = JointLikelihood(Datasets([dataset]), Models(near), conventions)
+    value, gradient = expected.value_and_gradient(expected.layout.start)
+    for shape in (point, gauss):
+        far = source("far", free(shape(LON + 180.0, -LAT)))
+        likelihood = JointLikelihood(Datasets([dataset]), Models([*near, far]), conventions)
+        found = likelihood.value_and_gradient(likelihood.layout.start)
+        assert found[0] == pytest.approx(value, rel=1e-12)
+        np.testing.assert_allclose(found[1], [*gradient, *np.zeros(found[1].size - gradient.size)], rtol=1e-9)
 
 
 @pytest.mark.parametrize("sign", [1.0, -0.3])

@@ -16,6 +16,7 @@ import numpy as np
 
 from gm.arrays import Array, IntArray
 from gm.irf.point_spread import PointSpread
+from gm.irf.positions import pixel_of
 from gm.likelihood.maps.folding.folding import Folding
 from gm.likelihood.maps.folding.frequencies import Part
 from gm.likelihood.maps.folding.kernel_groups import trimmed
@@ -42,7 +43,7 @@ def node_kernels(
 
     Pixels off the map are included, as far away as the map is large.
     """
-    column, row = (round(float(value)) for value in geometry.position(lon, lat, frame))
+    column, row = (round(at) for at in pixel_of(geometry, lon, lat, frame))
     reach = ceil(float(spread.radii.max()) / min(geometry.pixel_scales())) + 1
     half = min(reach, max(geometry.shape))
     window = geometry.window(slice(row - half, row + half + 1), slice(column - half, column + half + 1))

@@ -202,8 +202,13 @@ class _Point:
         return value, jacobian.T @ np.stack([by_x, by_y])
 
     def _pixel(self, values: Array) -> tuple[Array, Array]:
-        """Pixel coordinates (x, y) in the window, and their derivatives (2, 2)."""
+        """Pixel coordinates (x, y) in the window, and their derivatives (2, 2).
+
+        Directions that the projection does not show are beyond the reach of any pixel: those of the first one.
+        """
         place, jacobian = self._shape.place(self._grid, self.values(values))
+        if not np.isfinite(place).all():
+            return np.zeros(2), np.zeros((2, 2))
         return place - [self.window.x.start, self.window.y.start], jacobian
 
     def _points_around(self, values: Array) -> PixelPoints:
