@@ -19,7 +19,7 @@ from gm.errors import DataError
 from gm.io.fits import Extension, FitsFile
 from gm.io.fits_image import first_data, image_shape, is_image, read_image, refuse_packed
 from gm.io.gadf import GadfAxis, axis_cards, band_axes, band_table, parse_wcs_shape
-from gm.io.ogip import edges_of
+from gm.io.ogip_channels import edges_of
 from gm.io.tables import CardValue, Column, Image, Table
 
 _MASKS = ("mask", "is_ul", "success")

@@ -1,40 +1,45 @@
 """OGIP spectra: counts per channel (PHA and background files) and effective area (ARF).
 
-Rows are put in the order of CHANNEL, and counted from the first; a channel is good where QUALITY is 0; counts are what
-COUNTS says, or RATE times EXPOSURE. BACKSCAL, AREASCAL, QUALITY and GROUPING are columns, or header cards that hold for
-every channel. Accepted beyond the standard: units other than keV and cm2, a PHA file without EBOUNDS. SYS_ERR and
-CORRSCAL have no place in the statistics here: files that use them are warned of. Source: OGIP memos 92-007.
+Rows are put in the order of their energies; a channel is good where QUALITY is 0, and not where the file does not list
+it; counts are what COUNTS says, or RATE times EXPOSURE. BACKSCAL, AREASCAL, QUALITY and GROUPING are columns, or header
+cards that hold for every channel. Accepted beyond the standard: units other than keV and cm2, a PHA file without
+EBOUNDS. SYS_ERR and CORRSCAL have no place in the statistics here: files that use them are warned of. Source: OGIP
+memos 92-007.
 """
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gm.arrays import Array, BoolArray, IntArray
 from gm.io.fits import Extension, FitsFile, first_extension, read_fits
+from gm.io.ogip_channels import Channels, Numbered, channels, edges_of, tell_unit
 from gm.io.tables import Table
 
 log = logging.getLogger(__name__)
+T = TypeVar("T", bound=np.generic)
 
 SPECTRUM_OR_MAP = "SPECTRUM", "COUNTS_BANDS"
 """Of these extensions the first one tells an OGIP spectrum from a GADF dataset, whose axes are in the second."""
 
 _COMPANIONS = ("ANCRFILE", "RESPFILE", "BACKFILE")
-_GAP = 1e-5  # relative: files in single precision repeat an edge to 1e-7
 _NO = ("F", "FALSE", ".FALSE.", "N", "NO", "0")
 _WHOLE = 1e-3  # counts: what a rate in single precision leaves of a whole number, up to 1e4
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Pha:
-    """Counts per channel. ``counts, backscal, areascal, good : (n_channels,)``; ``edges : (n_channels + 1,) [TeV]``.
+    """Counts per channel, ``counts, backscal, areascal, good : (n_channels,)``, in the order of the energies that
+    ``channels`` have. Where the file does not say these (None) channels are those that it lists, by number.
 
-    exposure : live time [s]; groups : the channels at which groups begin and where the last one ends, or None when
-    channels are not grouped. File names as the header has them, empty when absent.
+    exposure : live time [s]; goes_on : (n_channels,) which channels are in one group with the channel before. File
+    names as the header has them, empty when absent.
     """
 
     path: Path
@@ -42,8 +47,9 @@ class Pha:
     backscal: Array
     areascal: Array
     good: BoolArray
-    groups: IntArray | None
-    edges: Array | None
+    goes_on: BoolArray
+    numbered: Numbered
+    channels: Channels | None
     exposure: float
     name: str
     ancrfile: str
@@ -51,6 +57,32 @@ class Pha:
     respfile: str
     region: Table | None
     gti: Table | None
+
+    def on(self, channels: Channels) -> Pha:
+        """By the energies of these channels. Raises `DataError` where it has others."""
+        at = channels.places(self.path, self.numbered)
+
+        def placed(values: NDArray[T], elsewhere: float) -> NDArray[T]:
+            whole = np.full(channels.n, elsewhere, dtype=values.dtype)
+            whole[at] = values
+            return whole
+
+        goes_on = np.append(self.goes_on[1:], False) if channels.falls else self.goes_on
+        return replace(
+            self,
+            counts=placed(self.counts, 0.0),
+            backscal=placed(self.backscal, 1.0),
+            areascal=placed(self.areascal, 1.0),
+            good=placed(self.good, False),
+            goes_on=placed(goes_on, False),
+            channels=channels,
+        )
+
+    def groups(self) -> IntArray | None:
+        """The channels at which groups begin and where the last one ends; None: channels are not grouped."""
+        if not self.goes_on.any():
+            return None
+        return np.append(np.flatnonzero(~self.goes_on | (np.arange(self.goes_on.size) == 0)), self.goes_on.size)
 
 
 def is_ogip(file: FitsFile) -> bool:
@@ -80,9 +112,6 @@ def pha_from(file: FitsFile) -> Pha:
     if counts.ndim != 1:
         spectrum.fail("holds several spectra (type II), expected one", "write each spectrum into a file of its own")
     _, order = channels(spectrum)
-    edges = edges_of(bounds, "E_MIN", "E_MAX") if bounds is not None else None
-    if edges is not None and len(edges) != len(counts) + 1:
-        spectrum.fail(f"{len(counts)} channels, EBOUNDS has {len(edges) - 1}")
 
     def by_channel(name: str, default: float) -> Array:
         values = _per_channel(spectrum, name, default, len(counts))
@@ -93,14 +122,15 @@ def pha_from(file: FitsFile) -> Pha:
     if not ((areascal > 0) & (areascal < np.inf)).all():
         spectrum.fail("AREASCAL has values that are not above 0", "flag channels without an area in QUALITY")
     region, gti = file.find("REGION"), file.find("GTI")
-    return Pha(
+    pha = Pha(
         path=file.path,
         counts=counts if order is None else counts[order],
         backscal=by_channel("BACKSCAL", 1.0),
         areascal=areascal,
         good=good,
-        groups=_groups(spectrum, by_channel("GROUPING", 0.0)),
-        edges=edges,
+        goes_on=_goes_on(spectrum, by_channel("GROUPING", 0.0)),
+        numbered=Numbered.of(spectrum, len(counts)),
+        channels=None,
         exposure=float(exposure),
         name=spectrum.header.text("OBS_ID"),
         ancrfile=_file_name(spectrum, "ANCRFILE"),
@@ -109,6 +139,7 @@ def pha_from(file: FitsFile) -> Pha:
         region=region.table() if region is not None else None,
         gti=gti.table() if gti is not None else None,
     )
+    return pha if bounds is None else pha.on(Channels.of(bounds))
 
 
 def _refuse_what_is_no_counts(spectrum: Extension) -> None:
@@ -131,19 +162,6 @@ def _refuse_what_is_no_counts(spectrum: Extension) -> None:
         log.warning("%s: CORRFILE %s is ignored", spectrum.path, _file_name(spectrum, "CORRFILE"))
 
 
-def channels(extension: Extension) -> tuple[int | None, IntArray | None]:
-    """The number of the first channel, and the rows (n_rows,) in the order of CHANNEL; None: no such column, or in
-    order."""
-    if extension.find("CHANNEL") is None:
-        return None, None
-    numbers = extension.floats("CHANNEL")
-    order = np.argsort(numbers, axis=0, kind="stable")
-    is_list = numbers.ndim == 1 and numbers.size > 0 and bool(np.isfinite(numbers).all())
-    if not is_list or not (np.diff(numbers[order]) == 1).all():
-        extension.fail("column CHANNEL does not number the channels one by one")
-    return int(numbers[order[0]]), None if (np.diff(order) == 1).all() else order
-
-
 def _counts(spectrum: Extension, exposure: float) -> Array:
     """COUNTS, or the whole numbers that are RATE times EXPOSURE."""
     if spectrum.find("COUNTS") is not None or spectrum.find("RATE") is None:
@@ -158,14 +176,11 @@ def _counts(spectrum: Extension, exposure: float) -> Array:
     return whole
 
 
-def _groups(spectrum: Extension, flags: Array) -> IntArray | None:
-    """Where GROUPING says that groups begin (1, or 0: a channel on its own), and the end; -1 goes on with one."""
+def _goes_on(spectrum: Extension, flags: Array) -> BoolArray:
+    """Where GROUPING says that a group goes on (-1); with 1 one begins, and 0 is a channel on its own."""
     if not np.isin(flags, (-1.0, 0.0, 1.0)).all():
         spectrum.fail("column GROUPING has values other than 1, 0 and -1")
-    goes_on = flags == -1.0
-    if not goes_on.any():
-        return None
-    return np.append(np.flatnonzero(~goes_on | (np.arange(flags.size) == 0)), flags.size)
+    return np.asarray(flags == -1.0)
 
 
 def _per_channel(spectrum: Extension, name: str, default: float, n_channels: int) -> Array:
@@ -183,36 +198,11 @@ def _file_name(spectrum: Extension, card: str) -> str:
     return "" if name.lower() == "none" else name
 
 
-def edges_of(extension: Extension, lower: str, upper: str) -> Array:
-    """All lower edges and the last upper one, (n_bins + 1,) [TeV], by CHANNEL if there is one. Raises `DataError`."""
-    low, high = (extension.numbers(name, "TeV", "keV") for name in (lower, upper))
-    _tell_unit(extension, lower, "keV")
-    if not low.size:
-        extension.fail("has no rows")
-    _, order = channels(extension)
-    if order is not None:
-        low, high = low[order], high[order]
-    edges = np.append(low, high[-1])
-    if not np.isfinite(edges).all() or not (np.diff(edges) > 0).all() or edges[0] <= 0:
-        hint = "the first bin may begin at a small energy, not at 0" if edges[0] == 0 else ""
-        extension.fail(f"columns {lower} and {upper} are not energies above 0 in increasing order", hint)
-    if not (np.abs(high / edges[1:] - 1.0) < _GAP).all():
-        at = int(np.argmax(np.abs(high / edges[1:] - 1.0)))
-        extension.fail(f"columns {lower} and {upper} leave a gap: {high[at]:g} TeV, then {edges[at + 1]:g} TeV")
-    return edges
-
-
-def _tell_unit(extension: Extension, name: str, unit: str) -> None:
-    """Say what a column is taken for that has no unit, as the memos ask of all of these."""
-    if not extension.unit(name):
-        log.warning("%s: HDU %s: column %s says no unit, taken for %s", extension.path, extension.name, name, unit)
-
-
 def read_arf(path: Path) -> tuple[Array, Array]:
     """True-energy edges ``(n + 1,) [TeV]`` and effective area ``(n,) [cm2]``. Raises `DataError`."""
     response = read_fits(path).single("SPECRESP")
     area = response.numbers("SPECRESP", "cm2", "cm2")
-    _tell_unit(response, "SPECRESP", "cm2")
+    tell_unit(response, "SPECRESP", "cm2")
     if not np.isfinite(area).all() or (area < 0).any():
         response.fail("column SPECRESP has values that are negative or not finite, expected an area")
     return edges_of(response, "ENERG_LO", "ENERG_HI"), area

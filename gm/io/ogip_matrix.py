@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from gm.arrays import Array
 from gm.io.fits import Extension, read_fits
-from gm.io.ogip import channels, edges_of
+from gm.io.ogip_channels import Channels, edges_of
 from gm.units import UnitError, factor
 
 _OTHER_NAME = "SPECRESP MATRIX"
@@ -25,13 +25,13 @@ _IMPROBABLE = 10.0  # sum of a row; matrices that are not normalised well stay n
 
 @dataclass(frozen=True, eq=False)
 class Rmf:
-    """Probabilities ``matrix : (n_energy_true, n_channels)`` between ``edges_true`` and ``edges`` [TeV].
+    """Probabilities ``matrix : (n_energy_true, n_channels)`` between ``edges_true`` and the edges of channels [TeV].
 
     area : (n_energy_true,) [cm2], which responses of the class FULL include, else None.
     """
 
     edges_true: Array
-    edges: Array
+    channels: Channels
     matrix: Array
     area: Array | None
 
@@ -41,10 +41,9 @@ def read_rmf(path: Path) -> Rmf:
     file = read_fits(path)
     matrix = file.single("MATRIX" if file.find("MATRIX") or not file.find(_OTHER_NAME) else _OTHER_NAME)
     edges_true = edges_of(matrix, "ENERG_LO", "ENERG_HI")
-    bounds = file.get("EBOUNDS")
-    edges = edges_of(bounds, "E_MIN", "E_MAX")
-    named = channels(bounds)[0] or 0
-    values = _expand(matrix, _first_channel(matrix), named, len(edges_true) - 1, len(edges) - 1)
+    channels = Channels.of(file.get("EBOUNDS"))
+    values = _expand(matrix, _first_channel(matrix), channels.first or 0, len(edges_true) - 1, channels.n)
+    values = values[:, ::-1] if channels.falls else values
     area, unit = values.sum(axis=1, keepdims=True), matrix.unit("MATRIX")
     if matrix.header.text("HDUCLAS3").upper() != "FULL" and not _is_area(unit):
         if area.max(initial=0.0) > _IMPROBABLE:
@@ -52,9 +51,9 @@ def read_rmf(path: Path) -> Rmf:
                 f"column MATRIX adds up to {area.max():g} in a row, expected probabilities",
                 "a response that includes the effective area has the card HDUCLAS3 = 'FULL'",
             )
-        return Rmf(edges_true, edges, values, None)
+        return Rmf(edges_true, channels, values, None)
     shares = np.divide(values, area, out=np.zeros_like(values), where=area > 0)
-    return Rmf(edges_true, edges, shares, area[:, 0] * (factor(unit, "cm2") if _is_area(unit) else 1.0))
+    return Rmf(edges_true, channels, shares, area[:, 0] * (factor(unit, "cm2") if _is_area(unit) else 1.0))
 
 
 def _is_area(unit: str) -> bool:

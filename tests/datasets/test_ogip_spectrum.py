@@ -37,14 +37,14 @@ def table(name: str, columns: Columns, cards: dict[str, Any] | None = None) -> f
 def write_run(
     folder: Path, *, first: int = 0, tlmin: int | None = 0, order: Any = None, on: Columns | None = None,
     off: Columns | None = None, on_cards: Columns | None = None, off_cards: Columns | None = None,
-    arf_scale: float = 1.0, cards: Columns | None = None, matrix: np.ndarray = MATRIX,
+    arf_scale: float = 1.0, cards: Columns | None = None, matrix: np.ndarray = MATRIX, falls: bool = False,
 ) -> Path:  # fmt: skip
     """Four files; ``on`` and ``off`` replace columns (None: leaves them out), ``*_cards`` header cards.
 
-    ``cards`` are those of the RMF.
+    ``cards`` are those of the RMF. ``falls``: channels are numbered from the highest energy to the lowest.
     """
     rows = np.arange(6) if order is None else np.asarray(order)
-    channel = np.arange(first, first + 6)
+    channel = np.arange(first, first + 6)[:: -1 if falls else 1]
     bounds = {"CHANNEL": channel[rows], "E_MIN": EDGES[:-1][rows], "E_MAX": EDGES[1:][rows]}
 
     def spectrum(name: str, counts: Any, scale: float, columns: Columns | None, cards: Columns | None) -> None:
@@ -63,9 +63,9 @@ def write_run(
         "ENERG_LO": TRUE[:-1],
         "ENERG_HI": TRUE[1:],
         "N_GRP": np.array([int(at.size > 0) for at in used]),
-        "F_CHAN": [(at[:1] + first).astype(np.int16) for at in used],
+        "F_CHAN": [np.sort(channel[at])[:1].astype(np.int16) for at in used],
         "N_CHAN": [np.array([at.size] if at.size else [], np.int16) for at in used],
-        "MATRIX": [row[at].astype(np.float32) for row, at in zip(matrix, used, strict=True)],
+        "MATRIX": [row[at][:: -1 if falls else 1].astype(np.float32) for row, at in zip(matrix, used, strict=True)],
     }
     counted = {} if tlmin is None else {"TLMIN4": tlmin}
     hdus = [fits.PrimaryHDU(), table("MATRIX", response, counted | (cards or {})), table("EBOUNDS", bounds)]
@@ -277,3 +277,75 @@ def test_written_files_are_what_the_standard_says(tmp_path: Path) -> None:
     check(back)
     assert back.mask.tolist() == dataset.mask.tolist()
     assert np.array_equal(back.energy.edges, dataset.energy.edges)
+
+
+def without_bounds(folder: Path) -> None:
+    """PHA and background file without EBOUNDS: the RMF says what the energies of their channels are."""
+    for name in ("pha.fits", "bkg.fits"):
+        with fits.open(folder / name, mode="update") as hdus:
+            del hdus["EBOUNDS"]
+
+
+@pytest.mark.parametrize("alone", [False, True])
+@pytest.mark.parametrize("by", [-1, 1])
+def test_channels_that_count_from_another_number_are_told(
+    tmp_path: Path, by: int, alone: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = write_run(tmp_path, first=1, tlmin=1)
+    with fits.open(path, mode="update") as hdus:
+        hdus["SPECTRUM"].data["CHANNEL"] += by
+    if alone:
+        without_bounds(tmp_path)
+    check(read(path))
+    file = "rmf.fits" if alone else "pha.fits"
+    [told] = [text for text in caplog.messages if "count from" in text]
+    assert told.endswith(
+        f"pha.fits: channels count from {1 + by}, those of EBOUNDS in {file} from 1: taken for the same, one by one"
+    )
+
+
+@pytest.mark.parametrize("alone", [False, True])
+@pytest.mark.parametrize("first", [0, 1])
+def test_energies_that_fall_as_channels_rise(tmp_path: Path, first: int, alone: bool) -> None:
+    path = write_run(tmp_path, first=first, tlmin=first, falls=True)
+    if alone:
+        without_bounds(tmp_path)
+    check(read(path))
+
+
+def test_groups_of_channels_whose_energies_fall(tmp_path: Path) -> None:
+    """Rows are those of rising energies, so that GROUPING is read from the last row to the first."""
+    dataset = read(write_run(tmp_path, on={"GROUPING": np.array([-1, -1, 1, 1, -1, 1])}, falls=True))
+    np.testing.assert_allclose(dataset.energy.edges, EDGES[[0, 3, 4, 6]] * 1e-9, rtol=1e-14)
+    assert dataset.counts.tolist() == [COUNTS[:3].sum(), COUNTS[3], COUNTS[4:].sum()]
+
+
+@pytest.mark.parametrize("falls", [False, True])
+@pytest.mark.parametrize("alone", [False, True])
+@pytest.mark.parametrize("rows", [slice(0, 3), slice(2, 5), slice(3, 6)])
+def test_channels_that_are_not_listed_are_not_used(tmp_path: Path, rows: slice, alone: bool, falls: bool) -> None:
+    path = write_run(tmp_path, first=1, tlmin=1, on_cards={"DETCHANS": 6}, falls=falls)
+    with fits.open(path, mode="update") as hdus:
+        hdus["SPECTRUM"].data = hdus["SPECTRUM"].data[rows]
+    if alone:
+        without_bounds(tmp_path)
+    dataset = read(path)
+    listed = np.zeros(6, dtype=bool)
+    listed[rows] = True
+    assert dataset.mask.tolist() == listed.tolist()
+    assert dataset.counts.tolist() == np.where(listed, COUNTS, 0).tolist()
+    assert dataset.counts_off.tolist() == COUNTS_OFF.tolist()
+    np.testing.assert_allclose(dataset.response().sum(axis=0), predicted(), rtol=1e-12)
+    np.testing.assert_allclose(dataset.alpha()[listed], 0.1, rtol=1e-12)
+
+
+@pytest.mark.parametrize("cards", [{}, {"DETCHANS": 3}])
+def test_fewer_channels_are_refused_where_nothing_says_that_there_are_more(tmp_path: Path, cards: Columns) -> None:
+    path = write_run(tmp_path, on_cards=cards)
+    with fits.open(path, mode="update") as hdus:
+        hdus["SPECTRUM"].data = hdus["SPECTRUM"].data[:3]
+    with pytest.raises(DataError, match=r"pha.fits: HDU SPECTRUM: 3 channels, EBOUNDS has 6"):
+        read(path)
+    without_bounds(tmp_path)
+    with pytest.raises(DataError, match=r"3 channels, EBOUNDS of rmf.fits has 6\n .*do not belong together"):
+        read(path)

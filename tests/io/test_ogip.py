@@ -41,15 +41,15 @@ def test_conventions_of_a_real_file(spectrum: Path) -> None:
         assert np.array_equal(pha.good, data["QUALITY"] == 0)
         assert np.array_equal(pha.backscal, data["BACKSCAL"])
         # keV to TeV
-        assert pha.edges is not None
-        np.testing.assert_allclose(pha.edges[:-1], bounds["E_MIN"] * 1e-9, rtol=1e-15)
-        assert pha.edges[-1] == pytest.approx(bounds["E_MAX"][-1] * 1e-9, rel=1e-15)
+        assert pha.channels is not None
+        np.testing.assert_allclose(pha.channels.edges[:-1], bounds["E_MIN"] * 1e-9, rtol=1e-15)
+        assert pha.channels.edges[-1] == pytest.approx(bounds["E_MAX"][-1] * 1e-9, rel=1e-15)
     assert (pha.name, pha.ancrfile, pha.exposure) == ("23523", "arf_obs23523.fits", 1581.736758410931)
 
 
 def test_a_matrix_is_expanded_from_its_groups(spectrum: Path) -> None:
     rmf = read_rmf(spectrum.parent / "rmf_obs23523.fits")
-    edges_true, edges, matrix = rmf.edges_true, rmf.edges, rmf.matrix
+    edges_true, edges, matrix = rmf.edges_true, rmf.channels.edges, rmf.matrix
     assert rmf.area is None
     with fits.open(spectrum.parent / "rmf_obs23523.fits") as hdus:
         rows = hdus["MATRIX"].data

@@ -13,7 +13,8 @@ from gm.errors import DataError
 from gm.io.fits import FitsFile, read_fits
 from gm.io.fits_writer import write_fits
 from gm.io.ogip import Pha, pha_from, read_arf
-from gm.io.ogip_matrix import read_rmf
+from gm.io.ogip_channels import Channels
+from gm.io.ogip_matrix import Rmf, read_rmf
 from gm.io.ogip_writer import arf_tables, pha_tables, rmf_tables
 from gm.irf.edisp import overlap_matrix
 from gm.maps.axes import EnergyAxis
@@ -32,8 +33,13 @@ def read_ogip(file: FitsFile, name: str) -> SpectrumDatasetOnOff:
     ``predicted = flux ARF EXPOSURE AREASCAL``, and ``alpha`` is the ratio of EXPOSURE BACKSCAL AREASCAL, ON to OFF.
     """
     pha = pha_from(file)
-    edges_true, area, edges, edisp = _responses(pha)
-    energy, energy_true = EnergyAxis(edges, "energy"), EnergyAxis(edges_true, "energy_true")
+    rmf = read_rmf(_beside(pha.path, pha.respfile)) if pha.respfile else None
+    channels = pha.channels or (None if rmf is None else rmf.channels)
+    if channels is None:
+        raise DataError(f"{pha.path}: no HDU EBOUNDS and no RESPFILE: the energies of the channels are unknown")
+    pha = pha if pha.channels is not None else pha.on(channels)
+    edges_true, area, edisp = _responses(pha, rmf, channels)
+    energy, energy_true = EnergyAxis(channels.edges, "energy"), EnergyAxis(edges_true, "energy_true")
     same_area = bool((pha.areascal == pha.areascal[0]).all())
     if not same_area:
         edisp = (overlap_matrix(energy_true, energy) if edisp is None else edisp) * pha.areascal
@@ -48,43 +54,41 @@ def read_ogip(file: FitsFile, name: str) -> SpectrumDatasetOnOff:
         livetime=pha.exposure,
         gti=pha.gti,
         region=_region(pha),
-        **_off(pha, edges),
+        **_off(pha, channels),
     )
-    return dataset if pha.groups is None else dataset.joined(dataset.name, pha.groups)
+    groups = pha.groups()
+    return dataset if groups is None else dataset.joined(dataset.name, groups)
 
 
-def _responses(pha: Pha) -> tuple[Array, Array, Array, Array | None]:
-    """True-energy edges [TeV], area [cm2], channel edges [TeV] and matrix, where there is one, of the files named."""
+def _responses(pha: Pha, rmf: Rmf | None, channels: Channels) -> tuple[Array, Array, Array | None]:
+    """True-energy edges [TeV], area [cm2] and matrix, where there is one, of the files named."""
     rmf_path = _beside(pha.path, pha.respfile)
-    rmf = read_rmf(rmf_path) if pha.respfile else None
     if not pha.ancrfile and (rmf is None or rmf.area is None):
         raise DataError(f"{pha.path}: HDU SPECTRUM: no card ANCRFILE, the name of a file that is needed")
     if pha.ancrfile and rmf is not None and rmf.area is not None:
         hint = "remove the card ANCRFILE, or take a response without the area"
         raise DataError(f"{rmf_path}: includes the effective area, as does ANCRFILE {pha.ancrfile}\n    {hint}")
-    edges = pha.edges
     if rmf is not None:
-        _match("channels", rmf_path, rmf.edges, pha.path, len(pha.counts) if edges is None else edges)
-        edges = rmf.edges if edges is None else edges
+        _match("channels", rmf_path, rmf.channels.edges, pha.path, channels.edges)
         if rmf.area is not None:
-            return rmf.edges_true, rmf.area, edges, rmf.matrix
-    if edges is None:
-        raise DataError(f"{pha.path}: no HDU EBOUNDS and no RESPFILE: the energies of the channels are unknown")
+            return rmf.edges_true, rmf.area, rmf.matrix
     arf_path = _beside(pha.path, pha.ancrfile)
     edges_true, area = read_arf(arf_path)
     if rmf is None:
-        return edges_true, area, edges, None
+        return edges_true, area, None
     _match("true-energy bins", rmf_path, rmf.edges_true, arf_path, edges_true)
-    return edges_true, area, edges, rmf.matrix
+    return edges_true, area, rmf.matrix
 
 
-def _off(pha: Pha, edges: Array) -> dict[str, Any]:
+def _off(pha: Pha, channels: Channels) -> dict[str, Any]:
     """What the background file says, and which channels are good in both; the off acceptance is that of the ON run."""
     if not pha.backfile:
         nothing = np.zeros(len(pha.counts))
         return {"counts_off": nothing, "acceptance_off": nothing, "mask_safe": pha.good}
     off = pha_from(read_fits(_beside(pha.path, pha.backfile)))
-    _match("channels", off.path, len(off.counts) if off.edges is None else off.edges, pha.path, edges)
+    off = off if off.channels is not None else off.on(channels)
+    if off.channels is not None:
+        _match("channels", off.path, off.channels.edges, pha.path, channels.edges)
     longer = off.exposure / pha.exposure if pha.exposure else 1.0
     return {
         "counts_off": off.counts,
@@ -94,12 +98,11 @@ def _off(pha: Pha, edges: Array) -> dict[str, Any]:
     }
 
 
-def _match(what: str, path: Path, found: Array | int, other: Path, expected: Array | int) -> None:
-    """Raise `DataError` unless both files have as many bins, at the same energies where both say them."""
-    n_found, n_expected = (e if isinstance(e, int) else len(e) - 1 for e in (found, expected))
-    if n_found != n_expected:
-        differ = f"{n_found} {what}, {other.name} has {n_expected}"
-    elif isinstance(found, int) or isinstance(expected, int) or np.allclose(found, expected, rtol=SAME_ENERGY, atol=0):
+def _match(what: str, path: Path, found: Array, other: Path, expected: Array) -> None:
+    """Raise `DataError` unless both files have as many bins, at the same energies."""
+    if len(found) != len(expected):
+        differ = f"{len(found) - 1} {what}, {other.name} has {len(expected) - 1}"
+    elif np.allclose(found, expected, rtol=SAME_ENERGY, atol=0):
         return
     else:
         at = int(np.argmax(np.abs(found / expected - 1.0)))
