@@ -21,7 +21,7 @@ from gm.datasets.sed_covariance import covariance_of, squared
 from gm.datasets.sed_errors import one_sided
 from gm.datasets.sed_limits import card_number, limits_of
 from gm.datasets.sed_profiles import baselines, rises, usable
-from gm.datasets.sed_units import taken_for_usual, with_units
+from gm.datasets.sed_units import scale_of, taken_for_usual, with_units
 from gm.errors import DataError
 from gm.io.sed_table import COVARIANCE
 from gm.io.tables import CardValue, Column, Table
@@ -282,7 +282,7 @@ def _numbers(table: Table, name: str, unit: str) -> Array:
     if values.dtype.kind not in "iufb" or values.size != len(values):
         raise DataError(f"column {name} is not one number per row")
     try:
-        scale = factor(table.unit(name) or unit, unit)
+        scale = scale_of(table.unit(name) or unit, unit)
     except UnitError as error:
         raise DataError(f"column {name} is in '{table.unit(name)}', expected a unit of '{unit}'") from error
     return values.reshape(-1).astype(np.float64) * scale

@@ -1,4 +1,7 @@
-"""Units of flux points: a column that says none is in that of the values beside it, and else in the usual one."""
+"""Units of flux points: a column that says none is in that of the values beside it, and else in the usual one.
+
+Energies may be given as frequencies, ``E = h nu``, as radio and optical points are.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from gm.io.tables import Column, Table
+from gm.units import TEV_IN_ERG, UnitError, factor
 
 _ENERGIES = ("e_ref", "e_min", "e_max")
+_PLANCK = 6.62607015e-27 / TEV_IN_ERG  # TeV s, exact, SI 2019
 _PARTS = ("_err", "_errn", "_errp", "_ul")
 
 
@@ -19,6 +24,16 @@ def with_units(table: Table) -> Table:
             units.setdefault(_family(column.name), column.unit)
     columns = tuple(one if one.unit else _in(one, units.get(_family(one.name), "")) for one in table.columns)
     return Table(table.name, columns, table.header)
+
+
+def scale_of(unit: str, target: str) -> float:
+    """What turns values in a unit into those in another one; frequencies into TeV, too. Raises `UnitError`."""
+    try:
+        return factor(unit, target)
+    except UnitError:
+        if target != "TeV" or not unit.lower().endswith("hz"):
+            raise
+    return _PLANCK * factor(unit, "s-1")
 
 
 def _in(column: Column, unit: str) -> Column:

@@ -1,4 +1,4 @@
-"""ECSV tables: a YAML header in comment lines, then CSV. Source: astropy APE 6 (ECSV 1.0).
+"""ECSV tables: a YAML header in comment lines, then CSV; and CSV alone. Source: astropy APE 6 (ECSV 1.0).
 
 They are read by astropy, which is imported only then, and written here, so that the same table gives the same bytes.
 """
@@ -9,6 +9,7 @@ import csv
 import json
 import re
 import warnings
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ SIZE_LIMIT = 1 << 23
 BITS_LIMIT = 1 << 31
 MESSAGE_LIMIT = 200
 _TYPES = re.compile(r"""(?:data|sub)type\s*:\s*('[^']*'|"[^"]*"|[^\s,}]*)""")
+_NAME_AND_UNIT = re.compile(r"\s*(?P<name>\w+)\s*[\[(](?P<unit>[^\])]*)[\])]\s*")
 _QUOTED = re.compile(r'[ "\r\n]')
 _PLAIN = re.compile(r"[A-Za-z_][\w.-]*")
 _MAGIC = re.compile(rb"(?:\xef\xbb\xbf)?#\s*%ECSV\b")
@@ -39,13 +41,24 @@ def read_ecsv(path: str | Path) -> Table:
     return _table(path, _lines(path))
 
 
+def read_csv(path: str | Path) -> Table:
+    """A table of values between commas below a line of names, which may say a unit: ``e_ref [TeV]``. Lines that begin
+    with # are passed over, a missing number is NaN. Raises `DataError`."""
+    path = Path(path)
+    table = _table(path, [line for line in _lines(path) if not line.startswith("#")], "csv")
+    parts = [_NAME_AND_UNIT.fullmatch(column.name) for column in table.columns]
+    named = zip(table.columns, parts, strict=True)
+    columns = [one if part is None else replace(one, name=part["name"], unit=part["unit"]) for one, part in named]
+    return Table("", tuple(columns), table.header)
+
+
 def ecsv_in_memory(name: str, text: bytes) -> Table:
     """A table that is nowhere but in memory, called ``name``. Raises `DataError`."""
     return _table(Path(name), text.decode("utf-8").split("\n"))
 
 
-def _table(path: Path, lines: list[str]) -> Table:
-    if not is_ecsv(lines[0].encode()):
+def _table(path: Path, lines: list[str], kind: str = "ecsv") -> Table:
+    if kind == "ecsv" and not is_ecsv(lines[0].encode()):
         raise DataError(f"{path}: no ECSV header\n    the first line of an ECSV file is '{MAGIC} 1.0'")
     from astropy.table import Column as AstropyColumn
     from astropy.table import Table as AstropyTable
@@ -55,9 +68,9 @@ def _table(path: Path, lines: list[str]) -> Table:
         _refuse_bombs_and_doubles(lines)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of units and of old versions: a unit is asked for where it is needed
-            table = AstropyTable.read(lines, format="ascii.ecsv")
+            table = AstropyTable.read(lines, format=f"ascii.{kind}")
     except Exception as error:  # whatever astropy, PyYAML or csv make of a file that is none
-        raise DataError(f"{path}: not a valid ECSV table: {_first_line(error)}") from error
+        raise DataError(f"{path}: not a valid {kind.upper()} table: {_first_line(error)}") from error
     columns = [
         Column(name, _filled(table[name]), str(table[name].unit or ""))
         for name in table.colnames
@@ -69,6 +82,11 @@ def _table(path: Path, lines: list[str]) -> Table:
 def is_ecsv(start: bytes) -> bool:
     """Whether a file that begins like this is an ECSV table."""
     return _MAGIC.match(start) is not None
+
+
+def is_text_table(path: Path, start: bytes) -> bool:
+    """Whether a file that begins like this is an ECSV table, or a CSV one by its name."""
+    return is_ecsv(start) or path.suffix == ".csv"
 
 
 def _lines(path: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""Tables of flux points (SED tables), FITS or ECSV. Source: gamma-astro-data-formats, flux points; Gammapy 2.1.
+"""Tables of flux points (SED tables), FITS, ECSV or CSV. Source: gamma-astro-data-formats, flux points; Gammapy 2.1.
 
 The covariance between points, ``norm_covariance`` or ``dnde_covariance``, is a column of tables here and in ECSV files.
 In FITS files it is an image extension of its own, which Gammapy passes over: it takes the table FLUXPOINTS alone.
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from gm.errors import DataError
-from gm.io.ecsv import is_ecsv, read_ecsv, write_ecsv
+from gm.io.ecsv import is_ecsv, read_csv, read_ecsv, write_ecsv
 from gm.io.fits import Extension, read_fits
 from gm.io.fits_image import read_image
 from gm.io.fits_writer import write_fits
@@ -26,12 +26,17 @@ COVARIANCE = "_covariance"
 
 
 def read_sed(path: str | Path) -> Table:
-    """The table of flux points in a file: HDU FLUXPOINTS, else the first with energies; or ECSV. Raises `DataError`."""
+    """The table of flux points in a file: HDU FLUXPOINTS, else the first with energies; or ECSV, or CSV.
+
+    Raises `DataError`.
+    """
     path = Path(path)
     with contextlib.suppress(OSError), path.open("rb") as file:  # read_ecsv and read_fits say what is wrong
         if is_ecsv(file.read(32)):
             return read_ecsv(path)
-    if path.suffix in (".ecsv", ".txt", ".csv", ".dat"):
+    if path.suffix == ".csv":
+        return read_csv(path)
+    if path.suffix in (".ecsv", ".txt", ".dat"):
         return read_ecsv(path)
     fits = read_fits(path)
     tables = [extension for extension in fits.extensions if extension.is_table]

@@ -436,3 +436,46 @@ def test_the_table_with_energies_is_read_whatever_stands_before_it(tmp_path: Pat
     rows = table(e_ref=(E_REF, "TeV"), dnde=np.ones(3))
     write_fits(tmp_path / "sed.fits", [times, rows])
     assert read_sed(tmp_path / "sed.fits").names == ["e_ref", "dnde"]
+
+
+def test_points_between_commas(tmp_path: Path) -> None:
+    """As people type them off papers: units beside the names, nothing where there is no number."""
+    path = tmp_path / "points.csv"
+    rows = "e_ref [GeV],e_min (GeV),e_max (GeV),dnde [cm-2 s-1 GeV-1],dnde_errn,dnde_errp,dnde_ul,is_ul"
+    path.write_text(f"# Table 2\n{rows}\n1,0.5,2,1e-9,1e-10,2e-10,,False\n# the next is a limit\n4,2,8,,,,3e-11,True\n")
+    dataset = read_dataset("FluxPointsDataset", path, "x")
+    assert isinstance(dataset, FluxPointsDataset)
+    assert dataset.remarks() == ()
+    points = dataset.points
+    np.testing.assert_allclose(points.energy, [1e-3, 4e-3], rtol=1e-15)
+    assert points.e_min is not None
+    np.testing.assert_allclose(points.e_min, [0.5e-3, 2e-3], rtol=1e-15)
+    np.testing.assert_allclose(points.dnde, [1e-6, np.nan], rtol=1e-15)
+    np.testing.assert_allclose(points.dnde_errp, [2e-7, np.nan], rtol=1e-15)
+    np.testing.assert_allclose(points.dnde_ul, [np.nan, 3e-8], rtol=1e-15)
+    assert points.is_ul.tolist() == [False, True]
+    path.write_text("e_ref,dnde,dnde_err\n1,1e-11,1e-12\n")
+    told = read_dataset("FluxPointsDataset", path, "x").remarks()
+    assert told == (
+        "column e_ref says no unit, and is taken for TeV",
+        "column dnde says no unit, and is taken for cm-2 s-1 TeV-1",
+    )
+    path.write_text("energy;flux\n1;2\n")
+    with pytest.raises(DataError, match=r"points.csv: the columns are of no SED type"):
+        read_dataset("FluxPointsDataset", path, "x")
+
+
+@pytest.mark.parametrize(("unit", "scale"), [("Hz", 1.0), ("GHz", 1e9), ("s-1", None)])
+def test_frequencies_are_energies(unit: str, scale: float | None) -> None:
+    """h = 4.135667696e-15 eV s (CODATA 2018, exact): 1e14 Hz are 0.4136 eV, and nu F_nu is E^2 dN/dE."""
+    nu = np.array([1e14, 1e16])
+    columns = table(
+        e_ref=(nu / (scale or 1.0), unit), e2dnde=([1e-11, 2e-11], "erg cm-2 s-1"), e2dnde_err=[1e-12, 1e-12]
+    )
+    if scale is None:
+        with pytest.raises(DataError, match="column e_ref is in 's-1'"):
+            sed_from_table(columns)
+        return
+    points = sed_from_table(columns)
+    np.testing.assert_allclose(points.energy, nu * 4.135667696e-27, rtol=1e-9)
+    np.testing.assert_allclose(points.dnde * points.energy**2, np.array([1e-11, 2e-11]) * ERG, rtol=1e-9)

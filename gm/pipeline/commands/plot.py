@@ -13,7 +13,7 @@ from gm.errors import DataError, InvalidInput, UsageError, suggest
 from gm.figures.look import FORMATS, Look, figure_bytes, is_own, look_of
 from gm.figures.registry import choose, draw, drawn_kinds, show_parts
 from gm.figures.results import Result
-from gm.io.ecsv import is_ecsv
+from gm.io.ecsv import is_text_table
 from gm.io.files import write_atomic
 from gm.patterns import matching
 from gm.pipeline.analysis.kinds import document_kind
@@ -52,8 +52,9 @@ def read_drawn(paths: Sequence[str | Path], datasets: Sequence[str] = ("*",)) ->
             results += _results_in(path)
             continue
         start = b"" if str(path) == "-" else first_bytes(path)
-        if is_fits(start) or is_ecsv(start):
-            dataset = None if is_ecsv(start) else _dataset(path)
+        is_table = is_text_table(path, start)
+        if is_fits(start) or is_table:
+            dataset = None if is_table else _dataset(path)
             if dataset is None:
                 results.append(_points(path))
             else:

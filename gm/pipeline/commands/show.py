@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gm.config_schemas.reader import Document, read_document
 from gm.config_schemas.validator import check
 from gm.errors import DataError, InvalidInput
-from gm.io.ecsv import is_ecsv
+from gm.io.ecsv import is_text_table
 from gm.pipeline.analysis.kinds import document_kind, foreign_kind
 from gm.pipeline.commands.files import first_bytes, is_fits, listed_datasets
 from gm.pipeline.commands.show_observations import is_index, observations
@@ -61,7 +61,7 @@ def describe(file: str) -> Description:
         start = first_bytes(Path(file))
         if is_fits(start):
             return _fits(Path(file))
-        if is_ecsv(start):
+        if is_text_table(Path(file), start):
             return Description("flux-point-table", file, _sed(Path(file)))
     document = read_document(file, repeated=("metadata",))
     kind = _yaml_kind(document.data)

@@ -16,7 +16,7 @@ from gm.datasets import Dataset, Datasets, read_dataset
 from gm.datasets.files.recognition import file_type
 from gm.datasets.kinds import is_map
 from gm.errors import DataError, UsageError
-from gm.io.ecsv import is_ecsv
+from gm.io.ecsv import is_text_table
 from gm.io.file_names import distinct
 from gm.io.fits import read_fits
 from gm.observations import DataStore, Observation
@@ -95,7 +95,7 @@ def _recognise(file: Path, found: _Found) -> None:
             start = stream.read(32)
     except OSError as error:
         raise DataError(f"{file}: {error.strerror or error}") from error
-    if is_ecsv(start):
+    if is_text_table(file, start):
         _add_dataset("FluxPointsDataset", file, found)
     elif start.startswith((b"SIMPLE  =", b"\x1f\x8b")):
         _recognise_fits(file, found)
