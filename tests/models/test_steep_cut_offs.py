@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -85,3 +86,23 @@ def test_axes_that_start_elsewhere_are_cut_where_they_need_it() -> None:
     found = model.band_integrals(EnergyBins(low, high, conventions=Conventions.EXACT), model.values())
     np.testing.assert_allclose(found, expected, rtol=1e-6)
     assert float(model.integral(1.0, 10.0)) == pytest.approx(expected[-1], rel=1e-6)
+
+
+SHARP: dict[str, Callable[[float], SpectralModel]] = {
+    "exponential": lambda alpha: exponential(3.0, alpha),
+    "3FGL": lambda alpha: SuperExpCutoffPowerLaw3FGLSpectralModel(ecut="3 TeV", index_2=alpha),
+    "4FGL": lambda alpha: SuperExpCutoffPowerLaw4FGLSpectralModel(expfactor=3e6**-alpha, index_2=alpha),
+}
+
+
+@pytest.mark.parametrize("per_decade", [20, 8, 5, 3, 1])
+@pytest.mark.parametrize("alpha", [2.5, 5.0, 8.0])
+@pytest.mark.parametrize("name", SHARP)
+def test_sharp_cut_offs_within_the_bins(name: str, alpha: float, per_decade: int) -> None:
+    """Every bin down to 1e-4 of what is there without a cut-off: 1e-6, where sharpness 8 was 0.7 % off."""
+    model, edges = SHARP[name](alpha), 10.0 ** np.linspace(-1, 2, 3 * per_decade + 1)
+    expected, without = integrals(model, edges[:-per_decade]), exponential(1e99, 1.0)
+    there = expected > 1e-4 * without.band_integrals(EnergyBins(edges[:-per_decade]), without.values())
+    found = model.band_integrals(EnergyBins(edges, conventions=Conventions.EXACT), model.values())
+    np.testing.assert_allclose(found[: there.size][there], expected[there], rtol=1e-6)
+    assert found.sum() == pytest.approx(expected.sum(), rel=1e-7)

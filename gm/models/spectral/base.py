@@ -90,8 +90,10 @@ class SpectralModel(ParametricModel):
         """The rule ``fine`` of bins, cut at kinks, and with ``exact`` conventions where a cut-off falls steeply."""
         if not bins.conventions.is_exact:
             return bins.fine
-        fall = self.fall(bins.last_start, values)
-        cuts = bins.cuts(lambda energy: self.evaluate(energy, values)) if fall > LEAST_FALL else _SMOOTH
+        if self.fall(bins.last_start, values) > LEAST_FALL:
+            cuts = bins.cuts(lambda energy: self.evaluate(energy, values))
+        else:
+            cuts = bins.sharp_cuts(lambda energy: self.fall(energy, values))
         return bins.between(self.kinks(values), cuts)
 
     def fall(self, energy: float, values: Array) -> float:

@@ -32,6 +32,8 @@ _KEPT = 8  # rules for kinks
 _STEEP = 5.0  # natural logarithm of the fall over a part of a bin that six nodes integrate to 2e-8
 _CUTS = 8  # parts after which nothing is left
 _STEP = 1e-4  # of an energy
+_SHARP = 0.8  # exponent of a cut-off times the width of a part in ln E
+_GROWING = np.exp(np.arange(-5.0, 4.5))  # X of a cut-off exp(-X): before it is next to nothing, and after
 LEAST_FALL = _STEEP / WIDEST - 2.0  # slope of a cut-off, without the power law before it, that may be too steep
 _NONE = np.empty(0)
 
@@ -151,6 +153,18 @@ class EnergyBins:
             slope = np.log(g0 / g1) / np.log1p(_STEP)
         steep = slope * widest > _STEEP
         return np.ravel(low[steep] * np.exp(_STEEP / slope[steep] * np.arange(1.0, _CUTS + 1.0)[:, None]))
+
+    def sharp_cuts(self, fall: Callable[[float], float]) -> Array:
+        """Energies (n,) [TeV] around a cut-off ``exp(-X)``, ``X = (E / Ec)^alpha``, that is too sharp for the parts of
+        ``fine``: from there to there X grows by a factor of e. ``fall`` : of an energy, ``alpha X``"""
+        start = self.last_start
+        first, next_to_it = fall(start), fall(start * (1.0 + _STEP))
+        if not next_to_it > first > 0.0:
+            return _NONE
+        alpha = np.log(next_to_it / first) / np.log1p(_STEP)
+        if alpha * self._starts[1].max() < _SHARP:
+            return _NONE
+        return np.asarray(start * (_GROWING * alpha / first) ** (1.0 / alpha))
 
     @cached_property
     def _starts(self) -> tuple[Array, Array]:
