@@ -197,6 +197,7 @@ class LocalTerms(Terms):
         return value, d_flux
 
     def information(self, flux: Array, flux_jacobian: Array, *, expected: bool = False) -> list[Block]:
+        self._forget_others(flux, alike=True)
         return self.each(lambda term: term.information(flux, flux_jacobian, expected=expected))
 
     def values_by_dataset(self, flux: Array) -> tuple[IntArray, Array]:
@@ -207,12 +208,14 @@ class LocalTerms(Terms):
     def information_by_dataset(
         self, flux: Array, flux_jacobian: Array, n_shared: int, *, expected: bool = False
     ) -> ByDataset:
+        self._forget_others(flux, alike=True)
         parts = self.each(lambda term: term.information_by_dataset(flux, flux_jacobian, n_shared, expected=expected))
         return ByDataset.summed(parts, n_shared, flux_jacobian.shape[1])
 
     def second_derivatives_by_dataset(
         self, flux: Array, flux_jacobian: Array, n_shared: int, steps: Array
     ) -> tuple[ByDataset, Array | None] | None:
+        self._forget_others(flux, alike=False)
         found = self.each(lambda term: term.second_derivatives_by_dataset(flux, flux_jacobian, n_shared, steps))
         parts = [part for part in found if part is not None]
         if len(parts) < len(found):
@@ -230,6 +233,7 @@ class LocalTerms(Terms):
     def second_derivatives(self, flux: Array, flux_jacobian: Array, steps: Array) -> list[Block] | None:
         if not self.knows_second_derivatives:
             return None
+        self._forget_others(flux, alike=False)
         found = self.each(lambda term: term.second_derivatives(flux, flux_jacobian, steps))
         parts = [part for part in found if part is not None]
         if len(parts) < len(found):
@@ -260,8 +264,13 @@ class LocalTerms(Terms):
         return all(term.is_current(flux) for term in self.terms)
 
     def forget(self) -> None:
-        if self.maps is not None:
-            self.maps.forget()
+        for term in self.terms:
+            term.forget()
+
+    def _forget_others(self, flux: Array, *, alike: bool) -> None:
+        """Derivatives by other shapes go first, of all datasets: those of one are made together with all others'."""
+        for term in self.terms:
+            term.forget_others(flux, alike=alike)
 
     @property
     def has_integrals(self) -> bool:

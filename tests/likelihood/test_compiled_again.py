@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Sequence
 from contextlib import nullcontext
 
 import numpy as np
 import pytest
 
+from gm.arrays import Array
 from gm.datasets import Datasets
 from gm.likelihood import JointLikelihood
+from gm.likelihood.maps.folding.window import Response
 from gm.likelihood.maps.source_builder import SourceBuilder
-from gm.likelihood.maps.sources.image import MapSource
+from gm.likelihood.maps.sources.image import ImageSource, MapSource
 from gm.models import Models
 from tests.likelihood.other_process import OtherProcess
 from tests.map_samples import LAT, LON, background, cube, edged, gauss, held, on_off_cube, point, source
@@ -110,3 +114,34 @@ def test_what_was_forgotten_is_made_again(conventions: str, elsewhere: bool) -> 
             np.testing.assert_allclose(again / scale / scale[:, None], bent / scale / scale[:, None], atol=1e-5)
         for one, other in zip(kept.predicted(vector), joint.predicted(vector), strict=True):
             np.testing.assert_array_equal(other, one)
+
+
+def test_derivatives_by_other_shapes_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of many maps take most of the memory of a fit: never twice at a time, and kept while the shape stays."""
+    joint = JointLikelihood(datasets("psf"), sky("gauss"), for_fit=True)
+    here, steps = joint.layout.start, 1e-4 * np.abs(joint.layout.start)
+    there = here.copy()
+    there[joint.layout.free_addresses.index("moving.sigma")] *= 2.0
+    made, alive = list[weakref.ref[Array]](), list[bool]()
+    respond = ImageSource._respond_slopes
+
+    def followed(source: ImageSource, values: Array) -> Sequence[Response | None]:
+        alive.extend(matrix() is not None for matrix in before)
+        slopes = respond(source, values)
+        matrices = (slope.matrix for slope in slopes if slope is not None)
+        made.extend(weakref.ref(matrix if matrix.base is None else matrix.base) for matrix in matrices)
+        return slopes
+
+    monkeypatch.setattr(ImageSource, "_respond_slopes", followed)
+    for is_anew, use in [
+        (True, lambda: joint.information(here)),
+        (False, lambda: joint.information(here)),
+        (False, lambda: joint.second_derivatives(here, steps)),
+        (True, lambda: joint.second_derivatives(there, steps)),
+        (False, lambda: joint.information(there)),
+        (True, lambda: joint.information(here)),
+    ]:
+        before = list(made)
+        use()
+        assert (len(made) > len(before)) == is_anew
+    assert not any(alive)

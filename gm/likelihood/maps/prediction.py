@@ -127,6 +127,10 @@ class MapPrediction:
         """In the bins that enter, with the background, (n_bins,)."""
         return self.of_component(flux) + self.background_counts(flux)
 
+    def forget(self) -> None:
+        """The background goes, until it is asked for again."""
+        self.__dict__.pop("background_whole", None)
+
     @cached_property
     def background_whole(self) -> Array:
         """The background in the bins that enter, with a factor of 1, (n_bins,), as it is stored."""

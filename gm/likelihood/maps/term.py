@@ -242,6 +242,18 @@ class MapTerm(LikelihoodTerm):
         rows = self.prediction.rows(flux)[0]
         return dark_bins(self.bins.statistic, np.full(rows.size, self.dataset), rows)
 
+    def forget(self) -> None:
+        self._last_whole = None
+        for prediction in (self.prediction, self._whole):
+            prediction.forget()
+        for source in self.sources:
+            source.forget()
+
+    def forget_others(self, flux: Array, *, alike: bool) -> None:
+        for source in self.sources:
+            if source.n_shape:
+                source.forget_others(flux, alike=alike)
+
     def left_behind(self, flux: Array) -> list[str]:
         """Components whose shape has moved or grown beyond what their responses were made for."""
         return [s.name for s in self.sources if s.n_shape and not s.reach.covers(flux[s.shape_columns])]

@@ -127,10 +127,12 @@ class Block:
                 own = values[k, :, pair]
                 own += by_basis[:, : own.shape[1]]
 
-    def counts(self, values: Array, image: Array) -> list[Seen]:
-        """What each dataset sees, from values (n, n_rows, n_seen) as `see` leaves them and an image (n_box,)."""
+    def counts(self, values: Array, image: Array, kept: type[np.float32 | np.float64]) -> list[Seen]:
+        """What each dataset sees, from values (n, n_rows, n_seen) as `see` leaves them and an image (n_box,); the rows
+        as ``kept``."""
         values *= np.abs(values) > noise_of(image[None])
         values *= self.per_row
+        values = values.astype(kept, copy=False)
         sizes = [(member.response.n_rows, member.response.seen.size) for member in self._members]
         each = zip(sizes, values, np.einsum("nep,p->ne", self.in_all, image), strict=True)
         return [(rows[:n_rows, :n_seen], totals[:n_seen]) for (n_rows, n_seen), rows, totals in each]

@@ -29,6 +29,7 @@ PRECISION = 1e-8  # of folded images: kernels are of single precision, and beyon
 _ROOM = 16  # a plan is made for images that are larger by this part on each side
 _SMALL = 0.5  # of the pixels that a plan was made for: an image for which it is made again
 _KEPT = 2  # sets of folded images
+_SINGLE = 6e-8  # precision that single precision has: what is folded to no more is kept in it
 _LARGE = 1 << 21  # sums over all bins, by dataset, energy and pixel: of more, the single precision of exposures is kept
 _ROWS_AT_ONCE = 1 << 13  # rows of several datasets that are seen at a time
 _READ_AT_ONCE = 1 << 19  # numbers of folded images, by pixel and pair, that are read at a time
@@ -125,10 +126,11 @@ class _Plan:
 
 class _Folded:
     """Images (m, *box) with spectra (m, n_y, n_x) as pairs of kernels take them, and what every dataset sees of them
-    with ``n`` of the basis."""
+    with ``n`` of the basis, to a ``precision``."""
 
-    def __init__(self, plan: _Plan, images: Array, spectra: ComplexArray, n: int) -> None:
+    def __init__(self, plan: _Plan, images: Array, spectra: ComplexArray, n: int, precision: float) -> None:
         self.plan, self.images, self.spectra, self.n = plan, images.reshape(len(images), -1), spectra, n
+        self._type = np.float32 if precision >= _SINGLE else np.float64
         self._seen: list[list[Seen]] | None = None
 
     def seen(self, number: int) -> list[Seen]:
@@ -146,7 +148,7 @@ class _Folded:
                 plane = self.plan.fold(spectrum, some)
                 see = (partial(block.see, plane, some, own) for block, own in zip(blocks, values, strict=True))
                 TaskGroup(see, light=True).finish()
-            count = [partial(block.counts, own, image) for block, own in zip(blocks, values, strict=True)]
+            count = [partial(block.counts, own, image, self._type) for block, own in zip(blocks, values, strict=True)]
             by_image.append(list(chain.from_iterable(side_by_side(lambda counted: counted(), count, light=True))))
         return [[of_image[number] for of_image in by_image] for number in range(sum(block.n for block in blocks))]
 
@@ -207,17 +209,19 @@ class SharedKernels:
         with self._lock:
             return self._folded(images, precision).along(by_number)
 
-    def forget(self) -> None:
-        """The plan goes, and folded images."""
+    def forget(self, *, with_plan: bool = True) -> None:
+        """Folded images go, and the plan that they were folded with."""
         with self._lock:
-            self._plan = None
             self._known.clear()
+            if with_plan:
+                self._plan = None
 
     def _folded(self, images: Array, precision: float) -> _Folded:
         found = self._folded_before(images, precision)
         if found is None:
+            del self._known[_KEPT - 1 :]  # before what takes its place is made
             found = self._fold(images, precision)
-            self._known = [(images, precision, found), *self._known][:_KEPT]
+            self._known.insert(0, (images, precision, found))
         return found
 
     def _folded_before(self, images: Array, precision: float) -> _Folded | None:
@@ -243,7 +247,7 @@ class SharedKernels:
             SharedKernels.n_plans += 1
             n = plan.basis.enough(light, precision)
             assert n is not None
-        return _Folded(plan, images, plan.paired.turned(plan.basis.frequencies.cut(whole)), n)
+        return _Folded(plan, images, plan.paired.turned(plan.basis.frequencies.cut(whole)), n, precision)
 
     def _size(self, part: Part, half: int) -> Size:
         """Of transforms that are large enough for all."""

@@ -121,6 +121,6 @@ class EnergyResponse:
         """Values of the energies that are seen, on the last axis, with 0 for the others."""
         if self.seen.size == len(self.window.exposed):
             return values
-        whole = np.zeros((*values.shape[:-1], len(self.window.exposed)))
+        whole = np.zeros((*values.shape[:-1], len(self.window.exposed)), values.dtype)
         whole[..., self.seen] = values
         return whole

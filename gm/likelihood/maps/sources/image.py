@@ -72,9 +72,10 @@ class Recent(Generic[T]):
         self._kept[key] = asked + 1, result
         return result
 
-    def clear(self) -> None:
-        """Nothing is kept any more."""
-        self._kept.clear()
+    def clear(self, *, but: Array | None = None) -> None:
+        """Nothing is kept any more, or the result of some values alone."""
+        kept = {} if but is None else {key: self._kept[key] for key in (but.tobytes(),) if key in self._kept}
+        self._kept = kept
 
     def __contains__(self, values: Array) -> bool:
         return values.tobytes() in self._kept
@@ -181,8 +182,16 @@ class MapSource(ABC):
         return self._slopes.get(flux[self.shape_columns], self._respond_slopes)
 
     def forget(self) -> None:
-        """Derivatives go, and what shapes are folded with; both are made again when they are asked for."""
+        """What belongs to a shape that may change goes, and what it is folded with: they are made again when they are
+        asked for."""
+        if self.n_shape:
+            self._responses.clear()
         self._slopes.clear()
+
+    def forget_others(self, flux: Array, *, alike: bool) -> None:
+        """Derivatives go that `slopes`, or with ``alike`` `slopes_about`, would not give, and what else is large."""
+        if flux[self.shape_columns] not in self._slopes:
+            self._slopes.clear()
 
     def slopes_about(self, flux: Array) -> Sequence[Response | None]:
         """`slopes`, or known ones of a shape that is much the same: good enough for an approximate curvature."""
@@ -293,14 +302,26 @@ class ImageSource(MapSource):
 
     def slopes_about(self, flux: Array) -> Sequence[Response | None]:
         values = flux[self.shape_columns]
-        if values not in self._slopes and self._known is not None:
-            now, then = self._image.pixels(values), self._image.pixels(self._known[0])
-            if np.abs(now - then).sum() < _ALIKE * np.abs(then).sum():
-                return self._known[1]
-        self._known = None  # not in memory beside the new ones
+        if values not in self._slopes and self._known is not None and self._is_alike(values, self._known[0]):
+            return self._known[1]
         slopes = self.slopes(flux)
         self._known = values.copy(), slopes
         return slopes
+
+    def _is_alike(self, values: Array, others: Array) -> bool:
+        """Whether it is much the same shape with both."""
+        now, then = self._image.pixels(values), self._image.pixels(others)
+        return bool(np.abs(now - then).sum() < _ALIKE * np.abs(then).sum())
+
+    def forget_others(self, flux: Array, *, alike: bool) -> None:
+        values = flux[self.shape_columns]
+        if values in self._slopes or (alike and self._known is not None and self._is_alike(values, self._known[0])):
+            return
+        self._slopes.clear()
+        self._responses.clear(but=values)
+        self._known = None
+        if self._folding.member is not None:
+            self._folding.member.shared.forget(with_plan=False)
 
     def forget(self) -> None:
         super().forget()

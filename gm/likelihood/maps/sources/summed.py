@@ -97,6 +97,10 @@ class FinerSource(MapSource):
     def _respond_slopes(self, values: Array) -> Sequence[Response | None]:
         return [None if s is None else self._sums.response(s) for s in self._inner.slopes(self._flux(values))]
 
+    def forget_others(self, flux: Array, *, alike: bool) -> None:
+        super().forget_others(flux, alike=alike)
+        self._inner.forget_others(flux, alike=alike)
+
     def forget(self) -> None:
         super().forget()
         self._inner.forget()
