@@ -72,6 +72,13 @@ def _where(target: Path, error: OSError) -> str:
     return ""
 
 
+def kind_of(path: Path) -> str:
+    """What is there instead of a folder: a file, or a link that leads nowhere."""
+    if not path.is_symlink() or path.exists():
+        return "a file"
+    return f"a link to '{os.readlink(path)}', which is not there"
+
+
 def remove_temporaries(directory: Path, names: Collection[str]) -> None:
     """Remove what killed processes have left of writing files of these names; nobody may be writing them now."""
     starts = {name[:_LONGEST] for name in names}

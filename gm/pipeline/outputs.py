@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from gm.errors import DataError, JsonPath
-from gm.io.files import state_of
+from gm.io.files import kind_of, state_of
 from gm.pipeline.analysis.findings import Findings
 from gm.pipeline.analysis.load import Analysis
 from gm.pipeline.provenance import Record
@@ -35,7 +35,9 @@ def check_folder(analysis: Analysis) -> None:
     findings, output = Findings(), analysis.settings.output.absolute()
     there = next(path for path in (output, *output.parents) if os.path.lexists(path))
     if not there.is_dir():
-        findings.add_missing(analysis.config, _place(analysis), f"{there} is a file, expected a folder\n{_HINT}")
+        findings.add_missing(
+            analysis.config, _place(analysis), f"{there} is {kind_of(there)}, expected a folder\n{_HINT}"
+        )
     findings.stop_if_any()
 
 

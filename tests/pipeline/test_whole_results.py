@@ -424,6 +424,15 @@ def test_results_need_a_folder(analysis: Path) -> None:
     assert found.value.exit_code == DataError.exit_code
 
 
+def test_a_link_that_leads_nowhere_is_no_file(analysis: Path) -> None:
+    """As to a disk that is not mounted."""
+    (analysis / "results").symlink_to("/nowhere/results")
+    words = "results is a link to '/nowhere/results', which is not there, expected a folder"
+    with pytest.raises(InvalidInput, match=words) as found:
+        run(config(analysis, SIMULATION), Silent())
+    assert found.value.exit_code == DataError.exit_code
+
+
 @pytest.mark.parametrize("name", ["", " ", "$GM_NOT_SET", "${GM_NOT_SET}/results", "a/$GM_EMPTY"])
 def test_a_folder_without_a_name(analysis: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv("GM_EMPTY", "")

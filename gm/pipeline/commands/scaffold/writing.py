@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from gm.config_schemas.schema_files import schema_text
 from gm.errors import DataError
-from gm.io.files import write_atomic
+from gm.io.files import kind_of, write_atomic
 
 MAKEFILE = """GM ?= gm
 
@@ -34,8 +35,8 @@ def write_new(contents: Mapping[Path, bytes], target: str | Path) -> list[Path]:
     contents = {Path("Makefile"): MAKEFILE.encode(), **contents}
     kinds = {found[1].decode() for text in contents.values() if (found := _SCHEMA.match(text))}
     contents |= {Path(f"gm-{kind}.schema.json"): schema_text(kind).encode() for kind in sorted(kinds)}
-    if folder.exists() and not folder.is_dir():
-        raise DataError(f"{folder}: is a file, expected a folder to write into")
+    if os.path.lexists(folder) and not folder.is_dir():
+        raise DataError(f"{folder}: is {kind_of(folder)}, expected a folder to write into")
     existing = [folder / file for file in contents if (folder / file).exists()]
     if existing:
         raise DataError(f"{existing[0]}: exists already; nothing was written\n    choose another folder, or remove it")
