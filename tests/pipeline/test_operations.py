@@ -76,6 +76,7 @@ def test_what_apply_wrote_can_be_shown(runs: Path) -> None:
     assert edits.kind == "edits"
     assert "run-1, run-2  ->  stacked" in text_of(edits)
     assert "stacked-bkg   copied to twin-bkg with its own parameters (pl-norm, norm 1, tilt 0)" in text_of(edits)
+    assert "energies  moved to the nearest edges: 1.5 -> 1.435 TeV" in text_of(edits)
     datasets = describe(str(runs / "results" / "datasets.yaml"))
     assert [row["name"] for row in datasets.data["datasets"]] == ["stacked", "coarse", "other"]
 

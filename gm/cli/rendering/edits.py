@@ -16,8 +16,9 @@ def operation_lines(operations: Sequence[Mapping[str, Any]]) -> list[str]:
     lines: list[str] = []
     for number, operation in enumerate(operations, 1):
         lines += [f"{number}  {operation['operation']:<20} {_flow(operation['results'])}"]
-        masks = list(dict.fromkeys(result["masks"] for result in operation["results"] if result.get("masks")))
-        lines += [f"     {'masks' if first else '':<9} {text}" for first, text in _told(masks)]
+        for key in ("energies", "masks"):
+            texts = list(dict.fromkeys(result[key] for result in operation["results"] if result.get(key)))
+            lines += [f"     {key if first else '':<9} {text}" for first, text in _told(texts)]
         lines += [f"     {'models' if first else '':<9} {text}" for first, text in _told(_edits(operation["edits"]))]
         lines += _counts(operation.get("counts") or [])
         lines.append("")

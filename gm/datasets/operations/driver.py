@@ -9,6 +9,7 @@ from typing import Literal
 from gm.datasets.base import Dataset
 from gm.datasets.datasets import Datasets
 from gm.datasets.operations.backgrounds import Corrected, backgrounds, bake, carry, corrected, has_background
+from gm.datasets.operations.energy import moved_edges
 from gm.datasets.operations.kinds import masks_note
 from gm.datasets.operations.naming import in_place, new_names, selected
 from gm.datasets.operations.outcome import Edit, Outcome, Product
@@ -44,8 +45,12 @@ def each(
     *,
     keep: bool,
     masks: str = "",
+    edges: Sequence[float | None] = (),
 ) -> Outcome:
-    """One result for each input: the data as ``make`` says, the background as ``treatment`` says, scopes renamed."""
+    """One result for each input: the data as ``make`` says, the background as ``treatment`` says, scopes renamed.
+
+    masks : what becomes of them; edges : the energies [TeV] that were asked for, None for the end of the axis
+    """
     check_templates(models, datasets, [dataset.name for dataset in task.inputs], joined=False, keep=keep)
     revision, edits = Revision(models), list[Edit]()
     components = backgrounds(models)
@@ -65,6 +70,8 @@ def each(
             edits.append(move_template(revision, template, dataset, output, make, is_baked=is_baked, keep=keep))
         made.append(((dataset.name,), output))
     edits += rescope(revision, models, {names[0]: output.name for names, output in made}, keep=keep)
-    notes = [masks_note([dataset], masks) for dataset in task.inputs]
-    products = tuple(Product(names, output.name, note) for (names, output), note in zip(made, notes, strict=True))
+    products = tuple(
+        Product(names, output.name, masks_note([dataset], masks), moved_edges(dataset, edges))
+        for (names, output), dataset in zip(made, task.inputs, strict=True)
+    )
     return Outcome(in_place(datasets, made, keep=keep), revision.finish(), tuple(edits), products)

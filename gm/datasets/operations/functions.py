@@ -129,7 +129,8 @@ def resample_energy(
             between(dataset.energy, energies[0], energies[-1], dataset.name)
         return found
 
-    return _regroup(datasets, models, Task.of(datasets, which, name, suffix), groups, "resample_energy", keep)
+    task = Task.of(datasets, which, name, suffix)
+    return _regroup(datasets, models, task, groups, "resample_energy", keep, edges=energies)
 
 
 def downsample(
@@ -187,7 +188,8 @@ def slice_energy(
             points=lambda it: sliced_points(it, new, low, high),
         )
 
-    return each(datasets, models, Task.of(datasets, which, name, suffix), make, _carried, keep=keep, masks="carried")
+    task = Task.of(datasets, which, name, suffix)
+    return each(datasets, models, task, make, _carried, keep=keep, masks="carried", edges=(low, high))
 
 
 def to_masked(
@@ -271,6 +273,7 @@ def _regroup(
     keep: bool,
     *,
     baked: bool = False,
+    edges: Sequence[float] = (),
 ) -> Outcome:
     """Energy bins summed; the background is carried only where its factor is one number in every joined bin."""
 
@@ -282,7 +285,7 @@ def _regroup(
         unchanged = np.diff(groups(as_counts(dataset, operation))).max() == 1
         return "carried" if not baked and (unchanged or is_flat(component)) else "baked"
 
-    return each(datasets, models, task, make, treatment, keep=keep, masks="combined by 'or'")
+    return each(datasets, models, task, make, treatment, keep=keep, masks="combined by 'or'", edges=edges)
 
 
 def _increasing(energies: list[float]) -> list[float]:

@@ -43,11 +43,13 @@ class Edit:
 
 @dataclass(frozen=True)
 class Product:
-    """A dataset that an operation made: from which inputs, under which name, and what became of the masks."""
+    """A dataset that an operation made: from which inputs, under which name, what became of the masks, and which
+    energies that were asked for are no edges of it."""
 
     inputs: tuple[str, ...]
     output: str
     note: str = ""
+    moved: str = ""
 
 
 @dataclass(frozen=True)

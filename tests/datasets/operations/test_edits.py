@@ -286,6 +286,21 @@ def test_energies_that_do_not_fit() -> None:
         ops.resample_energy(runs("a"), Models(), "a", name="x", edges=["2 TeV", "1 TeV"])
 
 
+def test_energies_that_move_to_other_edges_are_told() -> None:
+    """The bins of 0.5, 0.847, 1.435, ... 20 TeV; what lies on an edge but for rounding does not move."""
+    edges = spectrum("a").energy.edges
+    sliced = ops.slice_energy(runs("a"), Models(), "a", name="x", min="1 TeV", max=float(edges[5]) * (1 + 1e-8))
+    assert sliced.products[0].moved == f"moved to the nearest edges: 1 -> {edges[1]:.4g} TeV"
+    joined = ops.resample_energy(runs("a"), Models(), "a", name="x", edges=["0.1 TeV", float(edges[2]), "100 TeV"])
+    assert joined.products[0].moved == "moved to the nearest edges: 0.1 -> 0.5, 100 -> 20 TeV"
+    for outcome in (
+        ops.slice_energy(runs("a"), Models(), "a", name="x", max=float(edges[3])),
+        ops.to_image(runs("a"), Models(), "a", name="x"),
+        ops.slice_energy(Datasets([flux_points("a")]), Models(), "a", name="x", min="1 TeV"),
+    ):
+        assert outcome.products[0].moved == ""
+
+
 def test_flux_points_are_copied_sliced_and_masked() -> None:
     points = flux_points("a")
     models = Models([power_law("crab", datasets_names=["a"])])

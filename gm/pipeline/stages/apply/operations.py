@@ -86,7 +86,7 @@ def step_document(step: Step) -> dict[str, Any]:
     return {
         "operation": step.settings.name,
         "results": [
-            {"name": p.output, "inputs": list(p.inputs)} | ({"masks": p.note} if p.note else {})
+            {"name": p.output, "inputs": list(p.inputs), **_said(masks=p.note, energies=p.moved)}
             for p in outcome.products
         ],
         "edits": [
@@ -94,6 +94,10 @@ def step_document(step: Step) -> dict[str, Any]:
             for edit in outcome.edits
         ],
     }
+
+
+def _said(**texts: str) -> dict[str, str]:
+    return {key: text for key, text in texts.items() if text}
 
 
 def _plain(data: Any) -> dict[str, Any]:
