@@ -81,7 +81,7 @@ INNER_FLOORS = {
     ),
     "likelihood": (
         "energy_parts factors flux_slopes lattice line products times treatment maps.folding maps.sources.losses",
-        "flux_plan instruments",
+        "flux_plan instruments sky_fluxes",
         "flux_shares",
         "fluxes blocks report remarks by_dataset dark",
         "by_energy contract own_parameters bending summary",

@@ -21,6 +21,7 @@ from gm.likelihood.contract import LikelihoodTerm
 from gm.likelihood.flux_plan import Block, FluxPlan, Phase
 from gm.likelihood.flux_shares import as_slice
 from gm.likelihood.instruments import Effects, Instruments
+from gm.likelihood.sky_fluxes import check_fluxes
 from gm.likelihood.spectra.correlated import CorrelatedTerm
 from gm.likelihood.spectra.folds import DiagonalFold, Fold, MatrixFold
 from gm.likelihood.spectra.scaled_fold import ScaledFold
@@ -50,6 +51,7 @@ def compile_terms(
     components on the same axis share one matrix product.
     """
     check_light(datasets, models)
+    check_fluxes(datasets, models)
     plan = FluxPlan()
     builders: dict[TermKey, _TermBuilder] = {}
     maps: list[tuple[int, SkyMap]] = []

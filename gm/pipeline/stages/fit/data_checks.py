@@ -9,6 +9,7 @@ from gm.datasets import Datasets
 from gm.datasets.kinds import is_map
 from gm.datasets.left_out import no_bin_is_left
 from gm.errors import DataError, InvalidInput
+from gm.likelihood.sky_fluxes import check_fluxes
 from gm.likelihood.times import check_light
 from gm.models import Layout, Models
 from gm.pipeline.analysis.load import Analysis
@@ -17,8 +18,8 @@ from gm.pipeline.start import Start
 
 
 def check_fit(analysis: Analysis, datasets: Datasets, models: Models, settings: FitSettings | None) -> None:
-    """Some bin is left, light curves are on at times that are good, and some free parameter has to do with a dataset
-    that is fitted; ``datasets`` are all, masked.
+    """Some bin is left, light curves are on at times that are good, spectra have fluxes, and some free parameter has to
+    do with a dataset that is fitted; ``datasets`` are all, masked.
 
     Raises `DataError` and `InvalidInput`.
     """
@@ -26,6 +27,7 @@ def check_fit(analysis: Analysis, datasets: Datasets, models: Models, settings: 
     if not any(dataset.mask.any() for dataset in fitted):
         raise DataError(no_bin_is_left(fitted))
     check_light(fitted, models)
+    check_fluxes(fitted, models)
     layout = Layout(models)
     by_name = {dataset.name: dataset for dataset in fitted}
     seen = [component for component in models if component.applied(by_name)]
