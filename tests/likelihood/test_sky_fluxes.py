@@ -1,4 +1,4 @@
-"""A flux per solid angle is one on maps alone: spectra and flux points took its norm, 1 cm-2 s-1 TeV-1, for a flux."""
+"""What maps alone can have. Spectra and flux points took norms of templates, 1 cm-2 s-1 TeV-1, for fluxes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,14 @@ from gm.likelihood import JointLikelihood
 from gm.maps.geometry import WcsGeometry
 from gm.maps.map import Map
 from gm.maps.writing import write_map
-from gm.models import ConstantSpatialModel, Models, PowerLawNormSpectralModel, SkyModel, TemplateSpatialModel
+from gm.models import (
+    ConstantSpatialModel,
+    Models,
+    PowerLawNormSpectralModel,
+    SkyModel,
+    TemplateNPredModel,
+    TemplateSpatialModel,
+)
 from tests.map_samples import LAT, LON, cube, point, source
 from tests.samples import flux_points, on_off, power_law, spectrum
 
@@ -54,6 +61,23 @@ def test_a_spectrum_per_solid_angle() -> None:
     bare = replace(everywhere, spectral_model=PowerLawNormSpectralModel(), spatial_model=None)
     with pytest.raises(DataError, match="its PowerLawNormSpectralModel is no flux"):
         JointLikelihood(Datasets([spectrum("a")]), Models([bare]))
+
+
+def test_a_map_of_counts_is_for_a_map(tmp_path: Path) -> None:
+    """Nothing of one with a fixed norm was predicted for a spectrum. One for all is for the maps among them."""
+    dataset = cube()
+    write_map(tmp_path / "n.fits", Map(dataset.geometry, (dataset.energy,), dataset.counts))
+    both = Datasets([dataset, spectrum("known")])
+    for names in (None, "cube", "known"):
+        template = TemplateNPredModel(name="n", filename=str(tmp_path / "n.fits"), datasets_names=names)
+        models = Models([power_law("crab", datasets_names=["known"]), template])
+        if names == "known":
+            with pytest.raises(DataError, match="component n: it is a map of counts, and known is no map"):
+                JointLikelihood(both, models)
+        else:
+            likelihood = JointLikelihood(both, models)
+            counts = likelihood.predicted(likelihood.layout.start)[0] - dataset.background
+            np.testing.assert_allclose(counts, np.where(dataset.mask, dataset.counts, counts), atol=1e-9)
 
 
 def test_validate_says_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
