@@ -141,7 +141,7 @@ def collapse_shapes(datasets: Datasets, outcome: Outcome, predict: Predict | Non
         for component in outcome.models.sources():
             names = outcome.datasets.names if component.datasets_names is None else list(component.datasets_names)
             if names == [image.name] and _has_energies(component):
-                collapsed = _collapsed(component, as_map(before, "predict"), image, predict)
+                collapsed = _collapsed(component, as_map(before, "predict").where_measured(), image, predict)
                 revision.replace(component.name, collapsed)
                 edits.append(_told(component, collapsed, image.name))
     return replace(outcome, models=revision.finish(), edits=(*outcome.edits, *edits)) if edits else outcome

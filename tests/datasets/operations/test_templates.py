@@ -25,7 +25,7 @@ from gm.models import (
     TemplateNPredModel,
     TemplateSpatialModel,
 )
-from tests.datasets.operations.cases import LAT, LON, sky_map
+from tests.datasets.operations.cases import LAT, LON, on_off_map, sky_map
 
 RANDOM = np.random.default_rng(3)
 SAFE = RANDOM.random((4, 20, 20)) > 0.3
@@ -167,6 +167,16 @@ def test_a_shape_with_energies_becomes_an_image(diffuse: SkyModel, tmp_path: Pat
     scaled.models.write(tmp_path / "new" / "models.yaml")
     again = Models.read(tmp_path / "new" / "models.yaml")["diffuse"]
     assert np.array_equal(predict_component(image, again), predict_component(image, component))
+
+
+def test_bins_whose_background_is_not_measured_are_no_part_of_an_image(diffuse: SkyModel) -> None:
+    """They are not in its counts; the shape was scaled as if they were, by a third too much here."""
+    given = on_off_map("map", n=20, mask_safe=SAFE)
+    measured = SAFE & (RANDOM.random(SAFE.shape) > 0.3)
+    dataset = given.with_(acceptance_off=np.where(measured, given.acceptance_off, 0.0))
+    before = predict_component(dataset, diffuse)[measured].sum()
+    outcome = ops.to_image(Datasets([dataset]), Models([diffuse]), "map", name="x", predict=predict_component)
+    assert safe_total(outcome.datasets["x"], outcome.models["diffuse"]) == pytest.approx(before, rel=1e-12)
 
 
 def test_without_a_psf_each_pixel_keeps_its_counts(diffuse: SkyModel) -> None:
