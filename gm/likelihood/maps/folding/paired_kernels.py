@@ -97,8 +97,11 @@ class PairedKernels:
             np.multiply(pairs[some], spectrum[rows, columns], out=inner[:, rows, columns])
         _transform(fft.ifft, planes[:, :, : inner.shape[2]], 1)
         _transform(fft.ifft, planes, 2)
-        for plane, own in zip(planes.reshape(len(planes), -1), folded.T, strict=True):
-            np.multiply(plane.take(pixels, mode="clip"), without_phase, out=own)
+        read = np.empty((len(planes), pixels.size), dtype=np.complex128)
+        for plane, own in zip(planes.reshape(len(planes), -1), read, strict=True):
+            np.take(plane, pixels, out=own, mode="clip")  # the other modes take a buffer
+            own *= without_phase  # in place: on the way to columns NumPy 1 and 2.0 round by which address is higher
+        folded[:] = read.T
 
     def send(self, weights: Array, y: IntArray, x: IntArray, some: slice) -> ComplexArray:
         """The adjoint of `fold`: a spectrum (n_y, n_x) whose product with the `turned` one of an image is the sum over
