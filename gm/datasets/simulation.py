@@ -142,9 +142,14 @@ class FileRecipe(Recipe):
         return (self.path,)
 
     def template(self) -> Template:
-        """The responses of the file, scaled to the livetime."""
+        """The responses of the file, scaled to the livetime.
+
+        Where off counts without an acceptance say nothing of the background it is unknown, and not 0: such bins are not
+        safe in what takes the background as known, or gives another acceptance.
+        """
         source = read_dataset(self.file_type, self.path, self.names[0])
-        template = template_of(source)
+        is_as_measured = self.on_off and self.acceptance is None and self.acceptance_off is None
+        template = template_of(source if is_as_measured else source.where_measured())
         blank = template.dataset
         if not has_counts(blank):
             raise DataError(f"{self.path}: flux points have no response to simulate with")

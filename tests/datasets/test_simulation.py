@@ -18,6 +18,7 @@ from gm.datasets.simulation import Simulation, Template, build_templates, draw, 
 from gm.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
 from gm.errors import DataError, JsonPath
 from gm.pipeline.stages.simulate.reading import expand_names, simulation_from_dict
+from tests.samples import on_off
 
 RUN = {"name": "run", "response": "iact"}
 LAT = {"name": "lat", "response": "fermi-lat"}
@@ -166,6 +167,21 @@ def test_responses_of_an_existing_run(shared: Path) -> None:
     assert (drawn.acceptance_off == 5).all()
     assert drawn.mask_safe is not None
     np.testing.assert_array_equal(drawn.mask_safe, long.mask_safe)
+
+
+@pytest.mark.parametrize("change", [{"type": "SpectrumDataset"}, {"acceptance_off": 5}, {}], ids=str)
+def test_a_background_that_a_file_does_not_know_is_not_0(change: dict[str, Any], tmp_path: Path) -> None:
+    """In bins without off acceptance, which would be fitted as free of background."""
+    run = on_off("run")
+    known = np.arange(6) < 4
+    write_dataset(run.with_(acceptance_off=np.where(known, run.acceptance_off, 0.0)), tmp_path / "run.fits")
+    entry = {"name": "like", "response": {"filename": "run.fits", "type": "SpectrumDatasetOnOff"}, **change}
+    (template,) = templates(entry, directory=tmp_path)
+    drawn = draw(template, predicted(template), seed=1)
+    usable = drawn.mask.copy()
+    for _, bins in drawn.unusable():
+        usable &= ~bins
+    np.testing.assert_array_equal(usable, known)
 
 
 def test_datasets_of_the_analysis_are_drawn_again() -> None:
