@@ -11,6 +11,9 @@ from gm.datasets.map_dataset import SkyMap
 from gm.datasets.operations.outcome import Refused
 from gm.datasets.spectrum import Spectrum
 from gm.io.tables import Table
+from gm.irf.edisp import overlap_matrix
+from gm.irf.psf import PsfMap
+from gm.maps.axes import EnergyAxis
 from gm.maps.sky_region import SkyRegion
 
 _RINGING = 1e-5  # of the largest prediction: what splines and Fourier transforms leave below 0
@@ -53,20 +56,25 @@ def spectrum_of(dataset: SkyMap, name: str, region: SkyRegion, *, containment_co
     """Counts and background summed over safe pixels of the region, the mean exposure, the response at its centre.
 
     containment_correction : the exposure times the part of the PSF of a source at the centre of a circle that falls
-    inside. Source: Gammapy 2.1, ``MapDataset.to_spectrum_dataset``.
+    inside; for a PSF of reconstructed energy the energy dispersion times that, in each of its bins. Source: Gammapy
+    2.1, ``MapDataset.to_spectrum_dataset``.
     """
     dataset = dataset.where_measured()
     inside, safe = region_mask(dataset, region), dataset.mask_safe
     exposure = np.asarray(dataset.exposure[:, inside].mean(axis=1, dtype=np.float64))
-    if containment_correction:
-        exposure = exposure * _containment(dataset, region)
+    edisp = _matrix(dataset, region)
+    if containment_correction and (psf := _psf(dataset)).is_reco:
+        matrix = overlap_matrix(dataset.energy_true, dataset.energy) if edisp is None else edisp
+        edisp = matrix * _contained(psf, region, dataset.energy)
+    elif containment_correction:
+        exposure = exposure * _contained(psf, region, dataset.energy_true)
     common: dict[str, Any] = {
         "name": name,
         "energy": dataset.energy,
         "energy_true": dataset.energy_true,
         "counts": _total(dataset.counts, safe, inside),
         "exposure": exposure,
-        "edisp": _matrix(dataset, region),
+        "edisp": edisp,
         "mask_safe": None if safe is None else safe[:, inside].any(axis=1),
         "mask_fit": None if dataset.mask_fit is None else dataset.mask_fit[:, inside].any(axis=1),
         "livetime": dataset.livetime,
@@ -105,14 +113,18 @@ def _total(values: Any, safe: BoolArray | None, inside: BoolArray) -> Array:
     return np.asarray(np.sum(part, axis=1, dtype=np.float64, where=True if safe is None else safe[:, inside]))
 
 
-def _containment(dataset: SkyMap, region: SkyRegion) -> Array:
+def _psf(dataset: SkyMap) -> PsfMap:
+    if dataset.psf is None:
+        raise Refused(f"dataset {dataset.name} has no PSF to correct for", "containment_correction: false")
+    return dataset.psf
+
+
+def _contained(psf: PsfMap, region: SkyRegion, energy: EnergyAxis) -> Array:
+    """The part (n_bins,) of the PSF of a source at the centre of a circle that falls inside."""
     shape = region.shapes[0]
     if len(region.shapes) > 1 or shape.kind != "circle":
         raise Refused("the containment correction needs a circle", "containment_correction: false, or a circle")
-    if dataset.psf is None:
-        raise Refused(f"dataset {dataset.name} has no PSF to correct for", "containment_correction: false")
-    lon, lat = region.center()
-    return dataset.psf.containment(shape.sizes[0], dataset.energy_true.center, lon, lat, region.frame)
+    return psf.containment(shape.sizes[0], energy.center, *region.center(), region.frame)
 
 
 def _matrix(dataset: SkyMap, region: SkyRegion) -> Array | None:

@@ -11,8 +11,10 @@ import pytest
 
 from gm.datasets import Datasets
 from gm.datasets import operations as ops
+from gm.irf.psf import PsfMap
 from gm.likelihood.prediction import predict_component
-from gm.maps.axes import EnergyAxis
+from gm.maps.axes import EnergyAxis, NodeAxis
+from gm.maps.geometry import WcsGeometry
 from gm.maps.sky_region import SkyRegion
 from gm.models import (
     BackgroundIRFModel,
@@ -448,6 +450,28 @@ def test_regions_that_are_refused() -> None:
         extracted(Models(), Datasets([sky_map(mask_safe=cut)]))
     with pytest.raises(ops.Refused, match="far has to be folded"):
         extracted(Models([source("far", LON + 0.6)]), predict=None)
+
+
+@pytest.mark.parametrize("edisp", [True, False])
+def test_a_psf_of_reconstructed_energy_contains_what_it_does_there(edisp: bool) -> None:
+    """Gaussians of 0.4 to 0.05 deg: 12 to 100 % inside of 0.2 deg, whatever the true energies are."""
+    dataset = sky_map() if edisp else sky_map(edisp=None)
+    sigma = np.array([0.4, 0.2, 0.1, 0.05])
+    rad = NodeAxis.from_edges("rad", np.linspace(0.0, 2.0, 2001), "deg")
+    profile = np.exp(-0.5 * (rad.center / sigma[:, None]) ** 2) / (2 * np.pi * np.radians(sigma[:, None]) ** 2)
+    one = WcsGeometry.create(LON, LAT, 180.0, shape=(1, 1))
+    dataset = dataset.with_(psf=PsfMap(one, dataset.energy, rad, profile[..., None, None]))
+    crab, circle = source("crab"), CIRCLE | {"radius": "0.2 deg"}
+    plain, corrected = (
+        predict_component(
+            extracted(Models([crab]), Datasets([dataset]), region=circle, containment_correction=correction).datasets[
+                "x"
+            ],
+            crab,
+        )
+        for correction in (False, True)
+    )
+    np.testing.assert_allclose(corrected / plain, 1.0 - np.exp(-0.5 * (0.2 / sigma) ** 2), rtol=2e-3)
 
 
 def test_an_extended_source_is_predicted_as_on_the_map() -> None:
