@@ -98,13 +98,15 @@ class PsfMap:
         """Part of the PSF (n,) inside ``radius`` [deg] at energies (n,) [TeV].
 
         The cumulative sum of ``2 pi rad d_rad PSF`` at the upper edges, 0 at the first edge, linear in between and
-        constant beyond. Raises `DataError` where it adds up to more than 1. Source: Gammapy 2.1,
-        ``PSFMap.containment``.
+        constant beyond; linear in the axis' pixel coordinate of energy and beyond its ends, where it stays between 0
+        and 1. Raises `DataError` where it adds up to more than 1. Source: Gammapy 2.1, ``PSFMap.containment``, which
+        goes on below 0 and above 1.
         """
         check_contained(self.strange_total())
         inside = np.pad(self._cumulative(self.profiles(lon, lat, frame)), ((0, 0), (1, 0)))
         at = np.array([np.interp(radius, self.rad.edges, row) for row in inside])
-        return np.asarray(interpolation_matrix(self.energy.pixel(energy), self.energy.n_bins) @ at)
+        found = interpolation_matrix(self.energy.pixel(energy), self.energy.n_bins) @ at
+        return np.asarray(np.clip(found, 0.0, max(1.0, float(at.max()))))
 
     def containment_radius(
         self,

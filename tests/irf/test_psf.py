@@ -51,6 +51,12 @@ def test_containment_of_a_gaussian(gauss: PsfMap) -> None:
     np.testing.assert_allclose(gauss.containment(5.0, ENERGY.center), 1, rtol=3e-3)
 
 
+def test_what_is_contained_beyond_the_energies_of_the_axis_is_a_part(gauss: PsfMap) -> None:
+    """39 and 86 % at 0.3 and 3 TeV: a straight line is at 133 % at 30 TeV, and at -9 % at 0.03 TeV."""
+    found = gauss.containment(0.1, np.array([0.003, 0.03, 1.0, 30.0]))
+    np.testing.assert_allclose(found, [0.0, 0.0, 0.629067, 1.0], rtol=5e-3)
+
+
 def test_between_pixels_and_energies(gauss: PsfMap) -> None:
     """Linear in pixels and in ln E."""
     sigma = np.broadcast_to(np.linspace(0.05, 0.15, 5), (2, 3, 5)) * np.array([1.0, 0.5])[:, None, None]
