@@ -31,8 +31,15 @@ def check_outputs(analysis: Analysis, files: Iterable[Path], record: Record, sou
 
 
 def check_folder(analysis: Analysis) -> None:
-    """Raises `InvalidInput` where the results would be in a file instead of a folder."""
+    """Raises `InvalidInput` where the results would be in a file instead of a folder, or in none that can be."""
     findings, output = Findings(), analysis.settings.output.absolute()
+    try:
+        os.lstat(output)
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        findings.add_missing(analysis.config, _place(analysis), f"{output}: {error.strerror}\n{_HINT}")
+        findings.stop_if_any()
     there = next(path for path in (output, *output.parents) if os.path.lexists(path))
     if not there.is_dir():
         findings.add_missing(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ def files_of_datasets(folder: Path, names: Sequence[str]) -> dict[str, Path]:
 
 def read_result(path: Path, schema: str) -> dict[str, Any] | None:
     """A result of an earlier run, or None when there is none that can be read."""
-    if not path.is_file():
+    if not os.path.isfile(path):
         return None
     try:
         data = read_document(path).data

@@ -13,6 +13,7 @@ import pytest
 Change = Callable[[Path], None]
 
 USAGE, INVALID, DATA, ENGINE = 2, 3, 4, 5
+TOO_LONG = "x" * 5000
 
 
 def replaced(file: str, old: str, new: str) -> Change:
@@ -156,6 +157,30 @@ CASES: dict[str, tuple[Change, int, list[str]]] = {
         replaced("datasets.yaml", "run-1.fits", "$GM_NOT_SET/run-1.fits"),
         DATA,
         ["datasets.yaml:2", "no such file: $GM_NOT_SET/run-1.fits", "the variable GM_NOT_SET is not set"],
+    ),
+    "file name that is too long": (
+        replaced("datasets.yaml", "run-1.fits", TOO_LONG),
+        DATA,
+        ["datasets.yaml:2", f"no such file: {TOO_LONG}"],
+    ),
+    "covariance with a name that is too long": (
+        appended("config.yaml", f"covariance: {TOO_LONG}\n"),
+        DATA,
+        ["$.covariance: no such file"],
+    ),
+    "template with a name that is too long": (
+        replaced(
+            "models.yaml",
+            "    spectral:",
+            f"    spatial: {{type: TemplateSpatialModel, filename: {TOO_LONG}}}\n    spectral:",
+        ),
+        INVALID,
+        ["models.yaml:4", "$.components[0].spatial.filename", "does not exist"],
+    ),
+    "results in a folder with a name that is too long": (
+        replaced("config.yaml", "output: results", f"output: {TOO_LONG}"),
+        DATA,
+        ["$.output", "File name too long", "another folder"],
     ),
     "config missing": (lambda folder: (folder / "config.yaml").unlink(), DATA, ["config.yaml", "no such file"]),
     "config is a folder": (folder_in_the_way("config.yaml"), DATA, ["config.yaml", "directory"]),

@@ -118,7 +118,7 @@ class BlockReader:
             return self._read_compound(data, path, address)
         settings = self._read_settings(model, data, path)
         parameters = self._read_parameters(model, data.get("parameters", []), path, address)
-        if "filename" in settings and not expanded(settings["filename"]).is_file():
+        if "filename" in settings and not os.path.isfile(expanded(settings["filename"])):
             return None
         try:
             return model(**settings, **parameters)
@@ -208,7 +208,7 @@ class BlockReader:
             return ""
         expanded = Path(os.path.expanduser(os.path.expandvars(name)))
         for candidate in (self.directory / name, self.directory / expanded):
-            if candidate.is_file():
+            if os.path.isfile(candidate):  # of a name that is too long, it is not
                 return name if "$" in name or name.startswith("~") else os.path.abspath(candidate)
         builtin = builtin_file(name)
         if builtin is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -71,7 +72,7 @@ def _with_covariance(models: Models, file: Path | None, document: Document, find
     """The models with the covariance of a file, if there is one, that a document names."""
     if file is None:
         return models
-    if not file.is_file():
+    if not os.path.isfile(file):
         findings.add_missing(document, ("covariance",), f"no such file: {file}")
         return None
     try:

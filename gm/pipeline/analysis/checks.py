@@ -5,6 +5,7 @@ All of them are given without what departs from their schemas.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +43,7 @@ def check_files(parts: Iterable[Part], findings: Findings) -> None:
     for part in parts:
         for path, entry in _rows(part, "datasets"):
             file = data_file(part.document.directory, entry["filename"])
-            if not file.exists():
+            if not os.path.exists(file):
                 missing += 1
                 near = nearest_file(file) if missing <= _GUESSED else ""
                 findings.add_missing(part.document, (*path, "filename"), f"no such file: {file}{near}")

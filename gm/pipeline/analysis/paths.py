@@ -38,4 +38,4 @@ def data_file(directory: Path, name: str) -> Path:
 def beside(directory: Path, path: Path) -> Path:
     """A path in a folder, unless it is only there from the current one."""
     inside = directory / path
-    return inside if inside.exists() or not path.exists() else path
+    return inside if os.path.exists(inside) or not os.path.exists(path) else path  # of names that are too long, False
