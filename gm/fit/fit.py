@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import compress
 
 import numpy as np
 
 from gm.arrays import Array
 from gm.conventions import Conventions
 from gm.datasets import Datasets
+from gm.fit.covariance import listed
 from gm.fit.intervals import CONTOUR_RISES, Around, contour_rise
+from gm.fit.one_by_one import one_by_one, went_nowhere
 from gm.fit.profile import LowerMinimum
 from gm.fit.result import FitResult
 from gm.fit.run import FitRun, Progress
@@ -146,12 +150,20 @@ class Fit:
         return run
 
     def _sure(self, run: FitRun, models: Models, progress: Progress | None, *, errors: bool = True) -> FitRun:
-        """The fit of ``models``, or one with the amplitudes first where it is doubtful and that is better.
+        """The fit of ``models``, or one from another start where it is doubtful and that is better.
 
-        Beside wrong amplitudes shapes go anywhere, and have no effect there.
+        Beside wrong amplitudes shapes go anywhere, and have no effect there; so do cut-offs beside a wrong spectrum.
         """
-        if not run.is_doubtful or (start := self._with_amplitudes(models, progress)) is None:
-            return run
+        if run.is_doubtful and (start := self._with_amplitudes(models, progress)) is not None:
+            run = self._better(run, start, "amplitudes were fitted before all else", progress, errors=errors)
+        if errors and run.minimum.endless is None and (lost := went_nowhere(run)).any():
+            start = one_by_one(partial(self._begin, progress=progress), models, lost)
+            what = f"{listed(list(compress(run.names, lost)))}: held at the start until all else was fitted"
+            run = self._better(run, start, what, progress, errors=errors)
+        return run
+
+    def _better(self, run: FitRun, start: Models, what: str, progress: Progress | None, *, errors: bool) -> FitRun:
+        """The fit, or the one from another start where that is better, which is told."""
         run.likelihood.forget()
         other = self._minimize(start, progress)
         if errors:
@@ -159,14 +171,18 @@ class Fit:
         if not other.is_better_than(run):
             return run
         other.statistic_start = run.statistic_start
-        other.warnings.append("amplitudes were fitted before all else, since otherwise the fit found no minimum")
+        other.warnings.append(f"{what}, since otherwise the fit found no minimum")
         return other
+
+    def _begin(self, models: Models, progress: Progress | None) -> FitRun:
+        return FitRun.start(self.datasets, models, self.conventions, progress, engine=self.engine)
 
     def _with_amplitudes(self, models: Models, progress: Progress | None) -> Models | None:
         """The models with their amplitudes fitted and all else as it is; None where there is nothing else, or none."""
-        begin = FitRun.start(self.datasets, models, self.conventions, progress, engine=self.engine)
-        if (first := begin.of_amplitudes()) is None:
+        begin = self._begin(models, progress)
+        if begin.amplitudes.all() or not begin.amplitudes.any():
             return None
+        first = begin.part(begin.amplitudes)
         first.minimize()
         return first.models_at(first.minimum.vector)
 

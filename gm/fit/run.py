@@ -60,7 +60,7 @@ class FitRun:
             if not used
         ]
         self.warnings += beyond_own_limits(likelihood.models, layout)
-        self._amplitudes, self._progress = amplitudes(likelihood.models, layout)[active], progress
+        self.amplitudes, self._progress = amplitudes(likelihood.models, layout)[active], progress
         self._is_left = partial(_is_left, likelihood, self.objective)
         self.minimizer = self._build_minimizer(self._is_left if self._has_shapes else None)
         self.minimum = Minimum(layout.start[active], self._value_start, True, 0.0, 1, 0, 0, "nothing is free")
@@ -112,12 +112,10 @@ class FitRun:
         """Bins with counts in which nothing is predicted at the minimum, by dataset."""
         return self.likelihood.dark(self.objective.full(self.minimum.vector))
 
-    def of_amplitudes(self) -> FitRun | None:
-        """The fit of the amplitudes alone; None where all is amplitudes, or nothing."""
-        if self._amplitudes.all() or not self._amplitudes.any():
-            return None
+    def part(self, chosen: BoolArray) -> FitRun:
+        """The fit of some of the parameters, (n_active,), alone."""
         active = self.objective.active.copy()
-        active[active] = self._amplitudes
+        active[active] = chosen
         return FitRun(self.likelihood, active, self._progress)
 
     @property
@@ -143,7 +141,7 @@ class FitRun:
         self.warnings += descent.told(self.minimum, self.names)
 
     def _build_minimizer(self, is_left: Callable[[Array], bool] | None = None) -> Minimizer:
-        among = self.lower, self.upper, self._amplitudes
+        among = self.lower, self.upper, self.amplitudes
         is_smooth, n_cut_off = self.likelihood.is_smooth, self.objective.n_cut_off
         return Minimizer(self.objective, *among, self._progress, is_left, is_smooth, n_cut_off)
 
@@ -210,7 +208,7 @@ class FitRun:
         """(n_active,) the amplitudes that the statistic pushes against a limit of 0."""
         slope = self.objective.gradient(vector)
         pushed = ((vector <= self.lower) & (slope > 0)) | ((vector >= self.upper) & (slope < 0))
-        return np.asarray(self._amplitudes & (vector == 0) & pushed)
+        return np.asarray(self.amplitudes & (vector == 0) & pushed)
 
     def check_directions(self) -> None:
         """No saddle: where the statistic has no curvature it does not fall either, and no simplex finds something lower
@@ -353,7 +351,7 @@ class FitRun:
         """The statistic minimised over all parameters but some, at points that are near each other or not."""
         minimum, limits = self.minimum, (self.lower, self.upper)
         turning = orientations(self.likelihood.models, self.layout, self.objective.active)
-        others = OtherParameters(*limits, self._amplitudes, turning, self._progress, points_are_near)
+        others = OtherParameters(*limits, self.amplitudes, turning, self._progress, points_are_near)
         return Profile(self.objective, minimum.vector, minimum.value, *limits, self.names, others, self._is_left)
 
     def ellipsoid(self, profile: Profile) -> Ellipsoid:

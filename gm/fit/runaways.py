@@ -15,7 +15,7 @@ _LARGE = 3.0  # times itself
 _FAR = 3.0, 30.0, 300.0  # errors
 _RISE = 1e-3  # of -2 ln L: less is none
 _EFFECT = 1.0  # of -2 ln L
-_HALVINGS = 60
+_NEARER = (*0.5 ** np.arange(1.0, 60.0), *1e-20 ** np.arange(1.0, 16.0))  # times itself
 
 
 def runaways(rises: Rises, profile_around: Callable[[], Profile], sizes: Array) -> Iterator[int]:
@@ -53,9 +53,9 @@ def _is_flat(profile: Profile, k: int, places: Array) -> bool:
 
 def _has_effect(rises: Rises, k: int) -> bool:
     """Whether a parameter nearer to 0 changes the statistic, alone."""
-    for n in range(1, _HALVINGS):
+    for part in _NEARER:
         there = rises.vector.copy()
-        there[k] *= 0.5**n
+        there[k] *= part
         if there[k] < rises.lower[k] or there[k] > rises.upper[k]:
             return False
         if not abs(rises.objective.value(there) - rises.value) < _EFFECT:
