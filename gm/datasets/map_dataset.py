@@ -105,19 +105,22 @@ class SkyMap(CountsDataset, ABC):
 
     def _sliced_parts(self, part: slice) -> dict[str, Any]:
         kept = places(self.energy.n_bins, np.arange(part.start, part.stop + 1))
-        return {**super()._sliced_parts(part), "finer": None if self.finer is None else self.finer.energies_to(kept)}
+        finer = None if self.finer is None else self.finer.energies_to(kept)
+        psf = {} if self.psf is None or not self.psf.is_reco else {"psf": self.psf.sliced(part, self.energy)}
+        return {**super()._sliced_parts(part), "finer": finer, **psf}
 
     def _sliced_edisp(self, part: slice) -> EdispMap | None:
         return None if self.edisp is None else self.edisp.sliced(part)
 
     def _joined_parts(self, groups: IntArray) -> dict[str, Any]:
-        """Also the bins that were summed, where a mask makes a difference to sources.
+        """Also the bins that were summed, where these make a difference to sources.
 
-        What is safe in some pixels only has no place in the energy dispersion, so that sources are still predicted in
-        the bins as they were.
+        What is safe in some pixels only has no place in the energy dispersion, and a PSF of each bin none in that of
+        joined bins, so that sources are still predicted in the bins as they were.
         """
         finer, safe = None, self.mask_safe
-        if self.finer is not None or not all_safe(safe, groups):
+        own_psf = self.psf is not None and self.psf.is_reco and bool((np.diff(groups) > 1).any())
+        if self.finer is not None or own_psf or not all_safe(safe, groups):
             finer = FinerBins.of(self).within(safe).energies_to(places(self.energy.n_bins, groups))
         return {**super()._joined_parts(groups), "finer": finer}
 

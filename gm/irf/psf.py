@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -17,7 +17,7 @@ from gm.irf.point_spread import PointSpread, PositionedKernel
 from gm.irf.positions import ResponseGeometry, checked, exposure_of, response_geometry, valid_pixel
 from gm.irf.psf_kernel import CONTAINMENT, KernelGrids, PsfKernel, build_kernel
 from gm.irf.totals import check_contained, strange_total
-from gm.maps.axes import Axis, NodeAxis
+from gm.maps.axes import Axis, EnergyAxis, NodeAxis
 from gm.maps.geometry import WcsGeometry
 from gm.maps.map import Map
 from gm.maps.reading import converted
@@ -69,6 +69,14 @@ class PsfMap:
     def has_single_pixel(self) -> bool:
         """Whether the PSF is the same everywhere, so that one kernel serves all sources."""
         return self.geometry.shape == (1, 1)
+
+    def sliced(self, part: slice, energy: EnergyAxis) -> PsfMap:
+        """Of the bins ``part.start`` to ``part.stop`` of an axis where that is its own, without exposure; else as it
+        is."""
+        own = self.energy
+        if not (isinstance(own, EnergyAxis) and own.has_edges and np.array_equal(own.edges, energy.edges)):
+            return self
+        return replace(self, energy=own.sliced(part), data=self.data[part], exposure=None)
 
     def locate(self, lon: float | None, lat: float | None, frame: str | None = None) -> tuple[float, float]:
         """Pixel coordinates (x, y) where the PSF of a source is taken; without a position: the centre of the map."""
