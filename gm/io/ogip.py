@@ -10,6 +10,7 @@ memos 92-007.
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -30,6 +31,7 @@ SPECTRUM_OR_MAP = "SPECTRUM", "COUNTS_BANDS"
 
 _COMPANIONS = ("ANCRFILE", "RESPFILE", "BACKFILE")
 _NO = ("F", "FALSE", ".FALSE.", "N", "NO", "0")
+_EXTENSION = re.compile(r"\s*(\[(SPECTRUM|SPECRESP|MATRIX|SPECRESP MATRIX)\]|\{1\})$", re.IGNORECASE)  # of HEASoft
 _WHOLE = 1e-3  # counts: what a rate in single precision leaves of a whole number, up to 1e4
 
 
@@ -194,8 +196,9 @@ def _per_channel(spectrum: Extension, name: str, default: float, n_channels: int
 
 
 def _file_name(spectrum: Extension, card: str) -> str:
+    """The file that a card names, without the extension in it that is looked for anyway."""
     name = spectrum.header.text(card)
-    return "" if name.lower() == "none" else name
+    return "" if name.lower() == "none" else _EXTENSION.sub("", name)
 
 
 def read_arf(path: Path) -> tuple[Array, Array]:

@@ -349,3 +349,12 @@ def test_fewer_channels_are_refused_where_nothing_says_that_there_are_more(tmp_p
     without_bounds(tmp_path)
     with pytest.raises(DataError, match=r"3 channels, EBOUNDS of rmf.fits has 6\n .*do not belong together"):
         read(path)
+
+
+def test_names_of_files_with_the_extension_in_them(tmp_path: Path) -> None:
+    """As HEASoft has them: the table that is looked for, or the first spectrum or matrix of a file that has one."""
+    names = {"ANCRFILE": "arf.fits[SPECRESP]", "RESPFILE": "rmf.fits{1}", "BACKFILE": "bkg.fits [spectrum]"}
+    check(read(write_run(tmp_path, on_cards=names)))
+    (tmp_path / "other").mkdir()
+    with pytest.raises(DataError, match=r"rmf.fits\{2\}: no such file"):
+        read(write_run(tmp_path / "other", on_cards={"RESPFILE": "rmf.fits{2}"}))
