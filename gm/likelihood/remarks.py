@@ -69,6 +69,8 @@ def _of_responses(dataset: Dataset) -> Iterable[str]:
     if (lost := dataset.lost_energies()) is not None:
         at = f"between {lost[0]:.3g} and {lost[1]:.3g} TeV"
         yield f"no energy dispersion at true energies {at}: nothing is predicted from there"
+    if is_map(dataset) and dataset.geometry.columns_on_sky() is not None:
+        yield "more columns than there are around the sky: what is seen of a source at one end is not seen at the other"
 
 
 def _counted_again(datasets: Sequence[Dataset]) -> Iterable[tuple[str, list[str]]]:

@@ -51,6 +51,20 @@ def test_a_file_that_is_read_twice_counts_twice(tmp_path: Path) -> None:
     assert not [text for text in remarks(apart, models, Conventions.GAMMAPY) if "times" in text]
 
 
+@pytest.mark.parametrize("n_x", [360, 361])
+def test_a_map_with_its_first_column_once_more(n_x: int) -> None:
+    """Half of a source at l = 180 deg is lost there, since its two ends are not joined."""
+    exposure = np.full((4, 3, n_x), 1e10)
+    parts = {key: getattr(cube(), key) for key in ("energy", "energy_true", "psf", "edisp")}
+    geometry = WcsGeometry.create(0.0, 0.0, 1.0, shape=(3, n_x), frame="galactic")
+    whole = MapDataset(name="all", geometry=geometry, counts=np.zeros((3, 3, n_x)), exposure=exposure, **parts)
+    told = [text for text in remarks([whole], Models([source(shape=point())]), Conventions.GAMMAPY) if "around" in text]
+    words = (
+        "all: more columns than there are around the sky: what is seen of a source at one end is not seen at the other"
+    )
+    assert told == ([words] if n_x == 361 else [])
+
+
 def test_responses_that_files_do_not_have() -> None:
     datasets: list[Dataset] = [cube(name, response="plain") for name in "abcdef"]
     datasets += [spectrum("s", edisp=None), cube("psf", response="psf only")]
