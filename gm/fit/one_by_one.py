@@ -15,7 +15,7 @@ from gm.fit.objective import spectral_shapes
 from gm.fit.run import FitRun
 from gm.models import Models
 
-_FAR = 1e3  # times the start, or where that is 0
+_FAR = 10.0  # times the start, or where that is 0
 _PART = 0.1  # weight in a direction in which nothing changes
 
 
