@@ -7,7 +7,7 @@ from typing import Protocol, final
 
 import numpy as np
 
-from gm.arrays import BoolArray, IntArray, MapArray
+from gm.arrays import Array, BoolArray, IntArray, MapArray
 from gm.irf.edisp_map import EdispMap
 from gm.irf.psf import PsfMap
 from gm.maps.axes import EnergyAxis
@@ -103,6 +103,16 @@ class FinerBins:
     def pixels_to(self, to_y: IntArray, to_x: IntArray) -> FinerBins:
         """For a dataset whose rows and columns of pixels went to others, -1 for those left out."""
         return replace(self, to_y=_followed(self.to_y, to_y), to_x=_followed(self.to_x, to_x))
+
+    def in_energies(self, values: Array, n_energy: int) -> Array:
+        """Values (n_finer_energy, ...) summed into the energies of the dataset, (n_energy, ...).
+
+        As far as finer bins are in the sums, in the mean of all pixels.
+        """
+        part = self.mask.mean(axis=(1, 2)).reshape(-1, *[1] * (values.ndim - 1))
+        summed, used = np.zeros((n_energy, *values.shape[1:])), self.to_energy != _NOWHERE
+        np.add.at(summed, self.to_energy[used], (values * part)[used])
+        return summed
 
     def exposed(self, times: float) -> FinerBins:
         """With the exposure of that many times the observation."""

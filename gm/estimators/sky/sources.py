@@ -10,6 +10,7 @@ import numpy as np
 from gm.arrays import Array, BoolArray
 from gm.conventions import Conventions
 from gm.datasets import MapDataset, overlap_matrix
+from gm.datasets.finer_bins import FinerBins
 from gm.datasets.map_dataset import SkyMap, no_counts
 from gm.errors import DataError, UsageError, suggest
 from gm.irf.positions import nearest_values
@@ -86,23 +87,31 @@ def kernels_of(dataset: SkyMap, component: SkyModel, width: float | None, conven
     exposure = nearest_values(geometry, dataset.exposure, (lon, lat, geometry.frame))
     if not exposure.any():
         raise DataError(f"dataset {dataset.name} has no exposure, so that no source can be seen on it")
-    source = placed(component, lon, lat, geometry.frame)
-    window = _window(geometry, _n_pixels(dataset, source, width, conventions))
+    source, finer = placed(component, lon, lat, geometry.frame), _joined_psfs(dataset)
+    bins = dataset if finer is None else finer
+    window = _window(geometry, _n_pixels(geometry, bins, dataset.energy_true, source, width, conventions))
     around = MapDataset(
         name=dataset.name,
         geometry=window,
-        energy=dataset.energy,
+        energy=bins.energy,
         energy_true=dataset.energy_true,
-        counts=no_counts(dataset.energy, window),
+        counts=no_counts(bins.energy, window),
         exposure=np.broadcast_to(exposure[:, None, None], (exposure.size, *window.shape)),
-        psf=dataset.psf,
-        edisp=dataset.edisp,
+        psf=bins.psf,
+        edisp=bins.edisp,
         gti=dataset.gti,
     )
     predicted = predict_component(around, source, conventions)
+    if finer is not None:
+        predicted = finer.in_energies(predicted, dataset.energy.n_bins)
     predicted = np.where(predicted > _LEAST * predicted.max(axis=(1, 2), keepdims=True), predicted, 0.0)
     total = predicted.sum(axis=(1, 2), keepdims=True)
     return _trimmed(np.divide(predicted, total, out=np.zeros_like(predicted), where=total > 0))
+
+
+def _joined_psfs(dataset: SkyMap) -> FinerBins | None:
+    """The bins of energy that were joined and have a PSF of reconstructed energy each, or None."""
+    return dataset.finer if dataset.psf is not None and dataset.psf.is_reco else None
 
 
 def _window(geometry: WcsGeometry, n: int) -> WcsGeometry:
@@ -111,9 +120,16 @@ def _window(geometry: WcsGeometry, n: int) -> WcsGeometry:
     return WcsGeometry.create(lon, lat, scales, shape=(n, n), frame=geometry.frame, projection=code)
 
 
-def _n_pixels(dataset: SkyMap, source: SkyModel, width: float | None, conventions: Conventions) -> int:
+def _n_pixels(
+    geometry: WcsGeometry,
+    bins: SkyMap | FinerBins,
+    energy_true: EnergyAxis,
+    source: SkyModel,
+    width: float | None,
+    conventions: Conventions,
+) -> int:
     """Of one side of the kernel, an odd number."""
-    geometry, scale = dataset.geometry, max(dataset.geometry.pixel_scales())
+    scale = max(geometry.pixel_scales())
     if width is not None:
         return int(ceil(width / scale - 1e-9) // 2 * 2 + 1)
     largest = int(ceil(max(geometry.shape)) // 2 * 2 + 1)
@@ -121,9 +137,9 @@ def _n_pixels(dataset: SkyMap, source: SkyModel, width: float | None, convention
     radius = None if shape is None else shape.evaluation_radius(shape.values())
     if shape is None or radius is None:
         return largest
-    if dataset.psf is not None:
-        axis = dataset.energy if dataset.psf.is_reco else dataset.energy_true
-        n = dataset.psf.kernel(geometry, axis, *geometry.center(), geometry.frame, conventions).shape[0]
+    if bins.psf is not None:
+        axis = bins.energy if bins.psf.is_reco else energy_true
+        n = bins.psf.kernel(geometry, axis, *geometry.center(), geometry.frame, conventions).shape[0]
     return min(n + 2 * ceil(radius / scale) + 2, largest) // 2 * 2 + 1
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from gm.conventions import Conventions
 from gm.datasets import Datasets, MapDataset
+from gm.datasets.operations import to_image
 from gm.errors import DataError, UsageError
 from gm.estimators.sky.excess_map import ExcessMapEstimator, around, disk_of, told_of_circles
 from gm.estimators.sky.peaks import candidates, find_peaks
@@ -19,7 +20,9 @@ from gm.estimators.sky.residual_map import ResidualMapEstimator
 from gm.estimators.sky.result import SkyMaps
 from gm.estimators.sky.sources import default_kernel, exposed_counts
 from gm.estimators.sky.ts_map import TSMapEstimator, _patterns
+from gm.irf.psf import PsfMap
 from gm.likelihood import JointLikelihood, predict_component
+from gm.maps.axes import NodeAxis
 from gm.maps.geometry import WcsGeometry
 from gm.models import Models, PointSpatialModel, PowerLawSpectralModel, SkyModel
 from gm.models.parameter import Parameter
@@ -304,3 +307,18 @@ def test_a_ts_without_any_background_beside_it_has_no_end_and_says_so() -> None:
     [told] = [text for text in found.remarks if "has no end" in text]
     assert told.startswith("cube: without a source nothing is predicted for the counts of")
     assert not any("has no end" in text for text in ts_map().remarks)
+
+
+def test_an_image_with_a_psf_of_reconstructed_energy_is_that_of_its_energies() -> None:
+    """Of 0.3 to 0.06 deg: joined energies had the PSF in their middle, and half of the norm."""
+    given = cube("m", response="plain").with_(mask_safe=None)
+    sigma = np.array([0.3, 0.15, 0.06])[:, None]
+    rad = NodeAxis.from_edges("rad", np.linspace(0.0, 1.5, 301), "deg")
+    profile = np.exp(-0.5 * (rad.center / sigma) ** 2) / (2 * np.pi * np.radians(sigma) ** 2)
+    one = WcsGeometry.create(LON, LAT, 180.0, shape=(1, 1))
+    dataset = given.with_(psf=PsfMap(one, given.energy, rad, profile[..., None, None]))
+    image = to_image(Datasets([dataset]), Models(), "m", name="image").datasets
+    maps = TSMapEstimator(conventions="exact", intervals=False)
+    summed, joined = (maps.run(datasets, Models()) for datasets in (Datasets([dataset]), image))
+    for name in ("norm", "norm_err", "ts"):
+        np.testing.assert_allclose(joined.data[name], summed.data[name], rtol=2e-3, atol=2e-3 * summed.data[name].max())
