@@ -59,6 +59,11 @@ def remarks(
         if seen and component.name in sources:
             texts += _on_maps(sources[component.name], seen, conventions)
             texts += _in_time(sources[component.name], seen)
+    texts += [
+        f"{component.name}: its shape on the sky is not used, {name} is no map"
+        for name, component in models.backgrounds().items()
+        if component.spatial_model is not None and name in by_name and not is_map(by_name[name])
+    ]
     followers = [link for link in models.links if link.unused]
     return texts + [f"{link.parameter} follows {link.equals}; not used of its own: {link.unused}" for link in followers]
 

@@ -246,6 +246,14 @@ def test_pixels_outside_of_the_nodes_of_a_surface() -> None:
     assert told(4.0) == []
 
 
+def test_a_background_with_a_shape_is_one_of_a_map() -> None:
+    datasets = [cube("m"), spectrum("known")]
+    shaped = [background(name, spatial_model=gauss()) for name in ("m", "known")]
+    assert remarks(datasets, Models([source("src", point()), *shaped]), Conventions.GAMMAPY) == [
+        "known-bkg: its shape on the sky is not used, known is no map"
+    ]
+
+
 def test_a_dataset_without_a_source() -> None:
     datasets = [cube("m"), cube("other")]
     near = Models([source("src", point(), datasets_names=["m"]), background("m"), background("other")])
