@@ -129,8 +129,7 @@ class Term(LikelihoodTerm):
         counts = self.statistic.counts
         if counts is None:
             return [None] * starts.size
-        ends = [*starts[1:].tolist(), counts.size]
-        return [float(counts[start:end].sum()) for start, end in zip(starts.tolist(), ends, strict=True)]
+        return list(np.add.reduceat(counts, starts, dtype=np.float64).tolist())
 
     def by_energy(self, flux: Array, background: Array, by_component: Mapping[str, Array]) -> EnergyReport:
         rows, nothing = self.predict(flux), np.zeros_like(self.offset)
