@@ -8,6 +8,7 @@ import numpy as np
 
 from gm.arrays import Array, BoolArray
 from gm.datasets import Datasets
+from gm.datasets.origin import origin_of
 from gm.fit.objective import Objective
 from gm.likelihood import JointLikelihood
 from gm.matrices import as_hessian
@@ -85,6 +86,8 @@ def is_without_counts(
 
 
 def culprits(likelihood: JointLikelihood) -> str:
-    """Why the statistic is not finite at the start."""
-    bad = [s.name for s in likelihood.summarize(likelihood.layout.start) if not np.isfinite(s.statistic)]
-    return f"datasets {', '.join(bad)}" if bad else "a prior is infinite at the start value"
+    """Why the statistic is not finite at the start: the datasets, with their files."""
+    summaries = zip(likelihood.datasets, likelihood.summarize(likelihood.layout.start), strict=True)
+    bad = [(dataset.name, origin_of(dataset)) for dataset, its in summaries if not np.isfinite(its.statistic)]
+    named = [name if origin is None else f"{name} ({origin.entry.path})" for name, origin in bad]
+    return f"datasets {', '.join(named)}" if bad else "a prior is infinite at the start value"

@@ -182,6 +182,11 @@ CASES: dict[str, tuple[Change, int, list[str]]] = {
         DATA,
         ["$.output", "File name too long", "another folder"],
     ),
+    "nothing finite is predicted": (
+        replaced("models.yaml", "value: 3.0e-11", "value: 1.0e+305"),
+        DATA,
+        ["not finite at the start: datasets run-1 (run-1.fits), run-2 (pha_run-2.fits)"],
+    ),
     "config missing": (lambda folder: (folder / "config.yaml").unlink(), DATA, ["config.yaml", "no such file"]),
     "config is a folder": (folder_in_the_way("config.yaml"), DATA, ["config.yaml", "directory"]),
     "config empty": (written("config.yaml", ""), INVALID, ["config.yaml:1:1", "empty"]),
