@@ -20,18 +20,17 @@ _PART = 0.1  # weight in a direction in which nothing changes
 
 
 def went_nowhere(run: FitRun) -> BoolArray:
-    """Which parameters (n_active,) of spectra went far and have no effect where they are, or an error larger than
-    themselves."""
+    """Which parameters (n_active,) of spectra have no effect where they are, or went far, to where their error, if
+    there is one, is larger than they are."""
     active, size = run.objective.active, np.abs(run.minimum.vector)
     start = np.abs(run.layout.start[active])
     far = size > _FAR * np.where(start > 0, start, 1.0)
-    covariance = run.errors.whole_covariance()
-    error = np.full(size.size, np.inf) if covariance is None else np.sqrt(covariance.diagonal())
     in_directions = np.zeros(size.size, dtype=bool)
     for direction in run.errors.degenerate:
         in_directions |= np.abs(direction.of(run.names)) >= _PART
-    is_unknown = ~(run.errors.kept & (error > 0) & (error < size))
-    is_lost = in_directions | (far & is_unknown)
+    covariance = run.errors.whole_covariance()
+    error = np.zeros(size.size) if covariance is None else np.sqrt(covariance.diagonal())
+    is_lost = in_directions | (far & ~(run.errors.kept & (error > 0) & (error < size)))
     return np.asarray(is_lost & spectral_shapes(run.likelihood.models, run.layout)[active])
 
 

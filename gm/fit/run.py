@@ -127,9 +127,9 @@ class FitRun:
         return not self.minimum.valid or bool(self.errors.degenerate) or says_nothing
 
     def is_better_than(self, other: FitRun) -> bool:
-        """Whether it ended lower, or as low and is not doubtful."""
+        """Whether it ended lower, or as low and is not doubtful, as the other is."""
         gain = other.minimum.value - self.minimum.value
-        return gain > _GAIN or (gain > -_GAIN and not self.is_doubtful)
+        return gain > _GAIN or (gain > -_GAIN and other.is_doubtful and not self.is_doubtful)
 
     def minimize(self) -> None:
         """From the start to the minimum."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -18,7 +20,7 @@ from gm.models import (
     SuperExpCutoffPowerLaw3FGLSpectralModel,
     SuperExpCutoffPowerLaw4FGLSpectralModel,
 )
-from tests.samples import spectrum
+from tests.samples import read_reference, spectrum
 
 
 def models(spectral: SpectralModel) -> Models:
@@ -94,3 +96,14 @@ def test_a_cut_off_at_infinity_is_no_minimum() -> None:
         result = Fit(datasets).run(models(start))
         assert result.status == "not_converged"
         assert "source.ecut" in result.message
+
+
+@pytest.mark.parametrize(("expfactor", "index_2", "is_told"), [(1e-9, 1.0, True), (1e-14, 2.0, False)])
+def test_the_crab_in_the_form_of_the_4fgl(shared: Path, expfactor: float, index_2: float, is_told: bool) -> None:
+    """The minimum of the equal form ``exponential``; a fit that finds it, with errors beyond the values, stays."""
+    datasets = read_reference(shared, "hess-crab-1d")
+    equal = Fit(datasets).run(models(exponential(2.4, 4e-11, 0.1, 1.5)))
+    found = Fit(datasets).run(models(of_4fgl(4e-11, expfactor, 2.0, index_2)))
+    assert (found.status, equal.status) == ("converged", "converged")
+    assert found.statistic == pytest.approx(equal.statistic, abs=2e-3)
+    assert any("held at the start" in text for text in found.warnings) == is_told
