@@ -45,7 +45,8 @@ def compare(paths: Sequence[str]) -> Row:
     sources = [_source(Path(path)) for path in paths]
     shared = [name for name in sources[0].documents if any(name in other.documents for other in sources[1:])]
     if not shared:
-        raise DataError(f"{sources[0].label}: no kind of result that the others have too")
+        have = "; ".join(f"'{source.label}' has {', '.join(source.documents)}" for source in sources)
+        raise DataError(f"{sources[0].label}: no kind of result that the others have too\n    {have}")
     compared: Row = {
         "schema": "gm/comparison/1",
         "results": [{"label": s.label, "kinds": list(s.documents)} for s in sources],
