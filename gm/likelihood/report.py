@@ -14,7 +14,7 @@ class TermReport:
     """One dataset: its position, bins that enter, -2 ln L, predicted counts in all, and those of each component.
 
     losses : of components whose PSF kernels lose or displace counts; counts : in all bins, where the term has them
-    at hand
+    at hand; extrapolated : flux points whose -2 ln L was not measured so far as is predicted
     """
 
     dataset: int
@@ -24,6 +24,7 @@ class TermReport:
     components: dict[str, float]
     losses: dict[str, FluxLoss] = field(default_factory=dict)
     counts: float | None = None
+    extrapolated: int = 0
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ from gm.datasets import Dataset
 from gm.datasets.left_out import LeftOut
 from gm.likelihood.maps.sources.losses import FluxLoss
 from gm.likelihood.report import TermReport
+from gm.readable import plural
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,8 @@ class DatasetSummary:
     """One dataset at one point of the parameter space; counts are sums over the bins that enter the fit.
 
     ``counts``, ``predicted`` and ``background`` are None for flux points, which have no counts. is_correlated : whether
-    the statistic is that of their covariance.
+    the statistic is that of their covariance; extrapolated : how many points have no scan of their likelihood so far as
+    the model is.
     """
 
     name: str
@@ -31,6 +33,7 @@ class DatasetSummary:
     left_out: tuple[LeftOut, ...] = ()
     missing_responses: tuple[str, ...] = ()
     is_correlated: bool = False
+    extrapolated: int = 0
 
     @classmethod
     def of(
@@ -46,6 +49,7 @@ class DatasetSummary:
                 statistic=report.statistic,
                 left_out=left_out,
                 is_correlated=dataset.is_correlated,
+                extrapolated=report.extrapolated,
             )
         parts = {name: value for name, value in report.components.items() if name in applied}
         return cls(
@@ -63,5 +67,9 @@ class DatasetSummary:
         )
 
     def warnings(self) -> list[str]:
-        """Predicted counts that PSF kernels lose or displace, where that matters."""
-        return [text for name, loss in self.losses.items() for text in loss.describe(name, self.name)]
+        """Predicted counts that PSF kernels lose or displace, where that matters; scans that end before the model."""
+        texts = [text for name, loss in self.losses.items() for text in loss.describe(name, self.name)]
+        if self.extrapolated:
+            held = plural(self.extrapolated, "point")
+            texts.append(f"{self.name}: the model is beyond the likelihood scans of {held}, which are extrapolated")
+        return texts

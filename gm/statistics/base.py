@@ -32,6 +32,10 @@ class Statistic(ABC):
         """The most probable background counts, (n_bins,), that come on top of ``predicted`` where they are profiled."""
         return np.zeros_like(predicted)
 
+    def extrapolated(self, predicted: Array) -> BoolArray | None:
+        """Where -2 ln L was not measured so far as is predicted, (n_bins,); None where it is known everywhere."""
+        return None
+
     @abstractmethod
     def value_and_derivative(self, predicted: Array) -> tuple[Array, Array]:
         """-2 ln L and its derivative with respect to ``predicted``, both (n_bins,)."""

@@ -90,6 +90,10 @@ class Profile(Statistic):
     norm_scan: Array
     delta_scan: Array
 
+    def extrapolated(self, predicted: Array) -> BoolArray:
+        norm = predicted / self.dnde_ref
+        return np.asarray((norm < self.norm_scan.min(axis=-1)) | (norm > self.norm_scan.max(axis=-1)))
+
     def value_and_derivative(self, predicted: Array) -> tuple[Array, Array]:
         norm = predicted / self.dnde_ref
         return self._evaluate(norm, 0), self._evaluate(norm, 1) / self.dnde_ref

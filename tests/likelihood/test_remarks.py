@@ -27,7 +27,7 @@ from gm.models import (
     TemplateSpatialModel,
 )
 from tests.map_samples import LAT, LON, background, cube, gauss, point, source, with_off
-from tests.samples import on_off, power_law, spectrum
+from tests.samples import flux_points, on_off, power_law, spectrum
 
 
 def test_nothing_is_said_of_ordinary_data() -> None:
@@ -49,6 +49,24 @@ def test_a_file_that_is_read_twice_counts_twice(tmp_path: Path) -> None:
     low = np.arange(first.mask.size) < 3
     apart = first.with_(mask_fit=low), second.with_(mask_fit=~low)
     assert not [text for text in remarks(apart, models, Conventions.GAMMAPY) if "times" in text]
+
+
+def test_models_beyond_the_scans_of_flux_points() -> None:
+    """The truth is 1e-11 (E / TeV)^-2.3 from 0.4 to 25 TeV, the scans go from 0.2 to 5 times as much."""
+    points = flux_points(stat_type="profile")
+
+    def told(index: float, amplitude: str) -> list[str]:
+        models = Models([power_law(index=index, amplitude=amplitude)])
+        joint = JointLikelihood(Datasets([points, flux_points("errors"), spectrum()]), models)
+        return joint.warnings(joint.layout.start)
+
+    assert told(2.3, "1e-11 cm-2 s-1 TeV-1") == []
+    above = int(np.count_nonzero(points.points.energy ** (2.3 - 1.5) > 5.0))
+    assert 0 < above < 7
+    beyond = "points: the model is beyond the likelihood scans of {}, which are extrapolated"
+    assert told(1.5, "1e-11 cm-2 s-1 TeV-1") == [beyond.format(f"{above} points")]
+    assert told(2.3, "1e-12 cm-2 s-1 TeV-1") == [beyond.format("7 points")]
+    assert beyond.format("7 points") not in Fit(Datasets([points])).run(Models([power_law()])).warnings
 
 
 @pytest.mark.parametrize("n_x", [360, 361])

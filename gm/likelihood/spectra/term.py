@@ -116,11 +116,13 @@ class Term(LikelihoodTerm):
         parts = {
             name: sums(_predict(self.folds, np.zeros_like(self.offset), its)) for name, its in by_component.items()
         }
+        beyond = self.statistic.extrapolated(rows)
+        n_beyond = np.zeros(datasets.size) if beyond is None else sums(beyond.astype(np.float64))
         components = [{name: float(part[i]) for name, part in parts.items()} for i in range(datasets.size)]
         return [
-            TermReport(int(d), int(n), float(value), float(total), its, counts=counted)
-            for d, n, value, total, its, counted in zip(
-                datasets, *columns, components, self._counts(starts), strict=True
+            TermReport(int(d), int(n), float(value), float(total), its, counts=counted, extrapolated=int(far))
+            for d, n, value, total, its, counted, far in zip(
+                datasets, *columns, components, self._counts(starts), n_beyond, strict=True
             )
         ]
 
