@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import replace
+
+import numpy as np
 
 from gm.arrays import Array
 from gm.conventions import Conventions
 from gm.datasets import Dataset, Datasets
-from gm.datasets.kinds import is_map
+from gm.datasets.kinds import has_counts, is_map
 from gm.datasets.operations.backgrounds import backgrounds, corrected
 from gm.datasets.simulation import Template, draw, template_of
 from gm.errors import UsageError, suggest
@@ -16,6 +19,11 @@ from gm.likelihood.engine import Engine
 from gm.likelihood.joint import JointLikelihood
 from gm.likelihood.prediction import predict_component
 from gm.models import Models
+from gm.readable import count, plural
+
+log = logging.getLogger(__name__)
+
+_ROUNDING = 1e-6  # of what is predicted: less than that below 0 is none of a component
 
 
 def simulate(
@@ -73,7 +81,18 @@ def simulated(
     """Datasets drawn from templates, one after the other."""
     blank = Datasets([template.dataset for template in templates])
     for template, counts in zip(templates, predict(blank, models, conventions, engine), strict=True):
+        if has_counts(template.dataset):
+            _tell_negative(template.name, counts)
         yield draw(_with_background(template, models), counts, seed, asimov)
+
+
+def _tell_negative(name: str, predicted: Array) -> None:
+    """Say in how many bins of a dataset less than nothing is predicted, of which 0 is drawn."""
+    is_negative = predicted < 0
+    missing = -float(predicted[is_negative].sum())
+    if missing > _ROUNDING * float(predicted[~is_negative].sum()):
+        where = plural(int(np.count_nonzero(is_negative)), "bin")
+        log.warning("%s: %s counts below 0 are predicted in %s, and 0 is drawn there", name, count(missing), where)
 
 
 def _with_background(template: Template, models: Models) -> Template:

@@ -97,3 +97,19 @@ def test_models_that_predict_nothing_finite() -> None:
     broken = MODELS.with_parameters({"other.amplitude": 1e30})
     with pytest.raises(DataError, match="too many to draw"):
         gm.simulate(DATASETS, broken)
+
+
+def test_counts_below_nothing_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    """Of a source that takes more away than there is; of one that does not, nothing is said."""
+    data, hole = gm.Datasets([spectrum("known"), on_off("run")]), power_law("hole", amplitude="-1e-12 cm-2 s-1 TeV-1")
+    gm.simulate(data, Models([power_law("other"), hole]), seed=3)
+    assert not caplog.messages
+    deep = Models([power_law("other"), power_law("hole", amplitude="-3e-11 cm-2 s-1 TeV-1")])
+    drawn = gm.simulate(data, deep, seed=3)
+    told = []
+    for name, expected in gm.predicted(data, deep).items():
+        below = expected[expected < 0]
+        bins = f"{below.size} bin" + "s" * (below.size > 1)
+        told.append(f"{name}: {-below.sum():.6g} counts below 0 are predicted in {bins}, and 0 is drawn there")
+        assert (measured(drawn[name])[0][expected < 0] == 0).all()
+    assert caplog.messages == told
