@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gm.arrays import Array
-from gm.likelihood.maps.sources.image import SharedImage
+from gm.likelihood.maps.sources.shared_image import SharedImage
 
 
 class Quadratic:

@@ -22,10 +22,11 @@ from gm.likelihood.maps.folding.shared_kernels import SharedKernels
 from gm.likelihood.maps.folding.window import Response
 from gm.likelihood.maps.sources.exact import ROOM, ExactParts
 from gm.likelihood.maps.sources.fixed import CountsSource, FixedSource
-from gm.likelihood.maps.sources.image import Image, ImageSource, MapSource, SharedImage
+from gm.likelihood.maps.sources.image import ImageSource, MapSource
 from gm.likelihood.maps.sources.losses import DISPLACED, KernelLoss, exposed_shape
 from gm.likelihood.maps.sources.point import PointSource, Shared
 from gm.likelihood.maps.sources.shape_image import GROWTH, MARGIN, ShapeImage, ShapeReach, SmoothImage, sub_pixels
+from gm.likelihood.maps.sources.shared_image import Image, SharedImage
 from gm.likelihood.maps.sources.summed import FinerSource
 from gm.likelihood.maps.view import View
 from gm.likelihood.times import times_of

@@ -22,7 +22,8 @@ from gm.likelihood.maps.folding.folding import Folding
 from gm.likelihood.maps.folding.frequencies import Part
 from gm.likelihood.maps.folding.node_convolution import KEPT_BYTES
 from gm.likelihood.maps.folding.window import MapWindow, Response
-from gm.likelihood.maps.sources.image import Image, ImageSource, MapSource, Recent, SharedImage
+from gm.likelihood.maps.sources.image import ImageSource, MapSource
+from gm.likelihood.maps.sources.shared_image import Image, Recent, SharedImage
 from gm.maps.geometry import WcsGeometry
 from gm.maps.pixel_grid import PixelGrid
 from gm.models import SpatialModel

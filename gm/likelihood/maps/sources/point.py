@@ -15,8 +15,9 @@ from gm.likelihood.lattice import Lattice
 from gm.likelihood.maps.folding.frequencies import Part
 from gm.likelihood.maps.folding.shared_kernels import SharedKernels
 from gm.likelihood.maps.folding.window import MapWindow, Response
-from gm.likelihood.maps.sources.image import Image, MapSource, Reach, SharedImage
+from gm.likelihood.maps.sources.image import MapSource, Reach
 from gm.likelihood.maps.sources.shape_image import support_of
+from gm.likelihood.maps.sources.shared_image import Image, SharedImage
 from gm.maps.geometry import WcsGeometry
 from gm.maps.pixel_grid import PixelGrid
 from gm.models import SpatialModel
