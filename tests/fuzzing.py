@@ -498,6 +498,9 @@ _ENTRIES = "light_curves|light curve|maps|profiles|localize|extension|select|sen
 _PLACE = re.compile(rf"\.(yaml|fits|ecsv|reg|dat|gz)|--set|\$\.|dataset \S|({_ENTRIES}) \S|'[^']+'")
 
 
+_ELSEWHERE = re.compile(rb"output\W{0,3}:\W{0,3}(/|~|\$|\.\.)")  # results in a folder that is no part of the corpus
+
+
 def try_mutants(
     corpus: Path,
     scratch: Path,
@@ -517,7 +520,10 @@ def try_mutants(
         random = np.random.default_rng([seed, number])
         path = files[int(random.integers(len(files)))]
         name = str(path.relative_to(scratch))
-        path.write_bytes(mutated(contents[path], path.name, random))
+        mutant = mutated(contents[path], path.name, random)
+        if _ELSEWHERE.search(mutant):
+            continue
+        path.write_bytes(mutant)
         commands = commands_on(name)
         ending = run(commands[int(random.integers(len(commands)))], scratch)
         if ending.fault:
