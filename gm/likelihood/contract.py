@@ -175,11 +175,13 @@ class LikelihoodTerm(ABC):
     def predicted(self, flux: Array) -> list[PredictedBins]:
         """What is predicted in each bin that enters, of each dataset."""
 
-    def forget(self) -> None:  # noqa: B027  # most have nothing
-        """What was made along the way, and can be made again, goes."""
+    def forget(self) -> None:
+        """What was made along the way, and can be made again, goes; most have nothing of it."""
+        return
 
-    def forget_others(self, flux: Array, *, alike: bool) -> None:  # noqa: B027
+    def forget_others(self, flux: Array, *, alike: bool) -> None:
         """Derivatives by shapes go that are not those at a flux vector (with ``alike``: at much the same shapes)."""
+        return
 
     def left_behind(self, flux: Array) -> list[str]:
         """Components whose shape has gone beyond what their responses were made for."""
