@@ -348,7 +348,8 @@ def test_what_folding_leaves_below_0_is_no_background() -> None:
     assert counts.min() < 0
     outcome = extracted(Models([disk]), Datasets([dataset]), target=[], predict=lambda d, c: counts)
     expected = counts[:, SkyRegion.from_mapping(CIRCLE).contains(dataset.geometry)].sum(axis=1)
-    np.testing.assert_allclose(outcome.datasets["x"].background, expected, rtol=1e-6)  # type: ignore[union-attr]
+    spectrum: Any = outcome.datasets["x"]
+    np.testing.assert_allclose(spectrum.background, expected, rtol=1e-6)
 
 
 def test_without_a_target_what_is_in_the_region_stays() -> None:

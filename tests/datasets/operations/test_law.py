@@ -263,9 +263,10 @@ def test_a_psf_of_reconstructed_energy(name: str, wider: bool, conventions: str,
     outcome = (COMMON | SKY)[name](Datasets([dataset.with_(counts=counts)]), Models([component]), "a", "b")
     precision = 3e-7 if conventions == "gammapy" else 3e-6  # files hold 1e-7; exact conventions are good to 1e-6
     write_dataset(outcome.datasets["b"], tmp_path / "b.fits")
+    result: Any
     for result in (outcome.datasets["b"], read_dataset("MapDataset", tmp_path / "b.fits")):
         found = predict_component(result, component, conventions)
-        np.testing.assert_allclose(found, result.counts, rtol=0, atol=precision * counts.max())  # type: ignore[union-attr]
+        np.testing.assert_allclose(found, result.counts, rtol=0, atol=precision * counts.max())
 
 
 def moved_in(component: Any) -> Any:
